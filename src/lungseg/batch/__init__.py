@@ -1,0 +1,8 @@
+"""Many inputs in one go: which ones, under which names, side by side, and what became of each."""
+
+from __future__ import annotations
+
+from lungseg.batch.inputs import without_own_outputs
+from lungseg.batch.many import Outcome, processors, segment_many
+
+__all__ = ["Outcome", "processors", "segment_many", "without_own_outputs"]

@@ -1,0 +1,78 @@
+"""Which of the files found are inputs, and a name of its own for each."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from lungseg.write import LEDGER, OUTPUTS, read_records, stem
+
+
+def absolute(path: str | Path) -> Path:
+    """The path from the root, without "..". Links are not followed: outputs are named after the link, not after what it points to."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def without_own_outputs(files: Iterable[Path]) -> list[Path]:
+    """Leaves out what an earlier run wrote, so that an output folder may lie within, or be, the folder of the inputs.
+
+    A file is left out where the `results.jsonl` beside it lists it as an output, even where the user named it: a pattern that the
+    shell expands names outputs, too.
+
+    Raises:
+        OutputError: a `results.jsonl` cannot be read.
+    """
+    written: dict[Path, set[str]] = {}
+    inputs = []
+    for file in files:
+        folder = file.parent
+        if folder not in written:
+            written[folder] = {name for entry in read_records(folder / LEDGER) for name in entry.get("outputs", {}).values()}
+        if file.name not in written[folder]:
+            inputs.append(file)
+    return inputs
+
+
+def name_inputs(files: Sequence[Path], known: Mapping[str, str], folder: Path) -> dict[Path, str]:
+    """A name for the outputs of each file; no two are equal, nor become so where letter case does not count.
+
+    The name is that of the file without its ending. Files that would share one get their ending added where they lie in one folder
+    ("x_png", "x_jpg"), and as many names of folders before it as it takes ("a_x", "b_x").
+
+    Args:
+        files: absolute paths, no two equal.
+        known: names that earlier runs gave, by absolute path; they are kept, and given to no other file.
+        folder: where the outputs go; a name whose outputs would replace one of `files` is not given.
+
+    Returns:
+        The name of each file.
+    """
+    names = {file: known[str(file)] for file in files if str(file) in known}
+    pending = [file for file in files if file not in names]
+    twins = Counter((file.parent, stem(file).casefold()) for file in files)
+    bases = {file: stem(file) if twins[file.parent, stem(file).casefold()] == 1 else file.name.replace(".", "_") for file in pending}
+    depths = dict.fromkeys(pending, 0)
+    forbidden = {name.casefold() for name in known.values()}
+    inputs = {str(file).casefold() for file in files}
+    while pending:
+        tried = {file: _with_folders(file, bases[file], depths[file]) for file in pending}
+        counts = Counter(name.casefold() for name in tried.values())
+        for file, name in tried.items():
+            free = counts[name.casefold()] == 1 and name.casefold() not in forbidden
+            if free and not any(str(output.path(folder, name)).casefold() in inputs for output in OUTPUTS):
+                names[file] = name
+                forbidden.add(name.casefold())
+        pending = [file for file in pending if file not in names]
+        for file in pending:
+            depths[file] += 1
+    return names
+
+
+def _with_folders(file: Path, base: str, depth: int) -> str:
+    folders = file.parent.parts[1:]
+    if depth > len(folders):
+        return f"{base}_{hashlib.sha256(f'{depth} {file}'.encode(errors='surrogateescape')).hexdigest()[:8]}"
+    return "_".join([*folders[len(folders) - depth :], base])

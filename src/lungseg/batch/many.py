@@ -1,0 +1,201 @@
+"""Many inputs segmented side by side, each written and recorded as soon as it is done."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lungseg.batch.inputs import absolute, name_inputs
+from lungseg.errors import LungsegError, UsageError
+from lungseg.write import FAILED, Ledger, check_outputs, failure
+
+if TYPE_CHECKING:
+    from lungseg.pipeline import Segmenter
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one input.
+
+    Attributes:
+        source: the input's absolute path.
+        status: "done"; "skipped" where results exist and were left alone; "failed".
+        verdict: that of the result, "ok" or "review"; empty where there is none.
+        reasons: of the verdict, or why it was skipped or failed.
+        outputs: the files written now, by name of output.
+    """
+
+    source: Path
+    status: Literal["done", "skipped", "failed"]
+    verdict: str = ""
+    reasons: tuple[str, ...] = ()
+    outputs: dict[str, Path] = field(default_factory=dict[str, Path])
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One input to be done: what to write, what was written before, and whether files of that name are ours to replace."""
+
+    source: Path
+    name: str
+    outputs: tuple[str, ...]
+    written: dict[str, str]
+    replace: bool = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What decides how a result looks, and so whether an earlier one still answers."""
+
+    folder: Path
+    outputs: tuple[str, ...]
+    spacing: tuple[float, float] | None
+    page: int | None
+    dilate: float
+    binary: bool
+    overwrite: bool
+
+    def recorded(self, segmenter: Segmenter) -> dict[str, Any]:
+        """As it stands in a record."""
+        spacing = None if self.spacing is None else list(self.spacing)
+        model = segmenter.card.sha256
+        return {"model": model, "spacing": spacing, "page": self.page, "dilate": float(self.dilate), "binary": self.binary}
+
+
+def segment_many(
+    files: Sequence[str | Path],
+    folder: str | Path,
+    segmenter: Segmenter,
+    *,
+    outputs: Sequence[str] = ("mask", "overlay"),
+    spacing: tuple[float, float] | None = None,
+    page: int | None = None,
+    dilate: float = 0.0,
+    binary: bool = False,
+    overwrite: bool = False,
+    workers: int | None = None,
+) -> Generator[Outcome, None, None]:
+    """Segments files, writes outputs, `results.jsonl` and `summary.csv` into `folder`, and yields what became of each file, in order.
+
+    Each of the worker threads takes one file the whole way (read, segment, write), so decoding, network and encoding of different
+    files overlap, and no more images are in memory than there are workers. A file that fails does not stop the others. Where the
+    caller stops early or is interrupted, files begun are finished and recorded, the others left.
+
+    Args:
+        files: paths of images; one given twice is done once.
+        folder: where the outputs go; created where it does not exist. No second run may write there at the same time.
+        segmenter: with few threads of its own where there are many workers: the two multiply.
+        outputs: names from `lungseg.write.OUTPUTS`.
+        spacing: millimetres between rows and between columns, for files that do not state it.
+        page: of files with several.
+        dilate: widens the mask, as the segmenter understands it.
+        binary: masks as 0 and 255.
+        overwrite: do again what is there; otherwise it is left alone and "skipped".
+        workers: number of threads; one for each processor where not given.
+
+    Raises:
+        UsageError: an output is not known, or `workers` is below 1.
+        OutputError: the folder or the record in it cannot be written.
+    """
+    chosen = tuple(output.name for output in check_outputs(outputs))
+    if workers is not None and workers < 1:
+        raise UsageError(f"at least one worker is needed, not {workers}")
+    settings = _Settings(absolute(folder), chosen, spacing, page, dilate, binary, overwrite)
+    sources = list(dict.fromkeys(absolute(file) for file in files))
+    return _run(sources, settings, segmenter, min(workers or processors(), max(1, len(sources))))
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run(sources: list[Path], settings: _Settings, segmenter: Segmenter, workers: int) -> Generator[Outcome, None, None]:
+    with Ledger(settings.folder) as ledger, ThreadPoolExecutor(workers, "lungseg") as pool:
+        known = {str(entry["input"]): str(entry["name"]) for entry in ledger.records() if "name" in entry}
+        names = name_inputs(sources, known, settings.folder)
+        recorded = settings.recorded(segmenter)
+        waiting: deque[Outcome | Future[tuple[dict[str, Any], Outcome]]] = deque()
+        try:
+            for source in sources:
+                job = _plan(source, names[source], ledger.record(str(source)), settings, recorded)
+                waiting.append(job if isinstance(job, Outcome) else pool.submit(_work, job, segmenter, settings, recorded))
+                if len(waiting) > 2 * workers:
+                    yield _finish(waiting, ledger)
+            while waiting:
+                yield _finish(waiting, ledger)
+        finally:
+            # Reached with something waiting only where the run was stopped: what has begun is finished and recorded.
+            for item in waiting:
+                if isinstance(item, Future):
+                    item.cancel()
+            while waiting:
+                if isinstance(waiting[0], Future) and waiting[0].cancelled():
+                    waiting.popleft()
+                else:
+                    _finish(waiting, ledger)
+
+
+def _finish(waiting: deque[Outcome | Future[tuple[dict[str, Any], Outcome]]], ledger: Ledger) -> Outcome:
+    """Waits for the first, records it, and only then takes it off, so that an interruption loses nothing."""
+    first = waiting[0]
+    if isinstance(first, Future):
+        entry, outcome = first.result()
+        ledger.add(entry)
+    else:
+        outcome = first
+    waiting.popleft()
+    return outcome
+
+
+def _plan(source: Path, name: str, earlier: dict[str, Any] | None, settings: _Settings, recorded: dict[str, Any]) -> _Job | Outcome:
+    """What is to be done for a file, or that nothing is."""
+    paths = {output.name: output.path(settings.folder, name) for output in check_outputs(settings.outputs)}
+    written = {} if earlier is None else earlier.get("outputs", {})
+    if settings.overwrite or (earlier is not None and earlier["verdict"] == FAILED):
+        return _Job(source, name, settings.outputs, written, replace=True)
+    there = [output for output, path in paths.items() if path.exists()]
+    if earlier is None and there:
+        why = f"{paths[there[0]].name} is there already and results.jsonl does not know it; --overwrite replaces it"
+    elif earlier is not None and earlier.get("settings") != recorded:
+        why = "done already, with other settings; --overwrite does it again"
+    elif len(there) == len(paths):
+        why = "done already"
+    else:
+        return _Job(source, name, tuple(output for output in paths if output not in there), written, replace=False)
+    return Outcome(source, "skipped", reasons=(why,))
+
+
+def _work(job: _Job, segmenter: Segmenter, settings: _Settings, recorded: dict[str, Any]) -> tuple[dict[str, Any], Outcome]:
+    """One file the whole way; never raises, so that one file cannot stop the others."""
+    try:
+        result = segmenter(job.source, spacing=settings.spacing, page=settings.page, dilate=settings.dilate)
+        start = time.perf_counter()
+        paths = result.save(settings.folder, job.outputs, name=job.name, binary=settings.binary, overwrite=job.replace)
+        entry = result.record()
+        entry["seconds"]["write"] = round(time.perf_counter() - start, 4)
+        entry |= {"outputs": job.written | {output: path.name for output, path in paths.items()}, "settings": recorded}
+        outcome = Outcome(job.source, "done", result.verdict.status, result.verdict.reasons, paths)
+    except Exception as problem:  # noqa: BLE001 (also what nobody foresaw must not stop the others)
+        entry = failure(str(job.source), _explained(problem, job.source))
+        outcome = Outcome(job.source, "failed", reasons=tuple(entry["reasons"]))
+    return entry | {"input": str(job.source), "name": job.name}, outcome
+
+
+def _explained(problem: Exception, source: Path) -> LungsegError:
+    """A problem in the package's own words; one that nobody foresaw is logged with its trace."""
+    if isinstance(problem, LungsegError):
+        return problem
+    if isinstance(problem, MemoryError):
+        return LungsegError("there is not enough memory for it", where=source, cure="use fewer workers")
+    log.info("%s: unexpected error", source, exc_info=problem)
+    return LungsegError(f"unexpected {type(problem).__name__}: {problem}", where=source, cure="report this, if you can with the file")

@@ -1,0 +1,184 @@
+"""From probabilities to at most one right and one left lung, whole and smooth. Functions on arrays (rows, columns)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.errors import UsageError
+from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
+
+Float = NDArray[np.float32]
+Labels = NDArray[np.uint8]
+
+SMALLEST_LUNG = 0.005
+"""Share of the image below which a piece is no lung. The lung of a newborn on a 35 x 43 cm film, 4 x 6 cm, has 0.016; islands that
+networks leave in the abdomen, in the neck or under a letter are mostly below 0.003."""
+
+ONE_SIDED = 0.8
+"""Where one side has at least this share of a connected region, all of it is that side's: the rest is a mistake about the side, not
+another lung. Two lungs that touch have shares between a third and two thirds, and 0.25 when one has collapsed by half."""
+
+SHARED = 255
+"""Stands, while sides are settled, for a region that both lungs share."""
+
+SMOOTHING = 0.5
+"""Standard deviation of the smoothing of an enlarged probability, in pixels of the network. Linear interpolation leaves a corner
+wherever the outline crosses a pixel border of the network; this rounds it off, and moves the outline of a disc of ten such pixels
+across by 0.03 of one."""
+
+
+def smooth(plane: Float, enlargement: tuple[float, float]) -> Float:
+    """A probability without the corners that enlarging it has left.
+
+    Args:
+        plane: (rows, columns) on the image's grid.
+        enlargement: image pixels to one pixel of the network, along rows and columns; where neither is above 1 nothing is done.
+    """
+    sigma = tuple(SMOOTHING * e if e > 1 else 0.0 for e in enlargement)
+    rows, columns = (2 * math.ceil(2.5 * s) + 1 for s in sigma)
+    if rows == columns == 1:
+        return plane
+    # A kernel of one pixel does nothing, but OpenCV wants its deviation to be above 0.
+    down, across = (s or 1.0 for s in sigma)
+    blurred = cv2.GaussianBlur(plane, (columns, rows), sigmaX=across, sigmaY=down, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(blurred, dtype=np.float32)
+
+
+def clean(right: Float, left: Float, threshold: float = 0.5) -> Labels:
+    """The label map of two probabilities.
+
+    A pixel is lung where both probabilities together reach the threshold. Of each connected region the side is settled as a whole,
+    unless both lungs share it; then it is parted where the probabilities cross. The largest piece of each side stays if it is large
+    enough to be a lung, its holes are filled, and so is a gap between the lungs that they enclose and that is smaller than any lung.
+    Nothing else is added: no lung is ever invented.
+
+    Args:
+        right: (rows, columns), probability of the patient's right lung.
+        left: (rows, columns), probability of the left lung.
+        threshold: 0 to 1.
+
+    Returns:
+        (rows, columns), uint8: 0 background, 1 right lung, 2 left lung; each lung in one piece of pixels that share edges.
+    """
+    labels = np.zeros(right.shape, np.uint8)
+    lung = (right + left >= threshold).view(np.uint8)
+    x, y, width, height = cv2.boundingRect(lung)
+    if width == 0:
+        return labels
+    box = slice(y, y + height), slice(x, x + width)
+    smallest = max(1, math.ceil(SMALLEST_LUNG * lung.size))
+    is_right = right[box] > left[box]
+    settled = _settle_sides(lung[box], is_right, smallest)
+    inside = labels[box]
+    for lung_label in (RIGHT_LUNG, LEFT_LUNG):
+        inside[_largest((settled == lung_label.number).view(np.uint8), smallest)] = lung_label.number
+    for lung_label in (RIGHT_LUNG, LEFT_LUNG):
+        inside[_holes(inside == lung_label.number) & (inside == 0)] = lung_label.number
+    _close_gaps(inside, is_right, smallest)
+    return labels
+
+
+def _settle_sides(lung: Labels, is_right: NDArray[np.bool_], smallest: int) -> Labels:
+    """Labels of all regions large enough: one side's where it is one-sided, else as the probabilities say."""
+    regions, areas = _pieces(lung)
+    rights = np.bincount(regions[is_right], minlength=areas.size) / np.maximum(areas, 1)
+    sides = np.full(areas.size, SHARED, np.uint8)
+    sides[rights >= ONE_SIDED] = RIGHT_LUNG.number
+    sides[rights <= 1 - ONE_SIDED] = LEFT_LUNG.number
+    sides[areas < smallest] = 0
+    labels: Labels = sides[regions]
+    shared = labels == SHARED
+    labels[shared] = _sides(is_right[shared])
+    return labels
+
+
+def _sides(is_right: NDArray[np.bool_]) -> Labels:
+    return np.where(is_right, np.uint8(RIGHT_LUNG.number), np.uint8(LEFT_LUNG.number))
+
+
+def _pieces(mask: Labels) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The number of its piece for each pixel, from 1, and the area of each piece; the background's is given as 0."""
+    count, pieces = cv2.connectedComponents(mask, connectivity=4)
+    areas = np.bincount(pieces.ravel(), minlength=count)
+    areas[0] = 0
+    return pieces, areas
+
+
+def _largest(mask: Labels, smallest: int) -> NDArray[np.bool_]:
+    """The largest piece of a mask, if it has at least `smallest` pixels; else nothing."""
+    pieces, areas = _pieces(mask)
+    if areas.max() < smallest:
+        return np.zeros(mask.shape, np.bool_)
+    return np.asarray(pieces == areas.argmax(), dtype=np.bool_)
+
+
+def _holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What a mask encloses: background from which no path over shared edges leads to the border of the image."""
+    outside = np.pad(~mask, 1, constant_values=True).view(np.uint8)
+    cv2.floodFill(outside, None, (0, 0), 0, flags=4)
+    return outside[1:-1, 1:-1].view(np.bool_)
+
+
+def _close_gaps(labels: Labels, is_right: NDArray[np.bool_], smallest: int) -> None:
+    """Fills, in place, what both lungs enclose together, unless it is as large as a lung: the heart is no gap."""
+    holes = _holes(labels > 0)
+    if holes.any():
+        gaps, areas = _pieces(holes.view(np.uint8))
+        fill = ((areas > 0) & (areas < smallest))[gaps]
+        labels[fill] = _sides(is_right[fill])
+
+
+def dilate(labels: Labels, radius: float, spacing: tuple[float, float] | None = None) -> Labels:
+    """The label map with each lung widened; a pixel that both lungs reach goes to the nearer one, or to the right one.
+
+    Args:
+        labels: (rows, columns), 0 background, 1 right lung, 2 left lung.
+        radius: how far, between pixel centres: in millimetres where `spacing` is given, else in pixels.
+        spacing: millimetres between rows, between columns. Where the two differ, distances are right to half a pixel.
+
+    Returns:
+        (rows, columns), uint8. Without any lung nothing is added.
+
+    Raises:
+        UsageError: the radius is negative or not finite.
+    """
+    if not math.isfinite(radius) or radius < 0:
+        raise UsageError(f"a mask is widened by a finite radius of at least 0, not by {radius}")
+    rows, columns = spacing or (1.0, 1.0)
+    finest = min(rows, columns)
+    x, y, width, height = cv2.boundingRect((labels > 0).view(np.uint8))
+    if radius == 0 or width == 0:
+        return labels.copy()
+    margin_rows, margin_columns = math.ceil(radius / rows), math.ceil(radius / columns)
+    box = (
+        slice(max(0, y - margin_rows), y + height + margin_rows),
+        slice(max(0, x - margin_columns), x + width + margin_columns),
+    )
+    inside = labels[box]
+    shape = inside.shape
+    # OpenCV measures distances on square pixels only, so the coarser axis is repeated to the finer one's spacing first.
+    square = inside if rows == columns else _resample(inside, (round(shape[0] * rows / finest), round(shape[1] * columns / finest)))
+    to_right, to_left = (_distance(square, lung.number) for lung in (RIGHT_LUNG, LEFT_LUNG))
+    nearest = _sides(to_right <= to_left)
+    nearest[np.minimum(to_right, to_left) > radius / finest] = 0
+    grown = nearest if rows == columns else _resample(nearest, shape)
+    widened = labels.copy()
+    widened[box] = np.where(inside > 0, inside, grown)
+    return widened
+
+
+def _distance(labels: Labels, number: int) -> NDArray[Any]:
+    """From each pixel to the nearest with that label, in pixels; infinite where there is none."""
+    away = (labels != number).view(np.uint8)
+    if away.all():
+        return np.full(labels.shape, np.inf, np.float32)
+    return np.asarray(cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+
+
+def _resample(labels: Labels, shape: tuple[int, int]) -> Labels:
+    return np.asarray(cv2.resize(labels, shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT), dtype=np.uint8)

@@ -1,0 +1,267 @@
+"""The command line: one thin function a command. All that is heavy is imported inside them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from lungseg.errors import InputError, LungsegError, ModelError, UsageError
+
+if TYPE_CHECKING:
+    from lungseg.batch import Outcome
+
+FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
+"""Exit statuses beside 0: some inputs failed, wrong use, stopped with Ctrl-C (128 + SIGINT, as shells have it)."""
+
+
+class _Commands(TyperGroup):
+    """Says every error of the package in its one sentence, and ends with the status that belongs to it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LungsegError as error:
+            _say(f"Error: {error}")
+            raise typer.Exit(WRONG_USE if isinstance(error, UsageError | ModelError) else FAILED) from error
+
+
+# Help in plain text and plain traces: the formatted ones would import rich, and with it a tenth of a second, into every start.
+app = typer.Typer(cls=_Commands, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def main() -> None:
+    """What the `lungseg` command runs."""
+    app(prog_name="lungseg")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"lungseg {version('lungseg')}")
+        raise typer.Exit
+
+
+@app.callback()
+def lungseg(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Find the lungs in chest radiographs: masks, measurements and pictures.
+
+    Example: lungseg segment chest.png -o out
+    """
+
+
+@app.command()
+def segment(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Image or DICOM files, folders (with all below), or patterns.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for results; may be that of the inputs.")],
+    only: Annotated[str | None, typer.Option(metavar="NAMES", help="Which of mask,overlay,crop,masked to write [mask,overlay].")] = None,
+    crop: Annotated[bool, typer.Option("--crop", help="Also write the image cut to the lungs.")] = False,
+    masked: Annotated[bool, typer.Option("--masked", help="Also write the image with all but the lungs blanked.")] = False,
+    binary: Annotated[bool, typer.Option("--binary", help="Mask of 0 and 255 instead of 0, 1 right lung, 2 left lung.")] = False,
+    dilate: Annotated[float, typer.Option(metavar="N", help="Widen the mask by N mm; by N pixels where spacing is unknown.")] = 0.0,
+    spacing: Annotated[str | None, typer.Option(metavar="MM", help="Pixel spacing in mm instead of the file's: 0.2, or ROWS,COLUMNS.")] = None,
+    page: Annotated[int | None, typer.Option(min=1, metavar="N", help="Page or frame to take from files with several, from 1.")] = None,
+    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="Embedded model, or an .onnx file.")] = "cxr",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what OUT already holds.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Images at a time [one a processor].")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Name only what failed.")] = False,
+) -> None:
+    """Segment the lungs, right and left, in images, DICOM files or folders of them.
+
+    For a/b.png writes OUT/b_mask.png and OUT/b_overlay.png, a row in OUT/summary.csv and a record in OUT/results.jsonl. What OUT already
+    holds is left alone.
+
+    Exit status: 0 all well, 1 some inputs failed, 2 wrong use.
+
+    Example: lungseg segment images/ -o out --crop --dilate 3
+    """
+    from lungseg.batch import processors, segment_many, without_own_outputs
+    from lungseg.pipeline import Segmenter
+    from lungseg.read import find
+
+    outputs = _outputs(only, crop=crop, masked=masked, binary=binary)
+    millimetres = _spacing(spacing)
+    if dilate < 0:
+        raise UsageError(f"--dilate widens the mask, so it cannot be {dilate:g}", cure="give 0 or more")
+    found = find(paths)
+    for problem in found.problems:
+        _say(f"failed: {problem}")
+    files = without_own_outputs(found.files)
+    if left_out := len(found.files) - len(files):
+        _say(f"{left_out} left out: results of an earlier run (see results.jsonl beside them).")
+    if not files and not found.problems:
+        raise InputError("there is no image to segment", where=", ".join(paths), cure="name other files, or a folder that holds some")
+    at_once = min(workers or processors(), max(1, len(files)))
+    segmenter = Segmenter(model, threads=max(1, processors() // at_once))
+    outcomes = segment_many(
+        files,
+        output,
+        segmenter,
+        outputs=outputs,
+        spacing=millimetres,
+        page=page,
+        dilate=dilate,
+        binary=binary,
+        overwrite=overwrite,
+        workers=at_once,
+    )
+    counts = _tell(outcomes, len(files), quiet=quiet, output=output)
+    if counts["failed"] or found.problems:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the pictures.")] = Path("lungseg-demo"),
+    seed: Annotated[int, typer.Option(min=0, help="Another number draws another chest.")] = 0,
+) -> None:
+    """Draw a chest phantom with known lungs, segment it, and compare.
+
+    Example: lungseg demo
+    """
+    from lungseg.labels import LUNGS
+    from lungseg.phantom import radiograph_phantom
+    from lungseg.pipeline import Segmenter
+    from lungseg.scores import dice
+    from lungseg.write import image_png, write_file
+
+    phantom = radiograph_phantom((768, 768), seed=seed)
+    result = Segmenter()(phantom.image)
+    paths = result.save(output, name="phantom", overwrite=True)
+    drawn = output / "phantom.png"
+    write_file(drawn, image_png(phantom.image.pixels, of=phantom.image))
+
+    for measurement in result.measurements:
+        unit = "" if measurement.unit == "1" else f" {measurement.unit}"
+        typer.echo(f"{measurement.label + ' ' + measurement.name:32s}{measurement.value:12.4g}{unit}")
+    for label in LUNGS:
+        score = dice(phantom.truth.labels == label.number, result.mask == label.number)
+        typer.echo(f"{label.name + ' Dice against the truth':32s}{score:12.4f}")
+    typer.echo(f"{'lungs Dice against the truth':32s}{dice(phantom.truth.labels > 0, result.mask > 0):12.4f}")
+    typer.echo(f"{'verdict':32s}{'; '.join((result.verdict.status, *result.verdict.reasons)):>12s}")
+    typer.echo("Pictures: " + ", ".join(str(path) for path in (drawn, *paths.values())))
+
+
+@app.command()
+def info(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for machines, with the whole model cards.")] = False,
+) -> None:
+    """List models, labels, outputs, formats and versions. Loads no model.
+
+    Example: lungseg info --json
+    """
+    known = _what_there_is()
+    if as_json:
+        typer.echo(json.dumps(known, indent=2))
+        return
+    typer.echo("Models")
+    for card in known["models"]:
+        rows, columns = card["input_size"]
+        typer.echo(f"  {card['name']} {card['version']}: {card['kind']}, {card['architecture']}, {rows} x {columns}; {card['terms']}")
+    typer.echo("Labels")
+    for label in known["labels"]:
+        typer.echo(f"  {label['number']} {label['name']}" + (f" (SNOMED CT {label['snomed']})" if label["snomed"] else ""))
+    typer.echo("Outputs")
+    for entry in known["outputs"]:
+        typer.echo(f"  {entry['name']}: {entry['about']}")
+    typer.echo("Formats\n  " + ", ".join(known["formats"]))
+    typer.echo("Versions\n  " + ", ".join(f"{name} {version}" for name, version in known["versions"].items()))
+
+
+def _what_there_is() -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from lungseg.card import read_card
+    from lungseg.labels import LABELS
+    from lungseg.predict import embedded_models, find_model
+    from lungseg.read.sniff import READ
+    from lungseg.write import OUTPUTS, versions
+
+    return {
+        "versions": versions(),
+        "models": [asdict(read_card(find_model(name).with_suffix(".json"))) for name in embedded_models()],
+        "labels": [asdict(label) for label in LABELS],
+        "outputs": [{"name": output.name, "about": output.about} for output in OUTPUTS],
+        "formats": sorted(READ),
+    }
+
+
+def _outputs(only: str | None, *, crop: bool, masked: bool, binary: bool) -> tuple[str, ...]:
+    from lungseg.write import check_outputs
+
+    names = ["mask", "overlay"] if only is None else [name.strip() for name in only.split(",") if name.strip()]
+    names += ["crop"] * crop + ["masked"] * masked
+    chosen = tuple(output.name for output in check_outputs(names))
+    if binary and "mask" not in chosen:
+        raise UsageError("--binary is about the mask, which --only leaves out", cure="drop one of the two")
+    return chosen
+
+
+def _spacing(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2) or not all(0 < number < float("inf") for number in numbers):
+        raise UsageError(f"--spacing {text} is not a spacing", cure="give millimetres, as 0.2 or as ROWS,COLUMNS")
+    return numbers[0], numbers[-1]
+
+
+def _tell(outcomes: Generator[Outcome, None, None], total: int, *, quiet: bool, output: Path) -> Counter[str]:
+    """Says what becomes of each input while it happens, then the sum. Returns how many were "done", "skipped" and "failed"."""
+    from time import perf_counter
+
+    counts: Counter[str] = Counter()
+    start = perf_counter()
+    bar = total > 1 and not quiet and sys.stderr.isatty()
+    try:
+        with closing(outcomes):
+            for number, outcome in enumerate(_with_bar(outcomes, total) if bar else outcomes, 1):
+                counts.update((outcome.status, outcome.verdict))
+                if outcome.status == "failed" or not (bar or quiet):
+                    _say(f"{number}/{total} {_line(outcome)}")
+    except KeyboardInterrupt:
+        _say(f"Stopped. What was done is recorded in {output}; the same command goes on from there.")
+        raise typer.Exit(INTERRUPTED) from None
+    if not quiet:
+        parts = [f"{counts['done']} of {total} segmented", f"{counts['review']} of them to review" if counts["review"] else ""]
+        parts += [f"{counts[status]} {status}" if counts[status] else "" for status in ("skipped", "failed")]
+        seconds = perf_counter() - start
+        typer.echo(f"{', '.join(filter(None, parts))}, in {seconds:.1f} s ({counts['done'] / seconds:.1f}/s). Results: {output}")
+    return counts
+
+
+def _line(outcome: Outcome) -> str:
+    if outcome.status == "failed":
+        return f"failed: {outcome.reasons[0]}"
+    said = "; ".join(outcome.reasons)
+    return f"{outcome.source}: {outcome.verdict or outcome.status}" + (f" ({said})" if said else "")
+
+
+def _with_bar(outcomes: Generator[Outcome, None, None], total: int) -> Generator[Outcome, None, None]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=total, rate="")
+        for outcome in outcomes:
+            yield outcome
+            speed = progress.tasks[0].speed
+            progress.update(task, advance=1, rate=f"{speed:.1f}/s" if speed else "")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)

@@ -1,0 +1,58 @@
+"""Everything that can go wrong, as one tree; each message says what is wrong, in which file, and what to do.
+
+LungsegError
+├── InputError            an input cannot be used
+│   ├── UnreadableError   broken, empty, truncated, or not to be opened
+│   ├── UnsupportedError  whole, but of a kind this package does not read
+│   └── TooLargeError     refused by its header, before decoding
+├── ModelError            a model or its card cannot be used, or the two do not belong together
+├── OutputError           a result cannot be written
+└── UsageError            settings that contradict each other or name something unknown
+"""
+
+from __future__ import annotations
+
+
+class LungsegError(Exception):
+    """Root of all errors of this package.
+
+    Args:
+        what: one sentence without a full stop: what is wrong.
+        where: the file or object it is about, if any.
+        cure: what the user can do, if anything is known to help.
+    """
+
+    def __init__(self, what: str, *, where: object | None = None, cure: str | None = None) -> None:
+        self.what = what
+        self.where = None if where is None else str(where)
+        self.cure = cure
+        text = what if self.where is None else f"{self.where}: {what}"
+        super().__init__(f"{text}; {cure}." if cure else f"{text}.")
+
+
+class InputError(LungsegError):
+    """An input cannot be used."""
+
+
+class UnreadableError(InputError):
+    """An input is broken, empty, truncated, or may not be opened."""
+
+
+class UnsupportedError(InputError):
+    """An input is whole, but of a kind that this package does not read."""
+
+
+class TooLargeError(InputError):
+    """An input was refused by its header, before any pixel was decoded."""
+
+
+class ModelError(LungsegError):
+    """A model or its card cannot be used, or the two do not belong together."""
+
+
+class OutputError(LungsegError):
+    """A result cannot be written."""
+
+
+class UsageError(LungsegError):
+    """Settings contradict each other or name something unknown."""

@@ -1,0 +1,106 @@
+"""What can be told of the lungs in numbers. Definitions are in `docs/measurements.md`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.findings import Measurement
+from lungseg.geometry import Geometry
+from lungseg.image import Segmentation
+from lungseg.labels import LEFT_LUNG, LUNGS, RIGHT_LUNG
+
+BOTH = "lungs"
+"""The label of what is measured on both lungs together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """How sure the network is of each mask, 0 to 1; see `confidence`."""
+
+    right: float
+    left: float
+    lungs: float
+
+
+def confidence(labels: NDArray[np.uint8], right: NDArray[np.float32], left: NDArray[np.float32]) -> Confidence:
+    """Soft Dice between probabilities and the mask made of them: 2 sum(p m) / (sum(p) + sum(m)).
+
+    It falls where the mask holds improbable pixels and where probable ones were left out; for calibrated probabilities it is close to
+    the Dice to be expected (B. Laboissiere Camargos Borges et al., "Soft Dice Confidence", arXiv:2402.10665). A mask without a pixel
+    has 0.
+
+    Args:
+        labels: (rows, columns): 0 background, 1 right lung, 2 left lung.
+        right: (rows, columns), probability of the right lung.
+        left: (rows, columns), probability of the left lung.
+    """
+    masks = labels == RIGHT_LUNG.number, labels == LEFT_LUNG.number
+    overlaps = tuple(float(p.sum(where=m, dtype=np.float64)) for p, m in zip((right, left), masks, strict=True))
+    totals = tuple(float(p.sum(dtype=np.float64)) + np.count_nonzero(m) for p, m in zip((right, left), masks, strict=True))
+    # For both lungs together the side does not matter: what the other lung's channel holds inside a mask counts too.
+    across = float(right.sum(where=masks[1], dtype=np.float64)) + float(left.sum(where=masks[0], dtype=np.float64))
+    return Confidence(
+        _soft_dice(overlaps[0], totals[0]),
+        _soft_dice(overlaps[1], totals[1]),
+        _soft_dice(sum(overlaps) + across, sum(totals)),
+    )
+
+
+def _soft_dice(overlap: float, total: float) -> float:
+    return 2.0 * overlap / total if total else 0.0
+
+
+def measure(segmentation: Segmentation, sure: Confidence) -> tuple[Measurement, ...]:
+    """All measurements, always in the same order and under the same names; units follow from what is known of the spacing.
+
+    Lengths and areas are in "mm" and "mm2" where the spacing is known in the patient's plane, in "mm at detector" and
+    "mm2 at detector" where it was measured at the detector (the patient's are smaller by the magnification), else in "pixels".
+
+    Args:
+        segmentation: the lungs.
+        sure: what `confidence` gave.
+
+    Returns:
+        Area, share, height, width and confidence of right lung, left lung and lungs, then asymmetry. Of a lung that was not found
+        all are 0.
+    """
+    masks = {lung.name: segmentation.labels == lung.number for lung in LUNGS}
+    masks[BOTH] = segmentation.labels > 0
+    pixels = {label: int(np.count_nonzero(mask)) for label, mask in masks.items()}
+    extents = {label: _extent(mask) for label, mask in masks.items()}
+    geometry = segmentation.geometry
+    rows, columns = geometry.spacing or (1.0, 1.0)
+    length_unit, area_unit = _units(geometry)
+    values = {
+        "area": ({label: n * (geometry.pixel_area or 1.0) for label, n in pixels.items()}, area_unit),
+        "share": ({label: 100.0 * n / segmentation.labels.size for label, n in pixels.items()}, "percent"),
+        "height": ({label: extent[0] * rows for label, extent in extents.items()}, length_unit),
+        "width": ({label: extent[1] * columns for label, extent in extents.items()}, length_unit),
+        "confidence": ({RIGHT_LUNG.name: sure.right, LEFT_LUNG.name: sure.left, BOTH: sure.lungs}, "1"),
+    }
+    found = [Measurement(name, label, float(v), unit) for name, (of, unit) in values.items() for label, v in of.items()]
+    return *found, Measurement("asymmetry", BOTH, _asymmetry(pixels[RIGHT_LUNG.name], pixels[LEFT_LUNG.name]), "percent")
+
+
+def _asymmetry(right: float, left: float) -> float:
+    """(right - left) / (right + left) of two areas, in percent: 0 where they are equal, 100 without a left lung, 0 without any."""
+    return 100.0 * (right - left) / (right + left) if right + left else 0.0
+
+
+def _units(geometry: Geometry) -> tuple[str, str]:
+    """Of lengths, and of areas."""
+    if geometry.spacing is None:
+        return "pixels", "pixels"
+    where = " at detector" if geometry.plane == "detector" else ""
+    return f"mm{where}", f"mm2{where}"
+
+
+def _extent(mask: NDArray[Any]) -> tuple[int, int]:
+    """How many rows, and how many columns, a mask spans from its first to its last."""
+    _, _, columns, rows = cv2.boundingRect(mask.view(np.uint8))
+    return rows, columns

@@ -1,0 +1,132 @@
+"""The trained network, run by ONNX Runtime: images in, probabilities out. The only importer of onnxruntime."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.card import ModelCard, read_card
+from lungseg.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+MODELS = Path(__file__).parent / "models"
+"""The folder of the models that come with the package."""
+
+MIRRORED_CHANNELS = (0, 2, 1)
+"""Background, left, right: what the channels are in a mirror."""
+
+
+def embedded_models() -> tuple[str, ...]:
+    """Names of the models that come with the package, sorted."""
+    return tuple(sorted(path.stem for path in MODELS.glob("*.onnx")))
+
+
+def find_model(model: str | Path) -> Path:
+    """The .onnx file of an embedded model's name, or of a path.
+
+    Raises:
+        ModelError: there is no such embedded model, or no such file.
+    """
+    if isinstance(model, str) and Path(model).name == model and not model.endswith(".onnx"):
+        path = MODELS / f"{model}.onnx"
+        cure = f"name one of {', '.join(embedded_models()) or 'none'}, or give the path of an .onnx file"
+        missing = f"no model named {model!r} comes with this package"
+        if not path.is_file():
+            raise ModelError(missing, cure=cure)
+        return path
+    path = Path(model)
+    if not path.is_file():
+        raise ModelError("there is no such model file", where=path, cure="give the .onnx file that `lungseg export` wrote")
+    return path
+
+
+class Predictor:
+    """A network kept loaded; calling it is safe from several threads.
+
+    Attributes:
+        path: the .onnx file.
+        card: what the .json file beside it says.
+    """
+
+    def __init__(self, model: str | Path = "cxr", *, threads: int | None = None) -> None:
+        """Loads a model.
+
+        Args:
+            model: name of an embedded model, or path of an .onnx file with its card (.json) beside it.
+            threads: how many threads one call computes with; None for one on each core.
+
+        Raises:
+            ModelError: the model or its card is missing or broken, or the two do not belong together.
+            UsageError: `threads` is below 1.
+        """
+        if threads is not None and threads < 1:
+            raise UsageError(f"a network needs at least 1 thread, not {threads}")
+        self.path = find_model(model)
+        self.card: ModelCard = read_card(self.path.with_suffix(".json"))
+        # One reading serves both the check and the loading, so what is checked is what runs.
+        content = self.path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != self.card.sha256:
+            raise ModelError(
+                f"the model is not the one that its card {self.path.with_suffix('.json').name} describes (SHA-256 differs)",
+                where=self.path,
+                cure="put back the .onnx and .json files that were exported together, or install the package again",
+            )
+        self._session = _session(content, self.path, threads)
+
+    def __call__(self, batch: NDArray[np.float32], *, mirror: bool = False) -> NDArray[np.float32]:
+        """Probabilities of background, right lung, left lung.
+
+        Args:
+            batch: (N, 1, rows, columns) of the card's input size, float32, as `lungseg.prepare.to_network` makes it.
+            mirror: average with the prediction on the mirrored image; twice the time, a little steadier.
+
+        Returns:
+            (N, 3, rows, columns), float32, 0 to 1, adding up to 1 over the second axis.
+
+        Raises:
+            UsageError: the batch has another shape or type.
+            ModelError: the network could not be computed.
+        """
+        if batch.ndim != 4 or batch.shape[1:] != (1, *self.card.input_size) or batch.dtype != np.float32:
+            rows, columns = self.card.input_size
+            raise UsageError(f"the network takes float32 of shape (N, 1, {rows}, {columns}), not {batch.dtype} of shape {batch.shape}")
+        probabilities = self._run(batch)
+        if mirror:
+            mirrored = self._run(np.ascontiguousarray(batch[..., ::-1]))[:, MIRRORED_CHANNELS, :, ::-1]
+            probabilities = (probabilities + mirrored) * np.float32(0.5)
+        return probabilities
+
+    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        try:
+            probabilities: NDArray[np.float32] = self._session.run(["probabilities"], {"image": batch})[0]
+        except Exception as error:  # ONNX Runtime's exceptions share no base of their own
+            raise ModelError(f"the network could not be computed ({error})", where=self.path) from error
+        return probabilities
+
+
+def _session(content: bytes, path: Path, threads: int | None) -> onnxruntime.InferenceSession:
+    """A session that computes on this machine's processor, keeps no more memory than it needs, and says nothing."""
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelError(f"ONNX Runtime cannot load the model ({error})", where=path, cure="export the model again") from error
+    inputs, outputs = [i.name for i in session.get_inputs()], [o.name for o in session.get_outputs()]
+    if inputs != ["image"] or outputs != ["probabilities"]:
+        raise ModelError(
+            f"the model maps {inputs} to {outputs}, not image to probabilities", where=path, cure="export it with `lungseg export`"
+        )
+    return session

@@ -1,0 +1,52 @@
+"""From an image to the network's input, and from the network's output back to the image's grid. Training and inference share it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Float = NDArray[np.float32]
+
+
+def stretch(pixels: Array, size: tuple[int, int]) -> Float:
+    """Pixels (rows, columns) of any real type, resampled to `size` (rows, columns), float32.
+
+    Shrinking averages over the area of each new pixel, so that noise and fine lines do not alias; enlarging interpolates linearly.
+    The grids share their outer edges, as in `restore`.
+    """
+    rows, columns = size
+    smaller = rows <= pixels.shape[0] and columns <= pixels.shape[1]
+    method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    if pixels.dtype not in (np.uint8, np.uint16, np.float32):
+        pixels = pixels.astype(np.float32)
+    return cv2.resize(pixels, (columns, rows), interpolation=method).astype(np.float32)
+
+
+def standardise(pixels: Array, clip: tuple[float, float]) -> Float:
+    """The "percentile" rule: the two `clip` percentiles become 0 and 1, what lies beyond is cut off, then mean 0 and deviation 1.
+
+    So any linear change of contrast and brightness leaves the network's input as it was. An image whose percentiles coincide gives
+    zeros.
+    """
+    low, high = np.percentile(pixels, clip)
+    if high <= low:
+        low, high = float(pixels.min()), float(pixels.max())
+    if high <= low:
+        return np.zeros(pixels.shape, np.float32)
+    scaled = np.clip((pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
+    return (scaled - scaled.mean()) / (scaled.std() + np.float32(1e-6))
+
+
+def to_network(pixels: Array, size: tuple[int, int], clip: tuple[float, float]) -> Float:
+    """Pixels (rows, columns) -> network input (1, rows, columns) of `size`, float32, mean 0 and deviation 1."""
+    return standardise(stretch(pixels, size), clip)[np.newaxis]
+
+
+def restore(plane: Float, shape: tuple[int, int]) -> Float:
+    """The inverse of `stretch` for one plane of probabilities: (rows, columns) of the network -> `shape`, linearly interpolated."""
+    rows, columns = shape
+    return cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR)

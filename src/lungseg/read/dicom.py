@@ -1,0 +1,212 @@
+"""DICOM radiographs, one frame of one file."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from lungseg.errors import UnreadableError, UnsupportedError
+from lungseg.geometry import Plane
+from lungseg.image import Array
+from lungseg.read.brightness import numbers, to_brightness
+from lungseg.read.decoded import Decoded
+from lungseg.read.grey import to_grey
+from lungseg.read.refuse import chosen_page, refuse_too_large
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset, FileDataset
+
+_log = logging.getLogger(__name__)
+Spacing = tuple[float, float]
+
+MODALITIES = frozenset({"CR", "DX", "DR", "RG", "RF", "DF", "XA", "MG", "PX", "IO", "HC", "SC", "OT"})
+"""Projection radiographs, and what says nothing of its kind (PS3.3 C.7.3.1.1.1; DR and SC are no defined terms but do occur). Whether the
+picture shows a chest is judged later, from the picture."""
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+_RADIOGRAPH_STORAGE = tuple(_STORAGE + number for number in ("1", "1.1", "1.1.1", "1.2", "1.2.1", "1.3", "1.3.1", "12.1", "12.2"))
+_SECONDARY_CAPTURE = (_STORAGE + "7", _STORAGE + "7.1", _STORAGE + "7.2", _STORAGE + "7.3", _STORAGE + "7.4")
+_COLOURS = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"})
+_GREYS = frozenset({"MONOCHROME1", "MONOCHROME2"})
+_SYNTAXES = {
+    "1.2.840.10008.1.2": "implicit little endian",
+    "1.2.840.10008.1.2.1": "explicit little endian",
+    "1.2.840.10008.1.2.1.99": "deflated",
+    "1.2.840.10008.1.2.2": "explicit big endian",
+    "1.2.840.10008.1.2.4.50": "JPEG baseline",
+    "1.2.840.10008.1.2.4.51": "JPEG extended",
+    "1.2.840.10008.1.2.4.57": "JPEG lossless",
+    "1.2.840.10008.1.2.4.70": "JPEG lossless",
+    "1.2.840.10008.1.2.4.80": "JPEG-LS",
+    "1.2.840.10008.1.2.4.81": "JPEG-LS near-lossless",
+    "1.2.840.10008.1.2.4.90": "JPEG 2000 lossless",
+    "1.2.840.10008.1.2.4.91": "JPEG 2000",
+    "1.2.840.10008.1.2.5": "RLE",
+}
+"""What is read, by transfer syntax UID (PS3.6 table A-1)."""
+_SAME_SPACING = 1e-3
+"""Relative; spacings closer than this differ by rounding only."""
+_lock = threading.Lock()
+
+
+def read_dicom(content: bytes, *, source: str, page: int | None) -> Decoded:
+    """Decode one frame of a DICOM radiograph to displayable grey.
+
+    Args:
+        content: the whole file, with or without preamble.
+        source: the file's name, for errors; nothing from the file's own text goes into errors or notes but technical terms.
+        page: the frame, counted from 1; must be given where there are several.
+
+    Raises:
+        UnreadableError: there is no pixel data, or it is damaged or truncated.
+        UnsupportedError: no radiograph, a colour picture, several frames and none chosen, or a compression that is not read.
+        TooLargeError: the header states too many pixels.
+    """
+    import pydicom
+
+    with _silence() as caught:
+        dataset = pydicom.dcmread(BytesIO(content), force=True)
+        cut = any("end of file" in str(warning.message).lower() for warning in caught)
+        syntax = _transfer_syntax(dataset)
+        _refuse_other_images(dataset, cut=cut, source=source)
+        photometric = _photometric(dataset, source)
+        frames = int(dataset.get("NumberOfFrames") or 1)
+        index = chosen_page(page, frames, noun="frame", source=source)
+        stored = _decode(dataset, syntax, index, source)
+        if photometric in _GREYS and stored.ndim == 2:
+            pixels, notes = to_brightness(stored, dataset)
+        elif photometric in _COLOURS | {"PALETTE COLOR"} and stored.ndim == 3:
+            pixels, notes = to_grey(stored, source=source)
+        else:
+            raise UnreadableError(f"its pixels do not fit {photometric}, which its header states", where=source)
+        spacing, plane, spacing_notes = _spacing(dataset)
+        notes = (*notes, *spacing_notes, *_orientation_notes(dataset))
+    return Decoded(pixels, f"DICOM ({_SYNTAXES[syntax]})", spacing, plane, notes)
+
+
+@contextmanager
+def _silence() -> Iterator[list[warnings.WarningMessage]]:
+    """Collect the warnings of pydicom, which are about details of the header that do not matter here and may quote the patient.
+
+    Warning filters belong to the whole process before Python 3.14, so that two threads here at once would leave them changed;
+    hence the lock. It costs little: parsing and decoding hold the interpreter anyway.
+    """
+    with _lock, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield caught
+
+
+def _transfer_syntax(dataset: FileDataset) -> str:
+    """The UID; where the file has no meta information, it is put in from the encoding that was found by reading."""
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if not syntax:
+        implicit, little = dataset.original_encoding
+        syntax = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        syntax = ImplicitVRLittleEndian if implicit else syntax
+        dataset.file_meta.TransferSyntaxUID = syntax
+    return str(syntax)
+
+
+def _refuse_other_images(dataset: Dataset, *, cut: bool, source: str) -> None:
+    from pydicom.uid import UID
+
+    modality = str(dataset.get("Modality") or "").strip()
+    storage = UID(str(dataset.get("SOPClassUID") or ""))
+    other = None
+    if modality and modality not in MODALITIES:
+        other = f"of modality {modality}" if len(modality) <= 16 and modality.isalnum() else "of an unknown modality"
+    elif storage.startswith(_STORAGE) and storage not in (*_RADIOGRAPH_STORAGE, *_SECONDARY_CAPTURE):
+        other = f"a {storage.name}"
+    if "PixelData" not in dataset:
+        if cut:
+            raise UnreadableError("the DICOM file is truncated before its pixels", where=source, cure="copy or export it again")
+        what = f"the DICOM file holds no pixel data (it is {other})" if other else "the DICOM file holds no pixel data"
+        raise UnreadableError(what, where=source, cure="give a radiograph")
+    if other:
+        raise UnsupportedError(
+            f"the DICOM file is {other}, and this version reads radiographs only", where=source, cure="give a CR, DX or secondary capture"
+        )
+    if not dataset.get("Rows") or not dataset.get("Columns"):
+        raise UnreadableError("the DICOM header does not state rows and columns", where=source, cure="export it again")
+    refuse_too_large(int(dataset.Rows), int(dataset.Columns), source=source)
+
+
+def _photometric(dataset: Dataset, source: str) -> str:
+    photometric = str(dataset.get("PhotometricInterpretation") or "").strip()
+    if photometric in _GREYS | _COLOURS | {"PALETTE COLOR"}:
+        return photometric
+    stated = "is not one that is known" if photometric else "is missing"
+    raise UnsupportedError(
+        f"its photometric interpretation {stated}, so that black cannot be told from white",
+        where=source,
+        cure="export it as MONOCHROME1 or MONOCHROME2",
+    )
+
+
+def _decode(dataset: FileDataset, syntax: str, index: int, source: str) -> Array:
+    """(rows, columns) as stored, or (rows, columns, 3) as red, green, blue."""
+    from pydicom.pixels import apply_color_lut, pixel_array
+
+    if syntax not in _SYNTAXES:
+        from pydicom.uid import UID
+
+        name = UID(syntax).name
+        raise UnsupportedError(
+            f"its pixels are compressed as {name}, which is not read", where=source, cure="convert it to explicit little endian first"
+        )
+    try:
+        stored: Array = pixel_array(dataset, index=index)
+        if dataset.PhotometricInterpretation == "PALETTE COLOR":
+            stored = apply_color_lut(stored, dataset)
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders throw what they like at damaged data
+        _log.debug("%s: %s while decoding %s", source, type(error).__name__, _SYNTAXES[syntax])
+        raise UnreadableError(
+            f"its pixels ({_SYNTAXES[syntax]}) could not be decoded: they are damaged, truncated, or do not fit the header",
+            where=source,
+            cure="export it again, uncompressed if that can be chosen",
+        ) from error
+    return stored
+
+
+def _spacing(dataset: Dataset) -> tuple[Spacing | None, Plane, tuple[str, ...]]:
+    """Which spacing holds, and where (PS3.3 section 10.7.1).
+
+    PixelSpacing is in the patient where a calibration is stated, or where it differs from the spacing at the detector
+    (ImagerPixelSpacing) or on the scanned film (NominalScannedPixelSpacing). Where it is equal to that, no calibration was made.
+    Alone, without a calibration type, it "cannot be determined" whether it was calibrated; then it is taken as the detector's, which
+    claims less.
+    """
+    pixel = _pair(dataset, "PixelSpacing")
+    detector = _pair(dataset, "ImagerPixelSpacing") or _pair(dataset, "NominalScannedPixelSpacing")
+    stated = str(dataset.get("PixelSpacingCalibrationType") or "").strip()
+    differs = pixel and detector and not all(math.isclose(a, b, rel_tol=_SAME_SPACING) for a, b in zip(pixel, detector, strict=True))
+    if pixel and (stated or differs):
+        how = stated if stated in ("GEOMETRY", "FIDUCIAL") else "it differs from the detector's"
+        return pixel, "patient", (f"pixel spacing calibrated ({how})",)
+    if detector:
+        return detector, "detector", ()
+    if pixel:
+        return pixel, "detector", ("whether the pixel spacing was calibrated is not stated; taken as measured at the detector",)
+    return None, "patient", ()
+
+
+def _pair(dataset: Dataset, keyword: str) -> Spacing | None:
+    found = numbers(dataset, keyword)
+    return (found[0], found[1]) if len(found) == 2 and min(found) > 0 else None
+
+
+def _orientation_notes(dataset: Dataset) -> tuple[str, ...]:
+    """A note where the columns run towards the patient's right, so that the film hangs the other way round than usual."""
+    orientation = dataset.get("PatientOrientation")
+    if orientation and not isinstance(orientation, str) and str(orientation[0]).startswith("R"):
+        return ("the header says that the patient's right is on the right of this picture",)
+    return ()

@@ -1,0 +1,137 @@
+"""The one way in: `read` opens, sniffs, dispatches, and makes every failure one sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import stat
+from pathlib import Path
+
+import numpy as np
+
+from lungseg.errors import LungsegError, TooLargeError, UnreadableError, UnsupportedError, UsageError
+from lungseg.geometry import Geometry
+from lungseg.image import Array, Image
+from lungseg.read.decoded import Decoded
+from lungseg.read.grey import to_grey, to_image_type
+from lungseg.read.refuse import LARGEST_FILE
+from lungseg.read.sniff import HEAD, READ, sniff
+
+_log = logging.getLogger(__name__)
+_FORMATS = "PNG, JPEG, TIFF, BMP or DICOM"
+
+
+def read(source: str | Path | Array, *, spacing: tuple[float, float] | None = None, page: int | None = None) -> Image:
+    """Read one radiograph from a file or an array.
+
+    Args:
+        source: a PNG, JPEG, TIFF, BMP or DICOM file, told by its bytes; or an array, (rows, columns) of any real numbers, or
+            (rows, columns, 3 or 4) of red, green, blue and opacity as uint8 or uint16. The array is copied.
+        spacing: millimetres between rows and between columns, in the patient; replaces what the file says. The resolution that PNG,
+            JPEG and TIFF files state is meant for printing, and is not used.
+        page: which page of a TIFF file or frame of a DICOM file, counted from 1; must be given where there are several.
+
+    Returns:
+        The image as it is meant to be displayed: turned as EXIF says, with DICOM's grey-level transformations applied.
+
+    Raises:
+        UnreadableError: the file is missing, empty, truncated, damaged, or may not be opened.
+        UnsupportedError: the file is of another kind, has several pages, is a colour picture, or is not a radiograph.
+        TooLargeError: the file or the image that its header states is too large.
+        InputError: the pixels are no image: too few, all equal, or not finite.
+        UsageError: the spacing is not two positive numbers, or a page of an array was asked for.
+    """
+    if isinstance(source, np.ndarray):
+        if page is not None:
+            raise UsageError("an array has no pages", cure="leave `page` out")
+        decoded, name, content = _read_array(source), "array", np.ascontiguousarray(source).tobytes()
+    else:
+        name = str(source)
+        kind, content = _load(Path(source), name)
+        decoded = _decode(content, kind, source=name, page=page)
+    own = spacing is None
+    return Image(
+        pixels=decoded.pixels,
+        geometry=Geometry(_shape(decoded.pixels), decoded.spacing if own else spacing, decoded.plane if own else "patient"),
+        source=name,
+        format=decoded.format,
+        sha256=hashlib.sha256(content).hexdigest(),
+        notes=decoded.notes,
+    )
+
+
+def _shape(pixels: Array) -> tuple[int, int]:
+    rows, columns = pixels.shape
+    return rows, columns
+
+
+def _read_array(array: Array) -> Decoded:
+    if 0 in array.shape:
+        raise UnreadableError(f"the array of shape {array.shape} is empty", where="array")
+    if array.ndim == 3 and array.shape[2] in (3, 4):
+        if array.dtype not in (np.uint8, np.uint16):
+            raise UnsupportedError(f"a colour array is uint8 or uint16, not {array.dtype}", where="array", cure="convert it first")
+        grey, notes = to_grey(array, source="array")
+    elif array.ndim == 2:
+        grey, notes = to_image_type(array, source="array")
+    else:
+        raise UnsupportedError(
+            f"an array is (rows, columns) or (rows, columns, 3 or 4), this one has shape {array.shape}",
+            where="array",
+            cure="give one image at a time",
+        )
+    return Decoded(grey.copy() if np.shares_memory(grey, array) else grey, "array", notes=notes)
+
+
+def _load(path: Path, name: str) -> tuple[str, bytes]:
+    """The file's kind and its bytes, which are read once, and only where the kind is one that can be used."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            what = "it is a folder, not a file" if stat.S_ISDIR(status.st_mode) else "it is not a regular file"
+            raise UnreadableError(what, where=name, cure="name the image file itself")
+        if status.st_size > LARGEST_FILE:
+            raise TooLargeError(f"the file has {status.st_size / 1024**3:.1f} GB, more than a radiograph has", where=name)
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+            kind = sniff(head)
+            _refuse_kind(kind, name)
+            return kind, head + file.read()
+    except FileNotFoundError:
+        raise UnreadableError("there is no such file", where=name, cure="check the name") from None
+    except PermissionError:
+        raise UnreadableError("permission to read it was denied", where=name, cure="change its permissions") from None
+    except OSError as error:
+        raise UnreadableError(f"it could not be read ({error.strerror or 'input/output error'})", where=name) from error
+    except ValueError:  # a NUL character in the name
+        raise UnreadableError("this is not a valid file name", where=name) from None
+
+
+def _refuse_kind(kind: str, name: str) -> None:
+    if kind in READ:
+        return
+    if kind == "empty":
+        raise UnreadableError("the file is empty", where=name, cure="copy or export it again")
+    if kind == "unknown":
+        raise UnsupportedError(f"the file is no {_FORMATS} image", where=name, cure="convert it to one of these")
+    if kind == "text":
+        raise UnsupportedError("the file is text, not an image", where=name, cure=f"give a {_FORMATS} file")
+    raise UnsupportedError(f"{kind} files are not read", where=name, cure=f"convert it to {_FORMATS}")
+
+
+def _decode(content: bytes, kind: str, *, source: str, page: int | None) -> Decoded:
+    try:
+        if kind == "DICOM":
+            from lungseg.read.dicom import read_dicom
+
+            return read_dicom(content, source=source, page=page)
+        from lungseg.read.raster import read_raster
+
+        return read_raster(content, kind, source=source, page=page)
+    except LungsegError:
+        raise
+    except MemoryError as error:
+        raise TooLargeError("there is not enough memory to decode it", where=source) from error
+    except Exception as error:  # whatever a decoder throws at a broken file; its own words may quote the patient, so they stay out
+        _log.debug("%s: %s while decoding", source, type(error).__name__)
+        raise UnreadableError(f"the {kind} file is damaged and could not be decoded", where=source, cure="export it again") from error

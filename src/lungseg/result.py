@@ -1,0 +1,88 @@
+"""The lungs of one image, with all that was found on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.card import ModelCard
+from lungseg.findings import Measurement, Verdict
+from lungseg.image import Image, Segmentation
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The lungs of one image.
+
+    Attributes:
+        image: what was segmented.
+        segmentation: right and left lung on the image's grid.
+        measurements: what was measured on the segmentation.
+        verdict: whether a reader should look.
+        card: of the model that made it.
+        seconds: how long each step took.
+    """
+
+    image: Image
+    segmentation: Segmentation
+    measurements: tuple[Measurement, ...]
+    verdict: Verdict
+    card: ModelCard
+    seconds: dict[str, float]
+    restore_probabilities: Callable[[], NDArray[np.float32]] = field(repr=False)
+
+    @property
+    def mask(self) -> NDArray[np.uint8]:
+        """(rows, columns) of the input: 0 background, 1 right lung, 2 left lung (the patient's)."""
+        return self.segmentation.labels
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float32]:
+        """(3, rows, columns) on the input's grid: background, right lung, left lung; 0 to 1, adding up to 1. Before cleaning."""
+        return self.restore_probabilities()
+
+    def overlay(self) -> NDArray[np.uint8]:
+        """(rows, columns, 3), red, green, blue: the radiograph with the lungs tinted and outlined."""
+        from lungseg.draw import overlay
+
+        return overlay(self.image, self.segmentation)
+
+    def save(
+        self,
+        folder: str | Path,
+        outputs: Sequence[str] = ("mask", "overlay"),
+        *,
+        name: str | None = None,
+        binary: bool = False,
+        overwrite: bool = False,
+    ) -> dict[str, Path]:
+        """Writes outputs into `folder`, named after the image's file or as `name` says, and returns their paths.
+
+        Arguments and errors are those of `lungseg.write.save`; an existing file is an error unless `overwrite` is set.
+        """
+        from lungseg.write import save
+
+        return save(self.image, self.segmentation, Path(folder), outputs, name=name, binary=binary, overwrite=overwrite)
+
+    def measurement(self, name: str, label: str = "lungs") -> Measurement:
+        """The measurement of that name and label.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for measurement in self.measurements:
+            if (measurement.name, measurement.label) == (name, label):
+                return measurement
+        raise KeyError((name, label))
+
+    def record(self) -> dict[str, Any]:
+        """All of this but the pixels, ready for JSON; see `docs/outputs.md`."""
+        from lungseg.write import record
+
+        return record(self.image, self.measurements, self.verdict, self.card, self.seconds)

@@ -1,0 +1,125 @@
+"""One training run, from a folder of data sets to a folder with the best weights."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from torch.utils.data import DataLoader
+
+from lungseg.datasets import Case, split_by_patient, write_manifest
+from lungseg.errors import InputError, UsageError
+from lungseg.train.data import CaseArrays
+from lungseg.train.module import LungModule
+from lungseg.train.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class _TellEpoch(lightning.Callback):
+    """Tells the data which epoch it is, so that each has its own augmentation, the same again after a resume."""
+
+    def __init__(self, data: CaseArrays) -> None:
+        self.data = data
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.data.epoch.fill_(trainer.current_epoch)
+
+
+def assign(cases: Sequence[Case], settings: Settings) -> list[Case]:
+    """The cases with their split: by patient, and every case of a left-out source in validation.
+
+    Raises:
+        UsageError: a left-out source is not among the cases.
+    """
+    unknown = set(settings.leave_out) - {case.source for case in cases}
+    if unknown:
+        raise UsageError(f"there is no source {sorted(unknown)[0]!r} to leave out", cure=f"choose of {sorted({c.source for c in cases})}")
+    split = split_by_patient(cases, validation=settings.validation, seed=settings.seed)
+    return [replace(case, split="validation") if case.source in settings.leave_out else case for case in split]
+
+
+def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool = False, progress: bool = True) -> Path:
+    """Trains, and leaves in `folder`: settings.toml, cases.csv, metrics.csv, best.ckpt (averaged weights) and last.ckpt.
+
+    Args:
+        cases: with or without their split.
+        folder: of the run; made here.
+        settings: of the run.
+        resume: go on from last.ckpt.
+        progress: show a bar.
+
+    Returns:
+        The path of best.ckpt.
+
+    Raises:
+        InputError: there is nothing to train on or to validate on.
+        UsageError: the folder holds a run already and `resume` is not asked for, or it is and there is none.
+    """
+    last = folder / "last.ckpt"
+    if last.exists() != resume:
+        problem = "there is no run to resume" if resume else "the folder holds a run already"
+        raise UsageError(problem, where=folder, cure="choose another folder" if resume else "choose another folder, or resume it")
+    cases = assign(cases, settings)
+    training = [case for case in cases if case.split == "train"]
+    validation = [case for case in cases if case.split == "validation" and case.notes != "questionable"]
+    if not training or not validation:
+        raise InputError(f"{len(training)} cases to train on and {len(validation)} to validate on", cure="give more patients")
+    folder.mkdir(parents=True, exist_ok=True)
+    settings.write(folder / "settings.toml")
+    write_manifest(cases, folder / "cases.csv")
+    lightning.seed_everything(settings.seed, workers=True, verbose=False)
+    size, clip = (settings.size, settings.size), (settings.clip_low, settings.clip_high)
+    train_data = CaseArrays(training, size, clip, seed=settings.seed)
+    loader = _loader(train_data, settings, shuffle=True)
+    module = LungModule(settings, validation, steps=len(loader) * settings.epochs)
+    best = ModelCheckpoint(folder, "best", monitor="val_dice", mode="max", enable_version_counter=False, save_last=True)
+    trainer = lightning.Trainer(
+        accelerator="auto",
+        devices=1,
+        precision=settings.precision,
+        max_epochs=settings.epochs,
+        callbacks=[
+            _TellEpoch(train_data),
+            EMAWeightAveraging(decay=settings.average),
+            best,
+            EarlyStopping("val_dice", mode="max", patience=settings.patience),
+        ],
+        logger=CSVLogger(folder, name="", version="", flush_logs_every_n_steps=1),
+        gradient_clip_val=1.0,
+        num_sanity_val_steps=0,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+        log_every_n_steps=10,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        trainer.fit(
+            module,
+            loader,
+            _loader(CaseArrays(validation, size, clip, seed=None), replace(settings, workers=0), shuffle=False),
+            ckpt_path=last if resume else None,
+            weights_only=True,
+        )
+    return Path(best.best_model_path)
+
+
+def _loader(data: CaseArrays, settings: Settings, *, shuffle: bool) -> DataLoader[Any]:
+    order = torch.Generator().manual_seed(settings.seed)
+    return DataLoader(
+        data,
+        batch_size=settings.batch,
+        shuffle=shuffle,
+        generator=order,
+        num_workers=settings.workers,
+        persistent_workers=settings.workers > 0,
+        drop_last=shuffle and len(data) > settings.batch,
+    )

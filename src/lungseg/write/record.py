@@ -1,0 +1,87 @@
+"""All that is known of one input, but the pixels, as a dictionary ready for JSON, and as a row of a table."""
+
+from __future__ import annotations
+
+import functools
+import math
+import platform
+from importlib import metadata
+from typing import Any
+
+from lungseg.card import ModelCard
+from lungseg.errors import LungsegError
+from lungseg.findings import Measurement, Verdict
+from lungseg.image import Image
+
+LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pydicom")
+"""Those whose version can change a result."""
+
+FAILED = "failed"
+"""The verdict of an input that could not be segmented."""
+
+COLUMNS = ("input", "name", "kind", "verdict", "reasons")
+"""The first columns of a row; those of the measurements follow."""
+
+
+def record(
+    image: Image, measurements: tuple[Measurement, ...], verdict: Verdict, card: ModelCard, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """What `docs/outputs.md` describes, of an input that was segmented."""
+    return {
+        "input": image.source,
+        "sha256": image.sha256,
+        "kind": image.kind,
+        "format": image.format,
+        "rows": image.geometry.shape[0],
+        "columns": image.geometry.shape[1],
+        "spacing_mm": image.geometry.spacing,
+        "spacing_plane": image.geometry.plane if image.geometry.spacing else None,
+        "notes": list(image.notes),
+        "verdict": verdict.status,
+        "reasons": list(verdict.reasons),
+        "measurements": [
+            # JSON has no NaN.
+            {"name": m.name, "label": m.label, "value": m.value if math.isfinite(m.value) else None, "unit": m.unit}
+            for m in measurements
+        ],
+        "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
+        "versions": versions(),
+        "seconds": {step: round(value, 4) for step, value in seconds.items()},
+    }
+
+
+def failure(source: str, error: LungsegError) -> dict[str, Any]:
+    """The record of an input that could not be segmented: verdict "failed", and the error's sentence as its reason."""
+    return {"input": source, "verdict": FAILED, "reasons": [str(error)], "error": type(error).__name__, "versions": versions()}
+
+
+def row(entry: dict[str, Any]) -> dict[str, str]:
+    """A record as one row of a table: `COLUMNS`, then one column a measurement, such as "right_lung_area_mm2"."""
+    cells = {
+        "input": str(entry["input"]),
+        "name": str(entry.get("name", "")),
+        "kind": str(entry.get("kind", "")),
+        "verdict": str(entry["verdict"]),
+        "reasons": "; ".join(entry["reasons"]),
+    }
+    for measurement in entry.get("measurements", ()):
+        unit = "" if measurement["unit"] == "1" else f"_{measurement['unit']}"
+        cells[f"{measurement['label']}_{measurement['name']}{unit}".replace(" ", "_")] = _number(measurement["value"])
+    return cells
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Version of this package, of Python, and of each of `LIBRARIES` that is installed under that name."""
+    found = {"lungseg": metadata.version("lungseg"), "python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            found[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            # OpenCV and ONNX Runtime come under several package names; what stands under another one is left out.
+            continue
+    return found

@@ -1,0 +1,70 @@
+"""A network of a few weights that takes what is dark for lung, written on the fly, so that no test needs a trained one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from lungseg.card import ModelCard, file_sha256
+
+SIZE = (64, 64)
+
+
+def write_tiny_model(folder: Path, *, size: tuple[int, int] = SIZE, name: str = "tiny", steepness: float = 8.0) -> Path:
+    """Writes `name`.onnx and its card into `folder`, and returns the path of the first.
+
+    Pixels below the image's mean are lung: the patient's right one in the left half of the image, the left one in the right half. The
+    three by three mean before that leaves single dark pixels out.
+    """
+    rows, columns = size
+    kernel = np.full((1, 1, 3, 3), 1 / 9, np.float32)
+    side = np.zeros((1, 3, 1, columns), np.float32)
+    side[:, 1, :, columns // 2 :] = -30.0
+    side[:, 2, :, : columns // 2] = -30.0
+    scale = np.array([steepness, -steepness, -steepness], np.float32).reshape(1, 3, 1, 1)
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["smooth"], pads=[1, 1, 1, 1]),
+        helper.make_node("Mul", ["smooth", "scale"], ["dark"]),
+        helper.make_node("Add", ["dark", "side"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, rows, columns])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 3, rows, columns])],
+        [numpy_helper.from_array(a, n) for a, n in ((kernel, "kernel"), (side, "side"), (scale, "scale"))],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path = folder / f"{name}.onnx"
+    onnx.save(model, str(path))
+    write_card(path, size=size)
+    return path
+
+
+def write_card(path: Path, *, size: tuple[int, int] = SIZE) -> None:
+    """Writes the card of the .onnx file at `path` beside it."""
+    card = ModelCard(
+        name=path.stem,
+        version="0",
+        kind="radiograph",
+        architecture="three by three mean and a threshold",
+        input_size=size,
+        labels=("background", "right lung", "left lung"),
+        sha256=file_sha256(path),
+    )
+    card.write(path.with_suffix(".json"))
+
+
+def dark_ellipses(shape: tuple[int, int] = (160, 200), *, right: bool = True, left: bool = True) -> np.ndarray:
+    """(rows, columns), uint8: a bright image with a dark ellipse for each lung that is asked for."""
+    y, x = ((np.indices(shape).T + 0.5) / shape).T
+    pixels = np.full(shape, 200, np.uint8)
+    if right:
+        pixels[((x - 0.28) / 0.15) ** 2 + ((y - 0.5) / 0.33) ** 2 < 1] = 40
+    if left:
+        pixels[((x - 0.72) / 0.15) ** 2 + ((y - 0.5) / 0.33) ** 2 < 1] = 40
+    return pixels
