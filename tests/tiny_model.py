@@ -16,17 +16,18 @@ SIZE = (64, 64)
 def write_tiny_model(folder: Path, *, size: tuple[int, int] = SIZE, name: str = "tiny", steepness: float = 8.0) -> Path:
     """Writes `name`.onnx and its card into `folder`, and returns the path of the first.
 
-    Pixels below the image's mean are lung: the patient's right one in the left half of the image, the left one in the right half. The
-    three by three mean before that leaves single dark pixels out.
+    Dark pixels are lung: the patient's right one in the left half of the image, the left one in the right half. The three by three
+    mean before that leaves single dark pixels out. The limit is halfway between dark and bright where a third of the image is dark.
     """
     rows, columns = size
     kernel = np.full((1, 1, 3, 3), 1 / 9, np.float32)
+    limit = np.full(1, 0.4, np.float32)
     side = np.zeros((1, 3, 1, columns), np.float32)
     side[:, 1, :, columns // 2 :] = -30.0
     side[:, 2, :, : columns // 2] = -30.0
     scale = np.array([steepness, -steepness, -steepness], np.float32).reshape(1, 3, 1, 1)
     nodes = [
-        helper.make_node("Conv", ["image", "kernel"], ["smooth"], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["image", "kernel", "limit"], ["smooth"], pads=[1, 1, 1, 1]),
         helper.make_node("Mul", ["smooth", "scale"], ["dark"]),
         helper.make_node("Add", ["dark", "side"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
@@ -36,7 +37,7 @@ def write_tiny_model(folder: Path, *, size: tuple[int, int] = SIZE, name: str = 
         "tiny",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, rows, columns])],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 3, rows, columns])],
-        [numpy_helper.from_array(a, n) for a, n in ((kernel, "kernel"), (side, "side"), (scale, "scale"))],
+        [numpy_helper.from_array(a, n) for a, n in ((kernel, "kernel"), (limit, "limit"), (side, "side"), (scale, "scale"))],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = folder / f"{name}.onnx"

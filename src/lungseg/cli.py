@@ -69,7 +69,9 @@ def segment(
     masked: Annotated[bool, typer.Option("--masked", help="Also write the image with all but the lungs blanked.")] = False,
     binary: Annotated[bool, typer.Option("--binary", help="Mask of 0 and 255 instead of 0, 1 right lung, 2 left lung.")] = False,
     dilate: Annotated[float, typer.Option(metavar="N", help="Widen the mask by N mm; by N pixels where spacing is unknown.")] = 0.0,
-    spacing: Annotated[str | None, typer.Option(metavar="MM", help="Pixel spacing in mm instead of the file's: 0.2, or ROWS,COLUMNS.")] = None,
+    spacing: Annotated[
+        str | None, typer.Option(metavar="MM", help="Pixel spacing in mm instead of the file's: 0.2, or ROWS,COLUMNS.")
+    ] = None,
     page: Annotated[int | None, typer.Option(min=1, metavar="N", help="Page or frame to take from files with several, from 1.")] = None,
     model: Annotated[str, typer.Option(metavar="NAME|FILE", help="Embedded model, or an .onnx file.")] = "cxr",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what OUT already holds.")] = False,
@@ -86,13 +88,13 @@ def segment(
     Example: lungseg segment images/ -o out --crop --dilate 3
     """
     from lungseg.batch import processors, segment_many, without_own_outputs
+    from lungseg.clean import check_radius
     from lungseg.pipeline import Segmenter
     from lungseg.read import find
 
     outputs = _outputs(only, crop=crop, masked=masked, binary=binary)
     millimetres = _spacing(spacing)
-    if dilate < 0:
-        raise UsageError(f"--dilate widens the mask, so it cannot be {dilate:g}", cure="give 0 or more")
+    check_radius(dilate)
     found = find(paths)
     for problem in found.problems:
         _say(f"failed: {problem}")
@@ -264,4 +266,5 @@ def _with_bar(outcomes: Generator[Outcome, None, None], total: int) -> Generator
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    # Not typer.echo, which writes past the progress bar and into its line.
+    print(text, file=sys.stderr)

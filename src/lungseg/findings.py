@@ -14,7 +14,7 @@ class Measurement:
         name: what was measured, as defined in `docs/measurements.md`, such as "area".
         label: of what: "right lung", "left lung" or "lungs".
         value: the number.
-        unit: "mm2", "pixels", "percent" or "1".
+        unit: "mm", "mm2", either with " at detector" where the spacing was measured there, "pixels", "percent" or "1".
     """
 
     name: str

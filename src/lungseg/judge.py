@@ -11,8 +11,7 @@ from lungseg.image import Segmentation
 from lungseg.labels import LUNGS
 
 LOWEST_CONFIDENCE = 0.9
-"""Of both lungs together, see `docs/measurements.md`. Of a mask that is right, only the few pixels along the outline are uncertain;
-on a square of 256 pixels that leaves 0.95 and more."""
+"""Of both lungs together, see `docs/measurements.md`. A round figure, not calibrated on masks that failed."""
 
 SMALLEST_SHARE, LARGEST_SHARE = 0.06, 0.65
 """Of the image. Hand-drawn masks of 1061 radiographs (Montgomery, Shenzhen and V7 Labs, the last with the heart inside) cover 0.083 to
@@ -38,7 +37,7 @@ REASONS: Final = {
 
 
 def judge(segmentation: Segmentation, measurements: tuple[Measurement, ...]) -> Verdict:
-    """"ok", or "review" with every reason that speaks against using the mask unseen.
+    """The status "ok", or "review" with every reason that speaks against using the mask unseen.
 
     Args:
         segmentation: the lungs.

@@ -31,7 +31,7 @@ def confidence(labels: NDArray[np.uint8], right: NDArray[np.float32], left: NDAr
     """Soft Dice between probabilities and the mask made of them: 2 sum(p m) / (sum(p) + sum(m)).
 
     It falls where the mask holds improbable pixels and where probable ones were left out; for calibrated probabilities it is close to
-    the Dice to be expected (B. Laboissiere Camargos Borges et al., "Soft Dice Confidence", arXiv:2402.10665). A mask without a pixel
+    the Dice to be expected (B. L. C. Borges et al., "Soft Dice Confidence", arXiv:2402.10665). A mask without a pixel
     has 0.
 
     Args:

@@ -38,7 +38,8 @@ def standardise(pixels: Array, clip: tuple[float, float]) -> Float:
     if high <= low:
         return np.zeros(pixels.shape, np.float32)
     scaled = np.clip((pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
-    return (scaled - scaled.mean()) / (scaled.std() + np.float32(1e-6))
+    standardised: Float = (scaled - scaled.mean()) / (scaled.std() + np.float32(1e-6))
+    return standardised
 
 
 def to_network(pixels: Array, size: tuple[int, int], clip: tuple[float, float]) -> Float:
@@ -49,4 +50,4 @@ def to_network(pixels: Array, size: tuple[int, int], clip: tuple[float, float]) 
 def restore(plane: Float, shape: tuple[int, int]) -> Float:
     """The inverse of `stretch` for one plane of probabilities: (rows, columns) of the network -> `shape`, linearly interpolated."""
     rows, columns = shape
-    return cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR), dtype=np.float32)

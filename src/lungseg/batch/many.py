@@ -188,7 +188,7 @@ def _work(job: _Job, segmenter: Segmenter, settings: _Settings, recorded: dict[s
     except Exception as problem:  # noqa: BLE001 (also what nobody foresaw must not stop the others)
         entry = failure(str(job.source), _explained(problem, job.source))
         outcome = Outcome(job.source, "failed", reasons=tuple(entry["reasons"]))
-    return entry | {"input": str(job.source), "name": job.name}, outcome
+    return {"input": str(job.source), "name": job.name} | entry, outcome
 
 
 def _explained(problem: Exception, source: Path) -> LungsegError:

@@ -97,4 +97,5 @@ def _depth_from_outside(lung: NDArray[np.bool_], bit: int) -> Array:
     last = np.where(present, lung.shape[1] - 1 - lung[:, ::-1].argmax(axis=1), 0)
     width = np.maximum(last - first + 1, 1)[:, np.newaxis]
     columns = np.arange(lung.shape[1])[np.newaxis]
-    return (columns - first[:, np.newaxis] + 0.5) / width if bit == RIGHT else (last[:, np.newaxis] - columns + 0.5) / width
+    depth: Array = columns - first[:, np.newaxis] if bit == RIGHT else last[:, np.newaxis] - columns
+    return np.asarray((depth + 0.5) / width)

@@ -85,4 +85,5 @@ class UNet(nn.Module):
         for level in reversed(range(self.depth - 1)):
             x = self.up[level](x)  # (N, c[level], H / 2^level, W / 2^level)
             x = self.merge[level](torch.cat([skips[level], x], dim=1))  # the same shape
-        return self.head(x)
+        logits: Tensor = self.head(x)
+        return logits

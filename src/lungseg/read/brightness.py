@@ -5,6 +5,7 @@ All three act on single values, so they are worked out once for every value that
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,7 +51,7 @@ def to_brightness(stored: Array, dataset: Dataset) -> tuple[Array, tuple[str, ..
         shown = _full_range(meant, values, present, dataset)
     if _is_inverse(dataset):
         shown = 1.0 - shown
-        notes = (*notes, *voi_notes, "inverted (MONOCHROME1)")
+        notes = (*notes, *voi_notes, "inverted, as the header asks")
     else:
         notes = (*notes, *voi_notes)
     table = _as_levels(shown, present, bits=int(dataset.BitsStored))
@@ -101,7 +102,7 @@ def _full_range(meant: Values, values: Array, present: NDArray[np.bool_], datase
         ends, _ = _modality(np.array([0, 2**bits - 1]), dataset)
     else:
         useful = present & ~_is_padding(values, dataset)
-        ends = meant[useful if np.ptp(meant[useful], initial=0) > 0 else present]
+        ends = meant[useful] if np.unique(meant[useful]).size > 1 else meant[present]
     low, high = float(ends.min()), float(ends.max())
     return np.clip((meant - low) / max(high - low, 1e-12), 0, 1)
 
@@ -122,7 +123,7 @@ def _is_inverse(dataset: Dataset) -> bool:
     together still invert once. Where they disagree, the one that asks for the inversion is believed: IDENTITY is what careless
     writers put everywhere.
     """
-    return dataset.PhotometricInterpretation == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE"
+    return "MONOCHROME1" in str(dataset.PhotometricInterpretation) or str(dataset.get("PresentationLUTShape")) == "INVERSE"
 
 
 def _look_up(values: Array, item: Dataset, dataset: Dataset) -> tuple[Values, int]:
@@ -155,9 +156,9 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
     """The finite numbers of an element; empty where it is missing, empty, or not numbers."""
     try:
         value = dataset.get(keyword)
-        if value is None or value == "":
+        if value is None:
             return []
-        found = [float(number) for number in (value if isinstance(value, (list, tuple)) or hasattr(value, "__iter__") else [value])]
+        found = [float(number) for number in (value if isinstance(value, Iterable) and not isinstance(value, str) else [value])]
     except (TypeError, ValueError):
         return []
     return found if np.isfinite(found).all() else []

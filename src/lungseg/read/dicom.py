@@ -6,18 +6,19 @@ import logging
 import math
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from lungseg.errors import UnreadableError, UnsupportedError
+from lungseg.errors import TooLargeError, UnreadableError, UnsupportedError
 from lungseg.geometry import Plane
 from lungseg.image import Array
 from lungseg.read.brightness import numbers, to_brightness
 from lungseg.read.decoded import Decoded
 from lungseg.read.grey import to_grey
-from lungseg.read.refuse import chosen_page, refuse_too_large
+from lungseg.read.refuse import LARGEST_AREA, chosen_page, refuse_too_large
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
@@ -36,7 +37,7 @@ _GREYS = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _SYNTAXES = {
     "1.2.840.10008.1.2": "implicit little endian",
     "1.2.840.10008.1.2.1": "explicit little endian",
-    "1.2.840.10008.1.2.1.99": "deflated",
+    "1.2.840.10008.1.2.1.99": "deflated explicit little endian",
     "1.2.840.10008.1.2.2": "explicit big endian",
     "1.2.840.10008.1.2.4.50": "JPEG baseline",
     "1.2.840.10008.1.2.4.51": "JPEG extended",
@@ -49,6 +50,9 @@ _SYNTAXES = {
     "1.2.840.10008.1.2.5": "RLE",
 }
 """What is read, by transfer syntax UID (PS3.6 table A-1)."""
+_DEFLATED, _JPEG_EXTENDED = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.51"
+_LARGEST_INFLATED = 6 * LARGEST_AREA + 2**26
+"""Bytes: the largest image in three colours of 16 bits, and a generous header."""
 _SAME_SPACING = 1e-3
 """Relative; spacings closer than this differ by rounding only."""
 _lock = threading.Lock()
@@ -69,6 +73,7 @@ def read_dicom(content: bytes, *, source: str, page: int | None) -> Decoded:
     """
     import pydicom
 
+    _refuse_inflated(content, source)
     with _silence() as caught:
         dataset = pydicom.dcmread(BytesIO(content), force=True)
         cut = any("end of file" in str(warning.message).lower() for warning in caught)
@@ -101,6 +106,22 @@ def _silence() -> Iterator[list[warnings.WarningMessage]]:
         yield caught
 
 
+def _refuse_inflated(content: bytes, source: str) -> None:
+    """A deflated data set has no header to look at before it is inflated; so it is inflated bit by bit first, and nothing is kept."""
+    if content[128:136] != b"DICM\x02\0\0\0" or _DEFLATED.encode() not in content[:1024]:
+        return
+    start = 144 + int.from_bytes(content[140:144], "little")  # PS3.10 section 7.1: the group length comes first
+    stream, total, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, content[start:]
+    while rest and not stream.eof:
+        try:
+            total += len(stream.decompress(rest, 2**20))
+        except zlib.error:
+            raise UnreadableError("the deflated DICOM file is damaged", where=source, cure="copy or export it again") from None
+        rest = stream.unconsumed_tail
+        if total > _LARGEST_INFLATED:
+            raise TooLargeError("the deflated DICOM file holds more than a radiograph has, and it was not decoded", where=source)
+
+
 def _transfer_syntax(dataset: FileDataset) -> str:
     """The UID; where the file has no meta information, it is put in from the encoding that was found by reading."""
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -126,7 +147,7 @@ def _refuse_other_images(dataset: Dataset, *, cut: bool, source: str) -> None:
         other = f"a {storage.name}"
     if "PixelData" not in dataset:
         if cut:
-            raise UnreadableError("the DICOM file is truncated before its pixels", where=source, cure="copy or export it again")
+            raise UnreadableError("the DICOM file is truncated", where=source, cure="copy or export it again")
         what = f"the DICOM file holds no pixel data (it is {other})" if other else "the DICOM file holds no pixel data"
         raise UnreadableError(what, where=source, cure="give a radiograph")
     if other:
@@ -152,7 +173,8 @@ def _photometric(dataset: Dataset, source: str) -> str:
 
 def _decode(dataset: FileDataset, syntax: str, index: int, source: str) -> Array:
     """(rows, columns) as stored, or (rows, columns, 3) as red, green, blue."""
-    from pydicom.pixels import apply_color_lut, pixel_array
+    from pydicom.pixels.processing import apply_color_lut
+    from pydicom.pixels.utils import pixel_array
 
     if syntax not in _SYNTAXES:
         from pydicom.uid import UID
@@ -161,8 +183,12 @@ def _decode(dataset: FileDataset, syntax: str, index: int, source: str) -> Array
         raise UnsupportedError(
             f"its pixels are compressed as {name}, which is not read", where=source, cure="convert it to explicit little endian first"
         )
+    stored: Array
     try:
-        stored: Array = pixel_array(dataset, index=index)
+        if syntax == _JPEG_EXTENDED and int(dataset.BitsAllocated) == 16:
+            stored = _decode_twelve_bits(dataset, index)
+        else:
+            stored = _without_overlays(pixel_array(dataset, index=index), dataset)
         if dataset.PhotometricInterpretation == "PALETTE COLOR":
             stored = apply_color_lut(stored, dataset)
     except MemoryError:
@@ -175,6 +201,38 @@ def _decode(dataset: FileDataset, syntax: str, index: int, source: str) -> Array
             cure="export it again, uncompressed if that can be chosen",
         ) from error
     return stored
+
+
+def _without_overlays(stored: Array, dataset: Dataset) -> Array:
+    """The pixels without the drawings that older writers kept in their unused high bits (PS3.5 section 8.1.2)."""
+    embedded = any((group, 0x0102) in dataset and (group, 0x3000) not in dataset for group in range(0x6000, 0x6020, 2))
+    if not embedded or stored.ndim != 2 or int(dataset.PixelRepresentation) != 0:
+        return stored
+    pixels: Array = stored & stored.dtype.type(2 ** int(dataset.BitsStored) - 1)
+    return pixels
+
+
+def _decode_twelve_bits(dataset: FileDataset, index: int) -> Array:
+    """JPEG extended with 12 bits, which GDCM decodes but pydicom does not hand to it."""
+    import gdcm
+    import numpy as np
+    from pydicom.encaps import get_frame
+
+    rows, columns, bits = int(dataset.Rows), int(dataset.Columns), int(dataset.BitsStored)
+    fragment, fragments = gdcm.Fragment(), gdcm.SequenceOfFragments.New()
+    fragment.SetByteStringValue(get_frame(dataset.PixelData, index, number_of_frames=int(dataset.get("NumberOfFrames") or 1)))
+    fragments.AddFragment(fragment)
+    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    element.SetValue(fragments.__ref__())
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((columns, rows, 1))
+    image.SetDataElement(element)
+    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(gdcm.PhotometricInterpretation.MONOCHROME2))
+    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGExtendedProcess2_4))
+    image.SetPixelFormat(gdcm.PixelFormat(1, 16, bits, bits - 1, int(dataset.PixelRepresentation)))
+    # GDCM hands its bytes out as text; None where it could not decode them.
+    return np.frombuffer(image.GetBuffer().encode("utf-8", "surrogateescape"), "<u2").reshape(rows, columns)
 
 
 def _spacing(dataset: Dataset) -> tuple[Spacing | None, Plane, tuple[str, ...]]:

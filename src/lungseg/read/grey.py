@@ -8,7 +8,7 @@ import numpy as np
 from lungseg.errors import InputError, UnsupportedError
 from lungseg.image import Array
 
-COLOURED_DEVIATION = 24.0
+COLOURED_DEVIATION = 16.0
 """Of 255: a pixel is coloured when its red-green or blue-green difference is further than this from what is usual at its brightness."""
 COLOURED_FRACTION = 0.10
 """A picture with more coloured pixels than this is no radiograph. A film toned in one colour has none, because its colour depends on
@@ -57,10 +57,11 @@ def coloured_fraction(rgb: Array) -> float:
     """The part, 0 to 1, of a picture's pixels whose colour does not follow from their brightness (see `COLOURED_DEVIATION`).
 
     Args:
-        rgb: (rows, columns, 3), uint8 or uint16; only about 256 x 256 of its pixels are looked at.
+        rgb: (rows, columns, 3), uint8 or uint16; averaged down to 256 x 256 first, which also removes a camera's colour noise.
     """
-    step = max(1, min(rgb.shape[:2]) // _SAMPLES_A_SIDE)
-    sample = rgb[::step, ::step].reshape(-1, 3) * (255.0 / np.iinfo(rgb.dtype).max)
+    rows, columns = (min(side, _SAMPLES_A_SIDE) for side in rgb.shape[:2])
+    small = cv2.resize(rgb, (columns, rows), interpolation=cv2.INTER_AREA)
+    sample = small.reshape(-1, 3) * (255.0 / np.iinfo(rgb.dtype).max)
     differences = sample[:, [0, 2]] - sample[:, [1]]
     bins = (sample.mean(axis=1) * (_BRIGHTNESS_BINS / 256.0)).astype(np.intp)
     deviation = np.zeros(len(sample))

@@ -11,17 +11,24 @@ from pathlib import Path
 from lungseg.errors import InputError, UnreadableError
 from lungseg.read.sniff import HEAD, READ, sniff
 
+# fmt: off
 IMAGE_ENDINGS = frozenset(
-    ".png .jpg .jpeg .jpe .jfif .tif .tiff .bmp .dib .dcm .dicom .dic .ima"
-    # Images that are not read are kept all the same: reading then says so, where leaving them out would hide them.
-    " .gif .webp .heic .heif .avif .jp2 .j2k .jxl .nii .nrrd .nhdr .mha .mhd".split()
+    {
+        ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".dcm", ".dicom", ".dic", ".ima",
+        # Images that are not read are kept all the same: reading then says so, where leaving them out would hide them.
+        ".gif", ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd",
+    }
 )
 OTHER_ENDINGS = frozenset(
-    ".txt .md .rst .csv .tsv .json .jsonl .xml .yaml .yml .toml .ini .cfg .log .html .htm .css .js .svg .pdf .doc .docx .xls .xlsx"
-    " .ppt .pptx .py .ipynb .sh .bat .r .m .mat .zip .gz .bz2 .xz .7z .tar .tgz .rar .npy .npz .h5 .hdf5 .pkl .pickle .pt .pth .onnx"
-    " .ckpt .safetensors .parquet .feather .db .sqlite .tmp .part .bak .lock .md5 .sha256 .mp4 .avi .mov .mp3 .wav .exe .dll .so"
-    " .inf .ds_store".split()
+    {
+        ".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".log", ".html",
+        ".htm", ".css", ".js", ".svg", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".py", ".ipynb", ".sh", ".bat", ".r",
+        ".m", ".mat", ".zip", ".gz", ".bz2", ".xz", ".7z", ".tar", ".tgz", ".rar", ".npy", ".npz", ".h5", ".hdf5", ".pkl", ".pickle",
+        ".pt", ".pth", ".onnx", ".ckpt", ".safetensors", ".parquet", ".feather", ".db", ".sqlite", ".tmp", ".part", ".bak", ".lock",
+        ".md5", ".sha256", ".mp4", ".avi", ".mov", ".mp3", ".wav", ".exe", ".dll", ".so", ".inf",
+    }
 )
+# fmt: on
 _OTHER_NAMES = frozenset({"dicomdir", "thumbs.db", "desktop.ini", "readme", "license", "makefile"})
 
 
@@ -54,51 +61,45 @@ def find(paths: Sequence[str | Path]) -> Found:
     found = Found()
     seen: set[str] = set()
     for path in paths:
-        for file in _resolve(str(path), found.problems):
-            place = os.path.abspath(file)
+        for file in _resolve(Path(path), found.problems):
+            place = str(file.absolute())
             if place not in seen:
                 seen.add(place)
-                found.files.append(Path(file))
+                found.files.append(file)
     return found
 
 
-def _resolve(name: str, problems: list[InputError]) -> Iterator[str]:
-    if os.path.isdir(name):
-        yield from _from_folder(name, problems)
-    elif os.path.lexists(name):
-        yield name
-    elif glob.has_magic(name):
-        yield from _from_pattern(name, problems)
+def _resolve(path: Path, problems: list[InputError]) -> Iterator[Path]:
+    if path.is_dir():
+        yield from _some(_walk(path, problems), problems, f"{path}", "the folder holds no images")
+    elif os.path.lexists(path):
+        yield path
+    elif glob.has_magic(str(path)):
+        yield from _some(_match(str(path), problems), problems, f"{path}", "the pattern matches no images")
     else:
-        problems.append(UnreadableError("there is no such file or folder", where=name, cure="check the name"))
+        problems.append(UnreadableError("there is no such file or folder", where=path, cure="check the name"))
 
 
-def _from_folder(folder: str, problems: list[InputError]) -> Iterator[str]:
-    before = len(problems)
-    nothing = True
-    for file in _walk(folder, problems):
-        nothing = False
+def _some(files: Iterator[Path], problems: list[InputError], where: str, otherwise: str) -> Iterator[Path]:
+    """The files, and a problem where there is not one and nothing else has been reported that explains it."""
+    before, count = len(problems), 0
+    for count, file in enumerate(files, start=1):  # noqa: B007
         yield file
-    if nothing and len(problems) == before:
-        problems.append(UnreadableError("the folder holds no images", where=folder, cure="name a folder with radiographs in it"))
+    if count == 0 and len(problems) == before:
+        problems.append(UnreadableError(otherwise, where=where, cure="name a file, folder or pattern with radiographs in it"))
 
 
-def _from_pattern(pattern: str, problems: list[InputError]) -> Iterator[str]:
-    before = len(problems)
-    nothing = True
-    for match in sorted(glob.glob(pattern, recursive=True)):
-        if os.path.isdir(match):
-            files = iter(()) if "**" in pattern else _walk(match, problems)  # ** matches what is in the folder, too
-        else:
-            files = iter((match,) if _may_be_image(match) else ())
-        for file in files:
-            nothing = False
-            yield file
-    if nothing and len(problems) == before:
-        problems.append(UnreadableError("the pattern matches no images", where=pattern, cure="check the pattern"))
+def _match(pattern: str, problems: list[InputError]) -> Iterator[Path]:
+    for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute patterns
+        match = Path(name)
+        if match.is_dir():
+            if "**" not in pattern:  # which matches what is in the folder, too
+                yield from _walk(match, problems)
+        elif _may_be_image(match):
+            yield match
 
 
-def _walk(folder: str, problems: list[InputError]) -> Iterator[str]:
+def _walk(folder: Path, problems: list[InputError]) -> Iterator[Path]:
     """Every file below `folder` that may be an image, sorted folder by folder."""
 
     def refused(error: OSError) -> None:
@@ -108,23 +109,20 @@ def _walk(folder: str, problems: list[InputError]) -> Iterator[str]:
     for parent, folders, files in os.walk(folder, onerror=refused):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            path = os.path.join(parent, name)
+            path = Path(parent, name)
             if not name.startswith(".") and _may_be_image(path):
                 yield path
 
 
-def _may_be_image(path: str) -> bool:
+def _may_be_image(path: Path) -> bool:
     """By the ending where it is a known one, which costs nothing; by the first bytes elsewhere (DICOM files often have no ending)."""
-    name = os.path.basename(path).lower()
-    if name.endswith(".nii.gz"):
+    name, ending = path.name.lower(), path.suffix.lower()
+    if ending in IMAGE_ENDINGS or name.endswith(".nii.gz"):
         return True
-    ending = os.path.splitext(name)[1]
-    if ending in IMAGE_ENDINGS:
-        return True
-    if ending in OTHER_ENDINGS or name in _OTHER_NAMES or not os.path.isfile(path):
+    if ending in OTHER_ENDINGS or name in _OTHER_NAMES or not path.is_file():
         return False
     try:
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             return sniff(file.read(HEAD)) in READ
     except OSError:
         return True  # reading it will say why

@@ -13,7 +13,8 @@ from lungseg.datasets.convention import BACKGROUND, LEFT, RIGHT
 from lungseg.train import obscure
 
 Array = NDArray[Any]
-Float = NDArray[np.float32]
+Float = Array
+"""float32, but OpenCV's types do not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def apply(picture: NDArray[np.uint8], allowed: NDArray[np.uint8], drawn: Draw, s
 def swap_sides(allowed: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Right lung becomes left lung and the reverse."""
     others = allowed & ~np.uint8(RIGHT | LEFT)
-    return others | ((allowed & RIGHT) << 1) | ((allowed & LEFT) >> 1)
+    return np.asarray(others | ((allowed & RIGHT) << 1) | ((allowed & LEFT) >> 1), np.uint8)
 
 
 def _move(picture: Array, allowed: Array, drawn: Draw, size: tuple[int, int]) -> tuple[Float, NDArray[np.uint8]]:
@@ -160,5 +161,5 @@ def _recolour(grey: Float, drawn: Draw, rng: np.random.Generator) -> Float:
     grey = np.clip((grey - low) / (1 - low - high), 0, 1)
     if drawn.jpeg is not None:
         _, code = cv2.imencode(".jpg", (grey * 255).astype(np.uint8), (cv2.IMWRITE_JPEG_QUALITY, drawn.jpeg))
-        grey = cv2.imdecode(code, cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
+        grey = np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE)).astype(np.float32) / 255
     return 1 - grey if drawn.negative else grey

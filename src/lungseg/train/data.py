@@ -39,7 +39,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         self.size = size
         self.clip = clip
         self.seed = seed
-        self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
         """Set by the training loop; shared, because loader processes live longer than an epoch."""
         kept = size if seed is None else (round(size[0] * MARGIN), round(size[1] * MARGIN))
         self.pictures = np.empty((len(self.cases), *kept), np.uint8)
@@ -68,11 +68,12 @@ def _grey8(pixels: NDArray[Any], size: tuple[int, int], clip: tuple[float, float
     """Resized, and with the percentiles `clip` mapped to 0 and 255."""
     resized = stretch(pixels, size)
     low, high = np.percentile(resized, clip)
-    return (np.clip((resized - low) / max(high - low, 1e-6), 0, 1) * 255).round().astype(np.uint8)
+    scaled = np.clip((resized - low) / max(high - low, 1e-6), 0, 1)
+    return np.asarray(np.round(scaled * 255), np.uint8)
 
 
 def _resize_nearest(sets: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Sets of classes cannot be averaged: each new pixel takes the set of the pixel under its centre."""
     rows = ((np.arange(size[0]) + 0.5) * sets.shape[0] / size[0]).astype(int)
     columns = ((np.arange(size[1]) + 0.5) * sets.shape[1] / size[1]).astype(int)
-    return sets[rows[:, np.newaxis], columns[np.newaxis]]
+    return np.ascontiguousarray(sets[rows[:, np.newaxis], columns[np.newaxis]])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import tomllib
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
 from lungseg.card import ModelCard, file_sha256
-from lungseg.errors import ModelError
+from lungseg.datasets import read_manifest
+from lungseg.errors import ModelError, UsageError
 from lungseg.labels import LABELS
+from lungseg.predict import Predictor
 from lungseg.train.module import build_network
 from lungseg.train.settings import Settings, read_settings
 
@@ -71,55 +73,93 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, Settings]:
     return net.eval(), settings
 
 
-def export(checkpoint: Path, output: Path, card: ModelCard) -> Exported:
-    """Writes `output` (.onnx, weights in float16) and the card beside it (.json).
+def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Exported:
+    """Writes `output` (.onnx, weights in float16) and the card beside it (.json), and proves that what is loaded from them gives what
+    torch gives.
 
     Args:
-        checkpoint: best.ckpt of a run.
+        checkpoint: best.ckpt of a run, in the run's folder.
         output: path of the ONNX file.
-        card: name, version, data, terms, scores and limits; the fields that follow from the run are filled in here.
+        about: TOML with what the run cannot know: name, version, terms, limits, and a table `sources` with each source's terms.
 
     Raises:
         ModelError: the checkpoint cannot be used, or the exported model disagrees with torch by more than `TOLERANCE`.
+        UsageError: `about` cannot be read or has an unknown field.
     """
     net, settings = load_checkpoint(checkpoint)
+    facts: dict[str, Any] = _read_about(about) if about else {"name": output.stem, "version": "0"}
     deployed = Deployed(net).eval()
     example = torch.randn(2, 1, settings.size, settings.size, generator=torch.Generator().manual_seed(0))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            deployed,
-            (example,),
-            input_names=["image"],
-            output_names=["probabilities"],
-            dynamic_shapes={"image": {0: torch.export.Dim("batch")}},
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(halve_weights(_graph(deployed, example)), output)
+    sources: dict[str, Any] = facts.pop("sources", {})
+    card = ModelCard(
+        kind="radiograph",
+        architecture=_architecture(settings),
+        input_size=(settings.size, settings.size),
+        clip=(settings.clip_low, settings.clip_high),
+        labels=tuple(label.name for label in LABELS),
+        sha256=file_sha256(output),
+        data=_data(checkpoint.parent / "cases.csv", sources),
+        **facts,
+    )
+    card.write(output.with_suffix(".json"))
+    with torch.inference_mode():
+        difference = float(np.abs(Predictor(output)(example.numpy()) - deployed(example).numpy()).max())
+    if difference > TOLERANCE:
+        raise ModelError(f"the exported model differs from torch by {difference:.3f} in probability", where=output)
+    log.info("exported; largest difference to torch %.5f in probability", difference)
+    return Exported(output, output.with_suffix(".json"), difference)
+
+
+def _graph(deployed: nn.Module, example: Tensor) -> onnx.ModelProto:
+    """The network as an ONNX graph with a free batch size, without traces of the machine that made it."""
+    registration = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = registration.level
+    registration.setLevel(logging.ERROR)  # it complains of torchvision missing, which nothing here uses
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                deployed,
+                (example,),
+                input_names=["image"],
+                output_names=["probabilities"],
+                dynamic_shapes={"image": {0: torch.export.Dim("batch")}},
+                dynamo=True,
+                verbose=False,
+            )
+    finally:
+        registration.setLevel(level)
     if program is None:
-        raise ModelError("torch did not export the network", where=checkpoint)
-    model = halve_weights(program.model_proto)
+        raise ModelError("torch did not export the network")
+    model = program.model_proto
     del model.metadata_props[:]
     for node in model.graph.node:
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
-    difference = _difference(model, deployed, example)
-    if difference > TOLERANCE:
-        raise ModelError(f"the exported model differs from torch by {difference:.3f} in probability", where=output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, output)
-    card = replace(
-        card,
-        architecture=_architecture(settings),
-        input_size=(settings.size, settings.size),
-        labels=tuple(label.name for label in LABELS),
-        clip=(settings.clip_low, settings.clip_high),
-        sha256=file_sha256(output),
-    )
-    card.write(output.with_suffix(".json"))
-    log.info("exported, largest difference to torch %.4f", difference)
-    return Exported(output, output.with_suffix(".json"), difference)
+    return model
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    known = {"name", "version", "terms", "limits", "sources"}
+    try:
+        facts = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the description of the model cannot be read ({error})", where=path) from error
+    if set(facts) - known or not {"name", "version"} <= set(facts):
+        raise UsageError(f"the description of a model has name, version and of {sorted(known)} no others", where=path)
+    return facts
+
+
+def _data(cases: Path, sources: dict[str, Any]) -> list[dict[str, Any]]:
+    """One entry for each source that was trained on: how many images and patients, and what is known of its terms."""
+    training = [case for case in read_manifest(cases) if case.split == "train"]
+    entries: list[dict[str, Any]] = []
+    for source in sorted({case.source for case in training}):
+        mine = [case for case in training if case.source == source]
+        entries.append({"source": source, "images": len(mine), "patients": len({c.patient for c in mine}), **sources.get(source, {})})
+    return entries
 
 
 def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -136,14 +176,6 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
         model.graph.node.insert(0, cast)
     onnx.checker.check_model(model)
     return model
-
-
-def _difference(model: onnx.ModelProto, deployed: nn.Module, example: Tensor) -> float:
-    """Largest absolute difference between the file and torch; by ONNX's own reference implementation, so by no runtime's grace."""
-    found: Any = ReferenceEvaluator(model).run(None, {"image": example.numpy()})[0]
-    with torch.inference_mode():
-        wanted = deployed(example).numpy()
-    return float(np.abs(found - wanted).max())
 
 
 def _architecture(settings: Settings) -> str:

@@ -10,19 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from lungseg.datasets import Case
+from lungseg.datasets.convention import CLASSES, LEFT, RIGHT
 from lungseg.nets import UNet, UNetPlusPlus
 from lungseg.train.losses import partial_label_loss
 from lungseg.train.settings import Settings
-from lungseg.datasets.convention import CLASSES, LEFT, RIGHT
 
 
 def build_network(settings: Settings) -> nn.Module:
     """The network that the settings describe, with fresh weights: (N, 1, H, W) -> logits (N, 4, H, W)."""
     shared: dict[str, Any] = {"width": settings.width, "depth": settings.depth, "max_width": settings.max_width}
     if settings.net == "unetpp":
-        return UNetPlusPlus(
-            1, len(CLASSES), norm=settings.norm, up=settings.up, deep_supervision=settings.deep_supervision, **shared
-        )
+        return UNetPlusPlus(1, len(CLASSES), norm=settings.norm, up=settings.up, deep_supervision=settings.deep_supervision, **shared)
     return UNet(1, len(CLASSES), norm=settings.norm, up=settings.up, **shared)
 
 
@@ -35,14 +33,15 @@ class LungModule(lightning.LightningModule):
     def __init__(self, settings: Settings, validation: Sequence[Case], steps: int) -> None:
         super().__init__()
         self.settings = settings
-        self.net = build_network(settings).to(memory_format=torch.channels_last)
+        self.net = build_network(settings).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.sources = [case.source for case in validation]
         self.steps = steps
         self.scores: dict[str, list[float]] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 1, H, W) -> logits (N, 4, H, W)."""
-        return self.net(x)
+        logits: Tensor = self.net(x)
+        return logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         """Loss of one batch; with deep supervision the mean over the heads."""

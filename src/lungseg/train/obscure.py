@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from lungseg.datasets.convention import LEFT, RIGHT
 
-Float = NDArray[np.float32]
 Array = NDArray[Any]
+Float = Array
+"""float32, but OpenCV's types do not tell."""
 
 
 class Obscured(Protocol):
@@ -77,10 +78,10 @@ def _draw_block(rng: np.random.Generator) -> Obscured:
 
 def _blobs(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> Float:
     """Smooth noise of standard deviation 1; `scale` is the size of its blobs as a share of the side."""
-    cells = max(int(round(0.6 / scale)), 3)
+    cells = max(round(0.6 / scale), 3)
     small = rng.normal(0, 1, (cells, cells)).astype(np.float32)
     noise = cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    return noise / (noise.std() + 1e-6)
+    return np.asarray(noise / (noise.std() + 1e-6))
 
 
 def _tissue_grey(grey: Float, sets: Array) -> float:
@@ -94,7 +95,7 @@ def _whiten(grey: Float, weight: Float, target: float, rng: np.random.Generator)
     """Moves greys towards `target` by `weight`, leaving a trace of structure and a little texture; nothing gets darker."""
     texture = 0.03 * _blobs(grey.shape, 0.05, rng)
     paint = target + 0.25 * (grey - grey.mean()) + texture
-    return grey + weight * np.maximum(paint - grey, 0)
+    return np.asarray(grey + weight * np.maximum(paint - grey, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ class Gas:
         cv2.ellipse(bubble, (column, bottom + radius[1] + int(rng.integers(2, 10))), radius, float(rng.normal(0, 20)), 0, 360, 1.0, -1)
         bubble = cv2.GaussianBlur(bubble, (0, 0), 1.5) * ((sets & (RIGHT | LEFT)) == 0)
         dark = float(np.percentile(grey[lung], 20))
-        return grey + self.depth * bubble * np.minimum(dark - grey, 0)
+        return np.asarray(grey + self.depth * bubble * np.minimum(dark - grey, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ class Tube:
         curve = ((1 - t) ** 2 * a + 2 * t * (1 - t) * b + t**2 * c) * [grey.shape[1], grey.shape[0]]
         layer = np.zeros(grey.shape, np.float32)
         cv2.polylines(layer, [np.round(curve).astype(np.int32)], isClosed=False, color=1.0, thickness=self.width, lineType=cv2.LINE_AA)
-        return grey + self.light * cv2.GaussianBlur(layer, (0, 0), 0.7)
+        return np.asarray(grey + self.light * cv2.GaussianBlur(layer, (0, 0), 0.7))
 
 
 @dataclass(frozen=True, slots=True)

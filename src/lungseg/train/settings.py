@@ -5,83 +5,70 @@ from __future__ import annotations
 import json
 import tomllib
 from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from lungseg.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of `lungseg train`; each has a flag of the same name.
+    """Settings of `lungseg train`; each has a flag of the same name, and the words beside its type are the flag's help."""
 
-    Attributes:
-        net: "unet" or "unetpp".
-        width: feature channels of the finest level.
-        depth: number of resolutions.
-        max_width: no level has more channels.
-        norm: "batch" or "none".
-        up: "transposed" or "interpolated" up-sampling.
-        deep_supervision: of U-Net++.
-        size: rows and columns of the network's input.
-        clip_low, clip_high: percentiles that become black and white.
-        epochs: at most so many.
-        patience: stop after so many epochs without a better validation Dice.
-        batch: images in a batch.
-        learning_rate: the highest one, after the warm-up.
-        weight_decay: of AdamW.
-        dice_weight: weight of Dice in the loss; the rest is binary cross-entropy.
-        average: decay of the exponential moving average of the weights per step; the average is what is validated and exported.
-        validation: share of the patients of each source kept for validation.
-        leave_out: sources that are not trained on; all of their cases go to validation.
-        seed: of split, weights and augmentation.
-        precision: "bf16-mixed" or "32-true".
-        workers: processes that augment.
-    """
-
-    net: Literal["unet", "unetpp"] = "unet"
-    width: int = 16
-    depth: int = 6
-    max_width: int = 192
-    norm: Literal["batch", "none"] = "batch"
-    up: Literal["transposed", "interpolated"] = "transposed"
-    deep_supervision: bool = True
-    size: int = 256
-    clip_low: float = 0.5
-    clip_high: float = 99.5
-    epochs: int = 60
-    patience: int = 20
-    batch: int = 8
-    learning_rate: float = 0.002
-    weight_decay: float = 0.01
-    dice_weight: float = 0.5
-    average: float = 0.995
-    validation: float = 0.15
-    leave_out: tuple[str, ...] = ()
-    seed: int = 0
-    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed"
-    workers: int = 1
+    net: Annotated[Literal["unet", "unetpp"], "U-Net or U-Net++"] = "unet"
+    width: Annotated[int, "feature channels of the finest level, doubled at each deeper one"] = 16
+    depth: Annotated[int, "number of resolutions, the input's included"] = 6
+    max_width: Annotated[int, "no level has more channels than this"] = 192
+    norm: Annotated[Literal["batch", "none"], "batch normalisation or none"] = "batch"
+    up: Annotated[Literal["transposed", "interpolated"], "how the expanding path doubles the resolution"] = "transposed"
+    deep_supervision: Annotated[bool, "of U-Net++: a head and a loss on each of its depths"] = True
+    size: Annotated[int, "rows and columns of the network's input"] = 256
+    clip_low: Annotated[float, "percentile of the greys that becomes black"] = 0.5
+    clip_high: Annotated[float, "percentile of the greys that becomes white"] = 99.5
+    epochs: Annotated[int, "at most so many passes over the training cases"] = 70
+    patience: Annotated[int, "stop after so many epochs without a better validation Dice"] = 20
+    batch: Annotated[int, "images in a batch"] = 8
+    learning_rate: Annotated[float, "the highest one, after the warm-up"] = 0.002
+    weight_decay: Annotated[float, "of AdamW"] = 0.01
+    dice_weight: Annotated[float, "weight of Dice in the loss, 0 to 1; the rest is binary cross-entropy"] = 0.5
+    average: Annotated[float, "decay per step of the moving average of the weights, which is validated and exported"] = 0.995
+    validation: Annotated[float, "share of the patients of each source that is kept for validation"] = 0.15
+    leave_out: Annotated[tuple[str, ...], "a source not to train on, all of it goes to validation; may be repeated"] = ()
+    seed: Annotated[int, "of split, weights and augmentation"] = 0
+    precision: Annotated[Literal["bf16-mixed", "32-true"], "arithmetic of the network"] = "bf16-mixed"
+    workers: Annotated[int, "processes that augment"] = 1
 
     def __post_init__(self) -> None:
+        for name, kind, _ in describe():
+            value = getattr(self, name)
+            if get_origin(kind) is Literal and value not in get_args(kind):
+                raise UsageError(f"{name} is one of {', '.join(get_args(kind))}, not {value!r}")
         step = 2 ** (self.depth - 1)
-        if self.size % step:
-            raise UsageError(f"size {self.size} is not a multiple of {step}, which depth {self.depth} needs")
+        if self.depth < 2 or self.size < step or self.size % step:
+            raise UsageError(f"size {self.size} is not a multiple of {step}, as depth {self.depth} needs", cure="change one of them")
         if not 0 < self.validation < 1:
             raise UsageError(f"validation is a share between 0 and 1, not {self.validation}")
 
     def write(self, path: Path) -> None:
-        """Writes the settings as TOML; strings, numbers, truth values and lists look the same in JSON."""
+        """Writes the settings as TOML; strings, numbers, truth values and lists look the same there as in JSON."""
         lines = [f"{name} = {json.dumps(value)}" for name, value in asdict(self).items()]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def describe() -> list[tuple[str, Any, str]]:
+    """Name, type and meaning of every setting, in order."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return [(field.name, *get_args(hints[field.name])) for field in fields(Settings)]
+
+
 def read_settings(path: Path) -> Settings:
-    """The settings in a TOML file.
+    """The settings in a TOML file; what it does not name keeps its default.
 
     Raises:
         UsageError: the file cannot be read, or has a field that is not known; the nearest known one is named.
     """
+    from difflib import get_close_matches
+
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

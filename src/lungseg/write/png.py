@@ -1,7 +1,7 @@
 """Masks and pictures as the bytes of PNG files.
 
-Compression is the quickest that pays: on 512 x 512 radiographs, level 1 with the "up" filter takes 6 ms an overlay where OpenCV's
-choice of filter by trial takes 10 and level 6 takes 42, for a file that is 2 % larger than the first and 13 % than the last.
+Compression is OpenCV's default, the quickest: an overlay of 512 x 512 pixels takes 5.5 ms, where naming a level makes it try the filters
+and takes 10 ms at level 1, for a file that is a quarter smaller.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from lungseg.labels import LABELS
 
 MARGIN = 0.02
 """Kept around the lungs in a crop, as a part of the longer side of their bounding box."""
-
-_PARAMETERS = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP)
 
 
 def mask_png(segmentation: Segmentation, *, binary: bool = False) -> bytes:
@@ -78,4 +76,4 @@ def _whole_numbers(pixels: NDArray[Any], image: Image) -> NDArray[Any]:
 
 def _encode(pixels: NDArray[Any]) -> bytes:
     # OpenCV answers False only for types that PNG does not know, and none of those gets here.
-    return cv2.imencode(".png", pixels, _PARAMETERS)[1].tobytes()
+    return cv2.imencode(".png", pixels)[1].tobytes()

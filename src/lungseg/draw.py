@@ -1,0 +1,127 @@
+"""The only drawer: grey for the screen, lungs tinted and outlined on it, and sheets of such tiles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.errors import UsageError
+from lungseg.image import Image, Segmentation
+from lungseg.labels import LUNGS
+
+Picture = NDArray[np.uint8]
+
+WINDOW: Final = (0.5, 99.5)
+"""Percentiles that become black and white where an image is deeper than 8 bits."""
+OPACITY: Final = 0.25
+"""Share of the label's colour in the tint of a lung."""
+GAP: Final = 4
+"""Pixels of black between the tiles of a sheet."""
+CAPTION: Final = 22
+"""Pixels of height for the caption under a tile."""
+
+
+def display(image: Image) -> Picture:
+    """Grey (rows, columns) for the screen, a new array: 8-bit pixels as they are, deeper ones windowed linearly between `WINDOW`."""
+    pixels = image.pixels
+    if pixels.dtype == np.uint8:
+        return pixels.copy()
+    # Percentiles of about a million pixels say the same as those of all, in a fraction of the time.
+    step = max(1, math.isqrt(pixels.size // 1_000_000))
+    low, high = (float(value) for value in np.percentile(pixels[::step, ::step], WINDOW))
+    if high <= low:
+        low, high = float(pixels.min()), float(pixels.max())
+    scale = 255.0 / (high - low)
+    return np.asarray(np.rint((np.clip(pixels, low, high).astype(np.float32) - low) * scale), np.uint8)
+
+
+def outline_width(shape: tuple[int, int]) -> int:
+    """Pixels across the outline of a lung: 1 up to 384 pixels of the shorter side, and one more for every further 256."""
+    return 1 + max(0, min(shape) - 129) // 256
+
+
+def contour(mask: NDArray[Any], width: int) -> NDArray[np.bool_]:
+    """The outline of a mask: its own pixels that are at most `width` pixels away from the outside, along a row or a column.
+
+    Args:
+        mask: (rows, columns), lung where not 0. Beyond the border of the array is outside, so a lung that is cut off is outlined too.
+        width: pixels, at least 1.
+    """
+    inside = (mask != 0).astype(np.uint8)
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    core = cv2.erode(inside, cross, iterations=width, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(inside > core)
+
+
+def overlay(image: Image, segmentation: Segmentation, *, opacity: float = OPACITY) -> Picture:
+    """Red, green, blue (rows, columns, 3): the image as `display` shows it, its lungs tinted and outlined in the colours of their labels.
+
+    Outside the lungs a pixel keeps its grey g in all three channels. Inside it becomes (1 - opacity) g + opacity c, rounded, for the
+    label's colour c; on the outline, `outline_width` pixels wide and within the lung, it is c.
+
+    Raises:
+        UsageError: the segmentation has another shape than the image, or the opacity is outside 0 to 1.
+    """
+    if segmentation.labels.shape != image.pixels.shape:
+        raise UsageError(f"a segmentation of shape {segmentation.labels.shape} is not one of an image of shape {image.pixels.shape}")
+    if not 0.0 <= opacity <= 1.0:
+        raise UsageError(f"opacity is between 0 and 1, not {opacity}")
+    picture = np.repeat(display(image)[..., np.newaxis], 3, axis=2)
+    width = outline_width(image.geometry.shape)
+    for label in LUNGS:
+        left, top, columns, rows = cv2.boundingRect((segmentation.labels == label.number).view(np.uint8))
+        if columns == 0:
+            continue
+        window = np.s_[top : top + rows, left : left + columns]
+        inside = segmentation.labels[window] == label.number
+        part = picture[window]
+        tones = np.arange(256)[:, None] * (1 - opacity) + opacity * np.array(label.colour)
+        tinted = cv2.LUT(part, np.rint(tones).astype(np.uint8)[None])
+        cv2.copyTo(tinted, inside.view(np.uint8), part)
+        part[contour(inside, width)] = label.colour
+    return picture
+
+
+def montage(tiles: Sequence[Picture], columns: int, captions: Sequence[str] | None = None) -> Picture:
+    """A sheet of tiles in rows of `columns`, red, green, blue.
+
+    Args:
+        tiles: each (rows, columns, 3). A cell is as large as the largest tile; smaller ones stand in its middle, none is resampled.
+        columns: tiles in a row; fewer where there are fewer tiles.
+        captions: a line under each tile, cut off at the cell's right border.
+
+    Returns:
+        Cells with `GAP` black pixels between and around them, each higher by `CAPTION` where there are captions.
+
+    Raises:
+        UsageError: no tiles, less than one column, or not one caption for each tile.
+    """
+    if not tiles or columns < 1:
+        raise UsageError(f"a montage needs tiles and columns, not {len(tiles)} tiles in {columns} columns")
+    if captions is not None and len(captions) != len(tiles):
+        raise UsageError(f"a montage of {len(tiles)} tiles needs as many captions, not {len(captions)}")
+    columns = min(columns, len(tiles))
+    tall, wide = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
+    cell = tall + (CAPTION if captions else 0)
+    sheet = np.zeros((GAP + math.ceil(len(tiles) / columns) * (cell + GAP), GAP + columns * (wide + GAP), 3), np.uint8)
+    for number, tile in enumerate(tiles):
+        top, left = GAP + number // columns * (cell + GAP), GAP + number % columns * (wide + GAP)
+        rows, across = tile.shape[:2]
+        down, right = top + (tall - rows) // 2, left + (wide - across) // 2
+        sheet[down : down + rows, right : right + across] = tile
+        if captions:
+            _caption(sheet[top + tall : top + cell, left : left + wide], captions[number])
+    return sheet
+
+
+def _caption(strip: Picture, text: str) -> None:
+    """Writes light grey letters into a strip of a sheet; letters beyond ASCII, which OpenCV's fonts lack, become question marks."""
+    plain = text.encode("ascii", "replace").decode("ascii")
+    line = np.zeros(strip.shape, np.uint8)
+    cv2.putText(line, plain, (2, CAPTION - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (220, 220, 220), 1, cv2.LINE_AA)
+    strip[:] = line

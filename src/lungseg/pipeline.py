@@ -1,0 +1,176 @@
+"""The one road from a source to a result, and the only place that knows the order of its steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.card import ModelCard
+from lungseg.clean import check_radius, clean, dilate, smooth
+from lungseg.errors import UsageError
+from lungseg.image import Array, Image
+from lungseg.judge import judge
+from lungseg.measure import confidence, measure
+from lungseg.predict import Predictor
+from lungseg.prepare import restore, to_network
+from lungseg.read import read
+from lungseg.result import Result
+
+Source = str | Path | Array | Image
+"""A file, an array (rows, columns), or an image that was read before."""
+
+Seconds = dict[str, float]
+"""How long each step took, in the order in which they were done."""
+
+
+class Segmenter:
+    """Finds lungs, with the model kept loaded; may be used from several threads at once.
+
+    Calling it does everything. Its three stages, `read`, `infer` and `finish`, can also be called one by one, each on another
+    thread, so that decoding, network and cleaning of different images overlap.
+    """
+
+    def __init__(self, model: str | Path = "cxr", *, threads: int | None = None) -> None:
+        """Loads a model.
+
+        Args:
+            model: name of an embedded model, or path of an .onnx file with its card (.json) beside it.
+            threads: how many threads the network computes one image with; None for one on each core.
+
+        Raises:
+            ModelError: the model or its card is missing or broken, or the two do not belong together.
+        """
+        self._predictor = Predictor(model, threads=threads)
+
+    @property
+    def card(self) -> ModelCard:
+        """What is known of the model."""
+        return self._predictor.card
+
+    def __call__(
+        self,
+        source: Source,
+        *,
+        spacing: tuple[float, float] | None = None,
+        page: int | None = None,
+        dilate: float = 0.0,
+    ) -> Result:
+        """The lungs of one image.
+
+        Args:
+            source: path of a file, an array (rows, columns), or an `Image`.
+            spacing: millimetres between rows and between columns, in the patient; instead of what the file says.
+            page: which page of a file with several, counted from 1.
+            dilate: how far the mask is widened: in millimetres where the spacing is known, else in pixels.
+
+        Raises:
+            InputError: the source cannot be used; its subclasses say why.
+            UsageError: a setting has no meaning.
+            ModelError: the network could not be computed.
+        """
+        seconds: Seconds = {}
+        check_radius(dilate)
+        image = self.read(source, spacing=spacing, page=page, seconds=seconds)
+        probabilities = self.infer(image, seconds=seconds)
+        return self.finish(image, probabilities, dilate=dilate, seconds=seconds)
+
+    def read(
+        self,
+        source: Source,
+        *,
+        spacing: tuple[float, float] | None = None,
+        page: int | None = None,
+        seconds: Seconds | None = None,
+    ) -> Image:
+        """First stage: the image of a source; an `Image` is passed on. The time is entered into `seconds`."""
+        with _timed("read", seconds):
+            if not isinstance(source, Image):
+                return read(source, spacing=spacing, page=page)
+            if spacing is not None or page is not None:
+                raise UsageError("an image that was read before has its spacing and page", where=source.source, cure="leave both out")
+            return source
+
+    def infer(self, image: Image, *, seconds: Seconds | None = None) -> NDArray[np.float32]:
+        """Second stage: probabilities (3, rows, columns) on the network's grid: background, right lung, left lung."""
+        with _timed("prepare", seconds):
+            batch = to_network(image.pixels, self.card.input_size, self.card.clip)[np.newaxis]
+        with _timed("predict", seconds):
+            probabilities: NDArray[np.float32] = self._predictor(batch)[0]
+        return probabilities
+
+    def finish(self, image: Image, probabilities: NDArray[np.float32], *, dilate: float = 0.0, seconds: Seconds | None = None) -> Result:
+        """Third stage: the result of what `infer` gave, on the image's grid. Its `seconds` are those passed in and its own."""
+        check_radius(dilate)
+        seconds = {} if seconds is None else seconds
+        with _timed("clean", seconds):
+            right, left = (_restored(plane, image.geometry.shape) for plane in probabilities[1:])
+            labels = clean(right, left, self.card.threshold)
+        with _timed("measure", seconds):
+            sure = confidence(labels, right, left)
+        if dilate:
+            with _timed("dilate", seconds):
+                labels, image = _widened(labels, image, dilate)
+        segmentation = image.with_labels(labels)
+        with _timed("measure", seconds):
+            measurements = measure(segmentation, sure)
+        with _timed("judge", seconds):
+            verdict = judge(segmentation, measurements)
+        return Result(
+            image=image,
+            segmentation=segmentation,
+            measurements=measurements,
+            verdict=verdict,
+            card=self.card,
+            seconds=seconds,
+            restore_probabilities=lambda: _all_restored(probabilities, image.geometry.shape),
+        )
+
+
+def segment(
+    source: Source,
+    *,
+    spacing: tuple[float, float] | None = None,
+    page: int | None = None,
+    dilate: float = 0.0,
+    model: str | Path = "cxr",
+) -> Result:
+    """The lungs of one image; see `Segmenter.__call__`. The model is loaded at the first call and kept for the next ones."""
+    return _loaded(model)(source, spacing=spacing, page=page, dilate=dilate)
+
+
+@cache
+def _loaded(model: str | Path) -> Segmenter:
+    return Segmenter(model)
+
+
+def _restored(plane: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """One channel on the image's grid."""
+    enlargement = shape[0] / plane.shape[0], shape[1] / plane.shape[1]
+    return smooth(restore(plane, shape), enlargement)
+
+
+def _all_restored(probabilities: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    return np.stack([_restored(plane, shape) for plane in probabilities])
+
+
+def _widened(labels: NDArray[np.uint8], image: Image, radius: float) -> tuple[NDArray[np.uint8], Image]:
+    """The labels widened, and the image with a note of it: whoever reads the record must know."""
+    spacing = image.geometry.spacing
+    note = f"mask widened by {radius:g} {'pixels' if spacing is None else 'mm'}"
+    return dilate(labels, radius, spacing), replace(image, notes=(*image.notes, note))
+
+
+@contextmanager
+def _timed(step: str, seconds: Seconds | None) -> Iterator[None]:
+    """Adds the time that a step took."""
+    start = time.perf_counter()
+    yield
+    if seconds is not None:
+        seconds[step] = seconds.get(step, 0.0) + time.perf_counter() - start

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from lungseg.card import ModelCard
+from lungseg.errors import UnreadableError
+from lungseg.findings import Measurement, Verdict
+from lungseg.geometry import Geometry
+from lungseg.image import Image
+from lungseg.result import Result
+
+
+@dataclass
+class FakeSegmenter:
+    """Reads what OpenCV reads, finds a lung in each half, and remembers what it was asked."""
+
+    calls: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
+    before: Callable[[Path], None] = lambda path: None
+    card: ModelCard = field(
+        default_factory=lambda: ModelCard("fake", "1", "radiograph", "none", (64, 64), ("background", "right lung", "left lung"), "f00d")
+    )
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, source: Path, **settings: Any) -> Result:
+        with self.lock:
+            self.calls.append((source, settings))
+        self.before(source)
+        pixels = cv2.imread(str(source), cv2.IMREAD_UNCHANGED)
+        if pixels is None:
+            raise UnreadableError("is no image", where=source, cure="export it again")
+        image = Image(pixels, Geometry(pixels.shape), source=str(source), format="PNG", sha256="ab")
+        labels = np.zeros(pixels.shape, np.uint8)
+        labels[10:30, 5:15] = 1
+        labels[10:30, 25:35] = 2
+        measurements = (Measurement("area", "lungs", float(pixels.max()), "pixels"),)
+        return Result(
+            image,
+            image.with_labels(labels),
+            measurements,
+            Verdict("ok"),
+            self.card,
+            {"read": 0.5},
+            lambda: np.zeros((3, *pixels.shape), np.float32),
+        )
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(path.name for path, _ in self.calls)
+
+
+@pytest.fixture
+def segmenter() -> FakeSegmenter:
+    return FakeSegmenter()
+
+
+@pytest.fixture
+def draw(tmp_path: Path) -> Callable[..., Path]:
+    """Draws a 40 x 40 PNG at a path below the test's folder, its brightest pixel of the given value."""
+
+    def draw(name: str, brightest: int = 200) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.zeros((40, 40), np.uint8)
+        pixels[0, 0] = brightest
+        path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+        return path
+
+    return draw

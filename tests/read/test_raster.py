@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from PIL import Image as Pillow
+
+from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
+from lungseg.read import read
+
+
+def save(picture, path: Path, kind: str, **options) -> Path:
+    (picture if isinstance(picture, Pillow.Image) else Pillow.fromarray(picture)).save(path, kind, **options)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
+def test_grey_of_eight_bits_comes_back_exactly(film, tmp_path, kind):
+    path = save(film, tmp_path / "film.dat", kind)  # the ending says nothing
+    image = read(path)
+    assert_array_equal(image.pixels, film)
+    assert image.pixels.dtype == np.uint8
+    assert (image.format, image.source, image.notes, image.geometry.spacing) == (kind, str(path), (), None)
+    assert image.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_grey_of_sixteen_bits_comes_back_exactly(deep_film, tmp_path, kind):
+    image = read(save(deep_film, tmp_path / "film", kind))
+    assert_array_equal(image.pixels, deep_film)
+    assert image.pixels.dtype == np.uint16
+
+
+def test_jpeg_is_close(film, tmp_path):
+    image = read(save(film, tmp_path / "film.png", "JPEG", quality=95))
+    assert image.format == "JPEG"
+    assert np.abs(image.pixels.astype(int) - film).max() <= 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [(kind, mode) for kind in ("PNG", "TIFF", "BMP") for mode in ("RGB", "RGBA", "LA", "P", "1") if (kind, mode) != ("BMP", "LA")],
+)
+def test_other_modes(film, tmp_path, kind, mode):
+    grey = Pillow.fromarray(film)
+    picture = grey.quantize(256) if mode == "P" else grey.convert(mode, dither=Pillow.Dither.NONE)
+    image = read(save(picture, tmp_path / "film", kind))
+    assert_array_equal(image.pixels, np.asarray(picture.convert("L")))
+    assert image.pixels.dtype == np.uint8
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_palette_of_few_bits(film, tmp_path, bits):
+    picture = Pillow.fromarray(film).quantize(2**bits)
+    image = read(save(picture, tmp_path / "film.png", "PNG", bits=bits))
+    assert_array_equal(image.pixels, np.asarray(picture.convert("L")))
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+def test_colour_of_sixteen_bits_keeps_them(deep_film, tmp_path, ending):
+    path = tmp_path / f"film{ending}"
+    cv2.imwrite(str(path), np.dstack([deep_film] * 3))
+    assert_array_equal(read(path).pixels, deep_film)
+
+
+def test_float_tiff_and_its_nan(film, tmp_path):
+    values = film.astype(np.float32) / 7
+    assert_array_equal(read(save(values, tmp_path / "film.tif", "TIFF")).pixels, values)
+    values[3, 4] = np.nan
+    with pytest.raises(InputError, match=r"nan\.tif: the image contains NaN or infinite values"):
+        read(save(values, tmp_path / "nan.tif", "TIFF"))
+
+
+def test_signed_tiff_is_shifted_and_says_so(film, tmp_path):
+    image = read(save(film.astype(np.int16) - 100, tmp_path / "film.tif", "TIFF"))
+    assert_array_equal(image.pixels, film)
+    assert image.notes == ("100 added to every pixel, so that none is below 0",)
+
+
+def test_tiff_whose_zero_is_white(film, deep_film, tmp_path):
+    photometric = struct.pack("<HHI", 262, 3, 1)
+    for pixels, white in ((film, 255), (deep_film, 65535)):
+        path = save(pixels, tmp_path / "film.tif", "TIFF")
+        content = path.read_bytes()
+        assert content.count(photometric + b"\1\0") == 1
+        path.write_bytes(content.replace(photometric + b"\1\0", photometric + b"\0\0"))
+        assert_array_equal(read(path).pixels, white - pixels)
+
+
+TURNS = {
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_270,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_90,
+}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_orientation_tag_is_obeyed_and_noted(film, tmp_path, kind, orientation):
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    image = read(save(film, tmp_path / "film", kind, exif=exif))
+    lying = Pillow.fromarray(read(save(film, tmp_path / "lying", kind)).pixels)
+    expected = np.asarray(lying.transpose(TURNS[orientation]) if orientation in TURNS else lying)
+    assert_array_equal(image.pixels, expected)
+    assert image.geometry.shape == expected.shape
+    assert len(image.notes) == (orientation != 1)
+    if orientation == 6:
+        assert image.notes == ("turned by 90 degrees clockwise, as its orientation tag asks",)
+
+
+def write_colour_tiff(path: Path, grey, orientation: int) -> None:
+    """Three colours of 16 bits, uncompressed, which Pillow does not write."""
+    rows, columns = grey.shape
+    pixels = np.dstack([grey] * 3).astype("<u2").tobytes()
+    start = 8 + len(pixels)
+    entries = [(256, 4, 1, columns), (257, 4, 1, rows), (258, 3, 3, start), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, 8)]
+    entries += [(274, 3, 1, orientation), (277, 3, 1, 3), (278, 4, 1, rows), (279, 4, 1, len(pixels)), (284, 3, 1, 1)]
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    path.write_bytes(b"II*\0" + struct.pack("<I", start + 6) + pixels + struct.pack("<HHH", 16, 16, 16) + directory)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_of_a_tiff_in_sixteen_bit_colour(deep_film, tmp_path, orientation):
+    write_colour_tiff(tmp_path / "film.tif", deep_film, orientation)
+    lying = Pillow.fromarray(deep_film)
+    expected = np.asarray(lying.transpose(TURNS[orientation]) if orientation in TURNS else lying)
+    assert_array_equal(read(tmp_path / "film.tif").pixels, expected)
+
+
+def test_resolution_is_not_a_spacing_but_a_stated_one_is(film, tmp_path):
+    path = save(film, tmp_path / "film.png", "PNG", dpi=(254, 254))
+    assert read(path).geometry.spacing is None
+    assert read(path, spacing=(0.2, 0.3)).geometry.spacing == (0.2, 0.3)
+    with pytest.raises(UsageError, match="both above 0"):
+        read(path, spacing=(0.2, 0))
+
+
+def test_pages_of_a_tiff(film, tmp_path):
+    path = tmp_path / "films.tif"
+    Pillow.fromarray(film).save(path, "TIFF", save_all=True, append_images=[Pillow.fromarray(255 - film)])
+    with pytest.raises(UnsupportedError, match="it holds 2 pages.*; say which page is meant, from 1 to 2"):
+        read(path)
+    assert_array_equal(read(path, page=1).pixels, film)
+    assert_array_equal(read(path, page=2).pixels, 255 - film)
+    with pytest.raises(InputError, match="page 3 was asked for, and it holds 2; ask for one from 1 to 2"):
+        read(path, page=3)
+
+
+def test_a_page_of_a_single_picture(film, tmp_path):
+    path = save(film, tmp_path / "film.png", "PNG")
+    assert_array_equal(read(path, page=1).pixels, film)
+    with pytest.raises(InputError, match="page 2 was asked for, and it holds 1"):
+        read(path, page=2)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.999])
+def test_truncated(film, tmp_path, kind, part, capfd):
+    path = save(film, tmp_path / "film", kind)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * part)])
+    with pytest.raises(UnreadableError, match=f"film: the {kind} file .*(truncated|damaged)"):
+        read(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_compressed_tiff_whole_and_truncated(film, tmp_path, compression, capfd):
+    path = save(film, tmp_path / "film", "TIFF", compression=compression)
+    assert_array_equal(read(path).pixels, film)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(UnreadableError, match="the TIFF file"):
+        read(path)
+
+
+def test_thumbnail_does_not_hide_a_truncated_jpeg(film, tmp_path):
+    small = io.BytesIO()
+    Pillow.fromarray(film[:8, :8]).save(small, "JPEG")
+    path = save(film, tmp_path / "film.jpg", "JPEG", comment=small.getvalue())
+    content = path.read_bytes()
+    assert read(path).geometry.shape == (60, 80)
+    path.write_bytes(content[:-20])
+    with pytest.raises(UnreadableError, match="the JPEG file is truncated"):
+        read(path)
+
+
+def test_damaged_png(film, tmp_path):
+    path = save(film, tmp_path / "film.png", "PNG")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(UnreadableError, match=r"film\.png: the PNG file is damaged; copy or export it again\.$"):
+        read(path)
+
+
+def png_header(columns: int, rows: int) -> bytes:
+    header = b"IHDR" + struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+
+
+BOMBS = {
+    "PNG": png_header(30000, 30000),
+    "JPEG": b"\xff\xd8\xff\xc0\0\x0b\x08" + struct.pack(">HH", 30000, 30000) + b"\1\1\x11\0",
+    "TIFF": b"II*\0\x08\0\0\0\x05\0"
+    + b"".join(
+        struct.pack("<HHII", *entry) for entry in [(256, 4, 1, 30000), (257, 4, 1, 30000), (258, 3, 1, 8), (262, 3, 1, 1), (273, 4, 1, 8)]
+    )
+    + b"\0\0\0\0",
+    "BMP": b"BM" + struct.pack("<IHHI", 900_000_054, 0, 0, 54) + struct.pack("<IiiHHIIiiII", 40, 30000, 30000, 1, 8, 0, 0, 0, 0, 256, 0),
+}
+
+
+@pytest.mark.parametrize("kind", list(BOMBS))
+def test_bomb_is_refused_by_its_header(tmp_path, kind):
+    path = tmp_path / "bomb"
+    path.write_bytes(BOMBS[kind])
+    with pytest.raises(TooLargeError, match="bomb: the header states .* was not decoded"):
+        read(path)
+
+
+def test_limits_of_size(tmp_path):
+    path = tmp_path / "bomb.png"
+    for columns, rows in ((16385, 100), (100, 16385), (9000, 9000)):
+        path.write_bytes(png_header(columns, rows))
+        with pytest.raises(TooLargeError, match=f"the header states {rows} x {columns} pixels.*at most 16384 pixels a side and 80 million"):
+            read(path)
+    path.write_bytes(png_header(16384, 4000))
+    with pytest.raises(UnreadableError, match="truncated"):
+        read(path)
+
+
+def test_images_that_show_nothing(tmp_path):
+    with pytest.raises(InputError, match=r"dot\.png: the image has 1 x 1 pixels, too few"):
+        read(save(np.zeros((1, 1), np.uint8), tmp_path / "dot.png", "PNG"))
+    with pytest.raises(InputError, match=r"blank\.png: every pixel has the same value \(7\)"):
+        read(save(np.full((50, 50), 7, np.uint8), tmp_path / "blank.png", "PNG"))

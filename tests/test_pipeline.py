@@ -1,0 +1,146 @@
+"""The whole road, with a tiny network on drawn images."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import lungseg
+from lungseg import pipeline, predict
+from lungseg.errors import UnreadableError, UsageError
+from lungseg.findings import Verdict
+from lungseg.geometry import Geometry
+from lungseg.image import Image
+from lungseg.phantom import radiograph_phantom
+from lungseg.pipeline import Segmenter, segment
+from lungseg.scores import dice
+from tiny_model import SIZE, dark_ellipses, write_tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def segmenter(model: Path) -> Segmenter:
+    return Segmenter(model, threads=1)
+
+
+def truth(shape: tuple[int, int] = (160, 200)) -> np.ndarray:
+    dark = dark_ellipses(shape) < 100
+    return np.where(np.arange(shape[1]) < shape[1] // 2, dark * 1, dark * 2)
+
+
+def test_an_array_becomes_a_result(segmenter: Segmenter) -> None:
+    pixels = dark_ellipses()
+    result = segmenter(pixels, spacing=(0.5, 0.5))
+    assert result.mask.shape == pixels.shape
+    for number in (1, 2):
+        assert dice(truth() == number, result.mask == number) > 0.98
+    area = result.measurement("area", "right lung")
+    assert area.unit == "mm2"
+    assert area.value == 0.25 * (result.mask == 1).sum()
+    assert result.verdict == Verdict("ok")
+    assert result.card is segmenter.card
+    assert list(result.seconds) == ["read", "prepare", "predict", "clean", "measure", "judge"]
+    assert all(value >= 0 for value in result.seconds.values())
+
+
+def test_probabilities_are_on_the_images_grid(segmenter: Segmenter) -> None:
+    result = segmenter(dark_ellipses())
+    assert result.probabilities.shape == (3, 160, 200)
+    np.testing.assert_allclose(result.probabilities.sum(axis=0), 1, atol=1e-5)
+    np.testing.assert_array_equal(result.mask > 0, result.probabilities[1:].sum(axis=0) >= segmenter.card.threshold)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (40, 300), (700, 500), (1500, 1200)])
+def test_any_size_and_proportion(segmenter: Segmenter, shape: tuple[int, int]) -> None:
+    result = segmenter(dark_ellipses(shape))
+    assert result.mask.shape == shape
+    assert dice(truth(shape) > 0, result.mask) > 0.97
+
+
+def test_stages_give_what_the_whole_gives(segmenter: Segmenter, tmp_path: Path) -> None:
+    path = tmp_path / "film.png"
+    cv2.imwrite(str(path), dark_ellipses())
+    image = segmenter.read(path)
+    probabilities = segmenter.infer(image)
+    assert probabilities.shape == (3, *SIZE)
+    result, whole = segmenter.finish(image, probabilities), segmenter(path)
+    np.testing.assert_array_equal(result.mask, whole.mask)
+    assert result.measurements == whole.measurements
+    assert result.image.sha256 == whole.image.sha256
+    assert "read" not in result.seconds
+
+
+def test_threads_give_what_one_gives(segmenter: Segmenter) -> None:
+    images = [dark_ellipses((100 + 10 * i, 150), left=i % 2 == 0) for i in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(segmenter, images))
+    for image, result in zip(images, together, strict=True):
+        np.testing.assert_array_equal(result.mask, segmenter(image).mask)
+
+
+def test_an_image_is_taken_as_it_is(segmenter: Segmenter) -> None:
+    image = Image(dark_ellipses(), Geometry((160, 200), (0.2, 0.2), "detector"))
+    result = segmenter(image)
+    assert result.image is image
+    assert result.measurement("area").unit == "mm2 at detector"
+    with pytest.raises(UsageError, match="an image that was read before has its spacing and page; leave both out"):
+        segmenter(image, spacing=(1.0, 1.0))
+
+
+def test_a_widened_mask_says_so(segmenter: Segmenter) -> None:
+    plain = segmenter(dark_ellipses(), spacing=(0.5, 0.5))
+    by_millimetres = segmenter(dark_ellipses(), spacing=(0.5, 0.5), dilate=2.0)
+    by_pixels = segmenter(dark_ellipses(), dilate=4)
+    np.testing.assert_array_equal(by_millimetres.mask, by_pixels.mask)
+    assert by_pixels.mask[plain.mask > 0].all()
+    assert by_millimetres.measurement("height", "right lung").value == plain.measurement("height", "right lung").value + 4.0
+    assert by_millimetres.measurement("confidence") == plain.measurement("confidence")
+    assert by_millimetres.image.notes == (*plain.image.notes, "mask widened by 2 mm")
+    assert by_pixels.image.notes[-1] == "mask widened by 4 pixels"
+    with pytest.raises(UsageError, match="not by -1"):
+        segmenter(dark_ellipses(), dilate=-1)
+
+
+def test_no_lung_is_found_where_there_is_none(segmenter: Segmenter) -> None:
+    one = segmenter(dark_ellipses(left=False))
+    assert set(np.unique(one.mask)) == {0, 1}
+    assert one.verdict.status == "review"
+    assert "only one lung was found" in one.verdict.reasons
+
+
+def test_what_cannot_be_read_is_refused(segmenter: Segmenter, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableError, match="nowhere"):
+        segmenter(tmp_path / "nowhere.png")
+
+
+def test_segment_loads_its_model_once(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predict, "MODELS", model.parent)
+    pipeline._loaded.cache_clear()
+    first, second = (segment(dark_ellipses(), model="tiny") for _ in range(2))
+    np.testing.assert_array_equal(first.mask, second.mask)
+    assert first.card is second.card
+    pipeline._loaded.cache_clear()
+
+
+def test_public_names() -> None:
+    assert all(hasattr(lungseg, name) for name in lungseg.__all__)
+    assert lungseg.read(dark_ellipses()).geometry.shape == (160, 200)
+    assert lungseg.__version__.count(".") == 2
+
+
+@pytest.mark.skipif("cxr" not in predict.embedded_models(), reason="no trained model in this tree")
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_embedded_model_finds_the_lungs_of_a_phantom(seed: int) -> None:
+    phantom = radiograph_phantom((512, 512), seed=seed)
+    result = segment(phantom.image)
+    for number in (1, 2):
+        assert dice(phantom.truth.labels == number, result.mask == number) > 0.9
+    assert result.verdict.status == "ok"

@@ -1,0 +1,129 @@
+"""Loading a model, refusing what does not belong together, and the network's probabilities."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from lungseg import predict
+from lungseg.errors import ModelError, UsageError
+from lungseg.predict import Predictor
+from lungseg.prepare import to_network
+from tiny_model import SIZE, dark_ellipses, write_card, write_tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+def batch(pixels: np.ndarray) -> np.ndarray:
+    return to_network(pixels, SIZE, (0.5, 99.5))[np.newaxis]
+
+
+def test_probabilities_of_two_dark_ellipses(model: Path) -> None:
+    probabilities = Predictor(model, threads=1)(batch(dark_ellipses()))
+    assert probabilities.shape == (1, 3, *SIZE)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-6)
+    row = probabilities[0, :, SIZE[0] // 2]
+    assert row[1, int(0.28 * SIZE[1])] > 0.95
+    assert row[2, int(0.72 * SIZE[1])] > 0.95
+    assert row[0, SIZE[1] // 2] > 0.95
+
+
+def test_a_batch_gives_what_its_images_give(model: Path) -> None:
+    predictor = Predictor(model)
+    images = np.concatenate([batch(dark_ellipses()), batch(dark_ellipses(left=False)), batch(dark_ellipses(right=False))])
+    together = predictor(images)
+    for i in range(3):
+        np.testing.assert_allclose(predictor(images[i : i + 1])[0], together[i], atol=1e-6)
+
+
+def test_mirroring_swaps_the_lungs_back(model: Path) -> None:
+    predictor = Predictor(model)
+    image = batch(dark_ellipses(left=False))
+    # The tiny network is its own mirror image, so the average changes nothing; without the swap both lungs would get one half.
+    np.testing.assert_allclose(predictor(image, mirror=True), predictor(image), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((1, 1, 32, 64), "float32"), ((1, *SIZE), "float32"), ((1, 3, *SIZE), "float32"), ((1, 1, *SIZE), "float64")]
+)
+def test_a_wrong_batch_is_refused(model: Path, shape: tuple[int, ...], dtype: str) -> None:
+    with pytest.raises(UsageError, match=rf"takes float32 of shape \(N, 1, 64, 64\), not {dtype} of shape "):
+        Predictor(model)(np.zeros(shape, dtype))
+
+
+def test_threads_below_one_are_refused(model: Path) -> None:
+    with pytest.raises(UsageError, match="a network needs at least 1 thread, not 0"):
+        Predictor(model, threads=0)
+
+
+def test_an_embedded_model_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predict, "MODELS", tmp_path)
+    path = write_tiny_model(tmp_path)
+    assert predict.embedded_models() == ("tiny",)
+    assert predict.find_model("tiny") == path
+    assert Predictor("tiny").card.name == "tiny"
+    with pytest.raises(ModelError, match="no model named 'cxr9' comes with this package; name one of tiny, or give the path"):
+        Predictor("cxr9")
+
+
+def test_a_missing_file_or_card_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"none\.onnx: there is no such model file; give the \.onnx file"):
+        Predictor(tmp_path / "none.onnx")
+    path = write_tiny_model(tmp_path)
+    path.with_suffix(".json").unlink()
+    with pytest.raises(ModelError, match=r"tiny\.json: the model card cannot be read"):
+        Predictor(path)
+
+
+def test_a_model_that_is_not_its_cards_is_refused(tmp_path: Path) -> None:
+    path = write_tiny_model(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"tiny\.onnx: the model is not the one that its card tiny\.json describes .* put back"):
+        Predictor(path)
+
+
+def test_a_card_with_other_labels_is_refused(tmp_path: Path) -> None:
+    path = write_tiny_model(tmp_path)
+    card = path.with_suffix(".json")
+    entries = json.loads(card.read_text())
+    entries["labels"] = ["background", "left lung", "right lung"]
+    card.write_text(json.dumps(entries))
+    with pytest.raises(ModelError, match="the model's labels are"):
+        Predictor(path)
+
+
+def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "text.onnx"
+    path.write_text("not a network")
+    write_card(path)
+    with pytest.raises(ModelError, match=r"text\.onnx: ONNX Runtime cannot load the model .* export the model again"):
+        Predictor(path)
+
+
+def test_a_network_with_other_ends_is_refused(tmp_path: Path) -> None:
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 1, *SIZE]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "other", ends[:1], ends[1:])
+    path = tmp_path / "other.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    write_card(path)
+    with pytest.raises(ModelError, match=r"the model maps \['x'\] to \['y'\], not image to probabilities"):
+        Predictor(path)
+
+
+def test_a_card_of_another_size_fails_in_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = write_tiny_model(tmp_path)
+    write_card(path, size=(32, 32))
+    with pytest.raises(ModelError, match=r"tiny\.onnx: the network could not be computed"):
+        Predictor(path)(np.zeros((1, 1, 32, 32), np.float32))
+    assert capfd.readouterr() == ("", "")

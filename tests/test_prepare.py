@@ -1,0 +1,62 @@
+"""To the network and back: contrast falls out, and nothing shifts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lungseg.prepare import restore, standardise, stretch, to_network
+
+CLIP = (0.5, 99.5)
+
+
+def scene(shape: tuple[int, int] = (120, 90)) -> np.ndarray:
+    """A smooth picture with values from 0 to 1."""
+    y, x = ((np.indices(shape).T + 0.5) / shape).T
+    return (0.5 + 0.25 * np.sin(5 * x) + 0.25 * np.cos(7 * y * x)).astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64", "int16"])
+def test_network_input_is_standardised(dtype: str) -> None:
+    network = to_network((scene() * 200).astype(dtype), (64, 64), CLIP)
+    assert network.shape == (1, 64, 64)
+    assert network.dtype == np.float32
+    assert network.mean() == pytest.approx(0, abs=1e-4)
+    assert network.std() == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(0.25, 0.0), (2.0, 10.0), (1.0, -3000.0)])
+def test_contrast_and_brightness_make_no_difference(gain: float, offset: float) -> None:
+    plain = to_network(scene(), (64, 64), CLIP)
+    np.testing.assert_allclose(to_network(scene() * gain + offset, (64, 64), CLIP), plain, atol=1e-2)
+
+
+def test_a_negative_is_the_negative() -> None:
+    plain = to_network(scene(), (64, 64), CLIP)
+    np.testing.assert_allclose(to_network(1 - scene(), (64, 64), CLIP), -plain, atol=1e-4)
+
+
+def test_what_is_flat_becomes_zero() -> None:
+    np.testing.assert_array_equal(standardise(np.full((8, 8), 7.0), CLIP), 0)
+
+
+def test_a_single_bright_pixel_survives_percentiles_that_coincide() -> None:
+    pixels = np.zeros((100, 100), np.float32)
+    pixels[50, 50] = 1
+    assert standardise(pixels, CLIP).argmax() == 5050
+
+
+@pytest.mark.parametrize("shape", [(120, 90), (61, 200), (64, 64), (33, 47), (1024, 900)])
+def test_there_and_back_shifts_nothing(shape: tuple[int, int]) -> None:
+    """A ramp comes back as it was, but for half a network pixel at the ends, where linear interpolation has nothing to go on."""
+    y, x = ((np.indices(shape).T + 0.5) / shape).T
+    for ramp in (x, y):
+        back = restore(stretch(ramp.astype(np.float32), (64, 64)), shape)
+        inside = np.abs(ramp - 0.5) < 0.5 - 1.5 / 33
+        np.testing.assert_allclose(back[inside], ramp[inside], atol=0.3 / min(shape))
+
+
+def test_shrinking_averages() -> None:
+    board = np.indices((128, 128)).sum(axis=0) % 2
+    np.testing.assert_allclose(stretch(board.astype(np.uint8) * 200, (32, 32)), 100, atol=0.5)
+    np.testing.assert_allclose(stretch(board.astype(np.float32), (32, 32)), 0.5, atol=1e-6)
