@@ -18,6 +18,9 @@ SOURCES = sorted((ROOT / "src" / "lungseg").rglob("*.py"))
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CONTRACTS = {contract["name"]: contract for contract in PYPROJECT["tool"]["importlinter"]["contracts"]}
 
+ANY_KEYWORD = {"cli_training.py": ["run"]}
+"""Functions that may take **kwargs: this one gets its signature from the table of settings."""
+
 TRAINING = {"lightning", "monai", "onnx", "onnxscript", "torch"}
 WATCHED = """
 import json, sys
@@ -84,7 +87,7 @@ def first_level() -> set[str]:
 @pytest.mark.parametrize(
     ("contract", "free"),
     [
-        ("Nothing but nets and train reaches torch, by whatever road", {"__main__", "cli", "nets", "train"}),
+        ("Nothing but nets and train reaches torch, by whatever road", {"__main__", "cli", "cli_training", "nets", "train"}),
         ("Only predict imports ONNX Runtime", {"predict"}),
     ],
 )
@@ -138,10 +141,10 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_and_functions_are_short_and_speak_for_themselves(path: Path) -> None:
+def test_files_and_functions_are_short_and_say_what_they_take(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert path.stem not in {"utils", "helpers", "common", "base"}
     assert len(text.splitlines()) <= 400
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     assert [f.name for f in functions if f.end_lineno is not None and f.end_lineno - f.lineno >= 60] == []
-    assert [f.name for f in functions if f.args.kwarg is not None] == []
+    assert [f.name for f in functions if f.args.kwarg is not None] == ANY_KEYWORD.get(path.name, [])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from lungseg import cli_training
 from lungseg.errors import InputError, LungsegError, ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -87,23 +88,15 @@ def segment(
 
     Example: lungseg segment images/ -o out --crop --dilate 3
     """
-    from lungseg.batch import processors, segment_many, without_own_outputs
+    from lungseg.batch import processors, segment_many
     from lungseg.clean import check_radius
     from lungseg.pipeline import Segmenter
-    from lungseg.read import find
 
     outputs = _outputs(only, crop=crop, masked=masked, binary=binary)
     millimetres = _spacing(spacing)
     check_radius(dilate)
-    found = find(paths)
-    for problem in found.problems:
-        _say(f"failed: {problem}")
-    files = without_own_outputs(found.files)
-    if left_out := len(found.files) - len(files):
-        _say(f"{left_out} left out: results of an earlier run (see results.jsonl beside them).")
-    if not files and not found.problems:
-        raise InputError("there is no image to segment", where=", ".join(paths), cure="name other files, or a folder that holds some")
-    at_once = min(workers or processors(), max(1, len(files)))
+    files, missing = _inputs(paths)
+    at_once = min(workers or processors(), len(files))
     segmenter = Segmenter(model, threads=max(1, processors() // at_once))
     outcomes = segment_many(
         files,
@@ -118,7 +111,7 @@ def segment(
         workers=at_once,
     )
     counts = _tell(outcomes, len(files), quiet=quiet, output=output)
-    if counts["failed"] or found.problems:
+    if counts["failed"] or missing:
         raise typer.Exit(FAILED)
 
 
@@ -180,6 +173,9 @@ def info(
     typer.echo("Versions\n  " + ", ".join(f"{name} {version}" for name, version in known["versions"].items()))
 
 
+cli_training.add_to(app)
+
+
 def _what_there_is() -> dict[str, Any]:
     from dataclasses import asdict
 
@@ -196,6 +192,24 @@ def _what_there_is() -> dict[str, Any]:
         "outputs": [{"name": output.name, "about": output.about} for output in OUTPUTS],
         "formats": sorted(READ),
     }
+
+
+def _inputs(paths: list[str]) -> tuple[list[Path], int]:
+    """The files to be done, and how many of the paths gave none; those are named here."""
+    from lungseg.batch import without_own_outputs
+    from lungseg.read import find
+
+    found = find(paths)
+    for problem in found.problems:
+        _say(f"failed: {problem}")
+    files = without_own_outputs(found.files)
+    if left_out := len(found.files) - len(files):
+        _say(f"{left_out} left out: results of an earlier run (see results.jsonl beside them).")
+    if not files and found.problems:
+        raise typer.Exit(FAILED)
+    if not files:
+        raise InputError("there is no image to segment", where=", ".join(paths), cure="name other files, or a folder that holds some")
+    return files, len(found.problems)
 
 
 def _outputs(only: str | None, *, crop: bool, masked: bool, binary: bool) -> tuple[str, ...]:

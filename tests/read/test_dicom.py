@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import io
+import hashlib
 import logging
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -71,7 +72,7 @@ def test_uncompressed_syntaxes_with_and_without_preamble(write_dicom, deep_film,
         dataset.PixelData = deep_film.astype(">u2").tobytes()
     dataset.file_meta.TransferSyntaxUID = syntax
     path = tmp_path / "film"
-    dataset.save_as(path, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian, force_encoding=True)
+    pydicom.dcmwrite(path, dataset, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian, force_encoding=True)
     if not preamble:
         path.write_bytes(path.read_bytes()[132:])
     image = read(path)
@@ -79,11 +80,8 @@ def test_uncompressed_syntaxes_with_and_without_preamble(write_dicom, deep_film,
     assert image.format == f"DICOM ({name})"
 
 
-@pytest.mark.parametrize("implicit", [True, False])
-@pytest.mark.parametrize("little", [True, False])
+@pytest.mark.parametrize(("implicit", "little"), [(True, True), (False, True), (False, False)])
 def test_bare_data_set_without_meta_information(write_dicom, deep_film, tmp_path, implicit, little):
-    if implicit and not little:
-        pytest.skip("no such encoding")
     dataset = pydicom.dcmread(write_dicom(deep_film, **WINDOW))
     bare = Dataset(dataset)
     if not little:
@@ -129,7 +127,8 @@ def test_lossy_syntaxes_are_close(write_dicom, film, syntax, name):
 def test_jpeg_extended_with_twelve_bits(write_dicom, deep_film):
     path = compress(write_dicom(deep_film, **WINDOW), "JPEGExtendedProcess2_4")
     image = read(path)
-    assert np.abs(image.pixels.astype(int) - stretched(deep_film)).max() <= 4 * 16
+    assert np.abs(image.pixels.astype(int) - stretched(deep_film)).max() <= 4 * 16  # and black and white, which both occur, stay so
+    assert (deep_film.min(), deep_film.max()) == (0, 4095)
     assert image.format == "DICOM (JPEG extended)"
 
 
@@ -137,133 +136,6 @@ def test_rle_of_pydicom(write_dicom, deep_film):
     path = write_dicom(deep_film, **WINDOW)
     dataset = pydicom.dcmread(path)
     dataset.compress(RLELossless, generate_instance_uid=False)
-    dataset.save_as(path)
-    assert_array_equal(read(path).pixels, stretched(deep_film))
-
-
-def test_order_is_rescale_then_window_then_inversion(write_dicom, deep_film):
-    header = {"RescaleSlope": 2, "RescaleIntercept": -1000, "WindowCenter": 3000, "WindowWidth": 2001}
-    image = read(write_dicom(deep_film, PhotometricInterpretation="MONOCHROME1", **header))
-    rescaled = deep_film * 2.0 - 1000
-    shown = np.clip((rescaled - 2999.5) / 2000 + 0.5, 0, 1)
-    assert_array_equal(image.pixels, np.rint((1 - shown) * 65535))
-    assert image.notes == ("rescaled by 2 and -1000", "window 3000 / 2001", "inverted, as the header asks")
-
-
-@pytest.mark.parametrize(
-    ("photometric", "shape", "inverted"),
-    [
-        ("MONOCHROME1", None, True),
-        ("MONOCHROME1", "INVERSE", True),
-        ("MONOCHROME1", "IDENTITY", True),
-        ("MONOCHROME2", "INVERSE", True),
-        ("MONOCHROME2", "IDENTITY", False),
-        ("MONOCHROME2", None, False),
-    ],
-)
-def test_inverted_once_at_most(write_dicom, film, photometric, shape, inverted):
-    image = read(write_dicom(film, PhotometricInterpretation=photometric, PresentationLUTShape=shape))
-    assert_array_equal(image.pixels, 255 - film if inverted else film)
-    assert image.pixels.dtype == np.uint8
-
-
-def test_window_functions(write_dicom, deep_film):
-    window = {"WindowCenter": 2000, "WindowWidth": 1000}
-    exact = read(write_dicom(deep_film, VOILUTFunction="LINEAR_EXACT", **window))
-    assert_array_equal(exact.pixels, np.rint(np.clip((deep_film - 2000.0) / 1000 + 0.5, 0, 1) * 65535))
-    assert exact.notes == ("window 2000 / 1000 LINEAR_EXACT",)
-    sigmoid = read(write_dicom(deep_film, VOILUTFunction="SIGMOID", **window))
-    assert_array_equal(sigmoid.pixels, np.rint(65535 / (1 + np.exp(-4 * (deep_film - 2000.0) / 1000))))
-    step = read(write_dicom(deep_film, WindowCenter=2000, WindowWidth=1))
-    assert_array_equal(step.pixels, np.where(deep_film >= 2000, 65535, 0))
-
-
-def test_first_of_several_windows(write_dicom, deep_film):
-    image = read(write_dicom(deep_film, WindowCenter=[2048, 100], WindowWidth=[4096, 50]))
-    assert_array_equal(image.pixels, stretched(deep_film))
-    assert image.notes == ("window 2048 / 4096, first of 2",)
-
-
-def test_eight_bits_and_a_narrow_window_do_not_lose_steps(write_dicom, film):
-    image = read(write_dicom(film, WindowCenter=128, WindowWidth=4096))
-    assert image.pixels.dtype == np.uint16
-    assert len(np.unique(image.pixels)) == len(np.unique(film))
-    plain = read(write_dicom(film, WindowCenter=128, WindowWidth=256))
-    assert plain.pixels.dtype == np.uint8
-    assert_array_equal(plain.pixels, film)
-
-
-@pytest.mark.parametrize(
-    ("window", "note"),
-    [
-        ((60000, 10), "window 60000 / 10 left nothing to see, full range used"),
-        ((2048, 0), "window width 0 is not possible, full range used"),
-        ((2048, -5), "window width -5 is not possible, full range used"),
-    ],
-)
-def test_useless_window_gives_the_full_range(write_dicom, deep_film, window, note):
-    image = read(write_dicom(deep_film, WindowCenter=window[0], WindowWidth=window[1]))
-    assert_array_equal(image.pixels, stretched(deep_film))
-    assert image.notes == (note,)
-
-
-def test_full_range_of_signed_pixels_without_padding(write_dicom, deep_film):
-    pixels = deep_film.astype(np.int16) - 1000
-    pixels[:5] = -2000
-    header = {"BitsStored": 16, "HighBit": 15, "PixelPaddingValue": -2000}
-    image = read(write_dicom(pixels, **header))
-    inside = deep_film[5:] - float(deep_film[5:].min())
-    assert_array_equal(image.pixels[5:], np.rint(inside / inside.max() * 65535))
-    assert image.pixels[:5].max() == 0
-
-
-def lut(first, bits, entries):
-    item = Dataset()
-    item.LUTDescriptor = [len(entries), first, bits]
-    item.LUTData = entries
-    item["LUTDescriptor"].VR = item["LUTData"].VR = "US"
-    return [item]
-
-
-def test_voi_lut_of_eight_bits_over_many_entries(write_dicom, deep_film):
-    entries = [min(255, i // 8) for i in range(4000)]
-    image = read(write_dicom(deep_film, VOILUTSequence=lut(50, 8, entries), **WINDOW))
-    expected = np.array(entries)[np.clip(deep_film.astype(int) - 50, 0, 3999)]
-    assert_array_equal(image.pixels, np.rint(expected / 255 * 65535))
-    assert image.notes == ("VOI LUT applied",)
-
-
-@pytest.mark.parametrize("order", ["little", "big"])
-def test_modality_lut_then_window(write_dicom, deep_film, tmp_path, order):
-    entries = [(i * i) // 4096 for i in range(4096)]
-    sequence = lut(0, 12, entries)
-    sequence[0].ModalityLUTType = "US"
-    sequence[0].LUTData = np.array(entries, "<u2" if order == "little" else ">u2").tobytes()
-    sequence[0]["LUTData"].VR = "OW"
-    path = write_dicom(deep_film, ModalityLUTSequence=sequence, RescaleSlope=None, **WINDOW)
-    if order == "big":
-        dataset = pydicom.dcmread(path)
-        dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
-        dataset.PixelData = deep_film.astype(">u2").tobytes()
-        dataset.save_as(path, implicit_vr=False, little_endian=False, force_encoding=True)
-    image = read(path)
-    assert_array_equal(image.pixels, stretched(np.array(entries)[deep_film]))
-    assert image.notes == ("modality LUT applied", "window 2048 / 4096")
-
-
-def test_pixels_of_32_bits(write_dicom, deep_film):
-    pixels = deep_film.astype(np.uint32) * 1000
-    image = read(write_dicom(pixels, BitsStored=32, HighBit=31))
-    assert_array_equal(image.pixels, stretched(deep_film))
-
-
-def test_overlay_in_the_unused_bits_is_taken_out(write_dicom, deep_film):
-    drawn = deep_film.copy()
-    drawn[10:20, 10:20] |= 1 << 12
-    path = write_dicom(drawn, **WINDOW)
-    dataset = pydicom.dcmread(path)
-    dataset.add_new((0x6000, 0x0100), "US", 16)
-    dataset.add_new((0x6000, 0x0102), "US", 12)
     dataset.save_as(path)
     assert_array_equal(read(path).pixels, stretched(deep_film))
 
@@ -294,7 +166,7 @@ def test_colour_photograph_in_dicom(write_dicom):
 def test_frames(write_dicom, film):
     both = np.stack([film, 255 - film])
     path = write_dicom(film, NumberOfFrames=2, PixelData=both.tobytes())
-    with pytest.raises(UnsupportedError, match="it holds 2 frames.*; say which frame is meant, from 1 to 2"):
+    with pytest.raises(UnsupportedError, match=r"it holds 2 frames.*; say which frame is meant, from 1 to 2"):
         read(path)
     assert_array_equal(read(path, page=2).pixels, 255 - film)
     with pytest.raises(InputError, match="frame 3 was asked for, and it holds 2"):
@@ -383,7 +255,7 @@ def test_unknown_transfer_syntax(write_dicom, film, syntax):
     dataset.PixelData = encapsulate([film.tobytes()])
     dataset["PixelData"].is_undefined_length = True
     dataset.save_as(path, implicit_vr=False, little_endian=True)
-    with pytest.raises(UnsupportedError, match="its pixels are compressed as .*, which is not read; convert it"):
+    with pytest.raises(UnsupportedError, match=r"its pixels are compressed as .*, which is not read; convert it"):
         read(path)
 
 
@@ -425,7 +297,7 @@ def test_deflated_bomb(write_dicom, film, monkeypatch):
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     dataset.PixelData = bytes(3_000_000)
     dataset.save_as(path)
-    monkeypatch.setattr("lungseg.read.dicom._LARGEST_INFLATED", 2_000_000)
+    monkeypatch.setattr(sys.modules["lungseg.read.dicom"], "_LARGEST_INFLATED", 2_000_000)
     with pytest.raises(TooLargeError, match="holds more than a radiograph has, and it was not decoded"):
         read(path)
 
@@ -436,8 +308,9 @@ def test_careless_headers_do_not_warn_and_leave_the_filters_alone(write_dicom, f
         path = write_dicom(film, StudyDate="Secret^Name", WindowCenter=None)
         content = path.read_bytes() + b"\0\0"
         path.write_bytes(content)
+    caplog.clear()
     filters = list(warnings.filters)
-    with caplog.at_level(logging.DEBUG, logger="lungseg"), ThreadPoolExecutor(4) as pool:
+    with caplog.at_level(logging.DEBUG), ThreadPoolExecutor(4) as pool:
         images = list(pool.map(read, [path] * 12))
     assert all(np.array_equal(image.pixels, film) for image in images)
     assert warnings.filters == filters
@@ -445,10 +318,10 @@ def test_careless_headers_do_not_warn_and_leave_the_filters_alone(write_dicom, f
 
 
 def test_numbers_that_are_none(write_dicom, film):
-    path = write_dicom(film, WindowCenter=128, WindowWidth=256)
+    path = write_dicom(film, WindowCenter="128", WindowWidth="9876")
     content = path.read_bytes()
-    assert content.count(b"256 ") == 1
-    path.write_bytes(content.replace(b"256 ", b"wide"))
+    assert content.count(b"9876") == 1
+    path.write_bytes(content.replace(b"9876", b"wide"))
     image = read(path)
     assert_array_equal(image.pixels, film)
     assert image.notes == ()
@@ -461,7 +334,5 @@ def test_tiff_in_the_preamble_is_still_dicom(write_dicom, film):
 
 
 def test_bytes_are_hashed(write_dicom, film):
-    import hashlib
-
     path = write_dicom(film)
-    assert read(path).sha256 == hashlib.sha256(io.BytesIO(path.read_bytes()).getvalue()).hexdigest()
+    assert read(path).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -96,14 +96,23 @@ def read_dicom(content: bytes, *, source: str, page: int | None) -> Decoded:
 
 @contextmanager
 def _silence() -> Iterator[list[warnings.WarningMessage]]:
-    """Collect the warnings of pydicom, which are about details of the header that do not matter here and may quote the patient.
+    """Collect the warnings of pydicom, and hold back its log: they are about details of the header and may quote the patient.
 
     Warning filters belong to the whole process before Python 3.14, so that two threads here at once would leave them changed;
     hence the lock. It costs little: parsing and decoding hold the interpreter anyway.
     """
+    chatter, thread = logging.getLogger("pydicom"), threading.get_ident()
+
+    def from_elsewhere(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
     with _lock, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        yield caught
+        chatter.addFilter(from_elsewhere)
+        try:
+            yield caught
+        finally:
+            chatter.removeFilter(from_elsewhere)
 
 
 def _refuse_inflated(content: bytes, source: str) -> None:
@@ -213,12 +222,16 @@ def _without_overlays(stored: Array, dataset: Dataset) -> Array:
 
 
 def _decode_twelve_bits(dataset: FileDataset, index: int) -> Array:
-    """JPEG extended with 12 bits, which GDCM decodes but pydicom does not hand to it."""
+    """JPEG extended with 12 bits, which pydicom does not hand to GDCM.
+
+    GDCM lets ringing leave the 12 bits and then cuts off what is above them, so that white turns black. Told of a 13th bit, it keeps
+    that, and the values can be limited here.
+    """
     import gdcm
     import numpy as np
     from pydicom.encaps import get_frame
 
-    rows, columns, bits = int(dataset.Rows), int(dataset.Columns), int(dataset.BitsStored)
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
     fragment, fragments = gdcm.Fragment(), gdcm.SequenceOfFragments.New()
     fragment.SetByteStringValue(get_frame(dataset.PixelData, index, number_of_frames=int(dataset.get("NumberOfFrames") or 1)))
     fragments.AddFragment(fragment)
@@ -230,9 +243,11 @@ def _decode_twelve_bits(dataset: FileDataset, index: int) -> Array:
     image.SetDataElement(element)
     image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(gdcm.PhotometricInterpretation.MONOCHROME2))
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGExtendedProcess2_4))
-    image.SetPixelFormat(gdcm.PixelFormat(1, 16, bits, bits - 1, int(dataset.PixelRepresentation)))
+    image.SetPixelFormat(gdcm.PixelFormat(1, 16, 13, 12, 0))
     # GDCM hands its bytes out as text; None where it could not decode them.
-    return np.frombuffer(image.GetBuffer().encode("utf-8", "surrogateescape"), "<u2").reshape(rows, columns)
+    thirteen = np.frombuffer(image.GetBuffer().encode("utf-8", "surrogateescape"), "<u2").reshape(rows, columns)
+    below_zero = thirteen >= 2**12 + 2**11
+    return np.where(below_zero, np.uint16(0), np.minimum(thirteen, np.uint16(2**12 - 1)))
 
 
 def _spacing(dataset: Dataset) -> tuple[Spacing | None, Plane, tuple[str, ...]]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
+import numpy as np
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from lungseg.datasets import Case, split_by_patient, write_manifest
 from lungseg.errors import InputError, UsageError
@@ -30,8 +31,39 @@ class _TellEpoch(lightning.Callback):
     def __init__(self, data: CaseArrays) -> None:
         self.data = data
 
+    def on_load_checkpoint(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]) -> None:
+        self.data.epoch.fill_(checkpoint["epoch"] + 1)  # batches are fetched before the first epoch of a resumed run is said to start
+
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self.data.epoch.fill_(trainer.current_epoch)
+
+
+class _Order(Sampler[int]):
+    """The order of the training cases, drawn from seed and epoch alone, so that it too is the same again after a resume."""
+
+    def __init__(self, data: CaseArrays, seed: int) -> None:
+        self.data = data
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[int]:
+        order: list[int] = np.random.default_rng((self.seed, int(self.data.epoch))).permutation(len(self.data)).tolist()
+        return iter(order)
+
+
+class _Table(lightning.Callback):
+    """Adds a line to metrics.csv after each epoch; Lightning's own log begins afresh at a resume, and parts an epoch over two lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        line = {"epoch": trainer.current_epoch, **{name: value.item() for name, value in sorted(trainer.callback_metrics.items())}}
+        fresh = not self.path.exists()
+        with self.path.open("a", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([line, line.values()] if fresh else [line.values()])
 
 
 def assign(cases: Sequence[Case], settings: Settings) -> list[Case]:
@@ -76,12 +108,14 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
     folder.mkdir(parents=True, exist_ok=True)
     settings.write(folder / "settings.toml")
     write_manifest(cases, folder / "cases.csv")
+    if not resume:
+        (folder / "metrics.csv").unlink(missing_ok=True)  # of a run that was stopped in its first epoch
     lightning.seed_everything(settings.seed, workers=True, verbose=False)
     size, clip = (settings.size, settings.size), (settings.clip_low, settings.clip_high)
     train_data = CaseArrays(training, size, clip, seed=settings.seed)
-    loader = _loader(train_data, settings, shuffle=True)
+    loader = _loader(train_data, settings, _Order(train_data, settings.seed))
     module = LungModule(settings, validation, steps=len(loader) * settings.epochs)
-    best = ModelCheckpoint(folder, "best", monitor="val_dice", mode="max", enable_version_counter=False, save_last=True)
+    best = ModelCheckpoint(folder, "best", monitor="val_dice", mode="max", enable_version_counter=False, save_last=True, save_on_train_epoch_end=True)
     trainer = lightning.Trainer(
         accelerator="auto",
         devices=1,
@@ -89,37 +123,43 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
         max_epochs=settings.epochs,
         callbacks=[
             _TellEpoch(train_data),
+            _Table(folder / "metrics.csv"),
             EMAWeightAveraging(decay=settings.average),
             best,
             EarlyStopping("val_dice", mode="max", patience=settings.patience),
         ],
-        logger=CSVLogger(folder, name="", version="", flush_logs_every_n_steps=1),
+        logger=False,
         gradient_clip_val=1.0,
         num_sanity_val_steps=0,
         enable_progress_bar=progress,
         enable_model_summary=False,
-        log_every_n_steps=10,
     )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    with _quiet():
         trainer.fit(
             module,
             loader,
-            _loader(CaseArrays(validation, size, clip, seed=None), replace(settings, workers=0), shuffle=False),
+            _loader(CaseArrays(validation, size, clip, seed=None), replace(settings, workers=0), None),
             ckpt_path=last if resume else None,
             weights_only=True,
         )
     return Path(best.best_model_path)
 
 
-def _loader(data: CaseArrays, settings: Settings, *, shuffle: bool) -> DataLoader[Any]:
-    order = torch.Generator().manual_seed(settings.seed)
+def _loader(data: CaseArrays, settings: Settings, order: Sampler[int] | None) -> DataLoader[Any]:
+    """Batches of training cases in the given order, or of validation cases in their own."""
     return DataLoader(
         data,
         batch_size=settings.batch,
-        shuffle=shuffle,
-        generator=order,
+        sampler=order,
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,
-        drop_last=shuffle and len(data) > settings.batch,
+        drop_last=order is not None and len(data) > settings.batch,
     )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the remarks of Lightning that ask nothing of the user."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # two processors are enough to ask for one worker
+        yield
