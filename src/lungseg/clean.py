@@ -26,6 +26,9 @@ another lung. In 99 of 100 of the same films the larger lung has at most 0.69 of
 SHARED = 255
 """Stands, while sides are settled, for a region that both lungs share."""
 
+ROUNDING = 1e-4
+"""Pixels; OpenCV's distances are off by up to 2e-6, which must not decide whether a pixel at exactly the radius belongs to it."""
+
 SMOOTHING = 0.5
 """Standard deviation of the smoothing of an enlarged probability, in pixels of the network. Linear interpolation leaves a corner
 wherever the outline crosses a pixel border of the network; this rounds it off, and moves the outline of a disc of ten such pixels
@@ -168,7 +171,7 @@ def dilate(labels: Labels, radius: float, spacing: tuple[float, float] | None = 
     square = inside if rows == columns else _resample(inside, (round(shape[0] * rows / finest), round(shape[1] * columns / finest)))
     to_right, to_left = (_distance(square, lung.number) for lung in (RIGHT_LUNG, LEFT_LUNG))
     nearest = _sides(to_right <= to_left)
-    nearest[np.minimum(to_right, to_left) > radius / finest] = 0
+    nearest[np.minimum(to_right, to_left) > radius / finest + ROUNDING] = 0
     grown = nearest if rows == columns else _resample(nearest, shape)
     widened = labels.copy()
     widened[box] = np.where(inside > 0, inside, grown)

@@ -6,12 +6,15 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Optional, get_origin
+from typing import Annotated, Any, get_origin
 
 import typer
 
 from lungseg.errors import UsageError
 from lungseg.train.settings import Settings, describe, read_settings
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C: 128 + SIGINT, as shells have it."""
 
 Cases = Annotated[Path, typer.Argument(metavar="CASES", help="Folder of data sets, or a CSV of cases.")]
 
@@ -31,7 +34,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         default = getattr(Settings(), name)
         several = get_origin(kind) is tuple
         option = typer.Option(help=f"{meaning} [{'none' if several else str(default).lower()}]", show_default=False)
-        annotation = Annotated[Optional[list[str] if several else kind], option]  # type: ignore[valid-type]  # made at run time
+        annotation = Annotated[(list[str] if several else kind) | None, option]  # type: ignore[valid-type]  # made at run time
         flags.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
 
     def run(**values: Any) -> None:
@@ -63,8 +66,14 @@ def train(
     if resume and (given or settings):
         raise UsageError("a run goes on with the settings it began with", where=output, cure="give --resume without other settings")
     file = output / "settings.toml" if resume else settings
+    if resume and file is not None and not file.is_file():
+        raise UsageError("there is no run to resume", where=output, cure="give the folder of a run that was stopped")
     chosen = replace(read_settings(file) if file else Settings(), **given or {})
-    best = fit_module.fit(_read_cases(cases), output, chosen, resume=resume, progress=not quiet)
+    try:
+        best = fit_module.fit(_read_cases(cases), output, chosen, resume=resume, progress=not quiet)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. With --resume in place of the settings, the run goes on from its last whole epoch.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     typer.echo(f"Best weights: {best}")
 
 

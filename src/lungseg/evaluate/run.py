@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets import Case
-from lungseg.draw import contour, montage, overlay
+from lungseg.draw import contour, display, montage, overlay
 from lungseg.evaluate.cases import CaseScore, score_cases
 from lungseg.evaluate.changes import steadiness
 from lungseg.evaluate.tables import summarise, summarise_changes, write_scores
@@ -62,7 +62,7 @@ def evaluate(model: str | Path, cases: Sequence[Case], folder: Path, *, changed:
     cv2.imwrite(str(folder / "worst.png"), sheet[..., ::-1])
     text = summarise(scores)
     if changed:
-        text += "\n\n" + summarise_changes(steadiness(segmenter, [read(case.image).pixels for case in cases]))
+        text += "\n\n" + summarise_changes(steadiness(segmenter, [display(read(case.image)) for case in cases]))
     (folder / "scores.md").write_text(text + "\n", encoding="utf-8")
     if enter:
         replace(segmenter.card, scores=_card_scores(scores)).write(find_model(model).with_suffix(".json"))
@@ -72,8 +72,9 @@ def evaluate(model: str | Path, cases: Sequence[Case], folder: Path, *, changed:
 def _card_scores(scores: Sequence[CaseScore]) -> dict[str, Any]:
     """What the card says: of each source, without its questionable masks."""
     entries: dict[str, Any] = {}
-    for source in sorted({score.source for score in scores}):
-        mine = [score for score in scores if score.source == source and score.notes != "questionable"]
+    certain = [score for score in scores if score.notes != "questionable"]
+    for source in sorted({score.source for score in certain}):
+        mine = [score for score in certain if score.source == source]
         dice = [score.dice for score in mine]
         hd95 = [score.hd95 for score in mine if not np.isnan(score.hd95)]
         entries[source] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,8 +22,6 @@ from lungseg.errors import InputError, UsageError
 from lungseg.train.data import CaseArrays
 from lungseg.train.module import LungModule
 from lungseg.train.settings import Settings
-
-log = logging.getLogger(__name__)
 
 
 class _TellEpoch(lightning.Callback):
@@ -95,6 +94,7 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
     Raises:
         InputError: there is nothing to train on or to validate on.
         UsageError: the folder holds a run already and `resume` is not asked for, or it is and there is none.
+        KeyboardInterrupt: Ctrl-C; what was reached at the end of the last whole epoch can be resumed.
     """
     last = folder / "last.ckpt"
     if last.exists() != resume:
@@ -115,33 +115,30 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
     train_data = CaseArrays(training, size, clip, seed=settings.seed)
     loader = _loader(train_data, settings, _Order(train_data, settings.seed))
     module = LungModule(settings, validation, steps=len(loader) * settings.epochs)
-    best = ModelCheckpoint(folder, "best", monitor="val_dice", mode="max", enable_version_counter=False, save_last=True, save_on_train_epoch_end=True)
-    trainer = lightning.Trainer(
-        accelerator="auto",
-        devices=1,
-        precision=settings.precision,
-        max_epochs=settings.epochs,
-        callbacks=[
-            _TellEpoch(train_data),
-            _Table(folder / "metrics.csv"),
-            EMAWeightAveraging(decay=settings.average),
-            best,
-            EarlyStopping("val_dice", mode="max", patience=settings.patience),
-        ],
-        logger=False,
-        gradient_clip_val=1.0,
-        num_sanity_val_steps=0,
-        enable_progress_bar=progress,
-        enable_model_summary=False,
+    best = ModelCheckpoint(
+        folder, "best", monitor="val_dice", mode="max", save_last=True, enable_version_counter=False, save_on_train_epoch_end=True
     )
-    with _quiet():
-        trainer.fit(
-            module,
-            loader,
-            _loader(CaseArrays(validation, size, clip, seed=None), replace(settings, workers=0), None),
-            ckpt_path=last if resume else None,
-            weights_only=True,
+    with _quiet(), _interruptible():
+        trainer = lightning.Trainer(
+            accelerator="auto",
+            devices=1,
+            precision=settings.precision,
+            max_epochs=settings.epochs,
+            callbacks=[
+                _TellEpoch(train_data),
+                _Table(folder / "metrics.csv"),
+                EMAWeightAveraging(decay=settings.average),
+                best,
+                EarlyStopping("val_dice", mode="max", patience=settings.patience),
+            ],
+            logger=False,
+            gradient_clip_val=1.0,
+            num_sanity_val_steps=0,
+            enable_progress_bar=progress,
+            enable_model_summary=False,
         )
+        validation_loader = _loader(CaseArrays(validation, size, clip, seed=None), replace(settings, workers=0), None)
+        trainer.fit(module, loader, validation_loader, ckpt_path=last if resume else None, weights_only=True)
     return Path(best.best_model_path)
 
 
@@ -159,7 +156,26 @@ def _loader(data: CaseArrays, settings: Settings, order: Sampler[int] | None) ->
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the remarks of Lightning that ask nothing of the user."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # two processors are enough to ask for one worker
+    """Without those remarks of Lightning that ask nothing of the user."""
+    remarks = logging.getLogger("lightning.pytorch")  # which devices there are, what else could be installed
+    level = remarks.level
+    remarks.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have many workers")  # one keeps up with two processors
+            warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # settings and cases lie there
+            warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")  # between Lightning and torch
+            yield
+    finally:
+        remarks.setLevel(level)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C stays KeyboardInterrupt: Lightning makes an end of the process of it, and turns a deaf ear to the next one."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
         yield
+    except SystemExit as end:
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from end

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from lungseg.errors import UsageError
+
+RANGES: Final = {
+    **dict.fromkeys(("width", "max_width", "epochs", "patience", "batch"), (1, math.inf)),
+    **dict.fromkeys(("learning_rate", "weight_decay", "seed", "workers"), (0, math.inf)),
+    **dict.fromkeys(("dice_weight", "average"), (0, 1)),
+    **dict.fromkeys(("clip_low", "clip_high"), (0, 100)),
+}
+"""Lowest and highest value of settings that are numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +49,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, kind, _ in describe():
-            value = getattr(self, name)
-            if get_origin(kind) is Literal and value not in get_args(kind):
-                raise UsageError(f"{name} is one of {', '.join(get_args(kind))}, not {value!r}")
+            _check(name, kind, getattr(self, name))
+        if self.max_width < self.width or self.clip_low >= self.clip_high:
+            raise UsageError("max_width is at least width, and clip_low is below clip_high", cure="change one of them")
         step = 2 ** (self.depth - 1)
         if self.depth < 2 or self.size < step or self.size % step:
             raise UsageError(f"size {self.size} is not a multiple of {step}, as depth {self.depth} needs", cure="change one of them")
@@ -53,6 +62,20 @@ class Settings:
         """Writes the settings as TOML; strings, numbers, truth values and lists look the same there as in JSON."""
         lines = [f"{name} = {json.dumps(value)}" for name, value in asdict(self).items()]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _check(name: str, kind: Any, value: Any) -> None:
+    """That a value has its type, of which int passes for float, and lies in its range."""
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise UsageError(f"{name} is one of {', '.join(get_args(kind))}, not {value!r}")
+        return
+    plain = get_origin(kind) or kind
+    if type(value) is not plain and not (plain is float and type(value) is int):
+        raise UsageError(f"{name} is a {'list' if plain is tuple else plain.__name__}, not {value!r}")
+    low, high = RANGES.get(name, (None, None))
+    if low is not None and not low <= value <= high:
+        raise UsageError(f"{name} is at least {low}, not {value}" if high == math.inf else f"{name} is {low} to {high}, not {value}")
 
 
 def describe() -> list[tuple[str, Any, str]]:
@@ -78,6 +101,5 @@ def read_settings(path: Path) -> Settings:
         if name not in names:
             near = get_close_matches(name, names, 1)
             raise UsageError(f"{name!r} is not a setting", where=path, cure=f"did you mean {near[0]!r}" if near else None)
-    if "leave_out" in entries:
-        entries["leave_out"] = tuple(entries["leave_out"])
-    return Settings(**entries)
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}
+    return Settings(**values)
