@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from lungseg import predict
 from lungseg.errors import ModelError, UsageError
@@ -99,8 +99,15 @@ def test_a_card_with_other_labels_is_refused(tmp_path: Path) -> None:
     entries = json.loads(card.read_text())
     entries["labels"] = ["background", "left lung", "right lung"]
     card.write_text(json.dumps(entries))
-    with pytest.raises(ModelError, match="the model's labels are"):
+    with pytest.raises(ModelError, match=r"tiny\.json: the model card's labels cannot be \['background', 'left lung', 'right lung'\]; give"):
         Predictor(path)
+
+
+def test_a_name_too_long_for_a_file_is_no_trace(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no model named 'xxx"):
+        Predictor("x" * 300)
+    with pytest.raises(ModelError, match=r"the model file cannot be read \(file name too long\)"):
+        Predictor(tmp_path / f"{'x' * 300}.onnx")
 
 
 def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
@@ -121,9 +128,20 @@ def test_a_network_with_other_ends_is_refused(tmp_path: Path) -> None:
         Predictor(path)
 
 
-def test_a_card_of_another_size_fails_in_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_card_of_another_size_is_refused(tmp_path: Path) -> None:
     path = write_tiny_model(tmp_path)
     write_card(path, size=(32, 32))
-    with pytest.raises(ModelError, match=r"tiny\.onnx: the network could not be computed"):
-        Predictor(path)(np.zeros((1, 1, 32, 32), np.float32))
+    with pytest.raises(ModelError, match=r"tiny\.onnx: the network takes 64 x 64 pixels, and its card says 32 x 32; export it again"):
+        Predictor(path)
+
+
+def test_a_network_that_cannot_be_computed_is_one_sentence_and_no_chatter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 1, "H", "W"]) for name in ("image", "probabilities")]
+    five = numpy_helper.from_array(np.array([5], np.int64), "five")
+    graph = helper.make_graph([helper.make_node("Reshape", ["image", "five"], ["probabilities"])], "five", ends[:1], ends[1:], [five])
+    path = tmp_path / "five.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    write_card(path)
+    with pytest.raises(ModelError, match=r"five\.onnx: the network could not be computed \([^\n]+\)\.$"):
+        Predictor(path)(np.zeros((1, 1, *SIZE), np.float32))
     assert capfd.readouterr() == ("", "")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from lungseg.errors import ModelError
+from lungseg.labels import LABELS
 
 Intensity = Literal["percentile"]
+_TUPLES = ("input_size", "clip", "labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +60,44 @@ def read_card(path: Path) -> ModelCard:
     """The card in a JSON file.
 
     Raises:
-        ModelError: the file is missing, not JSON, lacks a field, or has one that is not known.
+        ModelError: the file is missing, not JSON, lacks a field, has one that is not known, or one with a value that has no meaning.
     """
     cure = "give the .onnx file that `lungseg export` wrote, with its .json beside it"
     try:
         entries: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"the model card cannot be read ({error})", where=path, cure=cure) from error
-    unknown = set(entries) - {f.name for f in fields(ModelCard)}
+    except OSError as error:
+        raise ModelError(f"the model card cannot be read ({(error.strerror or str(error)).lower()})", where=path, cure=cure) from error
+    except ValueError as error:
+        raise ModelError(f"the model card is no JSON ({error})", where=path, cure=cure) from error
+    if not isinstance(entries, dict):
+        raise ModelError("the model card is no JSON object", where=path, cure=cure)
+    unknown = sorted(set(entries) - {f.name for f in fields(ModelCard)})
     if unknown:
-        raise ModelError(f"the model card has unknown fields {sorted(unknown)}", where=path, cure="update lungseg")
-    for name in ("input_size", "clip", "labels"):
-        if name in entries:
-            entries[name] = tuple(entries[name])
-    try:
-        card = ModelCard(**entries)
-    except TypeError as error:
-        raise ModelError(f"the model card is not complete ({error})", where=path, cure=cure) from error
-    if card.labels != ("background", "right lung", "left lung"):
-        raise ModelError(f"the model's labels are {card.labels}", where=path, cure="export one with background, right lung, left lung")
+        raise ModelError(f"the model card has unknown fields: {', '.join(unknown)}", where=path, cure="update lungseg")
+    missing = [f.name for f in fields(ModelCard) if f.default is MISSING and f.default_factory is MISSING and f.name not in entries]
+    if missing:
+        raise ModelError(f"the model card lacks the fields {', '.join(missing)}", where=path, cure=cure)
+    card = ModelCard(**{name: tuple(value) if name in _TUPLES and isinstance(value, list) else value for name, value in entries.items()})
+    for name, holds in _meaningful(card).items():
+        if not holds:
+            raise ModelError(f"the model card's {name} cannot be {entries.get(name)!r}", where=path, cure=cure)
     return card
+
+
+def _meaningful(card: ModelCard) -> dict[str, bool]:
+    """Whether inference can work with the value, for each field that it uses."""
+    size, clip, threshold = card.input_size, card.clip, card.threshold
+    return {
+        "labels": card.labels == tuple(label.name for label in LABELS),
+        "input_size": isinstance(size, tuple) and len(size) == 2 and all(type(side) is int and side > 0 for side in size),
+        "intensity": card.intensity in get_args(Intensity),
+        "clip": isinstance(clip, tuple) and len(clip) == 2 and all(map(_is_number, clip)) and 0 <= clip[0] < clip[1] <= 100,
+        "threshold": _is_number(threshold) and 0 <= threshold <= 1,
+    }
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float)
 
 
 def file_sha256(path: Path) -> str:

@@ -33,8 +33,15 @@ class Geometry:
     def __post_init__(self) -> None:
         if len(self.shape) != 2 or min(self.shape) < 1:
             raise UsageError(f"the shape of an image is (rows, columns), both at least 1, not {self.shape}")
-        if self.spacing is not None and (len(self.spacing) != 2 or not all(math.isfinite(s) and s > 0 for s in self.spacing)):
-            raise UsageError(f"spacing is (between rows, between columns) in millimetres, both above 0, not {self.spacing}")
+        if self.spacing is not None:
+            try:
+                rows, columns = (float(s) for s in self.spacing)
+            except (TypeError, ValueError):
+                rows = columns = math.nan
+            if not (0 < rows < math.inf and 0 < columns < math.inf):
+                raise UsageError(f"spacing is (between rows, between columns) in millimetres, both above 0, not {self.spacing}")
+            # Also where an array or a list was given: a frozen value holds nothing that can be changed, and JSON knows no NumPy.
+            object.__setattr__(self, "spacing", (rows, columns))
 
     @property
     def pixel_area(self) -> float | None:

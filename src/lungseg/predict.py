@@ -34,16 +34,23 @@ def find_model(model: str | Path) -> Path:
         ModelError: there is no such embedded model, or no such file.
     """
     if isinstance(model, str) and Path(model).name == model and not model.endswith(".onnx"):
-        path = MODELS / f"{model}.onnx"
-        cure = f"name one of {', '.join(embedded_models()) or 'none'}, or give the path of an .onnx file"
-        missing = f"no model named {model!r} comes with this package"
-        if not path.is_file():
-            raise ModelError(missing, cure=cure)
-        return path
+        if model not in embedded_models():
+            cure = f"name one of {', '.join(embedded_models()) or 'none'}, or give the path of an .onnx file"
+            raise ModelError(f"no model named {model!r} comes with this package", cure=cure)
+        return MODELS / f"{model}.onnx"
     path = Path(model)
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # such as a folder above it that may not be entered
+        raise _unreadable(path, error) from error
+    if not there:
         raise ModelError("there is no such model file", where=path, cure="give the .onnx file that `lungseg export` wrote")
     return path
+
+
+def _unreadable(path: Path, error: OSError) -> ModelError:
+    reason = (error.strerror or str(error)).lower()
+    return ModelError(f"the model file cannot be read ({reason})", where=path, cure="give one that can be")
 
 
 class Predictor:
@@ -70,14 +77,17 @@ class Predictor:
         self.path = find_model(model)
         self.card: ModelCard = read_card(self.path.with_suffix(".json"))
         # One reading serves both the check and the loading, so what is checked is what runs.
-        content = self.path.read_bytes()
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
         if hashlib.sha256(content).hexdigest() != self.card.sha256:
             raise ModelError(
                 f"the model is not the one that its card {self.path.with_suffix('.json').name} describes (SHA-256 differs)",
                 where=self.path,
                 cure="put back the .onnx and .json files that were exported together, or install the package again",
             )
-        self._session = _session(content, self.path, threads)
+        self._session = _session(content, self.path, self.card.input_size, threads)
 
     def __call__(self, batch: NDArray[np.float32], *, mirror: bool = False) -> NDArray[np.float32]:
         """Probabilities of background, right lung, left lung.
@@ -106,11 +116,15 @@ class Predictor:
         try:
             probabilities: NDArray[np.float32] = self._session.run(["probabilities"], {"image": batch})[0]
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
-            raise ModelError(f"the network could not be computed ({error})", where=self.path) from error
+            raise ModelError(f"the network could not be computed ({_one_line(error)})", where=self.path) from error
         return probabilities
 
 
-def _session(content: bytes, path: Path, threads: int | None) -> onnxruntime.InferenceSession:
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _session(content: bytes, path: Path, size: tuple[int, int], threads: int | None) -> onnxruntime.InferenceSession:
     """A session that computes on this machine's processor, keeps no more memory than it needs, and says nothing."""
     import onnxruntime
 
@@ -123,10 +137,15 @@ def _session(content: bytes, path: Path, threads: int | None) -> onnxruntime.Inf
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise ModelError(f"ONNX Runtime cannot load the model ({error})", where=path, cure="export the model again") from error
+        raise ModelError(f"ONNX Runtime cannot load the model ({_one_line(error)})", where=path, cure="export the model again") from error
     inputs, outputs = [i.name for i in session.get_inputs()], [o.name for o in session.get_outputs()]
     if inputs != ["image"] or outputs != ["probabilities"]:
         raise ModelError(
             f"the model maps {inputs} to {outputs}, not image to probabilities", where=path, cure="export it with `lungseg export`"
+        )
+    taken = session.get_inputs()[0].shape[2:]
+    if any(isinstance(side, int) and side != stated for side, stated in zip(taken, size, strict=False)):  # a free side has a name instead
+        raise ModelError(
+            f"the network takes {taken[0]} x {taken[1]} pixels, and its card says {size[0]} x {size[1]}", where=path, cure="export it again"
         )
     return session

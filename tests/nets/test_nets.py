@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import product
 
 import numpy as np
@@ -33,7 +32,7 @@ def parameters(net: nn.Module) -> int:
 
 
 @pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize(("depth", "width", "norm", "up"), product((2, 4), (1, 3), ("batch", "none"), ("transposed", "interpolated")))
+@pytest.mark.parametrize(("depth", "width", "norm", "up"), list(product((2, 4), (1, 3), ("batch", "none"), ("transposed", "interpolated"))))
 def test_logits_have_the_shape_of_the_input(net, depth, width, norm, up) -> None:
     network = net(2, 5, width=width, depth=depth, norm=norm, up=up).eval()
     rows, columns = 3 * 2 ** (depth - 1), 2 * 2 ** (depth - 1)
@@ -57,7 +56,9 @@ def test_a_size_that_is_no_multiple_fails_clearly(net) -> None:
 
 
 @pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize(("arguments", "named"), [({"depth": 1}, "depth=1"), ({"width": 0}, "width=0"), ({"width": 8, "max_width": 4}, "max_width=4")])
+@pytest.mark.parametrize(
+    ("arguments", "named"), [({"depth": 1}, "depth=1"), ({"width": 0}, "width=0"), ({"width": 8, "max_width": 4}, "max_width=4")]
+)
 def test_arguments_that_make_no_network_are_named(net, arguments, named) -> None:
     with pytest.raises(ValueError, match=rf"depth >= 2 and 1 <= width <= max_width; got .*{named}"):
         net(**arguments)
@@ -104,7 +105,9 @@ def test_every_node_of_unetpp_takes_all_earlier_ones_of_its_resolution() -> None
     outputs: dict[str, torch.Tensor] = {}
     inputs: dict[str, torch.Tensor] = {}
     for name, block in net.x.items():
-        block.register_forward_hook(lambda _, given, found, name=name: (inputs.__setitem__(name, given[0]), outputs.__setitem__(name, found))[-1])
+        block.register_forward_hook(
+            lambda _, given, found, name=name: (inputs.__setitem__(name, given[0]), outputs.__setitem__(name, found))[-1]
+        )
     net(torch.randn(1, 1, 16, 16))
     for name in net.x:
         i, j = map(int, name.split("_"))
@@ -142,8 +145,6 @@ def test_gradients_reach_every_parameter(net, norm) -> None:
     network = net(width=4, depth=3, norm=norm)
     network(torch.randn(2, 1, 16, 16)).square().mean().backward()
     still = [name for name, parameter in network.named_parameters() if parameter.grad is None or not parameter.grad.any()]
-    # A bias of a transposed convolution can only vanish by chance; nothing may.
-    assert [name for name in still if not re.search("heads", name)] == []
     assert still == []
 
 

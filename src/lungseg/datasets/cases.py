@@ -8,13 +8,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, Literal, get_args
 
 from lungseg.errors import InputError
 
 Convention = Literal["lung", "lung and heart", "partial"]
 """What a mask calls lung: "lung" leaves heart and mediastinum out; "lung and heart" draws through them; "partial" outlines only a part
 of the lungs, so that nothing is known outside it."""
+
+SPLITS: Final = ("train", "validation", "test")
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
@@ -29,7 +31,7 @@ class Case:
         image: path of the image.
         mask: path of the mask: not 0 where the lungs are, the right lung on the left of the picture.
         source: where it comes from, such as "montgomery".
-        split: "train", "validation", "test", or "" where it is still to be drawn.
+        split: one of `SPLITS`, or "" where it is still to be drawn.
         convention: what the mask calls lung.
         notes: for people.
     """
@@ -131,7 +133,7 @@ def read_manifest(path: Path) -> list[Case]:
     """The cases in a CSV.
 
     Raises:
-        InputError: the file cannot be read, or lacks a column, or names an unknown convention or a file that is missing.
+        InputError: the file cannot be read, or lacks a column or a name, or has an unknown convention or split, or names a missing file.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
@@ -149,11 +151,15 @@ def read_manifest(path: Path) -> list[Case]:
 
 def _case(row: dict[str, str], path: Path) -> Case:
     entries: dict[str, Any] = {name: row[name] for name in (field.name for field in fields(Case)) if row.get(name)}
-    convention = entries.get("convention", "lung")
-    if convention not in get_args(Convention):
-        raise InputError(f"case {row['case']} has the unknown convention {convention!r}", where=path)
+    for name in ("case", "patient", "source"):
+        if name not in entries:
+            raise InputError(f"a case ({row['image']}) has no {name}", where=path, cure=f"fill in its {name}")
+    for name, known in (("convention", get_args(Convention)), ("split", SPLITS)):
+        if name in entries and entries[name] not in known:
+            problem = f"case {row['case']} has the unknown {name} {entries[name]!r}"
+            raise InputError(problem, where=path, cure=f"known are {', '.join(known)}")
     for name in ("image", "mask"):
-        entries[name] = (path.parent / cast("str", entries.get(name, ""))).resolve()
+        entries[name] = (path.parent / entries.get(name, "")).resolve()
         if not entries[name].is_file():
             raise InputError(f"case {row['case']} names a missing {name}, {entries[name]}", where=path, cure="correct the path")
     return Case(**entries)

@@ -107,6 +107,8 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
     with torch.inference_mode():
         difference = float(np.abs(Predictor(output)(example.numpy()) - deployed(example).numpy()).max())
     if difference > TOLERANCE:
+        output.unlink()
+        output.with_suffix(".json").unlink()
         raise ModelError(f"the exported model differs from torch by {difference:.3f} in probability", where=output)
     log.info("exported; largest difference to torch %.5f in probability", difference)
     return Exported(output, output.with_suffix(".json"), difference)
@@ -142,13 +144,15 @@ def _graph(deployed: nn.Module, example: Tensor) -> onnx.ModelProto:
 
 
 def _read_about(path: Path) -> dict[str, Any]:
-    known = {"name", "version", "terms", "limits", "sources"}
+    known = ("name", "version", "terms", "limits", "sources")
     try:
         facts = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"the description of the model cannot be read ({error})", where=path) from error
-    if set(facts) - known or not {"name", "version"} <= set(facts):
-        raise UsageError(f"the description of a model has name, version and of {sorted(known)} no others", where=path)
+    unknown, missing = sorted(set(facts) - set(known)), sorted({"name", "version"} - set(facts))
+    if unknown or missing:
+        problem = f"has an unknown field, {unknown[0]!r}" if unknown else f"lacks the field {missing[0]!r}"
+        raise UsageError(f"the description of the model {problem}", where=path, cure=f"known are {', '.join(known)}")
     return facts
 
 

@@ -115,9 +115,6 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
     train_data = CaseArrays(training, size, clip, seed=settings.seed)
     loader = _loader(train_data, settings, _Order(train_data, settings.seed))
     module = LungModule(settings, validation, steps=len(loader) * settings.epochs)
-    best = ModelCheckpoint(
-        folder, "best", monitor="val_dice", mode="max", save_last=True, enable_version_counter=False, save_on_train_epoch_end=True
-    )
     with _quiet(), _interruptible():
         trainer = lightning.Trainer(
             accelerator="auto",
@@ -128,8 +125,9 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
                 _TellEpoch(train_data),
                 _Table(folder / "metrics.csv"),
                 EMAWeightAveraging(decay=settings.average),
-                best,
                 EarlyStopping("val_dice", mode="max", patience=settings.patience),
+                _keep(folder, "best", monitor="val_dice"),
+                _keep(folder, "last", monitor=None),  # with save_last it would be a copy of the best
             ],
             logger=False,
             gradient_clip_val=1.0,
@@ -139,7 +137,12 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
         )
         validation_loader = _loader(CaseArrays(validation, size, clip, seed=None), replace(settings, workers=0), None)
         trainer.fit(module, loader, validation_loader, ckpt_path=last if resume else None, weights_only=True)
-    return Path(best.best_model_path)
+    return folder / "best.ckpt"
+
+
+def _keep(folder: Path, name: str, *, monitor: str | None) -> ModelCheckpoint:
+    """Keeps the checkpoint of the epoch with the highest `monitor`, or of the last epoch."""
+    return ModelCheckpoint(folder, name, monitor=monitor, mode="max", enable_version_counter=False, save_on_train_epoch_end=True)
 
 
 def _loader(data: CaseArrays, settings: Settings, order: Sampler[int] | None) -> DataLoader[Any]:

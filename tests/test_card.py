@@ -1,0 +1,57 @@
+"""The JSON beside a model: what is written comes back, and what has no meaning is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lungseg.card import ModelCard, file_sha256, read_card
+from lungseg.errors import ModelError
+from tiny_model import write_tiny_model
+
+
+def test_a_card_comes_back_as_it_was(tmp_path: Path) -> None:
+    card = ModelCard(
+        "m", "2", "radiograph", "none", (32, 48), ("background", "right lung", "left lung"), "f00d", clip=(1, 99), limits=["für Hunde"]
+    )
+    card.write(tmp_path / "m.json")
+    assert read_card(tmp_path / "m.json") == card
+
+
+def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert file_sha256(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"input_size": 64}, "the model card's input_size cannot be 64"),
+        ({"input_size": [64]}, r"the model card's input_size cannot be \[64\]"),
+        ({"clip": [99, 1]}, r"the model card's clip cannot be \[99, 1\]"),
+        ({"threshold": "half"}, "the model card's threshold cannot be 'half'"),
+        ({"intensity": "other"}, "the model card's intensity cannot be 'other'"),
+        ({"colour": "red"}, "the model card has unknown fields: colour; update lungseg"),
+    ],
+)
+def test_a_card_with_a_value_without_meaning_is_refused(tmp_path: Path, change: dict[str, object], sentence: str) -> None:
+    card = write_tiny_model(tmp_path).with_suffix(".json")
+    card.write_text(json.dumps(json.loads(card.read_text()) | change))
+    with pytest.raises(ModelError, match=sentence):
+        read_card(card)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[]", "the model card is no JSON object"),
+        ("{", "the model card is no JSON "),
+        ('{"name": "x", "version": "1", "kind": "radiograph", "sha256": ""}', "the model card lacks the fields architecture, input_size, labels"),
+    ],
+)
+def test_what_is_no_card_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "card.json").write_text(text)
+    with pytest.raises(ModelError, match=sentence):
+        read_card(tmp_path / "card.json")

@@ -1,0 +1,187 @@
+"""From a checkpoint to ONNX and card, and what is no checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto
+
+from lungseg.card import file_sha256, read_card
+from lungseg.datasets import Case, write_manifest
+from lungseg.errors import ModelError, UsageError
+from lungseg.predict import Predictor
+from lungseg.train import export as module
+from lungseg.train.export import TOLERANCE, Deployed, export, load_checkpoint
+from lungseg.train.module import build_network
+from lungseg.train.settings import Settings
+
+SETTINGS = Settings(width=8, depth=3, size=32, clip_low=1, clip_high=99)
+ABOUT = """
+name = "small"
+version = "0.3"
+terms = "none"
+limits = ["phantoms only"]
+[sources.north]
+terms = "free"
+"""
+
+
+def write_run(folder: Path, cases: list[Case], settings: Settings = SETTINGS) -> Path:
+    """Writes what a run leaves, with weights that were never trained; returns the checkpoint."""
+    folder.mkdir()
+    torch.manual_seed(0)
+    net = build_network(settings)
+    net(torch.randn(4, 1, settings.size, settings.size))  # moves the statistics of batch normalisation
+    torch.save({"state_dict": {f"net.{name}": value for name, value in net.state_dict().items()}}, folder / "best.ckpt")
+    settings.write(folder / "settings.toml")
+    write_manifest([replace(case, split="validation" if case.patient == "p0" else "train") for case in cases], folder / "cases.csv")
+    return folder / "best.ckpt"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory, cases: list[Case]) -> Path:
+    return write_run(tmp_path_factory.mktemp("export") / "run", cases)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> module.Exported:
+    folder = tmp_path_factory.mktemp("exported")
+    (folder / "about.toml").write_text(ABOUT)
+    return export(checkpoint, folder / "new" / "small.onnx", about=folder / "about.toml")
+
+
+def test_the_pair_gives_what_torch_gives_at_any_batch_size(exported, checkpoint) -> None:
+    assert 0 < exported.largest_difference < TOLERANCE
+    batch = np.random.default_rng(3).standard_normal((5, 1, 32, 32)).astype(np.float32)
+    found = Predictor(exported.model, threads=1)(batch)
+    with torch.inference_mode():
+        logits = load_checkpoint(checkpoint)[0](torch.from_numpy(batch))
+    p = logits.softmax(dim=1).numpy()
+    np.testing.assert_allclose(found, np.stack([p[:, 0] + p[:, 3], p[:, 1], p[:, 2]], axis=1), atol=0.005)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+
+
+def test_deployed_merges_the_mediastinum_into_the_background() -> None:
+    class Given(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([0.1, 0.2, 0.3, 0.4]).log().view(1, 4, 1, 1).expand(1, 4, 2, 2)
+
+    merged = Deployed(Given())(torch.zeros(1, 1, 2, 2))
+    torch.testing.assert_close(merged[0, :, 0, 0], torch.tensor([0.5, 0.2, 0.3]))
+
+
+def test_weights_are_stored_as_float16(exported, checkpoint) -> None:
+    graph = onnx.load(exported.model).graph
+    large = [weight for weight in graph.initializer if np.prod(weight.dims) > 64]
+    assert {weight.data_type for weight in large} == {TensorProto.FLOAT16}
+    count = sum(p.numel() for p in load_checkpoint(checkpoint)[0].parameters())
+    assert sum(int(np.prod(weight.dims)) for weight in large) > 0.9 * count
+    assert exported.model.stat().st_size < 2 * count + 20_000
+
+
+def test_the_file_bears_no_traces_of_the_machine(exported) -> None:
+    model = onnx.load(exported.model)
+    assert not model.metadata_props
+    assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
+    assert b".py" not in exported.model.read_bytes()
+
+
+def test_the_card_says_what_the_run_knows_and_what_it_was_told(exported) -> None:
+    card = read_card(exported.card)
+    assert exported.card == exported.model.with_suffix(".json")
+    assert (card.name, card.version, card.terms, card.limits) == ("small", "0.3", "none", ["phantoms only"])
+    assert (card.kind, card.input_size, card.clip) == ("radiograph", (32, 32), (1, 99))
+    assert card.labels == ("background", "right lung", "left lung")
+    assert card.sha256 == file_sha256(exported.model)
+    assert card.architecture == "U-Net, width 8, depth 3, at most 192 channels, norm batch, transposed up-sampling"
+    assert card.data == [
+        {"source": "north", "images": 6, "patients": 3, "terms": "free"},
+        {"source": "south", "images": 2, "patients": 1},
+    ]
+
+
+def test_unetpp_is_exported_too(tmp_path, cases) -> None:
+    settings = replace(SETTINGS, net="unetpp", width=2, norm="none", up="interpolated")
+    made = export(write_run(tmp_path / "run", cases, settings), tmp_path / "pp.onnx")
+    assert made.largest_difference < TOLERANCE
+    card = read_card(made.card)
+    assert (card.name, card.version) == ("pp", "0")
+    assert card.architecture.startswith("U-Net++, width 2, depth 3")
+
+
+def test_a_model_that_disagrees_with_torch_is_not_left_behind(tmp_path, checkpoint, monkeypatch) -> None:
+    monkeypatch.setattr(module, "TOLERANCE", -1.0)
+    with pytest.raises(ModelError, match=r"m\.onnx: the exported model differs from torch by 0\.0\d\d in probability\."):
+        export(checkpoint, tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (ABOUT + "\n", None),
+        (
+            'name = "a"\nversion = "1"\ncolour = "red"',
+            "about.toml: the description of the model has an unknown field, 'colour'; known are name, version, terms, limits, sources.",
+        ),
+        ('name = "a"', "about.toml: the description of the model lacks the field 'version'"),
+        ("name = ", "about.toml: the description of the model cannot be read (Invalid value"),
+    ],
+)
+def test_the_description_of_a_model_is_checked(tmp_path, checkpoint, text, words, monkeypatch) -> None:
+    monkeypatch.setattr(module, "_graph", lambda *_: pytest.fail("the network was exported"))
+    (tmp_path / "about.toml").write_text(text)
+    if words is None:
+        assert module._read_about(tmp_path / "about.toml")["limits"] == ["phantoms only"]
+        return
+    with pytest.raises(UsageError) as refused:
+        export(checkpoint, tmp_path / "m.onnx", about=tmp_path / "about.toml")
+    assert words in str(refused.value)
+
+
+class Evil:
+    """Unpickling it would make a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.mkdir, (self.path,)
+
+
+def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path, cases) -> None:
+    checkpoint = write_run(tmp_path / "run", cases)
+    torch.save({"state_dict": Evil(tmp_path / "made")}, checkpoint)
+    with pytest.raises(ModelError) as refused:
+        load_checkpoint(checkpoint)
+    assert str(refused.value) == f"{checkpoint}: this is no checkpoint of these settings (UnpicklingError); give best.ckpt."
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint at all", None])
+def test_what_is_no_checkpoint_is_refused(tmp_path, cases, content) -> None:
+    checkpoint = write_run(tmp_path / "run", cases)
+    if content is None:
+        torch.save({"weights": {}}, checkpoint)
+    else:
+        checkpoint.write_bytes(content)
+    with pytest.raises(ModelError, match=r"best\.ckpt: this is no checkpoint of these settings \(\w+\); give best\.ckpt\."):
+        load_checkpoint(checkpoint)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path, cases) -> None:
+    checkpoint = write_run(tmp_path / "run", cases)
+    replace(SETTINGS, width=4).write(tmp_path / "run" / "settings.toml")
+    with pytest.raises(ModelError, match=r"no checkpoint of these settings \(RuntimeError\)"):
+        load_checkpoint(checkpoint)
+
+
+def test_a_checkpoint_without_its_settings_is_refused(tmp_path, checkpoint) -> None:
+    (tmp_path / "best.ckpt").write_bytes(checkpoint.read_bytes())
+    with pytest.raises(UsageError, match=r"settings\.toml: the settings cannot be read"):
+        export(tmp_path / "best.ckpt", tmp_path / "m.onnx")
