@@ -5,7 +5,7 @@
 Prints one line of a Markdown table for each run: what differs from the default settings, parameters, size of the file, milliseconds of
 the network on one core (median of 30 after 5), and the mean Dice on each source's validation cases (without questionable masks; masks
 that draw through the heart are judged outside the mediastinal band). A source that was left out of training is scored whole and set
-in bold. With more than one run of a time, the timings are of one process and comparable.
+in bold; it chose nothing. With more than one run of a time, the timings are of one process and comparable.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def milliseconds(model: Path) -> float:
 def scores(model: Path, cases: Path) -> dict[str, str]:
     """Mean Dice and HD95 of each source, as a cell of the table."""
     settings = read_settings(cases.parent / "settings.toml")
-    chosen = [case for case in read_manifest(cases) if case.split == "validation" and case.notes != "questionable"]
+    chosen = [case for case in read_manifest(cases) if case.split in ("validation", "test") and case.notes != "questionable"]
     found = [score for score, _ in score_cases(Segmenter(model), chosen)]
     cells = {}
     for source in sorted({score.source for score in found}):

@@ -29,10 +29,10 @@ def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
     ("change", "sentence"),
     [
         ({"input_size": 64}, "the model card's input_size cannot be 64"),
-        ({"input_size": [64]}, r"the model card's input_size cannot be \[64\]"),
-        ({"clip": [99, 1]}, r"the model card's clip cannot be \[99, 1\]"),
-        ({"threshold": "half"}, "the model card's threshold cannot be 'half'"),
-        ({"intensity": "other"}, "the model card's intensity cannot be 'other'"),
+        ({"input_size": [64]}, r"the model card's input_size cannot be \(64,\)"),
+        ({"clip": [99, 1]}, r"the model card's clip cannot be \(99, 1\)"),
+        ({"threshold": "half"}, "the model card's threshold cannot be half"),
+        ({"intensity": "other"}, "the model card's intensity cannot be other"),
         ({"colour": "red"}, "the model card has unknown fields: colour; update lungseg"),
     ],
 )
@@ -48,7 +48,10 @@ def test_a_card_with_a_value_without_meaning_is_refused(tmp_path: Path, change: 
     [
         ("[]", "the model card is no JSON object"),
         ("{", "the model card is no JSON "),
-        ('{"name": "x", "version": "1", "kind": "radiograph", "sha256": ""}', "the model card lacks the fields architecture, input_size, labels"),
+        (
+            '{"name": "x", "version": "1", "kind": "radiograph", "sha256": ""}',
+            "the model card lacks the fields architecture, input_size, labels",
+        ),
     ],
 )
 def test_what_is_no_card_is_refused(tmp_path: Path, text: str, sentence: str) -> None:

@@ -204,3 +204,18 @@ def test_widening_invents_no_lung() -> None:
 def test_a_radius_without_meaning_is_refused(radius: float) -> None:
     with pytest.raises(UsageError, match="a mask is widened by a finite radius of at least 0, not by"):
         dilate(np.ones((9, 9), np.uint8), radius)
+
+
+def test_a_radius_beyond_the_image_covers_it_and_is_no_overflow() -> None:
+    labels = np.zeros((40, 50), np.uint8)
+    labels[10:20, 5:15], labels[10:20, 35:45] = 1, 2
+    widened = dilate(labels, 1e308, (0.1, 0.1))
+    assert set(np.unique(widened)) == {1, 2}
+
+
+def test_pixels_too_oblong_are_refused() -> None:
+    labels = np.ones((40, 50), np.uint8)
+    with pytest.raises(
+        UsageError, match=r"a mask with 0\.1 mm between rows and 5 mm between columns cannot be widened; state the right spacing"
+    ):
+        dilate(labels, 3, (0.1, 5.0))

@@ -188,9 +188,7 @@ def test_output_folder_that_cannot_be_made(films: Path, model: Path, tmp_path: P
     (tmp_path / "out").write_text("a file")
     ran = lungseg("segment", films, "-o", tmp_path / "out", "--model", model)
     assert ran.exit_code == 1
-    assert ran.stderr == (
-        f"Error: {tmp_path / 'out'}: cannot be written (file exists); make room or choose an output folder that can be written to.\n"
-    )
+    assert ran.stderr == f"Error: {tmp_path / 'out'}: is a file, and results need a folder; name another output folder.\n"
 
 
 def test_quiet_names_only_what_failed(films: Path, model: Path, tmp_path: Path) -> None:

@@ -99,7 +99,9 @@ def test_a_card_with_other_labels_is_refused(tmp_path: Path) -> None:
     entries = json.loads(card.read_text())
     entries["labels"] = ["background", "left lung", "right lung"]
     card.write_text(json.dumps(entries))
-    with pytest.raises(ModelError, match=r"tiny\.json: the model card's labels cannot be \['background', 'left lung', 'right lung'\]; give"):
+    with pytest.raises(
+        ModelError, match=r"tiny\.json: the model card's labels cannot be \('background', 'left lung', 'right lung'\); give"
+    ):
         Predictor(path)
 
 

@@ -77,10 +77,13 @@ def read_card(path: Path) -> ModelCard:
     missing = [f.name for f in fields(ModelCard) if f.default is MISSING and f.default_factory is MISSING and f.name not in entries]
     if missing:
         raise ModelError(f"the model card lacks the fields {', '.join(missing)}", where=path, cure=cure)
-    card = ModelCard(**{name: tuple(value) if name in _TUPLES and isinstance(value, list) else value for name, value in entries.items()})
+    for name in _TUPLES:  # which JSON does not know
+        if isinstance(entries.get(name), list):
+            entries[name] = tuple(entries[name])
+    card = ModelCard(**entries)
     for name, holds in _meaningful(card).items():
         if not holds:
-            raise ModelError(f"the model card's {name} cannot be {entries.get(name)!r}", where=path, cure=cure)
+            raise ModelError(f"the model card's {name} cannot be {entries[name]}", where=path, cure=cure)
     return card
 
 

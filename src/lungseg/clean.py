@@ -29,6 +29,9 @@ SHARED = 255
 ROUNDING = 1e-4
 """Pixels; OpenCV's distances are off by up to 2e-6, which must not decide whether a pixel at exactly the radius belongs to it."""
 
+MOST_OBLONG = 4.0
+"""Ratio of the two spacings up to which a mask is widened; square pixels are made first, and more of them than memory holds otherwise."""
+
 SMOOTHING = 0.5
 """Standard deviation of the smoothing of an enlarged probability, in pixels of the network. Linear interpolation leaves a corner
 wherever the outline crosses a pixel border of the network; this rounds it off, and moves the outline of a disc of ten such pixels
@@ -152,11 +155,16 @@ def dilate(labels: Labels, radius: float, spacing: tuple[float, float] | None = 
         (rows, columns), uint8. Without any lung nothing is added.
 
     Raises:
-        UsageError: the radius is negative or not finite.
+        UsageError: the radius is negative or not finite, or one spacing is more than `MOST_OBLONG` times the other.
     """
     check_radius(radius)
     rows, columns = spacing or (1.0, 1.0)
-    finest = min(rows, columns)
+    finest, coarsest = sorted((rows, columns))
+    if radius and coarsest > MOST_OBLONG * finest:
+        raise UsageError(
+            f"a mask with {rows:g} mm between rows and {columns:g} mm between columns cannot be widened", cure="state the right spacing"
+        )
+    radius = min(radius, math.hypot(labels.shape[0] * rows, labels.shape[1] * columns))
     x, y, width, height = cv2.boundingRect((labels > 0).view(np.uint8))
     if radius == 0 or width == 0:
         return labels.copy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
@@ -19,8 +20,8 @@ from lungseg.errors import InputError, LungsegError, ModelError, UsageError
 if TYPE_CHECKING:
     from lungseg.batch import Outcome
 
-FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
-"""Exit statuses beside 0: some inputs failed, wrong use, stopped with Ctrl-C (128 + SIGINT, as shells have it)."""
+FAILED, WRONG_USE = 1, 2
+"""Exit statuses beside 0 and `cli_training.INTERRUPTED`: some inputs failed, wrong use."""
 
 
 class _Commands(TyperGroup):
@@ -32,6 +33,11 @@ class _Commands(TyperGroup):
         except LungsegError as error:
             _say(f"Error: {error}")
             raise typer.Exit(WRONG_USE if isinstance(error, UsageError | ModelError) else FAILED) from error
+        except BrokenPipeError:  # whoever read the output has enough of it; typer ends quietly
+            raise
+        except OSError as error:  # such as a full disk below standard output
+            _say(f"Error: {error.filename or 'standard output'}: {(error.strerror or str(error)).lower()}; make room or check permissions.")
+            raise typer.Exit(FAILED) from error
 
 
 # Help in plain text and plain traces: the formatted ones would import rich, and with it a tenth of a second, into every start.
@@ -40,6 +46,8 @@ app = typer.Typer(cls=_Commands, add_completion=False, no_args_is_help=True, ric
 
 def main() -> None:
     """What the `lungseg` command runs."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what libraries find odd in a file that they read all the same
     app(prog_name="lungseg")
 
 
@@ -250,7 +258,7 @@ def _tell(outcomes: Generator[Outcome, None, None], total: int, *, quiet: bool, 
                     _say(f"{number}/{total} {_line(outcome)}")
     except KeyboardInterrupt:
         _say(f"Stopped. What was done is recorded in {output}; the same command goes on from there.")
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(cli_training.INTERRUPTED) from None
     if not quiet:
         parts = [f"{counts['done']} of {total} segmented", f"{counts['review']} of them to review" if counts["review"] else ""]
         parts += [f"{counts[status]} {status}" if counts[status] else "" for status in ("skipped", "failed")]
@@ -261,7 +269,8 @@ def _tell(outcomes: Generator[Outcome, None, None], total: int, *, quiet: bool, 
 
 def _line(outcome: Outcome) -> str:
     if outcome.status == "failed":
-        return f"failed: {outcome.reasons[0]}"
+        why = outcome.reasons[0]
+        return f"failed: {why}" if why.startswith(str(outcome.source)) else f"failed: {outcome.source}: {why}"
     said = "; ".join(outcome.reasons)
     return f"{outcome.source}: {outcome.verdict or outcome.status}" + (f" ({said})" if said else "")
 

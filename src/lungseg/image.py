@@ -60,9 +60,7 @@ class Image:
             )
         low, high = pixels.min(), pixels.max()
         if not (np.isfinite(low) and np.isfinite(high)):
-            raise InputError(
-                "the image contains NaN or infinite values", where=self.source, cure="replace them by finite numbers first"
-            )
+            raise InputError("the image contains NaN or infinite values", where=self.source, cure="replace them by finite numbers first")
         if low == high:
             raise InputError(
                 f"every pixel has the same value ({low}), so there is nothing to see", where=self.source, cure="export the image again"

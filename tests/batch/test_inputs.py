@@ -41,6 +41,15 @@ def test_names_that_no_folder_tells_apart_get_a_number_of_their_own() -> None:
     assert names == named("/a_b/x.png", "/a/b_x.png", "/c/x.png", "/c/b_x.png")
 
 
+def test_long_names_are_cut_and_stay_apart() -> None:
+    long = "x" * 240
+    names = named(f"/d/{long}.png", f"/d/{long}y.png", f"/d/{'é' * 120}.png", "/d/x.png")
+    assert [len(name.encode()) for name in names] == [200, 200, 199, 1]
+    assert [name[:191] for name in names[:2]] == ["x" * 191] * 2
+    assert len(set(names)) == 4
+    assert names[:1] == named(f"/d/{long}.png")
+
+
 def test_the_order_of_the_files_does_not_matter() -> None:
     paths = ["/d/a/x.png", "/d/b/x.png", "/d/b/x.jpg", "/d/c/y.png"]
     assert dict(zip(paths, named(*paths), strict=True)) == dict(zip(paths[::-1], named(*paths[::-1]), strict=True))
@@ -69,3 +78,8 @@ def test_outputs_that_the_record_beside_them_lists_are_no_inputs(tmp_path: Path)
     entry = {"input": "/x.png", "verdict": "ok", "reasons": [], "outputs": {"mask": "x_mask.png", "overlay": "x_overlay.png"}}
     (tmp_path / "results.jsonl").write_text(json.dumps(entry) + "\n")
     assert without_own_outputs(files) == [files[0], files[2], files[3]]
+
+
+def test_where_the_record_cannot_be_read_nothing_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").mkdir()
+    assert without_own_outputs([tmp_path / "x.png"]) == [tmp_path / "x.png"]

@@ -246,7 +246,7 @@ def test_an_interruption_while_waiting_loses_no_record(segmenter: Any, draw: Dra
 
 def test_a_folder_that_cannot_be_written_to_is_one_error(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(OutputError, match=r"out: cannot be written \(file exists\); make room or choose an output folder"):
+    with pytest.raises(OutputError, match=r"out: is a file, and results need a folder; name another output folder"):
         run([draw("x.png")], tmp_path / "out", segmenter)
 
 

@@ -166,7 +166,7 @@ def test_colour_photograph_in_dicom(write_dicom):
 def test_frames(write_dicom, film):
     both = np.stack([film, 255 - film])
     path = write_dicom(film, NumberOfFrames=2, PixelData=both.tobytes())
-    with pytest.raises(UnsupportedError, match=r"it holds 2 frames.*; say which frame is meant, from 1 to 2"):
+    with pytest.raises(UnsupportedError, match=r"it holds 2 frames.*; say with `page` \(--page\) which frame is meant, from 1 to 2"):
         read(path)
     assert_array_equal(read(path, page=2).pixels, 255 - film)
     with pytest.raises(InputError, match="frame 3 was asked for, and it holds 2"):
@@ -220,7 +220,11 @@ def test_film_hung_the_other_way_round_is_noted(write_dicom, film):
     [
         ({"Modality": "CT"}, UnsupportedError, "of modality CT, and this version reads radiographs only; give a CR, DX"),
         ({"Modality": "MR"}, UnsupportedError, "of modality MR"),
-        ({"Modality": None, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2"}, UnsupportedError, "a CT Image Storage, and this version"),
+        (
+            {"Modality": None, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2"},
+            UnsupportedError,
+            "of the kind CT Image Storage, and this version",
+        ),
         ({"Modality": "SR", "PixelData": None}, UnreadableError, r"no pixel data \(it is of modality SR\)"),
         ({"PixelData": None}, UnreadableError, "the DICOM file holds no pixel data; give a radiograph"),
         ({"PixelData": b""}, UnreadableError, "could not be decoded"),

@@ -28,7 +28,7 @@ from lungseg.read.refuse import LARGEST_FILE
         (bytes(range(256)), UnsupportedError, "the file is no PNG, JPEG, TIFF, BMP or DICOM image"),
         (b"\x89PNG\r\n\x1a\n", UnreadableError, "the PNG file is truncated"),
         (b"\xff\xd8\xff\xe0", UnreadableError, "the JPEG file is truncated"),
-        (b"II*\0", UnreadableError, "the TIFF file is damaged and could not be decoded"),
+        (b"II*\0", UnreadableError, "the TIFF file is damaged, or holds pixels of a kind that is not read"),
         (bytes(128) + b"DICM", UnreadableError, "the DICOM file holds no pixel data"),
     ],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path):
 
 def test_every_file_once(tree, monkeypatch):
     monkeypatch.chdir(tree)
-    found = find(["b.png", tree / "b.png", "./b.png", "*.png"])
+    found = find(["b.png", tree / "b.png", "./b.png", "deep/../b.png", "*.png"])
     assert [str(path) for path in found.files] == ["b.png"]
     assert found.problems == []
 
@@ -121,5 +122,34 @@ def test_broken_link_is_found_and_then_refused(tmp_path):
     link = tmp_path / "film.png"
     link.symlink_to(tmp_path / "gone.png")
     assert find([link]).files == [link]
-    with pytest.raises(UnreadableError, match="there is no such file"):
+    with pytest.raises(UnreadableError, match="it is a link to a file that does not exist; check the name"):
         read(link)
+
+
+def test_a_name_too_long_for_a_file_is_found_and_then_refused(tmp_path):
+    path = tmp_path / f"{'x' * 300}.png"
+    assert find([path]).files == [path]
+    with pytest.raises(UnreadableError, match=r"it could not be read \(file name too long\)"):
+        read(path)
+
+
+def test_what_lies_in_a_folder_that_may_not_be_entered_is_found_and_then_refused(tree, monkeypatch):
+    stat = Path.stat
+
+    def refuse(path, **settings):
+        if path.parent.name == "deep":
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **settings)
+
+    monkeypatch.setattr("pathlib.Path.stat", refuse)
+    file = tree / "deep" / "IM0001"
+    assert find([file]).files == [file]
+    with pytest.raises(UnreadableError, match="permission to read it was denied; change its permissions"):
+        read(file)
+
+
+def test_an_empty_path_is_not_the_folder_one_is_in(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    found = find([""])
+    assert found.files == []
+    assert [str(problem) for problem in found.problems] == ["a path is empty; name a file, folder or pattern."]

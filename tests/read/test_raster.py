@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image as Pillow
+from PIL import ImageCms
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
 from lungseg.read import read
@@ -19,6 +20,10 @@ from lungseg.read import read
 def save(picture, path: Path, kind: str, **options) -> Path:
     (picture if isinstance(picture, Pillow.Image) else Pillow.fromarray(picture)).save(path, kind, **options)
     return path
+
+
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
@@ -147,10 +152,21 @@ def test_resolution_is_not_a_spacing_but_a_stated_one_is(film, tmp_path):
         read(path, spacing=(0.2, 0))
 
 
+def test_chunks_that_say_nothing_of_the_pixels_cause_no_chatter(film, tmp_path, capfd):
+    path = save(film, tmp_path / "film.png", "PNG")
+    content = path.read_bytes()
+    # A colour profile on a grey picture, as some photo programs write it, and a gamma that is out of range.
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    extra = png_chunk(b"iCCP", b"rgb\0\0" + zlib.compress(profile)) + png_chunk(b"gAMA", bytes(4))
+    path.write_bytes(content[:33] + extra + content[33:])
+    assert_array_equal(read(path).pixels, film)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_pages_of_a_tiff(film, tmp_path):
     path = tmp_path / "films.tif"
     Pillow.fromarray(film).save(path, "TIFF", save_all=True, append_images=[Pillow.fromarray(255 - film)])
-    with pytest.raises(UnsupportedError, match=r"it holds 2 pages.*; say which page is meant, from 1 to 2"):
+    with pytest.raises(UnsupportedError, match=r"it holds 2 pages.*; say with `page` \(--page\) which page is meant, from 1 to 2"):
         read(path)
     assert_array_equal(read(path, page=1).pixels, film)
     assert_array_equal(read(path, page=2).pixels, 255 - film)
@@ -161,7 +177,7 @@ def test_pages_of_a_tiff(film, tmp_path):
 def test_a_page_of_a_single_picture(film, tmp_path):
     path = save(film, tmp_path / "film.png", "PNG")
     assert_array_equal(read(path, page=1).pixels, film)
-    with pytest.raises(InputError, match="page 2 was asked for, and it holds 1"):
+    with pytest.raises(InputError, match=r"page 2 was asked for, and it holds 1; leave `page` \(--page\) out"):
         read(path, page=2)
 
 
@@ -207,8 +223,7 @@ def test_damaged_png(film, tmp_path):
 
 
 def png_header(columns: int, rows: int) -> bytes:
-    header = b"IHDR" + struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0))
 
 
 BOMBS = {

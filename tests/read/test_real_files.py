@@ -55,8 +55,8 @@ def test_all_of_rsna(data_folder):
 def test_odd_files_and_computed_tomography_are_refused(data_folder):
     odd = data_folder / "ct" / "odd"
     for name, error, words in (
-        ("0.dcm", UnsupportedError, "a CT Image Storage"),
-        ("1.dcm", UnsupportedError, "a CT Image Storage"),
+        ("0.dcm", UnsupportedError, "of the kind CT Image Storage"),
+        ("1.dcm", UnsupportedError, "of the kind CT Image Storage"),
         ("no-pixel-data.dcm", UnreadableError, "holds no pixel data"),
         ("no-pixel-spacing.dcm", UnsupportedError, "of modality US"),
     ):

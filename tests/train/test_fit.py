@@ -153,10 +153,10 @@ def test_unetpp_in_bfloat16_trains_too(cases, tmp_path, deep_supervision) -> Non
     assert names == {f"net.heads.{i}.{part}" for i in range(2 if deep_supervision else 1) for part in ("weight", "bias")}
 
 
-def test_a_left_out_source_is_for_validation_and_the_others_are_split_as_before(cases) -> None:
+def test_a_left_out_source_is_for_testing_and_the_others_are_split_as_before(cases) -> None:
     plain = assign(cases, SETTINGS)
     without = assign(cases, replace(SETTINGS, leave_out=("south",)))
-    assert {case.split for case in without if case.source == "south"} == {"validation"}
+    assert {case.split for case in without if case.source == "south"} == {"test"}
     assert [case for case in without if case.source == "north"] == [case for case in plain if case.source == "north"]
 
 
@@ -185,7 +185,7 @@ def test_an_unknown_source_cannot_be_left_out(cases, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("leave_out", "validation", "words"),
     [
-        (("north", "south"), 0.3, "0 cases to train on and 12 to validate on; give more patients."),
+        (("north", "south"), 0.3, "0 cases to train on and 0 to validate on; give more patients."),
         ((), 0.05, "12 cases to train on and 0 to validate on; give more patients."),
     ],
 )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from lungseg.errors import OutputError
 from lungseg.write import write_file
-from lungseg.write.atomic import make_folder
+from lungseg.write.atomic import is_there, make_folder, remove_leftovers, write_files
 
 
 def test_replaces_the_whole_file(tmp_path: Path) -> None:
@@ -62,5 +63,29 @@ def test_missing_folder_is_one_sentence(tmp_path: Path) -> None:
 
 def test_folder_where_a_file_is(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(OutputError, match=r"out: cannot be written \(file exists\)"):
+    with pytest.raises(OutputError, match=r"out: is a file, and results need a folder; name another output folder"):
         make_folder(tmp_path / "out")
+
+
+def test_of_several_files_none_is_replaced_where_one_cannot_be_made(tmp_path: Path) -> None:
+    def files() -> Iterator[tuple[Path, bytes]]:
+        yield tmp_path / "x", b"new"
+        raise ValueError("no bytes")
+
+    (tmp_path / "x").write_bytes(b"old")
+    with pytest.raises(ValueError, match="no bytes"):
+        write_files(files())
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("x", b"old")]
+
+
+def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".lungseg-0123456789abcdef.tmp", ".lungseg-notes.tmp", "x.tmp"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".lungseg-notes.tmp", "x.tmp"]
+
+
+def test_what_cannot_be_looked_at_is_not_there(tmp_path: Path) -> None:
+    assert is_there(tmp_path)
+    assert not is_there(tmp_path / "x")
+    assert not is_there(tmp_path / ("x" * 300))

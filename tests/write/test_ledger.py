@@ -139,7 +139,7 @@ def test_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(OutputError, match=r"out: cannot be written \(file exists\)"):
+    with pytest.raises(OutputError, match=r"out: is a file, and results need a folder"):
         Ledger(tmp_path / "out")
 
 

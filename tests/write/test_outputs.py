@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,6 @@ from lungseg.errors import OutputError, UsageError
 from lungseg.image import Image, Segmentation
 from lungseg.result import Result
 from lungseg.write import OUTPUTS, check_outputs, save, stem
-from lungseg.write import outputs as module
 
 
 def names(folder: Path) -> list[str]:
@@ -69,23 +69,27 @@ def test_overwrite_replaces(result: Result, tmp_path: Path) -> None:
     np.testing.assert_array_equal(cv2.imread(str(paths["mask"]), cv2.IMREAD_UNCHANGED), np.where(result.mask > 0, 255, 0))
 
 
-def test_full_disk_at_the_second_file_leaves_no_half_one(
+def test_full_disk_at_the_second_file_leaves_neither(
     image: Image, lungs: Segmentation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written: list[Path] = []
+    (tmp_path / "b_mask.png").write_bytes(b"old")
+    plain, opened = Path.open, []
 
-    def disk(path: Path, data: bytes) -> None:
-        if written:
-            raise module_error(path)
-        path.write_bytes(data)
-        written.append(path)
+    def disk(self: Path, mode: str = "r") -> Any:
+        opened.append(self)
+        if len(opened) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return plain(self, mode)
 
-    def module_error(path: Path) -> OutputError:
-        from lungseg.write.atomic import not_written
-
-        return not_written(path, OSError(errno.ENOSPC, "No space left on device"))
-
-    monkeypatch.setattr(module, "write_file", disk)
+    monkeypatch.setattr(Path, "open", disk)
     with pytest.raises(OutputError, match=r"b_overlay\.png: cannot be written \(no space left on device\)"):
-        save(image, lungs, tmp_path)
+        save(image, lungs, tmp_path, overwrite=True)
+    monkeypatch.undo()
     assert names(tmp_path) == ["b_mask.png"]
+    assert (tmp_path / "b_mask.png").read_bytes() == b"old"
+
+
+def test_a_name_that_is_too_long_is_one_sentence(image: Image, lungs: Segmentation, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"_mask\.png: cannot be written \(file name too long\)"):
+        save(image, lungs, tmp_path, name="x" * 250)
+    assert names(tmp_path) == []

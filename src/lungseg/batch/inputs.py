@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from lungseg.errors import OutputError
 from lungseg.write import LEDGER, OUTPUTS, read_records, stem
+
+log = logging.getLogger(__name__)
+
+LONGEST_NAME = 200
+"""Bytes of a name; most file systems allow 255 for a file, and the outputs add to it."""
 
 
 def absolute(path: str | Path) -> Path:
@@ -20,27 +27,33 @@ def without_own_outputs(files: Iterable[Path]) -> list[Path]:
     """Leaves out what an earlier run wrote, so that an output folder may lie within, or be, the folder of the inputs.
 
     A file is left out where the `results.jsonl` beside it lists it as an output, even where the user named it: a pattern that the
-    shell expands names outputs, too.
-
-    Raises:
-        OutputError: a `results.jsonl` cannot be read.
+    shell expands names outputs, too. Where that file cannot be read, nothing is left out of its folder.
     """
     written: dict[Path, set[str]] = {}
     inputs = []
     for file in files:
         folder = file.parent
         if folder not in written:
-            written[folder] = {name for entry in read_records(folder / LEDGER) for name in entry.get("outputs", {}).values()}
+            written[folder] = _outputs_in(folder)
         if file.name not in written[folder]:
             inputs.append(file)
     return inputs
+
+
+def _outputs_in(folder: Path) -> set[str]:
+    try:
+        return {name for entry in read_records(folder / LEDGER) for name in entry.get("outputs", {}).values()}
+    except OutputError as error:
+        log.info("%s", error)
+        return set()
 
 
 def name_inputs(files: Sequence[Path], known: Mapping[str, str], folder: Path) -> dict[Path, str]:
     """A name for the outputs of each file; no two are equal, nor become so where letter case does not count.
 
     The name is that of the file without its ending. Files that would share one get their ending added where they lie in one folder
-    ("x_png", "x_jpg"), and as many names of folders before it as it takes ("a_x", "b_x").
+    ("x_png", "x_jpg"), and as many names of folders before it as it takes ("a_x", "b_x"). What is longer than `LONGEST_NAME` is cut, and
+    gets a number of its own.
 
     Args:
         files: absolute paths, no two equal.
@@ -73,6 +86,9 @@ def name_inputs(files: Sequence[Path], known: Mapping[str, str], folder: Path) -
 
 def _with_folders(file: Path, base: str, depth: int) -> str:
     folders = file.parent.parts[1:]
-    if depth > len(folders):
-        return f"{base}_{hashlib.sha256(f'{depth} {file}'.encode(errors='surrogateescape')).hexdigest()[:8]}"
-    return "_".join([*folders[len(folders) - depth :], base])
+    name = "_".join([*folders[len(folders) - depth :], base]) if depth <= len(folders) else base
+    encoded = os.fsencode(name)
+    if depth <= len(folders) and len(encoded) <= LONGEST_NAME:
+        return name
+    number = hashlib.sha256(os.fsencode(f"{depth} {file}")).hexdigest()[:8]
+    return f"{encoded[: LONGEST_NAME - 9].decode(errors='ignore')}_{number}"

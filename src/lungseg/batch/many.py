@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lungseg.batch.inputs import absolute, name_inputs
 from lungseg.errors import LungsegError, UsageError
-from lungseg.write import FAILED, Ledger, check_outputs, failure
+from lungseg.write import FAILED, Ledger, check_outputs, failure, is_there
 
 if TYPE_CHECKING:
     from lungseg.pipeline import Segmenter
@@ -163,7 +163,7 @@ def _plan(source: Path, name: str, earlier: dict[str, Any] | None, settings: _Se
     written = {} if earlier is None else earlier.get("outputs", {})
     if settings.overwrite or (earlier is not None and earlier["verdict"] == FAILED):
         return _Job(source, name, settings.outputs, written, replace=True)
-    there = [output for output, path in paths.items() if path.exists()]
+    there = [output for output, path in paths.items() if is_there(path)]
     if earlier is None and there:
         why = f"{paths[there[0]].name} is there already and results.jsonl does not know it; --overwrite replaces it"
     elif earlier is not None and earlier.get("settings") != recorded:

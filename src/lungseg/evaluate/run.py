@@ -82,7 +82,7 @@ def _card_scores(scores: Sequence[CaseScore]) -> dict[str, Any]:
             "truth": mine[0].convention,
             "dice": round(float(np.mean(dice)), 4),
             "dice_5th_percentile": round(float(np.percentile(dice, 5)), 4),
-            **({"hd95_of_1024_pixels": round(float(np.mean(hd95)), 1)} if hd95 else {}),
+            **({"hd95_of_1024_pixels": round(float(np.mean(hd95)), 1)} if hd95 and np.isfinite(hd95).all() else {}),
         }
     return entries
 

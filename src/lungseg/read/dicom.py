@@ -18,7 +18,7 @@ from lungseg.image import Array
 from lungseg.read.brightness import numbers, to_brightness
 from lungseg.read.decoded import Decoded
 from lungseg.read.grey import to_grey
-from lungseg.read.refuse import LARGEST_AREA, chosen_page, refuse_too_large
+from lungseg.read.refuse import LARGEST_AREA, SMALLER, chosen_page, refuse_too_large
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
@@ -88,7 +88,7 @@ def read_dicom(content: bytes, *, source: str, page: int | None) -> Decoded:
         elif photometric in _COLOURS | {"PALETTE COLOR"} and stored.ndim == 3:
             pixels, notes = to_grey(stored, source=source)
         else:
-            raise UnreadableError(f"its pixels do not fit {photometric}, which its header states", where=source)
+            raise UnreadableError(f"its pixels do not fit {photometric}, which its header states", where=source, cure="export it again")
         spacing, plane, spacing_notes = _spacing(dataset)
         notes = (*notes, *spacing_notes, *_orientation_notes(dataset))
     return Decoded(pixels, f"DICOM ({_SYNTAXES[syntax]})", spacing, plane, notes)
@@ -128,7 +128,9 @@ def _refuse_inflated(content: bytes, source: str) -> None:
             raise UnreadableError("the deflated DICOM file is damaged", where=source, cure="copy or export it again") from None
         rest = stream.unconsumed_tail
         if total > _LARGEST_INFLATED:
-            raise TooLargeError("the deflated DICOM file holds more than a radiograph has, and it was not decoded", where=source)
+            raise TooLargeError(
+                "the deflated DICOM file holds more than a radiograph has, and it was not decoded", where=source, cure=SMALLER
+            )
 
 
 def _transfer_syntax(dataset: FileDataset) -> str:
@@ -153,7 +155,7 @@ def _refuse_other_images(dataset: Dataset, *, cut: bool, source: str) -> None:
     if modality and modality not in MODALITIES:
         other = f"of modality {modality}" if len(modality) <= 16 and modality.isalnum() else "of an unknown modality"
     elif storage.startswith(_STORAGE) and storage not in (*_RADIOGRAPH_STORAGE, *_SECONDARY_CAPTURE):
-        other = f"a {storage.name}"
+        other = f"of the kind {storage.name}"
     if "PixelData" not in dataset:
         if cut:
             raise UnreadableError("the DICOM file is truncated", where=source, cure="copy or export it again")

@@ -91,20 +91,24 @@ def _load(path: Path, name: str) -> tuple[str, bytes]:
             what = "it is a folder, not a file" if stat.S_ISDIR(status.st_mode) else "it is not a regular file"
             raise UnreadableError(what, where=name, cure="name the image file itself")
         if status.st_size > LARGEST_FILE:
-            raise TooLargeError(f"the file has {status.st_size / 1024**3:.1f} GB, more than a radiograph has", where=name)
+            raise TooLargeError(
+                f"the file has {status.st_size / 1024**3:.1f} GB, more than a radiograph has", where=name, cure="export it again"
+            )
         with path.open("rb") as file:
             head = file.read(HEAD)
             kind = sniff(head)
             _refuse_kind(kind, name)
             return kind, head + file.read()
     except FileNotFoundError:
-        raise UnreadableError("there is no such file", where=name, cure="check the name") from None
+        what = "it is a link to a file that does not exist" if path.is_symlink() else "there is no such file"
+        raise UnreadableError(what, where=name, cure="check the name") from None
     except PermissionError:
         raise UnreadableError("permission to read it was denied", where=name, cure="change its permissions") from None
     except OSError as error:
-        raise UnreadableError(f"it could not be read ({error.strerror or 'input/output error'})", where=name) from error
+        reason = (error.strerror or "input/output error").lower()
+        raise UnreadableError(f"it could not be read ({reason})", where=name, cure="copy it to another place") from error
     except ValueError:  # a NUL character in the name
-        raise UnreadableError("this is not a valid file name", where=name) from None
+        raise UnreadableError("this is not a valid file name", where=name, cure="check the name") from None
 
 
 def _refuse_kind(kind: str, name: str) -> None:
@@ -131,7 +135,7 @@ def _decode(content: bytes, kind: str, *, source: str, page: int | None) -> Deco
     except LungsegError:
         raise
     except MemoryError as error:
-        raise TooLargeError("there is not enough memory to decode it", where=source) from error
+        raise TooLargeError("there is not enough memory to decode it", where=source, cure="use fewer workers") from error
     except Exception as error:  # whatever a decoder throws at a broken file; its own words may quote the patient, so they stay out
         _log.debug("%s: %s while decoding", source, type(error).__name__)
         raise UnreadableError(f"the {kind} file is damaged and could not be decoded", where=source, cure="export it again") from error

@@ -61,8 +61,11 @@ def find(paths: Sequence[str | Path]) -> Found:
     found = Found()
     seen: set[str] = set()
     for path in paths:
+        if not str(path):
+            found.problems.append(UnreadableError("a path is empty", cure="name a file, folder or pattern"))
+            continue
         for file in _resolve(Path(path), found.problems):
-            place = str(file.absolute())
+            place = os.path.abspath(file)  # noqa: PTH100 - drops "..", and does not follow links
             if place not in seen:
                 seen.add(place)
                 found.files.append(file)
@@ -70,14 +73,33 @@ def find(paths: Sequence[str | Path]) -> Found:
 
 
 def _resolve(path: Path, problems: list[InputError]) -> Iterator[Path]:
-    if path.is_dir():
+    if _is_folder(path):
         yield from _some(_walk(path, problems), problems, f"{path}", "the folder holds no images")
-    elif os.path.lexists(path):
+    elif _is_there(path):
         yield path
     elif glob.has_magic(str(path)):
         yield from _some(_match(str(path), problems), problems, f"{path}", "the pattern matches no images")
     else:
         problems.append(UnreadableError("there is no such file or folder", where=path, cure="check the name"))
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is something of that name, or it cannot be told; a broken link is there."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _is_folder(path: Path) -> bool:
+    """Also where the path is too long, or leads through a folder that may not be entered: then reading it will say why."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _some(files: Iterator[Path], problems: list[InputError], where: str, otherwise: str) -> Iterator[Path]:
@@ -92,7 +114,7 @@ def _some(files: Iterator[Path], problems: list[InputError], where: str, otherwi
 def _match(pattern: str, problems: list[InputError]) -> Iterator[Path]:
     for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute patterns
         match = Path(name)
-        if match.is_dir():
+        if _is_folder(match):
             if "**" not in pattern:  # which matches what is in the folder, too
                 yield from _walk(match, problems)
         elif _may_be_image(match):
@@ -119,9 +141,11 @@ def _may_be_image(path: Path) -> bool:
     name, ending = path.name.lower(), path.suffix.lower()
     if ending in IMAGE_ENDINGS or name.endswith(".nii.gz"):
         return True
-    if ending in OTHER_ENDINGS or name in _OTHER_NAMES or not path.is_file():
+    if ending in OTHER_ENDINGS or name in _OTHER_NAMES:
         return False
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             return sniff(file.read(HEAD)) in READ
     except OSError:

@@ -18,7 +18,7 @@ from lungseg.errors import TooLargeError, UnreadableError
 from lungseg.image import Array
 from lungseg.read.decoded import Decoded
 from lungseg.read.grey import to_grey, to_image_type
-from lungseg.read.refuse import LARGEST_AREA, chosen_page, refuse_too_large
+from lungseg.read.refuse import LARGEST_AREA, SMALLER, chosen_page, refuse_too_large
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -35,6 +35,7 @@ _TURNS = {
 """What the EXIF and TIFF tag 274, Orientation, asks for; 1 is upright."""
 _ORIENTATION = 0x0112
 _PHOTOMETRIC, _BITS_PER_SAMPLE, _WHITE_IS_ZERO = 262, 258, 0
+_PICTORIAL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """The JPEG markers that state the size (ITU-T T.81, table B.1)."""
 
@@ -54,9 +55,9 @@ def read_raster(content: bytes, kind: str, *, source: str, page: int | None) -> 
         TooLargeError: its header states too many pixels.
     """
     if kind in ("PNG", "JPEG"):
-        has_exif = _check_png(content, source) if kind == "PNG" else _check_jpeg(content, source)
+        pictorial, has_exif = _check_png(content, source) if kind == "PNG" else (content, _check_jpeg(content, source))
         chosen_page(page, 1, noun="page", source=source)
-        pixels = _decode_with_opencv(content, kind, source)
+        pixels = _decode_with_opencv(pictorial, kind, source)
         orientation = _exif_orientation(content) if has_exif else 1
         pixels = _upright(pixels, orientation)
     else:
@@ -75,9 +76,14 @@ def _damaged(kind: str, source: str) -> UnreadableError:
     return UnreadableError(f"the {kind} file is damaged", where=source, cure="copy or export it again")
 
 
-def _check_png(content: bytes, source: str) -> bool:
-    """Walk the chunks to the end (PNG specification, section 5), with their check sums; returns whether there is an EXIF chunk."""
-    has_exif, position = False, 8
+def _check_png(content: bytes, source: str) -> tuple[bytes, bool]:
+    """Walk the chunks to the end (PNG specification, section 5), with their check sums.
+
+    Returns:
+        The file without the chunks that say nothing of the pixels (colour profiles are what libpng most often complains of, on stderr),
+        and whether there is an EXIF chunk.
+    """
+    pictorial, has_exif, position = [content[:8]], False, 8
     while position + 12 <= len(content):
         length, name = struct.unpack_from(">I4s", content, position)
         end = position + 12 + length
@@ -88,8 +94,10 @@ def _check_png(content: bytes, source: str) -> bool:
             break
         if zlib.crc32(memoryview(content)[position + 4 : end - 4]) != int.from_bytes(content[end - 4 : end], "big"):
             raise _damaged("PNG", source)
+        if name in _PICTORIAL_CHUNKS:
+            pictorial.append(content[position:end])
         if name == b"IEND":
-            return has_exif
+            return b"".join(pictorial), has_exif
         has_exif = has_exif or name == b"eXIf"
         position = end
     raise _truncated("PNG", source)
@@ -143,12 +151,17 @@ def _exif_orientation(content: bytes) -> int:
 def _decode_with_pillow(content: bytes, kind: str, *, source: str, page: int | None) -> tuple[Array, int]:
     """The pixels, grey or colour, of one page, already turned upright (both libraries do that), and the orientation it had."""
     from PIL import Image as Pillow
+    from PIL import UnidentifiedImageError
 
     try:
         opened = Pillow.open(BytesIO(content), formats=(kind,))
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
         limit = f"more than {LARGEST_AREA // 1_000_000} million pixels"
-        raise TooLargeError(f"the header states {limit}, and it was not decoded", where=source) from None
+        raise TooLargeError(f"the header states {limit}, and it was not decoded", where=source, cure=SMALLER) from None
+    except UnidentifiedImageError:
+        raise UnreadableError(
+            f"the {kind} file is damaged, or holds pixels of a kind that is not read", where=source, cure="export it again in 8 or 16 bits"
+        ) from None
     with opened:
         index = chosen_page(page, getattr(opened, "n_frames", 1), noun="page", source=source)
         opened.seek(index)

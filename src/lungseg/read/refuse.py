@@ -12,6 +12,10 @@ LARGEST_FILE = 2 * 1024**3
 """Bytes; a larger file is refused before it is read."""
 
 
+SMALLER = f"give an image of at most {LARGEST_SIDE} pixels a side and {LARGEST_AREA // 1_000_000} million pixels"
+"""The cure for an image that is too large."""
+
+
 def refuse_too_large(rows: int, columns: int, *, source: str) -> None:
     """Called with the size that the header states, before any pixel is decoded.
 
@@ -22,7 +26,7 @@ def refuse_too_large(rows: int, columns: int, *, source: str) -> None:
         raise TooLargeError(
             f"the header states {rows} x {columns} pixels, more than a radiograph has, and it was not decoded",
             where=source,
-            cure=f"give an image of at most {LARGEST_SIDE} pixels a side and {LARGEST_AREA // 1_000_000} million pixels",
+            cure=SMALLER,
         )
 
 
@@ -44,9 +48,10 @@ def chosen_page(page: int | None, count: int, *, noun: str, source: str) -> int:
             raise UnsupportedError(
                 f"it holds {count} {noun}s, and only one image can be segmented at a time",
                 where=source,
-                cure=f"say which {noun} is meant, from 1 to {count}",
+                cure=f"say with `page` (--page) which {noun} is meant, from 1 to {count}",
             )
         return 0
     if not 1 <= page <= count:
-        raise InputError(f"{noun} {page} was asked for, and it holds {count}", where=source, cure=f"ask for one from 1 to {count}")
+        cure = f"ask for one from 1 to {count}" if count > 1 else "leave `page` (--page) out"
+        raise InputError(f"{noun} {page} was asked for, and it holds {count}", where=source, cure=cure)
     return page - 1

@@ -66,7 +66,7 @@ class _Table(lightning.Callback):
 
 
 def assign(cases: Sequence[Case], settings: Settings) -> list[Case]:
-    """The cases with their split: by patient, and every case of a left-out source in validation.
+    """The cases with their split: by patient, and every case of a left-out source for testing, so that it chooses nothing.
 
     Raises:
         UsageError: a left-out source is not among the cases.
@@ -75,7 +75,7 @@ def assign(cases: Sequence[Case], settings: Settings) -> list[Case]:
     if unknown:
         raise UsageError(f"there is no source {sorted(unknown)[0]!r} to leave out", cure=f"choose of {sorted({c.source for c in cases})}")
     split = split_by_patient(cases, validation=settings.validation, seed=settings.seed)
-    return [replace(case, split="validation") if case.source in settings.leave_out else case for case in split]
+    return [replace(case, split="test") if case.source in settings.leave_out else case for case in split]
 
 
 def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool = False, progress: bool = True) -> Path:

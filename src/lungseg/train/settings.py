@@ -42,7 +42,7 @@ class Settings:
     dice_weight: Annotated[float, "weight of Dice in the loss, 0 to 1; the rest is binary cross-entropy"] = 0.5
     average: Annotated[float, "decay per step of the moving average of the weights, which is validated and exported"] = 0.995
     validation: Annotated[float, "share of the patients of each source that is kept for validation"] = 0.15
-    leave_out: Annotated[tuple[str, ...], "a source not to train on, all of it goes to validation; may be repeated"] = ()
+    leave_out: Annotated[tuple[str, ...], "a source neither to train on nor to choose by, all of it is for testing; may be repeated"] = ()
     seed: Annotated[int, "of split, weights and augmentation"] = 0
     precision: Annotated[Literal["bf16-mixed", "32-true"], "arithmetic of the network"] = "bf16-mixed"
     workers: Annotated[int, "processes that augment"] = 1

@@ -1,30 +1,72 @@
-"""One file, written whole or not at all."""
+"""Files written whole or not at all."""
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lungseg.errors import OutputError
 
+_TEMPORARY = re.compile(r"\.lungseg-[0-9a-f]{16}\.tmp")
+
 
 def write_file(path: Path, data: bytes) -> None:
-    """Writes `data` to a temporary file beside `path` and renames it, replacing what was there.
+    """Writes one file; see `write_files`."""
+    write_files([(path, data)])
 
-    Whatever happens, `path` holds either what it held before or all of `data`, and no temporary file is left.
+
+def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
+    """Writes each file's bytes to a temporary file beside it, and once all are written renames them, replacing what was there.
+
+    Whatever happens, each path holds either what it held before or all of its bytes, and no temporary file is left. Where the disk gets
+    full, or the bytes of a file cannot be made, none is replaced.
 
     Raises:
-        OutputError: the folder cannot be written to, or the disk is full.
+        OutputError: a folder cannot be written to, or the disk is full.
     """
-    # Not tempfile.mkstemp, whose files only their owner may read: results are shared.
-    temporary = path.with_name(f".lungseg-{secrets.token_hex(8)}.tmp")
+    temporaries: dict[Path, Path] = {}
     try:
-        try:
-            with temporary.open("xb") as stream:
+        for path, data in files:
+            # Not tempfile.mkstemp, whose files only their owner may read: results are shared.
+            temporaries[path] = path.with_name(f".lungseg-{secrets.token_hex(8)}.tmp")
+            with _told(path), temporaries[path].open("xb") as stream:
                 stream.write(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        for path, temporary in temporaries.items():
+            with _told(path):
+                temporary.replace(path)
+    finally:
+        for path, temporary in temporaries.items():
+            with _told(path):
+                temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes the temporary files of a run that was killed. Only for a folder that nobody else writes to at the time.
+
+    Raises:
+        OutputError: one cannot be removed.
+    """
+    with _told(folder):
+        for path in folder.iterdir():
+            if _TEMPORARY.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file; where that cannot be told, no: writing it will say why."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise not_written(path, error) from error
 
@@ -35,10 +77,10 @@ def make_folder(folder: Path) -> None:
     Raises:
         OutputError: it cannot be created.
     """
-    try:
+    if is_there(folder) and not folder.is_dir():
+        raise OutputError("is a file, and results need a folder", where=folder, cure="name another output folder")
+    with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise not_written(folder, error) from error
 
 
 def not_written(path: Path, error: OSError) -> OutputError:

@@ -2,7 +2,7 @@
 
 `results.jsonl` is the truth: each record is appended as one line as soon as its files are written, so whatever stops a run, what was
 done stays known. A later record of an input replaces an earlier one. Opening and closing a ledger bring both files into order: half a
-line is dropped, replaced records go, the table agrees with the records.
+line is dropped, replaced records go, the table agrees with the records, and temporary files of a run that was killed are removed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lungseg.errors import OutputError
-from lungseg.write.atomic import make_folder, not_written, write_file
+from lungseg.write.atomic import make_folder, not_written, remove_leftovers, write_file
 from lungseg.write.record import COLUMNS, FAILED, row
 
 LEDGER = "results.jsonl"
@@ -36,6 +36,7 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         make_folder(folder)
+        remove_leftovers(folder)
         self._ledger, self._summary = folder / LEDGER, folder / SUMMARY
         # Kept as lines of text: a hundred thousand records as dictionaries would take a gigabyte.
         self._lines = {str(entry["input"]): json.dumps(entry) for entry in read_records(self._ledger)}

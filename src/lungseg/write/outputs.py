@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from lungseg.errors import OutputError, UsageError
 from lungseg.image import Image, Segmentation
-from lungseg.write.atomic import make_folder, write_file
+from lungseg.write.atomic import is_there, make_folder, write_files
 from lungseg.write.png import crop_png, mask_png, masked_png, overlay_png
 
 
@@ -88,16 +88,18 @@ def save(
 
     Raises:
         UsageError: an output is not known.
-        OutputError: a file exists and `overwrite` is not set (then none is written), or one cannot be written.
+        OutputError: a file exists and `overwrite` is not set, or one cannot be written; then none is.
     """
     chosen = check_outputs(outputs)
     base = stem(image.source) if name is None else name
     paths = {output.name: output.path(folder, base) for output in chosen}
     for path in paths.values():
-        if path.exists() and not overwrite:
+        if not overwrite and is_there(path):
             raise OutputError("exists already, and was left as it is", where=path, cure="choose another folder or name, or overwrite it")
     make_folder(folder)
-    for output in chosen:
-        grey = output.name == "mask" and binary
-        write_file(paths[output.name], mask_png(segmentation, binary=True) if grey else output.encode(image, segmentation))
+    encoders = {output.name: output.encode for output in chosen}
+    if binary:
+        encoders["mask"] = lambda _, lungs: mask_png(lungs, binary=True)
+    # Encoded one by one while they are written, so that they are not all in memory at once.
+    write_files((paths[output.name], encoders[output.name](image, segmentation)) for output in chosen)
     return paths
