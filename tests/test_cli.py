@@ -248,6 +248,32 @@ def test_a_process_of_its_own_and_its_exit_status(films: Path, model: Path, tmp_
     assert pictures(tmp_path / "out") == ["x_mask.png", "x_overlay.png"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here, which plays the full disk")
+def test_standard_output_that_cannot_be_written_is_one_sentence(films: Path, model: Path, tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = start("segment", films / "x.png", "-o", tmp_path, "--model", model, stdout=full.fileno(), stderr=subprocess.PIPE)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert stderr.decode().splitlines()[1:] == ["Error: standard output: no space left on device; make room or check permissions."]
+
+
+def test_warnings_of_libraries_are_not_shown(model: Path, tmp_path: Path) -> None:
+    """Pillow warns of EXIF that ends early; nothing is wrong with the pixels."""
+    content = cv2.imencode(".jpg", dark_ellipses())[1].tobytes()
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0"
+    (tmp_path / "x.jpg").write_bytes(content[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + content[2:])
+    process = start("segment", tmp_path / "x.jpg", "-o", tmp_path, "--model", model, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    _, stderr = process.communicate(timeout=60)
+    assert stderr.decode() == f"1/1 {tmp_path / 'x.jpg'}: ok\n"
+
+
+def test_a_failed_write_names_the_input_too(films: Path, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "x_mask.png").mkdir()
+    ran = lungseg("segment", films / "x.png", "-o", tmp_path, "--model", model, "--overwrite")
+    assert ran.exit_code == 1
+    assert ran.stderr.startswith(f"1/1 failed: {films / 'x.png'}: {tmp_path / 'x_mask.png'}: cannot be written (is a directory); ")
+
+
 def test_ctrl_c_keeps_what_was_done_and_the_same_command_goes_on(model: Path, tmp_path: Path) -> None:
     films, out = tmp_path / "films", tmp_path / "out"
     films.mkdir()

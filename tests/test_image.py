@@ -57,3 +57,9 @@ def test_a_segmentation_is_on_the_grid_of_its_image_and_holds_labels_only() -> N
         image().with_labels(np.zeros((40, 49), np.uint8))
     with pytest.raises(UsageError, match="3 is not a label; labels are 0 to 2"):
         image().with_labels(np.full((40, 50), 3, np.uint8))
+
+
+@pytest.mark.parametrize("value", [256, -1, 0.5])
+def test_labels_are_not_bent_to_fit(value: float) -> None:
+    with pytest.raises(UsageError, match=r"film.png: labels are whole numbers from 0 to 2\."):
+        image().with_labels(np.full((40, 50), value))

@@ -60,3 +60,8 @@ def test_shrinking_averages() -> None:
     board = np.indices((128, 128)).sum(axis=0) % 2
     np.testing.assert_allclose(stretch(board.astype(np.uint8) * 200, (32, 32)), 100, atol=0.5)
     np.testing.assert_allclose(stretch(board.astype(np.float32), (32, 32)), 0.5, atol=1e-6)
+
+
+def test_of_two_axes_each_is_shrunk_or_enlarged_in_its_own_way() -> None:
+    stripes = np.tile(np.arange(512) % 2, (40, 1)).astype(np.float32)
+    np.testing.assert_allclose(stretch(stripes, (64, 64)), 0.5, atol=1e-6)

@@ -145,8 +145,8 @@ def demo(
     write_file(drawn, image_png(phantom.image.pixels, of=phantom.image))
 
     for measurement in result.measurements:
-        unit = "" if measurement.unit == "1" else f" {measurement.unit}"
-        typer.echo(f"{measurement.label + ' ' + measurement.name:32s}{measurement.value:12.4g}{unit}")
+        unit, digits = ("", 4) if measurement.unit == "1" else (f" {measurement.unit}", 1)
+        typer.echo(f"{measurement.label + ' ' + measurement.name:32s}{measurement.value:12.{digits}f}{unit}")
     for label in LUNGS:
         score = dice(phantom.truth.labels == label.number, result.mask == label.number)
         typer.echo(f"{label.name + ' Dice against the truth':32s}{score:12.4f}")

@@ -71,7 +71,10 @@ class Image:
 
     def with_labels(self, labels: Array) -> Segmentation:
         """The only way to a segmentation: `labels` (rows, columns) with values of `lungseg.labels.LABELS`, on this image's grid."""
-        return Segmentation(np.ascontiguousarray(labels, dtype=np.uint8), self.geometry)
+        numbers = np.ascontiguousarray(labels).astype(np.uint8)
+        if not np.array_equal(numbers, labels):
+            raise UsageError(f"labels are whole numbers from 0 to {len(LABELS) - 1}", where=self.source)
+        return Segmentation(numbers, self.geometry)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

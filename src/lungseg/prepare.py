@@ -16,14 +16,15 @@ def stretch(pixels: Array, size: tuple[int, int]) -> Float:
     """Pixels (rows, columns) of any real type, resampled to `size` (rows, columns), float32.
 
     Shrinking averages over the area of each new pixel, so that noise and fine lines do not alias; enlarging interpolates linearly.
-    The grids share their outer edges, as in `restore`.
+    Where one axis shrinks and the other grows, each gets its own. The grids share their outer edges, as in `restore`.
     """
     rows, columns = size
-    smaller = rows <= pixels.shape[0] and columns <= pixels.shape[1]
-    method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     if pixels.dtype not in (np.uint8, np.uint16, np.float32):
         pixels = pixels.astype(np.float32)
-    return cv2.resize(pixels, (columns, rows), interpolation=method).astype(np.float32)
+    for shape, method in (((min(rows, pixels.shape[0]), min(columns, pixels.shape[1])), cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
+        if pixels.shape != shape:
+            pixels = cv2.resize(pixels, shape[::-1], interpolation=method)
+    return pixels.astype(np.float32)
 
 
 def standardise(pixels: Array, clip: tuple[float, float]) -> Float:
