@@ -20,7 +20,8 @@ from lungseg.datasets import read_manifest
 from lungseg.evaluate import score_cases
 from lungseg.pipeline import Segmenter
 from lungseg.predict import Predictor
-from lungseg.train.export import export, load_checkpoint
+from lungseg.train.export import export
+from lungseg.train.module import load_checkpoint
 from lungseg.train.settings import Settings, describe, read_settings
 
 

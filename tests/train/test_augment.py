@@ -194,3 +194,12 @@ def test_obscuring_things_are_painted_in_order_after_the_mirror(picture, allowed
     for given in seen:
         np.testing.assert_array_equal(given, augment.swap_sides(allowed[:, ::-1]))
     np.testing.assert_array_equal(sets, seen[0])
+
+
+def test_a_plain_sample_is_moved_little_and_not_disguised() -> None:
+    wild, plain = (augment.draw(np.random.default_rng(5), plain=share) for share in (0.0, 1.0))
+    still = np.eye(2, 3)
+    assert np.allclose(plain.matrix - still, augment.PLAIN_MOVES * (wild.matrix - still), atol=1e-6)
+    assert plain.mirror == wild.mirror
+    assert (plain.obscured, plain.shade, plain.equalise, plain.jpeg) == ((), None, None, None)
+    assert (plain.blur, plain.noise, plain.coarse, plain.negative) == (0.0, 0.0, 1.0, False)

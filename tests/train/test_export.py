@@ -16,8 +16,8 @@ from lungseg.datasets import Case, write_manifest
 from lungseg.errors import ModelError, UsageError
 from lungseg.predict import Predictor
 from lungseg.train import export as module
-from lungseg.train.export import TOLERANCE, Deployed, export, load_checkpoint
-from lungseg.train.module import build_network
+from lungseg.train.export import TOLERANCE, Deployed, export
+from lungseg.train.module import build_network, load_checkpoint
 from lungseg.train.settings import Settings
 
 SETTINGS = Settings(width=8, depth=3, size=32, clip_low=1, clip_high=99)

@@ -14,9 +14,8 @@ import torch
 from lungseg.datasets import Case, read_manifest
 from lungseg.errors import InputError, UsageError
 from lungseg.train.data import CaseArrays
-from lungseg.train.export import load_checkpoint
 from lungseg.train.fit import assign, fit
-from lungseg.train.module import LungModule, build_network, certain_dice
+from lungseg.train.module import LungModule, build_network, certain_dice, load_checkpoint
 from lungseg.train.settings import Settings, read_settings
 
 SETTINGS = Settings(
@@ -212,3 +211,26 @@ def test_certain_dice_leaves_open_pixels_out() -> None:
     probabilities[0, 2, 0, 5] = 1  # and one that is certainly none
     dice = certain_dice(probabilities * 50, allowed)
     assert dice.tolist() == pytest.approx([(2 * 1 + 1) / (2 + 2 + 1)])
+
+
+def test_weights_of_another_run_are_the_beginning(run, cases, tmp_path) -> None:
+    fit(
+        cases, tmp_path, replace(SETTINGS, epochs=1, learning_rate=0.0, weight_decay=0.0, start_from=str(run / "best.ckpt")), progress=False
+    )
+    before, after = weights(run / "best.ckpt"), weights(tmp_path / "best.ckpt")
+    names = [name for name in before if name.endswith(".weight")]
+    assert names
+    assert all(torch.equal(before[name], after[name]) for name in names)
+
+
+def test_weights_of_another_network_are_refused(run, cases, tmp_path) -> None:
+    with pytest.raises(UsageError, match="these are the weights of another network; give its net, width and depth"):
+        fit(cases, tmp_path / "run", replace(SETTINGS, width=2, start_from=str(run / "best.ckpt")), progress=False)
+
+
+def test_cases_of_a_repeated_source_come_several_times(run, cases, tmp_path) -> None:
+    fit(cases, tmp_path, replace(SETTINGS, epochs=1, repeat=("south=3",)), progress=False)
+    once = torch.load(run / "last.ckpt", weights_only=True)["global_step"] / SETTINGS.epochs
+    several = torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"]
+    souths = sum(case.split == "train" and case.source == "south" for case in read_manifest(run / "cases.csv"))
+    assert several - once == 2 * souths / SETTINGS.batch

@@ -44,6 +44,8 @@ def test_what_a_file_does_not_name_keeps_its_default(tmp_path) -> None:
         ("width = ", "the settings cannot be read (Invalid value"),
         ("width = 'wide'", "width is a int, not 'wide'"),
         ("deep_supervision = 1", "deep_supervision is a bool, not 1"),
+        ("repeat = ['montgomery']", "repeat is SOURCE=N with N at least 1, not 'montgomery'"),
+        ("repeat = ['montgomery=0']", "repeat is SOURCE=N with N at least 1, not 'montgomery=0'"),
         ("leave_out = 'montgomery'", "leave_out is a list, not 'montgomery'"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -57,13 +57,17 @@ class Draw:
     negative: bool
 
 
-def draw(rng: np.random.Generator) -> Draw:
-    """Draws all numbers for one sample from `rng`."""
+PLAIN_MOVES = 0.3
+"""How far, of what was drawn, a plain sample is moved."""
+
+
+def draw(rng: np.random.Generator, *, plain: float = 0.0) -> Draw:
+    """Draws all numbers for one sample from `rng`; with the chance `plain` a sample that is moved little and shows what was taken."""
 
     def happens(chance: float) -> bool:
         return bool(rng.random() < chance)
 
-    return Draw(
+    drawn = Draw(
         mirror=happens(0.5),
         matrix=_draw_matrix(rng),
         bend=(rng.normal(0, 0.012, (2, 4, 4)) if happens(0.4) else np.zeros((2, 4, 4))).astype(np.float32),
@@ -81,6 +85,26 @@ def draw(rng: np.random.Generator) -> Draw:
         jpeg=int(rng.integers(25, 90)) if happens(0.15) else None,
         window=(float(rng.uniform(0, 0.15)), float(rng.uniform(0, 0.15))) if happens(0.25) else (0.0, 0.0),
         negative=happens(0.15),
+    )
+    return _tame(drawn) if happens(plain) else drawn
+
+
+def _tame(drawn: Draw) -> Draw:
+    still = np.eye(2, 3, dtype=np.float32)
+    return replace(
+        drawn,
+        matrix=still + PLAIN_MOVES * (drawn.matrix - still),
+        bend=PLAIN_MOVES * drawn.bend,
+        obscured=(),
+        gamma=drawn.gamma**PLAIN_MOVES,
+        shade=None,
+        equalise=None,
+        blur=0.0,
+        coarse=1.0,
+        noise=0.0,
+        jpeg=None,
+        window=(0.0, 0.0),
+        negative=False,
     )
 
 

@@ -31,14 +31,18 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         cases: what to read; all of it is decoded now.
         size: rows, columns of the network's input.
         clip: percentiles of the intensity rule (see `lungseg.prepare.standardise`).
+        plain: share of the samples that the augmentation changes only a little.
         seed: of the augmentation; None for none. Sample i of epoch e is drawn from (seed, e, i) alone, in whatever process.
     """
 
-    def __init__(self, cases: Sequence[Case], size: tuple[int, int], clip: tuple[float, float], *, seed: int | None) -> None:
+    def __init__(
+        self, cases: Sequence[Case], size: tuple[int, int], clip: tuple[float, float], *, seed: int | None, plain: float = 0.0
+    ) -> None:
         self.cases = list(cases)
         self.size = size
         self.clip = clip
         self.seed = seed
+        self.plain = plain
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
         """Set by the training loop; shared, because loader processes live longer than an epoch."""
         kept = size if seed is None else (round(size[0] * MARGIN), round(size[1] * MARGIN))
@@ -60,7 +64,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
             grey: NDArray[Any] = picture
         else:
             rng = np.random.default_rng((self.seed, int(self.epoch), index))
-            grey, allowed = augment.apply(picture, allowed, augment.draw(rng), self.size)
+            grey, allowed = augment.apply(picture, allowed, augment.draw(rng, plain=self.plain), self.size)
         return torch.from_numpy(standardise(grey, self.clip)[np.newaxis]), torch.from_numpy(np.ascontiguousarray(allowed))
 
 

@@ -20,8 +20,8 @@ from lungseg.datasets import read_manifest
 from lungseg.errors import ModelError, UsageError
 from lungseg.labels import LABELS
 from lungseg.predict import Predictor
-from lungseg.train.module import build_network
-from lungseg.train.settings import Settings, read_settings
+from lungseg.train.module import load_checkpoint
+from lungseg.train.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -55,22 +55,6 @@ class Exported:
     model: Path
     card: Path
     largest_difference: float
-
-
-def load_checkpoint(path: Path) -> tuple[nn.Module, Settings]:
-    """The network in a checkpoint of `lungseg train`, in evaluation mode, with the settings beside it.
-
-    Raises:
-        ModelError: the file is no such checkpoint, or holds anything but plain tensors and numbers.
-    """
-    settings = read_settings(path.parent / "settings.toml")
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-        net = build_network(settings)
-        net.load_state_dict({name.removeprefix("net."): value for name, value in state.items()})
-    except Exception as error:  # torch raises a dozen kinds for a file that is not its own
-        raise ModelError(f"this is no checkpoint of these settings ({type(error).__name__})", where=path, cure="give best.ckpt") from error
-    return net.eval(), settings
 
 
 def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Exported:

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Sampler
 from lungseg.datasets import Case, split_by_patient, write_manifest
 from lungseg.errors import InputError, UsageError
 from lungseg.train.data import CaseArrays
-from lungseg.train.module import LungModule
+from lungseg.train.module import LungModule, load_checkpoint
 from lungseg.train.settings import Settings
 
 
@@ -93,7 +93,9 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
 
     Raises:
         InputError: there is nothing to train on or to validate on.
-        UsageError: the folder holds a run already and `resume` is not asked for, or it is and there is none.
+        ModelError: `start_from` is no checkpoint.
+        UsageError: the folder holds a run already and `resume` is not asked for, or it is and there is none; or `start_from` has the
+            weights of another network.
         KeyboardInterrupt: Ctrl-C; what was reached at the end of the last whole epoch can be resumed.
     """
     last = folder / "last.ckpt"
@@ -101,7 +103,8 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
         problem = "there is no run to resume" if resume else "the folder holds a run already"
         raise UsageError(problem, where=folder, cure="choose another folder" if resume else "choose another folder, or resume it")
     cases = assign(cases, settings)
-    training = [case for case in cases if case.split == "train"]
+    repeats = settings.repeats()
+    training = [case for case in cases if case.split == "train" for _ in range(repeats.get(case.source, 1))]
     validation = [case for case in cases if case.split == "validation" and case.notes != "questionable"]
     if not training or not validation:
         raise InputError(f"{len(training)} cases to train on and {len(validation)} to validate on", cure="give more patients")
@@ -112,9 +115,11 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
         (folder / "metrics.csv").unlink(missing_ok=True)  # of a run that was stopped in its first epoch
     lightning.seed_everything(settings.seed, workers=True, verbose=False)
     size, clip = (settings.size, settings.size), (settings.clip_low, settings.clip_high)
-    train_data = CaseArrays(training, size, clip, seed=settings.seed)
+    train_data = CaseArrays(training, size, clip, seed=settings.seed, plain=settings.plain)
     loader = _loader(train_data, settings, _Order(train_data, settings.seed))
     module = LungModule(settings, validation, steps=len(loader) * settings.epochs)
+    if settings.start_from and not resume:
+        _begin_with(Path(settings.start_from), module)
     with _quiet(), _interruptible():
         trainer = lightning.Trainer(
             accelerator="auto",
@@ -143,6 +148,14 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
 def _keep(folder: Path, name: str, *, monitor: str | None) -> ModelCheckpoint:
     """Keeps the checkpoint of the epoch with the highest `monitor`, or of the last epoch."""
     return ModelCheckpoint(folder, name, monitor=monitor, mode="max", enable_version_counter=False, save_on_train_epoch_end=True)
+
+
+def _begin_with(checkpoint: Path, module: LungModule) -> None:
+    weights = load_checkpoint(checkpoint)[0].state_dict()
+    try:
+        module.net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UsageError("these are the weights of another network", where=checkpoint, cure="give its net, width and depth") from error
 
 
 def _loader(data: CaseArrays, settings: Settings, order: Sampler[int] | None) -> DataLoader[Any]:

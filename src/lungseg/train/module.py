@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -11,9 +12,10 @@ from torch import Tensor, nn
 
 from lungseg.datasets import Case
 from lungseg.datasets.convention import CLASSES, LEFT, RIGHT
+from lungseg.errors import ModelError
 from lungseg.nets import UNet, UNetPlusPlus
 from lungseg.train.losses import partial_label_loss
-from lungseg.train.settings import Settings
+from lungseg.train.settings import Settings, read_settings
 
 
 def build_network(settings: Settings) -> nn.Module:
@@ -22,6 +24,22 @@ def build_network(settings: Settings) -> nn.Module:
     if settings.net == "unetpp":
         return UNetPlusPlus(1, len(CLASSES), norm=settings.norm, up=settings.up, deep_supervision=settings.deep_supervision, **shared)
     return UNet(1, len(CLASSES), norm=settings.norm, up=settings.up, **shared)
+
+
+def load_checkpoint(path: Path) -> tuple[nn.Module, Settings]:
+    """The network in a checkpoint of `lungseg train`, in evaluation mode, with the settings beside it.
+
+    Raises:
+        ModelError: the file is no such checkpoint, or holds anything but plain tensors and numbers.
+    """
+    settings = read_settings(path.parent / "settings.toml")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        net = build_network(settings)
+        net.load_state_dict({name.removeprefix("net."): value for name, value in state.items()})
+    except Exception as error:  # torch raises a dozen kinds for a file that is not its own
+        raise ModelError(f"this is no checkpoint of these settings ({type(error).__name__})", where=path, cure="give best.ckpt") from error
+    return net.eval(), settings
 
 
 class LungModule(lightning.LightningModule):

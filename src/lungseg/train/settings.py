@@ -14,7 +14,7 @@ from lungseg.errors import UsageError
 RANGES: Final = {
     **dict.fromkeys(("width", "max_width", "epochs", "patience", "batch"), (1, math.inf)),
     **dict.fromkeys(("learning_rate", "weight_decay", "seed", "workers"), (0, math.inf)),
-    **dict.fromkeys(("dice_weight", "average"), (0, 1)),
+    **dict.fromkeys(("dice_weight", "average", "plain"), (0, 1)),
     **dict.fromkeys(("clip_low", "clip_high"), (0, 100)),
 }
 """Lowest and highest value of settings that are numbers."""
@@ -43,6 +43,9 @@ class Settings:
     average: Annotated[float, "decay per step of the moving average of the weights, which is validated and exported"] = 0.995
     validation: Annotated[float, "share of the patients of each source that is kept for validation"] = 0.15
     leave_out: Annotated[tuple[str, ...], "a source neither to train on nor to choose by, all of it is for testing; may be repeated"] = ()
+    repeat: Annotated[tuple[str, ...], "SOURCE=N, each training case of the source N times an epoch; may be repeated"] = ()
+    plain: Annotated[float, "share of the samples that are changed only a little"] = 0.0
+    start_from: Annotated[str, "checkpoint of another run, with the weights to begin with"] = ""
     seed: Annotated[int, "of split, weights and augmentation"] = 0
     precision: Annotated[Literal["bf16-mixed", "32-true"], "arithmetic of the network"] = "bf16-mixed"
     workers: Annotated[int, "processes that augment"] = 1
@@ -57,6 +60,15 @@ class Settings:
             raise UsageError(f"size {self.size} is not a multiple of {step}, as depth {self.depth} needs", cure="change one of them")
         if not 0 < self.validation < 1:
             raise UsageError(f"validation is a share between 0 and 1, not {self.validation}")
+        self.repeats()
+
+    def repeats(self) -> dict[str, int]:
+        """How often an epoch sees each training case of a source, for the sources that `repeat` names."""
+        pairs = [entry.rpartition("=") for entry in self.repeat]
+        for entry, (source, _, times) in zip(self.repeat, pairs, strict=True):
+            if not (source and times.isdecimal() and int(times)):
+                raise UsageError(f"repeat is SOURCE=N with N at least 1, not {entry!r}", cure="write, for example, montgomery=2")
+        return {source: int(times) for source, _, times in pairs}
 
     def write(self, path: Path) -> None:
         """Writes the settings as TOML; strings, numbers, truth values and lists look the same there as in JSON."""
