@@ -45,13 +45,6 @@ def test_a_batch_gives_what_its_images_give(model: Path) -> None:
         np.testing.assert_allclose(predictor(images[i : i + 1])[0], together[i], atol=1e-6)
 
 
-def test_mirroring_swaps_the_lungs_back(model: Path) -> None:
-    predictor = Predictor(model)
-    image = batch(dark_ellipses(left=False))
-    # The tiny network is its own mirror image, so the average changes nothing; without the swap both lungs would get one half.
-    np.testing.assert_allclose(predictor(image, mirror=True), predictor(image), atol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("shape", "dtype"), [((1, 1, 32, 64), "float32"), ((1, *SIZE), "float32"), ((1, 3, *SIZE), "float32"), ((1, 1, *SIZE), "float64")]
 )

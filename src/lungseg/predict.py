@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 MODELS = Path(__file__).parent / "models"
 """The folder of the models that come with the package."""
 
-MIRRORED_CHANNELS = (0, 2, 1)
-"""Background, left, right: what the channels are in a mirror."""
-
 
 def embedded_models() -> tuple[str, ...]:
     """Names of the models that come with the package, sorted."""
@@ -89,12 +86,11 @@ class Predictor:
             )
         self._session = _session(content, self.path, self.card.input_size, threads)
 
-    def __call__(self, batch: NDArray[np.float32], *, mirror: bool = False) -> NDArray[np.float32]:
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities of background, right lung, left lung.
 
         Args:
             batch: (N, 1, rows, columns) of the card's input size, float32, as `lungseg.prepare.to_network` makes it.
-            mirror: average with the prediction on the mirrored image; twice the time, a little steadier.
 
         Returns:
             (N, 3, rows, columns), float32, 0 to 1, adding up to 1 over the second axis.
@@ -106,13 +102,6 @@ class Predictor:
         if batch.ndim != 4 or batch.shape[1:] != (1, *self.card.input_size) or batch.dtype != np.float32:
             rows, columns = self.card.input_size
             raise UsageError(f"the network takes float32 of shape (N, 1, {rows}, {columns}), not {batch.dtype} of shape {batch.shape}")
-        probabilities = self._run(batch)
-        if mirror:
-            mirrored = self._run(np.ascontiguousarray(batch[..., ::-1]))[:, MIRRORED_CHANNELS, :, ::-1]
-            probabilities = (probabilities + mirrored) * np.float32(0.5)
-        return probabilities
-
-    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
             probabilities: NDArray[np.float32] = self._session.run(["probabilities"], {"image": batch})[0]
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
