@@ -144,3 +144,11 @@ def test_the_embedded_model_finds_the_lungs_of_a_phantom(seed: int) -> None:
     for number in (1, 2):
         assert dice(phantom.truth.labels == number, result.mask == number) > 0.9
     assert result.verdict.status == "ok"
+
+
+@pytest.mark.skipif("cxr" not in predict.embedded_models(), reason="no trained model in this tree")
+def test_a_negative_has_the_mask_of_its_positive() -> None:
+    phantom = radiograph_phantom((512, 512), seed=2)
+    plain, negative = segment(phantom.image).mask, segment(255 - phantom.image.pixels).mask
+    for number in (1, 2):
+        assert dice(plain == number, negative == number) > 0.995

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lungseg.prepare import restore, standardise, stretch, to_network
+from lungseg.prepare import is_negative, restore, standardise, stretch, to_network
 
 CLIP = (0.5, 99.5)
 
@@ -65,3 +65,16 @@ def test_shrinking_averages() -> None:
 def test_of_two_axes_each_is_shrunk_or_enlarged_in_its_own_way() -> None:
     stripes = np.tile(np.arange(512) % 2, (40, 1)).astype(np.float32)
     np.testing.assert_allclose(stretch(stripes, (64, 64)), 0.5, atol=1e-6)
+
+
+def test_a_negative_is_told_by_what_surrounds_the_lungs() -> None:
+    lungs = np.zeros((64, 64), np.bool_)
+    lungs[20:40, 10:50] = True
+    picture = np.where(lungs, -1.0, 1.0).astype(np.float32)
+    assert not is_negative(picture, lungs)
+    assert is_negative(-picture, lungs)
+    far = picture.copy()
+    far[52:] = -5.0  # black beyond the surroundings says nothing
+    assert not is_negative(far, lungs)
+    assert not is_negative(picture, np.zeros_like(lungs))
+    assert not is_negative(picture, np.ones_like(lungs))

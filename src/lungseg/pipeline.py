@@ -19,7 +19,7 @@ from lungseg.image import Array, Image
 from lungseg.judge import judge
 from lungseg.measure import confidence, measure
 from lungseg.predict import Predictor
-from lungseg.prepare import restore, to_network
+from lungseg.prepare import is_negative, restore, to_network
 from lungseg.read import read
 from lungseg.result import Result
 
@@ -98,11 +98,14 @@ class Segmenter:
             return source
 
     def infer(self, image: Image, *, seconds: Seconds | None = None) -> NDArray[np.float32]:
-        """Second stage: probabilities (3, rows, columns) on the network's grid: background, right lung, left lung."""
+        """Second stage: probabilities (3, rows, columns) on the network's grid, of background, right and left lung. Negatives are put right."""
         with _timed("prepare", seconds):
             batch = to_network(image.pixels, self.card.input_size, self.card.clip)[np.newaxis]
         with _timed("predict", seconds):
             probabilities: NDArray[np.float32] = self._predictor(batch)[0]
+            if is_negative(batch[0, 0], probabilities[1:].sum(axis=0) >= self.card.threshold):
+                # The network has seen negatives, but it is steadier on what it has seen most.
+                probabilities = self._predictor(-batch)[0]
         return probabilities
 
     def finish(self, image: Image, probabilities: NDArray[np.float32], *, dilate: float = 0.0, seconds: Seconds | None = None) -> Result:

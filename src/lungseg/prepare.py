@@ -48,6 +48,19 @@ def to_network(pixels: Array, size: tuple[int, int], clip: tuple[float, float]) 
     return standardise(stretch(pixels, size), clip)[np.newaxis]
 
 
+SURROUNDINGS = 10
+"""Pixels of the network around the lungs that tell a negative. Of 266 films (every fourth of Montgomery, Shenzhen and the V7 Labs sets)
+lungs were darker than these surroundings in all, and brighter in the negatives of all."""
+
+
+def is_negative(picture: Float, lungs: NDArray[np.bool_]) -> bool:
+    """Whether the lungs are brighter than what surrounds them: a film with bone black. Both on the network's grid (rows, columns)."""
+    if not lungs.any():
+        return False
+    around = cv2.dilate(lungs.astype(np.uint8), np.ones((2 * SURROUNDINGS + 1, 2 * SURROUNDINGS + 1), np.uint8)).astype(bool) & ~lungs
+    return bool(around.any() and picture[lungs].mean() > picture[around].mean())
+
+
 def restore(plane: Float, shape: tuple[int, int]) -> Float:
     """The inverse of `stretch` for one plane of probabilities: (rows, columns) of the network -> `shape`, linearly interpolated."""
     rows, columns = shape
