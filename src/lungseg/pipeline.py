@@ -98,7 +98,7 @@ class Segmenter:
             return source
 
     def infer(self, image: Image, *, seconds: Seconds | None = None) -> NDArray[np.float32]:
-        """Second stage: probabilities (3, rows, columns) on the network's grid, of background, right and left lung. Negatives are put right."""
+        """Second stage: probabilities (3, rows, columns) on the network's grid: background, right, left lung. A negative is put right."""
         with _timed("prepare", seconds):
             batch = to_network(image.pixels, self.card.input_size, self.card.clip)[np.newaxis]
         with _timed("predict", seconds):
