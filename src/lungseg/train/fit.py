@@ -103,11 +103,7 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
         problem = "there is no run to resume" if resume else "the folder holds a run already"
         raise UsageError(problem, where=folder, cure="choose another folder" if resume else "choose another folder, or resume it")
     cases = assign(cases, settings)
-    repeats = settings.repeats()
-    training = [case for case in cases if case.split == "train" for _ in range(repeats.get(case.source, 1))]
-    validation = [case for case in cases if case.split == "validation" and case.notes != "questionable"]
-    if not training or not validation:
-        raise InputError(f"{len(training)} cases to train on and {len(validation)} to validate on", cure="give more patients")
+    training, validation = _both_sides(cases, settings)
     folder.mkdir(parents=True, exist_ok=True)
     settings.write(folder / "settings.toml")
     write_manifest(cases, folder / "cases.csv")
@@ -143,6 +139,16 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
         validation_loader = _loader(CaseArrays(validation, size, clip, seed=None), replace(settings, workers=0), None)
         trainer.fit(module, loader, validation_loader, ckpt_path=last if resume else None, weights_only=True)
     return folder / "best.ckpt"
+
+
+def _both_sides(cases: Sequence[Case], settings: Settings) -> tuple[list[Case], list[Case]]:
+    """What is trained on in one epoch, and what is validated on."""
+    repeats = settings.repeats()
+    training = [case for case in cases if case.split == "train" for _ in range(repeats.get(case.source, 1))]
+    validation = [case for case in cases if case.split == "validation" and case.notes != "questionable"]
+    if not training or not validation:
+        raise InputError(f"{len(training)} cases to train on and {len(validation)} to validate on", cure="give more patients")
+    return training, validation
 
 
 def _keep(folder: Path, name: str, *, monitor: str | None) -> ModelCheckpoint:
