@@ -94,8 +94,7 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
     Raises:
         InputError: there is nothing to train on or to validate on.
         ModelError: `start_from` is no checkpoint.
-        UsageError: the folder holds a run already and `resume` is not asked for, or it is and there is none; or `start_from` has the
-            weights of another network.
+        UsageError: the folder holds a run but should not, or none but should; `start_from` has the weights of another network.
         KeyboardInterrupt: Ctrl-C; what was reached at the end of the last whole epoch can be resumed.
     """
     last = folder / "last.ckpt"
@@ -107,8 +106,8 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
     folder.mkdir(parents=True, exist_ok=True)
     settings.write(folder / "settings.toml")
     write_manifest(cases, folder / "cases.csv")
-    if not resume:
-        (folder / "metrics.csv").unlink(missing_ok=True)  # of a run that was stopped in its first epoch
+    if not resume:  # a table can only be left of a run that was stopped in its first epoch
+        (folder / "metrics.csv").unlink(missing_ok=True)
     lightning.seed_everything(settings.seed, workers=True, verbose=False)
     size, clip = (settings.size, settings.size), (settings.clip_low, settings.clip_high)
     train_data = CaseArrays(training, size, clip, seed=settings.seed, plain=settings.plain)
