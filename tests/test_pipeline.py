@@ -152,3 +152,33 @@ def test_a_negative_has_the_mask_of_its_positive() -> None:
     plain, negative = segment(phantom.image).mask, segment(255 - phantom.image.pixels).mask
     for number in (1, 2):
         assert dice(plain == number, negative == number) > 0.995
+
+
+class _LeftBorder:
+    """A network that calls the left border of whatever it sees right lung, and is as sure of it as it is told."""
+
+    def __init__(self, model: Path, sureness: float) -> None:
+        self.card = Segmenter(model).card
+        self.sureness = sureness
+        self.seen: list[np.ndarray] = []
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        self.seen.append(batch)
+        probabilities = np.zeros((1, 3, *batch.shape[2:]), np.float32)
+        probabilities[:, 1, :, :8] = self.sureness
+        probabilities[:, 0] = 1 - probabilities[:, 1]
+        return probabilities
+
+
+@pytest.mark.parametrize(("sureness", "looks"), [(0.99, 1), (0.9, 2)])
+def test_in_doubt_the_mirrored_picture_is_looked_at_too(model: Path, monkeypatch: pytest.MonkeyPatch, sureness: float, looks: int) -> None:
+    brighter_to_the_right = np.tile(np.arange(200, dtype=np.uint8), (160, 1))
+    segmenter, network = Segmenter(model), _LeftBorder(model, sureness)
+    monkeypatch.setattr(segmenter, "_predictor", network)
+    found = segmenter.infer(segmenter.read(brighter_to_the_right))
+    assert len(network.seen) == looks
+    if looks == 2:
+        np.testing.assert_array_equal(network.seen[1], network.seen[0][..., ::-1])
+        np.testing.assert_allclose(found[1, :, :8], sureness / 2)
+        np.testing.assert_allclose(found[2, :, -8:], sureness / 2)
+        np.testing.assert_allclose(found.sum(axis=0), 1)
