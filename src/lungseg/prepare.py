@@ -27,18 +27,27 @@ def stretch(pixels: Array, size: tuple[int, int]) -> Float:
     return pixels.astype(np.float32)
 
 
-def standardise(pixels: Array, clip: tuple[float, float]) -> Float:
-    """The "percentile" rule: the two `clip` percentiles become 0 and 1, what lies beyond is cut off, then mean 0 and deviation 1.
+def window(pixels: Array, clip: tuple[float, float]) -> Float:
+    """Pixels with the two `clip` percentiles mapped to 0 and 1 and what lies beyond cut off, float32.
 
-    So any linear change of contrast and brightness leaves the network's input as it was. An image whose percentiles coincide gives
-    zeros.
+    Where the percentiles coincide, the lowest and highest value take their place; a flat image gives zeros.
     """
     low, high = np.percentile(pixels, clip)
     if high <= low:
         low, high = float(pixels.min()), float(pixels.max())
     if high <= low:
         return np.zeros(pixels.shape, np.float32)
-    scaled = np.clip((pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
+    scaled: Float = np.clip((pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
+    return scaled
+
+
+def standardise(pixels: Array, clip: tuple[float, float]) -> Float:
+    """The "percentile" rule: the two `clip` percentiles become 0 and 1, what lies beyond is cut off, then mean 0 and deviation 1.
+
+    So any linear change of contrast and brightness leaves the network's input as it was. An image whose percentiles coincide gives
+    zeros.
+    """
+    scaled = window(pixels, clip)
     standardised: Float = (scaled - scaled.mean()) / (scaled.std() + np.float32(1e-6))
     return standardised
 

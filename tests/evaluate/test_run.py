@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lungseg.datasets import Case, recognise
+from lungseg.errors import OutputError
 from lungseg.evaluate import evaluate
 from lungseg.evaluate import run as module
 from lungseg.predict import Predictor
@@ -103,3 +104,11 @@ def test_scores_are_entered_into_the_card_and_questionable_masks_are_not(cases, 
     with (tmp_path / "out" / "scores.csv").open(newline="") as stream:
         dice = [float(line["dice"]) for line in csv.DictReader(stream) if line["source"] == "north" and not line["notes"]]
     assert scores["north"]["dice"] == pytest.approx(np.mean(dice), abs=1e-4)
+
+
+def test_a_file_in_place_of_the_folder_is_named(cases, model, tmp_path) -> None:
+    taken = tmp_path / "out"
+    taken.write_text("mine")
+    with pytest.raises(OutputError, match="is a file, and results need a folder"):
+        evaluate(model, cases, taken)
+    assert taken.read_text() == "mine"

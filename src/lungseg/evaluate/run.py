@@ -21,6 +21,7 @@ from lungseg.pipeline import Segmenter
 from lungseg.predict import find_model
 from lungseg.read import read
 from lungseg.result import Result
+from lungseg.write import make_folder, write_file
 
 WORST = 20
 TILE = 320
@@ -44,9 +45,10 @@ def evaluate(model: str | Path, cases: Sequence[Case], folder: Path, *, changed:
     Raises:
         InputError: a case cannot be read or does not fit its mask.
         ModelError: the model cannot be used.
+        OutputError: the folder or a file in it cannot be written.
     """
     segmenter = Segmenter(model)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     scores: list[CaseScore] = []
     worst: list[tuple[float, int, NDArray[np.uint8]]] = []
     for case, (score, result) in zip(cases, score_cases(segmenter, cases), strict=True):
@@ -59,11 +61,11 @@ def evaluate(model: str | Path, cases: Sequence[Case], folder: Path, *, changed:
     worst.sort(reverse=True)
     captions = [f"{scores[i].dice:.3f} {scores[i].case}" for _, i, _ in worst]
     sheet = montage([tile for _, _, tile in worst], 5, captions)
-    cv2.imwrite(str(folder / "worst.png"), sheet[..., ::-1])
+    write_file(folder / "worst.png", cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
     text = summarise(scores)
     if changed:
         text += "\n\n" + summarise_changes(steadiness(segmenter, [display(read(case.image)) for case in cases]))
-    (folder / "scores.md").write_text(text + "\n", encoding="utf-8")
+    write_file(folder / "scores.md", f"{text}\n".encode())
     if enter:
         replace(segmenter.card, scores=_card_scores(scores)).write(find_model(model).with_suffix(".json"))
     return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lungseg.evaluate.cases import CaseScore
+from lungseg.write import write_file
 
 COLUMNS = (
     "cases",
@@ -29,11 +31,12 @@ COLUMNS = (
 
 def write_scores(scores: Sequence[CaseScore], path: Path) -> None:
     """Writes one line for each case, the lowest Dice first."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, [field.name for field in fields(CaseScore)])
-        writer.writeheader()
-        for score in sorted(scores, key=lambda score: score.dice):
-            writer.writerow({name: f"{v:.4f}" if isinstance(v, float) else v for name, v in asdict(score).items()})
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, [field.name for field in fields(CaseScore)])
+    writer.writeheader()
+    for score in sorted(scores, key=lambda score: score.dice):
+        writer.writerow({name: f"{v:.4f}" if isinstance(v, float) else v for name, v in asdict(score).items()})
+    write_file(path, stream.getvalue().encode())
 
 
 def summarise(scores: Sequence[CaseScore]) -> str:

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from lungseg.datasets import Case
 from lungseg.datasets.convention import allowed_classes
-from lungseg.prepare import standardise, stretch
+from lungseg.prepare import standardise, stretch, window
 from lungseg.read import read
 from lungseg.train import augment
 
@@ -70,10 +70,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
 
 def _grey8(pixels: NDArray[Any], size: tuple[int, int], clip: tuple[float, float]) -> NDArray[np.uint8]:
     """Resized, and with the percentiles `clip` mapped to 0 and 255."""
-    resized = stretch(pixels, size)
-    low, high = np.percentile(resized, clip)
-    scaled = np.clip((resized - low) / max(high - low, 1e-6), 0, 1)
-    return np.asarray(np.round(scaled * 255), np.uint8)
+    return np.asarray(np.round(window(stretch(pixels, size), clip) * 255), np.uint8)
 
 
 def _resize_nearest(sets: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

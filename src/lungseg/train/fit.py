@@ -22,6 +22,7 @@ from lungseg.errors import InputError, UsageError
 from lungseg.train.data import CaseArrays
 from lungseg.train.module import LungModule, load_checkpoint
 from lungseg.train.settings import Settings
+from lungseg.write import make_folder
 
 
 class _TellEpoch(lightning.Callback):
@@ -103,7 +104,7 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
         raise UsageError(problem, where=folder, cure="choose another folder" if resume else "choose another folder, or resume it")
     cases = assign(cases, settings)
     training, validation = _both_sides(cases, settings)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     settings.write(folder / "settings.toml")
     write_manifest(cases, folder / "cases.csv")
     if not resume:  # a table can only be left of a run that was stopped in its first epoch

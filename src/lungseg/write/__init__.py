@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lungseg.write.atomic import is_there, write_file
+from lungseg.write.atomic import is_there, make_folder, write_file
 from lungseg.write.ledger import LEDGER, SUMMARY, Ledger, read_records
 from lungseg.write.outputs import OUTPUTS, Output, check_outputs, save, stem
 from lungseg.write.png import image_png
@@ -19,6 +19,7 @@ __all__ = [
     "failure",
     "image_png",
     "is_there",
+    "make_folder",
     "read_records",
     "record",
     "save",
