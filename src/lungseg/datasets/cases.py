@@ -29,21 +29,23 @@ class Case:
         case: name, unique within a source.
         patient: name of the patient, unique within a source; splits never part the images of one.
         image: path of the image.
-        mask: path of the mask: not 0 where the lungs are, the right lung on the left of the picture.
+        mask: path of the mask: not 0 where the lungs are, the right lung on the left of the picture; None where nobody drew one.
         source: where it comes from, such as "montgomery".
         split: one of `SPLITS`, or "" where it is still to be drawn.
         convention: what the mask calls lung.
         notes: for people.
+        mask_left: where each lung has a mask of its own, the left lung's; `mask` is then the right lung's.
     """
 
     case: str
     patient: str
     image: Path
-    mask: Path
+    mask: Path | None
     source: str
     split: str = ""
     convention: Convention = "lung"
     notes: str = ""
+    mask_left: Path | None = None
 
 
 def recognise(folder: Path) -> list[Case]:
@@ -126,7 +128,7 @@ def write_manifest(cases: Sequence[Case], path: Path) -> None:
         writer = csv.writer(stream)
         writer.writerow(field.name for field in fields(Case))
         for case in cases:
-            writer.writerow(os.path.relpath(v, path.parent) if isinstance(v, Path) else v for v in astuple(case))
+            writer.writerow(os.path.relpath(v, path.parent) if isinstance(v, Path) else v for v in astuple(case))  # None becomes ""
 
 
 def read_manifest(path: Path) -> list[Case]:
@@ -151,15 +153,18 @@ def read_manifest(path: Path) -> list[Case]:
 
 def _case(row: dict[str, str], path: Path) -> Case:
     entries: dict[str, Any] = {name: row[name] for name in (field.name for field in fields(Case)) if row.get(name)}
-    for name in ("case", "patient", "source"):
+    for name in ("case", "patient", "image", "source"):
         if name not in entries:
-            raise InputError(f"a case ({row['image']}) has no {name}", where=path, cure=f"fill in its {name}")
+            raise InputError(f"a case ({row['case'] or row['image']}) has no {name}", where=path, cure=f"fill in its {name}")
     for name, known in (("convention", get_args(Convention)), ("split", SPLITS)):
         if name in entries and entries[name] not in known:
             problem = f"case {row['case']} has the unknown {name} {entries[name]!r}"
             raise InputError(problem, where=path, cure=f"known are {', '.join(known)}")
-    for name in ("image", "mask"):
-        entries[name] = (path.parent / entries.get(name, "")).resolve()
+    entries.setdefault("mask", None)
+    for name in ("image", "mask", "mask_left"):
+        if not entries.get(name):
+            continue
+        entries[name] = (path.parent / entries[name]).resolve()
         if not entries[name].is_file():
             raise InputError(f"case {row['case']} names a missing {name}, {entries[name]}", where=path, cure="correct the path")
     return Case(**entries)

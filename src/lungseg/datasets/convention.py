@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets.cases import Convention
+from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
 
 CLASSES: Final = ("background", "right lung", "left lung", "mediastinum")
 BACKGROUND: Final = 1
@@ -22,6 +23,9 @@ LEFT: Final = 4
 MEDIASTINUM: Final = 8
 """Bit of each class in a set of allowed ones, in the order of `CLASSES`."""
 ANYTHING: Final = 15
+
+SIDES: Final = {RIGHT: RIGHT_LUNG.number, LEFT: LEFT_LUNG.number}
+"""The label of each lung's bit."""
 
 CERTAIN_SHARE: Final = 0.2
 """Of each row of a "lung and heart" mask, the outer share that is certainly lung, whatever the size of the heart."""
@@ -32,41 +36,39 @@ BAND_SHARE: Final = {RIGHT: 0.5, LEFT: 2 / 3}
 Array = NDArray[Any]
 
 
-def allowed_classes(mask: Array, convention: Convention) -> NDArray[np.uint8]:
+def allowed_classes(labels: Array, convention: Convention) -> NDArray[np.uint8]:
     """The set of classes that a mask allows at each pixel, as a sum of class bits.
 
     Args:
-        mask: (rows, columns), not 0 where lung; the patient's right lung on the left of the picture.
+        labels: (rows, columns), labels of the lungs, as `lungseg.datasets.read_labels` gives them.
         convention: what the mask calls lung.
     """
-    sides = label_sides(mask)
     if convention == "lung":
         outside = BACKGROUND | MEDIASTINUM
     elif convention == "lung and heart":
         outside = BACKGROUND
     else:
         outside = ANYTHING
-    allowed = np.full(mask.shape, outside, np.uint8)
-    for bit in (RIGHT, LEFT):
-        lung = sides == bit
+    allowed = np.full(labels.shape, outside, np.uint8)
+    for bit, label in SIDES.items():
+        lung = labels == label
         allowed[lung] = bit
         if convention == "lung and heart":
             allowed[lung & (_depth_from_outside(lung, bit) > CERTAIN_SHARE)] = bit | MEDIASTINUM
     return allowed
 
 
-def mediastinal_band(mask: Array) -> NDArray[np.bool_]:
-    """Pixels of a "lung and heart" mask where heart or mediastinum may lie."""
-    sides = label_sides(mask)
-    band = np.zeros(mask.shape, bool)
+def mediastinal_band(labels: Array) -> NDArray[np.bool_]:
+    """Pixels of a "lung and heart" mask, as labels of the lungs, where heart or mediastinum may lie."""
+    band = np.zeros(labels.shape, bool)
     for bit, share in BAND_SHARE.items():
-        lung = sides == bit
+        lung = labels == SIDES[bit]
         band |= lung & (_depth_from_outside(lung, bit) > 1 - share)
     return band
 
 
 def label_sides(mask: Array) -> NDArray[np.uint8]:
-    """Tells right from left lung in a mask: (rows, columns) of `RIGHT`, `LEFT` or 0.
+    """Tells right from left lung in a mask: labels (rows, columns), 0, 1 right, 2 left.
 
     Of the two largest components the one further left in the picture is the right lung; smaller ones join the nearer of them. A
     single component is cut at the middle of the picture.
@@ -82,11 +84,11 @@ def label_sides(mask: Array) -> NDArray[np.uint8]:
     if two:
         middle = float(centres[order[:2], 0].mean())
         for component in range(1, count):
-            sides[components == component] = RIGHT if centres[component, 0] < middle else LEFT
+            sides[components == component] = SIDES[RIGHT if centres[component, 0] < middle else LEFT]
         return sides
     columns = np.arange(binary.shape[1])[np.newaxis]
-    sides[(binary > 0) & (columns < middle)] = RIGHT
-    sides[(binary > 0) & (columns >= middle)] = LEFT
+    sides[(binary > 0) & (columns < middle)] = SIDES[RIGHT]
+    sides[(binary > 0) & (columns >= middle)] = SIDES[LEFT]
     return sides
 
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.datasets import Case
-from lungseg.datasets.convention import LEFT, RIGHT, label_sides, mediastinal_band
+from lungseg.datasets import Case, read_labels
+from lungseg.datasets.convention import mediastinal_band
 from lungseg.errors import InputError
 from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
 from lungseg.pipeline import Segmenter
-from lungseg.read import read
 from lungseg.result import Result
 from lungseg.scores import components, count, dice, surface_distances
 
@@ -59,24 +58,22 @@ def score_cases(segmenter: Segmenter, cases: Sequence[Case]) -> Iterator[tuple[C
     """
     for case in cases:
         result = segmenter(case.image)
-        mask = read(case.mask).pixels > 0
-        if mask.shape != result.mask.shape:
-            raise InputError(f"the mask has shape {mask.shape}, its image {result.mask.shape}", where=case.mask, cure="correct the pair")
-        yield score(case, mask, result), result
+        truth = read_labels(case)
+        if truth.shape != result.mask.shape:
+            raise InputError(f"the mask has shape {truth.shape}, its image {result.mask.shape}", where=case.mask, cure="correct the pair")
+        yield score(case, truth, result), result
 
 
-def score(case: Case, truth: NDArray[np.bool_], result: Result) -> CaseScore:
-    """Scores one result against its truth (rows, columns)."""
-    found = result.mask > 0
+def score(case: Case, truth: NDArray[np.uint8], result: Result) -> CaseScore:
+    """Scores one result against its truth: labels (rows, columns)."""
+    lungs, found = truth > 0, result.mask > 0
     heart_inside = case.convention == "lung and heart"
     judged = ~mediastinal_band(truth) if heart_inside else np.ones(truth.shape, bool)
-    counts = count(truth[judged], found[judged])
+    counts = count(lungs[judged], found[judged])
     right, left, hd95 = float("nan"), float("nan"), float("nan")
     if not heart_inside:
-        sides = label_sides(truth)
-        right = dice(sides == RIGHT, result.mask == RIGHT_LUNG.number)
-        left = dice(sides == LEFT, result.mask == LEFT_LUNG.number)
-        hd95 = surface_distances(truth, found).hd95 * REFERENCE_SIDE / max(truth.shape)
+        right, left = (dice(truth == lung.number, result.mask == lung.number) for lung in (RIGHT_LUNG, LEFT_LUNG))
+        hd95 = surface_distances(lungs, found).hd95 * REFERENCE_SIDE / max(truth.shape)
     return CaseScore(
         case=case.case,
         source=case.source,

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.datasets import Case
+from lungseg.datasets import Case, read_labels
 from lungseg.draw import contour, display, montage, overlay
 from lungseg.evaluate.cases import CaseScore, score_cases
 from lungseg.evaluate.changes import steadiness
@@ -92,7 +92,7 @@ def _card_scores(scores: Sequence[CaseScore]) -> dict[str, Any]:
 def _tile(case: Case, result: Result) -> NDArray[np.uint8]:
     """The overlay with the outline of the truth, shrunk to fit a tile."""
     picture = overlay(result.image, result.segmentation)
-    truth = read(case.mask).pixels > 0
+    truth = read_labels(case) > 0
     picture[contour(truth, max(1, round(max(truth.shape) / TILE)))] = TRUTH_COLOUR
     scale = TILE / max(truth.shape)
     return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lungseg.datasets import Case
+from lungseg.datasets import Case, read_labels
 from lungseg.datasets.convention import allowed_classes
 from lungseg.prepare import standardise, stretch, window
 from lungseg.read import read
@@ -50,7 +50,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         self.allowed = np.empty((len(self.cases), *kept), np.uint8)
         for i, case in enumerate(self.cases):
             self.pictures[i] = _grey8(read(case.image).pixels, kept, clip if seed is None else (0.1, 99.9))
-            self.allowed[i] = _resize_nearest(allowed_classes(read(case.mask).pixels, case.convention), kept)
+            self.allowed[i] = _resize_nearest(allowed_classes(read_labels(case), case.convention), kept)
         log.info("%d cases decoded", len(self.cases))
 
     def __len__(self) -> int:
