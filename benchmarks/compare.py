@@ -41,13 +41,13 @@ def scores(model: Path, cases: Path) -> dict[str, str]:
     """Mean Dice and HD95 of each source, as a cell of the table."""
     settings = read_settings(cases.parent / "settings.toml")
     chosen = [case for case in read_manifest(cases) if case.split in ("validation", "test") and case.notes != "questionable"]
-    found = [score for score, _ in score_cases(Segmenter(model), chosen)]
+    found, _ = score_cases(Segmenter(model), chosen)
     cells = {}
     for source in sorted({score.source for score in found}):
         mine = [score for score in found if score.source == source]
-        text = f"{np.mean([score.dice for score in mine]):.4f}"
+        text = f"{np.mean([score.lungs.dice for score in mine]):.4f}"
         if mine[0].convention == "lung":
-            text += f" ({np.mean([score.hd95 for score in mine]):.1f})"
+            text += f" ({np.mean([score.hd95_of_1024 for score in mine]):.1f})"
         cells[source] = f"**{text}**, n={len(mine)}" if source in settings.leave_out else f"{text}, n={len(mine)}"
     return cells
 

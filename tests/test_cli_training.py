@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,8 @@ from lungseg import cli_training
 from lungseg.cli import app
 from lungseg.errors import UsageError
 from lungseg.train import fit as fit_module
-from lungseg.train.settings import Settings, describe, read_settings
+from lungseg.train.settings import Settings, describe, read_recipe, read_settings, recipes
 from phantom_films import write_films
-from tiny_model import write_tiny_model
 
 SMALL = Settings(
     width=6, depth=5, size=64, batch=2, learning_rate=0.01, average=0.5, validation=0.3, precision="32-true", workers=0, epochs=25
@@ -57,7 +54,9 @@ def run(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "mine"
     done = lungseg("train", films, "-o", folder, *FLAGS, "-q")
     assert done.exit_code == 0, done.output
-    assert done.stdout == f"Best weights: {folder / 'best.ckpt'}\n"
+    first, second, third = done.stdout.splitlines()
+    assert (first, second) == (f"Best weights: {folder / 'best.ckpt'}", f"Model: {folder / 'model.onnx'}")
+    assert third.startswith("Mean Dice of the validation cases: 0.")
     assert done.stderr == ""
     return folder
 
@@ -78,6 +77,42 @@ def test_flags_become_the_settings_of_the_run(run) -> None:
     assert read_settings(run / "settings.toml") == SMALL
 
 
+def test_a_run_leaves_all_that_there_is_to_see(run) -> None:
+    left = {path.name for path in run.iterdir()}
+    assert left >= {"settings.toml", "cases.csv", "metrics.csv", "curves.png", "tensorboard", "best.ckpt", "last.ckpt"}
+    assert left >= {"model.onnx", "model.json", "predictions", "montage_best.png", "montage_median.png", "montage_worst.png"}
+
+
+def test_a_run_goes_on_from_a_model_where_that_ended(run, model, films, tmp_path) -> None:
+    still = ("--start-from", model, "--epochs", 1, "--learning-rate", 0, "--average", 0)
+    done = lungseg("train", films, "-o", tmp_path / "more", "--settings", run / "settings.toml", *still, "-q")
+    assert done.exit_code == 0, done.output
+    with (run / "metrics.csv").open(newline="") as stream:
+        best = max(float(line["val_dice"]) for line in csv.DictReader(stream))
+    with (tmp_path / "more" / "metrics.csv").open(newline="") as stream:
+        (line,) = csv.DictReader(stream)
+    assert float(line["val_dice"]) == pytest.approx(best, abs=0.05)
+    assert float(line["train_dice"]) > 0.5
+
+
+def test_a_recipe_is_known_by_its_name_and_overruled_by_flags(films, tmp_path, monkeypatch) -> None:
+    seen: list[Settings] = []
+    monkeypatch.setattr(fit_module, "fit", lambda cases, folder, settings, **_: seen.append(settings))
+    monkeypatch.setattr(fit_module, "is_first", lambda: False)
+    done = lungseg("train", films, "-o", tmp_path, "--recipe", "r5-unet-128-laptop", "--epochs", 7, "--norm", "none")
+    assert done.exit_code == 0, done.output
+    assert seen == [replace(read_recipe("r5-unet-128-laptop"), epochs=7, norm="none")]
+
+
+def test_augmented_samples_are_drawn_instead_of_training(films, tmp_path) -> None:
+    done = lungseg("train", films, "-o", tmp_path / "look", *FLAGS, "--show-augmented", 3)
+    assert done.exit_code == 0, done.output
+    picture = tmp_path / "look" / "augmented.png"
+    assert done.stdout == f"{picture}, with the numbers of each sample in {picture.with_suffix('.jsonl')}\n"
+    assert sorted(path.name for path in picture.parent.iterdir()) == ["augmented.jsonl", "augmented.png"]
+    assert cv2.imread(str(picture)) is not None
+
+
 def test_a_model_of_ones_own_is_scored_and_used(run, model, films, tmp_path) -> None:
     done = lungseg("evaluate", model, run / "cases.csv", "-o", tmp_path / "scores")
     assert done.exit_code == 0, done.output
@@ -93,36 +128,6 @@ def test_a_model_of_ones_own_is_scored_and_used(run, model, films, tmp_path) -> 
     mask = cv2.imread(str(tmp_path / "out" / "p0_a_mask.png"))
     assert mask.shape == (64, 64, 3)
     assert mask.any()
-
-
-def test_evaluate_takes_a_split_and_sources(run, model, films, tmp_path) -> None:
-    def scored(*arguments: object) -> list[tuple[str, str]]:
-        done = lungseg("evaluate", model, *arguments, "-o", tmp_path / "scores")
-        assert done.exit_code == 0, done.output
-        with (tmp_path / "scores" / "scores.csv").open(newline="") as stream:
-            return [(line["source"], line["case"]) for line in csv.DictReader(stream)]
-
-    assert len(scored(films, "--split", "all")) == 16
-    assert {source for source, _ in scored(films, "--split", "all", "--source", "south")} == {"south"}
-    training, validation = (set(scored(run / "cases.csv", "--split", split)) for split in ("train", "validation"))
-    assert (len(training), len(validation), training & validation) == (10, 6, set())
-    assert len(scored(films)) == 2  # as `train` would split the folder by default: 0.15 of six patients and of two
-
-
-def test_evaluate_enters_scores_and_changes_pictures_when_asked(model, run, tmp_path) -> None:
-    copy = tmp_path / "copy.onnx"
-    copy.write_bytes(model.read_bytes())
-    copy.with_suffix(".json").write_bytes(model.with_suffix(".json").read_bytes())
-    done = lungseg("evaluate", copy, run / "cases.csv", "-o", tmp_path / "scores", "--changes", "--card", "--source", "south")
-    assert done.exit_code == 0, done.output
-    assert "| mirrored |" in done.stdout
-    assert '"scores": {\n    "south": {\n      "cases": 2,' in copy.with_suffix(".json").read_text()
-
-
-def test_evaluate_needs_a_case(run, model, tmp_path) -> None:
-    done = lungseg("evaluate", model, run / "cases.csv", "-o", tmp_path, "--split", "test", "--source", "north", "--source", "east")
-    assert done.exit_code == 2
-    assert done.stderr == f"Error: {run / 'cases.csv'}: there is no case of split 'test' and source north, east.\n"
 
 
 def test_settings_come_from_a_file_and_flags_overrule_it(films, tmp_path) -> None:
@@ -155,13 +160,15 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on(films, tmp_path, monkeypatc
     [
         (("--epochs", 1), "{run}: the folder holds a run already; choose another folder, or resume it."),
         (("--resume", "--epochs", 20), "{run}: a run goes on with the settings it began with; give --resume without other settings."),
+        (("--recipe", "r9"), "there is no recipe 'r9'; there are {recipes}."),
+        (("--recipe", "cxr", "--settings", "s.toml"), "--recipe and --settings both say how to train; give one of them."),
         (("--size", 100), "size 100 is not a multiple of 32, as depth 6 needs; change one of them."),
     ],
 )
 def test_wrong_use_is_said_in_a_sentence(run, films, arguments, words) -> None:
     done = lungseg("train", films, "-o", run, *arguments)
     assert done.exit_code == 2
-    assert done.stderr == f"Error: {words.format(run=run)}\n"
+    assert done.stderr == f"Error: {words.format(run=run, recipes=', '.join(recipes()))}\n"
 
 
 def test_there_must_be_a_run_to_resume(films, tmp_path) -> None:
@@ -186,7 +193,7 @@ def test_help_has_a_flag_with_words_for_every_setting(monkeypatch) -> None:
         assert f"{meaning} [{said}]" in shown
 
 
-@pytest.mark.parametrize("command", ["train", "export", "evaluate"])
+@pytest.mark.parametrize("command", ["train", "export"])
 def test_every_command_shows_an_example(command) -> None:
     assert f"Example: lungseg {command} " in " ".join(lungseg(command, "--help").output.split())
 
@@ -196,14 +203,3 @@ def test_without_the_extra_it_is_said_what_to_install(monkeypatch) -> None:
     with pytest.raises(UsageError) as refused:
         cli_training._training("fit")
     assert str(refused.value) == "training needs the library lungseg.train.fit; install it with `pip install 'lungseg[train]'`."
-
-
-def test_evaluate_needs_no_torch(films, tmp_path) -> None:
-    code = (
-        "import sys\nfor name in ('torch', 'lightning', 'monai', 'onnx'): sys.modules[name] = None\n"
-        "from lungseg.cli import app\napp(sys.argv[1:])"
-    )
-    arguments = ("evaluate", write_tiny_model(tmp_path), films, "-o", tmp_path / "scores", "--source", "south", "--split", "all")
-    done = subprocess.run([sys.executable, "-c", code, *map(os.fspath, arguments)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "| south | 4 |" in done.stdout

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lungseg.draw import CAPTION, GAP, contour, display, montage, outline_width, overlay
+from lungseg.draw import CAPTION, GAP, contour, display, fitted, grey, montage, outline_width, overlay, painted
 from lungseg.errors import UsageError
 from lungseg.geometry import Geometry
 from lungseg.image import Image
@@ -96,6 +96,40 @@ def test_lungs_are_tinted_by_the_stated_formula_and_outlined_in_their_colours(ch
         rim[core] = False
         assert rim.sum() > 60
         assert (picture[rim] == label.colour).all()
+
+
+def test_both_lungs_may_have_one_colour(chest):
+    image, truth = chest
+    red = overlay(image, truth, colour=(255, 0, 0))
+    both = image.with_labels((truth.labels > 0).astype(np.uint8))
+    plain = overlay(image, both).astype(int)
+    lungs = truth.labels > 0
+    np.testing.assert_array_equal(red[~lungs], grey(image)[~lungs])
+    core = np.s_[11:29, 9:23]
+    np.testing.assert_array_equal(red[core][..., 0], np.rint(0.75 * image.pixels[core] + 0.25 * 255))
+    np.testing.assert_array_equal(red[core][..., 1], np.rint(0.75 * image.pixels[core]))
+    outlined = (plain == RIGHT_LUNG.colour).all(axis=2)
+    np.testing.assert_array_equal((red == (255, 0, 0)).all(axis=2), outlined)
+
+
+def test_label_maps_are_painted_in_the_colours_of_their_labels(chest):
+    picture = painted(chest[1].labels)
+    assert (picture.shape, picture.dtype) == ((48, 64, 3), np.uint8)
+    assert [tuple(picture[place].tolist()) for place in ((0, 0), (12, 10), (12, 50))] == [
+        (0, 0, 0),
+        RIGHT_LUNG.colour,
+        LEFT_LUNG.colour,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((400, 200), (100, 50)), ((50, 80), (62, 100)), ((3, 900), (1, 100)), ((100, 100), (100, 100))]
+)
+def test_a_fitted_picture_keeps_its_proportions(shape, expected):
+    picture = np.full((*shape, 3), (10, 20, 30), np.uint8)
+    small = fitted(picture, 100)
+    assert (small.shape, small.dtype) == ((*expected, 3), np.uint8)
+    assert (small == (10, 20, 30)).all()
 
 
 def test_drawing_changes_neither_the_image_nor_the_segmentation(chest):

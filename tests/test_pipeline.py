@@ -17,6 +17,7 @@ from lungseg.geometry import Geometry
 from lungseg.image import Image
 from lungseg.phantom import radiograph_phantom
 from lungseg.pipeline import Segmenter, segment
+from lungseg.prepare import USUAL_TILT, tilt
 from lungseg.scores import dice
 from tiny_model import SIZE, dark_ellipses, write_tiny_model
 
@@ -164,21 +165,48 @@ class _LeftBorder:
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         self.seen.append(batch)
-        probabilities = np.zeros((1, 3, *batch.shape[2:]), np.float32)
+        probabilities = np.zeros((len(batch), 3, *batch.shape[2:]), np.float32)
         probabilities[:, 1, :, :8] = self.sureness
         probabilities[:, 0] = 1 - probabilities[:, 1]
         return probabilities
 
 
-@pytest.mark.parametrize(("sureness", "looks"), [(0.99, 1), (0.9, 2)])
-def test_in_doubt_the_mirrored_picture_is_looked_at_too(model: Path, monkeypatch: pytest.MonkeyPatch, sureness: float, looks: int) -> None:
+@pytest.mark.parametrize(("sureness", "pictures"), [(0.99, 1), (0.9, 3)])
+def test_in_doubt_the_network_looks_again_and_in_a_mirror(
+    model: Path, monkeypatch: pytest.MonkeyPatch, sureness: float, pictures: int
+) -> None:
     brighter_to_the_right = np.tile(np.arange(200, dtype=np.uint8), (160, 1))
     segmenter, network = Segmenter(model), _LeftBorder(model, sureness)
     monkeypatch.setattr(segmenter, "_predictor", network)
     found = segmenter.infer(segmenter.read(brighter_to_the_right))
-    assert len(network.seen) == looks
-    if looks == 2:
-        np.testing.assert_array_equal(network.seen[1], network.seen[0][..., ::-1])
+    seen = np.concatenate(network.seen)
+    assert len(seen) == pictures
+    if pictures == 3:
+        np.testing.assert_array_equal(seen[1], seen[0])
+        np.testing.assert_array_equal(seen[2], seen[0][..., ::-1])
         np.testing.assert_allclose(found[1, :, :8], sureness / 2)
         np.testing.assert_allclose(found[2, :, -8:], sureness / 2)
         np.testing.assert_allclose(found.sum(axis=0), 1)
+
+
+def _turned_clockwise(pixels: np.ndarray, degrees: float) -> np.ndarray:
+    rows, columns = pixels.shape
+    matrix = cv2.getRotationMatrix2D(((columns - 1) / 2, (rows - 1) / 2), -degrees, 1)
+    return cv2.warpAffine(pixels, matrix, (columns, rows), borderMode=cv2.BORDER_REPLICATE)
+
+
+def test_a_tilted_thorax_is_set_upright_and_its_mask_turned_back(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter, seen = Segmenter(model), []
+
+    class Watched(predict.Predictor):
+        def __call__(self, batch: np.ndarray) -> np.ndarray:
+            seen.append(batch)
+            return super().__call__(batch)
+
+    monkeypatch.setattr(segmenter, "_predictor", Watched(model))
+    result = segmenter(_turned_clockwise(dark_ellipses(), 12))
+    assert [len(batch) for batch in seen] == [1, 2]
+    dark = seen[1][0, 0] < 0
+    sides = np.arange(SIZE[1]) < SIZE[1] // 2
+    assert tilt(dark & sides, dark & ~sides, (160, 200)) + USUAL_TILT == pytest.approx(-USUAL_TILT, abs=3)
+    assert dice(_turned_clockwise((truth() > 0).astype(np.uint8), 12), result.mask > 0) > 0.95

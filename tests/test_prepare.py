@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
-from lungseg.prepare import is_negative, restore, standardise, stretch, to_network
+from lungseg.prepare import USUAL_TILT, is_negative, restore, standardise, stretch, tilt, to_network, turn
 
 CLIP = (0.5, 99.5)
 
@@ -78,3 +79,32 @@ def test_a_negative_is_told_by_what_surrounds_the_lungs() -> None:
     assert not is_negative(far, lungs)
     assert not is_negative(picture, np.zeros_like(lungs))
     assert not is_negative(picture, np.ones_like(lungs))
+
+
+def _lungs() -> tuple[np.ndarray, np.ndarray]:
+    drawn = np.zeros((2, 256, 256), np.uint8)
+    cv2.ellipse(drawn[0], (80, 130), (30, 80), 0, 0, 360, 1, -1)
+    cv2.ellipse(drawn[1], (176, 130), (30, 80), 0, 0, 360, 1, -1)
+    return drawn[0], drawn[1]
+
+
+@pytest.mark.parametrize("shape", [(256, 256), (256, 512), (600, 256)])
+@pytest.mark.parametrize("degrees", [-15, 7, 15])
+def test_the_tilt_is_what_the_thorax_was_turned_by(shape: tuple[int, int], degrees: float) -> None:
+    upright = _lungs()
+    right, left = (turn(lung.astype(np.float32), degrees, shape, 0) > 0.5 for lung in upright)
+    assert tilt(upright[0] > 0, upright[1] > 0, shape) == pytest.approx(-USUAL_TILT, abs=0.01)
+    assert tilt(right, left, shape) + USUAL_TILT == pytest.approx(degrees, abs=0.1)
+
+
+def test_one_lung_or_round_lungs_have_no_tilt() -> None:
+    right, left = _lungs()
+    assert tilt(right > 0, np.zeros((256, 256), bool), (256, 256)) == 0
+    assert tilt(right > 0, left > 0, (40, 300)) == 0  # lying on their sides
+
+
+def test_a_turn_there_and_back_leaves_what_stayed_inside() -> None:
+    lung = _lungs()[0].astype(np.float32)
+    back = turn(turn(lung, 12, (300, 200), 0), -12, (300, 200), 0)
+    assert np.abs(back - lung).mean() < 0.01
+    assert turn(lung, 12, (300, 200), 7)[0, 0] == 7

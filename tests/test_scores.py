@@ -63,6 +63,23 @@ def test_the_border_of_the_image_is_an_outline() -> None:
     np.testing.assert_array_equal(scores.outline(np.ones((4, 5))), ring)
 
 
+def test_the_outline_of_no_pixel_has_none() -> None:
+    assert scores.outline(np.zeros((3, 4))).sum() == 0
+    assert scores.outline(np.zeros((0, 4))).shape == (0, 4)
+
+
+def test_area_error_is_signed_and_of_the_truth() -> None:
+    assert scores.Counts(tp=6, fp=1, fn=2, tn=0).area_error == -1 / 8
+    assert scores.Counts(tp=6, fp=4, fn=2, tn=0).area_error == 2 / 8
+    assert scores.Counts(tp=0, fp=0, fn=0, tn=9).area_error == 0
+    assert scores.Counts(tp=0, fp=1, fn=0, tn=9).area_error == math.inf
+    assert scores.Counts(tp=0, fp=0, fn=4, tn=9).area_error == -1
+
+
+def figures(distances: scores.SurfaceDistances) -> tuple[float, float, float]:
+    return distances.hd, distances.hd95, distances.assd
+
+
 def test_distances_of_shifted_squares() -> None:
     a = np.zeros((40, 40), bool)
     b = a.copy()
@@ -70,15 +87,47 @@ def test_distances_of_shifted_squares() -> None:
     b[10:20, 13:23] = True
     distances = scores.surface_distances(a, b)
     assert distances.hd == distances.hd95 == 3.0
+    assert (distances.there.size, distances.back.size) == (36, 36)
     assert scores.surface_distances(a, b, (7.0, 0.5)).hd == 1.5
-    assert scores.surface_distances(a, a) == scores.SurfaceDistances(0.0, 0.0, 0.0)
+    assert scores.surface_distances(a, b, (0.5, 0.5)).hd == 1.5
+    same = scores.surface_distances(a, a)
+    assert (*figures(same), same.nsd(0)) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_nsd_counts_what_is_no_farther_than_the_tolerance() -> None:
+    """Two lines of five pixels; of each, three lie 1 away, and the others 2 and 3."""
+    a, b = np.zeros((9, 9), bool), np.zeros((9, 9), bool)
+    a[2, 2:7] = True
+    b[3, 2:7] = True
+    b[3, 5:7] = False
+    distances = scores.surface_distances(a, b)
+    assert sorted(distances.there) == [1, 1, 1, math.sqrt(2), math.sqrt(5)]
+    assert list(distances.back) == [1, 1, 1]
+    assert [distances.nsd(t) for t in (0.5, 1, 2, 3)] == [0, 6 / 8, 7 / 8, 1]
+
+
+def test_a_distance_that_is_the_tolerance_but_for_rounding_is_within() -> None:
+    a, b = np.zeros((9, 40), bool), np.zeros((9, 40), bool)
+    a[4, 4], b[4, 7] = True, True
+    assert 3 * 0.1 > 0.3
+    assert scores.surface_distances(a, b, (0.1, 0.1)).nsd(0.3) == 1
 
 
 def test_distances_of_empty_masks() -> None:
     empty, full = np.zeros((8, 8), bool), np.ones((8, 8), bool)
-    assert scores.surface_distances(empty, empty) == scores.SurfaceDistances(0.0, 0.0, 0.0)
-    assert scores.surface_distances(empty, full) == scores.SurfaceDistances(math.inf, math.inf, math.inf)
-    assert scores.surface_distances(full, empty).assd == math.inf
+    none = scores.surface_distances(empty, empty)
+    assert (*figures(none), none.nsd(1)) == (0, 0, 0, 1)
+    for pair in ((empty, full), (full, empty)):
+        one = scores.surface_distances(*pair)
+        assert (*figures(one), one.nsd(3)) == (math.inf, math.inf, math.inf, 0)
+
+
+def test_distances_are_exact_on_large_masks() -> None:
+    a, b = np.zeros((1500, 1800), bool), np.zeros((1500, 1800), bool)
+    a[0, 0], b[1499, 1799], b[1200, 1599] = True, True, True
+    distances = scores.surface_distances(a, b)
+    assert list(distances.there) == [math.hypot(1200, 1599)]
+    assert list(distances.back) == [math.hypot(1200, 1599), math.hypot(1499, 1799)]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -96,5 +145,17 @@ def test_agrees_with_monai(spacing: tuple[float, float]) -> None:
         assert ours.hd == pytest.approx(float(metrics.compute_hausdorff_distance(a, b, **kwargs)), abs=1e-4)
         assert ours.hd95 == pytest.approx(float(metrics.compute_hausdorff_distance(a, b, percentile=95, **kwargs)), abs=1e-4)
         assert ours.assd == pytest.approx(float(metrics.compute_average_surface_distance(a, b, symmetric=True, **kwargs)), abs=1e-4)
-        assert scores.dice(truth, prediction) == pytest.approx(float(metrics.compute_dice(a, b)), abs=1e-6)
-        assert scores.count(truth, prediction).iou == pytest.approx(float(metrics.compute_iou(a, b)), abs=1e-6)
+        for tolerance in (1.0, 2.0, 3.0):
+            theirs = float(metrics.compute_surface_dice(a, b, [tolerance], **kwargs))
+            assert ours.nsd(tolerance) == pytest.approx(theirs, abs=1e-4)
+        counts = scores.count(truth, prediction)
+        assert counts.dice == pytest.approx(float(metrics.compute_dice(a, b)), abs=1e-6)
+        assert counts.iou == pytest.approx(float(metrics.compute_iou(a, b)), abs=1e-6)
+        table = metrics.get_confusion_matrix(a, b)
+        for name, value in (
+            ("accuracy", counts.accuracy),
+            ("precision", counts.precision),
+            ("sensitivity", counts.recall),
+            ("specificity", counts.specificity),
+        ):
+            assert value == pytest.approx(float(metrics.compute_confusion_matrix_metric(name, table)), abs=1e-4)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lungseg import cli_training
+from lungseg import cli_dataset, cli_evaluate, cli_training
 from lungseg.errors import InputError, LungsegError, ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -181,7 +181,9 @@ def info(
     typer.echo("Versions\n  " + ", ".join(f"{name} {version}" for name, version in known["versions"].items()))
 
 
+cli_dataset.add_to(app)
 cli_training.add_to(app)
+cli_evaluate.add_to(app)
 
 
 def _what_there_is() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The commands of those who train: train, export, evaluate. `lungseg.cli` puts them on the command line."""
+"""The commands of those who train: train, export. `lungseg.cli` puts them on the command line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Annotated, Any, get_origin
 import typer
 
 from lungseg.errors import UsageError
-from lungseg.train.settings import Settings, describe, read_settings
+from lungseg.train.settings import Settings, describe, read_recipe, read_settings
 
+FAILED = 1
+"""Exit status where some cases could not be used."""
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT, as shells have it."""
 
@@ -23,7 +25,6 @@ def add_to(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
     app.command()(with_settings(train))
     app.command()(export)
-    app.command()(evaluate)
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -51,30 +52,63 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 def train(
     cases: Cases,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="Folder of the run.")],
-    settings: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML of settings; flags overrule it.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Settings that come with the package, such as r5-unet-128-laptop.")
+    ] = None,
+    settings: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML of settings; flags overrule it, or the recipe.")] = None,
+    show_augmented: Annotated[
+        int | None, typer.Option(metavar="N", help="Do not train, but draw N cases into RUN as the network would see them.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN, from its last epoch.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     given: dict[str, Any] | None = None,
 ) -> None:
     """Train a network on images with lung masks. Needs the `train` extra.
 
-    Leaves in RUN the settings, the cases with their split, metrics.csv, best.ckpt and last.ckpt.
+    Leaves in RUN the settings, the cases with their split, figures and curves, the weights, the model, its predictions, and montages.
 
-    Example: lungseg train data/cxr -o runs/mine --net unetpp --width 12 --epochs 40
+    Example: lungseg train data/cxr -o runs/mine --recipe r5-unet-128-laptop --epochs 10
     """
-    fit_module = _training("fit")
-    if resume and (given or settings):
-        raise UsageError("a run goes on with the settings it began with", where=output, cure="give --resume without other settings")
-    file = output / "settings.toml" if resume else settings
-    if resume and file is not None and not file.is_file():
-        raise UsageError("there is no run to resume", where=output, cure="give the folder of a run that was stopped")
-    chosen = replace(read_settings(file) if file else Settings(), **given or {})
+    fit = _training("fit")
+    chosen = _settings(output, recipe, settings, given or {}, resume=resume)
+    known = _read_cases(cases)
+    if show_augmented is not None:
+        from lungseg.write import make_folder
+
+        make_folder(output)
+        training, _ = fit.both_sides(fit.assign(known, chosen), chosen)
+        picture = output / "augmented.png"
+        _training("show").write_augmented(fit.arrays(training, chosen), show_augmented, picture)
+        typer.echo(f"{picture}, with the numbers of each sample in {picture.with_suffix('.jsonl')}")
+        return
     try:
-        best = fit_module.fit(_read_cases(cases), output, chosen, resume=resume, progress=not quiet)
+        best = fit.fit(known, output, chosen, resume=resume, progress=not quiet)
+        if not fit.is_first():  # of several processes one speaks
+            return
+        finished = _training("finish").finish(output)
     except KeyboardInterrupt:
         typer.echo("Stopped. With --resume in place of the settings, the run goes on from its last whole epoch.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     typer.echo(f"Best weights: {best}")
+    typer.echo(f"Model: {finished.model}")
+    typer.echo(f"Mean Dice of the {finished.split} cases: {finished.dice:.4f}")
+    for sentence in finished.failed:
+        typer.echo(f"Left out: {sentence}", err=True)
+    if finished.failed:
+        raise typer.Exit(FAILED)
+
+
+def _settings(output: Path, recipe: str | None, file: Path | None, given: dict[str, Any], *, resume: bool) -> Settings:
+    """The settings of a run: those it began with, or those of recipe or file, overruled by the flags that were given."""
+    if resume:
+        if given or file or recipe:
+            raise UsageError("a run goes on with the settings it began with", where=output, cure="give --resume without other settings")
+        if not (output / "settings.toml").is_file():
+            raise UsageError("there is no run to resume", where=output, cure="give the folder of a run that was stopped")
+        return read_settings(output / "settings.toml")
+    if recipe and file:
+        raise UsageError("--recipe and --settings both say how to train", cure="give one of them")
+    return replace(read_recipe(recipe) if recipe else read_settings(file) if file else Settings(), **given)
 
 
 def export(
@@ -89,35 +123,6 @@ def export(
     exported = _training("export").export(checkpoint, output, about=about)
     typer.echo(f"{exported.model} ({exported.model.stat().st_size / 1e6:.2f} MB) and {exported.card}")
     typer.echo(f"Largest difference to torch: {exported.largest_difference:.5f} in probability")
-
-
-def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Embedded model, or an .onnx file.")],
-    cases: Cases,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for scores and pictures.")],
-    split: Annotated[str, typer.Option(help="Which split of the CSV to score; 'all' for every case.")] = "validation",
-    source: Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")] = None,
-    changes: Annotated[bool, typer.Option("--changes", help="Also change the pictures, and see whether the masks stay.")] = False,
-    card: Annotated[bool, typer.Option("--card", help="Enter the scores into the model's card.")] = False,
-) -> None:
-    """Score a model on images with known masks, as users run it and at the input's own resolution.
-
-    Leaves in OUT scores.csv, scores.md and worst.png (truth yellow). A folder of data sets is split as `lungseg train` splits it.
-
-    Example: lungseg evaluate cxr runs/mine/cases.csv -o scores
-    """
-    from lungseg.datasets import split_by_patient
-    from lungseg.evaluate import evaluate as run
-
-    known = _read_cases(cases)
-    if split != "all":
-        defaults = Settings()
-        known = [case for case in split_by_patient(known, validation=defaults.validation, seed=defaults.seed) if case.split == split]
-    if source:
-        known = [case for case in known if case.source in source]
-    if not known:
-        raise UsageError(f"there is no case of split {split!r}" + (f" and source {', '.join(source)}" if source else ""), where=cases)
-    typer.echo(run(model, known, output, changed=changes, enter=card))
 
 
 def _read_cases(path: Path) -> list[Any]:

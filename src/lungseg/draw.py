@@ -1,4 +1,4 @@
-"""The only drawer: grey for the screen, lungs tinted and outlined on it, and sheets of such tiles."""
+"""The only drawer: grey for the screen, lungs tinted and outlined on it, label maps in colour, and sheets of such tiles."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from lungseg.errors import UsageError
 from lungseg.image import Image, Segmentation
-from lungseg.labels import LUNGS
+from lungseg.labels import LABELS, LUNGS
 
 Picture = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+"""Red, green, blue, each 0 to 255."""
 
 WINDOW: Final = (0.5, 99.5)
 """Percentiles that become black and white where an image is deeper than 8 bits."""
@@ -58,11 +60,28 @@ def contour(mask: NDArray[Any], width: int) -> NDArray[np.bool_]:
     return np.asarray(inside > core)
 
 
-def overlay(image: Image, segmentation: Segmentation, *, opacity: float = OPACITY) -> Picture:
-    """Red, green, blue (rows, columns, 3): the image as `display` shows it, its lungs tinted and outlined in the colours of their labels.
+def grey(image: Image) -> Picture:
+    """Red, green, blue (rows, columns, 3), all equal: the image as `display` shows it."""
+    return np.repeat(display(image)[..., np.newaxis], 3, axis=2)
+
+
+def painted(labels: NDArray[Any]) -> Picture:
+    """Red, green, blue (rows, columns, 3): a label map (rows, columns) in the colours of its labels, on black."""
+    return np.array([label.colour for label in LABELS], np.uint8)[labels]
+
+
+def fitted(picture: Picture, side: int) -> Picture:
+    """A picture (rows, columns, 3), resized so that its longer side has `side` pixels."""
+    rows, columns = (max(1, round(length * side / max(picture.shape[:2]))) for length in picture.shape[:2])
+    return np.asarray(cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def overlay(image: Image, segmentation: Segmentation, *, opacity: float = OPACITY, colour: Colour | None = None) -> Picture:
+    """Red, green, blue (rows, columns, 3): the image as `display` shows it, its lungs tinted and outlined in the colours of their labels,
+    or both in the one `colour` that is given.
 
     Outside the lungs a pixel keeps its grey g in all three channels. Inside it becomes (1 - opacity) g + opacity c, rounded, for the
-    label's colour c; on the outline, `outline_width` pixels wide and within the lung, it is c.
+    lung's colour c; on the outline, `outline_width` pixels wide and within the lung, it is c.
 
     Raises:
         UsageError: the segmentation has another shape than the image, or the opacity is outside 0 to 1.
@@ -71,7 +90,7 @@ def overlay(image: Image, segmentation: Segmentation, *, opacity: float = OPACIT
         raise UsageError(f"a segmentation of shape {segmentation.labels.shape} is not one of an image of shape {image.pixels.shape}")
     if not 0.0 <= opacity <= 1.0:
         raise UsageError(f"opacity is between 0 and 1, not {opacity}")
-    picture = np.repeat(display(image)[..., np.newaxis], 3, axis=2)
+    picture = grey(image)
     width = outline_width(image.geometry.shape)
     for label in LUNGS:
         left, top, columns, rows = cv2.boundingRect((segmentation.labels == label.number).view(np.uint8))
@@ -80,10 +99,11 @@ def overlay(image: Image, segmentation: Segmentation, *, opacity: float = OPACIT
         window = np.s_[top : top + rows, left : left + columns]
         inside = segmentation.labels[window] == label.number
         part = picture[window]
-        tones = np.arange(256)[:, None] * (1 - opacity) + opacity * np.array(label.colour)
+        paint = colour or label.colour
+        tones = np.arange(256)[:, None] * (1 - opacity) + opacity * np.array(paint)
         tinted = cv2.LUT(part, np.rint(tones).astype(np.uint8)[None])
         cv2.copyTo(tinted, inside.view(np.uint8), part)
-        part[contour(inside, width)] = label.colour
+        part[contour(inside, width)] = paint
     return picture
 
 

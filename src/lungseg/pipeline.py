@@ -19,7 +19,7 @@ from lungseg.image import Array, Image
 from lungseg.judge import judge
 from lungseg.measure import confidence, measure
 from lungseg.predict import Predictor
-from lungseg.prepare import is_negative, restore, to_network
+from lungseg.prepare import centred, is_negative, restore, tilt, to_network, turn
 from lungseg.read import read
 from lungseg.result import Result
 
@@ -33,9 +33,18 @@ Seconds = dict[str, float]
 MIRRORED_CHANNELS = (0, 2, 1)
 """Background, left lung, right lung: what the channels are in a mirror."""
 
+OUTSIDE = (1.0, 0.0, 0.0)
+"""What the channels are beyond the picture."""
+
 SECOND_LOOK = 0.975
-"""Below this confidence of the network's own output, on its own grid, the mirrored picture is looked at too and both are averaged. Of the
-validation patients (`docs/models.md`) that is a quarter of the diseased adults and half of the children, and next to none elsewhere."""
+"""Below this confidence of the network's own output, on its own grid, it looks again, at the thorax set upright and at its mirror image. Of
+the validation patients (`docs/models.md`) that is a quarter of the diseased adults and half of the children, and next to none elsewhere."""
+
+TILTED = 4.0
+"""Degrees; where the thorax lies more askew than this, the network looks again too."""
+
+ASKEW = 1.0
+"""Degrees; less is not worth a resampling."""
 
 
 def _doubtful(probabilities: NDArray[np.float32]) -> bool:
@@ -114,7 +123,7 @@ class Segmenter:
     def infer(self, image: Image, *, seconds: Seconds | None = None) -> NDArray[np.float32]:
         """Second stage: probabilities (3, rows, columns) on the network's grid: background, right, left lung.
 
-        A negative is put right, and where the network is in doubt it looks again, in a mirror.
+        A negative is put right, and where the network is in doubt or the thorax askew, it looks again, at the thorax set upright.
         """
         with _timed("prepare", seconds):
             batch = to_network(image.pixels, self.card.input_size, self.card.clip)[np.newaxis]
@@ -124,10 +133,19 @@ class Segmenter:
                 # The network has seen negatives, but it is steadier on what it has seen most.
                 batch = -batch
                 probabilities = self._predictor(batch)[0]
-            if _doubtful(probabilities):
-                mirrored = self._predictor(np.ascontiguousarray(batch[..., ::-1]))[0]
-                probabilities = (probabilities + mirrored[MIRRORED_CHANNELS, :, ::-1]) / 2
+            right, left = probabilities[1:] >= self.card.threshold
+            degrees = tilt(right, left, image.geometry.shape)
+            if abs(degrees) > TILTED or _doubtful(probabilities):
+                probabilities = self._look_again(batch[0, 0], degrees, image.geometry.shape)
         return probabilities
+
+    def _look_again(self, picture: NDArray[np.float32], degrees: float, shape: tuple[int, int]) -> NDArray[np.float32]:
+        """Probabilities (3, rows, columns) from the mean of two looks, at the thorax set upright and at its mirror image."""
+        askew = abs(degrees) > ASKEW
+        upright = centred(turn(picture, -degrees, shape, float(picture.min()))) if askew else picture
+        plain, mirrored = self._predictor(np.stack([upright, upright[:, ::-1]])[:, np.newaxis])
+        mean = (plain + mirrored[MIRRORED_CHANNELS, :, ::-1]) / 2
+        return np.stack([turn(plane, degrees, shape, fill) for plane, fill in zip(mean, OUTSIDE, strict=True)]) if askew else mean
 
     def finish(self, image: Image, probabilities: NDArray[np.float32], *, dilate: float = 0.0, seconds: Seconds | None = None) -> Result:
         """Third stage: the result of what `infer` gave, on the image's grid. Its `seconds` are those passed in and its own."""

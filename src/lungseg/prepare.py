@@ -47,9 +47,13 @@ def standardise(pixels: Array, clip: tuple[float, float]) -> Float:
     So any linear change of contrast and brightness leaves the network's input as it was. An image whose percentiles coincide gives
     zeros.
     """
-    scaled = window(pixels, clip)
-    standardised: Float = (scaled - scaled.mean()) / (scaled.std() + np.float32(1e-6))
-    return standardised
+    return centred(window(pixels, clip))
+
+
+def centred(pixels: Float) -> Float:
+    """Pixels with mean 0 and deviation 1; zeros where all are equal."""
+    result: Float = (pixels - pixels.mean()) / (pixels.std() + np.float32(1e-6))
+    return result
 
 
 def to_network(pixels: Array, size: tuple[int, int], clip: tuple[float, float]) -> Float:
@@ -71,6 +75,59 @@ def is_negative(picture: Float, lungs: NDArray[np.bool_]) -> bool:
         return False
     around = cv2.dilate(lungs.astype(np.uint8), np.ones((2 * SURROUNDINGS + 1, 2 * SURROUNDINGS + 1), np.uint8)).astype(bool) & ~lungs
     return bool(around.any() and picture[lungs].mean() - picture[around].mean() > BRIGHTER)
+
+
+SMALLEST_LUNG = 0.01
+"""Share of the picture; the place of a smaller lung says nothing about how the thorax lies."""
+
+LARGEST_TILT = 30.0
+"""Degrees; beyond it the lungs are too round, or too wrong, to say how the thorax lies."""
+
+USUAL_TILT = -1.5
+"""Degrees; the mean of what `tilt` finds in upright films: the right lung is broader below, and its centre lies lower."""
+
+
+def tilt(right: NDArray[np.bool_], left: NDArray[np.bool_], shape: tuple[int, int]) -> float:
+    """By how many degrees a thorax lies turned clockwise in the picture.
+
+    It is the mean of two angles, of the line from lung to lung against the horizontal, and of the lungs' long axes (of inertia) against
+    the vertical, in the image's true proportions; 0 where one lung is missing, or an angle is above `LARGEST_TILT`.
+
+    Args:
+        right: (rows, columns) of the network's grid.
+        left: the same.
+        shape: rows, columns of the image.
+    """
+    lungs = [cv2.moments(lung.view(np.uint8), binaryImage=True) for lung in (right, left)]
+    if min(moments["m00"] for moments in lungs) < SMALLEST_LUNG * right.size:
+        return 0.0
+    height, width = shape[0] / right.shape[0], shape[1] / right.shape[1]
+    (right_x, right_y), (left_x, left_y) = ((m["m10"] / m["m00"] * width, m["m01"] / m["m00"] * height) for m in lungs)
+    line = np.rad2deg(np.arctan2(left_y - right_y, left_x - right_x))
+    # Of a symmetric matrix ((a, b), (b, c)) the long axis lies at atan2(2 b, a - c) / 2 from x; from the vertical the signs turn.
+    axes = [np.arctan2(-2 * m["mu11"] * width * height, m["mu02"] * height**2 - m["mu20"] * width**2) / 2 for m in lungs]
+    axis = np.rad2deg(np.mean(axes))
+    if max(abs(line), abs(axis)) > LARGEST_TILT:
+        return 0.0
+    return float((line + axis) / 2) - USUAL_TILT
+
+
+def turn(plane: Float, degrees: float, shape: tuple[int, int], fill: float) -> Float:
+    """A plane (rows, columns) of the network's grid, turned clockwise about its centre in the image's true proportions.
+
+    Args:
+        plane: (rows, columns).
+        degrees: of the turn; the negative of it is the way back.
+        shape: rows, columns of the image.
+        fill: what comes in from outside.
+    """
+    rows, columns = plane.shape
+    ratio = (shape[1] / columns) / (shape[0] / rows)
+    sine, cosine = np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees))
+    linear = np.array([[cosine, -sine / ratio], [sine * ratio, cosine]])
+    centre = np.array([(columns - 1) / 2, (rows - 1) / 2])
+    matrix = np.column_stack([linear, centre - linear @ centre])
+    return np.asarray(cv2.warpAffine(plane, matrix, (columns, rows), borderMode=cv2.BORDER_CONSTANT, borderValue=fill), np.float32)
 
 
 def restore(plane: Float, shape: tuple[int, int]) -> Float:

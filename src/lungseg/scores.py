@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ Mask = NDArray[Any]
 
 CHUNK = 1 << 17
 """Distances held at a time; a megabyte of them stays in the cache."""
+
+ROUNDING = 1e-6
+"""Share by which a distance may exceed a tolerance and still lie within it: five pixels of 0.2 mm are 1 mm, whatever their product is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,15 @@ class Counts:
         """Share of what is not in the truth that the prediction leaves out, 0 to 1."""
         return _ratio(self.tn, self.tn + self.fp)
 
+    @property
+    def area_error(self) -> float:
+        """Area of the prediction less that of the truth, as a share of the truth's: above 0 where the prediction is too large.
+
+        0 for two empty masks, infinite where only the truth is empty.
+        """
+        surplus = self.fp - self.fn
+        return surplus / (self.tp + self.fn) if self.tp + self.fn else math.inf if surplus else 0.0
+
 
 def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else 1.0
@@ -102,27 +115,53 @@ def components(mask: Mask) -> int:
     return cv2.connectedComponents(np.asarray(mask, dtype=bool).view(np.uint8), connectivity=4)[0] - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SurfaceDistances:
-    """Distances between two outlines, in the unit of the spacing; all 0 for two empty masks, infinite where only one is empty.
+    """Distances between two outlines, in the unit of the spacing they were measured with.
+
+    Two empty masks have no distance, and count as equal: hd, hd95 and assd are 0, nsd is 1. Where only one is empty, everything is
+    infinitely far: hd, hd95 and assd are infinite, nsd is 0.
 
     Attributes:
-        hd: Hausdorff distance: how far the farthest outline pixel of either is from the other outline.
-        hd95: the larger of the two directed 95th percentiles (linearly interpolated), as MONAI and the challenges compute it.
-        assd: mean over the outline pixels of both: average symmetric surface distance.
+        there: from each outline pixel of the truth to the nearest of the prediction.
+        back: from each outline pixel of the prediction to the nearest of the truth.
     """
 
-    hd: float
-    hd95: float
-    assd: float
+    there: NDArray[np.float64]
+    back: NDArray[np.float64]
+
+    @property
+    def hd(self) -> float:
+        """Hausdorff distance: how far the farthest outline pixel of either is from the other outline."""
+        return max((float(d.max()) for d in (self.there, self.back) if d.size), default=0.0)
+
+    @property
+    def hd95(self) -> float:
+        """The larger of the two directed 95th percentiles (linearly interpolated), as MONAI and the challenges compute it."""
+        if math.isinf(self.hd):  # between infinite numbers there is nothing to interpolate
+            return math.inf
+        return max((float(np.percentile(d, 95)) for d in (self.there, self.back) if d.size), default=0.0)
+
+    @property
+    def assd(self) -> float:
+        """Mean over the outline pixels of both: average symmetric surface distance."""
+        both = np.concatenate([self.there, self.back])
+        return float(both.mean()) if both.size else 0.0
+
+    def nsd(self, tolerance: float) -> float:
+        """Normalised surface Dice (S. Nikolov et al., arXiv:1809.04430): share of the outline pixels of both that are no farther than
+        `tolerance` from the other outline, 0 to 1. Pixels are counted, as MONAI's `compute_surface_dice` does by default.
+        """
+        within = sum(int(np.count_nonzero(d <= tolerance * (1 + ROUNDING))) for d in (self.there, self.back))
+        return _ratio(within, self.there.size + self.back.size)
 
 
 def surface_distances(truth: Mask, prediction: Mask, spacing: tuple[float, float] = (1.0, 1.0)) -> SurfaceDistances:
     """Distances between the outlines of two masks (rows, columns).
 
     The outline of a mask is its pixels with a neighbour outside, of the four that share an edge; beyond the border of the image is
-    outside. Distances run between pixel centres and are exact. These are the conventions of MONAI's `compute_hausdorff_distance` and
-    `compute_average_surface_distance(symmetric=True)`.
+    outside. Distances run between pixel centres and are exact. These are the conventions of MONAI's `compute_hausdorff_distance`,
+    `compute_average_surface_distance(symmetric=True)` and `compute_surface_dice`. All are had from one pass over each outline.
 
     Args:
         truth: one mask.
@@ -135,30 +174,36 @@ def surface_distances(truth: Mask, prediction: Mask, spacing: tuple[float, float
     a, b = _pair(truth, prediction)
     if a.ndim != 2:
         raise UsageError(f"surface distances are for masks (rows, columns), not of shape {a.shape}")
-    if not a.any() or not b.any():
-        distance = 0.0 if a.any() == b.any() else float("inf")
-        return SurfaceDistances(distance, distance, distance)
-    outline_a, outline_b = outline(a), outline(b)
-    there, back = _nearest(outline_a, outline_b, spacing), _nearest(outline_b, outline_a, spacing)
-    return SurfaceDistances(
-        hd=float(max(there.max(), back.max())),
-        hd95=float(max(np.percentile(there, 95), np.percentile(back, 95))),
-        assd=float(np.concatenate([there, back]).mean()),
-    )
+    x, y, width, height = cv2.boundingRect((a | b).view(np.uint8))
+    box = np.s_[y : y + height, x : x + width]
+    edge_a, edge_b = outline(a[box]), outline(b[box])
+    if not edge_a.any() or not edge_b.any():
+        return SurfaceDistances(*(np.full(np.count_nonzero(edge), np.inf) for edge in (edge_a, edge_b)))
+    return SurfaceDistances(_nearest(edge_a, edge_b, spacing), _nearest(edge_b, edge_a, spacing))
 
 
 def outline(mask: Mask) -> NDArray[np.bool_]:
     """The pixels of a mask (rows, columns) with one of their four neighbours outside it; beyond the image is outside."""
-    inside = np.pad(np.asarray(mask, dtype=bool), 1)
-    core = inside[1:-1, 1:-1]
-    edge: NDArray[np.bool_] = core & ~(inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:])
-    return edge
+    inside = np.ascontiguousarray(mask, dtype=bool).view(np.uint8)
+    if inside.size == 0:
+        return inside.view(np.bool_)
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    core = cv2.erode(inside, cross, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(inside > core)
 
 
 def _nearest(start: NDArray[np.bool_], target: NDArray[np.bool_], spacing: tuple[float, float]) -> NDArray[np.float64]:
-    """From each pixel of `start`, the distance to the nearest of `target`: the least over all columns of the column's nearest.
+    """From each pixel of `start`, the distance to the nearest of `target`."""
+    if spacing[0] != spacing[1]:
+        return _nearest_oblong(start, target, spacing)
+    # OpenCV's distances are exact but for the rounding of 32 bits; between square pixels their squares are whole numbers.
+    pixels = cv2.distanceTransform((~target).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[start].astype(np.float64)
+    return np.asarray(np.sqrt(np.rint(pixels * pixels)) * spacing[0])
 
-    OpenCV's distance transform knows no anisotropic spacing; this is exact for every spacing, and only computed where it is asked for.
+
+def _nearest_oblong(start: NDArray[np.bool_], target: NDArray[np.bool_], spacing: tuple[float, float]) -> NDArray[np.float64]:
+    """The same where rows and columns are not equally far apart, which OpenCV's distance transform does not know: the least over all
+    columns of the column's nearest.
     """
     columns = np.flatnonzero(target.any(axis=0))
     target = target[:, columns]

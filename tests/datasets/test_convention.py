@@ -25,12 +25,14 @@ def mask(*rows: str) -> np.ndarray:
     return np.array([[255 * (letter == "#") for letter in row] for row in rows], np.uint8)
 
 
-TWO = mask(
+TWO_LUNGS = mask(
     ".......................",
     ".##########.##########.",
     ".##########.##########.",
     "...#####.........###...",
 )
+TWO = np.where(TWO_LUNGS == 0, 0, np.where(np.arange(23) < 11, 1, 2)).astype(np.uint8)
+"""The same as labels."""
 
 
 def test_bits_stand_in_the_order_of_the_classes() -> None:
@@ -79,14 +81,14 @@ def test_a_hole_counts_as_width_but_is_not_in_the_band() -> None:
 
 
 def test_sides_of_two_lungs() -> None:
-    sides = label_sides(TWO)
+    sides = label_sides(TWO_LUNGS)
     assert sides.dtype == np.uint8
-    np.testing.assert_array_equal(sides, np.where(TWO == 0, 0, np.where(np.arange(23) < 11, R, L)))
+    np.testing.assert_array_equal(sides, TWO)
 
 
 def test_both_lungs_in_one_half_of_the_picture_are_told_apart() -> None:
     sides = label_sides(mask("###.###......................", "###.###......................"))
-    assert sides[0].tolist() == [R] * 3 + [0] + [L] * 3 + [0] * 22
+    assert sides[0].tolist() == [1] * 3 + [0] + [2] * 3 + [0] * 22
 
 
 def test_small_pieces_join_the_nearer_lung() -> None:
@@ -98,7 +100,7 @@ def test_small_pieces_join_the_nearer_lung() -> None:
             "########....##########",
         )
     )
-    assert sides[0].tolist() == [0] * 5 + [R] + [0] * 11 + [L] + [0] * 4
+    assert sides[0].tolist() == [0] * 5 + [1] + [0] * 11 + [2] + [0] * 4
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_small_pieces_join_the_nearer_lung() -> None:
 )
 def test_a_single_piece_is_cut_at_the_middle_of_the_picture(rows) -> None:
     drawn = mask(*rows)
-    np.testing.assert_array_equal(label_sides(drawn), np.where(drawn == 0, 0, np.where(np.arange(12) < 6, R, L)))
+    np.testing.assert_array_equal(label_sides(drawn), np.where(drawn == 0, 0, np.where(np.arange(12) < 6, 1, 2)))
 
 
 def test_no_lung_has_no_sides() -> None:

@@ -1,9 +1,11 @@
-"""A whole evaluation, with a network of a few weights on a few phantoms."""
+"""A whole evaluation, with networks of a few weights on a few phantoms."""
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +14,10 @@ import numpy as np
 import pytest
 
 from lungseg.datasets import Case, recognise
-from lungseg.errors import OutputError
-from lungseg.evaluate import evaluate
+from lungseg.errors import InputError, ModelError, OutputError, UsageError
+from lungseg.evaluate import evaluate, pictures
 from lungseg.evaluate import run as module
+from lungseg.evaluate.run import name_models
 from lungseg.predict import Predictor
 from phantom_films import write_films
 from tiny_model import write_tiny_model
@@ -33,48 +36,123 @@ def model(tmp_path: Path) -> Path:
     return write_tiny_model(tmp_path)
 
 
-def test_it_leaves_scores_a_table_and_a_sheet_of_the_worst(cases, model, tmp_path) -> None:
-    text = evaluate(model, cases, tmp_path / "deep" / "out")
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_it_leaves_tables_a_sheet_of_the_worst_and_a_page(cases, model, tmp_path) -> None:
+    report = evaluate([model], cases, tmp_path / "deep" / "out")
     out = tmp_path / "deep" / "out"
-    assert sorted(path.name for path in out.iterdir()) == ["scores.csv", "scores.md", "worst.png"]
-    assert (out / "scores.md").read_text() == text + "\n"
-    assert [line.split("|")[1].strip() for line in text.splitlines()[2:]] == ["diseased_adults", "north"]
-    with (out / "scores.csv").open(newline="") as stream:
-        lines = list(csv.DictReader(stream))
+    names = ["patients.csv", "report.html", "scores.csv", "scores.md", "summary.csv", "worst.png"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    assert (out / "scores.md").read_text() == report.text + "\n"
+    assert (report.failures, report.without_mask) == ((), 0)
+    for table in report.text.split("\n\n"):
+        assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == ["diseased_adults", "north"]
+    lines = read_csv(out / "scores.csv")
     assert {(line["source"], line["case"]) for line in lines} == {(case.source, case.case) for case in cases}
+    assert len(read_csv(out / "patients.csv")) == 3 + 1
+    means = {(line["cases"], line["region"], line["metric"]): line["mean"] for line in read_csv(out / "summary.csv")}
+    north = [float(line["dice_left"]) for line in lines if line["source"] == "north"]
+    assert float(means["north", "left", "dice"]) == pytest.approx(np.mean(north), abs=2e-4)
     assert json.loads(model.with_suffix(".json").read_text())["scores"] == {}
     sheet = cv2.imread(str(out / "worst.png"))
     assert sheet.shape == (4 + 2 * (320 + 22 + 4), 4 + 5 * (320 + 4), 3)
 
 
-def test_the_sheet_shows_the_worst_in_order_with_the_truth_in_yellow(cases, model, tmp_path, monkeypatch) -> None:
-    shown: list[tuple[list[np.ndarray], list[str]]] = []
-
-    def montage(tiles, columns, captions):
-        shown.append((tiles, captions))
-        return np.zeros((8, 8, 3), np.uint8)
-
-    monkeypatch.setattr(module, "WORST", 3)
-    monkeypatch.setattr(module, "montage", montage)
-    evaluate(model, cases, tmp_path / "out")
-    with (tmp_path / "out" / "scores.csv").open(newline="") as stream:
-        lines = list(csv.DictReader(stream))
-    ((tiles, captions),) = shown
-    assert [caption.split()[1] for caption in captions] == [line["case"] for line in lines[:3]]
-    assert [float(caption.split()[0]) for caption in captions] == pytest.approx([float(line["dice"]) for line in lines[:3]], abs=6e-4)
-    for tile in tiles:
+def test_the_page_holds_the_tables_and_the_worst_as_pictures(cases, model, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(pictures, "WORST", 3)
+    evaluate([model], cases, tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    worst = [line["case"] for line in read_csv(tmp_path / "out" / "scores.csv")[:3]]
+    assert re.findall(r"<figcaption>[\d.]+ (\S+)</figcaption>", page) == worst
+    codes = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
+    assert len(codes) == 3
+    for code in codes:
+        tile = cv2.imdecode(np.frombuffer(base64.b64decode(code), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
         assert tile.shape == (320, 320, 3)
-        assert (np.abs(tile.astype(int) - module.TRUTH_COLOUR).max(axis=2) < 20).sum() > 200
+        assert (np.abs(tile.astype(int) - pictures.TRUTH_COLOUR).max(axis=2) < 60).sum() > 200
+    assert "Lung masks of tiny" in page
+    assert "human against human, 0.973" in page
+
+
+def test_the_result_does_not_depend_on_the_jobs(cases, model, tmp_path) -> None:
+    evaluate([model], cases, tmp_path / "one", jobs=1)
+    evaluate([model], cases, tmp_path / "three", jobs=3)
+    for name in ("scores.csv", "scores.md", "summary.csv", "patients.csv", "worst.png", "report.html"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "three" / name).read_bytes()
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_scored(cases, model, tmp_path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    report = evaluate([model], [replace(cases[0], image=broken), *cases[1:], replace(cases[0], case="bare", mask=None)], tmp_path / "out")
+    (why,) = report.failures
+    assert why.startswith(f"{broken}: ")
+    assert report.without_mask == 1
+    assert report.text.endswith(f"\n\n1 of 8 cases could not be scored and are left out: {why}")
+    assert len(read_csv(tmp_path / "out" / "scores.csv")) == 7
+    assert str(broken) in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_there_must_be_something_to_score(cases, model, tmp_path) -> None:
+    with pytest.raises(InputError, match="none of the 2 cases has a mask to be judged by; give cases with masks"):
+        evaluate([model], [replace(case, mask=None) for case in cases[:2]], tmp_path / "out")
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    with pytest.raises(InputError, match=f"none of 1 cases could be scored; the first: {broken}: "):
+        evaluate([model], [replace(cases[0], image=broken)], tmp_path / "out")
+
+
+def test_several_models_are_compared_case_by_case(cases, model, tmp_path) -> None:
+    pytest.importorskip("scipy")
+    other = write_tiny_model(tmp_path, name="dull", steepness=0.8)
+    report = evaluate([model, other], cases, tmp_path / "out")
+    out = tmp_path / "out"
+    assert sorted(path.name for path in out.iterdir()) == ["comparison.csv", "dull", "report.html", "scores.md", "tiny"]
+    assert sorted(path.name for path in (out / "dull").iterdir()) == ["patients.csv", "scores.csv", "summary.csv", "worst.png"]
+    lines = read_csv(out / "comparison.csv")
+    assert [(line["cases"], line["metric"], line["first"], line["second"]) for line in lines] == [
+        ("diseased_adults", "Dice", "tiny", "dull"),
+        ("north", "Dice", "tiny", "dull"),
+        ("north", "HD95 (of 1024)", "tiny", "dull"),
+    ]
+    means = {
+        name: np.mean([float(x["dice"]) for x in read_csv(out / name / "scores.csv") if x["source"] == "north"])
+        for name in ("tiny", "dull")
+    }
+    assert float(lines[1]["difference"]) == pytest.approx(means["dull"] - means["tiny"], abs=2e-4)
+    assert report.text.startswith("| cases | metric |")
+    assert "\n\ntiny:\n\n| cases | n |" in report.text
+    assert "\n\ndull:\n\n| cases | n |" in report.text
+    page = (out / "report.html").read_text()
+    assert "<h2>Compared</h2>" in page
+    assert page.count("data:image/jpeg") == 8  # of the first model
+
+
+def test_a_model_that_is_missing_is_noticed_before_the_work(cases, model, tmp_path) -> None:
+    with pytest.raises(ModelError, match="there is no such model file"):
+        evaluate([model, tmp_path / "none.onnx"], cases, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_models_of_one_file_name_are_told_by_their_folders() -> None:
+    assert name_models(["cxr", "a/mine.onnx"]) == {"cxr": "cxr", "mine": "a/mine.onnx"}
+    assert list(name_models(["runs/a/model.onnx", "runs/b/model.onnx"])) == ["a-model", "b-model"]
+    for models in ([], ["cxr", "cxr"]):
+        with pytest.raises(UsageError, match="models to be compared need names of their own; give each model once"):
+            name_models(models)
 
 
 def test_changes_are_measured_when_asked_for(cases, model, tmp_path) -> None:
-    text = evaluate(model, cases[-2:], tmp_path / "out", changed=True)
-    table, changes = text.split("\n\n")
+    report = evaluate([model], cases[-2:], tmp_path / "out", changed=True)
+    table, _, changes = report.text.split("\n\n")
     assert len(table.splitlines()) == 2 + 1
     means = {name.strip(): float(mean) for _, name, mean, *_ in (line.split("|") for line in changes.splitlines()[2:])}
     assert len(means) == 11
     assert means["mirrored"] > 0.95
-    assert (tmp_path / "out" / "scores.md").read_text() == text + "\n"
+    assert "How steady the masks are" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_deep_pictures_are_changed_as_they_are_shown(cases, model, tmp_path, monkeypatch) -> None:
@@ -86,7 +164,7 @@ def test_deep_pictures_are_changed_as_they_are_shown(cases, model, tmp_path, mon
     monkeypatch.setattr(module, "steadiness", steadiness)
     deep = tmp_path / "deep.png"
     cv2.imwrite(str(deep), cv2.imread(str(cases[-1].image), cv2.IMREAD_UNCHANGED).astype(np.uint16) * 257)
-    evaluate(model, [replace(cases[-1], image=deep)], tmp_path / "out", changed=True)
+    evaluate([model], [replace(cases[-1], image=deep)], tmp_path / "out", changed=True)
     (picture,) = given
     assert picture.dtype == np.uint8
     assert (picture.min(), picture.max()) == (0, 255)
@@ -94,15 +172,15 @@ def test_deep_pictures_are_changed_as_they_are_shown(cases, model, tmp_path, mon
 
 def test_scores_are_entered_into_the_card_and_questionable_masks_are_not(cases, model, tmp_path) -> None:
     questionable = replace(cases[-1], source="south", notes="questionable")
-    evaluate(model, [*cases[:-1], replace(cases[-1], notes="questionable"), questionable], tmp_path / "out", enter=True)
+    evaluate([model], [*cases[:-1], replace(cases[-1], notes="questionable"), questionable], tmp_path / "out", enter=True)
     scores = Predictor(model).card.scores
     assert set(scores) == {"diseased_adults", "north"}
     assert {name: entry["cases"] for name, entry in scores.items()} == {"diseased_adults": 2, "north": 5}
     assert set(scores["diseased_adults"]) == {"cases", "truth", "dice", "dice_5th_percentile"}
     assert set(scores["north"]) == {"cases", "truth", "dice", "dice_5th_percentile", "hd95_of_1024_pixels"}
     assert scores["diseased_adults"]["truth"] == "lung and heart"
-    with (tmp_path / "out" / "scores.csv").open(newline="") as stream:
-        dice = [float(line["dice"]) for line in csv.DictReader(stream) if line["source"] == "north" and not line["notes"]]
+    lines = read_csv(tmp_path / "out" / "scores.csv")
+    dice = [float(line["dice"]) for line in lines if line["source"] == "north" and not line["notes"]]
     assert scores["north"]["dice"] == pytest.approx(np.mean(dice), abs=1e-4)
 
 
@@ -110,5 +188,5 @@ def test_a_file_in_place_of_the_folder_is_named(cases, model, tmp_path) -> None:
     taken = tmp_path / "out"
     taken.write_text("mine")
     with pytest.raises(OutputError, match="is a file, and results need a folder"):
-        evaluate(model, cases, taken)
+        evaluate([model], cases, taken)
     assert taken.read_text() == "mine"

@@ -5,53 +5,102 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 
-from lungseg.evaluate import CaseScore, summarise, write_scores
-from lungseg.evaluate.tables import summarise_changes
-
-NAN = float("nan")
-PLAIN = CaseScore("x", "north", "lung", "", 0.95, 0.9, 0.94, 0.96, 0.97, 0.93, 10.0, 1, "ok")
-HEART = replace(PLAIN, case="h", source="adults", convention="lung and heart", dice=0.9, dice_right=NAN, dice_left=NAN, hd95=NAN)
+from lungseg.evaluate.summary import summaries
+from lungseg.evaluate.tables import Table, summarise, summarise_changes, summarise_surely, write_patients, write_scores, write_table
+from made_up_scores import HEART, MASK, PLAIN, scored
 
 
-def rows(text: str) -> dict[str, list[str]]:
-    head, rule, *lines = text.splitlines()
-    assert head == (
-        "| cases | n | Dice | 5th percentile | worst | under 0.90 | right | left | HD95 (of 1024) | worst HD95 | most components "
-        "| to review |"
-    )
-    assert rule == "|---" * 12 + "|"
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {name: values for name, *values in cells}
+def rows(table: Table) -> dict[str, list[str]]:
+    return {name: list(cells) for name, *cells in table.rows}
 
 
 def test_a_source_is_summed_up() -> None:
-    worse = replace(PLAIN, case="y", dice=0.85, dice_right=0.87, dice_left=0.83, hd95=30.0, components=2, verdict="review")
+    assert summarise([PLAIN]).header == (
+        "cases",
+        "n",
+        "Dice",
+        "5th percentile",
+        "worst",
+        "under 0.90",
+        "right",
+        "left",
+        "HD95 (of 1024)",
+        "worst HD95",
+        "most components",
+        "to review",
+    )
+    sides = {"right": replace(MASK, dice=0.87, components=2), "left": replace(MASK, dice=0.83, components=1)}
+    worse = replace(scored("y", 0.85, 30.0), verdict="review", **sides)
     assert rows(summarise([PLAIN, worse])) == {
         "north": ["2", "0.9000", "0.8550", "0.8500", "1", "0.9200", "0.8800", "20.0", "30.0", "2", "1"],
     }
 
 
 def test_sources_questionable_masks_and_what_leaves_the_heart_out_stand_apart() -> None:
-    south = replace(PLAIN, source="south", dice=0.97)
-    questionable = replace(HEART, source="south", notes="questionable", dice=0.5)
+    south = scored("s", 0.97, source="south")
+    questionable = replace(HEART, source="south", notes="questionable")
     table = rows(summarise([PLAIN, south, questionable, HEART]))
     assert list(table) == ["adults", "all that leave the heart out", "north", "south", "south, questionable masks"]
     assert [table[name][0] for name in table] == ["1", "2", "1", "1", "1"]
     assert table["all that leave the heart out"][1] == "0.9600"
     assert table["adults"][5:9] == ["-", "-", "-", "-"]
-    assert table["south, questionable masks"][1] == "0.5000"
+    assert table["south, questionable masks"][1] == "0.9000"
+
+
+def test_how_sure_means_are_and_what_cleaning_does() -> None:
+    table = summarise_surely(summaries([PLAIN, scored("y", 0.85), HEART]))
+    assert table.header[-4:] == ("Dice, not cleaned", "HD95, not cleaned", "pieces", "pieces, not cleaned")
+    assert rows(table) == {
+        "adults": ["1", "1", "0.9000", "0.9000", "-", "-", "0.8900", "-", "2.00", "4.00"],
+        "north": [
+            "2",
+            "2",
+            "0.9000 (0.8500 to 0.9500)",
+            "0.9000",
+            "5.0 pixels (5.0 to 5.0)",
+            "0.800",
+            "0.9400",
+            "8.0 pixels",
+            "2.00",
+            "3.00",
+        ],
+    }
 
 
 def test_the_csv_has_a_line_for_each_case_the_worst_first(tmp_path) -> None:
-    write_scores([PLAIN, HEART, replace(PLAIN, case="z", dice=1.0)], tmp_path / "scores.csv")
+    write_scores([PLAIN, HEART, scored("z", 1.0)], tmp_path / "scores.csv")
     with (tmp_path / "scores.csv").open(newline="") as stream:
         lines = list(csv.DictReader(stream))
     assert [line["case"] for line in lines] == ["h", "x", "z"]
-    assert (lines[0]["hd95"], lines[1]["hd95"], lines[1]["dice"], lines[1]["components"]) == ("nan", "10.0000", "0.9500", "1")
+    assert (lines[0]["hd95"], lines[1]["hd95"], lines[1]["hd95_of_1024"], lines[1]["unit"]) == ("nan", "5.0000", "10.0000", "pixels")
+    assert (lines[1]["dice"], lines[1]["dice_right"], lines[1]["dice_left"], lines[1]["dice_uncleaned"]) == (
+        "0.9500",
+        "0.9700",
+        "0.9300",
+        "0.9400",
+    )
+    assert (lines[0]["components"], lines[0]["components_right"], lines[0]["components_uncleaned"]) == ("2", "1", "4")
+    assert len(lines[0]) == 8 + 4 * 14
+
+
+def test_the_csv_of_patients_has_means_over_their_images(tmp_path) -> None:
+    scores = [scored("a", 0.9, 10, patient="p"), scored("b", 0.8, 30, patient="p"), scored("c", 0.84, patient="q")]
+    write_patients([replace(scores[0], verdict="review"), *scores[1:]], tmp_path / "patients.csv")
+    assert (tmp_path / "patients.csv").read_text().splitlines() == [
+        "source,patient,images,dice,lowest_dice,hd95_of_1024,to_review",
+        "north,q,1,0.8400,0.8400,10.0000,0",
+        "north,p,2,0.8500,0.8000,20.0000,1",
+    ]
+
+
+def test_cells_may_hold_what_parts_others(tmp_path) -> None:
+    assert Table(("a|b", "c"), [("1", "x|y")]).markdown().splitlines() == [r"| a\|b | c |", "|---|---|", r"| 1 | x\|y |"]
+    write_table([{"a": "x,y", "b": 0.12345, "c": float("nan")}], tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text() == 'a,b,c\n"x,y",0.1235,nan\n'
 
 
 def test_changes_are_summed_up() -> None:
-    assert summarise_changes({"negative": [1.0, 0.97, 0.9, 0.98]}).splitlines() == [
+    assert summarise_changes({"negative": [1.0, 0.97, 0.9, 0.98]}).markdown().splitlines() == [
         "| change | mean Dice to the plain mask | 5th percentile | share at 0.97 or more |",
         "|---|---|---|---|",
         "| negative | 0.9625 | 0.9105 | 0.750 |",

@@ -14,7 +14,9 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
-from lungseg.read import read
+from lungseg.phantom import radiograph_phantom
+from lungseg.read import read, read_mask
+from lungseg.write.png import mask_png
 
 
 def save(picture, path: Path, kind: str, **options) -> Path:
@@ -26,7 +28,7 @@ def png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "GIF"])
 def test_grey_of_eight_bits_comes_back_exactly(film, tmp_path, kind):
     path = save(film, tmp_path / "film.dat", kind)  # the ending says nothing
     image = read(path)
@@ -181,7 +183,7 @@ def test_a_page_of_a_single_picture(film, tmp_path):
         read(path, page=2)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "GIF"])
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.999])
 def test_truncated(film, tmp_path, kind, part, capfd):
     path = save(film, tmp_path / "film", kind)
@@ -235,6 +237,7 @@ BOMBS = {
     )
     + b"\0\0\0\0",
     "BMP": b"BM" + struct.pack("<IHHI", 900_000_054, 0, 0, 54) + struct.pack("<IiiHHIIiiII", 40, 30000, 30000, 1, 8, 0, 0, 0, 0, 256, 0),
+    "GIF": b"GIF89a" + struct.pack("<HHBBB", 30000, 30000, 0, 0, 0) + b"," + struct.pack("<HHHHB", 0, 0, 30000, 30000, 0) + b"\x08",
 }
 
 
@@ -262,3 +265,32 @@ def test_images_that_show_nothing(tmp_path):
         read(save(np.zeros((1, 1), np.uint8), tmp_path / "dot.png", "PNG"))
     with pytest.raises(InputError, match=r"blank\.png: every pixel has the same value \(7\)"):
         read(save(np.full((50, 50), 7, np.uint8), tmp_path / "blank.png", "PNG"))
+
+
+def test_a_mask_may_be_of_one_value(tmp_path):
+    path = save(np.zeros((40, 50), np.uint8), tmp_path / "mask.png", "PNG")
+    assert_array_equal(read_mask(path), np.zeros((40, 50)))
+    with pytest.raises(InputError, match=r"every pixel has the same value \(0\)"):
+        read(path)
+
+
+def test_frames_of_a_gif(film, tmp_path):
+    frames = [Pillow.fromarray(picture) for picture in (film, film[::-1])]
+    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(UnsupportedError, match="it holds 2 pages"):
+        read(tmp_path / "film.gif")
+    assert_array_equal(read(tmp_path / "film.gif", page=2).pixels, film[::-1])
+
+
+def test_a_mask_that_the_package_wrote_gives_its_labels(tmp_path) -> None:
+    drawn = radiograph_phantom((96, 128))
+    path = tmp_path / "mask.png"
+    path.write_bytes(mask_png(drawn.truth))
+    assert_array_equal(read_mask(path), drawn.truth.labels)
+
+
+def test_a_mask_with_another_palette_is_read_by_its_greys(tmp_path) -> None:
+    picture = Pillow.fromarray(np.eye(40, dtype=np.uint8))
+    picture.putpalette([255, 255, 255, 0, 0, 0])
+    picture.save(tmp_path / "mask.png")
+    assert_array_equal(read_mask(tmp_path / "mask.png"), 255 * (1 - np.eye(40)))

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from lungseg.datasets.convention import ANYTHING, BACKGROUND, LEFT, MEDIASTINUM, RIGHT, allowed_classes
+from lungseg.errors import UsageError
 from lungseg.phantom import radiograph_phantom
 from lungseg.train import augment
-from lungseg.train.augment import Draw, apply, draw, swap_sides
+from lungseg.train.augment import NONE, Draw, Strength, apply, draw, swap_sides
 
 NEUTRAL = Draw(
     mirror=False,
+    flip=False,
     matrix=np.array([[1, 0, 0], [0, 1, 0]], np.float32),
     bend=np.zeros((2, 4, 4), np.float32),
     fill=0.0,
@@ -197,9 +199,119 @@ def test_obscuring_things_are_painted_in_order_after_the_mirror(picture, allowed
 
 
 def test_a_plain_sample_is_moved_little_and_not_disguised() -> None:
-    wild, plain = (augment.draw(np.random.default_rng(5), plain=share) for share in (0.0, 1.0))
+    wild, plain = (draw(np.random.default_rng(5), Strength(plain=share)) for share in (0.0, 1.0))
     still = np.eye(2, 3)
     assert np.allclose(plain.matrix - still, augment.PLAIN_MOVES * (wild.matrix - still), atol=1e-6)
     assert plain.mirror == wild.mirror
     assert (plain.obscured, plain.shade, plain.equalise, plain.jpeg) == ((), None, None, None)
     assert (plain.blur, plain.noise, plain.coarse, plain.negative) == (0.0, 0.0, 1.0, False)
+
+
+def test_numbers_written_as_json_give_the_same_sample_to_the_last_bit(picture, allowed) -> None:
+    kinds: set[str] = set()
+    for seed in range(120):
+        drawn = draw(np.random.default_rng(seed), Strength(flip=0.5, plain=0.1))
+        again = Draw.from_json(drawn.to_json())
+        for a, b in zip(apply(picture, allowed, drawn, SIZE), apply(picture, allowed, again, SIZE), strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert again.to_json() == drawn.to_json()
+        kinds |= {type(thing).__name__ for thing in again.obscured}
+    assert len(kinds) == 7
+
+
+def test_without_strength_nothing_happens(picture, allowed) -> None:
+    for seed in range(20):
+        grey, sets = apply(picture, allowed, draw(np.random.default_rng(seed), NONE), SIZE)
+        np.testing.assert_allclose(grey, picture / 255, atol=1e-6)
+        np.testing.assert_array_equal(sets, allowed)
+
+
+def only(**strength: float) -> list[Draw]:
+    """What is drawn where nothing else is."""
+    return [draw(np.random.default_rng(seed), replace(NONE, **strength)) for seed in range(400)]
+
+
+def test_rotation_is_in_degrees_and_nothing_else() -> None:
+    turns = [drawn.matrix for drawn in only(rotation=10)]
+    for matrix in turns:
+        np.testing.assert_allclose(matrix[:, :2] @ matrix[:, :2].T, np.eye(2), atol=1e-6)
+        np.testing.assert_array_equal(matrix[:, 2], 0)
+    calm = 0.25**2 / 8 + 7 / 8
+    degrees = [np.rad2deg(np.arctan2(matrix[1, 0], matrix[0, 0])) for matrix in turns]
+    assert np.std(degrees) == pytest.approx(10 * calm**0.5, rel=0.1)
+
+
+@pytest.mark.parametrize(("name", "row"), [("shift_x", 0), ("shift_y", 1)])
+def test_shifts_are_along_their_own_axis(name, row) -> None:
+    shifts = np.array([drawn.matrix - np.eye(2, 3) for drawn in only(**{name: 0.1})])
+    assert shifts[:, row, 2].std() == pytest.approx(0.1 * (7 / 8 + 1 / 128) ** 0.5, rel=0.1)
+    shifts[:, row, 2] = 0
+    assert (shifts == 0).all()
+
+
+def test_zoom_keeps_proportions_and_warp_does_not() -> None:
+    for drawn in only(zoom=0.2):
+        assert drawn.matrix[0, 0] == drawn.matrix[1, 1]
+        assert drawn.matrix[0, 1] == drawn.matrix[1, 0] == 0
+        assert not drawn.bend.any()
+    warped = only(warp=2)
+    assert any(drawn.bend.any() for drawn in warped)
+    assert any(abs(drawn.matrix[0, 0] - drawn.matrix[1, 1]) > 0.1 for drawn in warped)
+
+
+def test_padding_sets_the_picture_in_a_frame() -> None:
+    assert all((np.diag(drawn.matrix[:, :2]) > 1.0).any() for drawn in only(padding=1))
+    assert np.mean([(drawn.matrix != np.eye(2, 3)).any() for drawn in only(padding=0.25)]) == pytest.approx(0.25, abs=0.06)
+
+
+@pytest.mark.parametrize("name", ["mirror", "flip"])
+def test_chances_of_mirror_and_flip(name) -> None:
+    other = {"mirror": "flip", "flip": "mirror"}[name]
+    for chance in (0.0, 0.3, 1.0):
+        drawn = only(**{name: chance})
+        assert np.mean([getattr(d, name) for d in drawn]) == pytest.approx(chance, abs=0.07 if chance == 0.3 else 0)
+        assert not any(getattr(d, other) for d in drawn)
+
+
+def test_a_flip_turns_the_picture_upside_down_and_keeps_the_sides(picture, allowed) -> None:
+    grey, sets = apply(picture, allowed, replace(NEUTRAL, flip=True), SIZE)
+    np.testing.assert_allclose(grey, picture[::-1] / 255, atol=1e-6)
+    np.testing.assert_array_equal(sets, allowed[::-1])
+
+
+def test_greys_and_things_that_obscure_have_chances_of_their_own() -> None:
+    neutral = {f: getattr(NEUTRAL, f) for f in ("gamma", "contrast", "brightness", "blur", "coarse", "noise", "window", "negative", "fill")}
+    for drawn in only(obscure=1):
+        assert {f: getattr(drawn, f) for f in neutral} == neutral
+        assert (drawn.shade, drawn.equalise, drawn.jpeg) == (None, None, None)
+    assert any(drawn.obscured for drawn in only(obscure=1))
+    assert not any(drawn.obscured for drawn in only(greys=1))
+    assert np.mean([drawn.contrast != 1 for drawn in only(greys=0.4)]) == pytest.approx(0.4, abs=0.07)
+
+
+def test_one_strength_does_not_change_what_another_draws() -> None:
+    for seed in range(50):
+        usual, still = (draw(np.random.default_rng(seed), strength) for strength in (Strength(), Strength(rotation=0, shift_x=0, zoom=0)))
+        assert (usual.mirror, usual.gamma, usual.seed) == (still.mirror, still.gamma, still.seed)
+        assert usual.matrix[1, 2] == still.matrix[1, 2]
+
+
+@pytest.mark.parametrize(
+    ("strength", "words"),
+    [
+        ({"mirror": 1.5}, "mirror is a chance, 0 to 1, not 1.5"),
+        ({"rotation": -1}, "rotation is a number from 0 on, not -1"),
+        ({"zoom": float("inf")}, "zoom is a number from 0 on, not inf"),
+        ({"greys": float("nan")}, "greys is a chance, 0 to 1, not nan"),
+    ],
+)
+def test_impossible_strengths_are_refused(strength, words) -> None:
+    with pytest.raises(UsageError, match=words):
+        Strength(**strength)
+
+
+def test_the_shipped_models_samples_are_still_drawn() -> None:
+    # Numbers of the first release: a change of order would make another training of the same settings.
+    drawn = draw(np.random.default_rng((0, 3, 7)))
+    assert (drawn.mirror, drawn.seed) == (False, 1861232562)
+    np.testing.assert_allclose(drawn.matrix, [[0.899115, -0.00651984, 0.019553], [-0.0256714, 1.0718075, -0.028818]], rtol=1e-5)

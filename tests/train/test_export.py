@@ -159,26 +159,44 @@ def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path, cases) -> None:
     torch.save({"state_dict": Evil(tmp_path / "made")}, checkpoint)
     with pytest.raises(ModelError) as refused:
         load_checkpoint(checkpoint)
-    assert str(refused.value) == f"{checkpoint}: this is no checkpoint of these settings (UnpicklingError); give best.ckpt."
+    problem = "this is no checkpoint, or one with code in it (UnpicklingError)"
+    assert str(refused.value) == f"{checkpoint}: {problem}; give best.ckpt or last.ckpt of a run."
     assert not (tmp_path / "made").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint at all", None])
-def test_what_is_no_checkpoint_is_refused(tmp_path, cases, content) -> None:
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", r"this is no checkpoint, or one with code in it \(EOFError\)"),
+        (b"no checkpoint at all", r"this is no checkpoint, or one with code in it \(UnpicklingError\)"),
+        ({"weights": {}}, "this is no checkpoint of a network"),
+        ([1, 2], "this is no checkpoint of a network"),
+        (None, r"the checkpoint cannot be read \(no such file or directory\)"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(tmp_path, cases, content, words) -> None:
     checkpoint = write_run(tmp_path / "run", cases)
     if content is None:
-        torch.save({"weights": {}}, checkpoint)
-    else:
+        checkpoint.unlink()
+    elif isinstance(content, bytes):
         checkpoint.write_bytes(content)
-    with pytest.raises(ModelError, match=r"best\.ckpt: this is no checkpoint of these settings \(\w+\); give best\.ckpt\."):
+    else:
+        torch.save(content, checkpoint)
+    with pytest.raises(ModelError, match=rf"best\.ckpt: {words}; give best\.ckpt or last\.ckpt of a run\."):
         load_checkpoint(checkpoint)
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path, cases) -> None:
     checkpoint = write_run(tmp_path / "run", cases)
     replace(SETTINGS, width=4).write(tmp_path / "run" / "settings.toml")
-    with pytest.raises(ModelError, match=r"no checkpoint of these settings \(RuntimeError\)"):
+    with pytest.raises(ModelError) as refused:
         load_checkpoint(checkpoint)
+    assert str(refused.value) == f"{checkpoint}: this is no checkpoint of the settings beside it; put back the run's settings.toml."
+
+
+def test_the_card_says_what_kind_of_pictures_the_model_is_for(tmp_path, cases) -> None:
+    checkpoint = write_run(tmp_path / "run", cases, replace(SETTINGS, kind="ct", width=2))
+    assert read_card(export(checkpoint, tmp_path / "m.onnx").card).kind == "ct"
 
 
 def test_a_checkpoint_without_its_settings_is_refused(tmp_path, checkpoint) -> None:

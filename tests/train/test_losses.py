@@ -5,12 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 from monai.losses.dice import DiceLoss
+from monai.losses.focal_loss import FocalLoss
+from monai.losses.hausdorff_loss import LogHausdorffDTLoss
+from monai.losses.tversky import TverskyLoss
 
 from lungseg.datasets.convention import ANYTHING, BACKGROUND, LEFT, MEDIASTINUM, RIGHT
-from lungseg.train.losses import partial_label_loss
+from lungseg.train.losses import boundary_loss, focal_loss, loss_of, partial_label_loss, tversky_loss
+from lungseg.train.settings import Settings
 
 SURE = 60.0
 """A logit so high that the softmax is 1 in float32."""
+
+LOSSES = ("bce", "dice", "bce+dice", "focal", "tversky", "boundary")
 
 
 @pytest.fixture
@@ -103,3 +109,108 @@ def test_dice_is_of_each_image_and_each_lung() -> None:
     found[1, :, 2] = 0
     loss = partial_label_loss(sure_of(found), only(classes), dice_weight=1)
     assert loss.item() == pytest.approx(1 - (3 + 1 / 6) / 4)
+
+
+def lungs_of(classes: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.one_hot(classes, 4).movedim(-1, 1)[:, 1:3].float()
+
+
+def test_with_one_allowed_class_everywhere_it_is_monais_focal_loss(logits, classes) -> None:
+    truth = torch.nn.functional.one_hot(classes, 4).movedim(-1, 1)
+    expected = FocalLoss(gamma=1.5, use_softmax=True, reduction="none")(logits, truth).sum(dim=1).mean()
+    torch.testing.assert_close(focal_loss(logits, only(classes), gamma=1.5), expected)
+
+
+def test_without_its_exponent_the_focal_loss_is_cross_entropy_where_masks_leave_pixels_open_too(logits) -> None:
+    allowed = torch.randint(1, 16, (3, 6, 5), generator=torch.Generator().manual_seed(3)).to(torch.uint8)
+    torch.testing.assert_close(focal_loss(logits, allowed, gamma=0), partial_label_loss(logits, allowed, dice_weight=0))
+
+
+def test_with_one_allowed_class_everywhere_it_is_monais_tversky_loss_of_the_two_lungs(logits, classes) -> None:
+    expected = TverskyLoss(alpha=0.3, beta=0.7, smooth_nr=0.5, smooth_dr=0.5)(logits.softmax(dim=1)[:, 1:3], lungs_of(classes))
+    torch.testing.assert_close(tversky_loss(logits, only(classes), alpha=0.3, beta=0.7), expected)
+
+
+def test_a_tversky_loss_that_weighs_both_errors_alike_is_the_dice_loss(logits, classes) -> None:
+    expected = partial_label_loss(logits, only(classes), dice_weight=1)
+    torch.testing.assert_close(tversky_loss(logits, only(classes), alpha=0.5, beta=0.5), expected)
+
+
+def test_with_one_allowed_class_everywhere_it_is_monais_boundary_loss_of_the_two_lungs(logits, classes) -> None:
+    expected = LogHausdorffDTLoss(include_background=True)(logits.softmax(dim=1)[:, 1:3], lungs_of(classes))
+    torch.testing.assert_close(boundary_loss(logits, only(classes)), expected)
+
+
+def test_an_error_far_from_the_boundary_costs_more() -> None:
+    classes = torch.zeros(1, 16, 16, dtype=torch.int64)
+    classes[:, :, :3] = 1
+    losses = []
+    for column in (3, 9, 15):
+        found = classes.clone()
+        found[:, 8, column] = 1
+        losses.append(boundary_loss(sure_of(found), only(classes)).item())
+    assert 0 < losses[0] < losses[1] < losses[2]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_settings_choose_the_loss(name, logits, classes) -> None:
+    allowed = only(classes)
+    settings = Settings(loss=name, dice_weight=0.3, focal_gamma=1, tversky_alpha=0.2, tversky_beta=0.9, boundary_weight=0.4)
+    entropy, dice = (partial_label_loss(logits, allowed, dice_weight=weight) for weight in (0, 1))
+    expected = {
+        "bce": entropy,
+        "dice": dice,
+        "bce+dice": 0.7 * entropy + 0.3 * dice,
+        "focal": focal_loss(logits, allowed, gamma=1),
+        "tversky": tversky_loss(logits, allowed, alpha=0.2, beta=0.9),
+        "boundary": 0.7 * entropy + 0.3 * dice + 0.4 * boundary_loss(logits, allowed),
+    }
+    torch.testing.assert_close(loss_of(logits, allowed, settings), expected[name])
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_no_loss_learns_from_pixels_where_everything_is_allowed(name, logits, classes) -> None:
+    allowed = only(classes)
+    allowed[:, :, 2] = ANYTHING
+    logits.requires_grad_()
+    loss_of(logits, allowed, Settings(loss=name)).backward()
+    assert logits.grad is not None
+    torch.testing.assert_close(logits.grad[..., 2], torch.zeros(3, 4, 6), rtol=0, atol=1e-7)
+    assert (logits.grad[..., 1].abs().amax(dim=1) > 0).any()
+    assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_perfect_logits_cost_nothing_and_give_finite_gradients(name, classes) -> None:
+    sure = sure_of(classes).requires_grad_()
+    loss = loss_of(sure, only(classes), Settings(loss=name))
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+    loss.backward()
+    assert sure.grad is not None
+    assert torch.isfinite(sure.grad).all()
+
+
+def test_class_weights_are_those_of_torchs_cross_entropy(logits, classes) -> None:
+    weights = torch.tensor([0.2, 3.0, 1.0, 0.5])
+    expected = torch.nn.functional.cross_entropy(logits, classes, weight=weights)
+    settings = Settings(loss="bce", class_weights=("background=0.2", "right lung=3", "mediastinum=0.5"))
+    torch.testing.assert_close(loss_of(logits, only(classes), settings), expected)
+    torch.testing.assert_close(focal_loss(logits, only(classes), gamma=0, weights=weights), expected)
+
+
+def test_a_lung_that_weighs_more_counts_more_in_dice(logits, classes) -> None:
+    allowed = only(classes)
+    alone = [tversky_loss(logits, allowed, alpha=0.5, beta=0.5, weights=torch.tensor(w)) for w in ([1.0, 1, 0, 1], [1.0, 0, 1, 1])]
+    for loss in ("dice", "tversky"):
+        settings = Settings(loss=loss, tversky_alpha=0.5, tversky_beta=0.5, class_weights=("right lung=3",))
+        torch.testing.assert_close(loss_of(logits, allowed, settings), 0.75 * alone[0] + 0.25 * alone[1])
+
+
+def test_a_pixel_weighs_as_much_as_the_mean_of_its_allowed_classes(logits) -> None:
+    allowed = torch.tensor([[[BACKGROUND | MEDIASTINUM, RIGHT]]], dtype=torch.uint8)
+    logits = logits[:1, :, :1, :2]
+    p = logits.softmax(dim=1)[0, :, 0]
+    losses = -torch.stack([(p[0, 0] + p[3, 0]).log(), p[1, 1].log()])
+    weights = torch.tensor([1.0, 4.0, 1.0, 2.0])
+    expected = (1.5 * losses[0] + 4 * losses[1]) / 5.5
+    torch.testing.assert_close(partial_label_loss(logits, allowed, dice_weight=0, weights=weights), expected)

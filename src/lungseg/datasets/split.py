@@ -8,24 +8,78 @@ from dataclasses import replace
 import numpy as np
 
 from lungseg.datasets.cases import Case
+from lungseg.errors import UsageError
 
 
-def split_by_patient(cases: Sequence[Case], *, validation: float, seed: int) -> list[Case]:
-    """The cases, each with its split filled in: of every source the given share of patients is for validation, the rest for training.
+def split_by_patient(cases: Sequence[Case], *, validation: float, test: float = 0.0, seed: int) -> list[Case]:
+    """The cases, each with its split filled in: of every source the given shares of patients are for validation and for testing.
 
-    Cases whose split is given already keep it, if all cases have one.
+    A split that is given is kept, for all images of its patient. Where the masks of a source have one of the two given already, no more
+    are drawn for it, and the others share the rest of the patients in the same proportion. Patients without any mask are for testing:
+    nothing can be learnt from them.
 
     Args:
         cases: of any number of sources.
         validation: share of the patients of each source, 0 to 1.
+        test: likewise; the rest is for training.
         seed: the split depends on it and on the names of the patients of one source alone, so that leaving one source out does not
             change the split of another.
     """
-    if all(case.split for case in cases):
-        return list(cases)
-    chosen: set[tuple[str, str]] = set()
-    for source in sorted({case.source for case in cases}):
-        patients = sorted({case.patient for case in cases if case.source == source})
-        order = np.random.default_rng(seed).permutation(len(patients))
-        chosen |= {(source, patients[i]) for i in order[: round(validation * len(patients))]}
-    return [replace(case, split="validation" if (case.source, case.patient) in chosen else "train") for case in cases]
+    splits: dict[tuple[str, str], str] = {}
+    for source, free in _free_patients(cases).items():
+        given = {case.split for case in cases if case.source == source and case.mask is not None}
+        shares = [0.0 if name in given else share for name, share in (("validation", validation), ("test", test))]
+        lost = (validation + test) - sum(shares)
+        if lost:
+            shares = [share / (1 - lost) for share in shares]
+        order = np.random.default_rng(seed).permutation(len(free))
+        first = round(shares[0] * len(free))
+        last = first + round(shares[1] * len(free))
+        for place, i in enumerate(order):
+            splits[source, free[i]] = "validation" if place < first else "test" if place < last else "train"
+    return _assigned(cases, splits)
+
+
+def split_into_folds(cases: Sequence[Case], count: int, *, seed: int) -> list[list[Case]]:
+    """As many lists of the same cases as there are folds; in each, the patients of one fold are for validation, the others for training.
+
+    Patients of every source are dealt out evenly. Cases that are given for testing stay so; other splits are not heeded.
+
+    Args:
+        cases: of any number of sources.
+        count: folds, at least 2.
+        seed: as for `split_by_patient`.
+
+    Raises:
+        UsageError: there are fewer than two folds, or more than patients in the largest source.
+    """
+    cases = [case if case.split == "test" else replace(case, split="") for case in cases]
+    free = _free_patients(cases)
+    most = max((len(patients) for patients in free.values()), default=0)
+    if not 2 <= count <= most:
+        cure = "choose at least 2, and not more than there are patients"
+        raise UsageError(f"{count} folds cannot be made of {most} patients with a mask", cure=cure)
+    orders = {source: np.random.default_rng(seed).permutation(len(patients)) for source, patients in free.items()}
+    folds: list[list[Case]] = []
+    for fold in range(count):
+        splits = {
+            (source, patients[i]): "validation" if place % count == fold else "train"
+            for source, patients in free.items()
+            for place, i in enumerate(orders[source])
+        }
+        folds.append(_assigned(cases, splits))
+    return folds
+
+
+def _free_patients(cases: Sequence[Case]) -> dict[str, list[str]]:
+    """Of each source, the sorted patients who have a mask and no split yet."""
+    bound = {(case.source, case.patient) for case in cases if case.split}
+    free = {(case.source, case.patient) for case in cases if case.mask is not None} - bound
+    return {source: sorted(p for s, p in free if s == source) for source in sorted({source for source, _ in free})}
+
+
+def _assigned(cases: Sequence[Case], drawn: dict[tuple[str, str], str]) -> list[Case]:
+    """The cases with the split that was given or drawn for their patient, and "test" where neither was."""
+    given = {(case.source, case.patient): case.split for case in cases if case.split}
+    splits = drawn | given
+    return [case if case.split else replace(case, split=splits.get((case.source, case.patient), "test")) for case in cases]

@@ -1,17 +1,20 @@
-"""Scores of many cases: a line for each in a CSV, and a table of what they come to."""
+"""Scores of many cases as tables: CSV for programs, Markdown for people."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
-from lungseg.evaluate.cases import CaseScore
+from lungseg.evaluate.cases import REGIONS, CaseScore
+from lungseg.evaluate.summary import Summary, group
 from lungseg.write import write_file
+
+Row = dict[str, object]
 
 COLUMNS = (
     "cases",
@@ -29,58 +32,144 @@ COLUMNS = (
 )
 
 
-def write_scores(scores: Sequence[CaseScore], path: Path) -> None:
-    """Writes one line for each case, the lowest Dice first."""
+def write_table(rows: Iterable[Row], path: Path) -> None:
+    """Writes a CSV; the first row names the columns. Real numbers get four digits after the point; what is unknown is "nan"."""
+    lines = list(rows)
     stream = io.StringIO(newline="")
-    writer = csv.DictWriter(stream, [field.name for field in fields(CaseScore)])
+    writer = csv.DictWriter(stream, list(lines[0]))
     writer.writeheader()
-    for score in sorted(scores, key=lambda score: score.dice):
-        writer.writerow({name: f"{v:.4f}" if isinstance(v, float) else v for name, v in asdict(score).items()})
+    writer.writerows({name: f"{v:.4f}" if isinstance(v, float) else v for name, v in line.items()} for line in lines)
     write_file(path, stream.getvalue().encode())
 
 
-def summarise(scores: Sequence[CaseScore]) -> str:
-    """A Markdown table: for each source, with questionable masks apart, the mean, the 5th percentile and the worst."""
-    groups: dict[str, list[CaseScore]] = {}
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table for people.
+
+    Attributes:
+        header: names of the columns.
+        rows: cells as they are shown; one between two pairs of asterisks is set in bold.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def markdown(self) -> str:
+        """As Markdown; bars within a cell are escaped."""
+        lines = [" | ".join(cell.replace("|", r"\|") for cell in row) for row in (self.header, *self.rows)]
+        head, *body = (f"| {line} |" for line in lines)
+        return "\n".join([head, "|---" * len(self.header) + "|", *body])
+
+
+def write_scores(scores: Sequence[CaseScore], path: Path) -> None:
+    """Writes one line for each case, the lowest Dice first: what it is, then the scores of both lungs, of each, and uncleaned."""
+    rows: list[Row] = []
+    for score in sorted(scores, key=lambda score: score.lungs.dice):
+        row: Row = {f.name: getattr(score, f.name) for f in fields(CaseScore) if f.name not in REGIONS}
+        for region in REGIONS:
+            ending = "" if region == "lungs" else f"_{region}"
+            row |= {f"{name}{ending}": value for name, value in asdict(getattr(score, region)).items()}
+        rows.append(row)
+    write_table(rows, path)
+
+
+def write_patients(scores: Sequence[CaseScore], path: Path) -> None:
+    """Writes for each patient the number of images and the means over them, the lowest Dice first."""
+    patients: dict[tuple[str, str], list[CaseScore]] = {}
     for score in scores:
-        groups.setdefault(f"{score.source}, questionable masks" if score.notes == "questionable" else score.source, []).append(score)
-    plain = [score for score in scores if score.convention == "lung"]
-    if len({score.source for score in plain}) > 1:
-        groups["all that leave the heart out"] = plain
-    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-    for name, group in sorted(groups.items()):
-        dice = np.array([score.dice for score in group])
-        hd95 = np.array([score.hd95 for score in group])
-        cells = [
-            name,
-            str(len(group)),
-            f"{dice.mean():.4f}",
-            f"{np.percentile(dice, 5):.4f}",
-            f"{dice.min():.4f}",
-            str(int((dice < 0.9).sum())),
-            _mean(np.array([score.dice_right for score in group]), 4),
-            _mean(np.array([score.dice_left for score in group]), 4),
-            _mean(hd95, 1),
-            "-" if np.isnan(hd95).all() else f"{np.nanmax(hd95):.1f}",
-            str(max(score.components for score in group)),
-            str(sum(score.verdict != "ok" for score in group)),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        patients.setdefault((score.source, score.patient), []).append(score)
+    rows: list[tuple[float, Row]] = []
+    for (source, patient), mine in patients.items():
+        dice = float(np.mean([score.lungs.dice for score in mine]))
+        row: Row = {
+            "source": source,
+            "patient": patient,
+            "images": len(mine),
+            "dice": dice,
+            "lowest_dice": min(score.lungs.dice for score in mine),
+            "hd95_of_1024": float(np.mean([score.hd95_of_1024 for score in mine])),
+            "to_review": sum(score.verdict != "ok" for score in mine),
+        }
+        rows.append((dice, row))
+    write_table((row for _, row in sorted(rows, key=lambda entry: entry[0])), path)
+
+
+def summarise(scores: Sequence[CaseScore]) -> Table:
+    """For each source, with questionable masks apart, the mean, the 5th percentile and the worst."""
+    rows = []
+    for name, members in group(scores).items():
+        dice = np.array([score.lungs.dice for score in members])
+        hd95 = np.array([score.hd95_of_1024 for score in members])
+        rows.append(
+            [
+                name,
+                str(len(members)),
+                f"{dice.mean():.4f}",
+                f"{np.percentile(dice, 5):.4f}",
+                f"{dice.min():.4f}",
+                str(int((dice < 0.9).sum())),
+                _mean(np.array([score.right.dice for score in members]), 4),
+                _mean(np.array([score.left.dice for score in members]), 4),
+                _mean(hd95, 1),
+                "-" if np.isnan(hd95).all() else f"{np.nanmax(hd95):.1f}",
+                str(max(max(score.right.components, score.left.components) for score in members)),
+                str(sum(score.verdict != "ok" for score in members)),
+            ]
+        )
+    return Table(COLUMNS, rows)
 
 
 def _mean(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], digits: int) -> str:
     return "-" if np.isnan(values).all() else f"{np.nanmean(values):.{digits}f}"
 
 
+SURE = ("cases", "n", "patients", "Dice (95 % interval)", "median", "HD95 (95 % interval)", "NSD at 2")
+UNCLEANED = ("Dice, not cleaned", "HD95, not cleaned", "pieces", "pieces, not cleaned")
+
+
+def summarise_surely(found: Sequence[Summary]) -> Table:
+    """Of `lungseg.evaluate.summary.summaries`: how sure the means are, and what the masks would be without cleaning."""
+    by = {(s.cases, s.region, s.metric): s for s in found}
+    rows = []
+    for name in dict.fromkeys(s.cases for s in found):
+        dice, raw = by[name, "lungs", "dice"], by[name, "uncleaned", "dice"]
+        hd95, raw_hd95, nsd = (by.get((name, region, m)) for region, m in (("lungs", "hd95"), ("uncleaned", "hd95"), ("lungs", "nsd_2")))
+        rows.append(
+            [
+                name,
+                str(dice.n),
+                str(dice.patients),
+                spread(dice, 4),
+                f"{dice.median:.4f}",
+                spread(hd95, 1),
+                f"{nsd.mean:.3f}" if nsd else "-",
+                f"{raw.mean:.4f}",
+                f"{raw_hd95.mean:.1f} {raw_hd95.unit}" if raw_hd95 else "-",
+                f"{by[name, 'lungs', 'components'].mean:.2f}",
+                f"{by[name, 'uncleaned', 'components'].mean:.2f}",
+            ]
+        )
+    return Table((*SURE, *UNCLEANED), rows)
+
+
+def spread(summary: Summary | None, digits: int) -> str:
+    """Mean, unit and interval in words."""
+    if summary is None:
+        return "-"
+    unit = f" {summary.unit}" if summary.unit else ""
+    interval = "" if np.isnan(summary.low) else f" ({summary.low:.{digits}f} to {summary.high:.{digits}f})"
+    return f"{summary.mean:.{digits}f}{unit}{interval}"
+
+
 STEADY = 0.97
 """Dice between the plain and the changed picture's mask above which the mask counts as unchanged."""
 
 
-def summarise_changes(found: dict[str, list[float]]) -> str:
-    """A Markdown table of `lungseg.evaluate.changes.steadiness`."""
-    lines = [f"| change | mean Dice to the plain mask | 5th percentile | share at {STEADY} or more |", "|---|---|---|---|"]
+def summarise_changes(found: dict[str, list[float]]) -> Table:
+    """Of `lungseg.evaluate.changes.steadiness`."""
+    header = ("change", "mean Dice to the plain mask", "5th percentile", f"share at {STEADY} or more")
+    rows = []
     for name, values in found.items():
         dice = np.array(values)
-        lines.append(f"| {name} | {dice.mean():.4f} | {np.percentile(dice, 5):.4f} | {(dice >= STEADY).mean():.3f} |")
-    return "\n".join(lines)
+        rows.append([name, f"{dice.mean():.4f}", f"{np.percentile(dice, 5):.4f}", f"{(dice >= STEADY).mean():.3f}"])
+    return Table(header, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lungseg.read.opening import read
-from lungseg.read.paths import Found, find
+from lungseg.read.opening import read, read_mask
+from lungseg.read.paths import Found, find, may_be_image
 
-__all__ = ["Found", "find", "read"]
+__all__ = ["Found", "find", "may_be_image", "read", "read_mask"]

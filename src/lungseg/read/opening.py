@@ -1,4 +1,4 @@
-"""The one way in: `read` opens, sniffs, dispatches, and makes every failure one sentence."""
+"""The one way in: `read` opens, sniffs, dispatches, and makes every failure one sentence; `read_mask` does it for masks."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from lungseg.geometry import Geometry
 from lungseg.image import Array, Image
 from lungseg.read.decoded import Decoded
 from lungseg.read.grey import to_grey, to_image_type
+from lungseg.read.jsrt import KIND as JSRT
+from lungseg.read.jsrt import is_jsrt, read_jsrt
 from lungseg.read.refuse import LARGEST_FILE
 from lungseg.read.sniff import HEAD, READ, sniff
 
 _log = logging.getLogger(__name__)
-_FORMATS = "PNG, JPEG, TIFF, BMP or DICOM"
+_FORMATS = "PNG, JPEG, TIFF, BMP, GIF or DICOM"
 
 
 def read(source: str | Path | Array, *, spacing: tuple[float, float] | None = None, page: int | None = None) -> Image:
     """Read one radiograph from a file or an array.
 
     Args:
-        source: a PNG, JPEG, TIFF, BMP or DICOM file, told by its bytes; or an array, (rows, columns) of any real numbers, or
-            (rows, columns, 3 or 4) of red, green, blue and opacity as uint8 or uint16. The array is copied.
+        source: a PNG, JPEG, TIFF, BMP, GIF or DICOM file, told by its bytes, or a raw JSRT film; or an array, (rows, columns) of any
+            real numbers, or (rows, columns, 3 or 4) of red, green, blue and opacity as uint8 or uint16. The array is copied.
         spacing: millimetres between rows and between columns, in the patient; replaces what the file says. The resolution that PNG,
             JPEG and TIFF files state is meant for printing, and is not used.
         page: which page of a TIFF file or frame of a DICOM file, counted from 1; must be given where there are several.
@@ -58,6 +60,23 @@ def read(source: str | Path | Array, *, spacing: tuple[float, float] | None = No
         sha256=hashlib.sha256(content).hexdigest(),
         notes=decoded.notes,
     )
+
+
+def read_mask(path: Path) -> Array:
+    """The pixels of a file that holds a mask: (rows, columns), uint8, uint16 or float32. They may all be equal, as those of an image
+    may not. Of a mask that `lungseg segment` wrote they are the labels.
+
+    Raises:
+        InputError: as `read` does for files.
+    """
+    kind, content = _load(path, str(path))
+    if kind == "PNG":
+        from lungseg.read.raster import read_label_png
+
+        labels = read_label_png(content, source=str(path))
+        if labels is not None:
+            return labels
+    return _decode(content, kind, source=str(path), page=None).pixels
 
 
 def _shape(pixels: Array) -> tuple[int, int]:
@@ -97,6 +116,8 @@ def _load(path: Path, name: str) -> tuple[str, bytes]:
         with path.open("rb") as file:
             head = file.read(HEAD)
             kind = sniff(head)
+            if kind == "unknown" and is_jsrt(path, status.st_size):
+                kind = JSRT
             _refuse_kind(kind, name)
             return kind, head + file.read()
     except FileNotFoundError:
@@ -129,6 +150,8 @@ def _decode(content: bytes, kind: str, *, source: str, page: int | None) -> Deco
             from lungseg.read.dicom import read_dicom
 
             return read_dicom(content, source=source, page=page)
+        if kind == JSRT:
+            return read_jsrt(content, source=source)
         from lungseg.read.raster import read_raster
 
         return read_raster(content, kind, source=source, page=page)

@@ -14,9 +14,9 @@ from lungseg.read.sniff import HEAD, READ, sniff
 # fmt: off
 IMAGE_ENDINGS = frozenset(
     {
-        ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".dcm", ".dicom", ".dic", ".ima",
+        ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".img", ".dcm", ".dicom", ".dic", ".ima",
         # Images that are not read are kept all the same: reading then says so, where leaving them out would hide them.
-        ".gif", ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd",
+        ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd",
     }
 )
 OTHER_ENDINGS = frozenset(
@@ -117,7 +117,7 @@ def _match(pattern: str, problems: list[InputError]) -> Iterator[Path]:
         if _is_folder(match):
             if "**" not in pattern:  # which matches what is in the folder, too
                 yield from _walk(match, problems)
-        elif _may_be_image(match):
+        elif may_be_image(match):
             yield match
 
 
@@ -132,11 +132,11 @@ def _walk(folder: Path, problems: list[InputError]) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(parent, name)
-            if not name.startswith(".") and _may_be_image(path):
+            if not name.startswith(".") and may_be_image(path):
                 yield path
 
 
-def _may_be_image(path: Path) -> bool:
+def may_be_image(path: Path) -> bool:
     """By the ending where it is a known one, which costs nothing; by the first bytes elsewhere (DICOM files often have no ending)."""
     name, ending = path.name.lower(), path.suffix.lower()
     if ending in IMAGE_ENDINGS or name.endswith(".nii.gz"):

@@ -1,7 +1,7 @@
-"""PNG, JPEG, TIFF and BMP: the header is checked first, then the pixels are decoded.
+"""PNG, JPEG, TIFF, BMP and GIF: the header is checked first, then the pixels are decoded.
 
 PNG and JPEG, the common ones, are checked by walking their own structure, which is quicker than a second library and finds a
-truncated file whatever the decoder thinks of it; OpenCV then decodes all their depths. TIFF and BMP are Pillow's.
+truncated file whatever the decoder thinks of it; OpenCV then decodes all their depths. TIFF, BMP and GIF are Pillow's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from lungseg.errors import TooLargeError, UnreadableError
 from lungseg.image import Array
+from lungseg.labels import LABELS
 from lungseg.read.decoded import Decoded
 from lungseg.read.grey import to_grey, to_image_type
 from lungseg.read.refuse import LARGEST_AREA, SMALLER, chosen_page, refuse_too_large
@@ -36,18 +37,20 @@ _TURNS = {
 _ORIENTATION = 0x0112
 _PHOTOMETRIC, _BITS_PER_SAMPLE, _WHITE_IS_ZERO = 262, 258, 0
 _PICTORIAL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+_PALETTE_WITHIN = 1024
+"""Bytes from the beginning of a PNG file, where the palette of a label map stands."""
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """The JPEG markers that state the size (ITU-T T.81, table B.1)."""
 
 
 def read_raster(content: bytes, kind: str, *, source: str, page: int | None) -> Decoded:
-    """Decode a PNG, JPEG, TIFF or BMP file to grey.
+    """Decode a PNG, JPEG, TIFF, BMP or GIF file to grey.
 
     Args:
         content: the whole file.
-        kind: "PNG", "JPEG", "TIFF" or "BMP".
+        kind: "PNG", "JPEG", "TIFF", "BMP" or "GIF".
         source: the file's name, for errors.
-        page: of a TIFF file, counted from 1.
+        page: of a TIFF or GIF file, counted from 1.
 
     Raises:
         UnreadableError: the file is truncated or damaged.
@@ -66,6 +69,22 @@ def read_raster(content: bytes, kind: str, *, source: str, page: int | None) -> 
     if orientation in _TURNS:
         notes = (*notes, f"{_TURNS[orientation]}, as its orientation tag asks")
     return Decoded(np.ascontiguousarray(grey), kind, notes=notes)
+
+
+def read_label_png(content: bytes, *, source: str) -> Array | None:
+    """The label map (rows, columns), uint8, in a PNG whose palette has the colours of `lungseg.labels`; None in any other PNG.
+
+    Raises:
+        UnreadableError: the file is truncated or damaged.
+        TooLargeError: its header states too many pixels.
+    """
+    if b"PLTE" + bytes(part for label in LABELS for part in label.colour) not in content[:_PALETTE_WITHIN]:
+        return None
+    _check_png(content, source)
+    from PIL import Image as Picture
+
+    with Picture.open(BytesIO(content)) as picture:
+        return np.asarray(picture, dtype=np.uint8)
 
 
 def _truncated(kind: str, source: str) -> UnreadableError:

@@ -6,7 +6,7 @@ import codecs
 
 HEAD = 4096
 """Bytes that `sniff` wants to see."""
-READ = frozenset({"PNG", "JPEG", "TIFF", "BMP", "DICOM"})
+READ = frozenset({"PNG", "JPEG", "TIFF", "BMP", "GIF", "DICOM", "JSRT"})
 """The kinds that this package reads; all others that `sniff` can name are refused by that name."""
 
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
@@ -43,7 +43,10 @@ _LONGEST_FIRST_VALUE = 256
 
 
 def sniff(head: bytes) -> str:
-    """The kind of a file from its first `HEAD` bytes: one of `READ`, another known kind, "empty", "text" or "unknown"."""
+    """The kind of a file from its first `HEAD` bytes: one of `READ`, another known kind, "empty", "text" or "unknown".
+
+    Raw JSRT films have no header: they are "unknown" here, see `lungseg.read.jsrt`.
+    """
     if not head:
         return "empty"
     for offset, signature, kind in _SIGNATURES:

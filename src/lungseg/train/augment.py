@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+import math
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import cv2
@@ -10,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets.convention import BACKGROUND, LEFT, RIGHT
+from lungseg.errors import UsageError
 from lungseg.train import obscure
 
 Array = NDArray[Any]
@@ -18,11 +21,52 @@ Float = Array
 
 
 @dataclass(frozen=True, slots=True)
+class Strength:
+    """How much is changed: what `draw` draws from. The defaults made the shipped models; 0 is none of it.
+
+    Attributes:
+        rotation: standard deviation, in degrees.
+        shift_x: standard deviation of the shift to the side, as a share of the width.
+        shift_y: standard deviation of the shift up and down, as a share of the height.
+        zoom: standard deviation of the logarithm of the zoom, 0.12 for about 12 %.
+        mirror: chance of left and right exchanged; the labels of the lungs change places too.
+        flip: chance of above and below exchanged, as in CT slices that were stored upside down; labels stay with their side.
+        padding: chance of a broad frame around the picture.
+        greys: chance that gamma, contrast, brightness, shade, noise, blur and the like are changed.
+        obscure: chance that opacities, tubes, letters and the like may be painted in.
+        plain: chance that a sample is moved little and shows what was taken.
+        warp: of stretch, shear and bend, as a multiple of what is usual.
+
+    Raises:
+        UsageError: a number is negative or not finite, or a chance above 1.
+    """
+
+    rotation: float = 8.0
+    shift_x: float = 0.05
+    shift_y: float = 0.05
+    zoom: float = 0.12
+    mirror: float = 0.5
+    flip: float = 0.0
+    padding: float = 0.125
+    greys: float = 1.0
+    obscure: float = 1.0
+    plain: float = 0.0
+    warp: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            highest = 1.0 if name in ("mirror", "flip", "padding", "greys", "obscure", "plain") else math.inf
+            if not (0 <= value <= highest and math.isfinite(value)):
+                raise UsageError(f"{name} is {'a chance, 0 to 1' if highest == 1 else 'a number from 0 on'}, not {value}")
+
+
+@dataclass(frozen=True, slots=True)
 class Draw:
     """All that was drawn for one sample. Chances are decided already: what does not happen is None or its neutral value.
 
     Attributes:
         mirror: left and right exchanged, labels too.
+        flip: above and below exchanged.
         matrix: (2, 3), from output to input pixel coordinates, both as shares of the side, centred.
         bend: (2, 4, 4), shifts of a coarse grid, as shares of the side.
         fill: grey of the padding, 0 to 1.
@@ -39,6 +83,7 @@ class Draw:
     """
 
     mirror: bool
+    flip: bool
     matrix: Float
     bend: Float
     fill: float
@@ -56,21 +101,39 @@ class Draw:
     window: tuple[float, float]
     negative: bool
 
+    def to_json(self) -> str:
+        """All numbers in one line; `from_json` gives them back to the last bit."""
+        entries = {field.name: getattr(self, field.name) for field in fields(self)}
+        entries["obscured"] = obscure.to_entries(self.obscured)
+        return json.dumps(entries, default=np.ndarray.tolist)
+
+    @staticmethod
+    def from_json(text: str) -> Draw:
+        """What `to_json` was called on."""
+        entries = json.loads(text)
+        for name in ("matrix", "bend", "shade"):
+            entries[name] = None if entries[name] is None else np.array(entries[name], np.float32)
+        return Draw(**{**entries, "obscured": obscure.from_entries(entries["obscured"]), "window": tuple(entries["window"])})
+
+
+USUAL = Strength()
+NONE = Strength(**dict.fromkeys(Strength.__slots__, 0.0))
 
 PLAIN_MOVES = 0.3
 """How far, of what was drawn, a plain sample is moved."""
 
 
-def draw(rng: np.random.Generator, *, plain: float = 0.0) -> Draw:
-    """Draws all numbers for one sample from `rng`; with the chance `plain` a sample that is moved little and shows what was taken."""
+def draw(rng: np.random.Generator, strength: Strength = USUAL) -> Draw:
+    """Draws all numbers for one sample from `rng`."""
 
     def happens(chance: float) -> bool:
         return bool(rng.random() < chance)
 
     drawn = Draw(
-        mirror=happens(0.5),
-        matrix=_draw_matrix(rng),
-        bend=(rng.normal(0, 0.012, (2, 4, 4)) if happens(0.4) else np.zeros((2, 4, 4))).astype(np.float32),
+        mirror=happens(strength.mirror),
+        flip=False,
+        matrix=_draw_matrix(rng, strength),
+        bend=(rng.normal(0, 0.012 * strength.warp, (2, 4, 4)) if happens(0.4) else np.zeros((2, 4, 4))).astype(np.float32),
         fill=float(rng.choice([0.0, 0.0, 0.0, 1.0, 0.5])),
         obscured=obscure.draw(rng),
         gamma=float(np.exp(rng.normal(0, 0.3))) if happens(0.7) else 1.0,
@@ -86,42 +149,42 @@ def draw(rng: np.random.Generator, *, plain: float = 0.0) -> Draw:
         window=(float(rng.uniform(0, 0.15)), float(rng.uniform(0, 0.15))) if happens(0.25) else (0.0, 0.0),
         negative=happens(0.15),
     )
-    return _tame(drawn) if happens(plain) else drawn
+    # What is drawn last changes nothing of what was drawn before, whatever its chance.
+    if happens(strength.plain):
+        drawn = _tame(drawn)
+    if not happens(strength.obscure):
+        drawn = replace(drawn, obscured=())
+    if not happens(strength.greys):
+        drawn = replace(_as_taken(drawn), fill=0.0, gamma=1.0, contrast=1.0, brightness=0.0)
+    return replace(drawn, flip=happens(strength.flip))
 
 
 def _tame(drawn: Draw) -> Draw:
     still = np.eye(2, 3, dtype=np.float32)
-    return replace(
-        drawn,
-        matrix=still + PLAIN_MOVES * (drawn.matrix - still),
-        bend=PLAIN_MOVES * drawn.bend,
-        obscured=(),
-        gamma=drawn.gamma**PLAIN_MOVES,
-        shade=None,
-        equalise=None,
-        blur=0.0,
-        coarse=1.0,
-        noise=0.0,
-        jpeg=None,
-        window=(0.0, 0.0),
-        negative=False,
-    )
+    matrix, bend = still + PLAIN_MOVES * (drawn.matrix - still), PLAIN_MOVES * drawn.bend
+    return replace(_as_taken(drawn), matrix=matrix, bend=bend, obscured=(), gamma=drawn.gamma**PLAIN_MOVES)
 
 
-def _draw_matrix(rng: np.random.Generator) -> Float:
-    """Rotation, zoom, stretch, shear, shift; one sample in eight is set in a broad frame, one in eight barely changed."""
+def _as_taken(drawn: Draw) -> Draw:
+    """Without those changes of grey that show in the picture what the camera never saw."""
+    off: dict[str, Any] = {"shade": None, "equalise": None, "jpeg": None, "blur": 0.0, "noise": 0.0, "coarse": 1.0}
+    return replace(drawn, **off, window=(0.0, 0.0), negative=False)
+
+
+def _draw_matrix(rng: np.random.Generator, strength: Strength) -> Float:
+    """Rotation, zoom, stretch, shear, shift; some samples are set in a broad frame, one in eight is barely changed."""
     kind = rng.random()
     calm = 0.25 if kind < 0.125 else 1.0
-    angle = np.deg2rad(rng.normal(0, 8) * calm)
-    zoom = np.exp(rng.normal(0, 0.12) * calm)
-    stretch = np.exp(rng.normal(0, 0.09) * calm)
-    frame = np.array([rng.uniform(1.1, 1.6), rng.uniform(1.0, 1.15)]) if kind > 0.875 else np.ones(2)
+    angle = np.deg2rad(rng.normal(0, strength.rotation) * calm)
+    zoom = np.exp(rng.normal(0, strength.zoom) * calm)
+    stretch = np.exp(rng.normal(0, 0.09 * strength.warp) * calm)
+    frame = np.array([rng.uniform(1.1, 1.6), rng.uniform(1.0, 1.15)]) if kind > 1 - strength.padding else np.ones(2)
     if rng.random() < 0.5:
         frame = frame[::-1]
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    shear = np.array([[1, rng.normal(0, 0.04) * calm], [0, 1]])
+    shear = np.array([[1, rng.normal(0, 0.04 * strength.warp) * calm], [0, 1]])
     linear = rotation @ shear @ np.diag([zoom * stretch, zoom / stretch]) @ np.diag(frame)
-    shift = rng.normal(0, 0.05, 2) * calm
+    shift = rng.normal(0, (strength.shift_x, strength.shift_y)) * calm
     return np.column_stack([linear, shift]).astype(np.float32)
 
 
@@ -140,6 +203,8 @@ def apply(picture: NDArray[np.uint8], allowed: NDArray[np.uint8], drawn: Draw, s
     grey, sets = _move(picture, allowed, drawn, size)
     if drawn.mirror:
         grey, sets = grey[:, ::-1].copy(), swap_sides(sets[:, ::-1])
+    if drawn.flip:
+        grey, sets = grey[::-1].copy(), sets[::-1].copy()
     rng = np.random.default_rng(drawn.seed)
     for thing in drawn.obscured:
         grey = thing.onto(grey, sets, rng)
@@ -154,9 +219,9 @@ def swap_sides(allowed: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _move(picture: Array, allowed: Array, drawn: Draw, size: tuple[int, int]) -> tuple[Float, NDArray[np.uint8]]:
     rows, columns = size
-    y, x = np.meshgrid((np.arange(rows) + 0.5) / rows - 0.5, (np.arange(columns) + 0.5) / columns - 0.5, indexing="ij")
+    x, y = (np.arange(columns) + 0.5) / columns - 0.5, ((np.arange(rows) + 0.5) / rows - 0.5)[:, np.newaxis]
     m = drawn.matrix
-    bend = [cv2.resize(field, (columns, rows), interpolation=cv2.INTER_CUBIC) for field in drawn.bend]
+    bend = [cv2.resize(field, (columns, rows), interpolation=cv2.INTER_CUBIC) if field.any() else np.float32(0) for field in drawn.bend]
     height, width = picture.shape
     at_x = ((m[0, 0] * x + m[0, 1] * y + m[0, 2] + bend[0] + 0.5) * width - 0.5).astype(np.float32)
     at_y = ((m[1, 0] * x + m[1, 1] * y + m[1, 2] + bend[1] + 0.5) * height - 0.5).astype(np.float32)
@@ -170,7 +235,9 @@ def _recolour(grey: Float, drawn: Draw, rng: np.random.Generator) -> Float:
     rows, columns = grey.shape
     if drawn.equalise is not None:
         grey = cv2.createCLAHE(drawn.equalise, (8, 8)).apply((np.clip(grey, 0, 1) * 255).astype(np.uint8)).astype(np.float32) / 255
-    grey = np.clip(grey, 0, 1) ** drawn.gamma
+    grey = np.clip(grey, 0, 1)
+    if drawn.gamma != 1:
+        grey = grey**drawn.gamma
     grey = (grey - 0.5) * drawn.contrast + 0.5 + drawn.brightness
     if drawn.shade is not None:
         grey = grey + cv2.resize(drawn.shade, (columns, rows), interpolation=cv2.INTER_CUBIC)

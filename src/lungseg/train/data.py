@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from lungseg import clean
 from lungseg.datasets import Case, read_labels
 from lungseg.datasets.convention import allowed_classes
 from lungseg.prepare import standardise, stretch, window
 from lungseg.read import read
 from lungseg.train import augment
+from lungseg.train.cache import cache_file, fetch
+from lungseg.train.settle import Teachers
+from lungseg.write import make_folder
 
 log = logging.getLogger(__name__)
 
@@ -25,33 +31,60 @@ MARGIN = 1.5
 
 
 class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
-    """Cases of one split, in memory.
+    """Cases of one split, in memory or in a cache.
 
     Args:
-        cases: what to read; all of it is decoded now.
+        cases: what to read; all of it is decoded now, once even where a case is repeated.
         size: rows, columns of the network's input.
         clip: percentiles of the intensity rule (see `lungseg.prepare.standardise`).
-        plain: share of the samples that the augmentation changes only a little.
         seed: of the augmentation; None for none. Sample i of epoch e is drawn from (seed, e, i) alone, in whatever process.
+        strength: of the augmentation.
+        dilate: by how many pixels of the network's input each lung is widened, so that its boundary lies inside.
+        cache: folder where decoded cases are kept, for the next run and in place of memory; None to keep them in memory alone.
+        teachers: models that settle what the masks leave open; None for none.
+
+    Raises:
+        InputError: an image or mask is missing, or cannot be read, or the two differ in shape.
+        OutputError: the cache cannot be written.
     """
 
     def __init__(
-        self, cases: Sequence[Case], size: tuple[int, int], clip: tuple[float, float], *, seed: int | None, plain: float = 0.0
+        self,
+        cases: Sequence[Case],
+        size: tuple[int, int],
+        clip: tuple[float, float],
+        *,
+        seed: int | None,
+        strength: augment.Strength = augment.USUAL,
+        dilate: int = 0,
+        cache: Path | None = None,
+        teachers: Teachers | None = None,
     ) -> None:
         self.cases = list(cases)
         self.size = size
         self.clip = clip
         self.seed = seed
-        self.plain = plain
+        self.strength = strength
+        self.dilate = dilate
+        self._teachers = teachers or Teachers(())
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
         """Set by the training loop; shared, because loader processes live longer than an epoch."""
-        kept = size if seed is None else (round(size[0] * MARGIN), round(size[1] * MARGIN))
-        self.pictures = np.empty((len(self.cases), *kept), np.uint8)
-        self.allowed = np.empty((len(self.cases), *kept), np.uint8)
-        for i, case in enumerate(self.cases):
-            self.pictures[i] = _grey8(read(case.image).pixels, kept, clip if seed is None else (0.1, 99.9))
-            self.allowed[i] = _resize_nearest(allowed_classes(read_labels(case), case.convention), kept)
-        log.info("%d cases decoded", len(self.cases))
+        self.kept = size if seed is None else (round(size[0] * MARGIN), round(size[1] * MARGIN))
+        self._window = clip if seed is None else (0.1, 99.9)
+        distinct = {case: row for row, case in enumerate(dict.fromkeys(self.cases))}
+        self._rows = [distinct[case] for case in self.cases]
+        self._files: list[Path] = []
+        if cache is None:
+            self._arrays = np.empty((len(distinct), 2, *self.kept), np.uint8)
+            for case, row in distinct.items():
+                self._arrays[row] = self._decode(case)
+        else:
+            make_folder(cache)
+            settings = {"kept": self.kept, "window": self._window, "size": size, "dilate": dilate, "teachers": self._teachers.names}
+            self._files = [cache_file(cache, case, settings) for case in distinct]
+            for case, file in zip(distinct, self._files, strict=True):
+                fetch(file, (2, *self.kept), partial(self._decode, case))
+        log.info("%d cases decoded", len(distinct))
 
     def __len__(self) -> int:
         """Number of cases."""
@@ -59,18 +92,36 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Network input (1, H, W), float32, and the sets of allowed classes (H, W), uint8."""
-        picture, allowed = self.pictures[index], self.allowed[index]
+        drawn = self.draw(index, int(self.epoch))
+        grey, allowed = self.as_kept(index) if drawn is None else self.changed(index, drawn)
+        return torch.from_numpy(standardise(grey, self.clip)[np.newaxis]), torch.from_numpy(allowed.copy())
+
+    def as_kept(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Picture and sets of allowed classes before augmentation, both of the size `kept`."""
+        row = self._rows[index]
+        case = self.cases[index]
+        pair = fetch(self._files[row], (2, *self.kept), partial(self._decode, case)) if self._files else self._arrays[row]
+        return pair[0], pair[1]
+
+    def draw(self, index: int, epoch: int) -> augment.Draw | None:
+        """The numbers of the augmentation of a case in an epoch; None where there is none."""
         if self.seed is None:
-            grey: NDArray[Any] = picture
-        else:
-            rng = np.random.default_rng((self.seed, int(self.epoch), index))
-            grey, allowed = augment.apply(picture, allowed, augment.draw(rng, plain=self.plain), self.size)
-        return torch.from_numpy(standardise(grey, self.clip)[np.newaxis]), torch.from_numpy(np.ascontiguousarray(allowed))
+            return None
+        return augment.draw(np.random.default_rng((self.seed, epoch, index)), self.strength)
 
+    def changed(self, index: int, drawn: augment.Draw) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        """Picture, float32, not yet standardised, and sets of allowed classes, both of the network's size, as the numbers say."""
+        return augment.apply(*self.as_kept(index), drawn, self.size)
 
-def _grey8(pixels: NDArray[Any], size: tuple[int, int], clip: tuple[float, float]) -> NDArray[np.uint8]:
-    """Resized, and with the percentiles `clip` mapped to 0 and 255."""
-    return np.asarray(np.round(window(stretch(pixels, size), clip) * 255), np.uint8)
+    def _decode(self, case: Case) -> NDArray[np.uint8]:
+        """Picture and sets of allowed classes, (2, rows, columns)."""
+        pixels = read(case.image).pixels
+        labels = read_labels(case, pixels.shape)
+        if self.dilate:
+            labels = clean.dilate(_resize_nearest(labels, self.kept), self.dilate * self.kept[0] / self.size[0])
+        picture = np.round(window(stretch(pixels, self.kept), self._window) * 255)
+        allowed = self._teachers.settle(_resize_nearest(allowed_classes(labels, case.convention), self.kept), pixels)
+        return np.stack([picture.astype(np.uint8), allowed])
 
 
 def _resize_nearest(sets: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

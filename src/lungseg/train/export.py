@@ -78,7 +78,7 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
     onnx.save(halve_weights(_graph(deployed, example)), output)
     sources: dict[str, Any] = facts.pop("sources", {})
     card = ModelCard(
-        kind="radiograph",
+        kind=settings.kind,
         architecture=_architecture(settings),
         input_size=(settings.size, settings.size),
         clip=(settings.clip_low, settings.clip_high),

@@ -1,28 +1,41 @@
-"""One training run, from a folder of data sets to a folder with the best weights."""
+"""One training run, from a list of cases to a folder with the best weights."""
 
 from __future__ import annotations
 
 import csv
+import io
 import logging
 import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
+import torch
+from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
-from torch.utils.data import DataLoader, Sampler
+from lightning.pytorch.utilities import rank_zero_only
+from torch.utils.data import DataLoader
 
 from lungseg.datasets import Case, split_by_patient, write_manifest
 from lungseg.errors import InputError, UsageError
+from lungseg.train.augment import Strength
+from lungseg.train.checkpoints import WholeFiles, read_checkpoint
 from lungseg.train.data import CaseArrays
-from lungseg.train.module import LungModule, load_checkpoint
+from lungseg.train.logs import callbacks
+from lungseg.train.module import LungModule
+from lungseg.train.order import Order
 from lungseg.train.settings import Settings
-from lungseg.write import make_folder
+from lungseg.train.settle import Teachers
+from lungseg.train.start import begin_with
+from lungseg.write import make_folder, write_file
+
+MEASURED = 32
+"""Samples on which batch normalisation is measured, where a model to start from has lost its statistics."""
 
 
 class _TellEpoch(lightning.Callback):
@@ -38,52 +51,56 @@ class _TellEpoch(lightning.Callback):
         self.data.epoch.fill_(trainer.current_epoch)
 
 
-class _Order(Sampler[int]):
-    """The order of the training cases, drawn from seed and epoch alone, so that it too is the same again after a resume."""
-
-    def __init__(self, data: CaseArrays, seed: int) -> None:
-        self.data = data
-        self.seed = seed
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __iter__(self) -> Iterator[int]:
-        order: list[int] = np.random.default_rng((self.seed, int(self.data.epoch))).permutation(len(self.data)).tolist()
-        return iter(order)
-
-
 class _Table(lightning.Callback):
-    """Adds a line to metrics.csv after each epoch; Lightning's own log begins afresh at a resume, and parts an epoch over two lines."""
+    """Keeps metrics.csv, a line for each epoch; Lightning's own log begins afresh at a resume, and parts an epoch over two lines."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        line = {"epoch": trainer.current_epoch, **{name: value.item() for name, value in sorted(trainer.callback_metrics.items())}}
-        fresh = not self.path.exists()
-        with self.path.open("a", newline="", encoding="utf-8") as stream:
-            csv.writer(stream).writerows([line, line.values()] if fresh else [line.values()])
+        figures = {name: value.item() for name, value in sorted(trainer.callback_metrics.items())}
+        if not trainer.is_global_zero:
+            return
+        lines: list[dict[str, Any]] = []
+        if self.path.exists():
+            with self.path.open(newline="", encoding="utf-8") as stream:
+                lines = [line for line in csv.DictReader(stream) if int(line["epoch"]) < trainer.current_epoch]
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, ["epoch", *figures])
+        writer.writeheader()
+        writer.writerows([*lines, {"epoch": trainer.current_epoch, **figures}])
+        write_file(self.path, table.getvalue().encode())
 
 
 def assign(cases: Sequence[Case], settings: Settings) -> list[Case]:
     """The cases with their split: by patient, and every case of a left-out source for testing, so that it chooses nothing.
 
     Raises:
+        InputError: a patient is for testing and for something else.
         UsageError: a left-out source is not among the cases.
     """
     unknown = set(settings.leave_out) - {case.source for case in cases}
     if unknown:
         raise UsageError(f"there is no source {sorted(unknown)[0]!r} to leave out", cure=f"choose of {sorted({c.source for c in cases})}")
-    split = split_by_patient(cases, validation=settings.validation, seed=settings.seed)
-    return [replace(case, split="test") if case.source in settings.leave_out else case for case in split]
+    split = split_by_patient(cases, validation=settings.validation, test=settings.test, seed=settings.seed)
+    split = [replace(case, split="test") if case.source in settings.leave_out else case for case in split]
+    tested = {(case.source, case.patient) for case in split if case.split == "test" and case.mask is not None}
+    for case in split:
+        if case.split != "test" and (case.source, case.patient) in tested:
+            problem = f"the patient {case.patient} of {case.source} is in the split test and in {case.split}"
+            raise InputError(problem, where=case.image, cure="give all cases of a patient one split")
+    return split
 
 
 def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool = False, progress: bool = True) -> Path:
-    """Trains, and leaves in `folder`: settings.toml, cases.csv, metrics.csv, best.ckpt (averaged weights) and last.ckpt.
+    """Trains, and leaves in `folder`: settings.toml, cases.csv, metrics.csv, best.ckpt (averaged weights), last.ckpt, and what
+    `lungseg.train.logs` tells.
+
+    With several devices, Lightning starts the same program once more for each of them, unless torchrun or SLURM has done so; only the
+    first writes.
 
     Args:
-        cases: with or without their split.
+        cases: with or without their split; those without a mask are listed, and nothing is learnt from them.
         folder: of the run; made here.
         settings: of the run.
         resume: go on from last.ckpt.
@@ -93,62 +110,132 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
         The path of best.ckpt.
 
     Raises:
-        InputError: there is nothing to train on or to validate on.
-        ModelError: `start_from` is no checkpoint.
-        UsageError: the folder holds a run but should not, or none but should; `start_from` has the weights of another network.
+        InputError: there is nothing to train on or to validate on, or a patient is for testing and for training.
+        ModelError: `start_from`, a model that settles, or last.ckpt cannot be used.
+        OutputError: the folder cannot be written to, or the disk is full; what was there before is whole.
+        UsageError: the folder holds a run but should not, or none but should; `start_from` has the weights of another network; what is
+            monitored is not logged; there are fewer devices than asked for.
         KeyboardInterrupt: Ctrl-C; what was reached at the end of the last whole epoch can be resumed.
     """
     last = folder / "last.ckpt"
     if last.exists() != resume:
         problem = "there is no run to resume" if resume else "the folder holds a run already"
         raise UsageError(problem, where=folder, cure="choose another folder" if resume else "choose another folder, or resume it")
+    if resume:
+        read_checkpoint(last)
     cases = assign(cases, settings)
-    training, validation = _both_sides(cases, settings)
+    training, validation = both_sides(cases, settings)
+    with _quiet(), _interruptible():
+        trainer = _trainer(folder, settings, progress=progress)
+        lightning.seed_everything(settings.seed, workers=True, verbose=False)
+        data, judged = arrays(training, settings), arrays(validation, settings, augmented=False)
+        module = LungModule(settings, validation)
+        if settings.start_from and not resume:
+            begin_with(settings.start_from, module.net, (data[i][0] for i in range(min(MEASURED, len(data)))))
+        _begin_folder(folder, settings, cases, resume=resume)
+        loaders = _loader(data, settings), _loader(judged, settings)
+        trainer.callbacks.insert(0, _TellEpoch(data))
+        trainer.fit(module, *loaders, ckpt_path=last if resume else None, weights_only=True)
+    return folder / "best.ckpt"
+
+
+def arrays(cases: Sequence[Case], settings: Settings, *, augmented: bool = True) -> CaseArrays:
+    """The cases as the network gets them in training, or in validation: without augmentation, and with what masks leave open left open.
+
+    Raises:
+        InputError: an image or mask cannot be used.
+        ModelError: a model that settles cannot be used.
+        OutputError: the cache cannot be written.
+    """
+    return CaseArrays(
+        cases,
+        (settings.size, settings.size),
+        (settings.clip_low, settings.clip_high),
+        seed=settings.seed if augmented else None,
+        strength=Strength(**{field.name: getattr(settings, field.name) for field in fields(Strength)}),
+        dilate=settings.dilate,
+        cache=Path(settings.cache) if settings.cache else None,
+        teachers=Teachers(settings.settle_with if augmented else ()),
+    )
+
+
+def is_first() -> bool:
+    """Whether this process is the one of several that writes and speaks."""
+    return rank_zero_only.rank == 0
+
+
+def both_sides(cases: Sequence[Case], settings: Settings) -> tuple[list[Case], list[Case]]:
+    """What is trained on in one epoch, and what is validated on, of cases with their split (see `assign`).
+
+    Raises:
+        InputError: there is nothing on one of the sides.
+        UsageError: the source whose Dice is monitored is not validated on.
+    """
+    known = [case for case in cases if case.mask is not None]
+    if not known:
+        raise InputError("no case has a mask, so there is nothing to learn from", cure="give cases with masks")
+    repeats = settings.repeats()
+    training = [case for case in known if case.split == "train" for _ in range(repeats.get(case.source, 1))]
+    validation = [case for case in known if case.split == "validation" and case.notes != "questionable"]
+    if not training or not validation:
+        raise InputError(f"{len(training)} cases to train on and {len(validation)} to validate on", cure="give more patients")
+    source = settings.monitor.removeprefix("val_dice_")
+    sources = sorted({case.source for case in validation})
+    if source != settings.monitor and source not in sources:
+        problem = f"no case of the source {source!r} is validated on, so {settings.monitor} is not logged"
+        raise UsageError(problem, cure=f"take of {sources}")
+    return training, validation
+
+
+def _begin_folder(folder: Path, settings: Settings, cases: Sequence[Case], *, resume: bool) -> None:
+    """Writes what is known before the first epoch."""
+    if not is_first():
+        return
     make_folder(folder)
     settings.write(folder / "settings.toml")
     write_manifest(cases, folder / "cases.csv")
     if not resume:  # a table can only be left of a run that was stopped in its first epoch
         (folder / "metrics.csv").unlink(missing_ok=True)
-    lightning.seed_everything(settings.seed, workers=True, verbose=False)
-    size, clip = (settings.size, settings.size), (settings.clip_low, settings.clip_high)
-    train_data = CaseArrays(training, size, clip, seed=settings.seed, plain=settings.plain)
-    loader = _loader(train_data, settings, _Order(train_data, settings.seed))
-    module = LungModule(settings, validation, steps=len(loader) * settings.epochs)
-    if settings.start_from and not resume:
-        _begin_with(Path(settings.start_from), module)
-    with _quiet(), _interruptible():
-        trainer = lightning.Trainer(
+
+
+def _trainer(folder: Path, settings: Settings, *, progress: bool) -> lightning.Trainer:
+    """Lightning's loop, with all that the settings say of it."""
+    several = settings.devices * settings.nodes > 1
+    if settings.precision == "16-mixed" and not torch.accelerator.is_available():
+        raise UsageError("precision 16-mixed needs a GPU", cure="take bf16-mixed or 32-true")
+    average = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
+    try:
+        for launched_by in (TorchElasticEnvironment, SLURMEnvironment):  # which would else train as many networks beside each other
+            if launched_by.detect():
+                launched_by().validate_settings(num_devices=settings.devices, num_nodes=settings.nodes)
+        return lightning.Trainer(
             accelerator="auto",
-            devices=1,
+            strategy="ddp" if several else "auto",
+            devices=settings.devices,
+            num_nodes=settings.nodes,
             precision=settings.precision,
+            deterministic=settings.deterministic,
             max_epochs=settings.epochs,
+            accumulate_grad_batches=settings.accumulate,
+            gradient_clip_val=settings.clip_gradient or None,
             callbacks=[
-                _TellEpoch(train_data),
+                *average,
                 _Table(folder / "metrics.csv"),
-                EMAWeightAveraging(decay=settings.average),
-                EarlyStopping("val_dice", mode="max", patience=settings.patience),
+                *callbacks(folder, settings, progress=progress),
+                EarlyStopping(settings.monitor, mode=settings.mode, patience=settings.patience),
                 _keep(folder, "best", monitor="val_dice"),
                 _keep(folder, "last", monitor=None),  # with save_last it would be a copy of the best
             ],
+            plugins=[WholeFiles()],
             logger=False,
-            gradient_clip_val=1.0,
+            use_distributed_sampler=False,
             num_sanity_val_steps=0,
             enable_progress_bar=progress,
             enable_model_summary=False,
         )
-        validation_loader = _loader(CaseArrays(validation, size, clip, seed=None), replace(settings, workers=0), None)
-        trainer.fit(module, loader, validation_loader, ckpt_path=last if resume else None, weights_only=True)
-    return folder / "best.ckpt"
-
-
-def _both_sides(cases: Sequence[Case], settings: Settings) -> tuple[list[Case], list[Case]]:
-    """What is trained on in one epoch, and what is validated on."""
-    repeats = settings.repeats()
-    training = [case for case in cases if case.split == "train" for _ in range(repeats.get(case.source, 1))]
-    validation = [case for case in cases if case.split == "validation" and case.notes != "questionable"]
-    if not training or not validation:
-        raise InputError(f"{len(training)} cases to train on and {len(validation)} to validate on", cure="give more patients")
-    return training, validation
+    except (MisconfigurationException, ValueError) as error:
+        problem = f"training cannot run on {settings.devices} devices in {settings.nodes} nodes ({' '.join(str(error).split())})"
+        raise UsageError(problem, cure="change devices or nodes") from error
 
 
 def _keep(folder: Path, name: str, *, monitor: str | None) -> ModelCheckpoint:
@@ -156,32 +243,29 @@ def _keep(folder: Path, name: str, *, monitor: str | None) -> ModelCheckpoint:
     return ModelCheckpoint(folder, name, monitor=monitor, mode="max", enable_version_counter=False, save_on_train_epoch_end=True)
 
 
-def _begin_with(checkpoint: Path, module: LungModule) -> None:
-    weights = load_checkpoint(checkpoint)[0].state_dict()
-    try:
-        module.net.load_state_dict(weights)
-    except RuntimeError as error:
-        raise UsageError("these are the weights of another network", where=checkpoint, cure="give its net, width and depth") from error
-
-
-def _loader(data: CaseArrays, settings: Settings, order: Sampler[int] | None) -> DataLoader[Any]:
-    """Batches of training cases in the given order, or of validation cases in their own."""
+def _loader(data: CaseArrays, settings: Settings) -> DataLoader[Any]:
+    """Batches of training cases in the order of the epoch, or of validation cases in their own, which nothing has to be done to."""
+    trained = data.seed is not None
+    order = Order(data, data.seed)
+    workers = settings.workers if trained else 0
     return DataLoader(
         data,
         batch_size=settings.batch,
         sampler=order,
-        num_workers=settings.workers,
-        persistent_workers=settings.workers > 0,
-        drop_last=order is not None and len(data) > settings.batch,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.accelerator.is_available(),
+        drop_last=trained and len(data) > settings.batch * settings.devices * settings.nodes,
     )
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without those remarks of Lightning that ask nothing of the user."""
-    remarks = logging.getLogger("lightning.pytorch")  # which devices there are, what else could be installed
-    level = remarks.level
-    remarks.setLevel(logging.WARNING)
+    remarks = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]  # which devices there are and the like
+    levels = [remark.level for remark in remarks]
+    for remark in remarks:
+        remark.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have many workers")  # one keeps up with two processors
@@ -189,7 +273,8 @@ def _quiet() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")  # between Lightning and torch
             yield
     finally:
-        remarks.setLevel(level)
+        for remark, level in zip(remarks, levels, strict=True):
+            remark.setLevel(level)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The Lightning module: network, loss, optimiser, and the validation Dice that chooses the best weights."""
+"""The Lightning module: network, loss, optimiser, and the figures that are logged each epoch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,28 @@ from typing import Any
 import lightning
 import torch
 from torch import Tensor, nn
+from torch.optim import lr_scheduler
 
 from lungseg.datasets import Case
 from lungseg.datasets.convention import CLASSES, LEFT, RIGHT
 from lungseg.errors import ModelError
 from lungseg.nets import UNet, UNetPlusPlus
-from lungseg.train.losses import partial_label_loss
+from lungseg.scores import Counts
+from lungseg.train.checkpoints import network_weights
+from lungseg.train.losses import loss_of
 from lungseg.train.settings import Settings, read_settings
+
+SCORES = ("dice", "iou", "accuracy")
+"""Attributes of `lungseg.scores.Counts` that are logged."""
+
+WARM_UP = 0.08
+"""Share of the steps in which the one-cycle schedule rises."""
+
+MOMENTUM = 0.9
+"""Of SGD."""
+
+SLOWER = 0.5
+"""What the plateau schedule multiplies the rate by."""
 
 
 def build_network(settings: Settings) -> nn.Module:
@@ -26,83 +41,168 @@ def build_network(settings: Settings) -> nn.Module:
     return UNet(1, len(CLASSES), norm=settings.norm, up=settings.up, **shared)
 
 
+def contracting_path(net: nn.Module) -> list[nn.Module]:
+    """The blocks of the encoder, finest first."""
+    if isinstance(net, UNetPlusPlus):
+        return [net.x[f"{level}_0"] for level in range(net.depth)]
+    return list(net.down) if isinstance(net, UNet) else []
+
+
 def load_checkpoint(path: Path) -> tuple[nn.Module, Settings]:
     """The network in a checkpoint of `lungseg train`, in evaluation mode, with the settings beside it.
 
     Raises:
-        ModelError: the file is no such checkpoint, or holds anything but plain tensors and numbers.
+        ModelError: the file is no such checkpoint, or holds anything but plain tensors and numbers, or is of other settings.
+        UsageError: there are no settings beside it.
     """
     settings = read_settings(path.parent / "settings.toml")
+    weights = network_weights(path)
+    net = build_network(settings)
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-        net = build_network(settings)
-        net.load_state_dict({name.removeprefix("net."): value for name, value in state.items()})
-    except Exception as error:  # torch raises a dozen kinds for a file that is not its own
-        raise ModelError(f"this is no checkpoint of these settings ({type(error).__name__})", where=path, cure="give best.ckpt") from error
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ModelError("this is no checkpoint of the settings beside it", where=path, cure="put back the run's settings.toml") from error
     return net.eval(), settings
 
 
 class LungModule(lightning.LightningModule):
     """Trains a network on partially labelled masks.
 
-    Logs `train_loss` once an epoch, `val_loss`, `val_dice` (mean over sources of the mean Dice over images) and `val_dice_SOURCE`.
+    Logs once an epoch, of training (as the samples came, augmented) and validation: `loss`, `dice`, `iou` and `accuracy`, each after
+    train_ or val_; `val_dice_SOURCE`; and `learning_rate`, the mean over the steps. Scores are of both lungs together, at the network's
+    resolution, over the pixels where it is certain whether they are lung; those of validation are the mean over sources of the mean
+    over images, so that a large source does not outvote a small one.
     """
 
-    def __init__(self, settings: Settings, validation: Sequence[Case], steps: int) -> None:
+    def __init__(self, settings: Settings, validation: Sequence[Case]) -> None:
         super().__init__()
         self.settings = settings
         self.net = build_network(settings).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.sources = [case.source for case in validation]
-        self.steps = steps
-        self.scores: dict[str, list[float]] = {}
+        self.places: list[int] = []
+        """Of the validation cases that this process scores: their places in the whole list."""
+        self.figures: list[Tensor] = []
+        self.counts: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 1, H, W) -> logits (N, 4, H, W)."""
         logits: Tensor = self.net(x)
         return logits
 
+    def on_train_epoch_start(self) -> None:
+        """While the contracting path is frozen, its normalisation too stays as it is."""
+        for block in contracting_path(self.net):
+            block.train(self.current_epoch >= self.settings.freeze)
+
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         """Loss of one batch; with deep supervision the mean over the heads."""
         x, allowed = batch
         x = x.to(memory_format=torch.channels_last)
         heads = self.net.forward_all(x) if isinstance(self.net, UNetPlusPlus) else [self.net(x)]
-        loss = torch.stack([partial_label_loss(logits, allowed, dice_weight=self.settings.dice_weight) for logits in heads]).mean()
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(x))
+        loss = torch.stack([loss_of(logits, allowed, self.settings) for logits in heads]).mean()
+        with torch.no_grad():
+            self.counts.append(certain_counts(torch.stack(heads).mean(dim=0), allowed))
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        figures = {"train_loss": loss.detach(), "learning_rate": rate}
+        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(x), sync_dist=True)
         return loss
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """A parameter without gradient is left alone. To have it computed all the same is what several devices need to keep in step."""
+        if self.current_epoch < self.settings.freeze:
+            for block in contracting_path(self.net):
+                block.zero_grad(set_to_none=True)
+
     def on_validation_epoch_start(self) -> None:
-        """Forgets the scores of the epoch before."""
-        self.scores = {}
+        """Forgets the figures of the epoch before."""
+        loaders: Any = self.trainer.val_dataloaders
+        self.places = list(loaders.sampler)
+        self.figures = []
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
-        """Collects the Dice of each image, at the network's resolution."""
+        """Collects place, loss and counts of each image, so that they do not depend on what shared a batch."""
         x, allowed = batch
         logits = self.net(x.to(memory_format=torch.channels_last))
-        self.log("val_loss", partial_label_loss(logits, allowed, dice_weight=self.settings.dice_weight), batch_size=len(x))
+        losses = torch.stack([loss_of(logits[i : i + 1], allowed[i : i + 1], self.settings) for i in range(len(x))])
         first = index * self.settings.batch
-        for i, dice in enumerate(certain_dice(logits, allowed).tolist()):
-            self.scores.setdefault(self.sources[first + i], []).append(dice)
+        places = torch.tensor(self.places[first : first + len(x)], device=logits.device)
+        self.figures.append(torch.column_stack([places, losses, certain_counts(logits, allowed)]))
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the means."""
-        means = {source: sum(dice) / len(dice) for source, dice in self.scores.items()}
-        self.log_dict({f"val_dice_{source}": mean for source, mean in means.items()})
-        self.log("val_dice", sum(means.values()) / len(means), prog_bar=True)
+        """Gathers the figures of all devices and logs the means; those of the training epoch too, which ends with the validation."""
+        rows = {int(place): figures for place, *figures in self._of_all_devices(self.figures)}  # some places may come twice
+        scores: dict[str, list[list[float]]] = {}
+        for place, (_, *counts) in sorted(rows.items()):
+            scores.setdefault(self.sources[place], []).append(_scores(counts))
+        means = {source: _means(each) for source, each in sorted(scores.items())}
+        figures = {"val_loss": sum(loss for loss, *_ in rows.values()) / len(rows)}
+        figures |= {f"val_{name}": mean for name, mean in zip(SCORES, _means(list(means.values())), strict=True)}
+        figures |= {f"val_dice_{source}": mean[0] for source, mean in means.items()}
+        trained = _means([_scores(counts) for counts in self._of_all_devices(self.counts)])
+        self.log_dict(figures | {f"train_{name}": mean for name, mean in zip(SCORES, trained, strict=True)})
+        self.counts = []
+
+    def _of_all_devices(self, rows: list[Tensor]) -> list[list[float]]:
+        """Rows of all batches and devices, in a list."""
+        mine = torch.cat(rows)
+        gathered: Tensor = self.all_gather(mine)
+        return gathered.reshape(-1, mine.shape[1]).tolist()
+
+    def on_train_epoch_end(self) -> None:
+        """The plateau schedule looks at the epoch before the checkpoint is written, so that a resumed run knows what it saw."""
+        schedule = self.lr_schedulers()
+        if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
+            schedule.step(self.trainer.callback_metrics[self.settings.monitor])
 
     def configure_optimizers(self) -> Any:
-        """AdamW with a short warm-up and a cosine to zero."""
-        optimiser = torch.optim.AdamW(self.parameters(), lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, max_lr=self.settings.learning_rate, total_steps=self.steps, pct_start=0.08, final_div_factor=1000
-        )
+        """Optimiser and schedule of the settings; all schedules but the plateau go by steps."""
+        rate, decay = self.settings.learning_rate, self.settings.weight_decay
+        steps = int(self.trainer.estimated_stepping_batches)
+        optimiser: torch.optim.Optimizer
+        match self.settings.optimiser:
+            case "adam":
+                optimiser = torch.optim.Adam(self.parameters(), lr=rate, weight_decay=decay)
+            case "adamw":
+                optimiser = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=decay)
+            case "sgd":
+                optimiser = torch.optim.SGD(self.parameters(), lr=rate, weight_decay=decay, momentum=MOMENTUM)
+        schedule: lr_scheduler.LRScheduler
+        match self.settings.schedule:
+            case "one-cycle":
+                schedule = lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=steps, pct_start=WARM_UP, final_div_factor=1000)
+            case "cosine":
+                schedule = lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
+            case "plateau":
+                mode, patience = self.settings.mode, self.settings.plateau
+                schedule = lr_scheduler.ReduceLROnPlateau(optimiser, mode=mode, factor=SLOWER, patience=patience, threshold=0)
+                # Lightning would step it after the checkpoint is written: so it keeps the state, and `on_train_epoch_end` steps.
+                return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "epoch", "reduce_on_plateau": False}}
+            case "constant":
+                return optimiser
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def lr_scheduler_step(self, scheduler: Any, metric: Any | None) -> None:
+        """One step of a schedule that goes by steps."""
+        if not isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
+            scheduler.step()
 
-def certain_dice(logits: Tensor, allowed: Tensor) -> Tensor:
-    """Dice of both lungs together, over the pixels where it is certain whether they are lung: (N, 4, H, W), (N, H, W) -> (N,)."""
+
+def _scores(counts: Sequence[float]) -> list[float]:
+    each = Counts(*map(int, counts))
+    return [getattr(each, name) for name in SCORES]
+
+
+def _means(rows: Sequence[Sequence[float]]) -> list[float]:
+    return [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+
+
+def certain_counts(logits: Tensor, allowed: Tensor) -> Tensor:
+    """What `lungseg.scores.Counts` counts (tp, fp, fn, tn), of both lungs together, over the pixels where it is certain whether they are
+    lung: (N, 4, H, W), (N, H, W) -> (N, 4), int64.
+    """
     lungs = RIGHT | LEFT
     truth = (allowed == RIGHT) | (allowed == LEFT)
     certain = truth | ((allowed & lungs) == 0)
     probability = logits.float().softmax(dim=1)
-    found = ((probability[:, 1] + probability[:, 2]) >= 0.5) & certain
-    return (2 * (found & truth).sum(dim=(1, 2)) + 1) / (found.sum(dim=(1, 2)) + truth.sum(dim=(1, 2)) + 1)
+    found = (probability[:, 1] + probability[:, 2]) >= 0.5
+    return torch.stack([(t & certain).sum(dim=(1, 2)) for t in (found & truth, found & ~truth, ~found & truth, ~found & ~truth)], dim=1)

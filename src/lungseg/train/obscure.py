@@ -7,8 +7,9 @@ bright; `sets` are the sets of allowed classes at each pixel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -19,14 +20,6 @@ from lungseg.datasets.convention import LEFT, RIGHT
 Array = NDArray[Any]
 Float = Array
 """float32, but OpenCV's types do not tell."""
-
-
-class Obscured(Protocol):
-    """Something that can be painted onto a picture."""
-
-    def onto(self, grey: Float, sets: NDArray[np.uint8], rng: np.random.Generator) -> Float:
-        """The picture with this painted onto it."""
-        ...
 
 
 def draw(rng: np.random.Generator) -> tuple[Obscured, ...]:
@@ -63,7 +56,7 @@ def _draw_tube(rng: np.random.Generator) -> Obscured:
 
 def _draw_letters(rng: np.random.Generator) -> Obscured:
     text = "".join(rng.choice(list("LRPASUDEXRAY0123456789:/"), rng.integers(1, 9)))
-    at = (float(rng.uniform(0, 0.9)), float(rng.choice([rng.uniform(0.03, 0.25), rng.uniform(0.8, 0.99), rng.uniform(0, 1)])))
+    at = np.array([rng.uniform(0, 0.9), rng.choice([rng.uniform(0.03, 0.25), rng.uniform(0.8, 0.99), rng.uniform(0, 1)])])
     return Letters(text, at, float(rng.uniform(0.3, 1.1)), int(rng.integers(1, 3)), float(rng.choice([1.0, 1.0, 0.85, 0.0])))
 
 
@@ -198,7 +191,7 @@ class Letters:
     """Burnt-in text at (x, y as shares)."""
 
     text: str
-    at: tuple[float, float]
+    at: Array
     size: float
     width: int
     colour: float
@@ -238,3 +231,22 @@ class Block:
         low, high = ((self.at - self.size / 2) * side).astype(int), ((self.at + self.size / 2) * side).astype(int)
         corners = [(int(low[0]), int(low[1])), (int(high[0]), int(high[1]))]
         return cv2.rectangle(grey.copy(), corners[0], corners[1], self.colour, -1)
+
+
+Obscured = Fluid | Patches | Gas | Tube | Letters | Arrow | Block
+"""Something that can be painted onto a picture."""
+
+
+def to_entries(things: Sequence[Obscured]) -> list[dict[str, Any]]:
+    """The numbers of each thing and the name of its kind, for JSON."""
+    return [{"kind": type(thing).__name__, **asdict(thing)} for thing in things]
+
+
+def from_entries(entries: Sequence[dict[str, Any]]) -> tuple[Obscured, ...]:
+    """What `to_entries` was given."""
+    kinds = {kind.__name__: kind for kind in get_args(Obscured)}
+    things: list[Obscured] = []
+    for entry in entries:
+        numbers = {name: np.array(value) if isinstance(value, list) else value for name, value in entry.items() if name != "kind"}
+        things.append(kinds[entry["kind"]](**numbers))
+    return tuple(things)

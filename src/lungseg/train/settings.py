@@ -6,18 +6,41 @@ import json
 import math
 import tomllib
 from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from lungseg.errors import UsageError
 
+RECIPES = Path(__file__).parent.parent / "recipes"
+"""The folder of the settings that come with the package."""
+
+GROUPS: Final = {
+    "net": "the network",
+    "kind": "the pictures",
+    "validation": "the cases",
+    "rotation": "what is changed at random in each sample",
+    "loss": "the loss",
+    "optimiser": "the optimiser",
+    "epochs": "the course of the run",
+    "seed": "the machine",
+}
+"""What the settings from this one on are about."""
+
 RANGES: Final = {
-    **dict.fromkeys(("width", "max_width", "epochs", "patience", "batch"), (1, math.inf)),
-    **dict.fromkeys(("learning_rate", "weight_decay", "seed", "workers"), (0, math.inf)),
-    **dict.fromkeys(("dice_weight", "average", "plain"), (0, 1)),
+    **dict.fromkeys(("width", "max_width", "epochs", "patience", "batch", "accumulate", "devices", "nodes"), (1, math.inf)),
+    **dict.fromkeys(("learning_rate", "weight_decay", "clip_gradient", "seed", "workers", "freeze", "dilate", "plateau"), (0, math.inf)),
+    **dict.fromkeys(("focal_gamma", "tversky_alpha", "tversky_beta", "boundary_weight"), (0, math.inf)),
+    **dict.fromkeys(("rotation", "shift_x", "shift_y", "zoom", "warp"), (0, math.inf)),
+    **dict.fromkeys(("dice_weight", "mirror", "flip", "padding", "greys", "obscure", "plain"), (0, 1)),
     **dict.fromkeys(("clip_low", "clip_high"), (0, 100)),
 }
 """Lowest and highest value of settings that are numbers."""
+
+FIGURES: Final = tuple(f"{side}_{figure}" for side in ("train", "val") for figure in ("loss", "dice", "iou", "accuracy"))
+"""What is logged each epoch and can be monitored, beside val_dice_SOURCE."""
+
+_WORDS: Final = {int: "a whole number", float: "a number", bool: "true or false", str: "a text in quotes", tuple: "a list of texts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +54,67 @@ class Settings:
     norm: Annotated[Literal["batch", "none"], "batch normalisation or none"] = "batch"
     up: Annotated[Literal["transposed", "interpolated"], "how the expanding path doubles the resolution"] = "transposed"
     deep_supervision: Annotated[bool, "of U-Net++: a head and a loss on each of its depths"] = True
+
+    kind: Annotated[Literal["radiograph", "ct"], "what the pictures are, for the model's card"] = "radiograph"
     size: Annotated[int, "rows and columns of the network's input"] = 256
     clip_low: Annotated[float, "percentile of the greys that becomes black"] = 0.5
     clip_high: Annotated[float, "percentile of the greys that becomes white"] = 99.5
-    epochs: Annotated[int, "at most so many passes over the training cases"] = 70
-    patience: Annotated[int, "stop after so many epochs without a better validation Dice"] = 20
-    batch: Annotated[int, "images in a batch"] = 8
-    learning_rate: Annotated[float, "the highest one, after the warm-up"] = 0.002
-    weight_decay: Annotated[float, "of AdamW"] = 0.01
-    dice_weight: Annotated[float, "weight of Dice in the loss, 0 to 1; the rest is binary cross-entropy"] = 0.5
-    average: Annotated[float, "decay per step of the moving average of the weights, which is validated and exported"] = 0.995
+    dilate: Annotated[int, "pixels of the network's input by which the masks are widened"] = 0
+
     validation: Annotated[float, "share of the patients of each source that is kept for validation"] = 0.15
+    test: Annotated[float, "share of the patients of each source that is kept for testing"] = 0.0
     leave_out: Annotated[tuple[str, ...], "a source neither to train on nor to choose by, all of it is for testing; may be repeated"] = ()
     repeat: Annotated[tuple[str, ...], "SOURCE=N, each training case of the source N times an epoch; may be repeated"] = ()
+    settle_with: Annotated[tuple[str, ...], "a model that settles what the training masks leave open; may be repeated"] = ()
+    cache: Annotated[str, "folder in which decoded cases are kept for later runs"] = ""
+
+    rotation: Annotated[float, "degrees by which samples are turned, as a standard deviation"] = 8.0
+    shift_x: Annotated[float, "share of the width by which samples are shifted, as a standard deviation"] = 0.05
+    shift_y: Annotated[float, "share of the height by which samples are shifted, as a standard deviation"] = 0.05
+    zoom: Annotated[float, "standard deviation of the logarithm of the zoom; 0.12 for about 12 %"] = 0.12
+    warp: Annotated[float, "stretch, shear and bend, as a multiple of what is usual"] = 1.0
+    mirror: Annotated[float, "chance that right and left are exchanged, in the labels too"] = 0.5
+    flip: Annotated[float, "chance that a sample is turned upside down"] = 0.0
+    padding: Annotated[float, "chance that a sample is set in a broad frame"] = 0.125
+    greys: Annotated[float, "chance that contrast, sharpness, noise and the like are changed"] = 1.0
+    obscure: Annotated[float, "chance that opacities, tubes, letters and the like may be drawn in"] = 1.0
     plain: Annotated[float, "share of the samples that are changed only a little"] = 0.0
-    start_from: Annotated[str, "checkpoint of another run, with the weights to begin with"] = ""
+
+    loss: Annotated[
+        Literal["bce", "dice", "bce+dice", "focal", "tversky", "boundary"], "what is made small; boundary is added to bce+dice"
+    ] = "bce+dice"
+    dice_weight: Annotated[float, "weight of Dice in bce+dice, 0 to 1; the rest is binary cross-entropy"] = 0.5
+    focal_gamma: Annotated[float, "exponent of the focal loss; the higher, the less do easy pixels count"] = 2.0
+    tversky_alpha: Annotated[float, "weight of what is wrongly taken for lung, in the Tversky loss"] = 0.3
+    tversky_beta: Annotated[float, "weight of what is missed, in the Tversky loss"] = 0.7
+    boundary_weight: Annotated[float, "weight of the boundary term beside bce+dice"] = 0.1
+    class_weights: Annotated[tuple[str, ...], "CLASS=W, weight of a class in the loss instead of 1; may be repeated"] = ()
+
+    optimiser: Annotated[Literal["adam", "adamw", "sgd"], "Adam, AdamW, or SGD with momentum 0.9"] = "adamw"
+    learning_rate: Annotated[float, "the highest one, after the warm-up if the schedule has one"] = 0.002
+    weight_decay: Annotated[float, "of the optimiser"] = 0.01
+    schedule: Annotated[
+        Literal["one-cycle", "cosine", "plateau", "constant"],
+        "of the learning rate: short warm-up and cosine to zero, cosine to zero, halved where progress ends, or constant",
+    ] = "one-cycle"
+    plateau: Annotated[int, "the plateau schedule halves the rate after more than so many epochs without a better monitored figure"] = 5
+    batch: Annotated[int, "images in a batch, on each device"] = 8
+    accumulate: Annotated[int, "batches whose gradients are added up for one step"] = 1
+    clip_gradient: Annotated[float, "longest gradient; 0 for no limit"] = 1.0
+    average: Annotated[float, "decay per step of the moving average of the weights, which is validated and exported; 0 for none"] = 0.995
+
+    epochs: Annotated[int, "at most so many passes over the training cases"] = 70
+    monitor: Annotated[str, "figure that must get better, or the run ends: a column of metrics.csv"] = "val_dice"
+    patience: Annotated[int, "stop after so many epochs without a better monitored figure"] = 20
+    start_from: Annotated[str, "weights to begin with: an embedded model, an .onnx file, or the checkpoint of a run"] = ""
+    freeze: Annotated[int, "epochs at the beginning in which the contracting path stays as it is"] = 0
+
     seed: Annotated[int, "of split, weights and augmentation"] = 0
-    precision: Annotated[Literal["bf16-mixed", "32-true"], "arithmetic of the network"] = "bf16-mixed"
-    workers: Annotated[int, "processes that augment"] = 1
+    deterministic: Annotated[bool, "only arithmetic that gives the same each time on a GPU, too; slower there"] = False
+    precision: Annotated[Literal["bf16-mixed", "16-mixed", "32-true"], "arithmetic of the network"] = "bf16-mixed"
+    devices: Annotated[int, "GPUs, or processes on the CPU, to train on in each node"] = 1
+    nodes: Annotated[int, "computers to train on"] = 1
+    workers: Annotated[int, "processes that augment, for each device"] = 1
 
     def __post_init__(self) -> None:
         for name, kind, _ in describe():
@@ -60,7 +126,19 @@ class Settings:
             raise UsageError(f"size {self.size} is not a multiple of {step}, as depth {self.depth} needs", cure="change one of them")
         if not 0 < self.validation < 1:
             raise UsageError(f"validation is a share between 0 and 1, not {self.validation}")
+        if not 0 <= self.test < 1 - self.validation:
+            raise UsageError(f"test is a share that leaves something to train on beside validation {self.validation}, not {self.test}")
+        if not 0 <= self.average < 1:
+            raise UsageError(f"average is at least 0 and below 1, not {self.average}")
+        if self.monitor not in FIGURES and not self.monitor.startswith("val_dice_"):
+            raise UsageError(f"{self.monitor!r} is not logged, so it cannot be monitored", cure=_nearest(self.monitor, FIGURES))
         self.repeats()
+        self.weights()
+
+    @property
+    def mode(self) -> Literal["min", "max"]:
+        """Whether less or more of the monitored figure is better."""
+        return "min" if self.monitor in ("train_loss", "val_loss") else "max"
 
     def repeats(self) -> dict[str, int]:
         """How often an epoch sees each training case of a source, for the sources that `repeat` names."""
@@ -70,10 +148,39 @@ class Settings:
                 raise UsageError(f"repeat is SOURCE=N with N at least 1, not {entry!r}", cure="write, for example, montgomery=2")
         return {source: int(times) for source, _, times in pairs}
 
+    def weights(self) -> tuple[float, ...]:
+        """Weight of each of `lungseg.datasets.convention.CLASSES` in the loss, 1 for those that are not named; () where none is."""
+        if not self.class_weights:
+            return ()
+        from lungseg.datasets.convention import CLASSES  # here, because the command line reads the defaults at every start
+
+        weights = dict.fromkeys(CLASSES, 1.0)
+        for entry in self.class_weights:
+            name, _, number = entry.rpartition("=")
+            if name not in weights:
+                raise UsageError(f"class_weights are CLASS=W, not {entry!r}", cure=f"name one of {', '.join(CLASSES)}")
+            try:
+                weights[name] = float(number)
+            except ValueError:
+                weights[name] = math.nan
+            if not 0 < weights[name] < math.inf:
+                raise UsageError(f"the weight of a class is a number above 0, not {number!r}", cure="write, for example, 'left lung=2'")
+        return tuple(weights.values())
+
     def write(self, path: Path) -> None:
-        """Writes the settings as TOML; strings, numbers, truth values and lists look the same there as in JSON."""
-        lines = [f"{name} = {json.dumps(value)}" for name, value in asdict(self).items()]
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        """Writes the settings as TOML, whole or not at all.
+
+        Raises:
+            OutputError: the folder cannot be written to.
+        """
+        from lungseg.write import write_file
+
+        lines: list[str] = []
+        for name, value in asdict(self).items():
+            if name in GROUPS:
+                lines.append(f"\n# {GROUPS[name]}")
+            lines.append(f"{name} = {json.dumps(value)}")  # such values look the same in TOML as in JSON
+        write_file(path, ("\n".join(lines).lstrip() + "\n").encode())
 
 
 def _check(name: str, kind: Any, value: Any) -> None:
@@ -83,8 +190,9 @@ def _check(name: str, kind: Any, value: Any) -> None:
             raise UsageError(f"{name} is one of {', '.join(get_args(kind))}, not {value!r}")
         return
     plain = get_origin(kind) or kind
-    if type(value) is not plain and not (plain is float and type(value) is int):
-        raise UsageError(f"{name} is a {'list' if plain is tuple else plain.__name__}, not {value!r}")
+    fits = type(value) is plain or (plain is float and type(value) is int)
+    if not fits or (plain is tuple and not all(isinstance(entry, str) for entry in value)):
+        raise UsageError(f"{name} is {_WORDS[plain]}, not {value!r}")
     low, high = RANGES.get(name, (None, None))
     if low is not None and not low <= value <= high:
         raise UsageError(f"{name} is at least {low}, not {value}" if high == math.inf else f"{name} is {low} to {high}, not {value}")
@@ -100,10 +208,9 @@ def read_settings(path: Path) -> Settings:
     """The settings in a TOML file; what it does not name keeps its default.
 
     Raises:
-        UsageError: the file cannot be read, or has a field that is not known; the nearest known one is named.
+        UsageError: the file cannot be read, or has a field that is not known (the nearest known one is named), or a value that has no
+            meaning.
     """
-    from difflib import get_close_matches
-
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -111,7 +218,30 @@ def read_settings(path: Path) -> Settings:
     names = [field.name for field in fields(Settings)]
     for name in entries:
         if name not in names:
-            near = get_close_matches(name, names, 1)
-            raise UsageError(f"{name!r} is not a setting", where=path, cure=f"did you mean {near[0]!r}" if near else None)
+            raise UsageError(f"{name!r} is not a setting", where=path, cure=_nearest(name, names))
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}
-    return Settings(**values)
+    try:
+        return Settings(**values)
+    except UsageError as error:
+        raise UsageError(error.what, where=path, cure=error.cure) from error
+
+
+def recipes() -> tuple[str, ...]:
+    """Names of the recipes that come with the package, sorted."""
+    return tuple(sorted(path.stem for path in RECIPES.glob("*.toml") if not path.stem.endswith(".about")))
+
+
+def read_recipe(name: str) -> Settings:
+    """The settings of a recipe that comes with the package.
+
+    Raises:
+        UsageError: there is no such recipe; the nearest one is named.
+    """
+    if name not in recipes():
+        raise UsageError(f"there is no recipe {name!r}", cure=_nearest(name, recipes()) or f"there are {', '.join(recipes())}")
+    return read_settings(RECIPES / f"{name}.toml")
+
+
+def _nearest(name: str, known: tuple[str, ...] | list[str]) -> str | None:
+    near = get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}" if near else None

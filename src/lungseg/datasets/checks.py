@@ -1,0 +1,204 @@
+"""What a person should look at before learning from it: pairs of image and mask that are probably not what they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.clean import SMALLEST_LUNG
+from lungseg.datasets.cases import Case
+from lungseg.datasets.truth import read_labels
+from lungseg.draw import Picture, fitted, grey, montage, overlay
+from lungseg.errors import LungsegError
+from lungseg.image import Image
+from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
+from lungseg.read import read, read_mask
+
+VOLUMES: Final = (".nii", ".nii.gz", ".nrrd", ".mha")
+"""Endings of files that are not looked into yet."""
+
+MOST_COVER: Final = 0.8
+"""Share of the picture that no lungs cover. The most in 1247 masks (Montgomery, Shenzhen, V7 Labs, and CT slices) is 0.61."""
+
+MOST_BORDER: Final = 0.3
+"""Share of the picture's border that no lungs lie on. The most in the same masks is 0.20, in children's films cut close."""
+
+SURROUNDED: Final = 0.02
+"""Share of the picture above which a piece of the mask that lies within another is a lung in a labelled outside. One of the same masks
+labels the outside, and its lungs have 0.19; the next has 0.011, letters that were left out and the spaces within them."""
+
+ONE_SIDED: Final = 0.05
+"""Share of all lung that the smaller lung has at least. The least in 1061 radiographs is 0.09, in a mask of aerated lung only."""
+
+MIDDLE: Final = (0.3, 0.7)
+"""Part of the height of the lungs where heart and mediastinum part them."""
+
+NARROWEST_GAP: Final = 0.27
+"""Share of the width of both lungs that the widest gap between them has in `MIDDLE` where the heart is left out. It finds 484 of 507
+masks of V7 Labs, all drawn through the heart, and 31 of 38 Shenzhen masks known to be; and 6 of 509 others of Montgomery and
+Shenzhen, of which at least three draw through the heart as well, and 2 of 185 CT slices."""
+
+TILE: Final = 320
+"""Longer side of a tile of the sheet, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to look at.
+
+    Attributes:
+        case: name of the case.
+        source: its source; the two together are unique.
+        path: the file that it is about.
+        problem: what is suspicious, without a full stop; its first words name the kind.
+    """
+
+    case: str
+    source: str
+    path: Path
+    problem: str
+
+
+def check_cases(cases: Sequence[Case]) -> list[Finding]:
+    """What a person should look at, in the order of the cases.
+
+    Found are images and masks that cannot be read or have one value everywhere, sizes that differ, masks of more than two values,
+    masks that are nearly empty or full, a labelled outside, one lung only, lungs on the wrong sides, and a heart inside a mask whose
+    convention leaves it out. Of cases without a mask only the image is checked. Volumes are left out.
+
+    Args:
+        cases: of any number of sources.
+    """
+    with ThreadPoolExecutor() as pool:  # decoders release Python's lock
+        return [finding for found in pool.map(_check, cases) for finding in found]
+
+
+def _check(case: Case) -> list[Finding]:
+    if any(path is not None and path.name.lower().endswith(VOLUMES) for path in (case.image, case.mask, case.mask_left)):
+        return []
+    return [Finding(case.case, case.source, path, problem) for path, problem in _problems(case)]
+
+
+def _problems(case: Case) -> Iterator[tuple[Path, str]]:
+    """Which file has what problem; what follows from another is not told."""
+    image: Image | None = None
+    try:
+        image = read(case.image)
+    except LungsegError as error:
+        yield case.image, f"image cannot be used: {error.what}"
+    if case.mask is None:
+        return
+    usable = True
+    for path in filter(None, (case.mask, case.mask_left)):
+        try:
+            values = np.unique(read_mask(path))
+        except LungsegError as error:
+            yield path, f"mask cannot be used: {error.what}"
+            usable = False
+            continue
+        if len(values) > 2 and values.tolist() != [0, RIGHT_LUNG.number, LEFT_LUNG.number]:
+            yield path, f"mask not binary: it has {len(values)} values, {_list(values)}"
+    if not usable:
+        return
+    try:
+        labels = read_labels(case)
+    except LungsegError as error:
+        yield case.mask, f"masks do not fit: {error.what}"
+        return
+    if image is not None and labels.shape != image.pixels.shape:
+        shapes = (" x ".join(map(str, shape)) for shape in (image.pixels.shape, labels.shape))
+        yield case.mask, f"sizes differ: {next(shapes)} in the image, {next(shapes)} in the mask"
+    problem = _shape_problem(labels, heart_outside=case.convention == "lung")
+    if problem:
+        yield case.mask, problem
+
+
+def _list(values: NDArray[Any]) -> str:
+    return ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
+
+
+def _shape_problem(labels: NDArray[np.uint8], *, heart_outside: bool) -> str | None:
+    """What is wrong with the shape of the lungs, the gravest first; None where nothing is."""
+    lung = labels > 0
+    covered = float(lung.mean())
+    if covered < SMALLEST_LUNG:
+        return f"mask empty, or nearly: it covers {covered:.2%} of the picture"
+    if covered > MOST_COVER:
+        return f"mask full, or nearly: it covers {covered:.0%} of the picture"
+    border = float(np.concatenate([lung[0], lung[-1], lung[1:-1, 0], lung[1:-1, -1]]).mean())
+    if border > MOST_BORDER:
+        return f"outside labelled as lung: the mask takes up {border:.0%} of the picture's border"
+    if _surrounded(lung) > SURROUNDED:
+        return "outside labelled as lung: one part of the mask surrounds the other"
+    areas = [int((labels == label.number).sum()) for label in (RIGHT_LUNG, LEFT_LUNG)]
+    if min(areas) < ONE_SIDED * sum(areas):
+        return f"one lung only: the {('right', 'left')[int(np.argmin(areas))]} one has {min(areas) / sum(areas):.0%} of the mask"
+    right, left = (float(np.flatnonzero((labels == label.number).any(axis=0)).mean()) for label in (RIGHT_LUNG, LEFT_LUNG))
+    if right > left:
+        return "lungs on the wrong sides: the right one lies on the right of the picture"
+    gap = _widest_gap(labels)
+    if heart_outside and gap is not None and gap < NARROWEST_GAP:
+        return f"heart inside the mask: the lungs are at most {max(gap, 0.0):.0%} of their width apart"
+    return None
+
+
+def _surrounded(lung: NDArray[np.bool_]) -> float:
+    """Share of the picture that the largest piece has which lies within a hole of another."""
+    outlines, tree = cv2.findContours(lung.astype(np.uint8), cv2.RETR_TREE, cv2.CHAIN_APPROX_NONE)
+    parents = [-1] if tree is None else tree[0, :, 3].tolist()
+    within = [outline for outline, parent in zip(outlines, parents, strict=False) if parent >= 0 and parents[parent] >= 0]
+    return max((float(cv2.contourArea(outline)) for outline in within), default=0.0) / lung.size
+
+
+def _widest_gap(labels: NDArray[np.uint8]) -> float | None:
+    """The widest gap between the lungs over the rows of `MIDDLE`, as a share of the width of both; None where no row has both."""
+    right, left = labels == RIGHT_LUNG.number, labels == LEFT_LUNG.number
+    rows = np.flatnonzero((labels > 0).any(axis=1))
+    low, high = (rows[0] + round(share * (rows[-1] - rows[0])) for share in MIDDLE)
+    both = np.arange(low, high + 1)
+    both = both[right[both].any(axis=1) & left[both].any(axis=1)]
+    if not len(both):
+        return None
+    width = labels.shape[1]
+    inner_right, outer_left = (width - 1 - lung[both, ::-1].argmax(axis=1) for lung in (right, left))
+    outer_right, inner_left = (lung[both].argmax(axis=1) for lung in (right, left))
+    return float(((inner_left - inner_right - 1) / (outer_left - outer_right + 1)).max())
+
+
+def suspicious_sheet(cases: Sequence[Case], findings: Sequence[Finding], *, most: int = 100) -> Picture:
+    """Red, green, blue: a sheet of the cases that have findings, lungs tinted, with the kind of each one's first finding below.
+
+    Args:
+        cases: those that were checked.
+        findings: of them.
+        most: so many cases at most, the first ones.
+
+    Raises:
+        UsageError: there are no findings.
+    """
+    first: dict[tuple[str, str], str] = {}
+    for finding in findings:
+        first.setdefault((finding.source, finding.case), finding.problem.partition(":")[0])
+    shown = [case for case in cases if (case.source, case.case) in first][:most]
+    captions = [f"{case.case}: {first[case.source, case.case]}" for case in shown]
+    return montage([_tile(case) for case in shown], 5, captions)
+
+
+def _tile(case: Case) -> Picture:
+    """A case as far as it can be used: black without an image, grey without a mask that fits."""
+    try:
+        image = read(case.image)
+    except LungsegError:
+        return np.zeros((TILE, TILE, 3), np.uint8)
+    try:
+        picture = overlay(image, image.with_labels(read_labels(case, image.geometry.shape)))
+    except LungsegError:
+        picture = grey(image)
+    return fitted(picture, TILE)

@@ -1,0 +1,120 @@
+"""A manifest is a CSV of cases that a person can read and edit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from lungseg.datasets.cases import SPLITS, Case, Convention, parted_patients
+from lungseg.errors import InputError
+from lungseg.write import write_file
+
+COLUMNS: Final = tuple(field.name for field in fields(Case))
+NEEDED: Final = COLUMNS[:5]
+"""The columns that every manifest has; the others may be left out."""
+
+Row = dict[str, str]
+
+
+def write_manifest(cases: Sequence[Case], path: Path, *, remark: str = "") -> None:
+    """Writes the cases as CSV, one a line; paths are relative to the CSV's folder.
+
+    Args:
+        cases: of any number of sources.
+        path: of the CSV; what is there is replaced as a whole.
+        remark: one line for people, such as how the split was drawn; it comes first, after a "#".
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    text = io.StringIO(newline="")
+    if remark:
+        text.write(f"# {remark}\n")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for case in cases:
+        writer.writerow(os.path.relpath(v, path.parent) if isinstance(v, Path) else v for v in astuple(case))  # None becomes ""
+    write_file(path, text.getvalue().encode())
+
+
+def read_manifest(path: Path) -> list[Case]:
+    """The cases in a CSV. Lines before the names of the columns that begin with "#" are remarks.
+
+    Raises:
+        InputError: the file cannot be read, or lacks a column or a name, or has an unknown convention or split, or names a missing file,
+            or a case twice, or has images of one patient in different splits.
+    """
+    rows = read_rows(path)
+    missing = [name for name in NEEDED if name not in rows[0]]
+    if missing:
+        cure = "fill them in, or let `lungseg dataset` do it"
+        raise InputError(f"the list of cases lacks the columns {', '.join(missing)}", where=path, cure=cure)
+    cases = [_case(row, path) for row in rows]
+    check_cases_are_apart(cases, path)
+    return cases
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The lines of a CSV by the names of their columns; columns are parted by commas, or by semicolons as some spreadsheets do.
+
+    Raises:
+        InputError: the file cannot be read, or has no line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"the list of cases cannot be read ({error})", where=path) from error
+    while lines and lines[0].startswith(("#", '"#')):
+        del lines[0]
+    delimiter = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
+    try:
+        rows = list(csv.DictReader(lines, delimiter=delimiter, restval=""))
+    except csv.Error as error:
+        raise InputError(f"the list of cases cannot be read ({error})", where=path) from error
+    if not rows:
+        raise InputError("the list of cases is empty", where=path)
+    return rows
+
+
+def check_cases_are_apart(cases: Sequence[Case], where: Path) -> None:
+    """That no case is there twice, and no patient in two splits.
+
+    Raises:
+        InputError: a case or a patient is.
+    """
+    seen: set[tuple[str, str]] = set()
+    for case in cases:
+        if (case.source, case.case) in seen:
+            cure = "leave one out, or give it another name or source"
+            raise InputError(f"case {case.case} of source {case.source} is there twice", where=where, cure=cure)
+        seen.add((case.source, case.case))
+    for source, patient, splits in parted_patients(cases):
+        problem = f"images of patient {patient} of source {source} are in different splits: {' and '.join(splits)}"
+        raise InputError(problem, where=where, cure="give all images of a patient the same split")
+
+
+def _case(row: Row, path: Path) -> Case:
+    entries: dict[str, Any] = {name: row[name] for name in COLUMNS if row.get(name)}
+    called = row["case"] or row["image"]
+    for name in ("case", "patient", "image", "source"):
+        if name not in entries:
+            raise InputError(f"a case ({called}) has no {name}", where=path, cure=f"fill in its {name}")
+    for name, known in (("convention", get_args(Convention)), ("split", SPLITS)):
+        if name in entries and entries[name] not in known:
+            problem = f"case {called} has the unknown {name} {entries[name]!r}"
+            raise InputError(problem, where=path, cure=f"known are {', '.join(known)}")
+    entries.setdefault("mask", None)
+    for name in ("image", "mask", "mask_left"):
+        if not entries.get(name):
+            continue
+        entries[name] = (path.parent / entries[name]).resolve()
+        if not entries[name].is_file():
+            raise InputError(f"case {called} names a missing {name}, {entries[name]}", where=path, cure="correct the path")
+    if entries["mask"] is None and "mask_left" in entries:
+        raise InputError(f"case {called} has a mask of the left lung only", where=path, cure="give the right lung's as mask, or none")
+    return Case(**entries)

@@ -1,0 +1,101 @@
+"""Public data sets, as their publishers lay them out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Final
+
+from lungseg.datasets.cases import Case, Convention
+from lungseg.datasets.folders import Masks, folders_in, images_in, masks_of_sides, name_of, unwrapped
+from lungseg.datasets.rsna import BOXES
+from lungseg.datasets.rsna import IMAGES as RSNA_IMAGES
+from lungseg.errors import InputError
+from lungseg.read import may_be_image
+
+HEART_INSIDE: Final = ("diseased_adults", "paediatric")
+"""Folders of the V7 Labs sets, whose masks draw through heart and mediastinum."""
+
+_SCR_PLACES: Final = ("", "scratch", "scr", "scr/scratch", "SCR", "SCR/scratch")
+_SCR_FILM = re.compile(r"JPC[LN]N\d{3}", re.IGNORECASE)
+_SCR_OWN: Final = {"masks", "fold1", "fold2", "landmarks", "scratch"}
+
+
+def jsrt(folder: Path) -> list[Case]:
+    """The films of JSRT, raw as .IMG or converted, with the masks of SCR: `fold1` and `fold2`, each with `masks/left lung` and
+    `masks/right lung`, or `masks` alone.
+
+    B. van Ginneken, M. B. Stegmann, M. Loog, Segmentation of anatomical structures in chest radiographs using supervised methods,
+    Medical Image Analysis 10, 2006. Right and left are the patient's; the two folds are told in the notes.
+    """
+    folds = {note: masks for place in _SCR_PLACES for note, masks in _scr_masks(folder / place).items()}
+    if not folds:
+        return []
+    films: dict[str, Path] = {}
+    for path in sorted(folder.rglob("JPC*")):
+        if _SCR_FILM.fullmatch(name_of(path)) and not _SCR_OWN & set(path.relative_to(folder).parts) and may_be_image(path):
+            films.setdefault(name_of(path), path)
+    cases: list[Case] = []
+    for name, image in films.items():
+        note, right, left = next(((note, *masks.of(image)) for note, masks in folds.items() if masks.of(image)[1]), ("", None, None))
+        cases.append(Case(name, name, image, right, "jsrt", notes=note, mask_left=left))
+    return cases
+
+
+def _scr_masks(place: Path) -> dict[str, Masks]:
+    found: dict[str, Masks] = {}
+    for note, folder in (("SCR fold 1", "fold1/masks"), ("SCR fold 2", "fold2/masks"), ("", "masks")):
+        for right, left in (("right lung", "left lung"), ("right_lung", "left_lung")):
+            if (place / folder / right).is_dir() and (place / folder / left).is_dir():
+                found[note] = masks_of_sides(images_in(place / folder / right), images_in(place / folder / left))
+    return found
+
+
+def rsna(folder: Path) -> list[Case]:
+    """The films of the RSNA Pneumonia Detection Challenge. Nobody drew masks; where the boxes are is told in the notes."""
+    notes = f"boxes in {BOXES}" if (folder / BOXES).is_file() else ""
+    return [
+        Case(name_of(image), name_of(image), image, None, "rsna", split="test", notes=notes if name == RSNA_IMAGES[0] else "")
+        for name in RSNA_IMAGES
+        if (folder / name).is_dir()
+        for image in images_in(folder / name)
+    ]
+
+
+def china_images(folder: Path) -> Path | None:
+    """The films of Shenzhen, where the masks lie beside the folder that the NLM ships."""
+    place = folders_in(folder).get("chinaset_allfiles")
+    images = unwrapped(place) / "CXR_png" if place else None
+    return images if images and images.is_dir() else None
+
+
+def conventions(folder: Path) -> dict[str, Convention]:
+    """What the masks in question call lung, by the names of their images, as `questionable_masks.json` in the folder says.
+
+    It has two lists of names, "heart_shadow_inside_mask" and "aerated_or_partial_lung_only", and need not be there.
+
+    Raises:
+        InputError: it is there, and is no JSON.
+    """
+    flagged = folder / "questionable_masks.json"
+    try:
+        lists: dict[str, list[str]] = json.loads(flagged.read_text(encoding="utf-8")) if flagged.is_file() else {}
+    except ValueError as error:
+        raise InputError(f"the lists of masks in question are no JSON ({error})", where=flagged, cure="correct or remove it") from error
+    found: dict[str, Convention] = dict.fromkeys(lists.get("aerated_or_partial_lung_only", ()), "partial")
+    return found | dict.fromkeys(lists.get("heart_shadow_inside_mask", ()), "lung and heart")
+
+
+def counties(folder: Path) -> dict[str, str]:
+    """Where the images of "Chest X-ray Lungs Segmentation" come from, by name: the column `county` of its MetaData.csv, which lies beside
+    the folder or one further up. Empty where there is no such file.
+    """
+    for place in (folder, folder.parent, folder.parent.parent):
+        path = place / "MetaData.csv"
+        if path.is_file():
+            with path.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
+                rows = list(csv.DictReader(stream, restval=""))
+            return {row["id"].strip(): row["county"].strip().lower() for row in rows if row.get("id") and row.get("county")}
+    return {}

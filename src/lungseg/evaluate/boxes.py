@@ -1,0 +1,184 @@
+"""How much of what radiologists marked a mask keeps: boxes around opacities, in films without masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.clean import check_radius, dilate
+from lungseg.datasets import Box, Case
+from lungseg.draw import Picture, fitted, overlay
+from lungseg.errors import InputError
+from lungseg.evaluate.intervals import mean_intervals, percentile
+from lungseg.evaluate.page import gallery, page, section, table_of
+from lungseg.evaluate.pictures import TILE, TRUTH_COLOUR, WORST, Shown, write_sheet
+from lungseg.evaluate.run import Report
+from lungseg.evaluate.tables import Table, write_table
+from lungseg.pipeline import Segmenter
+from lungseg.write import make_folder, write_file
+
+
+@dataclass(frozen=True, slots=True)
+class BoxScore:
+    """How much of one box lies inside the mask.
+
+    Attributes:
+        case, patient: of the image.
+        box: number of the box within its image, from 1.
+        inside: share of the box's pixels that the mask holds, 0 to 1.
+        inside_dilated: the same after the mask was widened.
+        dilated_by: how far it was widened, such as "10 mm".
+        verdict: on the mask, "ok" or "review".
+    """
+
+    case: str
+    patient: str
+    box: int
+    inside: float
+    inside_dilated: float
+    dilated_by: str
+    verdict: str
+
+
+def share_inside(mask: NDArray[Any], box: Box) -> float:
+    """Share of the pixels of a box, as far as it lies within the image, where a mask (rows, columns) is not 0; 0 to 1.
+
+    A pixel belongs to the box where its centre does. NaN where no pixel does.
+    """
+    top, left = max(0, round(box.y)), max(0, round(box.x))
+    inner = mask[top : max(0, round(box.y + box.height)), left : max(0, round(box.x + box.width))]
+    return float(np.count_nonzero(inner) / inner.size) if inner.size else float("nan")
+
+
+def evaluate_boxes(
+    model: str | Path,
+    cases: Sequence[Case],
+    boxes: Mapping[str, Sequence[Box]],
+    folder: Path,
+    *,
+    radius: float = 10.0,
+    spacing: tuple[float, float] | None = None,
+    jobs: int = 1,
+) -> Report:
+    """Measures how much of each box lies inside the lung mask, and leaves scores.md, boxes.csv, worst.png and report.html in `folder`.
+
+    Args:
+        model: name of an embedded model, or path of an .onnx file.
+        cases: masks are not needed.
+        boxes: of each patient; cases of patients without one are not looked at.
+        folder: made here if need be.
+        radius: how far the mask is widened: in millimetres where the spacing is known, else in pixels.
+        spacing: millimetres between rows and between columns, instead of what the files say.
+        jobs: images at a time.
+
+    Raises:
+        InputError: no image has a box, or none of those can be read.
+        ModelError: the model cannot be used.
+        OutputError: the folder or a file in it cannot be written.
+        UsageError: the radius is negative or not finite.
+    """
+    check_radius(radius)
+    marked = [case for case in cases if boxes.get(case.patient)]
+    if not marked:
+        raise InputError(f"none of the {len(cases)} images has a box", cure="give the folder with images and list of boxes")
+    make_folder(folder)
+    segmenter = Segmenter(model, threads=None if jobs == 1 else 1)
+    with ThreadPoolExecutor(jobs, "lungseg") as pool:
+        found = list(pool.map(partial(_try, segmenter, boxes, radius, spacing), marked))
+    scores = [score for one in found if isinstance(one, list) for score in one]
+    failures = tuple(one for one in found if isinstance(one, str))
+    if not scores:
+        raise InputError(f"no box of {len(marked)} images could be looked at", cure="see the log for the reasons")
+    write_table((asdict(score) for score in sorted(scores, key=lambda score: score.inside_dilated)), folder / "boxes.csv")
+    shown = _worst(segmenter, marked, scores, boxes, radius, spacing)
+    write_sheet(shown, folder / "worst.png")
+    table = summarise_boxes(scores)
+    said = f"\n\n{len(failures)} of {len(marked)} images could not be read and are left out: {' '.join(failures)}" if failures else ""
+    write_file(folder / "scores.md", f"{table.markdown()}{said}\n".encode())
+    caption = "Share of each marked box that lies inside the lung mask; intervals of the mean over boxes, by resampling patients."
+    parts = [
+        section("How much of the boxes the mask keeps", table_of(table, caption), text=said.strip()),
+        section("The worst", gallery(shown, "Widened lung mask, and the marked boxes in yellow")),
+    ]
+    write_file(folder / "report.html", page(f"Marked opacities in the lung masks of {Path(model).stem}", parts).encode())
+    return Report(table.markdown() + said, failures, 0)
+
+
+def _try(
+    segmenter: Segmenter, boxes: Mapping[str, Sequence[Box]], radius: float, spacing: tuple[float, float] | None, case: Case
+) -> list[BoxScore] | str:
+    try:
+        result = segmenter(case.image, spacing=spacing)
+    except InputError as error:
+        return str(error)
+    known = result.image.geometry.spacing
+    widened = dilate(result.mask, radius, known)
+    by = f"{radius:g} {'pixels' if known is None else 'mm'}"
+    return [
+        BoxScore(case.case, case.patient, i, share_inside(result.mask, box), share_inside(widened, box), by, result.verdict.status)
+        for i, box in enumerate(boxes[case.patient], 1)
+    ]
+
+
+def _worst(
+    segmenter: Segmenter,
+    cases: Sequence[Case],
+    scores: Sequence[BoxScore],
+    boxes: Mapping[str, Sequence[Box]],
+    radius: float,
+    spacing: tuple[float, float] | None,
+) -> list[Shown]:
+    """The images of the boxes that are kept least."""
+    least: dict[str, float] = {}
+    for score in sorted(scores, key=lambda score: score.inside_dilated):
+        least.setdefault(score.case, score.inside_dilated)
+    known = {case.case: case for case in cases}
+    return [
+        (f"{share:.3f} {name}", _tile(segmenter, known[name], boxes[known[name].patient], radius, spacing))
+        for name, share in list(least.items())[:WORST]
+    ]
+
+
+def _tile(segmenter: Segmenter, case: Case, boxes: Sequence[Box], radius: float, spacing: tuple[float, float] | None) -> Picture:
+    result = segmenter(case.image, spacing=spacing, dilate=radius)
+    picture = overlay(result.image, result.segmentation)
+    for box in boxes:
+        corners = (round(box.x), round(box.y)), (round(box.x + box.width) - 1, round(box.y + box.height) - 1)
+        cv2.rectangle(picture, *corners, TRUTH_COLOUR, max(1, round(max(picture.shape) / TILE)))
+    return fitted(picture, TILE)
+
+
+def summarise_boxes(scores: Sequence[BoxScore]) -> Table:
+    """What the shares come to, over boxes and over images, before and after the mask was widened."""
+    header = ("mask", "boxes", "images", "patients", "mean over boxes (95 % interval)", "mean over images", "5th percentile", "under 0.50")
+    images = [score.case for score in scores]
+    ways = {"as it is": [score.inside for score in scores]}
+    for by in dict.fromkeys(score.dilated_by for score in scores):
+        ways[f"widened by {by}"] = [score.inside_dilated if score.dilated_by == by else float("nan") for score in scores]
+    rows = []
+    for name, values in ways.items():
+        shares = np.array(values)
+        known = ~np.isnan(shares)
+        low, high = mean_intervals(shares[:, np.newaxis], [score.patient for score in scores])
+        means = [float(np.mean([v for v, i in zip(values, images, strict=True) if i == image])) for image in dict.fromkeys(images)]
+        rows.append(
+            [
+                name,
+                str(int(known.sum())),
+                str(len({score.case for score, k in zip(scores, known, strict=True) if k})),
+                str(len({score.patient for score, k in zip(scores, known, strict=True) if k})),
+                f"{shares[known].mean():.4f}" + ("" if np.isnan(low[0]) else f" ({low[0]:.4f} to {high[0]:.4f})"),
+                f"{np.nanmean(means):.4f}",
+                f"{percentile(shares[known], 5):.4f}",
+                str(int((shares[known] < 0.5).sum())),
+            ]
+        )
+    return Table(header, rows)

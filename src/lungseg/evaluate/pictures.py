@@ -1,0 +1,46 @@
+"""The cases to look at: overlays with the outline of the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import cv2
+
+from lungseg.datasets import Case, read_labels
+from lungseg.draw import Picture, contour, fitted, montage, overlay
+from lungseg.evaluate.cases import CaseScore
+from lungseg.pipeline import Segmenter
+from lungseg.write import write_file
+
+WORST: Final = 20
+TILE: Final = 320
+"""Longer side of a picture, in pixels."""
+TRUTH_COLOUR: Final = (255, 220, 0)
+
+Shown = tuple[str, Picture]
+"""A caption in words, and a picture."""
+
+
+def worst(segmenter: Segmenter, cases: Sequence[Case], scores: Sequence[CaseScore]) -> list[Shown]:
+    """The `WORST` cases of lowest Dice, the lowest first, as overlays (truth yellow), shrunk to `TILE`. They are segmented again: to
+    keep the pictures of all cases until the worst are known would take the memory of all.
+    """
+    known = {(case.source, case.case): case for case in cases}
+    shown = sorted(scores, key=lambda score: score.lungs.dice)[:WORST]
+    return [(f"{score.lungs.dice:.3f} {score.case}", _tile(segmenter, known[score.source, score.case])) for score in shown]
+
+
+def write_sheet(shown: Sequence[Shown], path: Path) -> None:
+    """Writes pictures, with their captions, as one PNG of five columns."""
+    sheet = montage([picture for _, picture in shown], 5, [caption for caption, _ in shown])
+    write_file(path, cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
+
+
+def _tile(segmenter: Segmenter, case: Case) -> Picture:
+    result = segmenter(case.image)
+    picture = overlay(result.image, result.segmentation)
+    truth = read_labels(case) > 0
+    picture[contour(truth, max(1, round(max(truth.shape) / TILE)))] = TRUTH_COLOUR
+    return fitted(picture, TILE)

@@ -1,0 +1,125 @@
+"""The pictures that a run leaves: curves of its figures, and sheets of cases."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.draw import Colour, Picture, fitted, grey, montage, overlay, painted
+from lungseg.result import Result
+from lungseg.write import write_file
+
+TILE: Final = 256
+"""Side of a picture on a sheet of cases, in pixels."""
+ROWS: Final = 20
+"""Most cases on a sheet."""
+RED: Final[Colour] = (255, 0, 0)
+
+PANELS: Final = ("loss", "dice", "iou", "accuracy")
+TITLES: Final = {"loss": "Loss", "dice": "Dice", "iou": "IoU", "accuracy": "Pixel accuracy"}
+LINES: Final = {"train": ("training", "#0072B2"), "val": ("validation", "#D55E00")}
+"""Of each split's columns in metrics.csv the name and the colour of its line."""
+
+
+def read_metrics(path: Path) -> dict[str, list[float]]:
+    """The columns of a run's metrics.csv, one value for each epoch; NaN where a cell is empty or no number.
+
+    Of an epoch on several lines, as a stop between table and checkpoint leaves them, the last number in a column counts. A file that is
+    not there is an empty table.
+    """
+    if not path.is_file():
+        return {}
+    epochs: dict[float, dict[str, float]] = {}
+    with path.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        names = list(reader.fieldnames or ())
+        for row in reader:
+            figures = {name: value for name in names if not math.isnan(value := _number(row[name]))}
+            if "epoch" in figures:  # else a line that was cut off
+                epochs.setdefault(figures["epoch"], {}).update(figures)
+    return {name: [figures.get(name, math.nan) for figures in epochs.values()] for name in names} if epochs else {}
+
+
+def _number(cell: str | None) -> float:
+    try:
+        return float(cell or "nan")
+    except ValueError:
+        return math.nan
+
+
+def draw_curves(metrics: Path, picture: Path) -> None:
+    """Draws loss, Dice, IoU and pixel accuracy of training and validation over the epochs, as a PNG of 1000 x 700 pixels.
+
+    A dotted line marks the epoch with the highest validation Dice, and the figures are those of that epoch. What the table lacks, as
+    those of older versions do, leaves an empty panel that says so; from an empty table nothing is drawn.
+
+    Raises:
+        OutputError: the picture cannot be written.
+    """
+    # Not pyplot: that would keep figures, and look for a screen.
+    from matplotlib.figure import Figure
+
+    table = read_metrics(metrics)
+    if not table:
+        return
+    figure = Figure(figsize=(10, 7), dpi=100, layout="constrained")
+    dice = np.array(table.get("val_dice", [math.nan]))
+    best = int(np.nanargmax(dice)) if np.isfinite(dice).any() else None
+    for panel, axes in zip(PANELS, figure.subplots(2, 2).flat, strict=True):
+        axes.set_title(TITLES[panel])
+        known = [split for split in LINES if np.isfinite(table.get(f"{split}_{panel}", [])).any()]
+        if not known:
+            axes.set_axis_off()
+            axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", va="center")
+            continue
+        for split in known:
+            (name, colour), values = LINES[split], table[f"{split}_{panel}"]
+            label = name if best is None else f"{name} {values[best]:.4f}"
+            axes.plot(table["epoch"], values, color=colour, label=label, marker="." if len(values) < 30 else "")
+        if best is not None:
+            axes.axvline(table["epoch"][best], color="0.5", linestyle=":", label=f"best Dice: epoch {table['epoch'][best]:.0f}")
+        axes.set_xlabel("epoch")
+        axes.locator_params(axis="x", integer=True)
+        axes.grid(color="0.9")
+        axes.legend()
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    write_file(picture, stream.getvalue())
+
+
+def case_row(name: str, result: Result, truth: NDArray[np.uint8] | None, score: str) -> list[tuple[Picture, str]]:
+    """A case side by side, each tile with its caption: image, truth, prediction, and the image with the prediction in red.
+
+    Args:
+        name: caption of the image.
+        result: of the case.
+        truth: labels (rows, columns); None where nobody drew them, and then the row has one tile less.
+        score: caption of the overlay.
+    """
+    known = [] if truth is None else [(painted(truth), "truth")]
+    tiles = [
+        (grey(result.image), name),
+        *known,
+        (painted(result.mask), "prediction"),
+        (overlay(result.image, result.segmentation, colour=RED), score),
+    ]
+    return [(fitted(tile, TILE), caption) for tile, caption in tiles]
+
+
+def write_sheet(rows: Sequence[Sequence[tuple[Picture, str]]], path: Path) -> None:
+    """Writes rows of tiles with captions, all of one length, as one PNG.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    tiles = [tile for row in rows for tile in row]
+    sheet = montage([picture for picture, _ in tiles], len(rows[0]), [caption for _, caption in tiles])
+    write_file(path, cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())

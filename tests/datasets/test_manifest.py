@@ -1,0 +1,125 @@
+"""Lists of cases as CSV files that people read and edit."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from empty_files import touch
+from lungseg.datasets import Case, read_manifest, write_manifest
+from lungseg.errors import InputError, OutputError
+
+HEADER = "case,patient,image,mask,source"
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    touch(tmp_path / "mine", "images/x.tif", "images/y.tif", "masks/x_mask.tif", "masks/left.tif")
+    return tmp_path / "mine"
+
+
+@pytest.fixture
+def case(mine: Path) -> Case:
+    return Case("x", "7", mine / "images/x.tif", mine / "masks/x_mask.tif", "here")
+
+
+def test_a_manifest_comes_back_as_it_was(mine, case) -> None:
+    cases = [
+        replace(case, split="test", notes='a, "b"', convention="partial", mask_left=mine / "masks/left.tif"),
+        replace(case, case="y", image=mine / "images/y.tif", mask=None),
+    ]
+    path = mine.parent / "cases.csv"
+    write_manifest(cases, path, remark="drawn, with seed 3")
+    assert read_manifest(path) == cases
+    with path.open(newline="") as stream:
+        assert stream.readline() == "# drawn, with seed 3\n"
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0]) == ["case", "patient", "image", "mask", "source", "split", "convention", "notes", "mask_left"]
+    assert [row["mask"] for row in rows] == ["mine/masks/x_mask.tif", ""]
+    write_manifest(cases[:1], path)
+    assert path.read_text().startswith("case,patient")
+    assert read_manifest(path) == cases[:1]
+
+
+def test_a_manifest_is_written_as_a_whole(mine, case) -> None:
+    with pytest.raises(OutputError, match=r"cases\.csv: cannot be written"):
+        write_manifest([case], mine / "nowhere" / "cases.csv")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mask,image,age,case,patient,source\nmasks/x_mask.tif,images/x.tif,50,x,7,here\n",
+        "\ufeffcase;patient;image;mask;source\nx;7;images/x.tif;masks/x_mask.tif;here\n",
+        '"# a remark, as a spreadsheet saves it",,,,\ncase,patient,image,mask,source\nx,7,images/x.tif,masks/x_mask.tif,here\n',
+    ],
+    ids=["other columns", "semicolons", "remark"],
+)
+def test_a_manifest_may_have_gone_through_other_hands(mine, case, text) -> None:
+    (mine / "cases.csv").write_text(text, encoding="utf-8")
+    assert read_manifest(mine / "cases.csv") == [case]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "cases.csv: the list of cases is empty."),
+        (f"{HEADER}\n", "cases.csv: the list of cases is empty."),
+        ("# nothing but a remark\n", "cases.csv: the list of cases is empty."),
+        (
+            "case,image,mask\nx,images/x.tif,masks/x_mask.tif\n",
+            "cases.csv: the list of cases lacks the columns patient, source; fill them in, or let `lungseg dataset` do it.",
+        ),
+        (
+            f"{HEADER},convention\nx,x,images/x.tif,masks/x_mask.tif,s,heart\n",
+            "cases.csv: case x has the unknown convention 'heart'; known are lung, lung and heart, partial.",
+        ),
+        (
+            f"{HEADER},split\nx,x,images/x.tif,masks/x_mask.tif,s,val\n",
+            "cases.csv: case x has the unknown split 'val'; known are train, validation, test.",
+        ),
+        (
+            f"{HEADER}\nx,,images/x.tif,masks/x_mask.tif,s\n",
+            "cases.csv: a case (x) has no patient; fill in its patient.",
+        ),
+        (f"{HEADER}\nx,x,images/z.tif,masks/x_mask.tif,s\n", "cases.csv: case x names a missing image, "),
+        (f"{HEADER}\nx,x,images/x.tif,masks/z.tif,s\n", "cases.csv: case x names a missing mask, "),
+        (f"{HEADER},mask_left\nx,x,images/x.tif,masks/x_mask.tif,s,z.tif\n", "cases.csv: case x names a missing mask_left, "),
+        (
+            f"{HEADER},mask_left\nx,x,images/x.tif,,s,masks/left.tif\n",
+            "cases.csv: case x has a mask of the left lung only; give the right lung's as mask, or none.",
+        ),
+        (f"{HEADER}\nx,x,images/x.tif\n", "cases.csv: a case (x) has no source; fill in its source."),
+        (
+            f"{HEADER}\nx,x,images/x.tif,,s\nx,y,images/y.tif,,s\n",
+            "cases.csv: case x of source s is there twice; leave one out, or give it another name or source.",
+        ),
+        (
+            f"{HEADER},split\nx,7,images/x.tif,,s,test\ny,7,images/y.tif,,s,train\n",
+            "images of patient 7 of source s are in different splits: train and test; give all images of a patient the same split.",
+        ),
+    ],
+)
+def test_a_manifest_that_cannot_be_used_is_refused_in_words(mine, text, words) -> None:
+    path = mine / "cases.csv"
+    path.write_text(text)
+    with pytest.raises(InputError) as refused:
+        read_manifest(path)
+    assert words in str(refused.value)
+
+
+def test_patients_of_one_name_in_two_sources_are_two_patients(mine) -> None:
+    path = mine / "cases.csv"
+    path.write_text(f"{HEADER},split\nx,7,images/x.tif,,s,test\ny,7,images/y.tif,,t,train\n")
+    assert [case.split for case in read_manifest(path)] == ["test", "train"]
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00case", b'case,patient\n"' + bytes(200_000)])
+def test_a_manifest_that_cannot_be_read_is_named(tmp_path, content) -> None:
+    if content is not None:
+        (tmp_path / "cases.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"cases\.csv: the list of cases cannot be read"):
+        read_manifest(tmp_path / "cases.csv")
