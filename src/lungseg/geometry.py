@@ -83,11 +83,8 @@ class Grid:
         if self.affine is None:
             return
         affine = np.array(self.affine, dtype=np.float64)
-        if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.array_equal(affine[3], (0, 0, 0, 1)):
-            raise UsageError("the affine of a volume is a finite (4, 4) matrix whose last row is 0 0 0 1")
-        edges = np.linalg.norm(affine[:3, :3], axis=0)
-        if not edges.all() or abs(np.linalg.det(affine[:3, :3] / edges)) < SLIGHTEST:
-            raise UsageError("the affine of a volume has no three independent axes")
+        if not is_affine(affine):
+            raise UsageError("the affine of a volume is a finite, invertible (4, 4) matrix whose last row is 0 0 0 1")
         affine.flags.writeable = False
         object.__setattr__(self, "affine", affine)
 
@@ -112,6 +109,23 @@ class Grid:
         likeness = AXIAL.T @ axes  # [wanted axis, axis of the array]
         order = max(((p, sum(abs(likeness[i, p[i]]) for i in range(3))) for p in _ORDERS), key=lambda pair: pair[1])[0]
         return Turn(order, tuple(bool(likeness[i, order[i]] < 0) for i in range(3)))
+
+
+def is_affine(matrix: NDArray[np.float64]) -> bool:
+    """Whether a matrix is (4, 4), finite, ends in the row 0 0 0 1, and has three independent axes."""
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or not np.array_equal(matrix[3], (0, 0, 0, 1)):
+        return False
+    edges = np.linalg.norm(matrix[:3, :3], axis=0)
+    return bool(edges.all() and abs(np.linalg.det(matrix[:3, :3] / edges)) >= SLIGHTEST)
+
+
+def to_ras(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The affine as NIfTI has it, from (column, row, slice) indices to RAS (right, front, head), of one from (slice, row, column) to LPS.
+
+    It is its own inverse, and exact: signs and places change, no digit does.
+    """
+    exchanged: NDArray[np.float64] = affine[:, (2, 1, 0, 3)] * np.array([[-1.0], [-1.0], [1.0], [1.0]]) + 0.0  # no minus zeros
+    return exchanged
 
 
 _ORDERS: Final = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))

@@ -27,6 +27,8 @@ class Volume:
         sha256: of the file's bytes (of all files of a series, in order), in hexadecimal.
         gaps: how many slices are missing between those that are there, as far as positions tell.
         notes: what reading had to do or assume, in words, for the record.
+        header: of a NIfTI file its first 348 bytes (540 in NIfTI-2) as they are stored, of an NRRD file its text up to the empty line,
+            else empty; what is written on the same grid repeats from it where the grid lies, bit by bit.
 
     Raises:
         InputError: the voxels are of another type, too few, not finite, or all equal.
@@ -41,6 +43,7 @@ class Volume:
     sha256: str = ""
     gaps: int = 0
     notes: tuple[str, ...] = ()
+    header: bytes = b""
 
     @property
     def kind(self) -> str:
@@ -62,7 +65,9 @@ class Volume:
         if not (np.isfinite(low) and np.isfinite(high)):
             raise InputError("the volume contains NaN or infinite values", where=self.source, cure="replace them by finite numbers first")
         if low == high:
-            raise InputError(f"every voxel has the same value ({low}), so there is nothing to see", where=self.source, cure="export it again")
+            raise InputError(
+                f"every voxel has the same value ({low}), so there is nothing to see", where=self.source, cure="export it again"
+            )
         view = voxels.view()
         view.flags.writeable = False
         object.__setattr__(self, "voxels", view)

@@ -12,7 +12,7 @@ from lungseg.datasets import Case, read_labels
 from lungseg.datasets.convention import mediastinal_band
 from lungseg.errors import InputError
 from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
-from lungseg.pipeline import Segmenter
+from lungseg.pipeline import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.scores import components, count, dice, surface_distances
 
@@ -50,7 +50,7 @@ class CaseScore:
     verdict: str
 
 
-def score_cases(segmenter: Segmenter, cases: Sequence[Case]) -> Iterator[tuple[CaseScore, Result]]:
+def score_cases(segmenter: RadiographSegmenter, cases: Sequence[Case]) -> Iterator[tuple[CaseScore, Result]]:
     """Segments and scores one case after another.
 
     Raises:

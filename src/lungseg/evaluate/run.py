@@ -17,7 +17,7 @@ from lungseg.draw import contour, display, montage, overlay
 from lungseg.evaluate.cases import CaseScore, score_cases
 from lungseg.evaluate.changes import steadiness
 from lungseg.evaluate.tables import summarise, summarise_changes, write_scores
-from lungseg.pipeline import Segmenter
+from lungseg.pipeline import RadiographSegmenter
 from lungseg.predict import find_model
 from lungseg.read import read
 from lungseg.result import Result
@@ -47,7 +47,7 @@ def evaluate(model: str | Path, cases: Sequence[Case], folder: Path, *, changed:
         ModelError: the model cannot be used.
         OutputError: the folder or a file in it cannot be written.
     """
-    segmenter = Segmenter(model)
+    segmenter = RadiographSegmenter(model)
     make_folder(folder)
     scores: list[CaseScore] = []
     worst: list[tuple[float, int, NDArray[np.uint8]]] = []
