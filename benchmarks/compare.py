@@ -18,7 +18,7 @@ import numpy as np
 
 from lungseg.datasets import read_manifest
 from lungseg.evaluate import score_cases
-from lungseg.pipeline import Segmenter
+from lungseg.pipeline import RadiographSegmenter
 from lungseg.predict import Predictor
 from lungseg.train.export import export
 from lungseg.train.module import load_checkpoint
@@ -41,7 +41,7 @@ def scores(model: Path, cases: Path) -> dict[str, str]:
     """Mean Dice and HD95 of each source, as a cell of the table."""
     settings = read_settings(cases.parent / "settings.toml")
     chosen = [case for case in read_manifest(cases) if case.split in ("validation", "test") and case.notes != "questionable"]
-    found, _ = score_cases(Segmenter(model), chosen)
+    found, _ = score_cases(RadiographSegmenter(model), chosen)
     cells = {}
     for source in sorted({score.source for score in found}):
         mine = [score for score in found if score.source == source]

@@ -33,6 +33,7 @@ def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
         ({"clip": [99, 1]}, r"the model card's clip cannot be \(99, 1\)"),
         ({"threshold": "half"}, "the model card's threshold cannot be half"),
         ({"intensity": "other"}, "the model card's intensity cannot be other"),
+        ({"kind": "mri"}, "the model card's kind cannot be mri"),
         ({"colour": "red"}, "the model card has unknown fields: colour; update lungseg"),
     ],
 )

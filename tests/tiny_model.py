@@ -8,12 +8,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from lungseg.card import ModelCard, file_sha256
+from lungseg.card import Kind, ModelCard, file_sha256
 
 SIZE = (64, 64)
 
 
-def write_tiny_model(folder: Path, *, size: tuple[int, int] = SIZE, name: str = "tiny", steepness: float = 8.0) -> Path:
+def write_tiny_model(
+    folder: Path, *, size: tuple[int, int] = SIZE, name: str = "tiny", steepness: float = 8.0, kind: Kind = "radiograph"
+) -> Path:
     """Writes `name`.onnx and its card into `folder`, and returns the path of the first.
 
     Dark pixels are lung: the patient's right one in the left half of the image, the left one in the right half. The three by three
@@ -42,16 +44,16 @@ def write_tiny_model(folder: Path, *, size: tuple[int, int] = SIZE, name: str = 
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = folder / f"{name}.onnx"
     onnx.save(model, str(path))
-    write_card(path, size=size)
+    write_card(path, size=size, kind=kind)
     return path
 
 
-def write_card(path: Path, *, size: tuple[int, int] = SIZE) -> None:
+def write_card(path: Path, *, size: tuple[int, int] = SIZE, kind: Kind = "radiograph") -> None:
     """Writes the card of the .onnx file at `path` beside it."""
     card = ModelCard(
         name=path.stem,
         version="0",
-        kind="radiograph",
+        kind=kind,
         architecture="three by three mean and a threshold",
         input_size=size,
         labels=("background", "right lung", "left lung"),

@@ -1,6 +1,7 @@
-"""Finds the lungs in chest radiographs.
+"""Finds the lungs in chest radiographs and CT.
 
-`segment` takes a file or an array and gives a `Result`; a `Segmenter` keeps its model loaded for many. Nothing here needs torch.
+`segment` takes a file, a folder with a DICOM series or an array, and gives a `Result` or, of CT, a `VolumeResult`; a `Segmenter` keeps its
+models loaded for many. Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -9,16 +10,18 @@ from importlib.metadata import version
 
 from lungseg.errors import InputError, LungsegError, ModelError, OutputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
 from lungseg.findings import Measurement, Verdict
-from lungseg.geometry import Geometry
+from lungseg.geometry import Geometry, Grid
 from lungseg.image import Image, Segmentation
 from lungseg.pipeline import Segmenter, segment
 from lungseg.read import read
-from lungseg.result import Result
+from lungseg.result import Result, VolumeResult
+from lungseg.volume import Volume, VolumeSegmentation
 
 __version__ = version("lungseg")
 
 __all__ = [
     "Geometry",
+    "Grid",
     "Image",
     "InputError",
     "LungsegError",
@@ -33,6 +36,9 @@ __all__ = [
     "UnsupportedError",
     "UsageError",
     "Verdict",
+    "Volume",
+    "VolumeResult",
+    "VolumeSegmentation",
     "__version__",
     "read",
     "segment",

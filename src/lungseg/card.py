@@ -12,6 +12,7 @@ from lungseg.errors import ModelError
 from lungseg.labels import LABELS
 
 Intensity = Literal["percentile"]
+Kind = Literal["radiograph", "ct"]
 _TUPLES = ("input_size", "clip", "labels")
 
 
@@ -22,9 +23,9 @@ class ModelCard:
     Attributes:
         name: short name, such as "cxr".
         version: of the model, not of the package.
-        kind: the images it is for.
+        kind: the images it is for, "radiograph" or "ct".
         architecture: the network and its arguments, in words.
-        input_size: rows, columns of the network's input; a radiograph is stretched to it.
+        input_size: rows, columns of the network's input; a radiograph, or an axial slice of CT, is stretched to it.
         intensity: rule by which pixels become network input (see `lungseg.prepare`).
         clip: percentiles of the image that are mapped to 0 and 1 by the "percentile" rule.
         labels: name of each output channel, in order.
@@ -38,7 +39,7 @@ class ModelCard:
 
     name: str
     version: str
-    kind: str
+    kind: Kind
     architecture: str
     input_size: tuple[int, int]
     labels: tuple[str, ...]
@@ -91,6 +92,7 @@ def _meaningful(card: ModelCard) -> dict[str, bool]:
     """Whether inference can work with the value, for each field that it uses."""
     size, clip, threshold = card.input_size, card.clip, card.threshold
     return {
+        "kind": card.kind in get_args(Kind),
         "labels": card.labels == tuple(label.name for label in LABELS),
         "input_size": isinstance(size, tuple) and len(size) == 2 and all(type(side) is int and side > 0 for side in size),
         "intensity": card.intensity in get_args(Intensity),

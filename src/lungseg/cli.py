@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -19,7 +19,9 @@ from lungseg.errors import InputError, LungsegError, ModelError, UsageError
 
 if TYPE_CHECKING:
     from lungseg.batch import Outcome
+    from lungseg.result import Result, VolumeResult
 
+_Kind = Literal["ct", "cxr"]
 FAILED, WRONG_USE = 1, 2
 """Exit statuses beside 0 and `cli_training.INTERRUPTED`: some inputs failed, wrong use."""
 
@@ -63,7 +65,7 @@ def _print_version(asked: bool) -> None:
 def lungseg(
     version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
-    """Find the lungs in chest radiographs: masks, measurements and pictures.
+    """Find the lungs in chest radiographs and CT: masks, measurements and pictures.
 
     Example: lungseg segment chest.png -o out
     """
@@ -71,41 +73,48 @@ def lungseg(
 
 @app.command()
 def segment(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Image or DICOM files, folders (with all below), or patterns.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Images, DICOM, NIfTI, NRRD; folders (with all below); patterns.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for results; may be that of the inputs.")],
-    only: Annotated[str | None, typer.Option(metavar="NAMES", help="Which of mask,overlay,crop,masked to write [mask,overlay].")] = None,
+    only: Annotated[str | None, typer.Option(metavar="NAMES", help="Which outputs to write (see lungseg info) [mask,overlay].")] = None,
     crop: Annotated[bool, typer.Option("--crop", help="Also write the image cut to the lungs.")] = False,
     masked: Annotated[bool, typer.Option("--masked", help="Also write the image with all but the lungs blanked.")] = False,
-    binary: Annotated[bool, typer.Option("--binary", help="Mask of 0 and 255 instead of 0, 1 right lung, 2 left lung.")] = False,
-    dilate: Annotated[float, typer.Option(metavar="N", help="Widen the mask by N mm; by N pixels where spacing is unknown.")] = 0.0,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write the network's probability of each lung.")] = False,
+    binary: Annotated[bool, typer.Option("--binary", help="Mask of 0 and 255 (volumes: 1) instead of 1 right lung, 2 left lung.")] = False,
+    dilate: Annotated[float, typer.Option(metavar="N", help="Widen a radiograph's mask by N mm; N pixels if spacing is unknown.")] = 0.0,
     spacing: Annotated[
-        str | None, typer.Option(metavar="MM", help="Pixel spacing in mm instead of the file's: 0.2, or ROWS,COLUMNS.")
+        str | None, typer.Option(metavar="MM", help="Pixel spacing of radiographs in mm instead of the file's: 0.2, or ROWS,COLUMNS.")
     ] = None,
     page: Annotated[int | None, typer.Option(min=1, metavar="N", help="Page or frame to take from files with several, from 1.")] = None,
-    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="Embedded model, or an .onnx file.")] = "cxr",
+    kind: Annotated[_Kind | None, typer.Option("--as", help="Take every input for this [what it looks like].")] = None,
+    series: Annotated[str | None, typer.Option(metavar="N|UID", help="Series to take from a folder with several.")] = None,
+    skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Leave out slices of a series that cannot be decoded.")] = False,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Embedded model, or an .onnx file, for every input [cxr or ct].")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what OUT already holds.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Images at a time [one a processor].")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Name only what failed.")] = False,
 ) -> None:
-    """Segment the lungs, right and left, in images, DICOM files or folders of them.
+    """Segment the lungs, right and left, in radiographs and CT: files, or folders of them.
 
-    For a/b.png writes OUT/b_mask.png and OUT/b_overlay.png, a row in OUT/summary.csv and a record in OUT/results.jsonl. What OUT already
-    holds is left alone.
+    For a/b.png writes OUT/b_mask.png and OUT/b_overlay.png, a row in OUT/summary.csv and a record in OUT/results.jsonl. Masks of CT
+    volumes are NIfTI, or NRRD if the input is. A folder with a DICOM series is one input. What OUT already holds is left alone.
 
     Exit status: 0 all well, 1 some inputs failed, 2 wrong use.
 
     Example: lungseg segment images/ -o out --crop --dilate 3
     """
-    from lungseg.batch import processors, segment_many
+    from lungseg.batch import segment_many
     from lungseg.clean import check_radius
-    from lungseg.pipeline import Segmenter
+    from lungseg.pipeline import Segmenter, taken_for
+    from lungseg.predict import processors
 
-    outputs = _outputs(only, crop=crop, masked=masked, binary=binary)
+    outputs = _outputs(only, crop=crop, masked=masked, probabilities=probabilities, binary=binary)
     millimetres = _spacing(spacing)
     check_radius(dilate)
-    files, missing = _inputs(paths)
+    files, missing = _inputs(paths, taken_for(model, kind))
     at_once = min(workers or processors(), len(files))
-    segmenter = Segmenter(model, threads=max(1, processors() // at_once))
+    segmenter = Segmenter(model, kind=kind, threads=max(1, processors() // at_once))
     outcomes = segment_many(
         files,
         output,
@@ -113,6 +122,8 @@ def segment(
         outputs=outputs,
         spacing=millimetres,
         page=page,
+        series=series,
+        skip_damaged=skip_damaged,
         dilate=dilate,
         binary=binary,
         overwrite=overwrite,
@@ -128,31 +139,44 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the pictures.")] = Path("lungseg-demo"),
     seed: Annotated[int, typer.Option(min=0, help="Another number draws another chest.")] = 0,
 ) -> None:
-    """Draw a chest phantom with known lungs, segment it, and compare.
+    """Draw a radiograph and a CT of phantoms with known lungs, segment them, and compare.
 
     Example: lungseg demo
     """
-    from lungseg.labels import LUNGS
     from lungseg.phantom import radiograph_phantom
+    from lungseg.phantom_ct import ct_phantom
     from lungseg.pipeline import Segmenter
+    from lungseg.predict import embedded_models
+    from lungseg.write import image_png, volume_nifti, write_file
+
+    segmenter = Segmenter()
+    film = radiograph_phantom((768, 768), seed=seed)
+    result = segmenter(film.image)
+    paths = [output / "phantom.png", *result.save(output, name="phantom", overwrite=True).values()]
+    write_file(paths[0], image_png(film.image.pixels, of=film.image))
+    _compare("Radiograph", film.truth.labels, result)
+    if "ct" in embedded_models():
+        scan = ct_phantom(seed=seed)
+        found = segmenter(scan.volume)
+        paths += [output / "phantom_ct.nii.gz", *found.save(output, name="phantom_ct", overwrite=True).values()]
+        write_file(output / "phantom_ct.nii.gz", volume_nifti(scan.volume))
+        _compare("CT", scan.truth.labels, found)
+    typer.echo("Pictures: " + ", ".join(str(path) for path in paths))
+
+
+def _compare(what: str, truth: Any, result: Result | VolumeResult) -> None:
+    """Says what was measured, and how much what was found is what was drawn."""
+    from lungseg.labels import LUNGS
     from lungseg.scores import dice
-    from lungseg.write import image_png, write_file
 
-    phantom = radiograph_phantom((768, 768), seed=seed)
-    result = Segmenter()(phantom.image)
-    paths = result.save(output, name="phantom", overwrite=True)
-    drawn = output / "phantom.png"
-    write_file(drawn, image_png(phantom.image.pixels, of=phantom.image))
-
+    typer.echo(what)
     for measurement in result.measurements:
         unit, digits = ("", 4) if measurement.unit == "1" else (f" {measurement.unit}", 1)
-        typer.echo(f"{measurement.label + ' ' + measurement.name:32s}{measurement.value:12.{digits}f}{unit}")
+        typer.echo(f"  {measurement.label + ' ' + measurement.name:32s}{measurement.value:12.{digits}f}{unit}")
     for label in LUNGS:
-        score = dice(phantom.truth.labels == label.number, result.mask == label.number)
-        typer.echo(f"{label.name + ' Dice against the truth':32s}{score:12.4f}")
-    typer.echo(f"{'lungs Dice against the truth':32s}{dice(phantom.truth.labels > 0, result.mask > 0):12.4f}")
-    typer.echo(f"{'verdict':32s}{'; '.join((result.verdict.status, *result.verdict.reasons)):>12s}")
-    typer.echo("Pictures: " + ", ".join(str(path) for path in (drawn, *paths.values())))
+        typer.echo(f"  {label.name + ' Dice against the truth':32s}{dice(truth == label.number, result.mask == label.number):12.4f}")
+    typer.echo(f"  {'lungs Dice against the truth':32s}{dice(truth > 0, result.mask > 0):12.4f}")
+    typer.echo(f"  {'verdict':32s}{'; '.join((result.verdict.status, *result.verdict.reasons)):>12s}")
 
 
 @app.command()
@@ -204,12 +228,12 @@ def _what_there_is() -> dict[str, Any]:
     }
 
 
-def _inputs(paths: list[str]) -> tuple[list[Path], int]:
+def _inputs(paths: list[str], kind: _Kind | None) -> tuple[list[Path], int]:
     """The files to be done, and how many of the paths gave none; those are named here."""
     from lungseg.batch import without_own_outputs
     from lungseg.read import find
 
-    found = find(paths)
+    found = find(paths, series=kind != "cxr")
     for problem in found.problems:
         _say(f"failed: {problem}")
     files = without_own_outputs(found.files)
@@ -222,11 +246,11 @@ def _inputs(paths: list[str]) -> tuple[list[Path], int]:
     return files, len(found.problems)
 
 
-def _outputs(only: str | None, *, crop: bool, masked: bool, binary: bool) -> tuple[str, ...]:
+def _outputs(only: str | None, *, crop: bool, masked: bool, probabilities: bool, binary: bool) -> tuple[str, ...]:
     from lungseg.write import check_outputs
 
     names = ["mask", "overlay"] if only is None else [name.strip() for name in only.split(",") if name.strip()]
-    names += ["crop"] * crop + ["masked"] * masked
+    names += ["crop"] * crop + ["masked"] * masked + ["probabilities"] * probabilities
     chosen = tuple(output.name for output in check_outputs(names))
     if binary and "mask" not in chosen:
         raise UsageError("--binary is about the mask, which --only leaves out", cure="drop one of the two")

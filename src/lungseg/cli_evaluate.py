@@ -48,7 +48,7 @@ def evaluate(
     Example: lungseg evaluate cxr mine.onnx runs/mine/cases.csv -o report
     """
     from lungseg import evaluate as package
-    from lungseg.batch import processors
+    from lungseg.predict import processors
 
     *models, place = paths
     known = _read(place, source)

@@ -77,33 +77,42 @@ def fitted(picture: Picture, side: int) -> Picture:
 
 
 def overlay(image: Image, segmentation: Segmentation, *, opacity: float = OPACITY, colour: Colour | None = None) -> Picture:
-    """Red, green, blue (rows, columns, 3): the image as `display` shows it, its lungs tinted and outlined in the colours of their labels,
-    or both in the one `colour` that is given.
+    """Red, green, blue (rows, columns, 3): the image as `display` shows it, its lungs painted as `paint` does.
+
+    Raises:
+        UsageError: the segmentation has another shape than the image, or the opacity is outside 0 to 1.
+    """
+    return paint(display(image), segmentation.labels, opacity=opacity, colour=colour)
+
+
+def paint(grey: Picture, labels: NDArray[np.uint8], *, opacity: float = OPACITY, colour: Colour | None = None) -> Picture:
+    """Red, green, blue (rows, columns, 3): a grey picture, its lungs tinted and outlined in the colours of their labels, or both in the one
+    `colour` that is given.
 
     Outside the lungs a pixel keeps its grey g in all three channels. Inside it becomes (1 - opacity) g + opacity c, rounded, for the
     lung's colour c; on the outline, `outline_width` pixels wide and within the lung, it is c.
 
     Raises:
-        UsageError: the segmentation has another shape than the image, or the opacity is outside 0 to 1.
+        UsageError: the labels have another shape than the picture, or the opacity is outside 0 to 1.
     """
-    if segmentation.labels.shape != image.pixels.shape:
-        raise UsageError(f"a segmentation of shape {segmentation.labels.shape} is not one of an image of shape {image.pixels.shape}")
+    if labels.shape != grey.shape:
+        raise UsageError(f"a segmentation of shape {labels.shape} is not one of an image of shape {grey.shape}")
     if not 0.0 <= opacity <= 1.0:
         raise UsageError(f"opacity is between 0 and 1, not {opacity}")
-    picture = grey(image)
-    width = outline_width(image.geometry.shape)
+    picture = np.repeat(grey[..., np.newaxis], 3, axis=2)
+    width = outline_width((grey.shape[0], grey.shape[1]))
     for label in LUNGS:
-        left, top, columns, rows = cv2.boundingRect((segmentation.labels == label.number).view(np.uint8))
+        left, top, columns, rows = cv2.boundingRect((labels == label.number).view(np.uint8))
         if columns == 0:
             continue
         window = np.s_[top : top + rows, left : left + columns]
-        inside = segmentation.labels[window] == label.number
+        inside = labels[window] == label.number
         part = picture[window]
-        paint = colour or label.colour
-        tones = np.arange(256)[:, None] * (1 - opacity) + opacity * np.array(paint)
+        tone = colour or label.colour
+        tones = np.arange(256)[:, None] * (1 - opacity) + opacity * np.array(tone)
         tinted = cv2.LUT(part, np.rint(tones).astype(np.uint8)[None])
         cv2.copyTo(tinted, inside.view(np.uint8), part)
-        part[contour(inside, width)] = paint
+        part[contour(inside, width)] = tone
     return picture
 
 

@@ -5,6 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+BOTH = "lungs"
+"""The label of what is measured on both lungs together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """How sure the network is of each mask, 0 to 1; see `lungseg.measure.confidence`."""
+
+    right: float
+    left: float
+    lungs: float
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
@@ -14,7 +26,8 @@ class Measurement:
         name: what was measured, as defined in `docs/measurements.md`, such as "area".
         label: of what: "right lung", "left lung" or "lungs".
         value: the number.
-        unit: "mm", "mm2", either with " at detector" where the spacing was measured there, "pixels", "percent" or "1".
+        unit: "mm", "mm2", "mL", "g", "HU", "percent" or "1"; "pixels", "voxels" or "slices" where the spacing is not known; with what
+            restricts it behind, such as "mm at detector".
     """
 
     name: str
@@ -29,8 +42,13 @@ class Verdict:
 
     Attributes:
         status: "ok", or "review" where at least one reason speaks against trusting the mask unseen.
-        reasons: for a person, from the fixed list `lungseg.judge.REASONS`.
+        reasons: for a person, from the fixed lists `lungseg.judge.REASONS` and `lungseg.judge_volume.REASONS`.
     """
 
     status: Literal["ok", "review"]
     reasons: tuple[str, ...] = ()
+
+
+def asymmetry(right: float, left: float) -> float:
+    """(right - left) / (right + left) of two sizes, in percent: 0 where they are equal, 100 without a left lung, 0 without any."""
+    return 100.0 * (right - left) / (right + left) if right + left else 0.0

@@ -1,10 +1,13 @@
-"""Where the pixels of an image lie: shape and spacing."""
+"""Where the pixels of an image lie, and where the voxels of a volume do: shape, spacing, orientation."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lungseg.errors import UsageError
 
@@ -47,3 +50,117 @@ class Geometry:
     def pixel_area(self) -> float | None:
         """Square millimetres of one pixel, None where the spacing is not known."""
         return None if self.spacing is None else self.spacing[0] * self.spacing[1]
+
+
+AXIAL: Final = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]], dtype=np.float64)
+"""Directions of the axes (slice, row, column), as columns in LPS, of the one orientation that networks see: slices from the feet to the
+head, rows from front to back, columns from the patient's right to the left, as axial slices are looked at."""
+
+SLIGHTEST: Final = 1e-6
+"""Smallest volume of a cell, as a share of the product of its edges, that still counts as three axes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """The grid of a volume; array order is (slice, row, column).
+
+    Attributes:
+        shape: slices, rows, columns.
+        affine: (4, 4), from homogeneous (slice, row, column) indices to millimetres in LPS (DICOM's patient coordinates: towards the
+            patient's left, back and head); None where only the order of pixels is known, as in pictures, and then the array is taken
+            as axial slices as they are looked at, and millimetres are refused.
+
+    Raises:
+        UsageError: the shape is not three positive integers, or the affine is not invertible or not finite.
+    """
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            raise UsageError(f"the shape of a volume is (slices, rows, columns), all at least 1, not {self.shape}")
+        if self.affine is None:
+            return
+        affine = np.array(self.affine, dtype=np.float64)
+        if not is_affine(affine):
+            raise UsageError("the affine of a volume is a finite, invertible (4, 4) matrix whose last row is 0 0 0 1")
+        affine.flags.writeable = False
+        object.__setattr__(self, "affine", affine)
+
+    @property
+    def spacing(self) -> tuple[float, float, float] | None:
+        """Millimetres between neighbouring slices, rows and columns; None where they are not known."""
+        if self.affine is None:
+            return None
+        slices, rows, columns = (float(edge) for edge in np.linalg.norm(self.affine[:3, :3], axis=0))
+        return slices, rows, columns
+
+    @property
+    def voxel_volume(self) -> float | None:
+        """Cubic millimetres of one voxel (the cell may be skewed, as with a tilted gantry), None where it is not known."""
+        return None if self.affine is None else float(abs(np.linalg.det(self.affine[:3, :3])))
+
+    def to_axial(self) -> Turn:
+        """The turn, of axes and directions only, that brings the array as close as can be to `AXIAL`; nothing is resampled."""
+        if self.affine is None:
+            return Turn((0, 1, 2), (False, False, False))
+        axes = self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)
+        likeness = AXIAL.T @ axes  # [wanted axis, axis of the array]
+        order = max(((p, sum(abs(likeness[i, p[i]]) for i in range(3))) for p in _ORDERS), key=lambda pair: pair[1])[0]
+        return Turn(order, tuple(bool(likeness[i, order[i]] < 0) for i in range(3)))
+
+
+def is_affine(matrix: NDArray[np.float64]) -> bool:
+    """Whether a matrix is (4, 4), finite, ends in the row 0 0 0 1, and has three independent axes."""
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or not np.array_equal(matrix[3], (0, 0, 0, 1)):
+        return False
+    edges = np.linalg.norm(matrix[:3, :3], axis=0)
+    return bool(edges.all() and abs(np.linalg.det(matrix[:3, :3] / edges)) >= SLIGHTEST)
+
+
+def to_ras(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The affine as NIfTI has it, from (column, row, slice) indices to RAS (right, front, head), of one from (slice, row, column) to LPS.
+
+    It is its own inverse, and exact: signs and places change, no digit does.
+    """
+    exchanged: NDArray[np.float64] = affine[:, (2, 1, 0, 3)] * np.array([[-1.0], [-1.0], [1.0], [1.0]]) + 0.0  # no minus zeros
+    return exchanged
+
+
+_ORDERS: Final = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An order of axes and a choice of directions, and the way back.
+
+    Attributes:
+        order: which axis of the array becomes the first, the second, the third.
+        flipped: whether each of them, in the new order, is then reversed.
+    """
+
+    order: tuple[int, ...]
+    flipped: tuple[bool, ...]
+
+    def apply(self, array: NDArray[Any]) -> NDArray[Any]:
+        """A view of an array in its own order, turned."""
+        return array.transpose(self.order)[tuple(slice(None, None, -1 if flip else 1) for flip in self.flipped)]
+
+    def back(self, array: NDArray[Any]) -> NDArray[Any]:
+        """A view of a turned array in its own order again: the inverse of `apply`."""
+        straight = array[tuple(slice(None, None, -1 if flip else 1) for flip in self.flipped)]
+        return straight.transpose(tuple(int(i) for i in np.argsort(self.order)))
+
+    def grid(self, grid: Grid) -> Grid:
+        """The grid of the turned array; every voxel stays where it is in the patient."""
+        shape = tuple(grid.shape[axis] for axis in self.order)
+        if grid.affine is None:
+            return Grid((shape[0], shape[1], shape[2]))
+        affine = np.array(grid.affine)
+        affine[:, :3] = grid.affine[:, list(self.order)]
+        for axis, flip in enumerate(self.flipped):
+            if flip:
+                affine[:, 3] += affine[:, axis] * (shape[axis] - 1)
+                affine[:, axis] *= -1
+        return Grid((shape[0], shape[1], shape[2]), affine)

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.findings import Measurement
+from lungseg.findings import BOTH, Confidence, Measurement, asymmetry
 from lungseg.geometry import Geometry
 from lungseg.image import Segmentation
 from lungseg.labels import LEFT_LUNG, LUNGS, RIGHT_LUNG
-
-BOTH = "lungs"
-"""The label of what is measured on both lungs together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Confidence:
-    """How sure the network is of each mask, 0 to 1; see `confidence`."""
-
-    right: float
-    left: float
-    lungs: float
 
 
 def confidence(labels: NDArray[np.uint8], right: NDArray[np.float32], left: NDArray[np.float32]) -> Confidence:
@@ -84,12 +71,7 @@ def measure(segmentation: Segmentation, sure: Confidence) -> tuple[Measurement, 
         "confidence": ({RIGHT_LUNG.name: sure.right, LEFT_LUNG.name: sure.left, BOTH: sure.lungs}, "1"),
     }
     found = [Measurement(name, label, float(v), unit) for name, (of, unit) in values.items() for label, v in of.items()]
-    return *found, Measurement("asymmetry", BOTH, _asymmetry(pixels[RIGHT_LUNG.name], pixels[LEFT_LUNG.name]), "percent")
-
-
-def _asymmetry(right: float, left: float) -> float:
-    """(right - left) / (right + left) of two areas, in percent: 0 where they are equal, 100 without a left lung, 0 without any."""
-    return 100.0 * (right - left) / (right + left) if right + left else 0.0
+    return *found, Measurement("asymmetry", BOTH, asymmetry(pixels[RIGHT_LUNG.name], pixels[LEFT_LUNG.name]), "percent")
 
 
 def _units(geometry: Geometry) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,11 @@ def find_model(model: str | Path) -> Path:
     if not there:
         raise ModelError("there is no such model file", where=path, cure="give the .onnx file that `lungseg export` wrote")
     return path
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _unreadable(path: Path, error: OSError) -> ModelError:

@@ -61,6 +61,20 @@ def to_network(pixels: Array, size: tuple[int, int], clip: tuple[float, float]) 
     return standardise(stretch(pixels, size), clip)[np.newaxis]
 
 
+HOUNSFIELD = (-1024, 600)
+"""Hounsfield units beyond which values say nothing of the lungs: paddings, metal, dense bone. They are cut off before all else."""
+
+
+def clip_hounsfield(voxels: Array) -> Array:
+    """Voxels in Hounsfield units, cut off at `HOUNSFIELD`, as CT goes into `to_network`."""
+    return np.clip(voxels, *HOUNSFIELD)
+
+
+def shrink_labels(labels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A label map (rows, columns) on the network's grid of `size`: of each of its pixels the label at the centre."""
+    return np.asarray(cv2.resize(np.ascontiguousarray(labels), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT), dtype=np.uint8)
+
+
 SURROUNDINGS = 10
 """Pixels of the network around the lungs that tell a negative."""
 

@@ -24,10 +24,11 @@ class FakeSegmenter:
 
     calls: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
     before: Callable[[Path], None] = lambda path: None
-    card: ModelCard = field(
-        default_factory=lambda: ModelCard("fake", "1", "radiograph", "none", (64, 64), ("background", "right lung", "left lung"), "f00d")
-    )
+    kind: None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def card(self, kind: str) -> ModelCard:
+        return ModelCard("fake", "1", "radiograph", "none", (64, 64), ("background", "right lung", "left lung"), "f00d")
 
     def __call__(self, source: Path, **settings: Any) -> Result:
         with self.lock:
@@ -46,7 +47,7 @@ class FakeSegmenter:
             image.with_labels(labels),
             measurements,
             Verdict("ok"),
-            self.card,
+            self.card("cxr"),
             {"read": 0.5},
             lambda: np.zeros((3, *pixels.shape), np.float32),
         )

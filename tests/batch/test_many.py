@@ -44,10 +44,11 @@ def records(folder: Path) -> list[dict[str, Any]]:
 def test_files_are_written_and_recorded(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
     x, y = draw("x.png", 100), draw("y.png", 50)
     out = tmp_path / "out"
-    outcomes = run([x, y], out, segmenter, spacing=(0.5, 0.25), page=2, dilate=3)
+    outcomes = run([x, y], out, segmenter, spacing=(0.5, 0.25), page=2, series="1", skip_damaged=True, dilate=3)
     assert outcomes[0] == Outcome(x, "done", "ok", (), {"mask": out / "x_mask.png", "overlay": out / "x_overlay.png"})
     assert pictures(out) == ["x_mask.png", "x_overlay.png", "y_mask.png", "y_overlay.png"]
-    assert sorted(segmenter.calls) == [(path, {"spacing": (0.5, 0.25), "page": 2, "dilate": 3}) for path in (x, y)]
+    asked = {"spacing": (0.5, 0.25), "page": 2, "series": "1", "skip_damaged": True, "dilate": 3}
+    assert sorted(segmenter.calls) == [(path, asked) for path in (x, y)]
     assert [(row["input"], row["name"], row["verdict"], row["lungs_area_pixels"]) for row in table(out)] == [
         (str(x), "x", "ok", "100"),
         (str(y), "y", "ok", "50"),

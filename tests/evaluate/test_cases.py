@@ -18,7 +18,7 @@ from lungseg.evaluate.cases import score
 from lungseg.findings import Verdict
 from lungseg.geometry import Geometry
 from lungseg.image import Image
-from lungseg.pipeline import Segmenter
+from lungseg.pipeline import RadiographSegmenter
 from lungseg.result import Result
 from tiny_model import dark_ellipses, write_tiny_model
 
@@ -133,7 +133,7 @@ def write_case(folder: Path, name: str, *, mask_shape: tuple[int, int] = (160, 2
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_cases_are_scored_in_their_order_and_what_cannot_be_is_named(tmp_path, caplog, jobs) -> None:
-    segmenter = Segmenter(write_tiny_model(tmp_path), threads=1)
+    segmenter = RadiographSegmenter(write_tiny_model(tmp_path), threads=1)
     cases = [write_case(tmp_path, name) for name in "abcde"]
     cases[1].image.write_bytes(b"no image")
     cases[3] = write_case(tmp_path, "d", mask_shape=(80, 100))
@@ -147,7 +147,7 @@ def test_cases_are_scored_in_their_order_and_what_cannot_be_is_named(tmp_path, c
 
 
 def test_a_spacing_that_is_given_is_used(tmp_path) -> None:
-    segmenter = Segmenter(write_tiny_model(tmp_path), threads=1)
+    segmenter = RadiographSegmenter(write_tiny_model(tmp_path), threads=1)
     case = write_case(tmp_path, "a")
     ((pixels,), _), ((millimetres,), _) = (score_cases(segmenter, [case], spacing=spacing) for spacing in (None, (0.5, 0.5)))
     assert (pixels.unit, millimetres.unit) == ("pixels", "mm")

@@ -218,12 +218,12 @@ def test_film_hung_the_other_way_round_is_noted(write_dicom, film):
 @pytest.mark.parametrize(
     ("header", "error", "words"),
     [
-        ({"Modality": "CT"}, UnsupportedError, "of modality CT, and this version reads radiographs only; give a CR, DX"),
+        ({"Modality": "CT"}, UnsupportedError, r"of modality CT, and no radiograph; take it for CT \(--as ct\)"),
         ({"Modality": "MR"}, UnsupportedError, "of modality MR"),
         (
             {"Modality": None, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2"},
             UnsupportedError,
-            "of the kind CT Image Storage, and this version",
+            "of the kind CT Image Storage, and no radiograph; take it for CT",
         ),
         ({"Modality": "SR", "PixelData": None}, UnreadableError, r"no pixel data \(it is of modality SR\)"),
         ({"PixelData": None}, UnreadableError, "the DICOM file holds no pixel data; give a radiograph"),
@@ -302,7 +302,7 @@ def test_deflated_bomb(write_dicom, film, monkeypatch):
     dataset.PixelData = bytes(3_000_000)
     dataset.save_as(path)
     monkeypatch.setattr(sys.modules["lungseg.read.dicom"], "_LARGEST_INFLATED", 2_000_000)
-    with pytest.raises(TooLargeError, match="holds more than a radiograph has, and it was not decoded"):
+    with pytest.raises(TooLargeError, match="holds more than an image has, and it was not decoded"):
         read(path)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
-from lungseg.errors import UnreadableError, UnsupportedError
-from lungseg.read import find, read
+from lungseg.errors import InputError, UnreadableError, UnsupportedError
+from lungseg.read import find, read, read_volume
 
 pytestmark = pytest.mark.data
 
@@ -62,8 +63,8 @@ def test_odd_files_and_computed_tomography_are_refused(data_folder):
     ):
         with pytest.raises(error, match=words):
             read(odd / name)
-    for path in find([data_folder / "ct" / "transfer_syntaxes"]).files:
-        with pytest.raises(UnsupportedError, match="of modality CT, and this version reads radiographs only"):
+    for path in find([data_folder / "ct" / "transfer_syntaxes"], series=False).files:
+        with pytest.raises(UnsupportedError, match="of modality CT, and no radiograph"):
             read(path)
 
 
@@ -73,3 +74,48 @@ def test_radiographs_as_pictures(data_folder, pattern):
     assert found.problems == []
     for path in found.files:
         assert read(path).pixels.dtype == np.uint8
+
+
+def test_series_with_missing_slices(data_folder):
+    volume = read_volume(data_folder / "ct" / "series_lidc")
+    assert (volume.voxels.shape, volume.hounsfield, volume.gaps) == ((34, 512, 512), True, 95)
+    assert volume.notes[0].startswith("slices stand unevenly, 2.50 to 35.00 mm apart, 95 missing between them")
+    assert volume.grid.to_axial().flipped == (False, False, False)
+
+
+def test_prone_slices_are_turned(data_folder):
+    turns = {path.name[:6]: read_volume(path).grid.to_axial().flipped for path in sorted((data_folder / "ct" / "prone").iterdir())}
+    supine, prone = (False, False, False), (False, True, True)
+    assert turns == {"MS0008": supine, "MS0018": supine, "SL0059": prone, "SL0064": prone, "SL0074": prone, "SL0083": prone}
+
+
+@pytest.mark.parametrize("name", ["CT1_UNC", "CTImage"])
+def test_all_transfer_syntaxes_give_the_same_slice(data_folder, name):
+    slices = [read_volume(path) for path in sorted((data_folder / "ct" / "transfer_syntaxes").glob(f"{name}*"))]
+    assert len(slices) >= 4
+    for one in slices:
+        assert_array_equal(one.voxels, slices[0].voxels)
+        assert one.hounsfield
+    with pytest.raises(UnsupportedError, match="it holds 2 CT series"):
+        read_volume(data_folder / "ct" / "transfer_syntaxes")
+
+
+def test_volumes_in_files(data_folder):
+    small = data_folder / "ct" / "small_volumes"
+    straight, turned = read_volume(small / "ct-64.nrrd"), read_volume(small / "ct-64-transformed.nrrd")
+    assert_array_equal(straight.voxels, turned.voxels)
+    assert_allclose(straight.grid.spacing, turned.grid.spacing)
+    assert not np.allclose(straight.grid.affine, turned.grid.affine)
+    for path in sorted((data_folder / "ct" / "lctsc").glob("*_ct.nii.gz")):
+        volume = read_volume(path)
+        assert (volume.hounsfield, volume.notes, volume.voxels.shape[1:]) == (True, (), (320, 320))
+    for path in (small / "lm-64.nrrd", data_folder / "ct" / "lctsc" / "case0_lung.nii.gz"):
+        with pytest.raises(InputError, match="a map of labels"):
+            read_volume(path)
+
+
+def test_slices_without_hounsfield_units(data_folder):
+    for pattern, shape in (("covid19/ct/*", (1, 256, 256)), ("bmp/images/*", (1, 512, 512))):
+        for path in sorted((data_folder / "ct").glob(pattern)):
+            volume = read_volume(path)
+            assert (volume.voxels.shape, volume.hounsfield, volume.grid.affine) == (shape, False, None)

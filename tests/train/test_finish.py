@@ -18,7 +18,7 @@ from lungseg.datasets import Case, write_manifest
 from lungseg.datasets.convention import mediastinal_band
 from lungseg.draw import CAPTION, GAP
 from lungseg.errors import UsageError
-from lungseg.pipeline import Segmenter
+from lungseg.pipeline import RadiographSegmenter
 from lungseg.scores import count
 from lungseg.train import finish as finish_module
 from lungseg.train.export import Exported
@@ -82,7 +82,7 @@ def test_test_cases_are_predicted_through_the_pipeline_and_shown(run, cases) -> 
     ]
     assert (done.split, done.failed, len(done.predictions)) == ("test", (), 4)
     assert [path.name for path in done.pictures] == ["montage_best.png", "montage_median.png", "montage_worst.png"]
-    segmenter, dices = Segmenter(run / "model.onnx"), []
+    segmenter, dices = RadiographSegmenter(run / "model.onnx"), []
     for case, path in zip(given, done.predictions, strict=False):
         found = segmenter(case.image).mask
         np.testing.assert_array_equal(indices(path), found)
@@ -179,7 +179,7 @@ def test_masks_that_draw_through_the_heart_do_not_judge_it(run, cases, monkeypat
     case = replace(with_split(cases, "t")[0], convention="lung and heart")
     sheets = shown(run, [case], monkeypatch)
     done = finish(run)
-    found = Segmenter(run / "model.onnx")(case.image).mask > 0
+    found = RadiographSegmenter(run / "model.onnx")(case.image).mask > 0
     labels = finish_module.read_labels(case)
     judged = ~mediastinal_band(labels)
     assert done.dice == count((labels > 0)[judged], found[judged]).dice != count(labels > 0, found).dice

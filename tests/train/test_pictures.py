@@ -13,7 +13,7 @@ import pytest
 
 from lungseg.draw import CAPTION, GAP, fitted, grey, painted
 from lungseg.phantom import radiograph_phantom
-from lungseg.pipeline import Segmenter
+from lungseg.pipeline import RadiographSegmenter
 from lungseg.train.pictures import RED, TILE, case_row, draw_curves, read_metrics, write_sheet
 from tiny_model import write_tiny_model
 
@@ -83,7 +83,7 @@ def test_drawing_curves_needs_neither_pyplot_nor_a_screen(tmp_path) -> None:
 
 def test_a_row_shows_image_truth_prediction_and_the_prediction_in_red(tmp_path) -> None:
     phantom = radiograph_phantom((128, 96))
-    result = Segmenter(write_tiny_model(tmp_path))(phantom.image)
+    result = RadiographSegmenter(write_tiny_model(tmp_path))(phantom.image)
     row = case_row("p0_a", result, phantom.truth.labels, "Dice 0.912")
     assert [caption for _, caption in row] == ["p0_a", "truth", "prediction", "Dice 0.912"]
     assert [tile.shape for tile, _ in row] == [(TILE, 192, 3)] * 4

@@ -26,6 +26,8 @@ def names(folder: Path) -> list[str]:
         ("IM0001", "IM0001"),
         ("1.2.840.10008.7", "1.2.840.10008.7"),
         ("x.dicom", "x"),
+        ("a/b.nii.gz", "b"),
+        ("b.NII.GZ", "b"),
         ("array", "array"),
     ],
 )
@@ -33,16 +35,26 @@ def test_stem(source: str, expected: str) -> None:
     assert stem(source) == expected
 
 
-def test_each_output_has_its_file(image: Image, lungs: Segmentation, tmp_path: Path) -> None:
-    paths = save(image, lungs, tmp_path / "new" / "out", [output.name for output in OUTPUTS])
-    assert names(tmp_path / "new" / "out") == ["b_crop.png", "b_mask.png", "b_masked.png", "b_overlay.png"]
+def test_each_output_has_its_file(result: Result, tmp_path: Path) -> None:
+    paths = result.save(tmp_path / "new" / "out", [output.name for output in OUTPUTS])
+    assert names(tmp_path / "new" / "out") == ["b_crop.png", "b_mask.png", "b_masked.png", "b_overlay.png", "b_probabilities.png"]
     assert {name: path.name for name, path in paths.items()} == {output.name: f"b_{output.name}.png" for output in OUTPUTS}
 
 
 def test_unknown_output_is_named_with_the_known_ones(image: Image, lungs: Segmentation, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no output called 'masks'; choose from mask, overlay, crop, masked"):
+    with pytest.raises(UsageError, match="there is no output called 'masks'; choose from mask, overlay, crop, masked, probabilities"):
         save(image, lungs, tmp_path, ["mask", "masks"])
     assert names(tmp_path) == []
+
+
+def test_probabilities_are_green_and_blue(image: Image, lungs: Segmentation, tmp_path: Path) -> None:
+    planes = np.zeros((3, 100, 120), np.float32)
+    planes[0], planes[1, 5, 6], planes[2, 7, 8] = 0.2, 0.8, 0.4
+    path = save(image, lungs, tmp_path, ["probabilities"], probabilities=lambda: planes)["probabilities"]
+    written = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert (written[5, 6].tolist(), written[7, 8].tolist()) == ([0, 204, 51], [102, 0, 51])  # blue, green, red
+    with pytest.raises(UsageError, match="probabilities cannot be written, as nothing was given that makes them"):
+        save(image, lungs, tmp_path / "other", ["probabilities"])
 
 
 def test_no_output_is_refused() -> None:

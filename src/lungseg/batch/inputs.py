@@ -75,7 +75,7 @@ def name_inputs(files: Sequence[Path], known: Mapping[str, str], folder: Path) -
         counts = Counter(name.casefold() for name in tried.values())
         for file, name in tried.items():
             free = counts[name.casefold()] == 1 and name.casefold() not in forbidden
-            if free and not any(str(output.path(folder, name)).casefold() in inputs for output in OUTPUTS):
+            if free and not any(str(path).casefold() in inputs for output in OUTPUTS for path in output.paths(folder, name)):
                 names[file] = name
                 forbidden.add(name.casefold())
         pending = [file for file in pending if file not in names]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -14,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lungseg.batch.inputs import absolute, name_inputs
 from lungseg.errors import LungsegError, UsageError
+from lungseg.pipeline import KINDS, Segmenter
+from lungseg.predict import processors
 from lungseg.write import FAILED, Ledger, check_outputs, failure, is_there
 
 if TYPE_CHECKING:
-    from lungseg.pipeline import Segmenter
+    from lungseg.card import ModelCard
 
 log = logging.getLogger(__name__)
 
@@ -60,15 +61,18 @@ class _Settings:
     outputs: tuple[str, ...]
     spacing: tuple[float, float] | None
     page: int | None
+    series: str | None
+    skip_damaged: bool
     dilate: float
     binary: bool
     overwrite: bool
 
-    def recorded(self, segmenter: Segmenter) -> dict[str, Any]:
-        """As it stands in a record."""
-        spacing = None if self.spacing is None else list(self.spacing)
-        model = segmenter.card.sha256
-        return {"model": model, "spacing": spacing, "page": self.page, "dilate": float(self.dilate), "binary": self.binary}
+    def recorded(self, model: ModelCard) -> dict[str, Any]:
+        """As it stands in the record of an input that the model is for."""
+        entry: dict[str, Any] = {"model": model.sha256, "page": self.page, "binary": self.binary}
+        if model.kind == "ct":
+            return entry | {"series": self.series, "skip_damaged": self.skip_damaged}
+        return entry | {"spacing": None if self.spacing is None else list(self.spacing), "dilate": float(self.dilate)}
 
 
 def segment_many(
@@ -79,6 +83,8 @@ def segment_many(
     outputs: Sequence[str] = ("mask", "overlay"),
     spacing: tuple[float, float] | None = None,
     page: int | None = None,
+    series: str | None = None,
+    skip_damaged: bool = False,
     dilate: float = 0.0,
     binary: bool = False,
     overwrite: bool = False,
@@ -87,16 +93,18 @@ def segment_many(
     """Segments files, writes outputs, `results.jsonl` and `summary.csv` into `folder`, and yields what became of each file, in order.
 
     Each of the worker threads takes one file the whole way (read, segment, write), so decoding, network and encoding of different
-    files overlap, and no more images are in memory than there are workers. A file that fails does not stop the others. Where the
-    caller stops early or is interrupted, files begun are finished and recorded, the others left.
+    files overlap, and no more images are in memory than there are workers, of volumes only a few. A file that fails
+    does not stop the others. Where the caller stops early or is interrupted, files begun are finished and recorded, the others left.
 
     Args:
-        files: paths of images; one given twice is done once.
+        files: paths of images, volumes and folders with a DICOM series; one given twice is done once.
         folder: where the outputs go; created where it does not exist. No second run may write there at the same time.
         segmenter: with few threads of its own where there are many workers: the two multiply.
         outputs: names from `lungseg.write.OUTPUTS`.
         spacing: millimetres between rows and between columns, for files that do not state it.
         page: of files with several.
+        series: of folders with several.
+        skip_damaged: leave out slices of a series that cannot be decoded.
         dilate: widens the mask, as the segmenter understands it.
         binary: masks as 0 and 255.
         overwrite: do again what is there; otherwise it is left alone and "skipped".
@@ -109,26 +117,20 @@ def segment_many(
     chosen = tuple(output.name for output in check_outputs(outputs))
     if workers is not None and workers < 1:
         raise UsageError(f"at least one worker is needed, not {workers}")
-    settings = _Settings(absolute(folder), chosen, spacing, page, dilate, binary, overwrite)
+    settings = _Settings(absolute(folder), chosen, spacing, page, series, skip_damaged, dilate, binary, overwrite)
     sources = list(dict.fromkeys(absolute(file) for file in files))
     return _run(sources, settings, segmenter, min(workers or processors(), max(1, len(sources))))
-
-
-def processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run(sources: list[Path], settings: _Settings, segmenter: Segmenter, workers: int) -> Generator[Outcome, None, None]:
     with Ledger(settings.folder) as ledger, ThreadPoolExecutor(workers, "lungseg") as pool:
         known = {str(entry["input"]): str(entry["name"]) for entry in ledger.records() if "name" in entry}
         names = name_inputs(sources, known, settings.folder)
-        recorded = settings.recorded(segmenter)
         waiting: deque[Outcome | Future[tuple[dict[str, Any], Outcome]]] = deque()
         try:
             for source in sources:
-                job = _plan(source, names[source], ledger.record(str(source)), settings, recorded)
-                waiting.append(job if isinstance(job, Outcome) else pool.submit(_work, job, segmenter, settings, recorded))
+                job = _plan(source, names[source], ledger.record(str(source)), settings, segmenter)
+                waiting.append(job if isinstance(job, Outcome) else pool.submit(_work, job, segmenter, settings))
                 if len(waiting) > 2 * workers:
                     yield _finish(waiting, ledger)
             while waiting:
@@ -157,16 +159,16 @@ def _finish(waiting: deque[Outcome | Future[tuple[dict[str, Any], Outcome]]], le
     return outcome
 
 
-def _plan(source: Path, name: str, earlier: dict[str, Any] | None, settings: _Settings, recorded: dict[str, Any]) -> _Job | Outcome:
+def _plan(source: Path, name: str, earlier: dict[str, Any] | None, settings: _Settings, segmenter: Segmenter) -> _Job | Outcome:
     """What is to be done for a file, or that nothing is."""
-    paths = {output.name: output.path(settings.folder, name) for output in check_outputs(settings.outputs)}
+    paths = {output.name: output.paths(settings.folder, name) for output in check_outputs(settings.outputs)}
     written = {} if earlier is None else earlier.get("outputs", {})
     if settings.overwrite or (earlier is not None and earlier["verdict"] == FAILED):
         return _Job(source, name, settings.outputs, written, replace=True)
-    there = [output for output, path in paths.items() if is_there(path)]
+    there = {output: path.name for output, places in paths.items() for path in places if is_there(path)}
     if earlier is None and there:
-        why = f"{paths[there[0]].name} is there already and results.jsonl does not know it; --overwrite replaces it"
-    elif earlier is not None and earlier.get("settings") != recorded:
+        why = f"{next(iter(there.values()))} is there already and results.jsonl does not know it; --overwrite replaces it"
+    elif earlier is not None and earlier.get("settings") != settings.recorded(segmenter.card(segmenter.kind or KINDS[earlier["kind"]])):
         why = "done already, with other settings; --overwrite does it again"
     elif len(there) == len(paths):
         why = "done already"
@@ -175,15 +177,23 @@ def _plan(source: Path, name: str, earlier: dict[str, Any] | None, settings: _Se
     return Outcome(source, "skipped", reasons=(why,))
 
 
-def _work(job: _Job, segmenter: Segmenter, settings: _Settings, recorded: dict[str, Any]) -> tuple[dict[str, Any], Outcome]:
+def _work(job: _Job, segmenter: Segmenter, settings: _Settings) -> tuple[dict[str, Any], Outcome]:
     """One file the whole way; never raises, so that one file cannot stop the others."""
     try:
-        result = segmenter(job.source, spacing=settings.spacing, page=settings.page, dilate=settings.dilate)
+        result = segmenter(
+            job.source,
+            spacing=settings.spacing,
+            page=settings.page,
+            series=settings.series,
+            skip_damaged=settings.skip_damaged,
+            dilate=settings.dilate,
+        )
         start = time.perf_counter()
         paths = result.save(settings.folder, job.outputs, name=job.name, binary=settings.binary, overwrite=job.replace)
         entry = result.record()
         entry["seconds"]["write"] = round(time.perf_counter() - start, 4)
-        entry |= {"outputs": job.written | {output: path.name for output, path in paths.items()}, "settings": recorded}
+        outputs = {output: path.name for output, path in paths.items()}
+        entry |= {"outputs": job.written | outputs, "settings": settings.recorded(result.card)}
         outcome = Outcome(job.source, "done", result.verdict.status, result.verdict.reasons, paths)
     except Exception as problem:  # noqa: BLE001 (also what nobody foresaw must not stop the others)
         entry = failure(str(job.source), _explained(problem, job.source))

@@ -22,7 +22,7 @@ from lungseg.evaluate.page import gallery, page, section, table_of
 from lungseg.evaluate.pictures import TILE, TRUTH_COLOUR, WORST, Shown, write_sheet
 from lungseg.evaluate.run import Report
 from lungseg.evaluate.tables import Table, write_table
-from lungseg.pipeline import Segmenter
+from lungseg.pipeline import RadiographSegmenter
 from lungseg.write import make_folder, write_file
 
 
@@ -90,7 +90,7 @@ def evaluate_boxes(
     if not marked:
         raise InputError(f"none of the {len(cases)} images has a box", cure="give the folder with images and list of boxes")
     make_folder(folder)
-    segmenter = Segmenter(model, threads=None if jobs == 1 else 1)
+    segmenter = RadiographSegmenter(model, threads=None if jobs == 1 else 1)
     with ThreadPoolExecutor(jobs, "lungseg") as pool:
         found = list(pool.map(partial(_try, segmenter, boxes, radius, spacing), marked))
     scores = [score for one in found if isinstance(one, list) for score in one]
@@ -113,7 +113,7 @@ def evaluate_boxes(
 
 
 def _try(
-    segmenter: Segmenter, boxes: Mapping[str, Sequence[Box]], radius: float, spacing: tuple[float, float] | None, case: Case
+    segmenter: RadiographSegmenter, boxes: Mapping[str, Sequence[Box]], radius: float, spacing: tuple[float, float] | None, case: Case
 ) -> list[BoxScore] | str:
     try:
         result = segmenter(case.image, spacing=spacing)
@@ -129,7 +129,7 @@ def _try(
 
 
 def _worst(
-    segmenter: Segmenter,
+    segmenter: RadiographSegmenter,
     cases: Sequence[Case],
     scores: Sequence[BoxScore],
     boxes: Mapping[str, Sequence[Box]],
@@ -147,7 +147,7 @@ def _worst(
     ]
 
 
-def _tile(segmenter: Segmenter, case: Case, boxes: Sequence[Box], radius: float, spacing: tuple[float, float] | None) -> Picture:
+def _tile(segmenter: RadiographSegmenter, case: Case, boxes: Sequence[Box], radius: float, spacing: tuple[float, float] | None) -> Picture:
     result = segmenter(case.image, spacing=spacing, dilate=radius)
     picture = overlay(result.image, result.segmentation)
     for box in boxes:

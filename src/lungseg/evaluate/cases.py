@@ -15,7 +15,7 @@ from lungseg.datasets import Case, read_labels
 from lungseg.datasets.convention import mediastinal_band
 from lungseg.errors import InputError
 from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
-from lungseg.pipeline import Segmenter
+from lungseg.pipeline import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.scores import Mask, components, count, surface_distances
 
@@ -105,7 +105,7 @@ class Failure:
 
 
 def score_cases(
-    segmenter: Segmenter, cases: Sequence[Case], *, spacing: tuple[float, float] | None = None, jobs: int = 1
+    segmenter: RadiographSegmenter, cases: Sequence[Case], *, spacing: tuple[float, float] | None = None, jobs: int = 1
 ) -> tuple[list[CaseScore], list[Failure]]:
     """Segments and scores cases, `jobs` at a time; scores and failures each in the order of the cases.
 
@@ -122,7 +122,7 @@ def score_cases(
     return [one for one in found if isinstance(one, CaseScore)], [one for one in found if isinstance(one, Failure)]
 
 
-def _try(segmenter: Segmenter, spacing: tuple[float, float] | None, case: Case) -> CaseScore | Failure:
+def _try(segmenter: RadiographSegmenter, spacing: tuple[float, float] | None, case: Case) -> CaseScore | Failure:
     try:
         result = segmenter(case.image, spacing=spacing)
         return score(case, read_labels(case, result.mask.shape), result)

@@ -14,7 +14,7 @@ from lungseg.evaluate.cases import CaseScore, score_cases
 from lungseg.evaluate.page import page, section, table_of
 from lungseg.evaluate.run import Report
 from lungseg.evaluate.tables import Table, write_scores, write_table
-from lungseg.pipeline import Segmenter
+from lungseg.pipeline import RadiographSegmenter
 from lungseg.write import make_folder, write_file
 
 EXPLANATION = (
@@ -68,7 +68,7 @@ def cross(
     judged = [case for case in cases if case.mask is not None and case.notes != "questionable"]
     cells: list[Cell] = []
     failures: dict[str, None] = {}
-    segmenters = {name: Segmenter(model, threads=None if jobs == 1 else 1) for name, model in models.items()}  # all, before the work
+    segmenters = {name: RadiographSegmenter(model, threads=None if jobs == 1 else 1) for name, model in models.items()}
     for name, segmenter in segmenters.items():
         tested, own = choose(name, judged, runs.get(name))
         scores, failed = score_cases(segmenter, tested, jobs=jobs)

@@ -11,7 +11,7 @@ import cv2
 from lungseg.datasets import Case, read_labels
 from lungseg.draw import Picture, contour, fitted, montage, overlay
 from lungseg.evaluate.cases import CaseScore
-from lungseg.pipeline import Segmenter
+from lungseg.pipeline import RadiographSegmenter
 from lungseg.write import write_file
 
 WORST: Final = 20
@@ -23,7 +23,7 @@ Shown = tuple[str, Picture]
 """A caption in words, and a picture."""
 
 
-def worst(segmenter: Segmenter, cases: Sequence[Case], scores: Sequence[CaseScore]) -> list[Shown]:
+def worst(segmenter: RadiographSegmenter, cases: Sequence[Case], scores: Sequence[CaseScore]) -> list[Shown]:
     """The `WORST` cases of lowest Dice, the lowest first, as overlays (truth yellow), shrunk to `TILE`. They are segmented again: to
     keep the pictures of all cases until the worst are known would take the memory of all.
     """
@@ -38,7 +38,7 @@ def write_sheet(shown: Sequence[Shown], path: Path) -> None:
     write_file(path, cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
 
 
-def _tile(segmenter: Segmenter, case: Case) -> Picture:
+def _tile(segmenter: RadiographSegmenter, case: Case) -> Picture:
     result = segmenter(case.image)
     picture = overlay(result.image, result.segmentation)
     truth = read_labels(case) > 0

@@ -19,7 +19,7 @@ from lungseg.evaluate.page import HUMAN_DICE, distributions, every_metric, galle
 from lungseg.evaluate.pictures import Shown, worst, write_sheet
 from lungseg.evaluate.summary import summaries
 from lungseg.evaluate.tables import Table, summarise, summarise_changes, summarise_surely, write_patients, write_scores, write_table
-from lungseg.pipeline import Segmenter
+from lungseg.pipeline import RadiographSegmenter
 from lungseg.predict import find_model
 from lungseg.read import read
 from lungseg.write import make_folder, write_file
@@ -92,7 +92,7 @@ def evaluate(
     named = name_models(models)
     if len(named) > 1:
         need_scipy()
-    segmenters = {name: Segmenter(model, threads=None if jobs == 1 else 1) for name, model in named.items()}  # all, before the work
+    segmenters = {name: RadiographSegmenter(model, threads=None if jobs == 1 else 1) for name, model in named.items()}
     done: dict[str, _Evaluated] = {}
     for name, segmenter in segmenters.items():
         place = folder if len(named) == 1 else folder / name
@@ -126,7 +126,7 @@ def name_models(models: Sequence[str | Path]) -> dict[str, str | Path]:
 
 
 def _one(
-    segmenter: Segmenter, cases: Sequence[Case], folder: Path, *, changed: bool, spacing: tuple[float, float] | None, jobs: int
+    segmenter: RadiographSegmenter, cases: Sequence[Case], folder: Path, *, changed: bool, spacing: tuple[float, float] | None, jobs: int
 ) -> _Evaluated:
     make_folder(folder)
     scores, failures = score_cases(segmenter, cases, spacing=spacing, jobs=jobs)

@@ -1,8 +1,10 @@
-"""From a file or an array to an `Image`: sniff the bytes, dispatch, refuse; and from what a user names to a list of files."""
+"""From a file, a folder or an array to an `Image` or a `Volume`: sniff the bytes, dispatch, refuse; and from what a user names to files."""
 
 from __future__ import annotations
 
+from lungseg.read.detect import detect, is_picture, looks_like_ct
 from lungseg.read.opening import read, read_mask
 from lungseg.read.paths import Found, find, may_be_image
+from lungseg.read.volume import read_volume, slice_of
 
-__all__ = ["Found", "find", "may_be_image", "read", "read_mask"]
+__all__ = ["Found", "detect", "find", "is_picture", "looks_like_ct", "may_be_image", "read", "read_mask", "read_volume", "slice_of"]

@@ -29,12 +29,12 @@ Spacing = tuple[float, float]
 MODALITIES = frozenset({"CR", "DX", "DR", "RG", "RF", "DF", "XA", "MG", "PX", "IO", "HC", "SC", "OT"})
 """Projection radiographs, and what says nothing of its kind (PS3.3 C.7.3.1.1.1; DR and SC are no defined terms but do occur). Whether the
 picture shows a chest is judged later, from the picture."""
-_STORAGE = "1.2.840.10008.5.1.4.1.1."
-_RADIOGRAPH_STORAGE = tuple(_STORAGE + number for number in ("1", "1.1", "1.1.1", "1.2", "1.2.1", "1.3", "1.3.1", "12.1", "12.2"))
-_SECONDARY_CAPTURE = (_STORAGE + "7", _STORAGE + "7.1", _STORAGE + "7.2", _STORAGE + "7.3", _STORAGE + "7.4")
+STORAGE = "1.2.840.10008.5.1.4.1.1."
+_RADIOGRAPH_STORAGE = tuple(STORAGE + number for number in ("1", "1.1", "1.1.1", "1.2", "1.2.1", "1.3", "1.3.1", "12.1", "12.2"))
+SECONDARY_CAPTURE = (STORAGE + "7", STORAGE + "7.1", STORAGE + "7.2", STORAGE + "7.3", STORAGE + "7.4")
 _COLOURS = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"})
 _GREYS = frozenset({"MONOCHROME1", "MONOCHROME2"})
-_SYNTAXES = {
+SYNTAXES = {
     "1.2.840.10008.1.2": "implicit little endian",
     "1.2.840.10008.1.2.1": "explicit little endian",
     "1.2.840.10008.1.2.1.99": "deflated explicit little endian",
@@ -73,16 +73,16 @@ def read_dicom(content: bytes, *, source: str, page: int | None) -> Decoded:
     """
     import pydicom
 
-    _refuse_inflated(content, source)
-    with _silence() as caught:
+    refuse_inflated(content, source)
+    with silence() as caught:
         dataset = pydicom.dcmread(BytesIO(content), force=True)
         cut = any("end of file" in str(warning.message).lower() for warning in caught)
-        syntax = _transfer_syntax(dataset)
+        syntax = transfer_syntax(dataset)
         _refuse_other_images(dataset, cut=cut, source=source)
         photometric = _photometric(dataset, source)
         frames = int(dataset.get("NumberOfFrames") or 1)
         index = chosen_page(page, frames, noun="frame", source=source)
-        stored = _decode(dataset, syntax, index, source)
+        stored = decode(dataset, syntax, index, source)
         if photometric in _GREYS and stored.ndim == 2:
             pixels, notes = to_brightness(stored, dataset)
         elif photometric in _COLOURS | {"PALETTE COLOR"} and stored.ndim == 3:
@@ -91,11 +91,11 @@ def read_dicom(content: bytes, *, source: str, page: int | None) -> Decoded:
             raise UnreadableError(f"its pixels do not fit {photometric}, which its header states", where=source, cure="export it again")
         spacing, plane, spacing_notes = _spacing(dataset)
         notes = (*notes, *spacing_notes, *_orientation_notes(dataset))
-    return Decoded(pixels, f"DICOM ({_SYNTAXES[syntax]})", spacing, plane, notes)
+    return Decoded(pixels, f"DICOM ({SYNTAXES[syntax]})", spacing, plane, notes)
 
 
 @contextmanager
-def _silence() -> Iterator[list[warnings.WarningMessage]]:
+def silence() -> Iterator[list[warnings.WarningMessage]]:
     """Collect the warnings of pydicom, and hold back its log: they are about details of the header and may quote the patient.
 
     Warning filters belong to the whole process before Python 3.14, so that two threads here at once would leave them changed;
@@ -115,7 +115,7 @@ def _silence() -> Iterator[list[warnings.WarningMessage]]:
             chatter.removeFilter(from_elsewhere)
 
 
-def _refuse_inflated(content: bytes, source: str) -> None:
+def refuse_inflated(content: bytes, source: str) -> None:
     """A deflated data set has no header to look at before it is inflated; so it is inflated bit by bit first, and nothing is kept."""
     if content[128:136] != b"DICM\x02\0\0\0" or _DEFLATED.encode() not in content[:1024]:
         return
@@ -128,13 +128,11 @@ def _refuse_inflated(content: bytes, source: str) -> None:
             raise UnreadableError("the deflated DICOM file is damaged", where=source, cure="copy or export it again") from None
         rest = stream.unconsumed_tail
         if total > _LARGEST_INFLATED:
-            raise TooLargeError(
-                "the deflated DICOM file holds more than a radiograph has, and it was not decoded", where=source, cure=SMALLER
-            )
+            raise TooLargeError("the deflated DICOM file holds more than an image has, and it was not decoded", where=source, cure=SMALLER)
 
 
-def _transfer_syntax(dataset: FileDataset) -> str:
-    """The UID; where the file has no meta information, it is put in from the encoding that was found by reading."""
+def transfer_syntax(dataset: FileDataset) -> str:
+    """The UID of the transfer syntax; where the file has no meta information, it is put in from the encoding that was found by reading."""
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     syntax = dataset.file_meta.get("TransferSyntaxUID")
@@ -154,7 +152,7 @@ def _refuse_other_images(dataset: Dataset, *, cut: bool, source: str) -> None:
     other = None
     if modality and modality not in MODALITIES:
         other = f"of modality {modality}" if len(modality) <= 16 and modality.isalnum() else "of an unknown modality"
-    elif storage.startswith(_STORAGE) and storage not in (*_RADIOGRAPH_STORAGE, *_SECONDARY_CAPTURE):
+    elif storage.startswith(STORAGE) and storage not in (*_RADIOGRAPH_STORAGE, *SECONDARY_CAPTURE):
         other = f"of the kind {storage.name}"
     if "PixelData" not in dataset:
         if cut:
@@ -162,9 +160,8 @@ def _refuse_other_images(dataset: Dataset, *, cut: bool, source: str) -> None:
         what = f"the DICOM file holds no pixel data (it is {other})" if other else "the DICOM file holds no pixel data"
         raise UnreadableError(what, where=source, cure="give a radiograph")
     if other:
-        raise UnsupportedError(
-            f"the DICOM file is {other}, and this version reads radiographs only", where=source, cure="give a CR, DX or secondary capture"
-        )
+        cure = "take it for CT (--as ct)" if "CT" in other.split() else "give a CR, DX or secondary capture"
+        raise UnsupportedError(f"the DICOM file is {other}, and no radiograph", where=source, cure=cure)
     if not dataset.get("Rows") or not dataset.get("Columns"):
         raise UnreadableError("the DICOM header does not state rows and columns", where=source, cure="export it again")
     refuse_too_large(int(dataset.Rows), int(dataset.Columns), source=source)
@@ -182,12 +179,17 @@ def _photometric(dataset: Dataset, source: str) -> str:
     )
 
 
-def _decode(dataset: FileDataset, syntax: str, index: int, source: str) -> Array:
-    """(rows, columns) as stored, or (rows, columns, 3) as red, green, blue."""
+def decode(dataset: FileDataset, syntax: str, index: int, source: str) -> Array:
+    """One frame, counted from 0: (rows, columns) as stored, or (rows, columns, 3) as red, green, blue.
+
+    Raises:
+        UnsupportedError: the compression is not read.
+        UnreadableError: the pixels are damaged.
+    """
     from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import pixel_array
 
-    if syntax not in _SYNTAXES:
+    if syntax not in SYNTAXES:
         from pydicom.uid import UID
 
         name = UID(syntax).name
@@ -205,9 +207,9 @@ def _decode(dataset: FileDataset, syntax: str, index: int, source: str) -> Array
     except MemoryError:
         raise
     except Exception as error:  # decoders throw what they like at damaged data
-        _log.debug("%s: %s while decoding %s", source, type(error).__name__, _SYNTAXES[syntax])
+        _log.debug("%s: %s while decoding %s", source, type(error).__name__, SYNTAXES[syntax])
         raise UnreadableError(
-            f"its pixels ({_SYNTAXES[syntax]}) could not be decoded: they are damaged, truncated, or do not fit the header",
+            f"its pixels ({SYNTAXES[syntax]}) could not be decoded: they are damaged, truncated, or do not fit the header",
             where=source,
             cure="export it again, uncompressed if that can be chosen",
         ) from error

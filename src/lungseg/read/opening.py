@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from lungseg.read.grey import to_grey, to_image_type
 from lungseg.read.jsrt import KIND as JSRT
 from lungseg.read.jsrt import is_jsrt, read_jsrt
 from lungseg.read.refuse import LARGEST_FILE
-from lungseg.read.sniff import HEAD, READ, sniff
+from lungseg.read.sniff import HEAD, READ, VOLUMES, sniff
 
 _log = logging.getLogger(__name__)
 _FORMATS = "PNG, JPEG, TIFF, BMP, GIF or DICOM"
@@ -102,37 +104,62 @@ def _read_array(array: Array) -> Decoded:
     return Decoded(grey.copy() if np.shares_memory(grey, array) else grey, "array", notes=notes)
 
 
-def _load(path: Path, name: str) -> tuple[str, bytes]:
-    """The file's kind and its bytes, which are read once, and only where the kind is one that can be used."""
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Where opening or reading a file or folder fails, the reason in words.
+
+    Raises:
+        UnreadableError: instead of any OSError.
+    """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            what = "it is a folder, not a file" if stat.S_ISDIR(status.st_mode) else "it is not a regular file"
-            raise UnreadableError(what, where=name, cure="name the image file itself")
-        if status.st_size > LARGEST_FILE:
-            raise TooLargeError(
-                f"the file has {status.st_size / 1024**3:.1f} GB, more than a radiograph has", where=name, cure="export it again"
-            )
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-            kind = sniff(head)
-            if kind == "unknown" and is_jsrt(path, status.st_size):
-                kind = JSRT
-            _refuse_kind(kind, name)
-            return kind, head + file.read()
+        yield
     except FileNotFoundError:
         what = "it is a link to a file that does not exist" if path.is_symlink() else "there is no such file"
-        raise UnreadableError(what, where=name, cure="check the name") from None
+        raise UnreadableError(what, where=path, cure="check the name") from None
     except PermissionError:
-        raise UnreadableError("permission to read it was denied", where=name, cure="change its permissions") from None
+        raise UnreadableError("permission to read it was denied", where=path, cure="change its permissions") from None
     except OSError as error:
         reason = (error.strerror or "input/output error").lower()
-        raise UnreadableError(f"it could not be read ({reason})", where=name, cure="copy it to another place") from error
+        raise UnreadableError(f"it could not be read ({reason})", where=path, cure="copy it to another place") from error
     except ValueError:  # a NUL character in the name
-        raise UnreadableError("this is not a valid file name", where=name, cure="check the name") from None
+        raise UnreadableError("this is not a valid file name", where=path, cure="check the name") from None
 
 
-def _refuse_kind(kind: str, name: str) -> None:
+def look(path: Path) -> tuple[int, bytes]:
+    """Size and first `HEAD` bytes of a file.
+
+    Raises:
+        UnreadableError: it is a folder or no regular file.
+        OSError: it cannot be opened; see `explained`.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        what = "it is a folder, not a file" if stat.S_ISDIR(status.st_mode) else "it is not a regular file"
+        raise UnreadableError(what, where=path, cure="name the image file itself")
+    with path.open("rb") as file:
+        return status.st_size, file.read(HEAD)
+
+
+def _load(path: Path, name: str) -> tuple[str, bytes]:
+    """The file's kind and its bytes, which are read only where the kind is one that can be used."""
+    with explained(path):
+        size, head = look(path)
+        if size > LARGEST_FILE:
+            raise TooLargeError(f"the file has {size / 1024**3:.1f} GB, more than a radiograph has", where=name, cure="export it again")
+        kind = sniff(head)
+        if kind == "unknown" and is_jsrt(path, size):
+            kind = JSRT
+        refuse_kind(kind, name)
+        return kind, path.read_bytes()
+
+
+def refuse_kind(kind: str, name: str) -> None:
+    """Refuses, by its name, what is no single image.
+
+    Raises:
+        UnreadableError: the file is empty.
+        UnsupportedError: it is of another kind.
+    """
     if kind in READ:
         return
     if kind == "empty":
@@ -141,6 +168,8 @@ def _refuse_kind(kind: str, name: str) -> None:
         raise UnsupportedError(f"the file is no {_FORMATS} image", where=name, cure="convert it to one of these")
     if kind == "text":
         raise UnsupportedError("the file is text, not an image", where=name, cure=f"give a {_FORMATS} file")
+    if kind in VOLUMES:
+        raise UnsupportedError(f"a {kind} file holds a volume, and no radiograph", where=name, cure="take it for CT (--as ct)")
     raise UnsupportedError(f"{kind} files are not read", where=name, cure=f"convert it to {_FORMATS}")
 
 

@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lungseg.errors import InputError, UnreadableError
-from lungseg.read.sniff import HEAD, READ, sniff
+from lungseg.read.sniff import HEAD, READ, VOLUMES, sniff
 
 # fmt: off
 IMAGE_ENDINGS = frozenset(
     {
         ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".img", ".dcm", ".dicom", ".dic", ".ima",
         # Images that are not read are kept all the same: reading then says so, where leaving them out would hide them.
-        ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd",
+        ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".nii", ".hdr", ".nrrd", ".nhdr", ".mha",
+        ".mhd",
     }
 )
+DICOM_ENDINGS = frozenset({".dcm", ".dicom", ".dic", ".ima"})
 OTHER_ENDINGS = frozenset(
     {
         ".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".log", ".html",
@@ -26,6 +28,7 @@ OTHER_ENDINGS = frozenset(
         ".m", ".mat", ".zip", ".gz", ".bz2", ".xz", ".7z", ".tar", ".tgz", ".rar", ".npy", ".npz", ".h5", ".hdf5", ".pkl", ".pickle",
         ".pt", ".pth", ".onnx", ".ckpt", ".safetensors", ".parquet", ".feather", ".db", ".sqlite", ".tmp", ".part", ".bak", ".lock",
         ".md5", ".sha256", ".mp4", ".avi", ".mov", ".mp3", ".wav", ".exe", ".dll", ".so", ".inf",
+        ".img", ".raw", ".zraw",  # the voxels of a volume, whose header is beside them
     }
 )
 # fmt: on
@@ -45,15 +48,16 @@ class Found:
     problems: list[InputError] = field(default_factory=list)
 
 
-def find(paths: Sequence[str | Path]) -> Found:
+def find(paths: Sequence[str | Path], *, series: bool = True) -> Found:
     """Resolve files, folders and patterns; a path that fails does not stop the others.
 
     A file that is named is kept whatever it is, so that reading it gives the reason. In folders, walked to the bottom, and patterns
     (`*`, `?`, `[...]`, and `**` for any depth), hidden files are skipped, and so are files that are obviously no images: by their
-    ending, or, where the ending says nothing, by their first bytes.
+    ending, or, where the ending says nothing, by their first bytes. A folder with CT slices in DICOM stands for all of its DICOM files.
 
     Args:
         paths: what the user named.
+        series: whether folders may do so; else their files are found one by one.
 
     Returns:
         The files and the problems; nothing is raised.
@@ -64,7 +68,7 @@ def find(paths: Sequence[str | Path]) -> Found:
         if not str(path):
             found.problems.append(UnreadableError("a path is empty", cure="name a file, folder or pattern"))
             continue
-        for file in _resolve(Path(path), found.problems):
+        for file in _resolve(Path(path), found.problems, series=series):
             place = os.path.abspath(file)  # noqa: PTH100 - drops "..", and does not follow links
             if place not in seen:
                 seen.add(place)
@@ -72,13 +76,13 @@ def find(paths: Sequence[str | Path]) -> Found:
     return found
 
 
-def _resolve(path: Path, problems: list[InputError]) -> Iterator[Path]:
+def _resolve(path: Path, problems: list[InputError], *, series: bool) -> Iterator[Path]:
     if _is_folder(path):
-        yield from _some(_walk(path, problems), problems, f"{path}", "the folder holds no images")
+        yield from _some(_walk(path, problems, series=series), problems, f"{path}", "the folder holds no images")
     elif _is_there(path):
         yield path
     elif glob.has_magic(str(path)):
-        yield from _some(_match(str(path), problems), problems, f"{path}", "the pattern matches no images")
+        yield from _some(_match(str(path), problems, series=series), problems, f"{path}", "the pattern matches no images")
     else:
         problems.append(UnreadableError("there is no such file or folder", where=path, cure="check the name"))
 
@@ -111,18 +115,18 @@ def _some(files: Iterator[Path], problems: list[InputError], where: str, otherwi
         problems.append(UnreadableError(otherwise, where=where, cure="name a file, folder or pattern with radiographs in it"))
 
 
-def _match(pattern: str, problems: list[InputError]) -> Iterator[Path]:
+def _match(pattern: str, problems: list[InputError], *, series: bool) -> Iterator[Path]:
     for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute patterns
         match = Path(name)
         if _is_folder(match):
             if "**" not in pattern:  # which matches what is in the folder, too
-                yield from _walk(match, problems)
+                yield from _walk(match, problems, series=series)
         elif may_be_image(match):
             yield match
 
 
-def _walk(folder: Path, problems: list[InputError]) -> Iterator[Path]:
-    """Every file below `folder` that may be an image, sorted folder by folder."""
+def _walk(folder: Path, problems: list[InputError], *, series: bool) -> Iterator[Path]:
+    """Every file below `folder` that may be an image, sorted folder by folder; a folder with a series in place of its DICOM files."""
 
     def refused(error: OSError) -> None:
         what = "permission to read the folder was denied" if isinstance(error, PermissionError) else "the folder could not be read"
@@ -130,10 +134,21 @@ def _walk(folder: Path, problems: list[InputError]) -> Iterator[Path]:
 
     for parent, folders, files in os.walk(folder, onerror=refused):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(parent, name)
-            if not name.startswith(".") and may_be_image(path):
-                yield path
+        images = [path for name in sorted(files) if not name.startswith(".") and may_be_image(path := Path(parent, name))]
+        slices = {path for path in images if path.suffix.lower() not in (IMAGE_ENDINGS | OTHER_ENDINGS) - DICOM_ENDINGS}
+        if series and slices and _holds_series(Path(parent)):
+            yield Path(parent)
+            images = [path for path in images if path not in slices]
+        yield from images
+
+
+def _holds_series(folder: Path) -> bool:
+    from lungseg.read.series import holds_series
+
+    try:
+        return holds_series(folder)
+    except InputError:
+        return False  # reading its files will say why
 
 
 def may_be_image(path: Path) -> bool:
@@ -147,6 +162,6 @@ def may_be_image(path: Path) -> bool:
         if not path.is_file():
             return False
         with path.open("rb") as file:
-            return sniff(file.read(HEAD)) in READ
+            return sniff(file.read(HEAD)) in READ | VOLUMES
     except OSError:
         return True  # reading it will say why

@@ -7,7 +7,9 @@ import codecs
 HEAD = 4096
 """Bytes that `sniff` wants to see."""
 READ = frozenset({"PNG", "JPEG", "TIFF", "BMP", "GIF", "DICOM", "JSRT"})
-"""The kinds that this package reads; all others that `sniff` can name are refused by that name."""
+"""The kinds of a single image; all others that `sniff` can name are refused by that name where one is wanted."""
+VOLUMES = frozenset({"NIfTI", "NRRD", "MetaImage"})
+"""The kinds that hold a volume in one file, or in a header and a file beside it."""
 
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (128, b"DICM", "DICOM"),  # first: the 128 bytes before it are free, and some writers put a TIFF header there
@@ -31,7 +33,12 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF", "PDF"),
     (344, b"n+1\0", "NIfTI"),
     (344, b"ni1\0", "NIfTI"),
+    (4, b"n+2\0\r\n\x1a\n", "NIfTI"),
+    (4, b"ni2\0\r\n\x1a\n", "NIfTI"),
     (0, b"NRRD", "NRRD"),
+    (0, b"ObjectType =", "MetaImage"),
+    (0, b"ObjectType=", "MetaImage"),
+    (0, b"NDims =", "MetaImage"),
     (0, b"\x93NUMPY", "NumPy"),
     (0, b"PK\x03\x04", "ZIP"),
     (0, b"\x1f\x8b", "gzip"),
@@ -43,7 +50,7 @@ _LONGEST_FIRST_VALUE = 256
 
 
 def sniff(head: bytes) -> str:
-    """The kind of a file from its first `HEAD` bytes: one of `READ`, another known kind, "empty", "text" or "unknown".
+    """The kind of a file from its first `HEAD` bytes: one of `READ` or `VOLUMES`, another known kind, "empty", "text" or "unknown".
 
     Raw JSRT films have no header: they are "unknown" here, see `lungseg.read.jsrt`.
     """

@@ -19,7 +19,7 @@ from lungseg.datasets import Case, read_labels, read_manifest
 from lungseg.datasets.convention import mediastinal_band
 from lungseg.draw import Picture
 from lungseg.errors import InputError, UsageError
-from lungseg.pipeline import Segmenter
+from lungseg.pipeline import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.scores import count
 from lungseg.train.export import export
@@ -81,7 +81,7 @@ def finish(folder: Path) -> Finished:
     cases = read_manifest(folder / "cases.csv")
     exported = export(best, folder / "model.onnx")
     replace(read_card(exported.card), name=folder.resolve().name).write(exported.card)
-    segmenter = Segmenter(exported.model)
+    segmenter = RadiographSegmenter(exported.model)
     split = "test" if any(case.split == "test" and case.mask is not None for case in cases) else "validation"
     chosen = [case for case in cases if case.mask is None or case.split == split]
     failed: list[str] = []
@@ -115,7 +115,7 @@ def _told(case: Case, failed: list[str]) -> Iterator[None]:
         log.warning("case left out: %s", failed[-1])
 
 
-def _predict(segmenter: Segmenter, case: Case, folder: Path, name: str) -> _Predicted:
+def _predict(segmenter: RadiographSegmenter, case: Case, folder: Path, name: str) -> _Predicted:
     """Segments a case, writes its mask, and scores it where there is a truth."""
     result = segmenter(case.image)
     mask = result.save(folder, ("mask",), name=name, overwrite=True)["mask"]
@@ -134,7 +134,7 @@ def _dice(case: Case, truth: NDArray[np.uint8], result: Result) -> float:
     return count((truth > 0)[judged], (result.mask > 0)[judged]).dice
 
 
-def _montages(folder: Path, segmenter: Segmenter, scored: Sequence[_Predicted], unlabelled: Sequence[_Predicted]) -> list[Path]:
+def _montages(folder: Path, segmenter: RadiographSegmenter, scored: Sequence[_Predicted], unlabelled: Sequence[_Predicted]) -> list[Path]:
     """Draws the sheets, those of the scored cases from a list that begins with the best; returns their paths."""
     rows = min(ROWS, math.ceil(len(scored) / 3))
     middle = (len(scored) - rows) // 2
@@ -152,7 +152,7 @@ def _montages(folder: Path, segmenter: Segmenter, scored: Sequence[_Predicted], 
     return paths
 
 
-def _row(segmenter: Segmenter, predicted: _Predicted) -> list[tuple[Picture, str]]:
+def _row(segmenter: RadiographSegmenter, predicted: _Predicted) -> list[tuple[Picture, str]]:
     """Segmented once more, which takes less than keeping the pictures of all cases until it is known which are shown."""
     result = segmenter(predicted.case.image)
     heart = ", heart not judged" if predicted.case.convention == "lung and heart" else ""

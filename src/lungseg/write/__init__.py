@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from lungseg.write.atomic import is_there, make_folder, write_file
 from lungseg.write.ledger import LEDGER, SUMMARY, Ledger, read_records
-from lungseg.write.outputs import OUTPUTS, Output, check_outputs, save, stem
+from lungseg.write.outputs import ENDINGS, OUTPUTS, Output, check_outputs, save, stem
 from lungseg.write.png import image_png
-from lungseg.write.record import FAILED, failure, record, versions
+from lungseg.write.record import FAILED, failure, record, versions, volume_record
+from lungseg.write.volume import save_volume, volume_nifti
 
 __all__ = [
+    "ENDINGS",
     "FAILED",
     "LEDGER",
     "OUTPUTS",
@@ -23,7 +25,10 @@ __all__ = [
     "read_records",
     "record",
     "save",
+    "save_volume",
     "stem",
     "versions",
+    "volume_nifti",
+    "volume_record",
     "write_file",
 ]

@@ -36,7 +36,17 @@ def mask_png(segmentation: Segmentation, *, binary: bool = False) -> bytes:
 
 def overlay_png(image: Image, segmentation: Segmentation) -> bytes:
     """The radiograph with the lungs tinted and outlined, 8 bits a colour."""
-    return _encode(np.ascontiguousarray(overlay(image, segmentation)[..., ::-1]))
+    return picture_png(overlay(image, segmentation))
+
+
+def picture_png(picture: NDArray[np.uint8]) -> bytes:
+    """Red, green, blue (rows, columns, 3) as PNG."""
+    return _encode(np.ascontiguousarray(picture[..., ::-1]))
+
+
+def probabilities_png(probabilities: NDArray[np.float32]) -> bytes:
+    """Probabilities (3, rows, columns) of background, right and left lung as red, green and blue, in 255ths."""
+    return picture_png(np.rint(probabilities * np.float32(255.0)).astype(np.uint8).transpose(1, 2, 0))
 
 
 def crop_png(image: Image, segmentation: Segmentation) -> bytes:

@@ -12,6 +12,7 @@ from lungseg.card import ModelCard
 from lungseg.errors import LungsegError
 from lungseg.findings import Measurement, Verdict
 from lungseg.image import Image
+from lungseg.volume import Volume
 
 LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pydicom")
 """Those whose version can change a result."""
@@ -26,17 +27,43 @@ COLUMNS = ("input", "name", "kind", "verdict", "reasons")
 def record(
     image: Image, measurements: tuple[Measurement, ...], verdict: Verdict, card: ModelCard, seconds: dict[str, float]
 ) -> dict[str, Any]:
-    """What `docs/outputs.md` describes, of an input that was segmented."""
-    return {
-        "input": image.source,
-        "sha256": image.sha256,
-        "kind": image.kind,
-        "format": image.format,
+    """What `docs/outputs.md` describes, of a radiograph that was segmented."""
+    grid = {
         "rows": image.geometry.shape[0],
         "columns": image.geometry.shape[1],
         "spacing_mm": image.geometry.spacing,
         "spacing_plane": image.geometry.plane if image.geometry.spacing else None,
-        "notes": list(image.notes),
+    }
+    return _source(image) | grid | _found(image, measurements, verdict, card, seconds)
+
+
+def volume_record(
+    volume: Volume, measurements: tuple[Measurement, ...], verdict: Verdict, card: ModelCard, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """What `docs/outputs.md` describes, of a CT volume that was segmented."""
+    slices, rows, columns = volume.grid.shape
+    affine = volume.grid.affine
+    grid = {
+        "slices": slices,
+        "rows": rows,
+        "columns": columns,
+        "spacing_mm": volume.grid.spacing,
+        "affine_lps": None if affine is None else affine.tolist(),
+        "missing_slices": volume.gaps,
+        "hounsfield": volume.hounsfield,
+    }
+    return _source(volume) | grid | _found(volume, measurements, verdict, card, seconds)
+
+
+def _source(of: Image | Volume) -> dict[str, Any]:
+    return {"input": of.source, "sha256": of.sha256, "kind": of.kind, "format": of.format}
+
+
+def _found(
+    of: Image | Volume, measurements: tuple[Measurement, ...], verdict: Verdict, card: ModelCard, seconds: dict[str, float]
+) -> dict[str, Any]:
+    return {
+        "notes": list(of.notes),
         "verdict": verdict.status,
         "reasons": list(verdict.reasons),
         "measurements": [

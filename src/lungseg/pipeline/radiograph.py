@@ -1,12 +1,8 @@
-"""The one road from a source to a result, and the only place that knows the order of its steps."""
+"""The road of a radiograph, from a source to a result."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +14,7 @@ from lungseg.errors import UsageError
 from lungseg.image import Array, Image
 from lungseg.judge import judge
 from lungseg.measure import confidence, measure
+from lungseg.pipeline.timing import Seconds, timed
 from lungseg.predict import Predictor
 from lungseg.prepare import centred, is_negative, restore, tilt, to_network, turn
 from lungseg.read import read
@@ -25,10 +22,6 @@ from lungseg.result import Result
 
 Source = str | Path | Array | Image
 """A file, an array (rows, columns), or an image that was read before."""
-
-Seconds = dict[str, float]
-"""How long each step took, in the order in which they were done."""
-
 
 MIRRORED_CHANNELS = (0, 2, 1)
 """Background, left lung, right lung: what the channels are in a mirror."""
@@ -53,8 +46,8 @@ def _doubtful(probabilities: NDArray[np.float32]) -> bool:
     return confidence(labels, right, left).lungs < SECOND_LOOK
 
 
-class Segmenter:
-    """Finds lungs, with the model kept loaded; may be used from several threads at once.
+class RadiographSegmenter:
+    """Finds the lungs of radiographs, with the model kept loaded; may be used from several threads at once.
 
     Calling it does everything. Its three stages, `read`, `infer` and `finish`, can also be called one by one, each on another
     thread, so that decoding, network and cleaning of different images overlap.
@@ -84,6 +77,7 @@ class Segmenter:
         spacing: tuple[float, float] | None = None,
         page: int | None = None,
         dilate: float = 0.0,
+        seconds: Seconds | None = None,
     ) -> Result:
         """The lungs of one image.
 
@@ -92,20 +86,21 @@ class Segmenter:
             spacing: millimetres between rows and between columns, in the patient; instead of what the file says.
             page: which page of a file with several, counted from 1.
             dilate: how far the mask is widened: in millimetres where the spacing is known, else in pixels.
+            seconds: times of steps that were done before; those of the others are added.
 
         Raises:
             InputError: the source cannot be used; its subclasses say why.
             UsageError: a setting has no meaning.
             ModelError: the network could not be computed.
         """
-        seconds: Seconds = {}
+        seconds = {} if seconds is None else seconds
         check_radius(dilate)
         image = self.read(source, spacing=spacing, page=page, seconds=seconds)
         probabilities = self.infer(image, seconds=seconds)
         return self.finish(image, probabilities, dilate=dilate, seconds=seconds)
 
+    @staticmethod
     def read(
-        self,
         source: Source,
         *,
         spacing: tuple[float, float] | None = None,
@@ -113,7 +108,7 @@ class Segmenter:
         seconds: Seconds | None = None,
     ) -> Image:
         """First stage: the image of a source; an `Image` is passed on. The time is entered into `seconds`."""
-        with _timed("read", seconds):
+        with timed("read", seconds):
             if not isinstance(source, Image):
                 return read(source, spacing=spacing, page=page)
             if spacing is not None or page is not None:
@@ -125,11 +120,12 @@ class Segmenter:
 
         A negative is put right, and where the network is in doubt or the thorax askew, it looks again, at the thorax set upright.
         """
-        with _timed("prepare", seconds):
+        with timed("prepare", seconds):
             batch = to_network(image.pixels, self.card.input_size, self.card.clip)[np.newaxis]
-        with _timed("predict", seconds):
+        with timed("predict", seconds):
             probabilities: NDArray[np.float32] = self._predictor(batch)[0]
-            if is_negative(batch[0, 0], probabilities[1:].sum(axis=0) >= self.card.threshold):
+            found = probabilities[1:].sum(axis=0) >= self.card.threshold
+            if self.card.kind == "radiograph" and is_negative(batch[0, 0], found):
                 # The network has seen negatives, but it is steadier on what it has seen most.
                 batch = -batch
                 probabilities = self._predictor(batch)[0]
@@ -151,18 +147,18 @@ class Segmenter:
         """Third stage: the result of what `infer` gave, on the image's grid. Its `seconds` are those passed in and its own."""
         check_radius(dilate)
         seconds = {} if seconds is None else seconds
-        with _timed("clean", seconds):
-            right, left = (_restored(plane, image.geometry.shape) for plane in probabilities[1:])
+        with timed("clean", seconds):
+            right, left = (restored(plane, image.geometry.shape) for plane in probabilities[1:])
             labels = clean(right, left, self.card.threshold)
-        with _timed("measure", seconds):
+        with timed("measure", seconds):
             sure = confidence(labels, right, left)
         if dilate:
-            with _timed("dilate", seconds):
+            with timed("dilate", seconds):
                 labels, image = _widened(labels, image, dilate)
         segmentation = image.with_labels(labels)
-        with _timed("measure", seconds):
+        with timed("measure", seconds):
             measurements = measure(segmentation, sure)
-        with _timed("judge", seconds):
+        with timed("judge", seconds):
             verdict = judge(segmentation, measurements)
         return Result(
             image=image,
@@ -175,31 +171,14 @@ class Segmenter:
         )
 
 
-def segment(
-    source: Source,
-    *,
-    spacing: tuple[float, float] | None = None,
-    page: int | None = None,
-    dilate: float = 0.0,
-    model: str | Path = "cxr",
-) -> Result:
-    """The lungs of one image; see `Segmenter.__call__`. The model is loaded at the first call and kept for the next ones."""
-    return _loaded(model)(source, spacing=spacing, page=page, dilate=dilate)
-
-
-@cache
-def _loaded(model: str | Path) -> Segmenter:
-    return Segmenter(model)
-
-
-def _restored(plane: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """One channel on the image's grid."""
+def restored(plane: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """One channel (rows, columns) of the network's grid on an image's, without the corners that enlarging leaves."""
     enlargement = shape[0] / plane.shape[0], shape[1] / plane.shape[1]
     return smooth(restore(plane, shape), enlargement)
 
 
 def _all_restored(probabilities: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    return np.stack([_restored(plane, shape) for plane in probabilities])
+    return np.stack([restored(plane, shape) for plane in probabilities])
 
 
 def _widened(labels: NDArray[np.uint8], image: Image, radius: float) -> tuple[NDArray[np.uint8], Image]:
@@ -207,12 +186,3 @@ def _widened(labels: NDArray[np.uint8], image: Image, radius: float) -> tuple[ND
     spacing = image.geometry.spacing
     note = f"mask widened by {radius:g} {'pixels' if spacing is None else 'mm'}"
     return dilate(labels, radius, spacing), replace(image, notes=(*image.notes, note))
-
-
-@contextmanager
-def _timed(step: str, seconds: Seconds | None) -> Iterator[None]:
-    """Adds the time that a step took."""
-    start = time.perf_counter()
-    yield
-    if seconds is not None:
-        seconds[step] = seconds.get(step, 0.0) + time.perf_counter() - start

@@ -1,0 +1,102 @@
+"""The two values of CT that travel through the package: a volume, and the segmentation on its grid. Frozen, and checked at birth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.errors import InputError, UsageError
+from lungseg.geometry import Grid
+from lungseg.image import SMALLEST_SIDE, Array
+from lungseg.labels import LABELS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Volume:
+    """A CT volume, in the order and orientation in which it was stored; a single slice is a volume of one.
+
+    Attributes:
+        voxels: (slices, rows, columns), int16 Hounsfield units where `hounsfield`, else uint8, uint16 or float32 greys, bright where
+            dense; read-only.
+        grid: where the voxels lie.
+        hounsfield: whether the values are Hounsfield units; densities are refused where they are not.
+        source: the file's or folder's path, or "array".
+        format: what the voxels came as, such as "NIfTI", "DICOM series" or "PNG".
+        sha256: of the file's bytes (of all files of a series, in order), in hexadecimal.
+        gaps: how many slices are missing between those that are there, as far as positions tell.
+        notes: what reading had to do or assume, in words, for the record.
+        header: of a NIfTI file its first 348 bytes (540 in NIfTI-2) as they are stored, of an NRRD file its text up to the empty line,
+            else empty; what is written on the same grid repeats from it where the grid lies, bit by bit.
+
+    Raises:
+        InputError: the voxels are of another type, too few, not finite, or all equal.
+        UsageError: the grid has another shape than the voxels, or Hounsfield units are not int16.
+    """
+
+    voxels: Array
+    grid: Grid
+    hounsfield: bool
+    source: str = "array"
+    format: str = "array"
+    sha256: str = ""
+    gaps: int = 0
+    notes: tuple[str, ...] = ()
+    header: bytes = b""
+
+    @property
+    def kind(self) -> str:
+        """What was imaged and how, as in `lungseg.image.Image.kind`."""
+        return "ct"
+
+    def __post_init__(self) -> None:
+        voxels = self.voxels
+        if voxels.ndim != 3:
+            raise InputError(f"a volume has 3 axes (slices, rows, columns), this one has shape {voxels.shape}", where=self.source)
+        if voxels.dtype not in ((np.int16,) if self.hounsfield else (np.uint8, np.uint16, np.float32)):
+            raise UsageError(f"voxels are int16 Hounsfield units, or uint8, uint16 or float32 greys, not {voxels.dtype}", where=self.source)
+        if voxels.shape != self.grid.shape:
+            raise UsageError(f"voxels of shape {voxels.shape} do not fit a grid of shape {self.grid.shape}", where=self.source)
+        if sorted(voxels.shape)[1] < SMALLEST_SIDE:
+            shape = " x ".join(str(side) for side in voxels.shape)
+            raise InputError(f"the volume has {shape} voxels, too few to show lungs", where=self.source, cure="give a larger one")
+        low, high = voxels.min(), voxels.max()
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise InputError("the volume contains NaN or infinite values", where=self.source, cure="replace them by finite numbers first")
+        if low == high:
+            raise InputError(
+                f"every voxel has the same value ({low}), so there is nothing to see", where=self.source, cure="export it again"
+            )
+        view = voxels.view()
+        view.flags.writeable = False
+        object.__setattr__(self, "voxels", view)
+
+    def with_labels(self, labels: Array) -> VolumeSegmentation:
+        """The only way to a segmentation: `labels` (slices, rows, columns) with values of `lungseg.labels.LABELS`, on this grid."""
+        return VolumeSegmentation(np.ascontiguousarray(labels, dtype=np.uint8), self.grid)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VolumeSegmentation:
+    """A label map on the grid of the volume it was made from; made by `Volume.with_labels`.
+
+    Attributes:
+        labels: (slices, rows, columns), uint8: 0 background, 1 right lung, 2 left lung; read-only.
+        grid: the volume's own.
+
+    Raises:
+        UsageError: the shape is not the volume's, or a value is not a label.
+    """
+
+    labels: NDArray[np.uint8]
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        if self.labels.shape != self.grid.shape:
+            raise UsageError(f"labels of shape {self.labels.shape} do not fit a volume of shape {self.grid.shape}")
+        if int(self.labels.max()) >= len(LABELS):
+            raise UsageError(f"{int(self.labels.max())} is not a label; labels are 0 to {len(LABELS) - 1}")
+        view = self.labels.view()
+        view.flags.writeable = False
+        object.__setattr__(self, "labels", view)
