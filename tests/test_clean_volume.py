@@ -5,9 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from lungseg import clean_volume as module
-from lungseg.clean_volume import clean_volume
+from lungseg.clean_volume import clean_volume, complete_bases
 from lungseg.phantom_ct import ct_phantom
 
 SPACING = (3.0, 3.0, 3.0)
@@ -189,3 +190,41 @@ def test_hand_drawn_lungs_come_through(data_folder):
         overlap = 2 * (mask & cleaned).sum() / (mask.sum() + cleaned.sum())
         assert overlap > 0.998
         assert not (mask & ~cleaned).any()
+
+
+def _thorax() -> tuple[np.ndarray, np.ndarray]:
+    """Labels and voxels of two lungs, slices 2 to 11 of 12, of which the labels lack the lowest three of the right one."""
+    voxels = np.full((12, 60, 60), 40, np.int16)
+    voxels[2:, 15:45, 5:25] = -850
+    voxels[2:, 15:45, 35:55] = -850
+    labels = np.zeros(voxels.shape, np.uint8)
+    labels[5:, 15:45, 5:25] = 1
+    labels[2:, 15:45, 35:55] = 2
+    return labels, voxels
+
+
+def test_a_base_that_the_network_left_out_is_completed() -> None:
+    labels, voxels = _thorax()
+    complete_bases(labels, voxels, (3.0, 1.0, 1.0))
+    assert_array_equal(labels > 0, voxels == -850)
+    assert set(np.unique(labels[2:, :, :30])) == {0, 1}
+
+
+@pytest.mark.parametrize("spacing", [None, (5.1, 1.0, 1.0)], ids=["unknown spacing", "slices far apart"])
+def test_bases_are_left_alone_where_slices_say_little_of_each_other(spacing) -> None:
+    labels, voxels = _thorax()
+    before = labels.copy()
+    complete_bases(labels, voxels, spacing)
+    assert_array_equal(labels, before)
+
+
+@pytest.mark.parametrize(
+    ("place", "density"), [(np.s_[4, 18:40, 8:20], -990), (np.s_[4, 5:55, 0:30], -800)], ids=["gas", "much broader than the lung above"]
+)
+def test_what_is_no_base_stays_outside(place, density) -> None:
+    labels, voxels = _thorax()
+    voxels[2:5, :, :30] = 40
+    voxels[place] = density
+    before = labels.copy()
+    complete_bases(labels, voxels, (3.0, 1.0, 1.0))
+    assert_array_equal(labels, before)

@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from lungseg.errors import UsageError
-from lungseg.geometry import AXIAL, Geometry, Grid, Turn, to_ras
+from lungseg.geometry import AXIAL, Geometry, Grid, Turn, quaternion, rotation, to_ras
 
 
 def test_area_of_a_pixel() -> None:
@@ -114,3 +114,19 @@ def test_what_is_no_affine_is_refused(affine: Any) -> None:
 def test_what_is_no_shape_of_a_volume_is_refused(shape: Any) -> None:
     with pytest.raises(UsageError, match=r"the shape of a volume is \(slices, rows, columns\), all at least 1, not "):
         Grid(shape)
+
+
+@pytest.mark.parametrize(
+    "given", [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0.1, -0.2, 0.3), (-0.7, 0.1, 0.7), (0.5, -0.5, 0.5), (0.01, 0.99, -0.02)]
+)
+def test_rotations_and_quaternions(given: tuple[float, float, float]) -> None:
+    matrix = rotation(*given)
+    assert_allclose(matrix.T @ matrix, np.eye(3), atol=1e-12)
+    assert_allclose(np.linalg.det(matrix), 1)
+    assert_allclose(quaternion(matrix), given, atol=1e-12)
+
+
+def test_a_half_turn_has_two_quaternions_and_either_will_do() -> None:
+    matrix = np.diag([-1.0, -1.0, 1.0])
+    assert_allclose(np.abs(quaternion(matrix)), [0, 0, 1])
+    assert_allclose(rotation(0, 0, 1), matrix)

@@ -128,6 +128,40 @@ def to_ras(affine: NDArray[np.float64]) -> NDArray[np.float64]:
     return exchanged
 
 
+def rotation(b: float, c: float, d: float) -> NDArray[np.float64]:
+    """The rotation (3, 3) of a unit quaternion a + bi + cj + dk, of which a, not negative, is not stored (method 2 of nifti1.h)."""
+    a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
+    length = np.sqrt(a * a + b * b + c * c + d * d)
+    a, b, c, d = (number / length for number in (a, b, c, d))
+    return np.array(
+        [
+            [a * a + b * b - c * c - d * d, 2 * b * c - 2 * a * d, 2 * b * d + 2 * a * c],
+            [2 * b * c + 2 * a * d, a * a + c * c - b * b - d * d, 2 * c * d - 2 * a * b],
+            [2 * b * d - 2 * a * c, 2 * c * d + 2 * a * b, a * a + d * d - c * c - b * b],
+        ]
+    )
+
+
+def quaternion(matrix: NDArray[np.float64]) -> tuple[float, float, float]:
+    """b, c and d of a rotation (3, 3): the inverse of `rotation`.
+
+    From the sums and differences of nifti1.h ("Orientation information"), which are 4 times the products of any two of a, b, c and d: the
+    row with the largest square is taken, so that nothing is divided by a small number (S. W. Shepperd, J. Guidance and Control 1, 1978).
+    """
+    (r11, r12, r13), (r21, r22, r23), (r31, r32, r33) = matrix.tolist()
+    products = np.array(
+        [
+            [1 + r11 + r22 + r33, r32 - r23, r13 - r31, r21 - r12],
+            [r32 - r23, 1 + r11 - r22 - r33, r12 + r21, r13 + r31],
+            [r13 - r31, r12 + r21, 1 - r11 + r22 - r33, r23 + r32],
+            [r21 - r12, r13 + r31, r23 + r32, 1 - r11 - r22 + r33],
+        ]
+    )
+    row = products[np.argmax(np.diag(products))]
+    _, b, c, d = (float(number) for number in row / np.copysign(np.linalg.norm(row), row[0]))
+    return b, c, d
+
+
 _ORDERS: Final = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 
 

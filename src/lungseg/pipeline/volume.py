@@ -108,7 +108,7 @@ class VolumeSegmenter:
 
     def finish(self, volume: Volume, planes: Planes, *, seconds: Seconds | None = None) -> VolumeResult:
         """Second stage: the result of what `infer` gave, on the volume's grid."""
-        from lungseg.clean_volume import clean_volume
+        from lungseg.clean_volume import clean_volume, complete_bases
         from lungseg.judge_volume import judge_volume
         from lungseg.measure_volume import measure_volume
 
@@ -120,6 +120,8 @@ class VolumeSegmenter:
             self._fill(labels, partial(_labels_of, planes=planes, threshold=self.card.threshold))
         with timed("clean", seconds):
             labels = clean_volume(labels, axial.spacing)
+            if volume.hounsfield:
+                complete_bases(labels, turn.apply(volume.voxels), axial.spacing)
             segmentation = volume.with_labels(turn.back(labels))
         with timed("measure", seconds):
             sure = _sureness(labels, planes)

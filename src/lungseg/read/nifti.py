@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import UnreadableError, UnsupportedError
-from lungseg.geometry import is_affine, to_ras
+from lungseg.geometry import is_affine, rotation, to_ras
 from lungseg.read.refuse import chosen_page
 from lungseg.read.stored import Stored
 
@@ -145,18 +145,7 @@ def _affine(
 
 def _qform(pixdim: tuple[float, ...], quaternion: tuple[float, ...]) -> NDArray[np.float64]:
     """Method 2 of nifti1.h: a rotation, as a quaternion whose first number is not stored, then the spacing."""
-    b, c, d = quaternion[:3]
-    a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
-    length = np.sqrt(a * a + b * b + c * c + d * d)
-    a, b, c, d = (number / length for number in (a, b, c, d))
-    rotation = np.array(
-        [
-            [a * a + b * b - c * c - d * d, 2 * b * c - 2 * a * d, 2 * b * d + 2 * a * c],
-            [2 * b * c + 2 * a * d, a * a + c * c - b * b - d * d, 2 * c * d - 2 * a * b],
-            [2 * b * d - 2 * a * c, 2 * c * d + 2 * a * b, a * a + d * d - c * c - b * b],
-        ]
-    )
     affine = np.eye(4)
-    affine[:3, :3] = rotation * (pixdim[1], pixdim[2], pixdim[3] * (-1 if pixdim[0] < 0 else 1))
+    affine[:3, :3] = rotation(*quaternion[:3]) * (pixdim[1], pixdim[2], pixdim[3] * (-1 if pixdim[0] < 0 else 1))
     affine[:3, 3] = quaternion[3:]
     return affine
