@@ -135,26 +135,61 @@ def clean_volume(labels: Labels, spacing: tuple[float, float, float] | None = No
         return cleaned
     label = _sides(runs, smallest=math.ceil(SMALLEST_SECTION / (down * across)) * height)
     label = _without_holes(runs, label, largest=LARGEST_HOLE / (down * across))
-    padded = np.repeat(label, runs.length).reshape([side.stop - side.start + 2 for side in box])
-    cleaned[box] = padded[1:-1, 1:-1, 1:-1]
+    cleaned[box] = _painted(label, runs, box)
     return cleaned
 
 
-def _box(labels: Labels) -> tuple[slice, ...] | None:
+def fill_holes(labels: Labels, largest: float) -> Labels:
+    """A new label map with holes filled: in axial slices those that touch one lung only, then, in space, what the lungs enclose.
+
+    Args:
+        labels: as for `clean_volume`.
+        largest: so many pixels a hole in a slice may have.
+    """
+    filled = np.array(labels)
+    box = _box(labels)
+    if box is not None and (runs := _runs(labels[box])) is not None:
+        filled[box] = _painted(_without_holes(runs, runs.label, largest=largest), runs, box)
+    return filled
+
+
+def pieces(lung: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Of each voxel, (slices, rows, columns), the number of its piece, from 1, larger ones first; 0 where there is no lung.
+
+    Voxels that share faces are of one piece. Where there are more than `MOST_RUNS` runs all is one piece.
+    """
+    numbers = lung.astype(np.int32)
+    box = _box(numbers)
+    if box is not None and (runs := _runs(numbers[box])) is not None:
+        piece = _pieces(runs.label, runs.touching)
+        size = np.bincount(piece, weights=runs.length * runs.label)
+        rank = np.empty(size.size, np.int32)
+        rank[np.argsort(-size, kind="stable")] = np.arange(1, size.size + 1)
+        numbers[box] = _painted(np.where(runs.label > 0, rank[piece], np.int32(0)), runs, box)
+    return numbers
+
+
+def _painted(values: NDArray[Any], runs: _Runs, box: tuple[slice, ...]) -> NDArray[Any]:
+    """One value for each run as voxels of the box."""
+    padded = np.repeat(values, runs.length).reshape([side.stop - side.start + 2 for side in box])
+    return padded[1:-1, 1:-1, 1:-1]
+
+
+def _box(labels: NDArray[Any]) -> tuple[slice, ...] | None:
     """The smallest box that holds all lung, None where there is none."""
-    flat = np.zeros(labels.shape[1:], np.uint8)
+    flat = np.zeros(labels.shape[1:], bool)
     heights = []
     for number, plane in enumerate(labels):
         if plane.any():
             heights.append(number)
-            np.maximum(flat, plane, out=flat)
+            flat |= plane > 0
     if not heights:
         return None
     rows, columns = (np.flatnonzero(flat.any(axis=axis)) for axis in (1, 0))
     return tuple(slice(int(at[0]), int(at[-1]) + 1) for at in (heights, rows, columns))
 
 
-def _runs(labels: Labels) -> _Runs | None:
+def _runs(labels: NDArray[Any]) -> _Runs | None:
     """The runs of a box; None where there are more than `MOST_RUNS`."""
     slices, rows, columns = (side + 2 for side in labels.shape)
     padded = np.zeros((rows, columns), np.uint8)

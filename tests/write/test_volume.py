@@ -82,6 +82,7 @@ def test_in_any_order(turn: Turn, tmp_path: Path) -> None:
     mask = nibabel.load(result(stored, turn.apply(labels)).save(tmp_path, ["mask"])["mask"])
     np.testing.assert_array_equal(np.asanyarray(mask.dataobj).T, turn.apply(labels))
     np.testing.assert_allclose(mask.affine, affine_of(stored), atol=1e-4)
+    np.testing.assert_allclose(mask.get_qform(), mask.get_sform(), atol=1e-3)
 
 
 def test_skewed_axes_are_told_by_the_sform_alone(found: VolumeResult, tmp_path: Path) -> None:
@@ -91,6 +92,14 @@ def test_skewed_axes_are_told_by_the_sform_alone(found: VolumeResult, tmp_path: 
     mask = nibabel.load(result(tilted, found.mask).save(tmp_path, ["mask"])["mask"])
     assert (mask.header["sform_code"], mask.header["qform_code"]) == (1, 0)
     np.testing.assert_allclose(mask.affine, affine_of(tilted), atol=1e-5)
+
+
+def test_rounded_directions_are_not_skewed(found: VolumeResult, tmp_path: Path) -> None:
+    affine = np.array(found.volume.grid.affine)
+    affine[1, 0] = 1e-5  # millimetres
+    rounded = replace(found.volume, grid=Grid(found.volume.grid.shape, affine))
+    mask = nibabel.load(result(rounded, found.mask).save(tmp_path, ["mask"])["mask"])
+    assert (mask.header["sform_code"], mask.header["qform_code"]) == (1, 1)
 
 
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])

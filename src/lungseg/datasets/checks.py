@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lungseg.clean import SMALLEST_LUNG
 from lungseg.datasets.cases import Case
+from lungseg.datasets.folders import is_volume
 from lungseg.datasets.truth import read_labels
 from lungseg.draw import Picture, fitted, grey, montage, overlay
 from lungseg.errors import LungsegError
@@ -21,8 +22,8 @@ from lungseg.image import Image
 from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
 from lungseg.read import read, read_mask
 
-VOLUMES: Final = (".nii", ".nii.gz", ".nrrd", ".mha")
-"""Endings of files that are not looked into yet."""
+ARGUABLE: Final = ("mask not binary", "heart inside the mask")
+"""Kinds of findings that leave a case usable: greys become lung or none, and where the heart is drawn through can be said."""
 
 MOST_COVER: Final = 0.8
 """Share of the picture that no lungs cover. The most in 1247 masks (Montgomery, Shenzhen, V7 Labs, and CT slices) is 0.61."""
@@ -65,6 +66,16 @@ class Finding:
     path: Path
     problem: str
 
+    @property
+    def kind(self) -> str:
+        """Its first words."""
+        return self.problem.partition(":")[0]
+
+    @property
+    def grave(self) -> bool:
+        """Whether nothing should be learnt from the case as it is."""
+        return self.kind not in ARGUABLE
+
 
 def check_cases(cases: Sequence[Case]) -> list[Finding]:
     """What a person should look at, in the order of the cases.
@@ -81,7 +92,7 @@ def check_cases(cases: Sequence[Case]) -> list[Finding]:
 
 
 def _check(case: Case) -> list[Finding]:
-    if any(path is not None and path.name.lower().endswith(VOLUMES) for path in (case.image, case.mask, case.mask_left)):
+    if any(path is not None and is_volume(path) for path in (case.image, case.mask, case.mask_left)):
         return []
     return [Finding(case.case, case.source, path, problem) for path, problem in _problems(case)]
 
@@ -185,7 +196,7 @@ def suspicious_sheet(cases: Sequence[Case], findings: Sequence[Finding], *, most
     """
     first: dict[tuple[str, str], str] = {}
     for finding in findings:
-        first.setdefault((finding.source, finding.case), finding.problem.partition(":")[0])
+        first.setdefault((finding.source, finding.case), finding.kind)
     shown = [case for case in cases if (case.source, case.case) in first][:most]
     captions = [f"{case.case}: {first[case.source, case.case]}" for case in shown]
     return montage([_tile(case) for case in shown], 5, captions)

@@ -11,7 +11,7 @@ from lungseg.datasets.cases import Case
 from lungseg.datasets.convention import label_sides
 from lungseg.errors import InputError
 from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
-from lungseg.read import read_mask
+from lungseg.read import read_label_map, read_mask
 
 MOST_LABELS: Final = 10
 """A mask with values up to here holds labels, all of them lung; above, it holds greys, and lung is what is nearer to white."""
@@ -23,7 +23,7 @@ HALVED: Final = ".img"
 def read_labels(case: Case, shape: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """What the masks of a case say: (rows, columns), 0, 1 right lung, 2 left lung.
 
-    A mask of each lung says which is which, and so does a mask whose values are 1 and 2; in any other the sides are told by
+    A mask of each lung says which is which, and so does a label map that lungseg wrote, or a mask whose values are 1 and 2; in any other the sides are told by
     `lungseg.datasets.convention.label_sides`.
 
     Args:
@@ -45,6 +45,8 @@ def read_labels(case: Case, shape: tuple[int, int] | None = None) -> NDArray[np.
 
 def _labels(case: Case, mask: NDArray[Any]) -> NDArray[np.uint8]:
     if case.mask_left is None:
+        if case.mask is not None and read_label_map(case.mask) is not None:  # says which is which even where one lung is all there is
+            return np.asarray(mask, np.uint8)
         if set(np.unique(mask)) == {0, RIGHT_LUNG.number, LEFT_LUNG.number}:
             return np.asarray(mask, np.uint8)
         return label_sides(is_lung(mask))
@@ -57,6 +59,6 @@ def _labels(case: Case, mask: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def is_lung(mask: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where a mask, (rows, columns), says lung: not 0 in labels; more than half of its highest value in greys (see `MOST_LABELS`)."""
+    """Where a mask, of any shape, says lung: not 0 in labels; more than half of its highest value in greys (see `MOST_LABELS`)."""
     highest = mask.max()
     return np.asarray(mask > (highest / 2 if highest > MOST_LABELS else 0))

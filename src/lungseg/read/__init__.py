@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from lungseg.read.detect import detect, is_picture, looks_like_ct
-from lungseg.read.opening import read, read_mask
+from lungseg.read.opening import read, read_label_map, read_mask
 from lungseg.read.paths import Found, find, may_be_image
-from lungseg.read.volume import read_volume, slice_of
+from lungseg.read.volume import read_label_volume, read_volume, slice_of
 
-__all__ = ["Found", "detect", "find", "is_picture", "looks_like_ct", "may_be_image", "read", "read_mask", "read_volume", "slice_of"]
+__all__ = [
+    "Found",
+    "detect",
+    "find",
+    "is_picture",
+    "looks_like_ct",
+    "may_be_image",
+    "read",
+    "read_label_map",
+    "read_label_volume",
+    "read_mask",
+    "read_volume",
+    "slice_of",
+]

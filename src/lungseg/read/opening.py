@@ -71,14 +71,25 @@ def read_mask(path: Path) -> Array:
     Raises:
         InputError: as `read` does for files.
     """
+    labels = read_label_map(path)
+    if labels is not None:
+        return labels
     kind, content = _load(path, str(path))
-    if kind == "PNG":
-        from lungseg.read.raster import read_label_png
-
-        labels = read_label_png(content, source=str(path))
-        if labels is not None:
-            return labels
     return _decode(content, kind, source=str(path), page=None).pixels
+
+
+def read_label_map(path: Path) -> Array | None:
+    """The labels, (rows, columns), uint8, in a PNG as `lungseg segment` writes its masks; None of any other file that can be read.
+
+    Raises:
+        InputError: as `read` does for files.
+    """
+    kind, content = _load(path, str(path))
+    if kind != "PNG":
+        return None
+    from lungseg.read.raster import read_label_png
+
+    return read_label_png(content, source=str(path))
 
 
 def _shape(pixels: Array) -> tuple[int, int]:

@@ -9,16 +9,16 @@ import numpy as np
 
 from lungseg.errors import InputError, LungsegError, TooLargeError, UnreadableError, UsageError
 from lungseg.geometry import AXIAL, Grid
-from lungseg.image import Image
+from lungseg.image import Array, Image
 from lungseg.read.ct_files import read_header
 from lungseg.read.hounsfield import is_label_map, padding_notes
 from lungseg.read.metaimage import read_metaimage
 from lungseg.read.nifti import read_nifti
 from lungseg.read.nrrd import read_nrrd
-from lungseg.read.opening import explained, look, read
+from lungseg.read.opening import explained, look, read, read_mask
 from lungseg.read.series import read_series
 from lungseg.read.sniff import HEAD, VOLUMES, sniff
-from lungseg.read.stored import UNSTATED, Inflated, read_voxels, sha256
+from lungseg.read.stored import UNSTATED, Inflated, Stored, read_voxels, sha256
 from lungseg.volume import Volume
 
 _log = logging.getLogger(__name__)
@@ -116,18 +116,25 @@ def _read_dicom(path: Path, *, series: str | None, frame: int | None, skip_damag
     return read_series(path, series=series, frame=frame, skip_damaged=skip_damaged)
 
 
+def read_label_volume(path: Path) -> tuple[Array, Grid]:
+    """The voxels of a file that holds labels, and where they lie: a NIfTI, NRRD or MetaImage volume, or one slice as a picture.
+
+    Returns:
+        (slices, rows, columns), uint8, uint16 or float32, which may all be equal; and their grid, of a picture without an affine.
+
+    Raises:
+        InputError: as `read_volume` and `read_mask` do.
+    """
+    kind, head, packed = kind_of(path)
+    if kind not in VOLUMES:
+        plane = read_mask(path)[np.newaxis]
+        return plane, Grid((1, *plane.shape[1:]))
+    stored, voxels, _, _ = _decoded(path, kind, head, packed=packed, frame=None)
+    return voxels, Grid(stored.shape, stored.affine)
+
+
 def _read_stored(path: Path, kind: str, head: bytes, *, packed: bool, frame: int | None) -> Volume:
-    try:
-        if kind == "NIfTI":
-            stored = read_nifti(path, head, packed=packed, frame=frame)
-        else:
-            stored = (read_nrrd if kind == "NRRD" else read_metaimage)(path, frame=frame)
-        voxels, hounsfield, notes = read_voxels(stored, source=str(path))
-    except (LungsegError, MemoryError):
-        raise
-    except Exception as error:  # whatever a damaged header leads to
-        _log.debug("%s: %s while decoding", path, type(error).__name__)
-        raise UnreadableError(f"the {kind} file is damaged and could not be read", where=path, cure="export it again") from error
+    stored, voxels, hounsfield, notes = _decoded(path, kind, head, packed=packed, frame=frame)
     if not hounsfield and is_label_map(voxels):
         raise InputError("it has so few different values that it is a map of labels, no image", where=path, cure="give the image itself")
     files = [path] if stored.data == path else [path, stored.data]
@@ -141,3 +148,19 @@ def _read_stored(path: Path, kind: str, head: bytes, *, packed: bool, frame: int
         notes=(*stored.notes, *notes, *(padding_notes(voxels) if hounsfield else ())),
         header=stored.header,
     )
+
+
+def _decoded(path: Path, kind: str, head: bytes, *, packed: bool, frame: int | None) -> tuple[Stored, Array, bool, tuple[str, ...]]:
+    """What the header says, the voxels, whether they are Hounsfield units, and notes."""
+    try:
+        if kind == "NIfTI":
+            stored = read_nifti(path, head, packed=packed, frame=frame)
+        else:
+            stored = (read_nrrd if kind == "NRRD" else read_metaimage)(path, frame=frame)
+        voxels, hounsfield, notes = read_voxels(stored, source=str(path))
+    except (LungsegError, MemoryError):
+        raise
+    except Exception as error:  # whatever a damaged header leads to
+        _log.debug("%s: %s while decoding", path, type(error).__name__)
+        raise UnreadableError(f"the {kind} file is damaged and could not be read", where=path, cure="export it again") from error
+    return stored, voxels, hounsfield, notes

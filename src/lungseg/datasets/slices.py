@@ -1,0 +1,235 @@
+"""CT for training, which learns from pictures: volumes and slices of 16 bits become axial slices of 8 bits, each with its label map."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.clean_volume import FIELD, fill_holes, pieces
+from lungseg.datasets.cases import Case
+from lungseg.datasets.checks import Finding
+from lungseg.datasets.folders import is_volume
+from lungseg.datasets.truth import is_lung
+from lungseg.errors import InputError, UsageError
+from lungseg.geometry import Grid, Turn
+from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
+from lungseg.prepare import HOUNSFIELD, clip_hounsfield, window
+from lungseg.read import detect, read, read_label_volume, read_volume
+from lungseg.write import image_png, make_folder, write_file
+from lungseg.write.png import mask_png
+
+BELOW: Final = 40
+ABOVE: Final = 25
+"""So many slices without lung are kept below and above the lungs: belly and neck, where a network must learn to find nothing."""
+
+LARGEST_HOLE: Final = 300.0
+"""Square millimetres of a hole in a slice of one lung that is filled: vessels, which some masks of LCTSC leave out and others do not."""
+
+GREYS: Final = (0.1, 99.9)
+"""Percentiles that become black and white where values are no Hounsfield units."""
+
+SMALLER_LUNG: Final = 0.1
+"""Share of the larger of two pieces that the other has at least where they are the two lungs."""
+
+MOST_EROSIONS: Final = 40
+"""Pixels, after which lungs that still do not part are one."""
+
+APART: Final = 1.5
+"""Voxels by which the corners of labels and image may differ."""
+
+Labels = NDArray[np.uint8]
+_CROSS: Final = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Sliced:
+    """What became of cases.
+
+    Attributes:
+        cases: those that stayed what they were, and slices.
+        of_volumes: source and name of those that were cut from a volume; some have one lung only, or none.
+        findings: what was left out, and why.
+    """
+
+    cases: tuple[Case, ...]
+    of_volumes: frozenset[tuple[str, str]]
+    findings: tuple[Finding, ...]
+
+
+def slice_cases(cases: Sequence[Case], folder: Path, *, every: int = 1) -> Sliced:
+    """Writes volumes that have labels, and CT slices of more than 8 bits that have a mask, as slices; other cases stay as they are.
+
+    Slices are in axial order, numbered from the feet, in `folder`/source/images and, under the same name, `folder`/source/masks. In
+    Hounsfield units, `lungseg.prepare.HOUNSFIELD` becomes 0 to 255; of other values the percentiles `GREYS` do. Right and left are told
+    in space (see `label_sides`), and small holes within one lung are filled. Slices of one grey are left out, as they cannot be read.
+
+    Args:
+        cases: of any number of sources. Patient, source, split, convention and notes go over to the slices.
+        folder: is made where it is missing; files of the same name are replaced.
+        every: 1 keeps every slice of a volume, 2 every second one, and so on.
+
+    Raises:
+        UsageError: `every` is below 1.
+        OutputError: a slice cannot be written.
+    """
+    if every < 1:
+        raise UsageError(f"every {every}th slice cannot be kept", cure="give 1 or more")
+    kept: list[Case] = []
+    of_volumes: set[tuple[str, str]] = set()
+    findings: list[Finding] = []
+    for case in cases:
+        if case.mask is None or not _is_to_be_cut(case.image):
+            kept.append(case)
+            continue
+        try:
+            slices = list(_written(case, folder, every=every))
+        except InputError as error:
+            findings.append(Finding(case.case, case.source, Path(error.where or case.image), f"left out: {error.what}"))
+            continue
+        kept += slices
+        if is_volume(case.image):
+            of_volumes |= {(made.source, made.case) for made in slices}
+    return Sliced(tuple(kept), frozenset(of_volumes), tuple(findings))
+
+
+def _is_to_be_cut(image: Path) -> bool:
+    if is_volume(image):
+        return True
+    try:
+        return detect(image) == "ct" and read_volume(image).voxels.dtype != np.uint8
+    except InputError:
+        return False  # stays in the list, where the checks say what is wrong with it
+
+
+def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
+    volume = read_volume(case.image)
+    turn = volume.grid.to_axial()
+    grid = turn.grid(volume.grid)
+    voxels, labels = turn.apply(volume.voxels), _labels(case, turn, grid)
+    spacing = grid.spacing or (1.0, FIELD / grid.shape[2], FIELD / grid.shape[2])
+    labels = fill_holes(labels, LARGEST_HOLE / (spacing[1] * spacing[2]))
+    heights = np.flatnonzero(labels.any(axis=(1, 2)))
+    if not heights.size:
+        raise InputError("there is no lung in the labels", where=case.mask, cure="leave the case out")
+    images, masks = (folder / _plain(case.source) / kind for kind in ("images", "masks"))
+    make_folder(images)
+    make_folder(masks)
+    for number in range(max(0, heights[0] - BELOW), min(len(voxels), heights[-1] + ABOVE + 1), every):
+        pixels = _greys(voxels[number], hounsfield=volume.hounsfield)
+        if pixels.min() == pixels.max():
+            continue
+        name = f"{case.case}_{number:03d}" if is_volume(case.image) else case.case
+        image, file = read(pixels), f"{_plain(name)}.png"
+        write_file(images / file, image_png(image.pixels, of=image))
+        write_file(masks / file, mask_png(image.with_labels(labels[number])))
+        yield replace(case, case=name, image=images / file, mask=masks / file, mask_left=None)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[/\\]", "-", name)
+
+
+def _greys(pixels: NDArray[Any], *, hounsfield: bool) -> NDArray[np.uint8]:
+    if pixels.dtype == np.uint8:
+        return np.ascontiguousarray(pixels)
+    low, high = HOUNSFIELD
+    scaled = (clip_hounsfield(pixels).astype(np.float32) - low) / (high - low) if hounsfield else window(pixels, GREYS)
+    return np.rint(scaled * 255).astype(np.uint8)
+
+
+def _labels(case: Case, turn: Turn, grid: Grid) -> Labels:
+    """The labels of a case on the axial grid of its image; where they say which lung is which, the one further right is the right one."""
+    assert case.mask is not None
+    mask = _axial(case.mask, turn, grid)
+    if case.mask_left is not None:
+        labels = np.where(is_lung(mask), np.uint8(RIGHT_LUNG.number), np.uint8(0))
+        labels[is_lung(_axial(case.mask_left, turn, grid))] = LEFT_LUNG.number
+    elif set(np.unique(mask)) == {0, RIGHT_LUNG.number, LEFT_LUNG.number}:
+        labels = mask.astype(np.uint8)
+    else:
+        return label_sides(is_lung(mask))
+    if _centre(labels == RIGHT_LUNG.number) > _centre(labels == LEFT_LUNG.number):
+        labels = np.where(labels > 0, np.uint8(RIGHT_LUNG.number + LEFT_LUNG.number) - labels, np.uint8(0))
+    return labels
+
+
+def _axial(path: Path, turn: Turn, grid: Grid) -> NDArray[Any]:
+    """The voxels of a label file, turned by its own affine, or as the image is where it states none."""
+    voxels, own = read_label_volume(path)
+    if own.affine is not None:
+        turn = own.to_axial()
+    axial = turn.grid(own)
+    if axial.shape != grid.shape:
+        shapes = (" x ".join(map(str, shape)) for shape in (axial.shape, grid.shape))
+        problem = f"the labels have {next(shapes)} voxels in axial order, their image has {next(shapes)}"
+        raise InputError(problem, where=path, cure="give labels on the grid of the image")
+    if axial.affine is not None and grid.affine is not None:
+        corners = np.array([[0, 0, 0, 1], [*(side - 1 for side in grid.shape), 1]]).T
+        away = np.linalg.inv(grid.affine) @ axial.affine @ corners - corners
+        if np.abs(away).max() > APART:
+            problem = f"the labels lie up to {np.abs(away).max():.0f} voxels away from their image"
+            raise InputError(problem, where=path, cure="give labels on the grid of the image")
+    return turn.apply(voxels)
+
+
+def label_sides(lung: NDArray[np.bool_]) -> Labels:
+    """Tells right from left in space: labels (slices, rows, columns), 0, 1 right, 2 left.
+
+    The two largest pieces that lie on both sides of the middle column are the lungs. Where there are none, because the lungs touch, they
+    are worn off in each slice, pixel by pixel, until there are, and grow back, each as far as it is nearer. What neither reaches goes
+    by the side on which it lies, and so does everything where nothing parts: a single slice may well have one lung only.
+
+    Args:
+        lung: (slices, rows, columns) in axial order, see `lungseg.geometry.AXIAL`.
+    """
+    labels = np.zeros(lung.shape, np.uint8)
+    middle = (lung.shape[2] - 1) / 2
+    core = lung
+    for _ in range(MOST_EROSIONS):
+        numbers = pieces(core)
+        sizes = np.bincount(numbers.ravel(), minlength=3)
+        centres = sorted((_centre(numbers == number), number) for number in (1, 2)) if sizes[2] else []
+        if centres and sizes[2] >= SMALLER_LUNG * sizes[1] and centres[0][0] < middle < centres[1][0]:
+            labels[numbers == centres[0][1]] = RIGHT_LUNG.number
+            labels[numbers == centres[1][1]] = LEFT_LUNG.number
+            middle = (centres[0][0] + centres[1][0]) / 2
+            _grow(labels, lung)
+            break
+        core = np.stack([cv2.erode(plane.view(np.uint8), _CROSS, borderValue=0, borderType=cv2.BORDER_CONSTANT) for plane in core]) > 0
+        if not core.any():
+            break
+    rest = pieces(lung & (labels == 0))
+    for number in range(1, int(rest.max()) + 1):
+        piece = rest == number
+        labels[piece] = (RIGHT_LUNG if _centre(piece) < middle else LEFT_LUNG).number
+    return labels
+
+
+def _centre(lung: NDArray[np.bool_]) -> float:
+    """Its mean column; not a number where there is none."""
+    counts = np.count_nonzero(lung, axis=(0, 1))
+    return float(counts @ np.arange(counts.size) / counts.sum()) if counts.any() else float("nan")
+
+
+def _grow(labels: Labels, lung: NDArray[np.bool_]) -> None:
+    """Lets both labels spread, in place, by one voxel at a time through what is lung, until nothing changes."""
+    free = lung & (labels == 0)
+    while free.any():
+        grown = np.zeros_like(labels)
+        for number in (LEFT_LUNG.number, RIGHT_LUNG.number):
+            own = (labels == number).view(np.uint8)
+            reached = np.stack([cv2.dilate(plane, _CROSS) for plane in own])
+            reached[1:] |= own[:-1]
+            reached[:-1] |= own[1:]
+            grown[free & (reached > 0)] = number
+        if not grown.any():
+            return
+        labels |= grown
+        free &= grown == 0
