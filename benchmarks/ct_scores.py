@@ -32,13 +32,13 @@ from lungseg.datasets.truth import is_lung
 from lungseg.labels import LEFT_LUNG, LUNGS, RIGHT_LUNG
 from lungseg.read import read_mask
 from lungseg.result import VolumeResult
-from lungseg.scores import SurfaceDistances, count
+from lungseg.scores import SurfaceDistances, dice
 
-UNSEEN = "case3"
-"""The volume of LCTSC that training never saw."""
+HELD_OUT = "case3"
+"""The volume of LCTSC that was not trained on; it is among the validation cases, by which training chooses what it keeps."""
 
-WRONG = {"ID_0254": "the outside is labelled as lung", "ID_0052": "wrong", "ID_0079": "wrong"}
-"""Patients of finding_lungs whose masks are wrong."""
+WRONG = ("ID_0254", "ID_0052", "ID_0079")
+"""Patients of finding_lungs whose masks are wrong; that of the first labels the outside as lung."""
 
 THIRDS = {9: LEFT_LUNG, 10: LEFT_LUNG, 11: LEFT_LUNG, 12: RIGHT_LUNG, 13: RIGHT_LUNG, 14: RIGHT_LUNG}
 """Chest regions of the Chest Imaging Platform (cipChestConventions.h), in the lower byte of a label: upper, middle and lower third of
@@ -62,8 +62,8 @@ def volumes(folder: Path) -> None:
     print("| volume | Dice | HD95, mm | Dice, right lung | Dice, left lung | verdict |\n|---|---|---|---|---|---|")
     for path in sorted((folder / "lctsc").glob("*_ct.nii.gz")):
         name = path.name.removesuffix("_ct.nii.gz")
-        truth = np.asanyarray(nibabel.load(path.with_name(f"{name}_lung.nii.gz")).dataobj).T
-        print_volume(f"**lctsc {name}, unseen**" if name == UNSEEN else f"lctsc {name}, in training", path, truth, sides=False)
+        truth = np.asanyarray(nibabel.Nifti1Image.from_filename(path.with_name(f"{name}_lung.nii.gz")).dataobj).T
+        print_volume(f"**lctsc {name}, not in training**" if name == HELD_OUT else f"lctsc {name}, in training", path, truth, sides=False)
     for path in sorted((folder / "small_volumes").glob("ct-*.nrrd")):
         regions = nrrd.read(str(path.with_name(path.name.replace("ct-", "lm-"))))[0].T & 255
         truth = np.zeros(regions.shape, np.uint8)
@@ -78,12 +78,10 @@ def print_volume(name: str, path: Path, truth: Mask, *, sides: bool) -> None:
     assert isinstance(found, VolumeResult)
     spacing = found.volume.grid.spacing
     assert spacing is not None
-    each = [f"{count(truth == lung.number, found.mask == lung.number).dice:.4f}" if sides else "" for lung in LUNGS]
-    dice = count(truth > 0, found.mask > 0).dice
-    print(
-        f"| {name} | {dice:.4f} | {hd95(truth > 0, found.mask > 0, spacing):.2f} | {' | '.join(each)} | {found.verdict.status} |",
-        flush=True,
-    )
+    each = [f"{dice(truth == lung.number, found.mask == lung.number):.4f}" if sides else "" for lung in LUNGS]
+    both = truth > 0, found.mask > 0
+    whole = f"{dice(*both):.4f} | {hd95(*both, spacing):.2f}"
+    print(f"| {name} | {whole} | {' | '.join(each)} | {found.verdict.status} |", flush=True)
 
 
 def hd95(truth: Mask, found: Mask, spacing: tuple[float, float, float]) -> float:
@@ -106,7 +104,7 @@ def slices(folder: Path, cases: Path | None) -> None:
     sets[f"finding_lungs, {'validation' if cases else 'training and validation'}"] = [
         (p, p.parents[1] / "2d_masks" / p.name) for p in right
     ]
-    sets["covid19, unseen"] = [(p, p.parents[1] / "lungs" / p.name) for p in sorted((folder / "covid19" / "ct").glob("*.png"))]
+    sets["covid19, not in training"] = [(p, p.parents[1] / "lungs" / p.name) for p in sorted((folder / "covid19" / "ct").glob("*.png"))]
     print("\n| slices | with lung | Dice, mean | median | min | nothing found | without lung | lung claimed | not taken for CT |")
     print("|---|---|---|---|---|---|---|---|---|")
     for name, pairs in sets.items():
@@ -118,7 +116,7 @@ def slices(folder: Path, cases: Path | None) -> None:
 
 def print_slices(name: str, pairs: list[tuple[Path, Path]]) -> None:
     """One line for pairs of slice and mask."""
-    dice: dict[str, float] = {}
+    scores: dict[str, float] = {}
     empty = claimed = missed = others = 0
     for path, mask in pairs:
         found = lungseg.segment(path)
@@ -127,14 +125,14 @@ def print_slices(name: str, pairs: list[tuple[Path, Path]]) -> None:
             found = lungseg.segment(path, kind="ct")
         truth, lungs = is_lung(read_mask(mask)), found.mask.reshape(found.mask.shape[-2:]) > 0
         if truth.any():
-            dice[path.stem] = count(truth, lungs).dice
+            scores[path.stem] = dice(truth, lungs)
             missed += not lungs.any()
         else:
             empty += 1
             claimed += bool(lungs.any())
-    worst = min(dice, key=dice.__getitem__)
-    figures = f"{np.mean(list(dice.values())):.4f} | {np.median(list(dice.values())):.4f} | {dice[worst]:.4f} ({worst})"
-    print(f"| {name} | {len(dice)} | {figures} | {missed} | {empty} | {claimed} | {others} |", flush=True)
+    worst = min(scores, key=scores.__getitem__)
+    figures = f"{np.mean(list(scores.values())):.4f} | {np.median(list(scores.values())):.4f} | {scores[worst]:.4f} ({worst})"
+    print(f"| {name} | {len(scores)} | {figures} | {missed} | {empty} | {claimed} | {others} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from lungseg import clean_volume as module
-from lungseg.clean_volume import clean_volume, complete_bases
+from lungseg.clean_volume import clean_volume, complete_bases, fill_holes, pieces
 from lungseg.phantom_ct import ct_phantom
 
 SPACING = (3.0, 3.0, 3.0)
@@ -228,3 +228,19 @@ def test_what_is_no_base_stays_outside(place, density) -> None:
     before = labels.copy()
     complete_bases(labels, voxels, (3.0, 1.0, 1.0))
     assert_array_equal(labels, before)
+
+
+def test_pieces_are_numbered_by_size():
+    lung = np.zeros((6, 8, 10), bool)
+    lung[0:2, 0:2, 0:2] = lung[3:6, 4:8, 4:9] = lung[1, 7, 9] = True
+    expected = np.zeros(lung.shape, np.int32)
+    expected[3:6, 4:8, 4:9], expected[0:2, 0:2, 0:2], expected[1, 7, 9] = 1, 2, 3
+    assert_array_equal(pieces(lung), expected)
+    assert not pieces(np.zeros((2, 3, 4), bool)).any()
+
+
+def test_holes_are_filled_by_their_size_in_a_slice_or_where_they_are_enclosed():
+    vessel, dome, cave = np.s_[5:25, 12:14, 10:12], np.s_[5:25, 20:24, 10:14], np.s_[10:15, 15:25, 32:38]
+    labels = lungs(vessel=(0, *vessel), dome=(0, *dome), cave=(0, *cave))
+    assert_array_equal(fill_holes(labels, 4.0), lungs(dome=(0, *dome)))
+    assert_array_equal(fill_holes(np.zeros((2, 3, 4), np.uint8), 4.0), np.zeros((2, 3, 4)))

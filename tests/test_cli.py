@@ -203,10 +203,10 @@ def test_info_lists_what_there_is() -> None:
     assert [model["name"] for model in known["models"]] == list(embedded_models())
     assert [label["name"] for label in known["labels"]] == ["background", "right lung", "left lung"]
     assert [output["name"] for output in known["outputs"]] == ["mask", "overlay", "crop", "masked", "probabilities"]
-    assert known["formats"] == ["BMP", "DICOM", "GIF", "JPEG", "JSRT", "PNG", "TIFF"]
+    assert known["formats"] == ["BMP", "DICOM", "GIF", "JPEG", "JSRT", "MetaImage", "NIfTI", "NRRD", "PNG", "TIFF"]
     text = lungseg("info").stdout
     assert "  1 right lung (SNOMED CT 3341006)\n" in text
-    assert "  BMP, DICOM, GIF, JPEG, JSRT, PNG, TIFF\n" in text
+    assert "  BMP, DICOM, GIF, JPEG, JSRT, MetaImage, NIfTI, NRRD, PNG, TIFF\n" in text
 
 
 def test_version_and_help() -> None:

@@ -15,6 +15,10 @@ from typer.testing import CliRunner
 from empty_files import touch
 from lungseg import cli, cli_dataset
 from lungseg.datasets import read_manifest
+from lungseg.geometry import Grid
+from lungseg.phantom_ct import ct_phantom
+from lungseg.volume import Volume
+from lungseg.write import volume_nifti
 from phantom_films import write_films
 
 app = typer.Typer(cls=cli._Commands, pretty_exceptions_enable=False)
@@ -131,6 +135,8 @@ def test_a_split_that_parts_a_patient_is_told(tmp_path) -> None:
         (("--split", "0/100"), "--split 0/100 is no split; "),
         (("--split", "120/-20"), "--split 120/-20 is no split; "),
         (("--folds", "30"), "30 folds cannot be made of 10 patients with a mask; "),
+        (("--no-check", "--drop-findings"), "--drop-findings leaves out what the checks find, and --no-check leaves them out; drop one"),
+        (("--every", "2"), "--every chooses among the slices that --slices writes; give --slices FOLDER, too."),
         (("--no-check", "--sheet", "x.png"), "--sheet draws what the checks find, and --no-check leaves them out; drop one of the two."),
     ],
 )
@@ -156,3 +162,69 @@ def test_a_folder_with_nothing_in_it_is_told(tmp_path) -> None:
     ran = dataset(tmp_path, "-o", tmp_path / "cases.csv")
     assert ran.exit_code == 1
     assert "no image with a mask was found" in ran.stderr
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four volumes side by side with their labels; those of p3 lack a slice."""
+    folder = tmp_path_factory.mktemp("scans") / "east"
+    folder.mkdir()
+    phantom = ct_phantom((12, 64, 64), seed=3)
+    for i in range(4):
+        (folder / f"p{i}_ct.nii.gz").write_bytes(volume_nifti(phantom.volume))
+        end = 11 if i == 3 else 12
+        labels = Volume(phantom.truth.labels[:end], Grid((end, 64, 64), phantom.volume.grid.affine), hounsfield=False)
+        (folder / f"p{i}_lung.nii.gz").write_bytes(volume_nifti(labels))
+    return folder
+
+
+def test_volumes_become_slices_that_training_reads(scans, tmp_path) -> None:
+    path, folder = tmp_path / "cases.csv", tmp_path / "slices"
+    ran = dataset(scans, "-o", path, "--slices", folder, "--every", "2", "--split", "67/33", "--sheet", tmp_path / "sheet.png")
+    assert ran.exit_code == 0
+    problem = "left out: the labels have 11 x 64 x 64 voxels in axial order, their image has 12 x 64 x 64"
+    assert ran.stderr.splitlines() == [
+        f"Writing slices to {folder} ...",
+        f"{scans / 'p3_lung.nii.gz'}: {problem}.",
+        "Looking at 18 cases ...",
+    ]
+    cases = read_manifest(path)
+    splits = {case.patient: {other.split for other in cases if other.patient == case.patient} for case in cases}
+    assert sorted(map(sorted, splits.values())) == [["train"], ["train"], ["validation"]]
+    assert {case.image.parent for case in cases} == {folder / "east" / "images"}
+    with (tmp_path / "cases.findings.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if not row["problem"].startswith("leak")]
+    assert rows == [{"source": "east", "case": "p3", "problem": problem}]  # slices with one lung or none are no findings
+    assert not (tmp_path / "sheet.png").exists()
+    again = dataset(scans, "-o", tmp_path / "other.csv", "--slices", folder)
+    assert again.stderr == f"Error: {folder}: the folder for slices is not empty; choose another name, or give --overwrite.\n"
+    assert dataset(scans, "-o", path, "--slices", folder, "--overwrite", "--no-check").exit_code == 0
+
+
+def test_where_nothing_can_be_cut_it_is_said(scans, tmp_path) -> None:
+    for name in ("p3_ct.nii.gz", "p3_lung.nii.gz"):
+        (tmp_path / "west").mkdir(exist_ok=True)
+        (tmp_path / "west" / name).write_bytes((scans / name).read_bytes())
+    ran = dataset(tmp_path / "west", "-o", tmp_path / "cases.csv", "--slices", tmp_path / "slices")
+    assert ran.exit_code == 1
+    assert "not one case could be cut into slices; correct what is said above." in ran.stderr
+    assert not (tmp_path / "cases.csv").exists()
+
+
+def test_what_is_unusable_can_be_left_out(films, tmp_path) -> None:
+    copies = tmp_path / "again"
+    for kind in ("images", "masks"):
+        (copies / kind).mkdir(parents=True)
+        for i in range(4):
+            (copies / kind / f"c{i}.png").write_bytes((films / "north" / kind / f"p{i}_a.png").read_bytes())
+    truth = cv2.imread(str(copies / "masks" / "c0.png"), cv2.IMREAD_GRAYSCALE)
+    cv2.imwrite(str(copies / "masks" / "c0.png"), np.zeros_like(truth))
+    cv2.imwrite(str(copies / "masks" / "c1.png"), np.where(truth > 0, 200 + np.arange(truth.shape[1]) % 9, 0))
+    path = tmp_path / "cases.csv"
+    ran = dataset(copies, "-o", path, "--drop-findings", "--sheet", tmp_path / "sheet.png")
+    assert "Left out for what was found: 1 cases" in ran.stdout
+    assert [case.case for case in read_manifest(path)] == ["c1", "c2", "c3"]
+    with (tmp_path / "cases.findings.csv").open(newline="") as stream:
+        kinds = {row["case"]: row["problem"].partition(":")[0] for row in csv.DictReader(stream)}
+    assert kinds == {"c0": "mask empty, or nearly", "c1": "mask not binary"}
+    assert (tmp_path / "sheet.png").is_file()

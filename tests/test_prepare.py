@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lungseg.prepare import USUAL_TILT, is_negative, restore, standardise, stretch, tilt, to_network, turn
+from lungseg.prepare import USUAL_TILT, blacken_surround, is_negative, restore, standardise, stretch, tilt, to_network, turn
 
 CLIP = (0.5, 99.5)
 
@@ -108,3 +108,19 @@ def test_a_turn_there_and_back_leaves_what_stayed_inside() -> None:
     back = turn(turn(lung, 12, (300, 200), 0), -12, (300, 200), 0)
     assert np.abs(back - lung).mean() < 0.01
     assert turn(lung, 12, (300, 200), 7)[0, 0] == 7
+
+
+def test_white_surroundings_become_black_and_white_bone_stays() -> None:
+    pixels = np.full((40, 60), 255, np.uint8)
+    pixels[10:30, 15:45] = 90
+    pixels[15:20, 20:25] = 255
+    pixels[12, 16] = 7
+    blackened = blacken_surround(pixels)
+    assert blackened[0, 0] == blackened[5, 30] == 7
+    np.testing.assert_array_equal(blackened[10:30, 15:45], pixels[10:30, 15:45])
+
+
+def test_a_slice_with_little_white_at_its_border_stays_as_it_is() -> None:
+    pixels = np.full((40, 60), 90, np.uint8)
+    pixels[0, :40] = 255
+    np.testing.assert_array_equal(blacken_surround(pixels), pixels)

@@ -170,12 +170,13 @@ def _compare(what: str, truth: Any, result: Result | VolumeResult) -> None:
     from lungseg.scores import dice
 
     typer.echo(what)
-    for measurement in result.measurements:
-        unit, digits = ("", 4) if measurement.unit == "1" else (f" {measurement.unit}", 1)
-        typer.echo(f"  {measurement.label + ' ' + measurement.name:32s}{measurement.value:12.{digits}f}{unit}")
     for label in LUNGS:
         typer.echo(f"  {label.name + ' Dice against the truth':32s}{dice(truth == label.number, result.mask == label.number):12.4f}")
     typer.echo(f"  {'lungs Dice against the truth':32s}{dice(truth > 0, result.mask > 0):12.4f}")
+    for measurement in result.measurements:
+        if measurement.label == "lungs":
+            unit, digits = ("", 4) if measurement.unit == "1" else (f" {measurement.unit}", 1)
+            typer.echo(f"  {'lungs ' + measurement.name:32s}{measurement.value:12.{digits}f}{unit}")
     typer.echo(f"  {'verdict':32s}{'; '.join((result.verdict.status, *result.verdict.reasons)):>12s}")
 
 
@@ -216,7 +217,7 @@ def _what_there_is() -> dict[str, Any]:
     from lungseg.card import read_card
     from lungseg.labels import LABELS
     from lungseg.predict import embedded_models, find_model
-    from lungseg.read.sniff import READ
+    from lungseg.read.sniff import READ, VOLUMES
     from lungseg.write import OUTPUTS, versions
 
     return {
@@ -224,7 +225,7 @@ def _what_there_is() -> dict[str, Any]:
         "models": [asdict(read_card(find_model(name).with_suffix(".json"))) for name in embedded_models()],
         "labels": [asdict(label) for label in LABELS],
         "outputs": [{"name": output.name, "about": output.about} for output in OUTPUTS],
-        "formats": sorted(READ),
+        "formats": sorted(READ | VOLUMES),
     }
 
 

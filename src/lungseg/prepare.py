@@ -144,6 +144,20 @@ def turn(plane: Float, degrees: float, shape: tuple[int, int], fill: float) -> F
     return np.asarray(cv2.warpAffine(plane, matrix, (columns, rows), borderMode=cv2.BORDER_CONSTANT, borderValue=fill), np.float32)
 
 
+WHITE_SHARE = 0.3
+"""Of the border of a slice; from here on, white is what the slice was set in, and no tissue that reaches the edge."""
+
+
+def blacken_surround(pixels: Array) -> Array:
+    """A slice (rows, columns) whose surroundings are white, as in some collections of pictures, with black ones; any other as it is."""
+    white = pixels == pixels.max()
+    if np.concatenate([white[0], white[-1], white[:, 0], white[:, -1]]).mean() < WHITE_SHARE:
+        return pixels
+    _, pieces = cv2.connectedComponents(white.view(np.uint8), connectivity=4)
+    outside = np.unique(np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]]))
+    return np.where(np.isin(pieces, outside[outside > 0]), pixels.min(), pixels)
+
+
 def restore(plane: Float, shape: tuple[int, int]) -> Float:
     """The inverse of `stretch` for one plane of probabilities: (rows, columns) of the network -> `shape`, linearly interpolated."""
     rows, columns = shape

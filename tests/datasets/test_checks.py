@@ -95,6 +95,14 @@ def test_one_lung_only(problems) -> None:
     assert problems(lungs((0, 0), (60, 85))) == ["one lung only: the right one has 0% of the mask"]
 
 
+def test_a_mask_in_pieces(problems) -> None:
+    mask = lungs((10, 30), (66, 86))
+    mask[85:93, 10:60] = 255
+    assert problems(mask) == []
+    mask[85:95, 10:60] = 255
+    assert problems(mask) == ["mask in pieces: beside the two largest there is one with 17% of it, perhaps a labelled outside"]
+
+
 def test_greys_of_a_lossy_mask(problems, films) -> None:
     grey = truth(films)
     grey[5, :6] = [1, 3, 2, 7, 250, 254]
@@ -160,7 +168,9 @@ def test_without_a_mask_only_the_image_is_checked_and_volumes_not_at_all(films, 
     assert check_cases([replace(films[0], mask=None)]) == []
     (finding,) = check_cases([replace(films[0], image=tmp_path / "gone.png", mask=None)])
     assert finding.problem == "image cannot be used: there is no such file"
-    volume = [replace(films[0], image=tmp_path / f"gone{ending}", mask=None) for ending in (".nii", ".nii.gz", ".nrrd", ".MHA")]
+    volume = [
+        replace(films[0], image=tmp_path / f"gone{ending}", mask=None) for ending in (".nii", ".nii.gz", ".nrrd", ".nhdr", ".MHA", ".mhd")
+    ]
     assert check_cases(volume) == []
 
 
@@ -191,8 +201,9 @@ def test_the_wrong_mask_of_a_public_set_is_found(data_folder) -> None:
     cases = [Case(p.stem, p.stem, p, folder / "2d_masks" / p.name, "ct") for p in sorted((folder / "2d_images").iterdir())]
     found = {finding.case: finding.problem for finding in check_cases(cases)}
     assert found["ID_0254_Z_0075"] == "outside labelled as lung: one part of the mask surrounds the other"
+    assert found["ID_0052_Z_0108"] == "mask in pieces: beside the two largest there is one with 24% of it, perhaps a labelled outside"
     assert found["ID_0079_Z_0072"].startswith("one lung only: the right one")
-    assert len(found) <= 4
+    assert len(found) <= 5
 
 
 @pytest.mark.data

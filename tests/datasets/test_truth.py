@@ -11,6 +11,8 @@ from numpy.testing import assert_array_equal
 
 from lungseg.datasets import Case, read_labels
 from lungseg.errors import InputError
+from lungseg.read import read
+from lungseg.write.png import mask_png
 
 
 def write(path: Path, mask: np.ndarray) -> Path:
@@ -33,6 +35,14 @@ LABELS = mask(1, *RIGHT) + mask(2, *LEFT)
 def test_one_mask(tmp_path, drawn) -> None:
     case = Case("x", "x", tmp_path / "x.png", write(tmp_path / "m.png", drawn), "s")
     assert_array_equal(read_labels(case), LABELS)
+
+
+def test_a_label_map_of_our_own_says_the_side_of_a_lung_alone(tmp_path) -> None:
+    image = read(np.arange(36 * 40, dtype=np.uint16).reshape(36, 40))
+    for labels in (mask(1, *LEFT), mask(1, *RIGHT, *LEFT), mask(2, *RIGHT), mask(0, *LEFT)):
+        path = tmp_path / "m.png"
+        path.write_bytes(mask_png(image.with_labels(labels)))
+        assert_array_equal(read_labels(Case("x", "x", tmp_path / "x.png", path, "s")), labels)
 
 
 def test_labels_one_and_two_say_which_side(tmp_path) -> None:

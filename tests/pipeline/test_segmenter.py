@@ -81,7 +81,7 @@ def test_the_caller_may_know_better(scan: Path, film: Path) -> None:
     assert type(as_film(slice_of_scan())) is Result
     unpacked = scan.with_suffix("")
     unpacked.write_bytes(gzip.decompress(scan.read_bytes()))
-    with pytest.raises(lungseg.UnsupportedError, match="a NIfTI file holds a volume, and no radiograph; take it for CT"):
+    with pytest.raises(lungseg.UnsupportedError, match="a NIfTI file may hold a volume, but no radiograph; take it for CT"):
         as_film(unpacked)
     with pytest.raises(UsageError, match="it is a volume, and is to be taken for a radiograph; take it for CT"):
         as_film(ellipsoids()[0])

@@ -24,7 +24,7 @@ from lungseg.read.refuse import LARGEST_FILE
         (b"%PDF-1.7\n", UnsupportedError, "PDF files are not read"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", UnsupportedError, "JPEG 2000 files are not read"),
         (b"PK\x03\x04" + bytes(30), UnsupportedError, "ZIP files are not read"),
-        (bytes(344) + b"n+1\0", UnsupportedError, r"a NIfTI file holds a volume, and no radiograph; take it for CT \(--as ct\)"),
+        (bytes(344) + b"n+1\0", UnsupportedError, r"a NIfTI file may hold a volume, but no radiograph; take it for CT \(--as ct\)"),
         (bytes(range(256)), UnsupportedError, "the file is no PNG, JPEG, TIFF, BMP, GIF or DICOM image"),
         (b"\x89PNG\r\n\x1a\n", UnreadableError, "the PNG file is truncated"),
         (b"\xff\xd8\xff\xe0", UnreadableError, "the JPEG file is truncated"),

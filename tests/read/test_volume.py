@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
 from lungseg.geometry import to_ras
-from lungseg.read import read, read_volume, slice_of
+from lungseg.read import read, read_label_volume, read_volume, slice_of
 from lungseg.read.stored import LARGEST_VOLUME
 from phantom_volumes import AFFINE, CHEST, SHAPE, SPACING, TURNS, check_chest, stored_as
 
@@ -209,7 +209,7 @@ def test_truncated_and_damaged_files(tmp_path):
     with pytest.raises(UnreadableError, match=words):
         read_volume(path)
     path.write_bytes(gzip.compress(b"just text"))
-    with pytest.raises(UnsupportedError, match="gzip files are not read"):
+    with pytest.raises(UnsupportedError, match="what the gzip file holds is no image"):
         read_volume(path)
 
 
@@ -275,5 +275,18 @@ def test_what_is_no_image_is_refused(tmp_path):
         read_volume(tmp_path / "gone.nii.gz")
     with pytest.raises(InputError, match="too few to show lungs"):
         read_volume(write_nifti(tmp_path / "thin.nii", CHEST[:, :8, :8], AFFINE))
-    with pytest.raises(UnsupportedError, match="a NIfTI file holds a volume, and no radiograph"):
+    with pytest.raises(UnsupportedError, match="a NIfTI file may hold a volume, but no radiograph"):
         read(write_nifti(tmp_path / "chest.nii", CHEST, AFFINE))
+
+
+def test_label_volumes_are_read_with_their_grid_and_pictures_without(tmp_path):
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[3:9, 5:20, 4:18] = 2
+    voxels, grid = read_label_volume(write_nifti(tmp_path / "labels.nii", *stored_as(labels, AFFINE, TURNS[20])))
+    turn = grid.to_axial()
+    assert_array_equal(turn.apply(voxels), labels)
+    assert_allclose(turn.grid(grid).affine, AFFINE, atol=1e-3)
+    cv2.imwrite(str(tmp_path / "labels.png"), labels[4])
+    voxels, grid = read_label_volume(tmp_path / "labels.png")
+    assert_array_equal(voxels, labels[4:5])
+    assert (grid.shape, grid.affine) == ((1, *SHAPE[1:]), None)

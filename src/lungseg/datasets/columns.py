@@ -104,6 +104,6 @@ def _file(entry: str, column: str, path: Path, columns: dict[str, str]) -> Path 
         return None
     own = columns[column].strip().lower()
     for folder in (path.parent, *(path.parent / name for name in (own, f"{own}s", column, f"{column}s"))):
-        if (folder / entry).is_file():
+        if (folder / entry).exists():
             return (folder / entry).resolve()
     raise InputError(f"the list of cases names a missing {column}, {path.parent / entry}", where=path, cure="correct the path")

@@ -66,8 +66,8 @@ def origin_of(name: str, otherwise: str) -> str:
 
 
 def is_volume(path: Path) -> bool:
-    """Whether the file's ending is that of a volume."""
-    return path.name.lower().endswith(VOLUMES)
+    """Whether the file's ending is that of a volume, or it is a folder, as a DICOM series is."""
+    return path.is_dir() or path.name.lower().endswith(VOLUMES)
 
 
 def looks_like_mask(path: Path) -> bool:

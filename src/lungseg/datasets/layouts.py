@@ -25,6 +25,7 @@ from lungseg.datasets.folders import (
     unwrapped,
 )
 from lungseg.errors import InputError
+from lungseg.read import holds_series
 
 IMAGES: Final = ("cxr_png", "images", "image", "imgs", "img", "2d_images", "3d_images", "imagestr", "ct", "cxr", "dicom")
 MASKS: Final = ("manualmask", "masks", "mask", "2d_masks", "3d_masks", "labels", "label", "labelstr", "lungs", "lung")
@@ -127,7 +128,8 @@ def _two_folders(folder: Path, whole: Path) -> Recognised | None:
         return None
     images, masks = unwrapped(images), unwrapped(masks)
     of_whole = masks_in(masks)
-    cases = _cases(images_in(images), of_whole, whole)
+    series = [path for path in folders_in(images).values() if of_whole.of(path)[0] and holds_series(path)]
+    cases = _cases([*images_in(images), *series], of_whole, whole)
     for name, path in folders_in(images).items():
         if name in SPLIT_FOLDERS and (masks / path.name).is_dir():
             cases += _cases(images_in(path), masks_in(masks / path.name), whole, SPLIT_FOLDERS[name])

@@ -113,7 +113,7 @@ def _case(row: Row, path: Path) -> Case:
         if not entries.get(name):
             continue
         entries[name] = (path.parent / entries[name]).resolve()
-        if not entries[name].is_file():
+        if not entries[name].exists():
             raise InputError(f"case {called} names a missing {name}, {entries[name]}", where=path, cure="correct the path")
     if entries["mask"] is None and "mask_left" in entries:
         raise InputError(f"case {called} has a mask of the left lung only", where=path, cure="give the right lung's as mask, or none")

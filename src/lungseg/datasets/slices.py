@@ -68,7 +68,7 @@ def slice_cases(cases: Sequence[Case], folder: Path, *, every: int = 1) -> Slice
 
     Slices are in axial order, numbered from the feet, in `folder`/source/images and, under the same name, `folder`/source/masks. In
     Hounsfield units, `lungseg.prepare.HOUNSFIELD` becomes 0 to 255; of other values the percentiles `GREYS` do. Right and left are told
-    in space (see `label_sides`), and small holes within one lung are filled. Slices of one grey are left out, as they cannot be read.
+    in space (see `part_lungs`), and small holes within one lung are filled. Slices of one grey are left out, as they cannot be read.
 
     Args:
         cases: of any number of sources. Patient, source, split, convention and notes go over to the slices.
@@ -154,8 +154,9 @@ def _labels(case: Case, turn: Turn, grid: Grid) -> Labels:
     elif set(np.unique(mask)) == {0, RIGHT_LUNG.number, LEFT_LUNG.number}:
         labels = mask.astype(np.uint8)
     else:
-        return label_sides(is_lung(mask))
-    if _centre(labels == RIGHT_LUNG.number) > _centre(labels == LEFT_LUNG.number):
+        return part_lungs(is_lung(mask))
+    centres = _sizes_and_centres(labels.astype(np.int32))[1]
+    if centres.size == 2 and centres[0] > centres[1]:
         labels = np.where(labels > 0, np.uint8(RIGHT_LUNG.number + LEFT_LUNG.number) - labels, np.uint8(0))
     return labels
 
@@ -179,7 +180,7 @@ def _axial(path: Path, turn: Turn, grid: Grid) -> NDArray[Any]:
     return turn.apply(voxels)
 
 
-def label_sides(lung: NDArray[np.bool_]) -> Labels:
+def part_lungs(lung: NDArray[np.bool_]) -> Labels:
     """Tells right from left in space: labels (slices, rows, columns), 0, 1 right, 2 left.
 
     The two largest pieces that lie on both sides of the middle column are the lungs. Where there are none, because the lungs touch, they
@@ -194,28 +195,26 @@ def label_sides(lung: NDArray[np.bool_]) -> Labels:
     core = lung
     for _ in range(MOST_EROSIONS):
         numbers = pieces(core)
-        sizes = np.bincount(numbers.ravel(), minlength=3)
-        centres = sorted((_centre(numbers == number), number) for number in (1, 2)) if sizes[2] else []
-        if centres and sizes[2] >= SMALLER_LUNG * sizes[1] and centres[0][0] < middle < centres[1][0]:
-            labels[numbers == centres[0][1]] = RIGHT_LUNG.number
-            labels[numbers == centres[1][1]] = LEFT_LUNG.number
-            middle = (centres[0][0] + centres[1][0]) / 2
+        sizes, centres = _sizes_and_centres(numbers)
+        if not sizes.size:
+            break
+        if sizes.size > 1 and sizes[1] >= SMALLER_LUNG * sizes[0] and centres[:2].min() < middle < centres[:2].max():
+            right, left = np.argsort(centres[:2]) + 1
+            labels[numbers == right], labels[numbers == left] = RIGHT_LUNG.number, LEFT_LUNG.number
+            middle = centres[:2].mean()
             _grow(labels, lung)
             break
         core = np.stack([cv2.erode(plane.view(np.uint8), _CROSS, borderValue=0, borderType=cv2.BORDER_CONSTANT) for plane in core]) > 0
-        if not core.any():
-            break
     rest = pieces(lung & (labels == 0))
-    for number in range(1, int(rest.max()) + 1):
-        piece = rest == number
-        labels[piece] = (RIGHT_LUNG if _centre(piece) < middle else LEFT_LUNG).number
-    return labels
+    of_piece = np.where(_sizes_and_centres(rest)[1] < middle, np.uint8(RIGHT_LUNG.number), np.uint8(LEFT_LUNG.number))
+    return labels | np.append(np.uint8(0), of_piece)[rest]
 
 
-def _centre(lung: NDArray[np.bool_]) -> float:
-    """Its mean column; not a number where there is none."""
-    counts = np.count_nonzero(lung, axis=(0, 1))
-    return float(counts @ np.arange(counts.size) / counts.sum()) if counts.any() else float("nan")
+def _sizes_and_centres(numbers: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Voxels and mean column of the pieces 1, 2 and so on."""
+    at = np.nonzero(numbers)
+    sizes = np.bincount(numbers[at])[1:]
+    return sizes, np.bincount(numbers[at], weights=at[2])[1:] / sizes
 
 
 def _grow(labels: Labels, lung: NDArray[np.bool_]) -> None:

@@ -23,8 +23,8 @@ HALVED: Final = ".img"
 def read_labels(case: Case, shape: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """What the masks of a case say: (rows, columns), 0, 1 right lung, 2 left lung.
 
-    A mask of each lung says which is which, and so does a label map that lungseg wrote, or a mask whose values are 1 and 2; in any other the sides are told by
-    `lungseg.datasets.convention.label_sides`.
+    A mask of each lung says which is which, and so does a label map that this package wrote, and any mask whose values are 0, 1 and 2;
+    in others the sides are told by `lungseg.datasets.convention.label_sides`.
 
     Args:
         case: with a mask.

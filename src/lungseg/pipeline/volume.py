@@ -27,7 +27,7 @@ from lungseg.measure import confidence
 from lungseg.pipeline.radiograph import restored
 from lungseg.pipeline.timing import Seconds, timed
 from lungseg.predict import Predictor, processors
-from lungseg.prepare import clip_hounsfield, shrink_labels, to_network
+from lungseg.prepare import blacken_surround, clip_hounsfield, shrink_labels, to_network
 from lungseg.result import VolumeResult
 from lungseg.volume import Volume
 
@@ -98,7 +98,7 @@ class VolumeSegmenter:
     def _look(self, volume: Volume, slices: NDArray[Any], planes: Planes, number: int) -> tuple[float, float]:
         """Enters the probabilities of one slice into `planes`; returns the seconds of preparing, and of the network."""
         start = time.perf_counter()
-        pixels = clip_hounsfield(slices[number]) if volume.hounsfield else slices[number]
+        pixels = clip_hounsfield(slices[number]) if volume.hounsfield else blacken_surround(slices[number])
         batch = to_network(pixels, self.card.input_size, self.card.clip)[np.newaxis]
         prepared = time.perf_counter()
         lungs = self._predictor(batch)[0, 1:]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from lungseg.read.detect import detect, is_picture, looks_like_ct
 from lungseg.read.opening import read, read_label_map, read_mask
 from lungseg.read.paths import Found, find, may_be_image
+from lungseg.read.series import holds_series
 from lungseg.read.volume import read_label_volume, read_volume, slice_of
 
 __all__ = [
     "Found",
     "detect",
     "find",
+    "holds_series",
     "is_picture",
     "looks_like_ct",
     "may_be_image",

@@ -180,7 +180,9 @@ def refuse_kind(kind: str, name: str) -> None:
     if kind == "text":
         raise UnsupportedError("the file is text, not an image", where=name, cure=f"give a {_FORMATS} file")
     if kind in VOLUMES:
-        raise UnsupportedError(f"a {kind} file holds a volume, and no radiograph", where=name, cure="take it for CT (--as ct)")
+        raise UnsupportedError(f"a {kind} file may hold a volume, but no radiograph", where=name, cure="take it for CT (--as ct)")
+    if kind == "gzip":
+        raise UnsupportedError("what the gzip file holds is no image", where=name, cure="unpack it; take a NIfTI volume for CT (--as ct)")
     raise UnsupportedError(f"{kind} files are not read", where=name, cure=f"convert it to {_FORMATS}")
 
 
