@@ -278,7 +278,7 @@ def test_ctrl_c_keeps_what_was_done_and_the_same_command_goes_on(model: Path, tm
     films, out = tmp_path / "films", tmp_path / "out"
     films.mkdir()
     content = cv2.imencode(".png", dark_ellipses((800, 800)))[1].tobytes()
-    for number in range(150):
+    for number in range(300):
         (films / f"{number:03d}.png").write_bytes(content)
     process = start("segment", films, "-o", out, "--model", model, "--workers", 2, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while not (out / "results.jsonl").exists() or not (out / "results.jsonl").read_bytes():
@@ -289,10 +289,10 @@ def test_ctrl_c_keeps_what_was_done_and_the_same_command_goes_on(model: Path, tm
     assert process.returncode == 130
     assert stderr.decode().endswith(f"Stopped. What was done is recorded in {out}; the same command goes on from there.\n")
     done = [row["name"] for row in table(out)]
-    assert 1 <= len(done) < 150
+    assert 1 <= len(done) < 300
     assert done == [f"{number:03d}" for number in range(len(done))]
     assert pictures(out) == sorted(f"{name}_{output}.png" for name in done for output in ("mask", "overlay"))
-    assert f"{150 - len(done)} of 150 segmented, {len(done)} skipped" in lungseg("segment", films, "-o", out, "--model", model).stdout
+    assert f"{300 - len(done)} of 300 segmented, {len(done)} skipped" in lungseg("segment", films, "-o", out, "--model", model).stdout
 
 
 def test_a_terminal_gets_a_bar_and_the_failures(films: Path, model: Path, tmp_path: Path) -> None:

@@ -201,4 +201,4 @@ def test_demo_shows_a_ct_too(tmp_path: Path) -> None:
         *("phantom.png", "phantom_ct.nii.gz", "phantom_ct_mask.nii.gz", "phantom_ct_overlay.png", "phantom_mask.png", "phantom_overlay.png")
     ]
     assert ran.stdout.count("Dice against the truth") == 6
-    assert "\nCT\n  right lung volume" in ran.stdout
+    assert "\nCT\n  right lung Dice" in ran.stdout
