@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +241,8 @@ def test_demo_finds_the_lungs_it_drew(tmp_path: Path) -> None:
 def start(*arguments: object, **streams: int) -> subprocess.Popen[bytes]:
     """A process that hears Ctrl-C, also where the tests themselves run in a shell's background and ignore it."""
     command = [sys.executable, "-m", "lungseg", *map(str, arguments)]
-    return subprocess.Popen(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **streams)
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, preexec_fn=heard, **streams)  # noqa: PLW1509 (the tests start no threads)
 
 
 def test_a_process_of_its_own_and_its_exit_status(films: Path, model: Path, tmp_path: Path) -> None:
