@@ -14,10 +14,8 @@ import cv2
 import pytest
 from typer.testing import CliRunner
 
-from lungseg import cli_evaluate
 from lungseg.cli import app
 from lungseg.datasets import recognise, write_manifest
-from lungseg.train.settings import Settings
 from phantom_films import write_films
 from tiny_model import dark_ellipses, write_tiny_model
 
@@ -212,13 +210,6 @@ def test_wrong_use_is_said_in_a_sentence(model, split, tmp_path, arguments, word
 
 def test_help_shows_an_example() -> None:
     assert "Example: lungseg evaluate cxr mine.onnx runs/mine/cases.csv -o report" in " ".join(lungseg("evaluate", "--help").output.split())
-
-
-def test_settings_come_from_a_recipe_or_a_file_or_are_the_default(tmp_path) -> None:
-    assert cli_evaluate._settings(None, None) == Settings()
-    (tmp_path / "s.toml").write_text("epochs = 3\n")
-    assert cli_evaluate._settings(None, tmp_path / "s.toml") == Settings(epochs=3)
-    assert cli_evaluate._settings("cxr", None) != Settings()
 
 
 def test_it_needs_no_torch(films, tmp_path) -> None:

@@ -221,12 +221,10 @@ def _draw(sheet: Path | None, cases: Sequence[Case], findings: Sequence[Finding]
     listed = {(case.source, case.case) for case in cases}
     found = [finding for finding in findings if (finding.source, finding.case) in listed]
     if sheet and found:
-        import cv2
-
         from lungseg.datasets.checks import suspicious_sheet
-        from lungseg.write import write_file
+        from lungseg.write import picture_png, write_file
 
-        write_file(sheet, cv2.imencode(".png", suspicious_sheet(cases, found)[..., ::-1])[1].tobytes())
+        write_file(sheet, picture_png(suspicious_sheet(cases, found)))
         typer.echo(f"Picture: {sheet}")
 
 

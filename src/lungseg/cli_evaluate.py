@@ -57,7 +57,9 @@ def evaluate(
     at_once = jobs or processors()
     millimetres = None if spacing is None else (_positive(spacing), spacing)
     if matrix:
-        named = _named(models) if models else _train_each(known, output / "runs", _settings(recipe, settings))
+        from lungseg.train.settings import choose_settings
+
+        named = _named(models) if models else _train_each(known, output / "runs", choose_settings(recipe, settings))
         report = package.cross(named, known, output, runs=_runs(named), jobs=at_once)
     elif boxes:
         marked = _of_split(known, split or "all", place)
@@ -151,14 +153,6 @@ def _runs(models: dict[str, str]) -> dict[str, list[Case]]:
 
     places = {name: find_model(model).with_name("cases.csv") for name, model in models.items()}
     return {name: read_manifest(place) for name, place in places.items() if place.is_file()}
-
-
-def _settings(recipe: str | None, file: Path | None) -> Settings:
-    from lungseg.train.settings import Settings, read_recipe, read_settings
-
-    if recipe and file:
-        raise UsageError("--recipe and --settings both say how to train", cure="give one of them")
-    return read_recipe(recipe) if recipe else read_settings(file) if file else Settings()
 
 
 def _train_each(cases: list[Case], folder: Path, settings: Settings) -> dict[str, str]:

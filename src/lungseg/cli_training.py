@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_origin
 import typer
 
 from lungseg.errors import UsageError
-from lungseg.train.settings import Settings, describe, read_recipe, read_settings
+from lungseg.train.settings import Settings, choose_settings, describe, read_settings
 
 FAILED = 1
 """Exit status where some cases could not be used."""
@@ -106,9 +106,7 @@ def _settings(output: Path, recipe: str | None, file: Path | None, given: dict[s
         if not (output / "settings.toml").is_file():
             raise UsageError("there is no run to resume", where=output, cure="give the folder of a run that was stopped")
         return read_settings(output / "settings.toml")
-    if recipe and file:
-        raise UsageError("--recipe and --settings both say how to train", cure="give one of them")
-    return replace(read_recipe(recipe) if recipe else read_settings(file) if file else Settings(), **given)
+    return replace(choose_settings(recipe, file), **given)
 
 
 def export(

@@ -14,7 +14,7 @@ from typing import Literal, get_args, get_origin
 import pytest
 
 from lungseg.errors import UsageError
-from lungseg.train.settings import GROUPS, RANGES, RECIPES, Settings, describe, read_recipe, read_settings, recipes
+from lungseg.train.settings import GROUPS, RANGES, RECIPES, Settings, choose_settings, describe, read_recipe, read_settings, recipes
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "settings.md"
 
@@ -159,6 +159,13 @@ def test_less_loss_and_more_of_all_else_is_better() -> None:
 def test_classes_that_are_not_named_weigh_one() -> None:
     assert Settings().weights() == ()
     assert Settings(class_weights=("left lung=2.5", "background=0.1")).weights() == (0.1, 1, 2.5, 1)
+
+
+def test_settings_come_from_a_recipe_or_a_file_or_are_the_default(tmp_path) -> None:
+    assert choose_settings(None, None) == Settings()
+    (tmp_path / "s.toml").write_text("epochs = 3\n")
+    assert choose_settings(None, tmp_path / "s.toml") == Settings(epochs=3)
+    assert choose_settings("cxr", None) != Settings()
 
 
 def test_there_is_a_recipe_for_each_reference_and_for_the_shipped_model() -> None:

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import cv2
-
 from lungseg.datasets import Case, read_labels
 from lungseg.draw import Picture, contour, fitted, montage, overlay
 from lungseg.evaluate.cases import CaseScore
 from lungseg.pipeline import RadiographSegmenter
-from lungseg.write import write_file
+from lungseg.write import picture_png, write_file
 
 WORST: Final = 20
 TILE: Final = 320
@@ -35,7 +33,7 @@ def worst(segmenter: RadiographSegmenter, cases: Sequence[Case], scores: Sequenc
 def write_sheet(shown: Sequence[Shown], path: Path) -> None:
     """Writes pictures, with their captions, as one PNG of five columns."""
     sheet = montage([picture for _, picture in shown], 5, [caption for caption, _ in shown])
-    write_file(path, cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
+    write_file(path, picture_png(sheet))
 
 
 def _tile(segmenter: RadiographSegmenter, case: Case) -> Picture:

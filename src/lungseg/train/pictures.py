@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.draw import Colour, Picture, fitted, grey, montage, overlay, painted
 from lungseg.result import Result
-from lungseg.write import write_file
+from lungseg.write import picture_png, write_file
 
 TILE: Final = 256
 """Side of a picture on a sheet of cases, in pixels."""
@@ -122,4 +121,4 @@ def write_sheet(rows: Sequence[Sequence[tuple[Picture, str]]], path: Path) -> No
     """
     tiles = [tile for row in rows for tile in row]
     sheet = montage([picture for picture, _ in tiles], len(rows[0]), [caption for _, caption in tiles])
-    write_file(path, cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
+    write_file(path, picture_png(sheet))

@@ -242,6 +242,17 @@ def read_recipe(name: str) -> Settings:
     return read_settings(RECIPES / f"{name}.toml")
 
 
+def choose_settings(recipe: str | None, file: Path | None) -> Settings:
+    """The settings of a recipe or of a file; the defaults where neither is given.
+
+    Raises:
+        UsageError: both are given, or the one that is cannot be used.
+    """
+    if recipe and file:
+        raise UsageError("--recipe and --settings both say how to train", cure="give one of them")
+    return read_recipe(recipe) if recipe else read_settings(file) if file else Settings()
+
+
 def _nearest(name: str, known: tuple[str, ...] | list[str]) -> str | None:
     near = get_close_matches(name, known, 1)
     return f"did you mean {near[0]!r}" if near else None

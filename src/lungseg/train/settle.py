@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets.convention import ANYTHING, BACKGROUND, LEFT, MEDIASTINUM, RIGHT
+from lungseg.pipeline.radiograph import MIRRORED_CHANNELS
 from lungseg.predict import Predictor
 from lungseg.prepare import restore, to_network, turn
 
@@ -91,6 +92,6 @@ def _probabilities(teacher: Predictor, pixels: Array) -> Array:
     turned = [turn(picture, degrees, size, float(picture.min())) for degrees in TURNS]
     batch = np.stack([*turned, *(each[:, ::-1] for each in turned)])[:, np.newaxis]
     straight, mirrored = np.split(teacher(batch), 2)
-    found = straight + mirrored[:, (0, 2, 1), :, ::-1]
+    found = straight + mirrored[:, MIRRORED_CHANNELS, :, ::-1]
     back = [[turn(plane, -degrees, size, 0.0) for plane in planes] for planes, degrees in zip(found, TURNS, strict=True)]
     return np.sum(back, axis=0) / len(batch)

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +16,7 @@ from lungseg.labels import LABELS
 from lungseg.prepare import window
 from lungseg.train.augment import NONE, Draw, draw
 from lungseg.train.data import CaseArrays
-from lungseg.write import write_file
+from lungseg.write import picture_png, write_file
 
 EPOCHS: Final = 5
 """Augmented samples in a row: those of the first so many epochs."""
@@ -84,7 +83,7 @@ def write_augmented(data: CaseArrays, count: int, picture: Path) -> None:
         OutputError: one of them cannot be written.
         UsageError: as `augmented_sheet`.
     """
-    write_file(picture, cv2.imencode(".png", augmented_sheet(data, count)[..., ::-1])[1].tobytes())
+    write_file(picture, picture_png(augmented_sheet(data, count)))
     write_file(picture.with_suffix(".jsonl"), "".join(f"{line}\n" for line in augmented_lines(data, count)).encode())
 
 

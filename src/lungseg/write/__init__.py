@@ -5,7 +5,7 @@ from __future__ import annotations
 from lungseg.write.atomic import is_there, make_folder, write_file
 from lungseg.write.ledger import LEDGER, SUMMARY, Ledger, read_records
 from lungseg.write.outputs import ENDINGS, OUTPUTS, Output, check_outputs, save, stem
-from lungseg.write.png import image_png
+from lungseg.write.png import image_png, picture_png
 from lungseg.write.record import FAILED, failure, record, versions, volume_record
 from lungseg.write.volume import save_volume, volume_nifti
 
@@ -22,6 +22,7 @@ __all__ = [
     "image_png",
     "is_there",
     "make_folder",
+    "picture_png",
     "read_records",
     "record",
     "save",
