@@ -16,6 +16,7 @@ from lungseg.train.augment import NONE, Draw, Strength, apply, draw, swap_sides
 NEUTRAL = Draw(
     mirror=False,
     flip=False,
+    half_turn=False,
     matrix=np.array([[1, 0, 0], [0, 1, 0]], np.float32),
     bend=np.zeros((2, 4, 4), np.float32),
     fill=0.0,
@@ -264,19 +265,51 @@ def test_padding_sets_the_picture_in_a_frame() -> None:
     assert np.mean([(drawn.matrix != np.eye(2, 3)).any() for drawn in only(padding=0.25)]) == pytest.approx(0.25, abs=0.06)
 
 
-@pytest.mark.parametrize("name", ["mirror", "flip"])
-def test_chances_of_mirror_and_flip(name) -> None:
-    other = {"mirror": "flip", "flip": "mirror"}[name]
+@pytest.mark.parametrize("name", ["mirror", "flip", "half_turn"])
+def test_chances_of_mirror_flip_and_half_turn(name) -> None:
+    others = {"mirror", "flip", "half_turn"} - {name}
     for chance in (0.0, 0.3, 1.0):
         drawn = only(**{name: chance})
         assert np.mean([getattr(d, name) for d in drawn]) == pytest.approx(chance, abs=0.07 if chance == 0.3 else 0)
-        assert not any(getattr(d, other) for d in drawn)
+        assert not any(getattr(d, other) for d in drawn for other in others)
 
 
 def test_a_flip_turns_the_picture_upside_down_and_keeps_the_sides(picture, allowed) -> None:
     grey, sets = apply(picture, allowed, replace(NEUTRAL, flip=True), SIZE)
     np.testing.assert_allclose(grey, picture[::-1] / 255, atol=1e-6)
     np.testing.assert_array_equal(sets, allowed[::-1])
+
+
+def test_half_a_turn_takes_the_labels_along(picture, allowed) -> None:
+    grey, sets = apply(picture, allowed, replace(NEUTRAL, half_turn=True), SIZE)
+    np.testing.assert_allclose(grey, picture[::-1, ::-1] / 255, atol=1e-6)
+    np.testing.assert_array_equal(sets, allowed[::-1, ::-1])
+
+
+def test_how_often_and_how_far_greys_are_windowed_bent_and_inverted_can_be_set() -> None:
+    drawn = only(greys=1, gamma=0.1, window=0.5, cut=0.4, negative=0.3)
+    logs = [np.log(d.gamma) for d in drawn if d.gamma != 1]
+    assert np.std(logs) == pytest.approx(0.1, abs=0.02)
+    cuts = [share for d in drawn for share in d.window if share]
+    assert len(cuts) / 2 / len(drawn) == pytest.approx(0.5, abs=0.07)
+    assert 0.35 < max(cuts) < 0.4
+    assert np.mean([d.negative for d in drawn]) == pytest.approx(0.3, abs=0.07)
+    still = only(greys=1)
+    assert {d.gamma for d in still} == {1.0}
+    assert not any(d.negative or any(d.window) for d in still)
+
+
+@pytest.mark.parametrize(
+    ("strength", "words"),
+    [
+        ({"cut": 0.46}, "cut is a share, 0 to 0.45, not 0.46"),
+        ({"window": 1.1}, "window is a chance, 0 to 1, not 1.1"),
+        ({"gamma": -1.0}, "gamma is a number from 0 on, not -1.0"),
+    ],
+)
+def test_strengths_out_of_range_are_refused(strength, words) -> None:
+    with pytest.raises(UsageError, match=words):
+        Strength(**strength)
 
 
 def test_greys_and_things_that_obscure_have_chances_of_their_own() -> None:

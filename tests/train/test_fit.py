@@ -432,6 +432,18 @@ def test_weights_of_another_network_are_refused(run, cases, tmp_path) -> None:
         fit(cases, tmp_path / "run", replace(SETTINGS, width=2, start_from=str(run / "best.ckpt")), progress=False)
 
 
+def test_statistics_are_measured_on_samples_from_the_whole_list(cases, tmp_path, monkeypatch) -> None:
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr("lungseg.train.fit.MEASURED", 3)
+    monkeypatch.setattr("lungseg.train.fit.begin_with", lambda source, net, pictures: seen.extend(pictures))
+    settings = replace(SETTINGS, epochs=1, start_from="given")
+    fit(cases, tmp_path, settings, progress=False)
+    data = arrays(both_sides(assign(cases, settings), settings)[0], settings)
+    assert len(seen) == 3 < len(data)
+    assert torch.equal(seen[0], data[0][0])
+    assert torch.equal(seen[-1], data[len(data) - 1][0])
+
+
 def test_cases_of_a_repeated_source_come_several_times(run, cases, tmp_path) -> None:
     fit(cases, tmp_path, replace(SETTINGS, epochs=1, repeat=("south=3",)), progress=False)
     once = torch.load(run / "last.ckpt", weights_only=True)["global_step"] / SETTINGS.epochs

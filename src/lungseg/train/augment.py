@@ -20,6 +20,10 @@ Float = Array
 """float32, but OpenCV's types do not tell."""
 
 
+CHANCES = ("mirror", "flip", "half_turn", "padding", "greys", "window", "negative", "obscure", "plain")
+LARGEST_CUT = 0.45
+
+
 @dataclass(frozen=True, slots=True)
 class Strength:
     """How much is changed: what `draw` draws from. The defaults made the shipped models; 0 is none of it.
@@ -31,8 +35,13 @@ class Strength:
         zoom: standard deviation of the logarithm of the zoom, 0.12 for about 12 %.
         mirror: chance of left and right exchanged; the labels of the lungs change places too.
         flip: chance of above and below exchanged, as in CT slices that were stored upside down; labels stay with their side.
+        half_turn: chance of half a turn, labels and all, as axial slices of prone patients are often stored.
         padding: chance of a broad frame around the picture.
         greys: chance that gamma, contrast, brightness, shade, noise, blur and the like are changed.
+        gamma: standard deviation of the logarithm of gamma, which 7 samples in 10 get.
+        window: chance that the darkest and the brightest greys are cut off, as in CT that is shown in a window.
+        cut: largest share of the greys that is cut off at either end.
+        negative: chance of black and white exchanged.
         obscure: chance that opacities, tubes, letters and the like may be painted in.
         plain: chance that a sample is moved little and shows what was taken.
         warp: of stretch, shear and bend, as a multiple of what is usual.
@@ -47,17 +56,23 @@ class Strength:
     zoom: float = 0.12
     mirror: float = 0.5
     flip: float = 0.0
+    half_turn: float = 0.0
     padding: float = 0.125
     greys: float = 1.0
+    gamma: float = 0.3
+    window: float = 0.25
+    cut: float = 0.15
+    negative: float = 0.15
     obscure: float = 1.0
     plain: float = 0.0
     warp: float = 1.0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            highest = 1.0 if name in ("mirror", "flip", "padding", "greys", "obscure", "plain") else math.inf
+            highest = 1.0 if name in CHANCES else LARGEST_CUT if name == "cut" else math.inf
             if not (0 <= value <= highest and math.isfinite(value)):
-                raise UsageError(f"{name} is {'a chance, 0 to 1' if highest == 1 else 'a number from 0 on'}, not {value}")
+                what = "a number from 0 on" if highest == math.inf else f"{'a chance' if name in CHANCES else 'a share'}, 0 to {highest:g}"
+                raise UsageError(f"{name} is {what}, not {value}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,7 @@ class Draw:
     Attributes:
         mirror: left and right exchanged, labels too.
         flip: above and below exchanged.
+        half_turn: turned by 180 degrees.
         matrix: (2, 3), from output to input pixel coordinates, both as shares of the side, centred.
         bend: (2, 4, 4), shifts of a coarse grid, as shares of the side.
         fill: grey of the padding, 0 to 1.
@@ -84,6 +100,7 @@ class Draw:
 
     mirror: bool
     flip: bool
+    half_turn: bool
     matrix: Float
     bend: Float
     fill: float
@@ -132,11 +149,12 @@ def draw(rng: np.random.Generator, strength: Strength = USUAL) -> Draw:
     drawn = Draw(
         mirror=happens(strength.mirror),
         flip=False,
+        half_turn=False,
         matrix=_draw_matrix(rng, strength),
         bend=(rng.normal(0, 0.012 * strength.warp, (2, 4, 4)) if happens(0.4) else np.zeros((2, 4, 4))).astype(np.float32),
         fill=float(rng.choice([0.0, 0.0, 0.0, 1.0, 0.5])),
         obscured=obscure.draw(rng),
-        gamma=float(np.exp(rng.normal(0, 0.3))) if happens(0.7) else 1.0,
+        gamma=float(np.exp(rng.normal(0, strength.gamma))) if happens(0.7) else 1.0,
         contrast=float(np.exp(rng.normal(0, 0.2))),
         brightness=float(rng.normal(0, 0.08)),
         shade=rng.normal(0, 0.12, (3, 3)).astype(np.float32) if happens(0.3) else None,
@@ -146,8 +164,8 @@ def draw(rng: np.random.Generator, strength: Strength = USUAL) -> Draw:
         noise=float(rng.exponential(0.03)) if happens(0.4) else 0.0,
         seed=int(rng.integers(2**31)),
         jpeg=int(rng.integers(25, 90)) if happens(0.15) else None,
-        window=(float(rng.uniform(0, 0.15)), float(rng.uniform(0, 0.15))) if happens(0.25) else (0.0, 0.0),
-        negative=happens(0.15),
+        window=(float(rng.uniform(0, strength.cut)), float(rng.uniform(0, strength.cut))) if happens(strength.window) else (0.0, 0.0),
+        negative=happens(strength.negative),
     )
     # What is drawn last changes nothing of what was drawn before, whatever its chance.
     if happens(strength.plain):
@@ -156,7 +174,7 @@ def draw(rng: np.random.Generator, strength: Strength = USUAL) -> Draw:
         drawn = replace(drawn, obscured=())
     if not happens(strength.greys):
         drawn = replace(_as_taken(drawn), fill=0.0, gamma=1.0, contrast=1.0, brightness=0.0)
-    return replace(drawn, flip=happens(strength.flip))
+    return replace(drawn, flip=happens(strength.flip), half_turn=happens(strength.half_turn))
 
 
 def _tame(drawn: Draw) -> Draw:
@@ -205,6 +223,8 @@ def apply(picture: NDArray[np.uint8], allowed: NDArray[np.uint8], drawn: Draw, s
         grey, sets = grey[:, ::-1].copy(), swap_sides(sets[:, ::-1])
     if drawn.flip:
         grey, sets = grey[::-1].copy(), sets[::-1].copy()
+    if drawn.half_turn:
+        grey, sets = grey[::-1, ::-1].copy(), sets[::-1, ::-1].copy()
     rng = np.random.default_rng(drawn.seed)
     for thing in drawn.obscured:
         grey = thing.onto(grey, sets, rng)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -131,7 +132,9 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
         data, judged = arrays(training, settings), arrays(validation, settings, augmented=False)
         module = LungModule(settings, validation)
         if settings.start_from and not resume:
-            begin_with(settings.start_from, module.net, (data[i][0] for i in range(min(MEASURED, len(data)))))
+            # Evenly over the list, whose first cases may all be of one patient.
+            spread = {round(place) for place in np.linspace(0, len(data) - 1, MEASURED)}
+            begin_with(settings.start_from, module.net, (data[i][0] for i in sorted(spread)))
         _begin_folder(folder, settings, cases, resume=resume)
         loaders = _loader(data, settings), _loader(judged, settings)
         trainer.callbacks.insert(0, _TellEpoch(data))

@@ -31,8 +31,9 @@ RANGES: Final = {
     **dict.fromkeys(("width", "max_width", "epochs", "patience", "batch", "accumulate", "devices", "nodes"), (1, math.inf)),
     **dict.fromkeys(("learning_rate", "weight_decay", "clip_gradient", "seed", "workers", "freeze", "dilate", "plateau"), (0, math.inf)),
     **dict.fromkeys(("focal_gamma", "tversky_alpha", "tversky_beta", "boundary_weight"), (0, math.inf)),
-    **dict.fromkeys(("rotation", "shift_x", "shift_y", "zoom", "warp"), (0, math.inf)),
-    **dict.fromkeys(("dice_weight", "mirror", "flip", "padding", "greys", "obscure", "plain"), (0, 1)),
+    **dict.fromkeys(("rotation", "shift_x", "shift_y", "zoom", "warp", "gamma"), (0, math.inf)),
+    **dict.fromkeys(("dice_weight", "mirror", "flip", "half_turn", "padding", "greys", "window", "negative", "obscure", "plain"), (0, 1)),
+    "cut": (0, 0.45),
     **dict.fromkeys(("clip_low", "clip_high"), (0, 100)),
 }
 """Lowest and highest value of settings that are numbers."""
@@ -75,8 +76,13 @@ class Settings:
     warp: Annotated[float, "stretch, shear and bend, as a multiple of what is usual"] = 1.0
     mirror: Annotated[float, "chance that right and left are exchanged, in the labels too"] = 0.5
     flip: Annotated[float, "chance that a sample is turned upside down"] = 0.0
+    half_turn: Annotated[float, "chance that a sample is turned by 180 degrees, labels and all, as CT of prone patients is stored"] = 0.0
     padding: Annotated[float, "chance that a sample is set in a broad frame"] = 0.125
     greys: Annotated[float, "chance that contrast, sharpness, noise and the like are changed"] = 1.0
+    gamma: Annotated[float, "standard deviation of the logarithm of gamma"] = 0.3
+    window: Annotated[float, "chance that the darkest and the brightest greys are cut off, as CT is shown in a window"] = 0.25
+    cut: Annotated[float, "largest share of the greys that is cut off at either end"] = 0.15
+    negative: Annotated[float, "chance that black and white are exchanged"] = 0.15
     obscure: Annotated[float, "chance that opacities, tubes, letters and the like may be drawn in"] = 1.0
     plain: Annotated[float, "share of the samples that are changed only a little"] = 0.0
 
