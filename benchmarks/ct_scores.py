@@ -1,138 +1,116 @@
-"""How well the embedded `ct` model finds lungs, by `lungseg.segment` as users run it, as Markdown tables.
+"""How well a CT model finds lungs: `lungseg evaluate` on every CT set that has masks, as Markdown tables.
 
-    python benchmarks/ct_scores.py FOLDER                    # all slices of finding_lungs
-    python benchmarks/ct_scores.py FOLDER --cases cases.csv  # of those only the validation cases of a manifest
+    python benchmarks/ct_scores.py FOLDER
+    python benchmarks/ct_scores.py FOLDER -o OUT --model mine.onnx
 
 FOLDER holds these, and what is missing is left out:
 
-- lctsc/caseN_ct.nii.gz and caseN_lung.nii.gz: volumes of the 2017 AAPM Lung CT Segmentation Challenge. All but case3 trained the model.
-- small_volumes/ct-64.nrrd and lm-64.nrrd, and the same turned: a volume of the Chest Imaging Platform with the lungs in thirds.
+- lctsc/caseN_ct.nii.gz and caseN_lung.nii.gz: volumes of the 2017 AAPM Lung CT Segmentation Challenge.
+- small_volumes/ct-64.nrrd and lm-64.nrrd, and the same turned: a volume of the Chest Imaging Platform with the lungs in thirds, which
+  become right and left lung here.
 - finding_lungs/2d_images/*.tif and 2d_masks: slices of "Finding and Measuring Lungs in CT Data". The masks of `WRONG` are left out.
 - covid19/ct/*.png and lungs: slices of one volume of the COVID-19 CT set, on which nothing was trained.
 
-A truth is taken as it is, holes included. Dice of a volume counts its voxels at once. HD95 is the larger of the two directed 95th
-percentiles between outlines (voxels with one of six neighbours outside), in millimetres.
+OUT gets what `lungseg evaluate` leaves, the worst as pictures among it. After its tables comes one of covid19 by height.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import nibabel
 import nrrd
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
-import lungseg
-from lungseg.datasets.truth import is_lung
-from lungseg.labels import LEFT_LUNG, LUNGS, RIGHT_LUNG
-from lungseg.read import read_mask
-from lungseg.result import VolumeResult
-from lungseg.scores import SurfaceDistances, dice
+from lungseg.datasets import Case, survey
+from lungseg.evaluate import evaluate
+from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
 
-HELD_OUT = "case3"
-"""The volume of LCTSC that was not trained on; it is among the validation cases, by which training chooses what it keeps."""
+# fmt: off
+KEPT_BACK = {
+    "lctsc": ("case3",),
+    "finding_lungs": (
+        "ID_0000_Z_0142", "ID_0006_Z_0206", "ID_0013_Z_0047", "ID_0016_Z_0208", "ID_0047_Z_0272", "ID_0072_Z_0119", "ID_0075_Z_0061",
+        "ID_0091_Z_0063", "ID_0096_Z_0216", "ID_0099_Z_0069", "ID_0101_Z_0196", "ID_0102_Z_0238", "ID_0106_Z_0130", "ID_0123_Z_0073",
+        "ID_0128_Z_0130", "ID_0138_Z_0063", "ID_0142_Z_0145", "ID_0150_Z_0090", "ID_0154_Z_0070", "ID_0182_Z_0060", "ID_0192_Z_0064",
+        "ID_0205_Z_0066", "ID_0206_Z_0062", "ID_0220_Z_0066", "ID_0221_Z_0081", "ID_0236_Z_0122", "ID_0239_Z_0365", "ID_0262_Z_0064",
+    ),
+}
+# fmt: on
+"""What the embedded model was not trained on. They were its validation cases, at which one looks while a model is made."""
 
 WRONG = ("ID_0254", "ID_0052", "ID_0079")
 """Patients of finding_lungs whose masks are wrong; that of the first labels the outside as lung."""
 
-THIRDS = {9: LEFT_LUNG, 10: LEFT_LUNG, 11: LEFT_LUNG, 12: RIGHT_LUNG, 13: RIGHT_LUNG, 14: RIGHT_LUNG}
+THIRDS = {RIGHT_LUNG: (12, 13, 14), LEFT_LUNG: (9, 10, 11)}
 """Chest regions of the Chest Imaging Platform (cipChestConventions.h), in the lower byte of a label: upper, middle and lower third of
 each lung. The upper byte is what kind of tissue it is; airways and vessels outside of all regions have 0 in the lower."""
 
-Mask = NDArray[Any]
+BAND = 10
+"""Slices of covid19 that a line of its table is about."""
 
 
 def main() -> None:
     """Reads the flags and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--cases", type=Path, help="manifest whose validation cases of the source finding_lungs are scored")
+    parser.add_argument("-o", "--output", type=Path, default=Path("ct-scores"), help="folder of the report [ct-scores]")
+    parser.add_argument("--model", default="ct")
     flags = parser.parse_args()
-    volumes(flags.folder)
-    slices(flags.folder, flags.cases)
+    flags.output.mkdir(parents=True, exist_ok=True)
+    print(evaluate([flags.model], list(gathered(flags.folder, flags.output)), flags.output).text)
+    by_height(flags.output / "scores.csv")
 
 
-def volumes(folder: Path) -> None:
-    """Prints a line for each volume."""
-    print("| volume | Dice | HD95, mm | Dice, right lung | Dice, left lung | verdict |\n|---|---|---|---|---|---|")
-    for path in sorted((folder / "lctsc").glob("*_ct.nii.gz")):
-        name = path.name.removesuffix("_ct.nii.gz")
-        truth = np.asanyarray(nibabel.Nifti1Image.from_filename(path.with_name(f"{name}_lung.nii.gz")).dataobj).T
-        print_volume(f"**lctsc {name}, not in training**" if name == HELD_OUT else f"lctsc {name}, in training", path, truth, sides=False)
-    for path in sorted((folder / "small_volumes").glob("ct-*.nrrd")):
-        regions = nrrd.read(str(path.with_name(path.name.replace("ct-", "lm-"))))[0].T & 255
-        truth = np.zeros(regions.shape, np.uint8)
-        for region, lung in THIRDS.items():
-            truth[regions == region] = lung.number
-        print_volume(f"small_volumes {path.stem}", path, truth, sides=True)
+def gathered(folder: Path, output: Path) -> Iterator[Case]:
+    """The cases of the folder, their source told apart by whether they trained the embedded model; labels of thirds are written to
+    `output` as labels of lungs.
+    """
+    for data_set in survey(folder):
+        for case in data_set.cases:
+            if case.source == "small_volumes" and case.case.startswith("ct-"):
+                yield replace(case, mask=lungs_of_thirds(case, output))
+            elif case.source in KEPT_BACK and not case.case.startswith(WRONG):
+                seen = "kept back" if case.case in KEPT_BACK[case.source] else "trained on"
+                yield replace(case, source=f"{case.source}, {seen}")
+            elif case.source == "covid19":
+                yield case
 
 
-def print_volume(name: str, path: Path, truth: Mask, *, sides: bool) -> None:
-    """One line; `sides` says whether the truth, (slices, rows, columns), tells the lungs apart."""
-    found = lungseg.segment(path)
-    assert isinstance(found, VolumeResult)
-    spacing = found.volume.grid.spacing
-    assert spacing is not None
-    each = [f"{dice(truth == lung.number, found.mask == lung.number):.4f}" if sides else "" for lung in LUNGS]
-    both = truth > 0, found.mask > 0
-    whole = f"{dice(*both):.4f} | {hd95(*both, spacing):.2f}"
-    print(f"| {name} | {whole} | {' | '.join(each)} | {found.verdict.status} |", flush=True)
+def lungs_of_thirds(case: Case, output: Path) -> Path:
+    """Writes the labels of a case as right and left lung, and returns the file."""
+    regions, header = nrrd.read(str(case.mask))
+    lungs = np.zeros(regions.shape, np.uint8)
+    for lung, thirds in THIRDS.items():
+        lungs[np.isin(regions & 255, thirds)] = lung.number
+    path = output / f"{case.case}_lungs.nrrd"
+    nrrd.write(str(path), lungs, {name: entry for name, entry in header.items() if name not in ("type", "endian", "encoding")})
+    return path
 
 
-def hd95(truth: Mask, found: Mask, spacing: tuple[float, float, float]) -> float:
-    """Millimetres between the outlines of two masks (slices, rows, columns) of which neither is empty."""
-    box = ndimage.find_objects((truth | found).astype(np.uint8))[0]
-    outlines = [mask[box] & ~ndimage.binary_erosion(mask[box]) for mask in (truth, found)]
-    to_truth, to_found = (ndimage.distance_transform_edt(~outline, sampling=spacing) for outline in outlines)
-    return SurfaceDistances(to_found[outlines[0]], to_truth[outlines[1]]).hd95
-
-
-def slices(folder: Path, cases: Path | None) -> None:
-    """Prints a line for each set of slices."""
-    sets = {}
-    pictures = sorted((folder / "finding_lungs" / "2d_images").glob("*.tif"))
-    right = [path for path in pictures if path.stem[:7] not in WRONG]
-    if cases:
-        with cases.open(newline="") as file:
-            chosen = {row["case"] for row in csv.DictReader(file) if (row["source"], row["split"]) == ("finding_lungs", "validation")}
-        right = [path for path in right if path.stem in chosen]
-    sets[f"finding_lungs, {'validation' if cases else 'training and validation'}"] = [
-        (p, p.parents[1] / "2d_masks" / p.name) for p in right
-    ]
-    sets["covid19, not in training"] = [(p, p.parents[1] / "lungs" / p.name) for p in sorted((folder / "covid19" / "ct").glob("*.png"))]
-    print("\n| slices | with lung | Dice, mean | median | min | nothing found | without lung | lung claimed | not taken for CT |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for name, pairs in sets.items():
-        if pairs:
-            print_slices(name, pairs)
-    print(f"\nLeft out of finding_lungs, because their masks are wrong: {', '.join(WRONG)}. Dice is of the slices with lung in the truth.")
-    print('"Not taken for CT" are those that `lungseg segment` would take for radiographs; here they are scored as CT (`--kind ct`).')
-
-
-def print_slices(name: str, pairs: list[tuple[Path, Path]]) -> None:
-    """One line for pairs of slice and mask."""
-    scores: dict[str, float] = {}
-    empty = claimed = missed = others = 0
-    for path, mask in pairs:
-        found = lungseg.segment(path)
-        if not isinstance(found, VolumeResult):
-            others += 1
-            found = lungseg.segment(path, kind="ct")
-        truth, lungs = is_lung(read_mask(mask)), found.mask.reshape(found.mask.shape[-2:]) > 0
-        if truth.any():
-            scores[path.stem] = dice(truth, lungs)
-            missed += not lungs.any()
-        else:
-            empty += 1
-            claimed += bool(lungs.any())
-    worst = min(scores, key=scores.__getitem__)
-    figures = f"{np.mean(list(scores.values())):.4f} | {np.median(list(scores.values())):.4f} | {scores[worst]:.4f} ({worst})"
-    print(f"| {name} | {len(scores)} | {figures} | {missed} | {empty} | {claimed} | {others} |", flush=True)
+def by_height(scores: Path) -> None:
+    """Prints a line for each `BAND` slices of covid19, from the feet to the head, and the percentiles of all."""
+    with scores.open(newline="") as file:
+        rows = sorted((row for row in csv.DictReader(file) if row["source"] == "covid19"), key=lambda row: row["case"])
+    if not rows:
+        return
+    print(
+        "\n| covid19, from the feet | slices | Dice | lowest | IoU | too much, share of lung | too little |\n|---|---|---|---|---|---|---|"
+    )
+    for first in range(0, len(rows), BAND):
+        band = rows[first : first + BAND]
+        dice, iou, precision, recall = (np.array([float(row[name]) for row in band]) for name in ("dice", "iou", "precision", "recall"))
+        surplus = (recall / precision * (1 - precision)).mean()
+        figures = f"{dice.mean():.4f} | {dice.min():.4f} | {iou.mean():.4f} | {surplus:.3f} | {(1 - recall).mean():.3f}"
+        print(f"| {band[0]['case']} to {band[-1]['case']} | {len(band)} | {figures} |")
+    for name in ("dice", "iou"):
+        values = np.array([float(row[name]) for row in rows])
+        shares = ", ".join(f"{p} %: {np.percentile(values, p):.4f}" for p in (5, 25, 50, 75, 95))
+        low = ", ".join(f"under {limit}: {(values < limit).sum()}" for limit in (0.9, 0.95))
+        print(f"\n{name} of covid19: mean {values.mean():.4f}; {shares}; {low}")
 
 
 if __name__ == "__main__":

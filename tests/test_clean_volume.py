@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from lungseg import clean_volume as module
-from lungseg.clean_volume import clean_volume, complete_bases, fill_holes, pieces
+from lungseg.clean_volume import clean_volume, complete_bases, fill_holes, pieces, remove_bowel_gas
 from lungseg.phantom_ct import ct_phantom
 
 SPACING = (3.0, 3.0, 3.0)
@@ -228,6 +228,79 @@ def test_what_is_no_base_stays_outside(place, density) -> None:
     before = labels.copy()
     complete_bases(labels, voxels, (3.0, 1.0, 1.0))
     assert_array_equal(labels, before)
+
+
+def test_bases_of_lungs_that_touch_keep_their_sides() -> None:
+    """One piece of light voxels lies below both lungs."""
+    labels, voxels = _thorax()
+    voxels[2:, 15:18, 25:35] = -850
+    labels[5:, 15:18, 25:30], labels[5:, 15:18, 30:35] = 1, 2
+    labels[:5] = 0
+    complete_bases(labels, voxels, (3.0, 1.0, 1.0))
+    assert_array_equal(labels > 0, voxels == -850)
+    assert (labels[:, :, :30] != 2).all()
+    assert (labels[:, :, 30:] != 1).all()
+
+
+def _abdomen() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The truth, and voxels, 40 x 60 x 60 of 3 mm, of two lungs, the left one over a stomach full of gas; and a mask that joins these."""
+    truth = np.zeros((40, 60, 60), np.uint8)
+    truth[8:36, 15:45, 8:26], truth[8:36, 15:45, 34:52] = 1, 2
+    truth[8:16, 20:40, 34:50] = 0
+    voxels = np.where(truth > 0, -850, 40).astype(np.int16)
+    voxels[6:13, 24:36, 36:44] = -990
+    labels = truth.copy()
+    labels[5:16, 23:37, 35:45] = 2
+    return truth, voxels, labels
+
+
+def _without_stomach(labels: np.ndarray, voxels: np.ndarray, spacing: tuple[float, float, float] | None = (3.0, 3.0, 3.0)) -> np.ndarray:
+    left = labels.copy()
+    remove_bowel_gas(left, voxels, spacing)
+    return left
+
+
+def test_gas_below_the_diaphragm_goes_with_its_wall() -> None:
+    truth, voxels, labels = _abdomen()
+    left = _without_stomach(labels, voxels)
+    assert not left[voxels == -990].any()
+    assert_array_equal(left[truth > 0], truth[truth > 0])
+    # What remains of the wrong piece is the tissue further from the gas than one voxel.
+    assert ((left > 0) & (truth == 0)).sum() < 0.4 * ((labels > 0) & (truth == 0)).sum()
+
+
+def test_finer_voxels_show_the_same_gas() -> None:
+    truth, voxels, labels = (np.repeat(np.repeat(np.repeat(array, 3, 0), 2, 1), 2, 2) for array in _abdomen())
+    left = _without_stomach(labels, voxels, (1.0, 1.5, 1.5))
+    assert_array_equal(left[::3, ::2, ::2], _without_stomach(*_abdomen()[:0:-1]))
+    assert_array_equal(left[truth > 0], truth[truth > 0])
+
+
+@pytest.mark.parametrize(
+    "place",
+    [np.s_[9:15, 20:28, 10:18], np.s_[8:13, 15:25, 8:18], np.s_[16:22, 22:38, 36:48], np.s_[17:30, 15:45, 34:52]],
+    ids=["in the lung", "in a corner above the diaphragm", "on the dome", "half a lung"],
+)
+def test_a_bulla_stays(place) -> None:
+    truth, voxels, _ = _abdomen()
+    voxels[voxels == -990] = 40
+    voxels[place] = -990
+    assert_array_equal(_without_stomach(truth, voxels), truth)
+
+
+@pytest.mark.parametrize("spacing", [None, (5.1, 3.0, 3.0)], ids=["unknown spacing", "slices far apart"])
+def test_gas_is_left_alone_where_slices_say_little_of_each_other(spacing) -> None:
+    _, voxels, labels = _abdomen()
+    assert_array_equal(_without_stomach(labels, voxels, spacing), labels)
+
+
+def test_gas_that_goes_on_outside_or_that_nobody_called_lung_is_left_alone() -> None:
+    truth, voxels, labels = _abdomen()
+    assert_array_equal(_without_stomach(truth, voxels), truth)
+    voxels[8:10, 30, 44:] = -990
+    assert_array_equal(_without_stomach(labels, voxels), labels)
+    nothing = np.zeros_like(labels)
+    assert_array_equal(_without_stomach(nothing, voxels), nothing)
 
 
 def test_pieces_are_numbered_by_size():

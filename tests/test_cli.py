@@ -18,7 +18,8 @@ import pytest
 from PIL import Image as Picture
 from typer.testing import CliRunner
 
-from lungseg.cli import app
+from lungseg.batch import Outcome
+from lungseg.cli import _tell, app
 from lungseg.predict import embedded_models
 from tiny_model import dark_ellipses, write_tiny_model
 
@@ -197,6 +198,16 @@ def test_quiet_names_only_what_failed(films: Path, model: Path, tmp_path: Path) 
     ran = lungseg("segment", films, "-o", tmp_path / "out", "--model", model, "--quiet")
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert ran.stderr == f"1/4 failed: {films / 'bad.png'}: the file is empty; copy or export it again.\n"
+
+
+def test_the_sum_counts_what_was_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outcomes = (
+        Outcome(tmp_path / name, "done", verdict, ("a reason",)) for name, verdict in (("a", "ok"), ("b", "refused"), ("c", "review"))
+    )
+    _tell(outcomes, 3, quiet=False, output=tmp_path)
+    said = capsys.readouterr()
+    assert said.out.startswith("3 of 3 segmented, 1 of them to review, 1 refused, in ")
+    assert f"2/3 {tmp_path / 'b'}: refused (a reason)\n" in said.err
 
 
 def test_info_lists_what_there_is() -> None:

@@ -201,6 +201,24 @@ def test_volumes_become_slices_that_training_reads(scans, tmp_path) -> None:
     assert dataset(scans, "-o", path, "--slices", folder, "--overwrite", "--no-check").exit_code == 0
 
 
+def test_volumes_are_listed_checked_and_split_by_patient(scans, tmp_path) -> None:
+    path = tmp_path / "volumes.csv"
+    ran = dataset(scans, "-o", path, "--split", "50/25/25", "--sheet", tmp_path / "sheet.png")
+    assert ran.exit_code == 0
+    assert ran.stdout.startswith(f"{scans}: volumes and label volumes, side by side\n  east: 4 images, 4 with a mask, 4 patients\n")
+    cases = read_manifest(path)
+    assert sorted(case.split for case in cases) == ["test", "train", "train", "validation"]
+    assert cases[1].image == scans / "p1_ct.nii.gz"
+    assert cases[1].mask == scans / "p1_lung.nii.gz"
+    with (tmp_path / "volumes.findings.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if not row["problem"].startswith("leak")]
+    problem = "masks do not fit: the labels have 11 x 64 x 64 voxels in axial order, their image has 12 x 64 x 64"
+    assert rows == [{"source": "east", "case": "p3", "problem": problem}]
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] == 320 + 2 * 4
+    ran = dataset(scans, "-o", path, "--overwrite", "--drop-findings")
+    assert [case.case for case in read_manifest(path)] == ["p0", "p1", "p2"]
+
+
 def test_where_nothing_can_be_cut_it_is_said(scans, tmp_path) -> None:
     for name in ("p3_ct.nii.gz", "p3_lung.nii.gz"):
         (tmp_path / "west").mkdir(exist_ok=True)

@@ -190,7 +190,7 @@ def test_a_volume_without_lungs_is_done_and_flagged(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(predict.Predictor, "__call__", lambda self, batch: np.repeat(nothing, len(batch), axis=0))
     ran = lungseg("segment", tmp_path / "scan.nii.gz", "-o", tmp_path / "out")
     assert ran.exit_code == 0
-    assert "review (no lungs were found" in ran.stderr
+    assert "refused (no lungs were found" in ran.stderr
     assert not np.asanyarray(nibabel.load(tmp_path / "out" / "scan_mask.nii.gz").dataobj).any()
 
 

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from lungseg.draw import CAPTION, GAP, contour, display, fitted, grey, montage, outline_width, overlay, painted
+from lungseg.draw import CAPTION, GAP, REFUSED, contour, display, fitted, grey, montage, outline_width, overlay, painted, stamped
 from lungseg.errors import UsageError
+from lungseg.findings import Verdict
 from lungseg.geometry import Geometry
 from lungseg.image import Image
 from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
@@ -187,3 +188,26 @@ def test_a_montage_of_nothing_is_refused():
         montage([tile], 0)
     with pytest.raises(UsageError, match="of 2 tiles needs as many captions, not 1"):
         montage([tile, tile], 2, ["one"])
+
+
+def test_a_refused_picture_says_so_in_its_edge_and_keeps_its_size():
+    picture = np.full((200, 300, 3), 90, np.uint8)
+    marked = stamped(picture, Verdict("refused", ("this is a hand",)))
+    assert marked.shape == picture.shape
+    assert picture.max() == 90
+    assert [tuple(marked[row, column]) for row, column in ((199, 150), (100, 0), (100, 299), (3, 295))] == [REFUSED] * 4
+    assert marked[4:16].max() == 255  # white letters
+    np.testing.assert_array_equal(marked[30:190, 10:290], picture[30:190, 10:290])
+
+
+@pytest.mark.parametrize("verdict", [Verdict("ok"), Verdict("review", ("a reason",))])
+def test_other_pictures_are_not_marked(verdict):
+    picture = np.full((40, 40, 3), 90, np.uint8)
+    assert stamped(picture, verdict) is picture
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (40, 900), (900, 40)])
+def test_pictures_of_any_shape_can_be_marked(shape):
+    marked = stamped(np.zeros((*shape, 3), np.uint8), Verdict("refused", ("a very long reason " * 9,)))
+    assert marked[0, 0].tolist() == list(REFUSED)
+    assert marked[shape[0] // 2 + 8, shape[1] // 2].tolist() == [0, 0, 0]

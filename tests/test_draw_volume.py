@@ -5,11 +5,12 @@ import pytest
 
 from ellipsoids import ellipsoids, turned
 from lungseg.draw import CAPTION, GAP
-from lungseg.draw_volume import LARGEST_SLICE, TILE, TILES, overview
+from lungseg.draw_volume import LARGEST_SLICE, TILE, TILES, overview, section, unpainted
 from lungseg.errors import UsageError
 from lungseg.geometry import Grid, Turn
 from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
 from lungseg.volume import Volume
+from phantom_volumes import TURNS
 
 
 def tiles(sheet: np.ndarray) -> list[np.ndarray]:
@@ -73,3 +74,25 @@ def test_another_shape_is_refused() -> None:
     other, _ = ellipsoids((5, 40, 50))
     with pytest.raises(UsageError, match=r"a segmentation of shape \(4, 40, 50\) is not one of a volume of shape \(5, 40, 50\)"):
         overview(other, volume.with_labels(labels))
+
+
+def test_the_unpainted_sheet_shows_the_same_slices_in_greys() -> None:
+    volume, labels = ellipsoids((12, 40, 50))
+    segmentation = volume.with_labels(labels)
+    plain, painted = unpainted(volume, segmentation), overview(volume, segmentation)
+    assert plain.shape == painted.shape
+    assert np.array_equal(plain[..., 0], plain[..., 1])
+    colourless = (painted[..., 0] == painted[..., 1]) & (painted[..., 1] == painted[..., 2])
+    assert np.array_equal(plain[colourless], painted[colourless])
+    assert 0.02 < 1 - colourless.mean() < 0.6
+
+
+def test_a_section_is_one_slice_in_true_proportions_whatever_the_order() -> None:
+    volume, labels = ellipsoids((20, 40, 48), spacing=(10.0, 5.0, 5.0))
+    straight = [section(volume, labels, axis, number, 120) for axis, number in ((0, 10), (1, 20), (2, 14))]
+    assert [picture.shape for picture in straight] == [(100, 120, 3), (100, 120, 3), (120, 120, 3)]
+    for turn in TURNS[3::11]:
+        stored = turned(volume, turn)
+        assert np.array_equal(section(stored, labels, 1, 20, 120), straight[1])
+    columns = [np.flatnonzero((straight[1] == lung.colour).all(axis=2).any(axis=0)) for lung in (RIGHT_LUNG, LEFT_LUNG)]
+    assert columns[0].max() < 60 < columns[1].min()  # the patient's right is on the left

@@ -79,7 +79,7 @@ def rungs() -> list[set[str]]:
     return [set(re.findall(r"\w+", layer)) for layer in layers]
 
 
-COMMANDS = {"__main__", "cli", "cli_dataset", "cli_evaluate", "cli_training"}
+COMMANDS = {"__main__", "cli", "cli_dataset", "cli_evaluate", "cli_report", "cli_serve", "cli_training"}
 
 
 def first_level() -> set[str]:
@@ -118,7 +118,7 @@ def test_version_is_one() -> None:
     "command",
     [
         "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/lungseg demo",
-        'python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ".[train,dev]" && .venv/bin/pytest',
+        'python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ".[train,pdf,serve,dev]" && .venv/bin/pytest',
     ],
 )
 def test_readme_gives_the_two_commands_for_a_fresh_machine_once(command: str) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungseg.findings import Confidence, Verdict
+from lungseg.findings import Confidence, Measurement, Verdict
 from lungseg.geometry import AXIAL, Grid
-from lungseg.judge_volume import REASONS, judge_volume
+from lungseg.judge_volume import REASONS, REFUSED, judge_volume
 from lungseg.measure_volume import measure_volume
 from lungseg.phantom_ct import ct_phantom
 from lungseg.volume import Volume
@@ -19,8 +19,23 @@ RIGHT, LEFT = (1, slice(10, 40), slice(10, 40), slice(8, 26)), (2, slice(10, 40)
 Box = tuple[int, slice, slice, slice]
 
 
-def verdict(*boxes: Box, spacing: float | None = 5.0, sure: float = 0.97, gaps: int = 0, shape: tuple[int, int, int] = SHAPE) -> Verdict:
-    """Of a volume with boxes of a label; two of 16200 voxels are 2 L each at a spacing of 5 mm."""
+def verdict(
+    *boxes: Box,
+    spacing: float | None = 5.0,
+    sure: float = 0.97,
+    gaps: int = 0,
+    shape: tuple[int, int, int] = SHAPE,
+    values: tuple[int, int] = (-800, -800),
+    hounsfield: bool = True,
+    spine: slice | None = None,
+    seen: tuple[str, ...] = (),
+    expected: float | None = None,
+    air: int | None = None,
+) -> Verdict:
+    """Of a volume with boxes of a label; two of 16200 voxels are 2 L each at a spacing of 5 mm.
+
+    `values` are those of right and left lung, `spine` the rows of a bone between them, `expected` an expected Dice, `air` that in front.
+    """
     labels = np.zeros(shape, np.uint8)
     for number, *box in boxes:
         labels[tuple(box)] = number
@@ -28,11 +43,18 @@ def verdict(*boxes: Box, spacing: float | None = 5.0, sure: float = 0.97, gaps: 
     if spacing is not None:
         affine = np.eye(4)
         affine[:3, :3] = AXIAL * spacing
-    voxels = np.where(labels > 0, -800, 50).astype(np.int16)
+    voxels = np.array([50, *values], np.int16)[labels]
     voxels[0, 0, 0] = -1000
-    volume = Volume(voxels, Grid(shape, affine), hounsfield=True, gaps=gaps)
+    if air is not None:
+        voxels[:, :5] = air
+    if spine is not None:
+        voxels[:, spine, 28:32] = 400
+    volume = Volume(voxels if hounsfield else voxels.astype(np.float32), Grid(shape, affine), hounsfield=hounsfield, gaps=gaps)
     segmentation = volume.with_labels(labels)
-    return judge_volume(volume, segmentation, measure_volume(volume, segmentation, Confidence(sure, sure, sure)))
+    measurements = measure_volume(volume, segmentation, Confidence(sure, sure, sure))
+    if expected is not None:
+        measurements += (Measurement("expected Dice", "lungs", expected, "1"),)
+    return judge_volume(volume, segmentation, measurements, seen)
 
 
 def test_two_ordinary_lungs_are_ok():
@@ -45,19 +67,90 @@ def test_two_ordinary_lungs_are_ok():
 @pytest.mark.parametrize(
     ("name", "boxes", "spacing"),
     [
-        ("no lung", (), 5.0),
         ("one lung", (RIGHT,), 5.0),
-        ("cut off", ((1, slice(20, 50), *RIGHT[2:]), LEFT), 5.0),
-        ("cut off", (RIGHT, (2, slice(0, 30), *LEFT[2:])), 5.0),
+        ("cut off above", ((1, slice(20, 50), *RIGHT[2:]), LEFT), 5.0),
+        ("cut off below", (RIGHT, (2, slice(0, 30), *LEFT[2:])), 5.0),
         ("edge", ((1, slice(10, 40), slice(10, 40), slice(0, 18)), LEFT), 5.0),
         ("edge", (RIGHT, (2, slice(10, 40), slice(20, 50), slice(34, 52))), 5.0),
         ("small", (RIGHT, LEFT), 2.9),
         ("large", (RIGHT, LEFT), 7.2),
         ("asymmetric", (RIGHT, (2, slice(10, 40), slice(10, 40), slice(34, 41))), 5.0),
+        ("asymmetric", ((1, slice(10, 40), slice(10, 40), slice(14, 25)), LEFT), 5.0),
+        ("turned", ((2, *RIGHT[1:]), (1, *LEFT[1:])), 5.0),
     ],
 )
 def test_each_reason(name, boxes, spacing):
     assert verdict(*boxes, spacing=spacing) == Verdict("review", (REASONS[name],))
+
+
+def test_no_lungs_in_a_volume_refuse_it_and_in_a_slice_send_it_to_review():
+    assert verdict() == Verdict("refused", (REASONS["no lung"],))
+    assert verdict(shape=(1, 50, 60)) == Verdict("review", (REASONS["no lung"],))
+
+
+def test_what_is_too_small_or_of_the_wrong_density_is_no_chest():
+    names = ("no chest", "small")
+    assert verdict(RIGHT, LEFT, spacing=1.4) == Verdict("refused", tuple(REASONS[name] for name in names))
+    bases = [(number, slice(0, 2), *box) for number, _, *box in (RIGHT, LEFT)]
+    names = ("cut off below", "small")
+    assert verdict(*bases, spacing=2.5) == Verdict("review", tuple(REASONS[name] for name in names))
+    names = ("no chest", "one lung", "density")
+    assert verdict(RIGHT, values=(-990, 0)) == Verdict("refused", tuple(REASONS[name] for name in names))
+    names = ("no chest", "small", "density")
+    assert verdict(RIGHT, LEFT, values=(-980, -980), spacing=2.5) == Verdict("refused", tuple(REASONS[name] for name in names))
+    everywhere = [(number, slice(0, 50), slice(0, 50), columns) for number, *_, columns in (RIGHT, LEFT)]
+    names = ("no chest", "cut off above", "cut off below", "edge", "density")
+    assert verdict(*everywhere, values=(-300, -300)) == Verdict("refused", tuple(REASONS[name] for name in names))
+    # A piece cut out of a chest reaches everywhere too.
+    names = ("cut off above", "cut off below", "edge")
+    assert verdict(*everywhere) == Verdict("review", tuple(REASONS[name] for name in names))
+    single = (1, slice(0, 1), *RIGHT[2:])
+    names = ("one lung", "density")
+    assert verdict(single, values=(-990, 0), shape=(1, 50, 60)) == Verdict("review", tuple(REASONS[name] for name in names))
+    assert verdict(RIGHT, LEFT, expected=0.49) == Verdict("refused", (REASONS["no chest"],))
+    assert verdict(RIGHT, LEFT, expected=0.5) == Verdict("ok", ())
+
+
+@pytest.mark.parametrize(("value", "speaks"), [(-940, True), (-920, False), (-410, False), (-390, True), (200, True)])
+def test_the_density_of_lungs(value, speaks):
+    expected = Verdict("review", (REASONS["density"],)) if speaks else Verdict("ok", ())
+    assert verdict(RIGHT, LEFT, values=(value, value)) == expected
+
+
+@pytest.mark.parametrize(("value", "speaks"), [(-1224, True), (-1050, False), (-1000, False), (-920, False), (-880, True), (-2048, False)])
+def test_the_density_of_air_around_the_patient(value, speaks):
+    expected = Verdict("review", (REASONS["density"],)) if speaks else Verdict("ok", ())
+    assert verdict(RIGHT, LEFT, air=value) == expected
+
+
+def test_an_airless_lung():
+    """A fifth of the right lung may hold no air, not more."""
+    soft = [(0, slice(10, last), slice(10, 40), slice(8, 26)) for last in (16, 19)]
+    for box, status in zip(soft, ("ok", "review"), strict=True):
+        labels = np.zeros(SHAPE, np.uint8)
+        for number, *lung in (RIGHT, LEFT):
+            labels[tuple(lung)] = number
+        voxels = np.where(labels > 0, -800, 50).astype(np.int16)
+        voxels[tuple(box[1:])] = 30
+        affine = np.eye(4)
+        affine[:3, :3] = AXIAL * 5.0
+        volume = Volume(voxels, Grid(SHAPE, affine), hounsfield=True)
+        segmentation = volume.with_labels(labels)
+        found = judge_volume(volume, segmentation, measure_volume(volume, segmentation, Confidence(1.0, 1.0, 1.0)))
+        assert found == Verdict(status, (REASONS["opaque"],) if status == "review" else ())
+
+
+def test_a_spine_before_the_lungs():
+    assert verdict(RIGHT, LEFT, spine=slice(32, 38)) == Verdict("ok", ())
+    assert verdict(RIGHT, LEFT, spine=slice(12, 18)) == Verdict("review", (REASONS["turned"],))
+    # Where nothing states an orientation, none can be wrong.
+    assert verdict(RIGHT, LEFT, spine=slice(12, 18), spacing=None) == Verdict("ok", ())
+
+
+def test_greys_are_a_reason_for_volumes_only():
+    assert verdict(RIGHT, LEFT, hounsfield=False) == Verdict("review", (REASONS["greys"],))
+    boxes = [(number, slice(0, 1), *box) for number, _, *box in (RIGHT, LEFT)]
+    assert verdict(*boxes, hounsfield=False, shape=(1, 50, 60)) == Verdict("ok", ())
 
 
 def test_missing_slices():
@@ -67,6 +160,9 @@ def test_missing_slices():
 def test_a_network_that_is_unsure():
     assert verdict(RIGHT, LEFT, sure=0.89) == Verdict("review", (REASONS["uncertain"],))
     assert verdict(RIGHT, LEFT, sure=0.9).status == "ok"
+    # What was learned knows better.
+    assert verdict(RIGHT, LEFT, sure=0.89, expected=0.97) == Verdict("ok", ())
+    assert verdict(RIGHT, LEFT, expected=0.8, seen=("uncertain",)) == Verdict("review", (REASONS["uncertain"],))
 
 
 def test_what_is_not_known_is_no_reason():
@@ -94,15 +190,16 @@ def test_first_and_last_slice_are_those_of_the_patient():
     volume = Volume(np.where(labels > 0, -800, 50).astype(np.int16), Grid(labels.shape, affine), hounsfield=True)
     segmentation = volume.with_labels(labels)
     measurements = measure_volume(volume, segmentation, Confidence(1.0, 1.0, 1.0))
-    assert judge_volume(volume, segmentation, measurements) == Verdict("review", (REASONS["cut off"],))
+    assert judge_volume(volume, segmentation, measurements) == Verdict("review", (REASONS["cut off above"],))
 
 
 def test_several_reasons_are_all_given():
-    names = ("one lung", "cut off", "gaps", "small", "uncertain")
+    names = ("one lung", "cut off below", "gaps", "small", "uncertain")
     assert verdict((1, slice(0, 20), *RIGHT[2:]), spacing=4.0, gaps=3, sure=0.5).reasons == tuple(REASONS[name] for name in names)
 
 
 def test_every_reason_stands_in_the_page():
-    page = (Path(__file__).resolve().parent.parent / "docs" / "measurements.md").read_text(encoding="utf-8")
-    table = page.split("### Verdict on CT")[1].split("\n## ")[0]
-    assert [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines() if line.startswith("| ")][1:] == list(REASONS.values())
+    page = (Path(__file__).resolve().parent.parent / "docs" / "verdicts_ct.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.split("## Reasons")[1].split("\n## ")[0].splitlines() if line.startswith("| ")][1:]
+    assert [row[0].removeprefix("| ") for row in rows] == list(REASONS.values())
+    assert {row[0].removeprefix("| ") for row in rows if row[1].startswith("refused")} == {REASONS[name] for name in REFUSED}

@@ -12,9 +12,13 @@ from lungseg import scores
 from lungseg.errors import UsageError
 
 
-def blob(rng: np.random.Generator, shape: tuple[int, int], share: float = 0.5) -> np.ndarray:
-    """A random mask with several smooth pieces, some at the border."""
-    field = cv2.GaussianBlur(rng.normal(size=shape), (0, 0), 4)
+def blob(rng: np.random.Generator, shape: tuple[int, ...], share: float = 0.5) -> np.ndarray:
+    """A random mask with several smooth pieces, some at the border; of three axes, smooth in space."""
+    field = rng.normal(size=shape)
+    for axis in range(len(shape)):
+        rows = np.moveaxis(field, axis, 0)
+        smooth = cv2.GaussianBlur(rows.reshape(len(rows), -1), (1, 0), sigmaX=0.01, sigmaY=4).reshape(rows.shape)
+        field = np.moveaxis(smooth, 0, axis)
     return field > np.quantile(field, 1 - share)
 
 
@@ -48,6 +52,8 @@ def test_shapes_that_differ_are_refused() -> None:
         scores.dice(np.ones((3, 3)), np.ones((3, 4)))
     with pytest.raises(UsageError, match=r"not of shape \(3,\)"):
         scores.surface_distances(np.ones(3), np.ones(3))
+    with pytest.raises(UsageError, match=r"masks of shape \(3, 3, 3\) have not 2 spacings"):
+        scores.surface_distances(np.ones((3, 3, 3)), np.ones((3, 3, 3)), (1.0, 1.0))
 
 
 def test_components_that_touch_at_a_corner_are_two() -> None:
@@ -66,6 +72,24 @@ def test_the_border_of_the_image_is_an_outline() -> None:
 def test_the_outline_of_no_pixel_has_none() -> None:
     assert scores.outline(np.zeros((3, 4))).sum() == 0
     assert scores.outline(np.zeros((0, 4))).shape == (0, 4)
+
+
+def test_the_outline_of_a_volume_is_its_voxels_with_one_of_six_neighbours_outside() -> None:
+    block = np.zeros((5, 7, 7), bool)
+    block[1:4, 1:6, 1:6] = True
+    inside = np.zeros_like(block)
+    inside[2, 2:5, 2:5] = True
+    np.testing.assert_array_equal(scores.outline(block), block & ~inside)
+    whole = np.ones((3, 4, 5))
+    assert scores.outline(whole).sum() == whole.size - 1 * 2 * 3
+    assert scores.outline(np.zeros((0, 3, 3))).shape == (0, 3, 3)
+
+
+def test_the_box_around_a_mask() -> None:
+    mask = np.zeros((4, 6, 8), bool)
+    mask[1, 2:4, 5], mask[3, 3, 7] = True, True
+    assert scores.enclosing_box(mask) == (slice(1, 4), slice(2, 4), slice(5, 8))
+    assert scores.enclosing_box(np.zeros((2, 3))) == (slice(0, 0), slice(0, 0))
 
 
 def test_area_error_is_signed_and_of_the_truth() -> None:
@@ -128,6 +152,69 @@ def test_distances_are_exact_on_large_masks() -> None:
     distances = scores.surface_distances(a, b)
     assert list(distances.there) == [math.hypot(1200, 1599)]
     assert list(distances.back) == [math.hypot(1200, 1599), math.hypot(1499, 1799)]
+
+
+SPACINGS = [(1.0, 1.0, 1.0), (3.0, 0.7, 0.7), (0.7, 2.5, 0.7), (0.8, 0.8, 5.0), (0.5, 0.8, 1.3)]
+"""Voxels that are cubes, that are square across each axis, and that have three different edges."""
+
+
+def test_distances_of_shifted_boxes() -> None:
+    a, b = np.zeros((20, 24, 28), bool), np.zeros((20, 24, 28), bool)
+    a[4:12, 5:15, 6:16] = True
+    b[6:14, 5:15, 6:16] = True
+    for spacing, distance in ((None, 2.0), ((3.0, 0.7, 0.7), 6.0), ((1.5, 2.0, 4.0), 3.0)):
+        found = scores.surface_distances(a, b, spacing)
+        assert found.hd == found.hd95 == pytest.approx(distance, abs=1e-12)
+        assert found.there.size == found.back.size == 8 * 10 * 10 - 6 * 8 * 8
+    b[:] = False
+    assert scores.surface_distances(a, b).hd == math.inf
+    assert scores.surface_distances(b, b).nsd(0) == 1
+
+
+@pytest.mark.parametrize("kept", [1 << 28, 1])
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_distances_in_space_are_those_of_an_exact_distance_transform(spacing, kept, monkeypatch) -> None:
+    """Also where the planes are not kept, but computed again each time they are looked at."""
+    ndimage = pytest.importorskip("scipy.ndimage")
+    monkeypatch.setattr(scores, "KEPT", kept)
+    rng = np.random.default_rng(5)
+    for _ in range(3):
+        shape = tuple(int(side) for side in rng.integers(8, 40, 3))
+        a, b = blob(rng, shape, rng.uniform(0.02, 0.6)), blob(rng, shape, rng.uniform(0.02, 0.6))
+        edges = [mask & ~ndimage.binary_erosion(mask) for mask in (a, b)]
+        found = scores.surface_distances(a, b, spacing)
+        for ours, start, target in ((found.there, *edges), (found.back, *edges[::-1])):
+            theirs = ndimage.distance_transform_edt(~target, sampling=spacing)[start]
+            np.testing.assert_allclose(np.sort(ours), np.sort(theirs), atol=1e-9)
+
+
+def test_a_lung_that_is_missing_is_far_and_exact() -> None:
+    """From a voxel to the only other one, many planes away."""
+    a, b = np.zeros((60, 40, 50), bool), np.zeros((60, 40, 50), bool)
+    a[2, 3, 4], a[58, 38, 48] = True, True
+    b[2, 3, 4] = True
+    far = math.sqrt((56 * 2.0) ** 2 + (35 * 0.5) ** 2 + (44 * 0.5) ** 2)
+    np.testing.assert_allclose(np.sort(scores.surface_distances(a, b, (2.0, 0.5, 0.5)).there), [0, far])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("spacing", [SPACINGS[0], SPACINGS[1], SPACINGS[4]])
+def test_agrees_with_monai_in_space(spacing) -> None:
+    torch = pytest.importorskip("torch")
+    metrics = pytest.importorskip("monai.metrics")
+    rng = np.random.default_rng(7)
+    for _ in range(2):
+        shape = tuple(int(side) for side in rng.integers(12, 36, 3))
+        truth, prediction = blob(rng, shape, rng.uniform(0.1, 0.6)), blob(rng, shape, rng.uniform(0.1, 0.6))
+        a, b = (torch.from_numpy(mask)[None, None].float() for mask in (prediction, truth))
+        ours = scores.surface_distances(truth, prediction, spacing)
+        kwargs = {"include_background": True, "spacing": list(spacing)}
+        assert ours.hd == pytest.approx(float(metrics.compute_hausdorff_distance(a, b, **kwargs)), abs=1e-4)
+        assert ours.hd95 == pytest.approx(float(metrics.compute_hausdorff_distance(a, b, percentile=95, **kwargs)), abs=1e-4)
+        assert ours.assd == pytest.approx(float(metrics.compute_average_surface_distance(a, b, symmetric=True, **kwargs)), abs=1e-4)
+        for tolerance in (1.0, 2.0):
+            assert ours.nsd(tolerance) == pytest.approx(float(metrics.compute_surface_dice(a, b, [tolerance], **kwargs)), abs=1e-4)
+        assert scores.dice(truth, prediction) == pytest.approx(float(metrics.compute_dice(a, b)), abs=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from lungseg import cli_dataset, cli_evaluate, cli_training
+from lungseg import cli_dataset, cli_evaluate, cli_report, cli_serve, cli_training
 from lungseg.errors import InputError, LungsegError, ModelError, UsageError
 
 if TYPE_CHECKING:
     from lungseg.batch import Outcome
+    from lungseg.pipeline import Segmenter
     from lungseg.result import Result, VolumeResult
 
 _Kind = Literal["ct", "cxr"]
@@ -81,16 +82,17 @@ def segment(
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write the network's probability of each lung.")] = False,
     binary: Annotated[bool, typer.Option("--binary", help="Mask of 0 and 255 (volumes: 1) instead of 1 right lung, 2 left lung.")] = False,
     dilate: Annotated[float, typer.Option(metavar="N", help="Widen a radiograph's mask by N mm; N pixels if spacing is unknown.")] = 0.0,
-    spacing: Annotated[
-        str | None, typer.Option(metavar="MM", help="Pixel spacing of radiographs in mm instead of the file's: 0.2, or ROWS,COLUMNS.")
-    ] = None,
+    spacing: Annotated[str | None, typer.Option(metavar="MM", help="Spacing of radiographs in mm: 0.2, or ROWS,COLUMNS [file's].")] = None,
     page: Annotated[int | None, typer.Option(min=1, metavar="N", help="Page or frame to take from files with several, from 1.")] = None,
     kind: Annotated[_Kind | None, typer.Option("--as", help="Take every input for this [what it looks like].")] = None,
     series: Annotated[str | None, typer.Option(metavar="N|UID", help="Series to take from a folder with several.")] = None,
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Leave out slices of a series that cannot be decoded.")] = False,
-    model: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Embedded model, or an .onnx file, for every input [cxr or ct].")
-    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="Embedded model or .onnx file, for all [cxr or ct].")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out the expected Dice, which takes as long as the mask.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Write no mask and no other picture of refused inputs.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Also write a report of each input, and OUT/report.html.")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also write each report as PDF; includes --report.")] = False,
+    identify: Annotated[bool, typer.Option("--identify", help="Reports show paths, and of DICOM patient's name and ID.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what OUT already holds.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Images at a time [one a processor].")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Name only what failed.")] = False,
@@ -106,31 +108,30 @@ def segment(
     """
     from lungseg.batch import segment_many
     from lungseg.clean import check_radius
-    from lungseg.pipeline import Segmenter, taken_for
-    from lungseg.predict import processors
 
+    reports = cli_report.kinds_of(report=report, pdf=pdf, identify=identify)
     outputs = _outputs(only, crop=crop, masked=masked, probabilities=probabilities, binary=binary)
-    millimetres = _spacing(spacing)
     check_radius(dilate)
-    files, missing = _inputs(paths, taken_for(model, kind))
-    at_once = min(workers or processors(), len(files))
-    segmenter = Segmenter(model, kind=kind, threads=max(1, processors() // at_once))
+    files, missing, segmenter, at_once = _ready(paths, model, kind, workers)
     outcomes = segment_many(
         files,
         output,
         segmenter,
         outputs=outputs,
-        spacing=millimetres,
+        spacing=_spacing(spacing),
         page=page,
         series=series,
         skip_damaged=skip_damaged,
         dilate=dilate,
         binary=binary,
         overwrite=overwrite,
+        quick=quick,
+        strict=strict,
+        reports=reports,
+        identify=identify,
         workers=at_once,
     )
-    counts = _tell(outcomes, len(files), quiet=quiet, output=output)
-    if counts["failed"] or missing:
+    if _tell(outcomes, len(files), quiet=quiet, output=output)["failed"] or missing:
         raise typer.Exit(FAILED)
 
 
@@ -206,9 +207,11 @@ def info(
     typer.echo("Versions\n  " + ", ".join(f"{name} {version}" for name, version in known["versions"].items()))
 
 
+cli_report.add_to(app)
 cli_dataset.add_to(app)
 cli_training.add_to(app)
 cli_evaluate.add_to(app)
+cli_serve.add_to(app)
 
 
 def _what_there_is() -> dict[str, Any]:
@@ -227,6 +230,16 @@ def _what_there_is() -> dict[str, Any]:
         "outputs": [{"name": output.name, "about": output.about} for output in OUTPUTS],
         "formats": sorted(READ | VOLUMES),
     }
+
+
+def _ready(paths: list[str], model: str | None, kind: _Kind | None, workers: int | None) -> tuple[list[Path], int, Segmenter, int]:
+    """The files to be done, how many of the paths gave none, what segments them, and how many at a time."""
+    from lungseg.pipeline import Segmenter, taken_for
+    from lungseg.predict import processors
+
+    files, missing = _inputs(paths, taken_for(model, kind))
+    at_once = min(workers or processors(), len(files))
+    return files, missing, Segmenter(model, kind=kind, threads=max(1, processors() // at_once)), at_once
 
 
 def _inputs(paths: list[str], kind: _Kind | None) -> tuple[list[Path], int]:
@@ -288,6 +301,7 @@ def _tell(outcomes: Generator[Outcome, None, None], total: int, *, quiet: bool, 
         raise typer.Exit(cli_training.INTERRUPTED) from None
     if not quiet:
         parts = [f"{counts['done']} of {total} segmented", f"{counts['review']} of them to review" if counts["review"] else ""]
+        parts += [f"{counts['refused']} refused" if counts["refused"] else ""]
         parts += [f"{counts[status]} {status}" if counts[status] else "" for status in ("skipped", "failed")]
         seconds = perf_counter() - start
         typer.echo(f"{', '.join(filter(None, parts))}, in {seconds:.1f} s ({counts['done'] / seconds:.1f}/s). Results: {output}")

@@ -39,7 +39,7 @@ def evaluate(
     settings: Annotated[Path | None, typer.Option(metavar="FILE", help="With --matrix: train with these settings.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Cases at a time [one a processor].")] = None,
 ) -> None:
-    """Score models on images with known masks, as users run them and at the input's own resolution.
+    """Score models on radiographs, CT volumes and slices with known masks, as users run them and at the input's own resolution.
 
     CASES is a CSV or a folder of data sets, which is split as `lungseg train` splits it. OUT gets tables, pictures and report.html.
 

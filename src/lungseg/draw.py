@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import UsageError
+from lungseg.findings import Verdict
 from lungseg.image import Image, Segmentation
 from lungseg.labels import LABELS, LUNGS
 
@@ -26,6 +27,8 @@ GAP: Final = 4
 """Pixels of black between the tiles of a sheet."""
 CAPTION: Final = 22
 """Pixels of height for the caption under a tile."""
+REFUSED: Final = (213, 94, 0)
+"""The vermilion of the palette of `lungseg.labels`, for the edge of a picture whose mask means nothing."""
 
 
 def display(image: Image) -> Picture:
@@ -114,6 +117,28 @@ def paint(grey: Picture, labels: NDArray[np.uint8], *, opacity: float = OPACITY,
         cv2.copyTo(tinted, inside.view(np.uint8), part)
         part[contour(inside, width)] = tone
     return picture
+
+
+def stamped(picture: Picture, verdict: Verdict) -> Picture:
+    """A picture (rows, columns, 3) of a refused input with the verdict and its first reason printed into its upper edge, in a frame; any
+    other is given back as it is. The size stays, so that the picture still lies on the image.
+    """
+    if verdict.status != "refused":
+        return picture
+    rows, columns = picture.shape[:2]
+    marked, font, edge = picture.copy(), cv2.FONT_HERSHEY_SIMPLEX, max(2, min(rows, columns) // 100)
+    lines = ["REFUSED: NO MASK TO RELY ON", *verdict.reasons[:1]]
+    below = 0
+    strip = max(8, min(rows, columns) // 22)
+    for line in lines:
+        (wide, tall), base = cv2.getTextSize(line, font, 1.0, 1)
+        scale = min(strip * 0.7 / (tall + base), 0.96 * columns / wide)
+        marked[below : below + strip] = REFUSED
+        at = (max(edge, columns // 50), below + round((strip + tall * scale) / 2))
+        cv2.putText(marked, line, at, font, scale, (255, 255, 255), max(1, round(1.6 * scale)), cv2.LINE_AA)
+        below += strip
+    cv2.rectangle(marked, (0, 0), (columns - 1, rows - 1), REFUSED, edge)
+    return marked
 
 
 def montage(tiles: Sequence[Picture], columns: int, captions: Sequence[str] | None = None) -> Picture:

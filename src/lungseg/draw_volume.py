@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import cv2
@@ -34,12 +35,43 @@ def overview(volume: Volume, segmentation: VolumeSegmentation) -> Picture:
     Raises:
         UsageError: the segmentation has another shape than the volume.
     """
+    return _sheet(volume, segmentation, paint)
+
+
+def unpainted(volume: Volume, segmentation: VolumeSegmentation) -> Picture:
+    """The same slices as those of `overview`, at the same places, without the lungs painted on them."""
+    return _sheet(volume, segmentation, lambda grey, _: np.repeat(grey[..., np.newaxis], 3, axis=2))
+
+
+def section(volume: Volume, labels: NDArray[np.uint8], axis: int, number: int, side: int) -> Picture:
+    """Red, green, blue: one slice of a volume, in true proportions, turned as `overview` has it, lungs tinted and outlined.
+
+    Args:
+        volume: in any order.
+        labels: (slices, rows, columns) in axial order (`lungseg.geometry.AXIAL`).
+        axis: 0, 1 or 2 for an axial, coronal or sagittal slice.
+        number: of the slice, in axial order.
+        side: pixels of its longer side.
+    """
+    turn = volume.grid.to_axial()
+    voxels = turn.apply(volume.voxels)
+    arrays: tuple[NDArray[Any], NDArray[Any]] = (voxels, labels)
+    grey, lungs = (np.ascontiguousarray(_upright(array.take(number, axis), axis)) for array in arrays)
+    spacing = turn.grid(volume.grid).spacing or (1.0, 1.0, 1.0)
+    height, width = (length * spacing[other] for length, other in zip(grey.shape, (i for i in range(3) if i != axis), strict=True))
+    size = max(1, round(side * height / max(height, width))), max(1, round(side * width / max(height, width)))
+    window = LUNG_WINDOW if volume.hounsfield else _window(voxels)
+    return paint(_grey(_resized(grey.astype(np.float32), size), *window), _resized(lungs, size))
+
+
+def _sheet(volume: Volume, segmentation: VolumeSegmentation, coloured: Callable[[Picture, NDArray[np.uint8]], Picture]) -> Picture:
+    """Slices in three planes, each made `coloured` of its greys and its labels."""
     if segmentation.labels.shape != volume.voxels.shape:
         raise UsageError(f"a segmentation of shape {segmentation.labels.shape} is not one of a volume of shape {volume.voxels.shape}")
     turn = volume.grid.to_axial()
     voxels, labels = turn.apply(volume.voxels), turn.apply(segmentation.labels)
     spacing = turn.grid(volume.grid).spacing or (1.0, 1.0, 1.0)
-    black, white = LUNG_WINDOW if volume.hounsfield else _window(voxels)
+    window = LUNG_WINDOW if volume.hounsfield else _window(voxels)
     planes = [axis for axis in range(3) if voxels.shape[axis] == 1] or range(3)
     longest = max(voxels.shape[axis] * spacing[axis] for axis in range(3) if axis not in planes or len(planes) == 3)
     scale = (TILE if len(planes) == 3 else min(LARGEST_SLICE, max(voxels.shape))) / longest  # pixels of the sheet to a millimetre
@@ -49,7 +81,7 @@ def overview(volume: Volume, segmentation: VolumeSegmentation) -> Picture:
         for number in _spread(labels, axis):
             grey, lungs = (np.ascontiguousarray(_upright(array.take(number, axis), axis)) for array in (voxels, labels))
             size = max(1, round(grey.shape[0] * down)), max(1, round(grey.shape[1] * across))
-            tiles.append(paint(_grey(_resized(grey.astype(np.float32), size), black, white), _resized(lungs, size)))
+            tiles.append(coloured(_grey(_resized(grey.astype(np.float32), size), *window), _resized(lungs, size)))
             own = volume.voxels.shape[turn.order[axis]] - 1 - number if turn.flipped[axis] else number
             captions.append(f"{PLANES[axis]}, {AXES[turn.order[axis]]} {own}")
     return tiles[0] if len(tiles) == 1 else montage(tiles, TILES, captions)

@@ -41,11 +41,12 @@ class Verdict:
     """Whether a reader should look.
 
     Attributes:
-        status: "ok", or "review" where at least one reason speaks against trusting the mask unseen.
+        status: "ok"; "review" where at least one reason speaks against trusting the mask unseen; "refused" where the input is not what the
+            package is for, so that its mask, if there is one, means nothing.
         reasons: for a person, from the fixed lists `lungseg.judge.REASONS` and `lungseg.judge_volume.REASONS`.
     """
 
-    status: Literal["ok", "review"]
+    status: Literal["ok", "review", "refused"]
     reasons: tuple[str, ...] = ()
 
 

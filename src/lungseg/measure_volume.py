@@ -56,7 +56,7 @@ def measure_volume(volume: Volume, segmentation: VolumeSegmentation, sure: Confi
     voxels = {label: int(counts.sum()) for label, counts in sections.items()}
     values = _sizes(sections, grid, "" if grid.shape[0] == 1 else _restriction(volume, grid))
     if volume.hounsfield:
-        values |= _densities(_histograms(volume, segmentation), grid, _restriction(volume, grid))
+        values |= _densities(histograms(volume, segmentation), grid, _restriction(volume, grid))
     values["confidence"] = {RIGHT_LUNG.name: sure.right, LEFT_LUNG.name: sure.left, BOTH: sure.lungs}, "1"
     found = [Measurement(name, label, float(v), unit) for name, (of, unit) in values.items() for label, v in of.items()]
     return *found, Measurement("asymmetry", BOTH, asymmetry(voxels[RIGHT_LUNG.name], voxels[LEFT_LUNG.name]), "percent")
@@ -100,8 +100,8 @@ def _extent(counts: NDArray[np.int64]) -> int:
     return int(at[-1] - at[0] + 1) if at.size else 0
 
 
-def _histograms(volume: Volume, segmentation: VolumeSegmentation) -> dict[str, Histogram]:
-    """Of the voxels of each lung; one pass, and no copy of the volume."""
+def histograms(volume: Volume, segmentation: VolumeSegmentation) -> dict[str, Histogram]:
+    """Of the voxels of each lung, and of both; one pass, and no copy of the volume. Only of Hounsfield units."""
     counts = np.zeros((len(LUNGS), _VALUES), np.int64)
     for plane, labels in zip(volume.voxels, segmentation.labels, strict=True):
         for number, lung in enumerate(LUNGS):

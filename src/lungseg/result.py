@@ -67,10 +67,10 @@ class Result(_Measured):
         return self.restore_probabilities()
 
     def overlay(self) -> NDArray[np.uint8]:
-        """(rows, columns, 3), red, green, blue: the radiograph with the lungs tinted and outlined."""
-        from lungseg.draw import overlay
+        """(rows, columns, 3), red, green, blue: the radiograph with the lungs tinted and outlined; marked where it was refused."""
+        from lungseg.draw import overlay, stamped
 
-        return overlay(self.image, self.segmentation)
+        return stamped(overlay(self.image, self.segmentation), self.verdict)
 
     def save(
         self,
@@ -96,6 +96,7 @@ class Result(_Measured):
             binary=binary,
             overwrite=overwrite,
             probabilities=lambda: self.probabilities,
+            verdict=self.verdict,
         )
 
     def record(self) -> dict[str, Any]:
@@ -140,10 +141,11 @@ class VolumeResult(_Measured):
         return self.restore_probability({lung.name: lung.number for lung in LUNGS}[label])
 
     def overlay(self) -> NDArray[np.uint8]:
-        """(rows, columns, 3), red, green, blue: a sheet of slices in three planes with the lungs tinted and outlined."""
+        """(rows, columns, 3), red, green, blue: a sheet of slices in three planes, lungs tinted and outlined; marked where refused."""
+        from lungseg.draw import stamped
         from lungseg.draw_volume import overview
 
-        return overview(self.volume, self.segmentation)
+        return stamped(overview(self.volume, self.segmentation), self.verdict)
 
     def save(
         self,
@@ -169,6 +171,7 @@ class VolumeResult(_Measured):
             binary=binary,
             overwrite=overwrite,
             probability=self.restore_probability,
+            verdict=self.verdict,
         )
 
     def record(self) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -15,8 +17,16 @@ from lungseg.errors import UsageError
 Mask = NDArray[Any]
 """Any shape (two axes where outlines matter); True, or anything but 0, is inside."""
 
+Indices = NDArray[np.intp]
+
 CHUNK = 1 << 17
 """Distances held at a time; a megabyte of them stays in the cache."""
+
+KEPT = 1 << 28
+"""Bytes of distances within planes that are kept while the planes beside them are looked at: those of 256 planes of 512 x 512."""
+
+SQUARE = 1e-5
+"""Share by which two spacings may differ and still be one: headers hold them in few digits."""
 
 ROUNDING = 1e-6
 """Share by which a distance may exceed a tolerance and still lie within it: five pixels of 0.2 mm are 1 mm, whatever their product is."""
@@ -156,71 +166,125 @@ class SurfaceDistances:
         return _ratio(within, self.there.size + self.back.size)
 
 
-def surface_distances(truth: Mask, prediction: Mask, spacing: tuple[float, float] = (1.0, 1.0)) -> SurfaceDistances:
-    """Distances between the outlines of two masks (rows, columns).
+def surface_distances(truth: Mask, prediction: Mask, spacing: Sequence[float] | None = None) -> SurfaceDistances:
+    """Distances between the outlines of two masks: (rows, columns), or surfaces of (slices, rows, columns).
 
-    The outline of a mask is its pixels with a neighbour outside, of the four that share an edge; beyond the border of the image is
-    outside. Distances run between pixel centres and are exact. These are the conventions of MONAI's `compute_hausdorff_distance`,
-    `compute_average_surface_distance(symmetric=True)` and `compute_surface_dice`. All are had from one pass over each outline.
+    The outline of a mask is its pixels with a neighbour outside, of the four that share an edge, or of the six voxels that share a face;
+    beyond the border of the image is outside. Distances run between centres and are exact. These are the conventions of MONAI's
+    `compute_hausdorff_distance`, `compute_average_surface_distance(symmetric=True)` and `compute_surface_dice`. All are had from one pass
+    over each outline, in at most `KEPT` bytes beside a few copies of the masks, cut to the box that holds both.
 
     Args:
         truth: one mask.
         prediction: the other.
-        spacing: between rows, between columns; the default gives pixels.
+        spacing: along each axis; None gives pixels or voxels.
 
     Raises:
-        UsageError: the shapes differ, or there are not two axes.
+        UsageError: the shapes differ, or there are not two or three axes, or not one spacing for each.
     """
     a, b = _pair(truth, prediction)
-    if a.ndim != 2:
-        raise UsageError(f"surface distances are for masks (rows, columns), not of shape {a.shape}")
-    x, y, width, height = cv2.boundingRect((a | b).view(np.uint8))
-    box = np.s_[y : y + height, x : x + width]
+    if a.ndim not in (2, 3):
+        raise UsageError(f"surface distances are for masks (rows, columns) or (slices, rows, columns), not of shape {a.shape}")
+    apart = (1.0,) * a.ndim if spacing is None else tuple(float(step) for step in spacing)
+    if len(apart) != a.ndim:
+        raise UsageError(f"masks of shape {a.shape} have not {len(apart)} spacings")
+    box = enclosing_box(a | b)
     edge_a, edge_b = outline(a[box]), outline(b[box])
     if not edge_a.any() or not edge_b.any():
         return SurfaceDistances(*(np.full(np.count_nonzero(edge), np.inf) for edge in (edge_a, edge_b)))
-    return SurfaceDistances(_nearest(edge_a, edge_b, spacing), _nearest(edge_b, edge_a, spacing))
+    if a.ndim == 2:
+        edge_a, edge_b, apart = edge_a[np.newaxis], edge_b[np.newaxis], (1.0, *apart)
+    else:
+        first = _across_square_planes(apart)
+        edge_a, edge_b = np.moveaxis(edge_a, first, 0), np.moveaxis(edge_b, first, 0)
+        apart = (apart[first], *apart[:first], *apart[first + 1 :])
+    return SurfaceDistances(_nearest(edge_a, edge_b, apart), _nearest(edge_b, edge_a, apart))
+
+
+def enclosing_box(mask: Mask) -> tuple[slice, ...]:
+    """The smallest box, as indices, that holds all that is inside a mask; of no extent where nothing is."""
+    inside = np.asarray(mask, dtype=bool)
+    flat = [np.flatnonzero(inside.any(axis=tuple(other for other in range(inside.ndim) if other != axis))) for axis in range(inside.ndim)]
+    return tuple(slice(int(at[0]), int(at[-1]) + 1) if at.size else slice(0, 0) for at in flat)
 
 
 def outline(mask: Mask) -> NDArray[np.bool_]:
-    """The pixels of a mask (rows, columns) with one of their four neighbours outside it; beyond the image is outside."""
-    inside = np.ascontiguousarray(mask, dtype=bool).view(np.uint8)
-    if inside.size == 0:
-        return inside.view(np.bool_)
-    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    core = cv2.erode(inside, cross, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.asarray(inside > core)
-
-
-def _nearest(start: NDArray[np.bool_], target: NDArray[np.bool_], spacing: tuple[float, float]) -> NDArray[np.float64]:
-    """From each pixel of `start`, the distance to the nearest of `target`."""
-    if spacing[0] != spacing[1]:
-        return _nearest_oblong(start, target, spacing)
-    # OpenCV's distances are exact but for the rounding of 32 bits; between square pixels their squares are whole numbers.
-    pixels = cv2.distanceTransform((~target).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[start].astype(np.float64)
-    return np.asarray(np.sqrt(np.rint(pixels * pixels)) * spacing[0])
-
-
-def _nearest_oblong(start: NDArray[np.bool_], target: NDArray[np.bool_], spacing: tuple[float, float]) -> NDArray[np.float64]:
-    """The same where rows and columns are not equally far apart, which OpenCV's distance transform does not know: the least over all
-    columns of the column's nearest.
+    """The pixels of a mask (rows, columns), or voxels of one (slices, rows, columns), with one of their four or six neighbours outside it;
+    beyond the image is outside.
     """
-    columns = np.flatnonzero(target.any(axis=0))
-    target = target[:, columns]
+    inside = np.ascontiguousarray(mask, dtype=bool)
+    if inside.size == 0:
+        return inside
+    if inside.ndim == 3:
+        edge = np.stack([outline(plane) for plane in inside])
+        edge[0], edge[-1] = inside[0], inside[-1]
+        edge[1:] |= inside[1:] > inside[:-1]
+        edge[:-1] |= inside[:-1] > inside[1:]
+        return edge
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    core = cv2.erode(inside.view(np.uint8), cross, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(inside > core.view(np.bool_))
+
+
+def _across_square_planes(spacing: Sequence[float]) -> int:
+    """The axis that planes of square pixels, which are the fast ones, lie along; the first one where there are none."""
+    return next((axis for axis in range(3) if math.isclose(*spacing[:axis], *spacing[axis + 1 :], rel_tol=SQUARE)), 0)
+
+
+def _nearest(start: NDArray[np.bool_], target: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float64]:
+    """From each voxel of `start`, (planes, rows, columns), the distance to the nearest of `target`.
+
+    Squared distances within a plane and across planes add up, so the least is sought from plane to plane, outwards from a voxel's own,
+    until the next plane alone is farther than the best so far.
+    """
+    step, *within = spacing
+    square = math.isclose(*within, rel_tol=SQUARE)
+    planes = list(target)
+    filled = [bool(plane.any()) for plane in planes]
+
+    @lru_cache(maxsize=max(1, KEPT * len(target) // (4 * target.size)))
+    def pixels(number: int) -> NDArray[np.float32]:
+        # OpenCV's distances are exact but for the rounding of 32 bits; between square pixels their squares are whole numbers.
+        distance = cv2.distanceTransform((~planes[number]).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        return np.rint(np.square(distance, out=distance), out=distance)
+
+    found = []
+    for number, plane in enumerate(start):
+        rows, columns = np.nonzero(plane)
+        best = np.full(rows.size, np.inf)
+        for away in range(len(planes)):
+            reach = (away * step) ** 2
+            mine = np.flatnonzero(best > reach)
+            if not mine.size:
+                break
+            for other in {number - away, number + away}:
+                if 0 <= other < len(planes) and filled[other]:
+                    at = rows[mine], columns[mine]
+                    squared = pixels(other)[at].astype(np.float64) * within[0] ** 2 if square else _oblong(*at, planes[other], within)
+                    best[mine] = np.minimum(best[mine], squared + reach)
+        found.append(best)
+    return np.sqrt(np.concatenate(found))
+
+
+def _oblong(rows: Indices, columns: Indices, target: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float64]:
+    """From pixels, the squared distance to the nearest of a target in their plane, where rows and columns are not equally far apart, which
+    OpenCV's distance transform does not know: the least over all columns of the column's nearest.
+    """
+    theirs = np.flatnonzero(target.any(axis=0))
+    target = target[:, theirs]
     row = np.arange(target.shape[0], dtype=np.int32)[:, np.newaxis]
     beyond = np.int32(2 * target.shape[0])
     above = np.maximum.accumulate(np.where(target, row, -beyond), axis=0)
     below = np.minimum.accumulate(np.where(target, row, beyond)[::-1], axis=0)[::-1]
     down = (np.minimum(row - above, below - row) * spacing[0]) ** 2
-    start_rows, start_columns = np.nonzero(start)
-    result = np.empty(start_rows.size)
-    step = max(1, CHUNK // columns.size)
-    for i in range(0, start_rows.size, step):
-        squared = (columns - start_columns[i : i + step, np.newaxis]) * spacing[1]
+    result = np.empty(rows.size)
+    some = max(1, CHUNK // theirs.size)
+    for i in range(0, rows.size, some):
+        squared = (theirs - columns[i : i + some, np.newaxis]) * spacing[1]
         squared *= squared
-        squared += down[start_rows[i : i + step]]
-        result[i : i + step] = squared.min(axis=1)
-    return np.sqrt(result)
+        squared += down[rows[i : i + some]]
+        result[i : i + some] = squared.min(axis=1)
+    return result
 
 
 def _pair(truth: Mask, prediction: Mask) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -25,6 +25,7 @@ class FakeSegmenter:
     calls: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
     before: Callable[[Path], None] = lambda path: None
     kind: None = None
+    verdict: Verdict = field(default_factory=lambda: Verdict("ok"))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def card(self, kind: str) -> ModelCard:
@@ -46,7 +47,7 @@ class FakeSegmenter:
             image,
             image.with_labels(labels),
             measurements,
-            Verdict("ok"),
+            self.verdict,
             self.card("cxr"),
             {"read": 0.5},
             lambda: np.zeros((3, *pixels.shape), np.float32),

@@ -83,3 +83,10 @@ def test_outputs_that_the_record_beside_them_lists_are_no_inputs(tmp_path: Path)
 def test_where_the_record_cannot_be_read_nothing_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").mkdir()
     assert without_own_outputs([tmp_path / "x.png"]) == [tmp_path / "x.png"]
+
+
+def test_the_small_pictures_of_a_report_are_no_inputs(tmp_path: Path) -> None:
+    files = [tmp_path / "out" / "thumbnails" / "x.jpg", tmp_path / "thumbnails" / "x.jpg"]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "results.jsonl").write_text("")
+    assert without_own_outputs(files) == [files[1]]

@@ -12,6 +12,7 @@ from lungseg.datasets import Case, recognise
 from lungseg.datasets.checks import TILE, Finding, check_cases, suspicious_sheet
 from lungseg.draw import CAPTION, GAP
 from lungseg.errors import UsageError
+from lungseg.phantom_ct import ct_phantom
 from phantom_films import write_films
 
 SIDE = 96
@@ -164,14 +165,24 @@ def test_masks_of_each_lung(films, tmp_path) -> None:
     assert none.problem == "one lung only: the left one has 0% of the mask"
 
 
-def test_without_a_mask_only_the_image_is_checked_and_volumes_not_at_all(films, tmp_path) -> None:
+def test_without_a_mask_only_the_image_is_checked(films, tmp_path) -> None:
     assert check_cases([replace(films[0], mask=None)]) == []
-    (finding,) = check_cases([replace(films[0], image=tmp_path / "gone.png", mask=None)])
-    assert finding.problem == "image cannot be used: there is no such file"
-    volume = [
-        replace(films[0], image=tmp_path / f"gone{ending}", mask=None) for ending in (".nii", ".nii.gz", ".nrrd", ".nhdr", ".MHA", ".mhd")
+    gone = [replace(films[0], image=tmp_path / f"gone{ending}", mask=None) for ending in (".png", ".nii.gz", ".nrrd", ".MHA")]
+    findings = check_cases(gone)
+    assert [(finding.path, finding.problem) for finding in findings] == [
+        (case.image, "image cannot be used: there is no such file") for case in gone
     ]
-    assert check_cases(volume) == []
+
+
+def test_a_heart_inside_is_no_question_of_ct_slices(films, tmp_path) -> None:
+    phantom = ct_phantom((1, SIDE, SIDE), seed=3, touching=True)
+    lungs = np.full((SIDE, SIDE), 0, np.uint8)
+    lungs[20:70, 15:47], lungs[20:70, 49:80] = 1, 2
+    cv2.imwrite(str(tmp_path / "mask.png"), lungs)
+    cv2.imwrite(str(tmp_path / "slice.png"), np.clip((phantom.volume.voxels[0] + 1024) / 6.4, 0, 255).astype(np.uint8))
+    film, ct = (replace(films[0], image=image, mask=tmp_path / "mask.png") for image in (films[0].image, tmp_path / "slice.png"))
+    assert [finding.kind for finding in check_cases([film])] == ["heart inside the mask"]
+    assert check_cases([ct]) == []
 
 
 def test_the_sheet_shows_each_suspicious_case_once(films, tmp_path) -> None:

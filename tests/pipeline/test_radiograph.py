@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from lungseg import predict
-from lungseg.errors import UnreadableError, UsageError
+from lungseg.errors import ModelError, UnreadableError, UsageError
 from lungseg.findings import Verdict
 from lungseg.geometry import Geometry
 from lungseg.image import Image
+from lungseg.judge import REASONS, Learned, Line, learned_path
 from lungseg.phantom import radiograph_phantom
 from lungseg.pipeline import RadiographSegmenter, segment
 from lungseg.prepare import USUAL_TILT, tilt
@@ -69,9 +70,9 @@ def test_stages_give_what_the_whole_gives(segmenter: RadiographSegmenter, tmp_pa
     path = tmp_path / "film.png"
     cv2.imwrite(str(path), dark_ellipses())
     image = segmenter.read(path)
-    probabilities = segmenter.infer(image)
-    assert probabilities.shape == (3, *SIZE)
-    result, whole = segmenter.finish(image, probabilities), segmenter(path)
+    look = segmenter.infer(image)
+    assert look.probabilities.shape == (3, *SIZE)
+    result, whole = segmenter.finish(image, look), segmenter(path)
     np.testing.assert_array_equal(result.mask, whole.mask)
     assert result.measurements == whole.measurements
     assert result.image.sha256 == whole.image.sha256
@@ -162,7 +163,7 @@ def test_in_doubt_the_network_looks_again_and_in_a_mirror(
     brighter_to_the_right = np.tile(np.arange(200, dtype=np.uint8), (160, 1))
     segmenter, network = RadiographSegmenter(model), _LeftBorder(model, sureness)
     monkeypatch.setattr(segmenter, "_predictor", network)
-    found = segmenter.infer(segmenter.read(brighter_to_the_right))
+    found = segmenter.infer(segmenter.read(brighter_to_the_right)).probabilities
     seen = np.concatenate(network.seen)
     assert len(seen) == pictures
     if pictures == 3:
@@ -194,3 +195,160 @@ def test_a_tilted_thorax_is_set_upright_and_its_mask_turned_back(model: Path, mo
     sides = np.arange(SIZE[1]) < SIZE[1] // 2
     assert tilt(dark & sides, dark & ~sides, (160, 200)) + USUAL_TILT == pytest.approx(-USUAL_TILT, abs=3)
     assert dice(_turned_clockwise((truth() > 0).astype(np.uint8), 12), result.mask > 0) > 0.95
+
+
+def _line(sign: str, mean: float, weight: float) -> Line:
+    return Line((sign,), (mean,), (1.0,), (weight,), (0.0,), 0.0)
+
+
+def _teach(folder: Path, clear: float = 2.0) -> RadiographSegmenter:
+    """Of a network that learned: lungs are narrower above than below, and the Dice is the agreement."""
+    model = write_tiny_model(folder)
+    learned = Learned(
+        model=RadiographSegmenter(model).card.sha256,
+        frontal=_line("taper", 0.9, -10.0),
+        refuse=-8.0,
+        doubt=0.0,
+        clear=clear,
+        dice=_line("agreement", 0.0, 1.0),
+        scores=(0.0, 1.0),
+        expected=(0.0, 1.0),
+        low=(0.0, 0.9),
+        high=(0.5, 1.0),
+        uncertain=0.9,
+    )
+    learned.write(learned_path(model))
+    return RadiographSegmenter(model, threads=1)
+
+
+@pytest.fixture
+def taught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RadiographSegmenter:
+    monkeypatch.setattr("lungseg.pipeline.radiograph.looks_like_ct", lambda _: False)  # as flat as they are, drawings do
+    return _teach(tmp_path)
+
+
+def _tapering(narrow: float = 0.4) -> np.ndarray:
+    """(rows, columns), uint8: bright, with two dark trapezoids, narrow above."""
+    pixels = np.full((160, 200), 200, np.uint8)
+    for middle in (56, 144):
+        above, below = 32 * narrow, 32
+        corners = [(middle - above, 30), (middle + above, 30), (middle + below, 130), (middle - below, 130)]
+        cv2.fillPoly(pixels, [np.array(corners, np.int32)], 40)
+    return pixels
+
+
+def test_the_expected_dice_is_measured_unless_it_is_to_be_quick(taught: RadiographSegmenter) -> None:
+    pixels = _tapering()
+    result, quick = taught(pixels), taught(pixels, quick=True)
+    assert [m.name for m in result.measurements[-3:]] == ["expected Dice", "expected Dice low", "expected Dice high"]
+    assert quick.measurements == result.measurements[:-3]
+    np.testing.assert_array_equal(quick.mask, result.mask)
+    expected = result.measurement("expected Dice")
+    assert (expected.label, expected.unit) == ("lungs", "1")
+    assert 0.9 < expected.value < 1
+    assert result.measurement("expected Dice low").value == pytest.approx(0.9 * expected.value)
+    assert result.measurement("expected Dice high").value == pytest.approx(0.5 + 0.5 * expected.value)
+    assert result.verdict == quick.verdict == Verdict("ok")
+
+
+def test_nothing_is_expected_of_a_model_that_nothing_was_learned_for(segmenter: RadiographSegmenter) -> None:
+    result = segmenter(dark_ellipses())
+    assert result.measurements[-1].name == "asymmetry"
+
+
+def test_what_was_learned_for_another_model_is_refused(taught: RadiographSegmenter, tmp_path: Path) -> None:
+    path = write_tiny_model(tmp_path, steepness=9.0)
+    with pytest.raises(ModelError, match=r"tiny\.judge\.json: what was learned to judge a model's masks belongs to another model"):
+        RadiographSegmenter(path)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_an_image_that_lies_is_turned_for_the_network_and_its_mask_back(taught: RadiographSegmenter, quarters: int) -> None:
+    upright = taught(_tapering())
+    lying = taught(np.ascontiguousarray(np.rot90(_tapering(), quarters)))
+    assert dice(np.rot90(upright.mask, quarters) > 0, lying.mask > 0) > 0.97
+    assert lying.verdict == Verdict("review", (REASONS["turned"],))
+    back = 90 * (4 - quarters)
+    assert lying.image.notes[-1] == f"was turned by {back} degrees anticlockwise for the network, so that the chest stands upright"
+    assert upright.image.notes == ()
+    np.testing.assert_array_equal(lying.mask > 0, lying.probabilities[1:].sum(axis=0) >= 0.5)
+
+
+def test_a_negative_is_put_right_and_said_so(taught: RadiographSegmenter) -> None:
+    plain, negative = taught(_tapering()), taught(255 - _tapering())
+    np.testing.assert_array_equal(plain.mask, negative.mask)
+    assert negative.image.notes == ("seems to be a negative: its greys were turned round for the network",)
+    assert negative.verdict == Verdict("ok")
+
+
+def test_a_negative_upside_down_is_put_right(taught: RadiographSegmenter) -> None:
+    both = taught(255 - _tapering()[::-1, ::-1])
+    assert dice(taught(_tapering()).mask[::-1, ::-1] > 0, both.mask > 0) > 0.97
+    assert both.verdict == Verdict("review", (REASONS["turned"],))
+    assert len(both.image.notes) == 2
+
+
+def test_what_may_be_no_chest_is_reviewed(taught: RadiographSegmenter) -> None:
+    # Boxes are as broad above as below, whichever way they are turned.
+    assert taught(_tapering(1.0)).verdict == Verdict("review", (REASONS["doubtful"],))
+
+
+def test_what_is_no_chest_however_it_lies_is_refused(tmp_path: Path, taught: RadiographSegmenter) -> None:
+    upside_down = np.ascontiguousarray(_tapering()[::-1])
+    assert taught(upside_down).verdict.reasons == (REASONS["turned"],)
+    hardly_ever_clear = _teach(tmp_path, clear=99.0)
+    found = hardly_ever_clear(upside_down)
+    assert found.verdict == Verdict("refused", (REASONS["not frontal"],))
+    assert found.mask.any()
+
+
+def test_a_slice_of_ct_is_reviewed(tmp_path: Path) -> None:
+    assert _teach(tmp_path)(_tapering()).verdict == Verdict("review", (REASONS["slice"],))
+
+
+@pytest.fixture(scope="module")
+def embedded() -> RadiographSegmenter:
+    return RadiographSegmenter("cxr", threads=1)
+
+
+def _statuses(segmenter: RadiographSegmenter, files: list[Path]) -> list[str]:
+    return [segmenter(file).verdict.status for file in files]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("folder", "step"), [("not_frontal/lateral", 3), ("not_frontal/ct_slices", 4), ("dicom/non_chest", 1)])
+def test_what_is_no_frontal_radiograph_is_never_ok(data_folder: Path, embedded: RadiographSegmenter, folder: str, step: int) -> None:
+    statuses = _statuses(embedded, sorted((data_folder / "cxr" / folder).iterdir())[::step])
+    assert len(statuses) >= 4
+    assert "ok" not in statuses
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("folder", "step", "ok"),
+    [("masks_and_labels/CXR_png", 50, 11), ("diseased_adults/images", 40, 5), ("paediatric/images", 40, 5), ("dicom/chest", 1, 3)],
+)
+def test_frontal_radiographs_are_not_refused(data_folder: Path, embedded: RadiographSegmenter, folder: str, step: int, ok: int) -> None:
+    statuses = _statuses(embedded, sorted((data_folder / "cxr" / folder).iterdir())[::step])
+    assert "refused" not in statuses
+    assert statuses.count("ok") >= ok
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_film_that_lies_gets_the_mask_of_the_upright_one(data_folder: Path, embedded: RadiographSegmenter, quarters: int) -> None:
+    pixels = embedded.read(data_folder / "cxr" / "masks_and_labels" / "CXR_png" / "CHNCXR_0001_0.png").pixels
+    upright = embedded(pixels)
+    lying = embedded(np.ascontiguousarray(np.rot90(pixels, quarters)))
+    assert lying.verdict.reasons == (REASONS["turned"],)
+    assert dice(np.rot90(upright.mask, quarters), lying.mask) > 0.99
+
+
+@pytest.mark.skipif("cxr" not in predict.embedded_models(), reason="no trained model in this tree")
+def test_the_embedded_model_refuses_noise_and_knows_a_phantom_on_its_head() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (256, 256), dtype=np.uint8)
+    assert segment(noise, kind="cxr").verdict.status in ("review", "refused")
+    phantom = radiograph_phantom((512, 512), seed=0)
+    found = segment(np.ascontiguousarray(phantom.image.pixels[::-1, ::-1]), kind="cxr")
+    assert dice(phantom.truth.labels[::-1, ::-1] > 0, found.mask > 0) > 0.9
+    assert found.verdict.reasons == (REASONS["turned"],)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ from lungseg import predict
 from lungseg.errors import ModelError, UnreadableError, UsageError
 from lungseg.image import Image
 from lungseg.phantom import radiograph_phantom
-from lungseg.pipeline import Segmenter, segment, segmenter, taken_for
+from lungseg.pipeline import RadiographSegmenter, Segmenter, VolumeSegmenter, segment, segmenter, taken_for
 from lungseg.result import Result, VolumeResult
 from lungseg.volume import Volume
 from lungseg.write import volume_nifti
@@ -72,6 +73,23 @@ def test_what_was_read_before_takes_the_road_of_what_it_is() -> None:
     assert type(both(radiograph_phantom((256, 256)).image)) is Result
     assert type(both(slice_of_scan())) is VolumeResult
     assert type(both(radiograph_phantom((256, 256)).image.pixels)) is Result
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_both_roads_are_told_to_be_quick(scan: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, quick: bool) -> None:
+    told: list[tuple[type, bool]] = []
+    for road in (RadiographSegmenter, VolumeSegmenter):
+
+        def finish(self: object, *arguments: object, finish: Callable[..., object] = road.finish, **settings: object) -> object:
+            told.append((type(self), bool(settings["quick"])))
+            return finish(self, *arguments, **settings)
+
+        monkeypatch.setattr(road, "finish", finish)
+    cv2.imwrite(str(tmp_path / "slice.png"), slice_of_scan())
+    both = Segmenter()
+    for source in (scan, film, tmp_path / "slice.png"):
+        both(source, quick=quick)
+    assert told == [(road, quick) for road in (VolumeSegmenter, RadiographSegmenter, VolumeSegmenter)]
 
 
 def test_the_caller_may_know_better(scan: Path, film: Path) -> None:

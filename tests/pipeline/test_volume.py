@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from ellipsoids import ellipsoids, turned
-from lungseg.errors import UsageError
+from lungseg.card import read_card
+from lungseg.errors import ModelError, UsageError
 from lungseg.geometry import AXIAL, Grid, Turn
+from lungseg.judge import Line
+from lungseg.judge.learned_volume import Calibration, LearnedVolume
 from lungseg.pipeline import VolumeSegmenter
-from lungseg.pipeline.volume import LONGEST_STEP, fill_between, seen_slices
+from lungseg.pipeline.volume import LONGEST_STEP, SECOND_LOOKS, fill_between, pooled, seen_slices
 from lungseg.scores import dice
 from lungseg.volume import Volume
 from tiny_model import write_tiny_model
@@ -110,7 +113,7 @@ def test_no_lungs_are_an_empty_mask_for_review(segmenter: VolumeSegmenter, monke
     monkeypatch.setattr(segmenter, "_predictor", nothing)
     result = segmenter(ellipsoids()[0])
     assert not result.mask.any()
-    assert result.verdict.status == "review"
+    assert result.verdict.status == "refused"
     assert result.verdict.reasons[0].startswith("no lungs were found")
     assert result.measurement("confidence").value == 0
     assert set(np.unique(result.probability("right lung"))) == {76}
@@ -158,3 +161,85 @@ def test_thin_slices_give_the_same_lungs(segmenter: VolumeSegmenter) -> None:
 def test_threads_are_at_least_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a network needs at least 1 thread, not 0"):
         VolumeSegmenter(write_tiny_model(tmp_path, kind="ct"), threads=0)
+
+
+EXPECTED = ["expected Dice", "expected Dice low", "expected Dice high"]
+
+
+def learned(model: Path, *, uncertain: float = 0.5, sha256: str | None = None) -> LearnedVolume:
+    """The score is the mask agreement of both looks, and worth itself; of volumes the interval is narrower."""
+    line = Line(("mask agreement",), mean=(0.0,), deviation=(1.0,), weights=(1.0,), squares=(0.0,), offset=0.0)
+    slices = Calibration((0.0, 1.0), expected=(0.0, 1.0), low=(0.0, 0.5), high=(1.0, 1.0))
+    volumes = Calibration((0.0, 1.0), expected=(0.0, 0.98), low=(0.0, 0.96), high=(0.0, 0.99))
+    return LearnedVolume(sha256 or read_card(model.with_suffix(".json")).sha256, line, slices, volumes, uncertain)
+
+
+@pytest.fixture(scope="module")
+def judged_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = write_tiny_model(tmp_path_factory.mktemp("judged"), kind="ct")
+    learned(model).write(model.with_suffix(".judge.json"))
+    return model
+
+
+def test_the_expected_dice_is_measured_unless_it_has_to_be_quick(judged_model: Path, segmenter: VolumeSegmenter) -> None:
+    volume, _ = ellipsoids()
+    judged = VolumeSegmenter(judged_model, threads=2)
+    found = judged(volume).measurements[-3:]
+    assert [(m.name, m.label, m.unit) for m in found] == [(name, "lungs", "1") for name in EXPECTED]
+    # The tiny network sees the same in a mirror, but for the noise.
+    assert found[0].value == pytest.approx(0.98, abs=0.02)
+    assert found[1].value < found[0].value < found[2].value
+    names = {m.name for m in judged(volume, quick=True).measurements}
+    assert names == {m.name for m in segmenter(volume).measurements}
+    assert not names.intersection(EXPECTED)
+
+
+def test_a_slice_has_its_own_worth(judged_model: Path) -> None:
+    single = ellipsoids((1, 64, 64))[0]
+    expected, low, high = (VolumeSegmenter(judged_model, threads=1)(single).measurement(name).value for name in EXPECTED)
+    assert (low, high) == (pytest.approx(expected / 2), 1.0)
+
+
+def test_a_low_expected_dice_sends_to_review(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path, kind="ct")
+    learned(model, uncertain=0.999).write(model.with_suffix(".judge.json"))
+    volume, _ = ellipsoids()
+    doubtful = VolumeSegmenter(model, threads=2)
+    assert "the network is unsure of this mask" in doubtful(volume).verdict.reasons
+    assert "the network is unsure of this mask" not in doubtful(volume, quick=True).verdict.reasons
+
+
+def test_no_lungs_have_no_expected_dice(judged_model: Path) -> None:
+    volume = ellipsoids(right=False, left=False)[0]
+    judged = VolumeSegmenter(judged_model, threads=1)
+    planes = np.zeros((len(volume.voxels), 2, 64, 64), np.uint8)
+    assert not {m.name for m in judged.finish(volume, planes).measurements}.intersection(EXPECTED)
+
+
+def test_the_second_look_sees_few_slices(judged_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged = VolumeSegmenter(judged_model, threads=1)
+    volume, _ = ellipsoids((60, 64, 64))
+    planes = judged.infer(volume)
+    looks: list[int] = []
+    network = judged._predictor
+
+    def counting(batch: np.ndarray) -> np.ndarray:
+        looks.append(len(batch))
+        return network(batch)
+
+    counting.card = network.card  # type: ignore[attr-defined]
+    monkeypatch.setattr(judged, "_predictor", counting)
+    judged.finish(volume, planes)
+    assert sum(looks) == SECOND_LOOKS == 12
+
+
+def test_signs_of_slices_weigh_as_much_as_their_lung() -> None:
+    signs = pooled([{"a": 1.0, "b": 4.0}, {"a": 4.0}], np.array([1, 2]))
+    assert signs == {"a": pytest.approx(3.0), "b": pytest.approx(4.0)}
+
+
+def test_what_was_learned_for_another_model_is_refused(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path, kind="ct")
+    learned(model, sha256="0" * 64).write(model.with_suffix(".judge.json"))
+    with pytest.raises(ModelError, match="belongs to another model"):
+        VolumeSegmenter(model)

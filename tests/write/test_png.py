@@ -8,6 +8,7 @@ import pytest
 from PIL import Image as Picture
 
 from lungseg import draw
+from lungseg.findings import Verdict
 from lungseg.geometry import Geometry
 from lungseg.image import Image, Segmentation
 from lungseg.labels import LABELS
@@ -39,7 +40,7 @@ def test_binary_mask_is_grey_0_and_255(lungs: Segmentation) -> None:
 
 
 def test_overlay_is_the_drawn_one_in_red_green_blue(image: Image, lungs: Segmentation) -> None:
-    picture = Picture.open(io.BytesIO(overlay_png(image, lungs)))
+    picture = Picture.open(io.BytesIO(overlay_png(image, lungs, Verdict("ok"))))
     assert picture.mode == "RGB"
     np.testing.assert_array_equal(np.array(picture), draw.overlay(image, lungs))
 

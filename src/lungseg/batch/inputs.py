@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lungseg.errors import OutputError
-from lungseg.write import LEDGER, OUTPUTS, read_records, stem
+from lungseg.report import THUMBNAILS
+from lungseg.write import LEDGER, OUTPUTS, is_there, read_records, stem
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ def without_own_outputs(files: Iterable[Path]) -> list[Path]:
     """Leaves out what an earlier run wrote, so that an output folder may lie within, or be, the folder of the inputs.
 
     A file is left out where the `results.jsonl` beside it lists it as an output, even where the user named it: a pattern that the
-    shell expands names outputs, too. Where that file cannot be read, nothing is left out of its folder.
+    shell expands names outputs, too. Where that file cannot be read, nothing is left out of its folder. The small pictures of a report
+    lie in a folder beside it.
     """
     written: dict[Path, set[str]] = {}
     inputs = []
@@ -35,7 +37,7 @@ def without_own_outputs(files: Iterable[Path]) -> list[Path]:
         folder = file.parent
         if folder not in written:
             written[folder] = _outputs_in(folder)
-        if file.name not in written[folder]:
+        if file.name not in written[folder] and not (folder.name == THUMBNAILS and is_there(folder.parent / LEDGER)):
             inputs.append(file)
     return inputs
 

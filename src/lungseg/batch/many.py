@@ -15,10 +15,12 @@ from lungseg.batch.inputs import absolute, name_inputs
 from lungseg.errors import LungsegError, UsageError
 from lungseg.pipeline import KINDS, Segmenter
 from lungseg.predict import processors
-from lungseg.write import FAILED, Ledger, check_outputs, failure, is_there
+from lungseg.report import ENDINGS, Kind, check_reportlab, study_of, write_index, write_reports
+from lungseg.write import FAILED, OUTPUTS, Ledger, check_outputs, failure, is_there
 
 if TYPE_CHECKING:
     from lungseg.card import ModelCard
+    from lungseg.result import Result, VolumeResult
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ class Outcome:
     Attributes:
         source: the input's absolute path.
         status: "done"; "skipped" where results exist and were left alone; "failed".
-        verdict: that of the result, "ok" or "review"; empty where there is none.
+        verdict: that of the result, "ok", "review" or "refused"; empty where there is none.
         reasons: of the verdict, or why it was skipped or failed.
         outputs: the files written now, by name of output.
     """
@@ -49,6 +51,7 @@ class _Job:
     source: Path
     name: str
     outputs: tuple[str, ...]
+    reports: tuple[Kind, ...]
     written: dict[str, str]
     replace: bool = field(kw_only=True)
 
@@ -66,10 +69,20 @@ class _Settings:
     dilate: float
     binary: bool
     overwrite: bool
+    quick: bool
+    strict: bool
+    reports: tuple[Kind, ...]
+    identify: bool
 
     def recorded(self, model: ModelCard) -> dict[str, Any]:
         """As it stands in the record of an input that the model is for."""
-        entry: dict[str, Any] = {"model": model.sha256, "page": self.page, "binary": self.binary}
+        entry: dict[str, Any] = {
+            "model": model.sha256,
+            "page": self.page,
+            "binary": self.binary,
+            "quick": self.quick,
+            "strict": self.strict,
+        }
         if model.kind == "ct":
             return entry | {"series": self.series, "skip_damaged": self.skip_damaged}
         return entry | {"spacing": None if self.spacing is None else list(self.spacing), "dilate": float(self.dilate)}
@@ -88,6 +101,10 @@ def segment_many(
     dilate: float = 0.0,
     binary: bool = False,
     overwrite: bool = False,
+    quick: bool = False,
+    strict: bool = False,
+    reports: Sequence[Kind] = (),
+    identify: bool = False,
     workers: int | None = None,
 ) -> Generator[Outcome, None, None]:
     """Segments files, writes outputs, `results.jsonl` and `summary.csv` into `folder`, and yields what became of each file, in order.
@@ -108,16 +125,24 @@ def segment_many(
         dilate: widens the mask, as the segmenter understands it.
         binary: masks as 0 and 255.
         overwrite: do again what is there; otherwise it is left alone and "skipped".
+        quick: leave out the expected Dice.
+        strict: write no mask and no other picture of a refused input.
+        reports: "report" for one in HTML, "pdf" for one in PDF; with either, the folder gets its index.
+        identify: let the reports show paths, and of DICOM patient's name and ID.
         workers: number of threads; one for each processor where not given.
 
     Raises:
-        UsageError: an output is not known, or `workers` is below 1.
+        UsageError: an output is not known, `workers` is below 1, or PDF was asked for without reportlab.
         OutputError: the folder or the record in it cannot be written.
     """
     chosen = tuple(output.name for output in check_outputs(outputs))
     if workers is not None and workers < 1:
         raise UsageError(f"at least one worker is needed, not {workers}")
-    settings = _Settings(absolute(folder), chosen, spacing, page, series, skip_damaged, dilate, binary, overwrite)
+    if "pdf" in reports:
+        check_reportlab()
+    place = absolute(folder)
+    looks = spacing, page, series, skip_damaged, dilate, binary, overwrite
+    settings = _Settings(place, chosen, *looks, quick, strict, tuple(reports), identify)
     sources = list(dict.fromkeys(absolute(file) for file in files))
     return _run(sources, settings, segmenter, min(workers or processors(), max(1, len(sources))))
 
@@ -135,6 +160,8 @@ def _run(sources: list[Path], settings: _Settings, segmenter: Segmenter, workers
                     yield _finish(waiting, ledger)
             while waiting:
                 yield _finish(waiting, ledger)
+            if settings.reports:
+                write_index(ledger.records(), settings.folder, identify=settings.identify)
         finally:
             # Reached with something waiting only where the run was stopped: what has begun is finished and recorded.
             for item in waiting:
@@ -161,10 +188,13 @@ def _finish(waiting: deque[Outcome | Future[tuple[dict[str, Any], Outcome]]], le
 
 def _plan(source: Path, name: str, earlier: dict[str, Any] | None, settings: _Settings, segmenter: Segmenter) -> _Job | Outcome:
     """What is to be done for a file, or that nothing is."""
-    paths = {output.name: output.paths(settings.folder, name) for output in check_outputs(settings.outputs)}
     written = {} if earlier is None else earlier.get("outputs", {})
     if settings.overwrite or (earlier is not None and earlier["verdict"] == FAILED):
-        return _Job(source, name, settings.outputs, written, replace=True)
+        return _Job(source, name, settings.outputs, settings.reports, written, replace=True)
+    outputs = () if settings.strict and earlier is not None and earlier["verdict"] == "refused" else check_outputs(settings.outputs)
+    paths = {output.name: output.paths(settings.folder, name) for output in outputs}
+    # A report may have another name than its input's, which may be a person's.
+    paths |= {kind: (settings.folder / written.get(kind, name + ENDINGS[kind]),) for kind in settings.reports}
     there = {output: path.name for output, places in paths.items() for path in places if is_there(path)}
     if earlier is None and there:
         why = f"{next(iter(there.values()))} is there already and results.jsonl does not know it; --overwrite replaces it"
@@ -173,7 +203,9 @@ def _plan(source: Path, name: str, earlier: dict[str, Any] | None, settings: _Se
     elif len(there) == len(paths):
         why = "done already"
     else:
-        return _Job(source, name, tuple(output for output in paths if output not in there), written, replace=False)
+        missing = [output for output in paths if output not in there]
+        reports = tuple(kind for kind in settings.reports if kind in missing)
+        return _Job(source, name, tuple(output for output in missing if output not in reports), reports, written, replace=False)
     return Outcome(source, "skipped", reasons=(why,))
 
 
@@ -187,18 +219,34 @@ def _work(job: _Job, segmenter: Segmenter, settings: _Settings) -> tuple[dict[st
             series=settings.series,
             skip_damaged=settings.skip_damaged,
             dilate=settings.dilate,
+            quick=settings.quick,
         )
         start = time.perf_counter()
-        paths = result.save(settings.folder, job.outputs, name=job.name, binary=settings.binary, overwrite=job.replace)
+        written, paths = _write(result, job, settings)
         entry = result.record()
         entry["seconds"]["write"] = round(time.perf_counter() - start, 4)
         outputs = {output: path.name for output, path in paths.items()}
-        entry |= {"outputs": job.written | outputs, "settings": settings.recorded(result.card)}
+        entry |= {"outputs": written | outputs, "settings": settings.recorded(result.card)}
         outcome = Outcome(job.source, "done", result.verdict.status, result.verdict.reasons, paths)
     except Exception as problem:  # noqa: BLE001 (also what nobody foresaw must not stop the others)
         entry = failure(str(job.source), _explained(problem, job.source))
         outcome = Outcome(job.source, "failed", reasons=tuple(entry["reasons"]))
     return {"input": str(job.source), "name": job.name} | entry, outcome
+
+
+def _write(result: Result | VolumeResult, job: _Job, settings: _Settings) -> tuple[dict[str, str], dict[str, Path]]:
+    """Writes what the job asks for; returns what stays of what was written before, and the paths that are new, by name of output."""
+    written, paths = dict(job.written), dict[str, Path]()
+    if settings.strict and result.verdict.status == "refused":
+        for output in OUTPUTS:  # of an earlier run that was not strict
+            if output.name in written:
+                (settings.folder / written.pop(output.name)).unlink(missing_ok=True)
+    elif job.outputs:
+        paths = result.save(settings.folder, job.outputs, name=job.name, binary=settings.binary, overwrite=job.replace)
+    if job.reports:
+        study = study_of(result, name=job.name, identify=settings.identify, strict=settings.strict)
+        paths |= write_reports(study, settings.folder, job.reports, job.written)
+    return written, paths
 
 
 def _explained(problem: Exception, source: Path) -> LungsegError:

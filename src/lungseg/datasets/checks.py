@@ -15,15 +15,21 @@ from numpy.typing import NDArray
 from lungseg.clean import SMALLEST_LUNG
 from lungseg.datasets.cases import Case
 from lungseg.datasets.folders import is_volume
-from lungseg.datasets.truth import read_labels
+from lungseg.datasets.truth import read_labels, read_volume_labels
+from lungseg.datasets.volume_checks import volume_problems
 from lungseg.draw import Picture, fitted, grey, montage, overlay
+from lungseg.draw_volume import section
 from lungseg.errors import LungsegError
 from lungseg.image import Image
 from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
-from lungseg.read import read, read_mask
+from lungseg.read import looks_like_ct, read, read_mask, read_volume
 
-ARGUABLE: Final = ("mask not binary", "heart inside the mask")
-"""Kinds of findings that leave a case usable: greys become lung or none, and where the heart is drawn through can be said."""
+ARGUABLE: Final = ("mask not binary", "heart inside the mask", "right and left exchanged")
+"""Kinds of findings that leave a case usable: greys become lung or none, where the heart is drawn through can be said, and sides are put
+straight when volumes are read."""
+
+MOST_VOLUMES: Final = 2
+"""Volumes that are held at the same time."""
 
 MOST_COVER: Final = 0.8
 """Share of the picture that no lungs cover. The most in 1247 masks (Montgomery, Shenzhen, V7 Labs, and CT slices) is 0.61."""
@@ -86,19 +92,24 @@ def check_cases(cases: Sequence[Case]) -> list[Finding]:
 
     Found are images and masks that cannot be read or have one value everywhere, sizes that differ, masks of more than two values,
     masks that are nearly empty, full, or in pieces, a labelled outside, one lung only, lungs on the wrong sides, and a heart inside a
-    mask whose convention leaves it out. Of cases without a mask only the image is checked. Volumes are left out.
+    mask whose convention leaves it out. Of cases without a mask only the image is checked. For volumes see
+    `lungseg.datasets.volume_checks.volume_problems`.
 
     Args:
         cases: of any number of sources.
     """
-    with ThreadPoolExecutor() as pool:  # decoders release Python's lock
-        return [finding for found in pool.map(_check, cases) for finding in found]
+    with ThreadPoolExecutor() as pool, ThreadPoolExecutor(MOST_VOLUMES) as few:  # decoders release Python's lock
+        checked = [(few if _in_space(case) else pool).submit(_check, case) for case in cases]
+        return [finding for future in checked for finding in future.result()]
+
+
+def _in_space(case: Case) -> bool:
+    return any(path is not None and is_volume(path) for path in (case.image, case.mask, case.mask_left))
 
 
 def _check(case: Case) -> list[Finding]:
-    if any(path is not None and is_volume(path) for path in (case.image, case.mask, case.mask_left)):
-        return []
-    return [Finding(case.case, case.source, path, problem) for path, problem in _problems(case)]
+    problems = volume_problems(case) if _in_space(case) else _problems(case)
+    return [Finding(case.case, case.source, path, problem) for path, problem in problems]
 
 
 def _problems(case: Case) -> Iterator[tuple[Path, str]]:
@@ -130,7 +141,8 @@ def _problems(case: Case) -> Iterator[tuple[Path, str]]:
     if image is not None and labels.shape != image.pixels.shape:
         shapes = (" x ".join(map(str, shape)) for shape in (image.pixels.shape, labels.shape))
         yield case.mask, f"sizes differ: {next(shapes)} in the image, {next(shapes)} in the mask"
-    problem = _shape_problem(labels, heart_outside=case.convention == "lung")
+    is_slice = image is not None and looks_like_ct(image.pixels)  # where the heart is no question
+    problem = _shape_problem(labels, heart_outside=case.convention == "lung" and not is_slice)
     if problem:
         yield case.mask, problem
 
@@ -210,7 +222,9 @@ def suspicious_sheet(cases: Sequence[Case], findings: Sequence[Finding], *, most
 
 
 def _tile(case: Case) -> Picture:
-    """A case as far as it can be used: black without an image, grey without a mask that fits."""
+    """A case as far as it can be used: black without an image, grey without a mask that fits. Of a volume a coronal plane."""
+    if _in_space(case):
+        return _coronal(case)
     try:
         image = read(case.image)
     except LungsegError:
@@ -220,3 +234,17 @@ def _tile(case: Case) -> Picture:
     except LungsegError:
         picture = grey(image)
     return fitted(picture, TILE)
+
+
+def _coronal(case: Case) -> Picture:
+    """The coronal plane of a volume with the most lung."""
+    try:
+        volume = read_volume(case.image)
+    except LungsegError:
+        return np.zeros((TILE, TILE, 3), np.uint8)
+    try:
+        labels = read_volume_labels(case, volume.grid).labels
+    except LungsegError:
+        labels = np.zeros(volume.grid.to_axial().grid(volume.grid).shape, np.uint8)
+    number = int(np.count_nonzero(labels, axis=(0, 2)).argmax()) if labels.any() else labels.shape[1] // 2
+    return section(volume, labels, 1, number, TILE)

@@ -16,12 +16,11 @@ from lungseg.clean_volume import FIELD, fill_holes, pieces
 from lungseg.datasets.cases import Case
 from lungseg.datasets.checks import Finding
 from lungseg.datasets.folders import is_volume
-from lungseg.datasets.truth import is_lung
+from lungseg.datasets.truth import read_volume_labels, sizes_and_centres
 from lungseg.errors import InputError, UsageError
-from lungseg.geometry import Grid, Turn
 from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
 from lungseg.prepare import HOUNSFIELD, clip_hounsfield, window
-from lungseg.read import detect, read, read_label_volume, read_volume
+from lungseg.read import detect, read, read_volume
 from lungseg.write import image_png, make_folder, write_file
 from lungseg.write.png import mask_png
 
@@ -40,9 +39,6 @@ SMALLER_LUNG: Final = 0.1
 
 MOST_EROSIONS: Final = 40
 """Pixels, after which lungs that still do not part are one."""
-
-APART: Final = 1.5
-"""Voxels by which the corners of labels and image may differ."""
 
 Labels = NDArray[np.uint8]
 _CROSS: Final = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
@@ -112,7 +108,8 @@ def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
     volume = read_volume(case.image)
     turn = volume.grid.to_axial()
     grid = turn.grid(volume.grid)
-    voxels, labels = turn.apply(volume.voxels), _labels(case, turn, grid)
+    truth = read_volume_labels(case, volume.grid)
+    voxels, labels = turn.apply(volume.voxels), truth.labels if truth.sides else part_lungs(truth.labels > 0)
     spacing = grid.spacing or (1.0, FIELD / grid.shape[2], FIELD / grid.shape[2])
     labels = fill_holes(labels, LARGEST_HOLE / (spacing[1] * spacing[2]))
     heights = np.flatnonzero(labels.any(axis=(1, 2)))
@@ -144,42 +141,6 @@ def _greys(pixels: NDArray[Any], *, hounsfield: bool) -> NDArray[np.uint8]:
     return np.rint(scaled * 255).astype(np.uint8)
 
 
-def _labels(case: Case, turn: Turn, grid: Grid) -> Labels:
-    """The labels of a case on the axial grid of its image; where they say which lung is which, the one further right is the right one."""
-    assert case.mask is not None
-    mask = _axial(case.mask, turn, grid)
-    if case.mask_left is not None:
-        labels = np.where(is_lung(mask), np.uint8(RIGHT_LUNG.number), np.uint8(0))
-        labels[is_lung(_axial(case.mask_left, turn, grid))] = LEFT_LUNG.number
-    elif set(np.unique(mask)) == {0, RIGHT_LUNG.number, LEFT_LUNG.number}:
-        labels = mask.astype(np.uint8)
-    else:
-        return part_lungs(is_lung(mask))
-    centres = _sizes_and_centres(labels.astype(np.int32))[1]
-    if centres.size == 2 and centres[0] > centres[1]:
-        labels = np.where(labels > 0, np.uint8(RIGHT_LUNG.number + LEFT_LUNG.number) - labels, np.uint8(0))
-    return labels
-
-
-def _axial(path: Path, turn: Turn, grid: Grid) -> NDArray[Any]:
-    """The voxels of a label file, turned by its own affine, or as the image is where it states none."""
-    voxels, own = read_label_volume(path)
-    if own.affine is not None:
-        turn = own.to_axial()
-    axial = turn.grid(own)
-    if axial.shape != grid.shape:
-        shapes = (" x ".join(map(str, shape)) for shape in (axial.shape, grid.shape))
-        problem = f"the labels have {next(shapes)} voxels in axial order, their image has {next(shapes)}"
-        raise InputError(problem, where=path, cure="give labels on the grid of the image")
-    if axial.affine is not None and grid.affine is not None:
-        corners = np.array([[0, 0, 0, 1], [*(side - 1 for side in grid.shape), 1]]).T
-        away = np.linalg.inv(grid.affine) @ axial.affine @ corners - corners
-        if np.abs(away).max() > APART:
-            problem = f"the labels lie up to {np.abs(away).max():.0f} voxels away from their image"
-            raise InputError(problem, where=path, cure="give labels on the grid of the image")
-    return turn.apply(voxels)
-
-
 def part_lungs(lung: NDArray[np.bool_]) -> Labels:
     """Tells right from left in space: labels (slices, rows, columns), 0, 1 right, 2 left.
 
@@ -195,7 +156,7 @@ def part_lungs(lung: NDArray[np.bool_]) -> Labels:
     core = lung
     for _ in range(MOST_EROSIONS):
         numbers = pieces(core)
-        sizes, centres = _sizes_and_centres(numbers)
+        sizes, centres = sizes_and_centres(numbers)
         if not sizes.size:
             break
         if sizes.size > 1 and sizes[1] >= SMALLER_LUNG * sizes[0] and centres[:2].min() < middle < centres[:2].max():
@@ -206,15 +167,8 @@ def part_lungs(lung: NDArray[np.bool_]) -> Labels:
             break
         core = np.stack([cv2.erode(plane.view(np.uint8), _CROSS, borderValue=0, borderType=cv2.BORDER_CONSTANT) for plane in core]) > 0
     rest = pieces(lung & (labels == 0))
-    of_piece = np.where(_sizes_and_centres(rest)[1] < middle, np.uint8(RIGHT_LUNG.number), np.uint8(LEFT_LUNG.number))
+    of_piece = np.where(sizes_and_centres(rest)[1] < middle, np.uint8(RIGHT_LUNG.number), np.uint8(LEFT_LUNG.number))
     return labels | np.append(np.uint8(0), of_piece)[rest]
-
-
-def _sizes_and_centres(numbers: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Voxels and mean column of the pieces 1, 2 and so on."""
-    at = np.nonzero(numbers)
-    sizes = np.bincount(numbers[at])[1:]
-    return sizes, np.bincount(numbers[at], weights=at[2])[1:] / sizes
 
 
 def _grow(labels: Labels, lung: NDArray[np.bool_]) -> None:

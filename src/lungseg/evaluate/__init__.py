@@ -1,10 +1,11 @@
 """How good a model is: what users run, scored case by case at the input's own resolution."""
 
 from lungseg.evaluate.boxes import evaluate_boxes
-from lungseg.evaluate.cases import CaseScore, Failure, MaskScore, score_cases
+from lungseg.evaluate.cases import CaseScore, MaskScore, SliceScores
 from lungseg.evaluate.changes import Change, changes, steadiness
 from lungseg.evaluate.matrix import cross
 from lungseg.evaluate.run import Report, evaluate
+from lungseg.evaluate.scoring import Failure, score_cases
 
 __all__ = [
     "CaseScore",
@@ -12,6 +13,7 @@ __all__ = [
     "Failure",
     "MaskScore",
     "Report",
+    "SliceScores",
     "changes",
     "cross",
     "evaluate",

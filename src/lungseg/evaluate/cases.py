@@ -1,25 +1,20 @@
-"""Scores of single cases."""
+"""What is said of one case, and how masks are compared; how radiographs are, and in `lungseg.evaluate.volumes` CT."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from functools import partial
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.datasets import Case, read_labels
+from lungseg.clean_volume import pieces
+from lungseg.datasets import Case
 from lungseg.datasets.convention import mediastinal_band
-from lungseg.errors import InputError
 from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
-from lungseg.pipeline import RadiographSegmenter
 from lungseg.result import Result
-from lungseg.scores import Mask, components, count, surface_distances
-
-log = logging.getLogger(__name__)
+from lungseg.scores import Mask, components, count, enclosing_box, surface_distances
 
 NAN = float("nan")
 
@@ -32,11 +27,12 @@ class MaskScore:
     """How alike a mask and its truth are; `docs/evaluation.md` defines every figure, also for empty masks. NaN: the truth does not say.
 
     Attributes:
-        dice, iou, accuracy, precision, recall, specificity: of pixels, 0 to 1.
-        hd, hd95, assd: distances between the outlines, in millimetres or pixels.
-        nsd_1, nsd_2, nsd_3: normalised surface Dice at tolerances of 1, 2 and 3 millimetres or pixels, 0 to 1.
-        area_error: area found less the true one, as a share of the true one.
+        dice, iou, accuracy, precision, recall, specificity: of pixels or voxels, 0 to 1.
+        hd, hd95, assd: distances between the outlines, of volumes between the surfaces, in millimetres, or pixels or voxels.
+        nsd_1, nsd_2, nsd_3: normalised surface Dice at tolerances of 1, 2 and 3 millimetres, or pixels or voxels, 0 to 1.
+        area_error: area found less the true one, as a share of the true one; of volumes the volume.
         components: pieces of what was found.
+        volume_error: volume found less the true one, in millilitres; of volumes whose voxels have a known size.
     """
 
     dice: float = NAN
@@ -53,9 +49,33 @@ class MaskScore:
     nsd_3: float = NAN
     area_error: float = NAN
     components: int = 0
+    volume_error: float = NAN
 
 
 METRICS = tuple(field.name for field in fields(MaskScore))
+
+
+@dataclass(frozen=True, slots=True)
+class SliceScores:
+    """What becomes of the axial slices of a volume, each by itself.
+
+    Attributes:
+        slice_dice: mean Dice of both lungs together over the slices with lung in the truth.
+        worst_slice: that of them with the lowest Dice, as its axis and number in the volume's own array, from 0, such as "slice 12".
+        worst_slice_dice: its Dice.
+        slices_with_lung: slices with lung in the truth.
+        slices_missed: how many of them nothing was found in.
+        slices_without_lung: the other slices.
+        slices_claimed: how many of them something was found in.
+    """
+
+    slice_dice: float
+    worst_slice: str
+    worst_slice_dice: float
+    slices_with_lung: int
+    slices_missed: int
+    slices_without_lung: int
+    slices_claimed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +85,16 @@ class CaseScore:
 
     Attributes:
         case, patient, source, convention, notes: of the case.
-        verdict: "ok" or "review".
-        unit: of the distances: "mm", or "pixels" where the image's spacing is not known.
-        hd95_of_1024: 95th percentile Hausdorff distance of both lungs together, in pixels of a picture of side `REFERENCE_SIDE`.
+        verdict: "ok", "review" or "refused".
+        unit: of the distances: "mm", or "pixels" or "voxels" where the spacing is not known.
+        hd95_of_1024: 95th percentile Hausdorff distance of both lungs together, in pixels of a picture of side `REFERENCE_SIDE`; NaN of
+            volumes.
         lungs: of both lungs together.
-        right, left: of each lung.
+        right, left: of each lung; of CT only where the truth tells the sides.
         uncleaned: of both lungs together, had the probabilities only been thresholded.
+        kind: what was scored.
+        has_lung: whether there is lung in the truth.
+        slices: of a volume.
     """
 
     case: str
@@ -85,67 +109,28 @@ class CaseScore:
     right: MaskScore
     left: MaskScore
     uncleaned: MaskScore
+    kind: Literal["radiograph", "slice", "volume"] = "radiograph"
+    has_lung: bool = True
+    slices: SliceScores | None = None
 
 
 REGIONS = ("lungs", "right", "left", "uncleaned")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A case that could not be scored.
-
-    Attributes:
-        case, source: of the case.
-        why: in a sentence that names the file.
-    """
-
-    case: str
-    source: str
-    why: str
-
-
-def score_cases(
-    segmenter: RadiographSegmenter, cases: Sequence[Case], *, spacing: tuple[float, float] | None = None, jobs: int = 1
-) -> tuple[list[CaseScore], list[Failure]]:
-    """Segments and scores cases, `jobs` at a time; scores and failures each in the order of the cases.
-
-    What cannot be read, and a mask of another shape than its image, becomes a failure.
-
-    Args:
-        segmenter: the model.
-        cases: with masks.
-        spacing: millimetres between rows and between columns, instead of what the files say.
-        jobs: cases at a time.
-    """
-    with ThreadPoolExecutor(jobs, "lungseg") as pool:
-        found = list(pool.map(partial(_try, segmenter, spacing), cases))
-    return [one for one in found if isinstance(one, CaseScore)], [one for one in found if isinstance(one, Failure)]
-
-
-def _try(segmenter: RadiographSegmenter, spacing: tuple[float, float] | None, case: Case) -> CaseScore | Failure:
-    try:
-        result = segmenter(case.image, spacing=spacing)
-        return score(case, read_labels(case, result.mask.shape), result)
-    except InputError as error:
-        log.warning("case %s of %s is left out: %s", case.case, case.source, error)
-        return Failure(case.case, case.source, str(error))
-
-
 def score(case: Case, truth: NDArray[np.uint8], result: Result) -> CaseScore:
-    """Scores one result against its truth: labels (rows, columns)."""
+    """Scores one radiograph against its truth: labels (rows, columns)."""
     spacing = result.image.geometry.spacing
     lungs, found = truth > 0, result.mask > 0
     uncleaned = result.probabilities[1:].sum(axis=0) >= result.card.threshold
     heart_inside = case.convention == "lung and heart"
     judged = ~mediastinal_band(truth) if heart_inside else None
     right, left = (
-        MaskScore(components=components(result.mask == lung.number))
+        MaskScore(components=count_pieces(result.mask == lung.number))
         if heart_inside
         else compare_masks(truth == lung.number, result.mask == lung.number, spacing)
         for lung in (RIGHT_LUNG, LEFT_LUNG)
     )
     both = compare_masks(lungs, found, spacing, judged=judged)
-    pixels = both.hd95 if spacing is None or heart_inside else surface_distances(lungs, found).hd95
     return CaseScore(
         case=case.case,
         patient=case.patient,
@@ -154,7 +139,7 @@ def score(case: Case, truth: NDArray[np.uint8], result: Result) -> CaseScore:
         notes=case.notes,
         verdict=result.verdict.status,
         unit="pixels" if spacing is None else "mm",
-        hd95_of_1024=pixels * REFERENCE_SIDE / max(truth.shape),
+        hd95_of_1024=NAN if heart_inside else hd95_of_1024(lungs, found, None if spacing else both),
         lungs=both,
         right=right,
         left=left,
@@ -162,19 +147,32 @@ def score(case: Case, truth: NDArray[np.uint8], result: Result) -> CaseScore:
     )
 
 
-def compare_masks(truth: Mask, found: Mask, spacing: tuple[float, float] | None = None, *, judged: Mask | None = None) -> MaskScore:
-    """All scores of two masks (rows, columns).
+def hd95_of_1024(truth: Mask, found: Mask, in_pixels: MaskScore | None = None) -> float:
+    """The 95th percentile Hausdorff distance of two masks (rows, columns) in pixels of a picture of side `REFERENCE_SIDE`; of their score
+    where that is in pixels.
+    """
+    distance = surface_distances(truth, found).hd95 if in_pixels is None else in_pixels.hd95
+    return distance * REFERENCE_SIDE / max(truth.shape)
+
+
+def compare_masks(truth: Mask, found: Mask, spacing: Sequence[float] | None = None, *, judged: Mask | None = None) -> MaskScore:
+    """All scores of two masks: (rows, columns), or (slices, rows, columns).
 
     Args:
         truth: one mask.
         found: the other.
-        spacing: millimetres between rows, between columns; None gives distances in pixels.
+        spacing: millimetres along each axis; None gives distances in pixels or voxels.
         judged: pixels that count, if not all do; outlines are then not compared.
     """
     counts = count(truth, found) if judged is None else count(truth[judged], found[judged])
     pixels = (counts.dice, counts.iou, counts.accuracy, counts.precision, counts.recall, counts.specificity)
     if judged is not None:
-        return MaskScore(*pixels, area_error=counts.area_error, components=components(found))
-    outlines = surface_distances(truth, found, spacing or (1.0, 1.0))
+        return MaskScore(*pixels, area_error=counts.area_error, components=count_pieces(found))
+    outlines = surface_distances(truth, found, spacing)
     distances = (outlines.hd, outlines.hd95, outlines.assd, outlines.nsd(1), outlines.nsd(2), outlines.nsd(3))
-    return MaskScore(*pixels, *distances, counts.area_error, components(found))
+    return MaskScore(*pixels, *distances, counts.area_error, count_pieces(found))
+
+
+def count_pieces(mask: Mask) -> int:
+    """Number of pieces of a mask: (rows, columns), or (slices, rows, columns), where voxels of one piece share faces."""
+    return components(mask) if mask.ndim == 2 else int(pieces(mask[enclosing_box(mask)]).max(initial=0))

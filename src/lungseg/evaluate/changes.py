@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.labels import LEFT_LUNG, LUNGS, RIGHT_LUNG
-from lungseg.pipeline import RadiographSegmenter
+from lungseg.pipeline import RadiographSegmenter, Segmenter
 from lungseg.scores import Counts, count
 
 Array = NDArray[Any]
@@ -66,7 +66,7 @@ def changes() -> list[Change]:
     ]
 
 
-def steadiness(segmenter: RadiographSegmenter, pictures: Sequence[Array]) -> dict[str, list[float]]:
+def steadiness(segmenter: Segmenter | RadiographSegmenter, pictures: Sequence[Array]) -> dict[str, list[float]]:
     """For each change, the Dice between the plain mask, changed likewise, and the mask of the changed picture, one for each picture.
 
     Each lung counts as its own: a right lung called left is as wrong as a lung not found.

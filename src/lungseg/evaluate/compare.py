@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import UsageError
-from lungseg.evaluate.cases import CaseScore
+from lungseg.evaluate.cases import NAN, CaseScore
 from lungseg.evaluate.intervals import mean_intervals
 from lungseg.evaluate.summary import group
 from lungseg.evaluate.tables import Table
 
-COMPARED: Final = {"Dice": 4, "HD95 (of 1024)": 1}
-"""The compared figures, and how many digits they are shown with."""
+COMPARED: Final = {"Dice": 4, "HD95 (of 1024)": 1, "HD95": 2}
+"""The compared figures, and how many digits they are shown with; the last one is that of volumes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,8 @@ def differences(models: Mapping[str, Sequence[CaseScore]]) -> list[Difference]:
 
 
 def _value(score: CaseScore, metric: str) -> float:
+    if metric == "HD95":
+        return score.lungs.hd95 if score.kind == "volume" else NAN
     return score.lungs.dice if metric == "Dice" else score.hd95_of_1024
 
 

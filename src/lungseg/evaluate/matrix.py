@@ -10,11 +10,12 @@ import numpy as np
 
 from lungseg.datasets import Case
 from lungseg.errors import InputError
-from lungseg.evaluate.cases import CaseScore, score_cases
+from lungseg.evaluate.cases import CaseScore
 from lungseg.evaluate.page import page, section, table_of
 from lungseg.evaluate.run import Report
+from lungseg.evaluate.scoring import score_cases
 from lungseg.evaluate.tables import Table, write_scores, write_table
-from lungseg.pipeline import RadiographSegmenter
+from lungseg.pipeline import Segmenter
 from lungseg.write import make_folder, write_file
 
 EXPLANATION = (
@@ -68,7 +69,7 @@ def cross(
     judged = [case for case in cases if case.mask is not None and case.notes != "questionable"]
     cells: list[Cell] = []
     failures: dict[str, None] = {}
-    segmenters = {name: RadiographSegmenter(model, threads=None if jobs == 1 else 1) for name, model in models.items()}
+    segmenters = {name: Segmenter(model, threads=None if jobs == 1 else 1) for name, model in models.items()}
     for name, segmenter in segmenters.items():
         tested, own = choose(name, judged, runs.get(name))
         scores, failed = score_cases(segmenter, tested, jobs=jobs)
@@ -106,8 +107,9 @@ def choose(name: str, cases: Sequence[Case], run: Sequence[Case] | None) -> tupl
 
 def _cells(name: str, scores: Sequence[CaseScore], own: set[str]) -> list[Cell]:
     cells = []
-    for source in sorted({score.source for score in scores}):
-        mine = [score for score in scores if score.source == source]
+    judged = [score for score in scores if score.has_lung]
+    for source in sorted({score.source for score in judged}):
+        mine = [score for score in judged if score.source == source]
         hd95 = [score.hd95_of_1024 for score in mine if not np.isnan(score.hd95_of_1024)]
         means = float(np.mean([score.lungs.dice for score in mine])), float(np.mean(hd95)) if hd95 else float("nan")
         cells.append(Cell(name, source, source in own, len(mine), len({score.patient for score in mine}), *means))

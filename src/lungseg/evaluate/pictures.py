@@ -4,26 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from lungseg.datasets import Case, read_labels
+from lungseg.datasets.truth import read_volume_labels
 from lungseg.draw import Picture, contour, fitted, montage, overlay
+from lungseg.draw_volume import PLANES, section
 from lungseg.evaluate.cases import CaseScore
-from lungseg.pipeline import RadiographSegmenter
+from lungseg.pipeline import Segmenter
+from lungseg.result import Result, VolumeResult
 from lungseg.write import picture_png, write_file
 
 WORST: Final = 20
 TILE: Final = 320
 """Longer side of a picture, in pixels."""
+COLUMNS: Final = 5
+"""Tiles beside each other in the sheet."""
 TRUTH_COLOUR: Final = (255, 220, 0)
 
 Shown = tuple[str, Picture]
 """A caption in words, and a picture."""
 
 
-def worst(segmenter: RadiographSegmenter, cases: Sequence[Case], scores: Sequence[CaseScore]) -> list[Shown]:
-    """The `WORST` cases of lowest Dice, the lowest first, as overlays (truth yellow), shrunk to `TILE`. They are segmented again: to
-    keep the pictures of all cases until the worst are known would take the memory of all.
+def worst(segmenter: Segmenter, cases: Sequence[Case], scores: Sequence[CaseScore]) -> list[Shown]:
+    """The `WORST` cases of lowest Dice, the lowest first, as overlays (truth yellow), shrunk to `TILE`; of a volume three planes, those
+    where most is wrong. They are segmented again: to keep the pictures of all cases until the worst are known would take the memory of all.
     """
     known = {(case.source, case.case): case for case in cases}
     shown = sorted(scores, key=lambda score: score.lungs.dice)[:WORST]
@@ -31,14 +40,43 @@ def worst(segmenter: RadiographSegmenter, cases: Sequence[Case], scores: Sequenc
 
 
 def write_sheet(shown: Sequence[Shown], path: Path) -> None:
-    """Writes pictures, with their captions, as one PNG of five columns."""
-    sheet = montage([picture for _, picture in shown], 5, [caption for caption, _ in shown])
+    """Writes pictures, with their captions, as one PNG of `COLUMNS` columns, or of as many as there is as much room for."""
+    columns = max(1, COLUMNS * TILE // max(picture.shape[1] for _, picture in shown))
+    sheet = montage([picture for _, picture in shown], columns, [caption for caption, _ in shown])
     write_file(path, picture_png(sheet))
 
 
-def _tile(segmenter: RadiographSegmenter, case: Case) -> Picture:
-    result = segmenter(case.image)
-    picture = overlay(result.image, result.segmentation)
-    truth = read_labels(case) > 0
+def _tile(segmenter: Segmenter, case: Case) -> Picture:
+    result = segmenter(case.image, quick=True)
+    if isinstance(result, Result):
+        picture = overlay(result.image, result.segmentation)
+        return fitted(_with_truth(picture, read_labels(case)), TILE)
+    tiles, captions = zip(*_planes(result, read_volume_labels(case, result.volume.grid).labels > 0), strict=True)
+    return tiles[0] if len(tiles) == 1 else montage(tiles, len(tiles), captions)
+
+
+def _with_truth(picture: Picture, truth: NDArray[Any]) -> Picture:
+    """A picture with the outline of a truth (rows, columns) of its size, wide enough to be seen when it is shrunk to `TILE`."""
     picture[contour(truth, max(1, round(max(truth.shape) / TILE)))] = TRUTH_COLOUR
-    return fitted(picture, TILE)
+    return picture
+
+
+def _planes(result: VolumeResult, truth: NDArray[np.bool_]) -> list[tuple[Picture, str]]:
+    """An axial, a coronal and a sagittal plane, each that where most voxels are wrong, or most lung where none is; of a slice itself.
+
+    Args:
+        result: of a volume.
+        truth: (slices, rows, columns) in axial order.
+    """
+    labels = result.volume.grid.to_axial().apply(result.mask)
+    wrong = (labels > 0) != truth
+    found = []
+    for axis in [0] if len(labels) == 1 else range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        number = int(np.count_nonzero(wrong if wrong.any() else truth, axis=others).argmax())
+        picture = section(result.volume, labels, axis, number, TILE)
+        true: NDArray[np.uint8] = truth.take([number], axis).squeeze(axis).astype(np.uint8)
+        upright = true if axis == 0 else true[::-1]  # the head is up
+        outlined = cv2.resize(upright, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        found.append((_with_truth(picture, outlined), PLANES[axis]))
+    return found

@@ -9,17 +9,28 @@ from typing import Any
 
 import numpy as np
 
+from lungseg.card import read_card
 from lungseg.datasets import Case
 from lungseg.draw import display
 from lungseg.errors import InputError, UsageError
-from lungseg.evaluate.cases import CaseScore, score_cases
+from lungseg.evaluate.cases import CaseScore
 from lungseg.evaluate.changes import steadiness
 from lungseg.evaluate.compare import Difference, compare_table, differences, need_scipy
 from lungseg.evaluate.page import HUMAN_DICE, distributions, every_metric, gallery, page, section, table_of
 from lungseg.evaluate.pictures import Shown, worst, write_sheet
-from lungseg.evaluate.summary import summaries
-from lungseg.evaluate.tables import Table, summarise, summarise_changes, summarise_surely, write_patients, write_scores, write_table
-from lungseg.pipeline import RadiographSegmenter
+from lungseg.evaluate.scoring import score_cases
+from lungseg.evaluate.summary import group, summaries
+from lungseg.evaluate.tables import (
+    Table,
+    summarise,
+    summarise_changes,
+    summarise_surely,
+    summarise_volumes,
+    write_patients,
+    write_scores,
+    write_table,
+)
+from lungseg.pipeline import Segmenter
 from lungseg.predict import find_model
 from lungseg.read import read
 from lungseg.write import make_folder, write_file
@@ -29,6 +40,16 @@ WAYS_TO_READ = (
     "heart and mediastinum may lie. HD95 (of 1024) is in pixels of a picture whose longer side has 1024. Intervals are of the mean, by "
     "resampling patients. Not cleaned: the same probabilities, only thresholded."
 )
+
+WAYS_TO_READ_CT = (
+    "Volumes are scored in space, at their own resolution, in millimetres where the spacing is known: distances lie between surfaces. "
+    "Where the truth does not tell right from left, single lungs have no score. Single slices whose truth has no lung stand apart: there "
+    "Dice is 1 where nothing was found and 0 elsewhere. Of volumes, missed are slices with lung in which nothing was found, and claimed "
+    "those without lung in which something was. Slices are numbered from 0, as they are stored."
+)
+
+EACH = 30
+"""So many volumes at most have a line each in the tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +111,22 @@ def evaluate(
     if not labelled:
         raise InputError(f"none of the {len(cases)} cases has a mask to be judged by", cure="give cases with masks")
     named = name_models(models)
+    kinds = {name: read_card(find_model(model).with_suffix(".json")).kind for name, model in named.items()}
+    if len(set(kinds.values())) > 1:
+        both = " and ".join(next(name for name, own in kinds.items() if own == kind) for kind in sorted(set(kinds.values())))
+        raise UsageError(f"the models are for images of different kinds: {both}", cure="evaluate those for CT and for radiographs apart")
+    if changed and "ct" in kinds.values():
+        raise UsageError("pictures are changed for models of radiographs only", cure="leave --changes out")
     if len(named) > 1:
         need_scipy()
-    segmenters = {name: RadiographSegmenter(model, threads=None if jobs == 1 else 1) for name, model in named.items()}
+    segmenters = {name: Segmenter(model, threads=None if jobs == 1 else 1) for name, model in named.items()}
     done: dict[str, _Evaluated] = {}
     for name, segmenter in segmenters.items():
         place = folder if len(named) == 1 else folder / name
         done[name] = _one(segmenter, labelled, place, changed=changed, spacing=spacing, jobs=jobs)
         if enter:
-            replace(segmenter.card, scores=_card_scores(done[name].scores)).write(find_model(named[name]).with_suffix(".json"))
+            path = find_model(named[name]).with_suffix(".json")
+            replace(read_card(path), scores=_card_scores(done[name].scores)).write(path)
     compared = differences({name: each.scores for name, each in done.items()}) if len(done) > 1 else []
     if compared:
         write_table((asdict(difference) for difference in compared), folder / "comparison.csv")
@@ -126,7 +154,7 @@ def name_models(models: Sequence[str | Path]) -> dict[str, str | Path]:
 
 
 def _one(
-    segmenter: RadiographSegmenter, cases: Sequence[Case], folder: Path, *, changed: bool, spacing: tuple[float, float] | None, jobs: int
+    segmenter: Segmenter, cases: Sequence[Case], folder: Path, *, changed: bool, spacing: tuple[float, float] | None, jobs: int
 ) -> _Evaluated:
     make_folder(folder)
     scores, failures = score_cases(segmenter, cases, spacing=spacing, jobs=jobs)
@@ -138,11 +166,23 @@ def _one(
     write_table((asdict(summary) for summary in found), folder / "summary.csv")
     shown = worst(segmenter, cases, scores)
     write_sheet(shown, folder / "worst.png")
-    tables = {"Scores": summarise(scores), "How sure the means are, and what cleaning does": summarise_surely(found)}
+    tables = _tables(scores) | {"How sure the means are, and what cleaning does": summarise_surely(found)}
     if changed:
         readable = [case for case in cases if (case.source, case.case) in {(score.source, score.case) for score in scores}]
         tables["How steady the masks are"] = summarise_changes(steadiness(segmenter, [display(read(case.image)) for case in readable]))
     return _Evaluated(scores, shown, tables, tuple(failure.why for failure in failures))
+
+
+def _tables(scores: Sequence[CaseScore]) -> dict[str, Table]:
+    """Pictures and volumes apart, since what is said of them differs."""
+    pictures = [score for score in scores if score.kind != "volume"]
+    volumes = [score for score in scores if score.kind == "volume"]
+    tables = {"Scores": summarise(pictures)} if pictures else {}
+    if volumes:
+        tables["Scores of volumes"] = summarise_volumes(group(volumes))
+    if 1 < len(volumes) <= EACH:
+        tables["Each volume"] = summarise_volumes({f"{score.source}/{score.case}": [score] for score in volumes})
+    return tables
 
 
 def _said(failures: Sequence[str], total: int) -> str:
@@ -158,16 +198,18 @@ def _text(done: Mapping[str, _Evaluated], compared: Sequence[Difference], failur
 
 def _page(done: Mapping[str, _Evaluated], compared: Sequence[Difference], failures: Sequence[str]) -> str:
     first, shown = next((name, each.shown) for name, each in done.items())
-    parts = [f"<p>{WAYS_TO_READ}</p>"]
+    films = done[first].scores[0].kind == "radiograph"
+    parts = [f"<p>{WAYS_TO_READ if films else WAYS_TO_READ_CT}</p>"]
     if failures:
-        parts.append(section("Left out", text=_said(failures, len(failures) + len(next(iter(done.values())).scores))))
+        parts.append(section("Left out", text=_said(failures, len(failures) + len(done[first].scores))))
     if compared:
         caption = "Second less first, on the same cases; p of the Wilcoxon signed-rank test on patients."
         parts.append(section("Compared", table_of(compare_table(compared), caption)))
     for name, each in done.items():
         parts += [section(f"{name}: {title}", table_of(table, title)) for title, table in each.tables.items()]
     human = f"The dashed line is the mean Dice of one person against another, {HUMAN_DICE}, on 305 radiographs from six hospitals."
-    parts.append(section("Distributions", distributions({name: each.scores for name, each in done.items()}), text=human))
+    with_lung = {name: [score for score in each.scores if score.has_lung] or each.scores for name, each in done.items()}
+    parts.append(section("Distributions", distributions(with_lung), text=human if films else "Of what shows lung."))
     parts.append(
         section(
             f"The worst of {first}",
@@ -181,18 +223,20 @@ def _page(done: Mapping[str, _Evaluated], compared: Sequence[Difference], failur
 
 
 def _card_scores(scores: Sequence[CaseScore]) -> dict[str, Any]:
-    """What the card says: of each source, without its questionable masks."""
+    """What the card says: of each source, without its questionable masks and those that show no lung."""
     entries: dict[str, Any] = {}
-    certain = [score for score in scores if score.notes != "questionable"]
+    certain = [score for score in scores if score.notes != "questionable" and score.has_lung]
     for source in sorted({score.source for score in certain}):
         mine = [score for score in certain if score.source == source]
         dice = [score.lungs.dice for score in mine]
         hd95 = [score.hd95_of_1024 for score in mine if not np.isnan(score.hd95_of_1024)]
+        in_mm = [score.lungs.hd95 for score in mine if score.kind == "volume" and score.unit == "mm"]
         entries[source] = {
             "cases": len(mine),
             "truth": mine[0].convention,
             "dice": round(float(np.mean(dice)), 4),
             "dice_5th_percentile": round(float(np.percentile(dice, 5)), 4),
             **({"hd95_of_1024_pixels": round(float(np.mean(hd95)), 1)} if hd95 and np.isfinite(hd95).all() else {}),
+            **({"hd95_mm": round(float(np.mean(in_mm)), 2)} if in_mm and np.isfinite(in_mm).all() else {}),
         }
     return entries

@@ -9,16 +9,23 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.evaluate.cases import METRICS, REGIONS, CaseScore
+from lungseg.evaluate.cases import METRICS, NAN, REGIONS, CaseScore
 from lungseg.evaluate.intervals import mean_intervals, percentile
 
 HEART_OUTSIDE: Final = "all that leave the heart out"
+WITHOUT_LUNG: Final = "without lung"
+"""CT in whose truth there is none: Dice is 1 where nothing was found, else 0."""
 
 WITH_UNIT: Final = ("hd", "hd95", "assd", "nsd_1", "nsd_2", "nsd_3")
 """Metrics that are in the unit of a case, or at a tolerance in it."""
 
-LOWER_IS_BETTER: Final = ("hd", "hd95", "assd", "hd95_of_1024", "components", "area_error")
-"""And of `area_error` its size counts, whatever its sign."""
+LOWER_IS_BETTER: Final = ("hd", "hd95", "assd", "hd95_of_1024", "components", "area_error", "volume_error")
+"""And of the last two their size counts, whatever their sign."""
+
+UNITS: Final = {"hd95_of_1024": "pixels of 1024", "volume_error": "mL"}
+
+OF_CASE: Final = ("hd95_of_1024", "slice_dice")
+"""Figures of both lungs together that `MaskScore` does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +35,8 @@ class Summary:
     Attributes:
         cases: name of the group.
         region: one of `REGIONS`.
-        metric: its name in `MaskScore`, or "hd95_of_1024".
-        unit: "mm", "pixels", or "" where it has none.
+        metric: its name in `MaskScore`, or one of `OF_CASE`.
+        unit: "mm", "pixels", "voxels" or one of `UNITS`, or "" where it has none.
         n, patients: cases that have a value, and their patients.
         mean: of the cases.
         low, high: 95 % interval of the mean (`mean_intervals`).
@@ -54,11 +61,19 @@ class Summary:
 
 
 def group(scores: Sequence[CaseScore]) -> dict[str, list[CaseScore]]:
-    """The groups of every table, by name: each source, with questionable masks apart, and all that leave the heart out."""
+    """The groups of every table, by name: each source, with questionable masks and CT without lung apart, and slices where it has volumes
+    too; and all radiographs that leave the heart out.
+    """
     groups: dict[str, list[CaseScore]] = {}
+    with_volumes = {score.source for score in scores if score.kind == "volume"}
     for score in scores:
-        groups.setdefault(f"{score.source}, questionable masks" if score.notes == "questionable" else score.source, []).append(score)
-    plain = [score for score in scores if score.convention == "lung"]
+        apart = {
+            "slices": score.kind == "slice" and score.source in with_volumes,
+            "questionable masks": score.notes == "questionable",
+            WITHOUT_LUNG: score.kind != "radiograph" and not score.has_lung,
+        }
+        groups.setdefault(", ".join([score.source, *(name for name, is_so in apart.items() if is_so)]), []).append(score)
+    plain = [score for score in scores if score.convention == "lung" and score.kind == "radiograph"]
     if len({score.source for score in plain}) > 1:
         groups[HEART_OUTSIDE] = plain
     return dict(sorted(groups.items()))
@@ -72,7 +87,7 @@ def summaries(scores: Sequence[CaseScore]) -> list[Summary]:
 def _summaries(name: str, members: Sequence[CaseScore]) -> list[Summary]:
     patients = [(score.source, score.patient) for score in members]
     units = {score.unit for score in members}
-    columns = [("lungs", "hd95_of_1024"), *((region, metric) for region in REGIONS for metric in METRICS)]
+    columns = [*(("lungs", metric) for metric in OF_CASE), *((region, metric) for region in REGIONS for metric in METRICS)]
     values = np.array([[_value(score, *column) for column in columns] for score in members])
     if len(units) > 1:  # millimetres and pixels have no mean
         values[:, [metric in WITH_UNIT for _, metric in columns]] = np.nan
@@ -87,7 +102,7 @@ def _summaries(name: str, members: Sequence[CaseScore]) -> list[Summary]:
                     name,
                     region,
                     metric,
-                    "pixels of 1024" if metric == "hd95_of_1024" else min(units) if metric in WITH_UNIT else "",
+                    min(units) if metric in WITH_UNIT else UNITS.get(metric, ""),
                     known.size,
                     len(whose),
                     float(known.mean()),
@@ -101,6 +116,8 @@ def _summaries(name: str, members: Sequence[CaseScore]) -> list[Summary]:
 
 
 def _value(score: CaseScore, region: str, metric: str) -> float:
+    if metric == "slice_dice":
+        return score.slices.slice_dice if score.slices else NAN
     return score.hd95_of_1024 if metric == "hd95_of_1024" else float(getattr(getattr(score, region), metric))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
-from lungseg.evaluate.cases import REGIONS, CaseScore
+from lungseg.evaluate.cases import NAN, REGIONS, CaseScore, SliceScores
 from lungseg.evaluate.summary import Summary, group
 from lungseg.write import write_file
 
@@ -30,6 +31,29 @@ COLUMNS = (
     "most components",
     "to review",
 )
+
+
+OF_VOLUMES = (
+    "volumes",
+    "n",
+    "Dice",
+    "right",
+    "left",
+    "IoU",
+    "HD95",
+    "ASSD",
+    "NSD at 1",
+    "NSD at 2",
+    "volume error, mL",
+    "Dice of slices",
+    "worst slice",
+    "slices missed",
+    "slices claimed",
+    "most components",
+    "to review",
+)
+OF_CT = ("kind", "has_lung", "slices")
+"""What only CT has in a CSV."""
 
 
 def write_table(rows: Iterable[Row], path: Path) -> None:
@@ -62,15 +86,27 @@ class Table:
 
 
 def write_scores(scores: Sequence[CaseScore], path: Path) -> None:
-    """Writes one line for each case, the lowest Dice first: what it is, then the scores of both lungs, of each, and uncleaned."""
+    """Writes one line for each case, the lowest Dice first: what it is, then the scores of both lungs, of each, and uncleaned, and of its
+    slices. What no case has is left out.
+    """
     rows: list[Row] = []
     for score in sorted(scores, key=lambda score: score.lungs.dice):
-        row: Row = {f.name: getattr(score, f.name) for f in fields(CaseScore) if f.name not in REGIONS}
+        row: Row = {f.name: getattr(score, f.name) for f in fields(CaseScore) if f.name not in (*REGIONS, *OF_CT)}
         for region in REGIONS:
             ending = "" if region == "lungs" else f"_{region}"
             row |= {f"{name}{ending}": value for name, value in asdict(getattr(score, region)).items()}
+        if any(other.kind != "radiograph" for other in scores):
+            row |= {"kind": score.kind, "has_lung": int(score.has_lung)}
+        if any(other.slices for other in scores):
+            row |= asdict(score.slices) if score.slices else {f.name: "" for f in fields(SliceScores)}
         rows.append(row)
-    write_table(rows, path)
+    write_table(_known(rows), path)
+
+
+def _known(rows: Sequence[Row]) -> list[Row]:
+    """The rows without the columns in which every one has NaN."""
+    unknown = {name for name in rows[0] if all(isinstance(v := row[name], float) and math.isnan(v) for row in rows)}
+    return [{name: value for name, value in row.items() if name not in unknown} for row in rows]
 
 
 def write_patients(scores: Sequence[CaseScore], path: Path) -> None:
@@ -88,14 +124,15 @@ def write_patients(scores: Sequence[CaseScore], path: Path) -> None:
             "dice": dice,
             "lowest_dice": min(score.lungs.dice for score in mine),
             "hd95_of_1024": float(np.mean([score.hd95_of_1024 for score in mine])),
+            "hd95_of_volumes": float(np.mean([score.lungs.hd95 if score.kind == "volume" else NAN for score in mine])),
             "to_review": sum(score.verdict != "ok" for score in mine),
         }
         rows.append((dice, row))
-    write_table((row for _, row in sorted(rows, key=lambda entry: entry[0])), path)
+    write_table(_known([row for _, row in sorted(rows, key=lambda entry: entry[0])]), path)
 
 
 def summarise(scores: Sequence[CaseScore]) -> Table:
-    """For each source, with questionable masks apart, the mean, the 5th percentile and the worst."""
+    """Of pictures: for each source, with questionable masks apart, the mean, the 5th percentile and the worst."""
     rows = []
     for name, members in group(scores).items():
         dice = np.array([score.lungs.dice for score in members])
@@ -121,6 +158,37 @@ def summarise(scores: Sequence[CaseScore]) -> Table:
 
 def _mean(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], digits: int) -> str:
     return "-" if np.isnan(values).all() else f"{np.nanmean(values):.{digits}f}"
+
+
+def summarise_volumes(groups: Mapping[str, Sequence[CaseScore]]) -> Table:
+    """Of volumes: for each group, or each volume as a group of its own, the means, and the worst slice."""
+    rows = []
+    for name, members in groups.items():
+        slices = [(score.case, score.slices) for score in members if score.slices]
+        with_lung, missed, without, claimed = (
+            sum(getattr(each, what) for _, each in slices)
+            for what in ("slices_with_lung", "slices_missed", "slices_without_lung", "slices_claimed")
+        )
+        case, worst = min(slices, key=lambda entry: np.nan_to_num(entry[1].worst_slice_dice, nan=2.0))
+        rows.append(
+            [
+                name,
+                str(len(members)),
+                *(_mean(np.array([getattr(score, region).dice for score in members]), 4) for region in ("lungs", "right", "left")),
+                *(
+                    _mean(np.array([getattr(score.lungs, metric) for score in members]), digits)
+                    for metric, digits in (("iou", 4), ("hd95", 2), ("assd", 2), ("nsd_1", 3), ("nsd_2", 3), ("volume_error", 0))
+                ),
+                _mean(np.array([each.slice_dice for _, each in slices]), 4),
+                f"{worst.worst_slice_dice:.3f} ({case}, {worst.worst_slice})" if worst.worst_slice else "-",
+                f"{missed} of {with_lung}",
+                f"{claimed} of {without}",
+                str(max(max(score.right.components, score.left.components) for score in members)),
+                str(sum(score.verdict != "ok" for score in members)),
+            ]
+        )
+    unit = " or ".join(sorted({score.unit for members in groups.values() for score in members}))
+    return Table([f"{name}, {unit}" if name in ("HD95", "ASSD") else name for name in OF_VOLUMES], rows)
 
 
 SURE = ("cases", "n", "patients", "Dice (95 % interval)", "median", "HD95 (95 % interval)", "NSD at 2")

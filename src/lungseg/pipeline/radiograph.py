@@ -10,40 +10,20 @@ from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
 from lungseg.clean import check_radius, clean, dilate, smooth
-from lungseg.errors import UsageError
+from lungseg.errors import ModelError, UsageError
+from lungseg.findings import BOTH, Measurement
 from lungseg.image import Array, Image
-from lungseg.judge import judge
+from lungseg.judge import ExpectedDice, Learned, Signs, judge, learned_path
 from lungseg.measure import confidence, measure
+from lungseg.pipeline.looks import Look, again, first_look, steadiness, upright
 from lungseg.pipeline.timing import Seconds, timed
 from lungseg.predict import Predictor
-from lungseg.prepare import centred, is_negative, restore, tilt, to_network, turn
-from lungseg.read import read
+from lungseg.prepare import restore, to_network
+from lungseg.read import looks_like_ct, read
 from lungseg.result import Result
 
 Source = str | Path | Array | Image
 """A file, an array (rows, columns), or an image that was read before."""
-
-MIRRORED_CHANNELS = (0, 2, 1)
-"""Background, left lung, right lung: what the channels are in a mirror."""
-
-OUTSIDE = (1.0, 0.0, 0.0)
-"""What the channels are beyond the picture."""
-
-SECOND_LOOK = 0.975
-"""Below this confidence of the network's own output, on its own grid, it looks again, at the thorax set upright and at its mirror image. Of
-the validation patients (`docs/models.md`) that is a quarter of the diseased adults and half of the children, and next to none elsewhere."""
-
-TILTED = 4.0
-"""Degrees; where the thorax lies more askew than this, the network looks again too."""
-
-ASKEW = 1.0
-"""Degrees; less is not worth a resampling."""
-
-
-def _doubtful(probabilities: NDArray[np.float32]) -> bool:
-    right, left = probabilities[1:]
-    labels = np.where(right + left >= 0.5, np.where(right > left, 1, 2), 0).astype(np.uint8)
-    return confidence(labels, right, left).lungs < SECOND_LOOK
 
 
 class RadiographSegmenter:
@@ -61,9 +41,10 @@ class RadiographSegmenter:
             threads: how many threads the network computes one image with; None for one on each core.
 
         Raises:
-            ModelError: the model or its card is missing or broken, or the two do not belong together.
+            ModelError: the model, its card, or what was learned to judge its masks is missing or broken, or they do not belong together.
         """
         self._predictor = Predictor(model, threads=threads)
+        self._learned = _learned(self._predictor)
 
     @property
     def card(self) -> ModelCard:
@@ -77,6 +58,7 @@ class RadiographSegmenter:
         spacing: tuple[float, float] | None = None,
         page: int | None = None,
         dilate: float = 0.0,
+        quick: bool = False,
         seconds: Seconds | None = None,
     ) -> Result:
         """The lungs of one image.
@@ -86,6 +68,7 @@ class RadiographSegmenter:
             spacing: millimetres between rows and between columns, in the patient; instead of what the file says.
             page: which page of a file with several, counted from 1.
             dilate: how far the mask is widened: in millimetres where the spacing is known, else in pixels.
+            quick: leave out the expected Dice, which takes about as long as the mask.
             seconds: times of steps that were done before; those of the others are added.
 
         Raises:
@@ -96,8 +79,8 @@ class RadiographSegmenter:
         seconds = {} if seconds is None else seconds
         check_radius(dilate)
         image = self.read(source, spacing=spacing, page=page, seconds=seconds)
-        probabilities = self.infer(image, seconds=seconds)
-        return self.finish(image, probabilities, dilate=dilate, seconds=seconds)
+        look = self.infer(image, seconds=seconds)
+        return self.finish(image, look, dilate=dilate, quick=quick, seconds=seconds)
 
     @staticmethod
     def read(
@@ -115,43 +98,32 @@ class RadiographSegmenter:
                 raise UsageError("an image that was read before has its spacing and page", where=source.source, cure="leave both out")
             return source
 
-    def infer(self, image: Image, *, seconds: Seconds | None = None) -> NDArray[np.float32]:
-        """Second stage: probabilities (3, rows, columns) on the network's grid: background, right, left lung.
+    def infer(self, image: Image, *, seconds: Seconds | None = None) -> Look:
+        """Second stage: what the network makes of the image, on its own grid.
 
-        A negative is put right, and where the network is in doubt or the thorax askew, it looks again, at the thorax set upright.
+        A negative is put right. Where the result may be that of no frontal chest radiograph, or a lung is missing, the other quarter
+        turns are looked at, and one of them is taken if it clearly is one. Where the network is in doubt or the thorax askew, it looks
+        again, at the thorax set upright.
         """
         with timed("prepare", seconds):
-            batch = to_network(image.pixels, self.card.input_size, self.card.clip)[np.newaxis]
+            picture = to_network(image.pixels, self.card.input_size, self.card.clip)[0]
         with timed("predict", seconds):
-            probabilities: NDArray[np.float32] = self._predictor(batch)[0]
-            found = probabilities[1:].sum(axis=0) >= self.card.threshold
-            if self.card.kind == "radiograph" and is_negative(batch[0, 0], found):
-                # The network has seen negatives, but it is steadier on what it has seen most.
-                batch = -batch
-                probabilities = self._predictor(batch)[0]
-            right, left = probabilities[1:] >= self.card.threshold
-            degrees = tilt(right, left, image.geometry.shape)
-            if abs(degrees) > TILTED or _doubtful(probabilities):
-                probabilities = self._look_again(batch[0, 0], degrees, image.geometry.shape)
-        return probabilities
+            look = first_look(self._predictor, picture)
+            if self._learned is not None and (self._learned.frontal(look.signs) < self._learned.doubt or not look.has_both):
+                look = upright(self._predictor, look, self._learned)
+            return again(self._predictor, look, image.geometry.shape)
 
-    def _look_again(self, picture: NDArray[np.float32], degrees: float, shape: tuple[int, int]) -> NDArray[np.float32]:
-        """Probabilities (3, rows, columns) from the mean of two looks, at the thorax set upright and at its mirror image."""
-        askew = abs(degrees) > ASKEW
-        upright = centred(turn(picture, -degrees, shape, float(picture.min()))) if askew else picture
-        plain, mirrored = self._predictor(np.stack([upright, upright[:, ::-1]])[:, np.newaxis])
-        mean = (plain + mirrored[MIRRORED_CHANNELS, :, ::-1]) / 2
-        return np.stack([turn(plane, degrees, shape, fill) for plane, fill in zip(mean, OUTSIDE, strict=True)]) if askew else mean
-
-    def finish(self, image: Image, probabilities: NDArray[np.float32], *, dilate: float = 0.0, seconds: Seconds | None = None) -> Result:
+    def finish(self, image: Image, look: Look, *, dilate: float = 0.0, quick: bool = False, seconds: Seconds | None = None) -> Result:
         """Third stage: the result of what `infer` gave, on the image's grid. Its `seconds` are those passed in and its own."""
         check_radius(dilate)
         seconds = {} if seconds is None else seconds
+        probabilities = look.probabilities
         with timed("clean", seconds):
             right, left = (restored(plane, image.geometry.shape) for plane in probabilities[1:])
             labels = clean(right, left, self.card.threshold)
         with timed("measure", seconds):
             sure = confidence(labels, right, left)
+        image = _noted(image, look)
         if dilate:
             with timed("dilate", seconds):
                 labels, image = _widened(labels, image, dilate)
@@ -159,7 +131,10 @@ class RadiographSegmenter:
         with timed("measure", seconds):
             measurements = measure(segmentation, sure)
         with timed("judge", seconds):
-            verdict = judge(segmentation, measurements)
+            expected = None if quick else self.expected_dice(look)
+            seen = self._seen(look, expected)
+            measurements += as_measurements(expected)
+            verdict = judge(segmentation, measurements, seen)
         return Result(
             image=image,
             segmentation=segmentation,
@@ -169,6 +144,60 @@ class RadiographSegmenter:
             seconds=seconds,
             restore_probabilities=lambda: _all_restored(probabilities, image.geometry.shape),
         )
+
+    def expected_dice(self, look: Look) -> ExpectedDice | None:
+        """Of the mask, before it is widened; costs one more look. None where nothing was learned for the model, or there is no lung."""
+        if self._learned is None or not look.labels.any():
+            return None
+        return self._learned.expected_dice(self.signs(look))
+
+    def signs(self, look: Look) -> Signs:
+        """All that can be seen of the mask without a truth, of the look and of a second one, by which it is judged."""
+        return look.signs | steadiness(self._predictor, look)
+
+    def _seen(self, look: Look, expected: ExpectedDice | None) -> set[str]:
+        """Names of the reasons in `lungseg.judge.REASONS` that the picture itself gives."""
+        if self._learned is None:
+            return set()
+        odds = self._learned.frontal(look.first_signs)
+        seen = {
+            "not frontal": odds < self._learned.refuse,
+            "doubtful": self._learned.refuse <= odds < self._learned.doubt,
+            "slice": looks_like_ct(look.picture),
+            "turned": look.quarters > 0,
+            "uncertain": expected is not None and expected.value < self._learned.uncertain,
+        }
+        return {name for name, holds in seen.items() if holds}
+
+
+def _learned(predictor: Predictor) -> Learned | None:
+    """What was learned to judge this model's masks; None where nothing lies beside it, or the model is for slices of CT."""
+    path = learned_path(predictor.path)
+    if predictor.card.kind != "radiograph" or not path.is_file():
+        return None
+    learned = Learned.read(path)
+    if learned.model != predictor.card.sha256:
+        cure = "learn it again with `python benchmarks/judge.py --fit`, or delete it"
+        raise ModelError("what was learned to judge a model's masks belongs to another model than the one beside it", where=path, cure=cure)
+    return learned
+
+
+def _noted(image: Image, look: Look) -> Image:
+    """The image with notes of what had to be done to it."""
+    notes = []
+    if look.negative:
+        notes.append("seems to be a negative: its greys were turned round for the network")
+    if look.quarters:
+        notes.append(f"was turned by {90 * look.quarters} degrees anticlockwise for the network, so that the chest stands upright")
+    return replace(image, notes=(*image.notes, *notes)) if notes else image
+
+
+def as_measurements(expected: ExpectedDice | None) -> tuple[Measurement, ...]:
+    """The expected Dice and the ends of its interval, of both lungs; none where it is not known."""
+    if expected is None:
+        return ()
+    values = {"expected Dice": expected.value, "expected Dice low": expected.low, "expected Dice high": expected.high}
+    return tuple(Measurement(name, BOTH, value, "1") for name, value in values.items())
 
 
 def restored(plane: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:

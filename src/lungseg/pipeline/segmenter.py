@@ -16,7 +16,7 @@ from lungseg.errors import UsageError
 from lungseg.image import Array, Image
 from lungseg.pipeline.radiograph import RadiographSegmenter
 from lungseg.pipeline.timing import Seconds, timed
-from lungseg.pipeline.volume import VolumeSegmenter
+from lungseg.pipeline.volume import Progress, VolumeSegmenter
 from lungseg.predict import find_model
 from lungseg.read import detect, is_picture, looks_like_ct, read_volume, slice_of
 from lungseg.result import Result, VolumeResult
@@ -86,6 +86,8 @@ class Segmenter:
         series: str | None = None,
         skip_damaged: bool = False,
         dilate: float = 0.0,
+        quick: bool = False,
+        progress: Progress | None = None,
     ) -> Result | VolumeResult:
         """The lungs of one radiograph or CT.
 
@@ -96,6 +98,8 @@ class Segmenter:
             series: which series of a folder with several: number, UID or description.
             skip_damaged: leave out slices of a series that cannot be decoded.
             dilate: how far the mask is widened: in millimetres where the spacing is known, else in pixels. Radiographs only.
+            quick: leave out the expected Dice, which takes about as long as the mask.
+            progress: told how far the network is with a volume.
 
         Raises:
             InputError: the source cannot be used; its subclasses say why.
@@ -109,14 +113,16 @@ class Segmenter:
         if isinstance(source, Volume) or (seems == "volume" and isinstance(source, str | Path)):
             _refuse("a spacing", given=spacing is not None, where=source)
             _refuse("a widened mask", given=dilate != 0, where=source)
-            return self._segment_volume(source, page=page, series=series, skip_damaged=skip_damaged, seconds=seconds)
+            return self._segment_volume(
+                source, page=page, series=series, skip_damaged=skip_damaged, quick=quick, progress=progress, seconds=seconds
+            )
         image = RadiographSegmenter.read(source, spacing=spacing, page=page, seconds=seconds)
         with timed("read", seconds):
             is_slice = seems == "picture" and (self.kind == "ct" or looks_like_ct(image.pixels))
         if is_slice:
             _refuse("a widened mask", given=dilate != 0, where=image.source)
-            return self._volumes()(slice_of(image), seconds=seconds)
-        return self._radiographs()(image, dilate=dilate, seconds=seconds)
+            return self._volumes()(slice_of(image), quick=quick, seconds=seconds)
+        return self._radiographs()(image, dilate=dilate, quick=quick, seconds=seconds)
 
     def _seems(self, source: Source) -> Literal["volume", "picture", "radiograph"]:
         """What the source is by what is stored; of a picture only its pixels tell, unless the caller does."""
@@ -133,7 +139,15 @@ class Segmenter:
         return "volume" if self.kind == "ct" or KINDS[detect(source)] == "ct" else "radiograph"
 
     def _segment_volume(
-        self, source: str | Path | Volume, *, page: int | None, series: str | None, skip_damaged: bool, seconds: Seconds
+        self,
+        source: str | Path | Volume,
+        *,
+        page: int | None,
+        series: str | None,
+        skip_damaged: bool,
+        quick: bool,
+        progress: Progress | None,
+        seconds: Seconds,
     ) -> VolumeResult:
         with self._room, ThreadPoolExecutor(1) as pool:
             loading = pool.submit(self._volumes)  # a third of a second for which reading need not wait
@@ -142,7 +156,7 @@ class Segmenter:
                     source = read_volume(source, series=series, frame=page, skip_damaged=skip_damaged)
                 elif page is not None or series is not None:
                     raise UsageError("a volume that was read before has its page and series", where=source.source, cure="leave both out")
-            return loading.result()(source, seconds=seconds)
+            return loading.result()(source, quick=quick, progress=progress, seconds=seconds)
 
     def _radiographs(self) -> RadiographSegmenter:
         with self._loading:
@@ -182,12 +196,13 @@ def segment(
     series: str | None = None,
     skip_damaged: bool = False,
     dilate: float = 0.0,
+    quick: bool = False,
     model: str | Path | None = None,
     kind: Kind | None = None,
 ) -> Result | VolumeResult:
     """The lungs of one radiograph or CT; see `Segmenter`. Models are loaded when first needed and kept for the next calls."""
     segmenter = _kept(model, kind)
-    return segmenter(source, spacing=spacing, page=page, series=series, skip_damaged=skip_damaged, dilate=dilate)
+    return segmenter(source, spacing=spacing, page=page, series=series, skip_damaged=skip_damaged, dilate=dilate, quick=quick)
 
 
 @cache

@@ -8,7 +8,7 @@ there are never more than labels.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
@@ -19,12 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
-from lungseg.errors import UsageError
+from lungseg.errors import ModelError, UsageError
 from lungseg.findings import Confidence
 from lungseg.geometry import Grid
+from lungseg.judge import ExpectedDice, Signs, first_signs, learned_path, second_signs
+from lungseg.judge.learned_volume import LearnedVolume
 from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
 from lungseg.measure import confidence
-from lungseg.pipeline.radiograph import restored
+from lungseg.pipeline.looks import MIRRORED_CHANNELS, sides
+from lungseg.pipeline.radiograph import as_measurements, restored
 from lungseg.pipeline.timing import Seconds, timed
 from lungseg.predict import Predictor, processors
 from lungseg.prepare import blacken_surround, clip_hounsfield, shrink_labels, to_network
@@ -37,6 +40,9 @@ grid in each."""
 
 Labels = NDArray[np.uint8]
 
+Progress = Callable[[float], None]
+"""Called with the share of the slices that the network has seen, above 0 to 1, again and again."""
+
 LONGEST_STEP = 3.0
 """Millimetres between two slices that the network sees, where slices are thinner: between them probabilities are interpolated. LCTSC's are
 as far apart; where of those only every second one is seen, 6 mm, the Dice falls by 0.0004 to 0.0018, and were it by the square of the
@@ -44,6 +50,9 @@ distance, it would at 3 mm by a quarter of that."""
 
 SURE_SLICES = 100
 """Slices, evenly spread, that tell how sure the network is."""
+
+SECOND_LOOKS = 12
+"""Slices, evenly spread over the lungs, that the network sees a second time, in a mirror: a tenth of a volume's."""
 
 
 class VolumeSegmenter:
@@ -57,13 +66,14 @@ class VolumeSegmenter:
             threads: how many threads all volumes together are computed with; None for one on each core.
 
         Raises:
-            ModelError: the model or its card is missing or broken, or the two do not belong together.
+            ModelError: the model, its card, or what was learned to judge its masks is missing or broken, or they do not belong together.
             UsageError: `threads` is below 1.
         """
         if threads is not None and threads < 1:
             raise UsageError(f"a network needs at least 1 thread, not {threads}")
         # Slices side by side, each on one thread, are faster than one slice on all of them.
         self._predictor = Predictor(model, threads=1)
+        self._learned = _learned(self._predictor)
         self._pool = ThreadPoolExecutor(threads or processors(), "lungseg-slices")
 
     @property
@@ -71,22 +81,28 @@ class VolumeSegmenter:
         """What is known of the model."""
         return self._predictor.card
 
-    def __call__(self, volume: Volume, *, seconds: Seconds | None = None) -> VolumeResult:
-        """The lungs of a volume; times are added to those in `seconds`.
+    def __call__(
+        self, volume: Volume, *, quick: bool = False, progress: Progress | None = None, seconds: Seconds | None = None
+    ) -> VolumeResult:
+        """The lungs of a volume; times are added to those in `seconds`. With `quick` the expected Dice is left out.
 
         Raises:
             ModelError: the network could not be computed.
         """
         seconds = {} if seconds is None else seconds
-        return self.finish(volume, self.infer(volume, seconds=seconds), seconds=seconds)
+        return self.finish(volume, self.infer(volume, progress=progress, seconds=seconds), quick=quick, seconds=seconds)
 
-    def infer(self, volume: Volume, *, seconds: Seconds | None = None) -> Planes:
+    def infer(self, volume: Volume, *, progress: Progress | None = None, seconds: Seconds | None = None) -> Planes:
         """First stage: probabilities on the network's grid."""
         slices = volume.grid.to_axial().apply(volume.voxels)
         planes = np.empty((len(slices), 2, *self.card.input_size), np.uint8)
         seen = seen_slices(volume.grid)
         start = time.perf_counter()
-        spent = np.sum(list(self._pool.map(partial(self._look, volume, slices, planes), seen)), axis=0)
+        spent = np.zeros(2)
+        for count, two in enumerate(self._pool.map(partial(self._look, volume, slices, planes), seen), start=1):
+            spent += two
+            if progress is not None:
+                progress(count / len(seen))
         if seconds is not None:
             # The threads do both at once, so the time that passes is parted as theirs is.
             for step, share in zip(("prepare", "predict"), spent / spent.sum(), strict=True):
@@ -98,19 +114,24 @@ class VolumeSegmenter:
     def _look(self, volume: Volume, slices: NDArray[Any], planes: Planes, number: int) -> tuple[float, float]:
         """Enters the probabilities of one slice into `planes`; returns the seconds of preparing, and of the network."""
         start = time.perf_counter()
-        pixels = clip_hounsfield(slices[number]) if volume.hounsfield else blacken_surround(slices[number])
-        batch = to_network(pixels, self.card.input_size, self.card.clip)[np.newaxis]
+        batch = self._picture(volume, slices[number])[np.newaxis]
         prepared = time.perf_counter()
         lungs = self._predictor(batch)[0, 1:]
         predicted = time.perf_counter()
         planes[number] = np.rint(lungs * np.float32(255.0))
         return prepared - start, predicted - prepared
 
-    def finish(self, volume: Volume, planes: Planes, *, seconds: Seconds | None = None) -> VolumeResult:
-        """Second stage: the result of what `infer` gave, on the volume's grid."""
-        from lungseg.clean_volume import clean_volume, complete_bases
+    def _picture(self, volume: Volume, plane: NDArray[Any]) -> NDArray[np.float32]:
+        """What the network sees of a slice: (1, rows, columns) on its own grid."""
+        pixels = clip_hounsfield(plane) if volume.hounsfield else blacken_surround(plane)
+        return to_network(pixels, self.card.input_size, self.card.clip)
+
+    def finish(self, volume: Volume, planes: Planes, *, quick: bool = False, seconds: Seconds | None = None) -> VolumeResult:
+        """Second stage: the result of what `infer` gave, on the volume's grid. With `quick` the expected Dice is left out."""
+        from lungseg.clean_volume import clean_volume, complete_bases, remove_bowel_gas
         from lungseg.judge_volume import judge_volume
         from lungseg.measure_volume import measure_volume
+        from lungseg.windpipe import remove_windpipe
 
         seconds = {} if seconds is None else seconds
         turn = volume.grid.to_axial()
@@ -119,6 +140,9 @@ class VolumeSegmenter:
             labels = np.zeros(axial.shape, np.uint8)
             self._fill(labels, partial(_labels_of, planes=planes, threshold=self.card.threshold))
         with timed("clean", seconds):
+            if volume.hounsfield:
+                remove_windpipe(labels, turn.apply(volume.voxels), axial.spacing)
+                remove_bowel_gas(labels, turn.apply(volume.voxels), axial.spacing)
             labels = clean_volume(labels, axial.spacing)
             if volume.hounsfield:
                 complete_bases(labels, turn.apply(volume.voxels), axial.spacing)
@@ -127,7 +151,9 @@ class VolumeSegmenter:
             sure = _sureness(labels, planes)
             measurements = measure_volume(volume, segmentation, sure)
         with timed("judge", seconds):
-            verdict = judge_volume(volume, segmentation, measurements)
+            expected = None if quick else self._expected_dice(volume, planes, labels)
+            measurements += as_measurements(expected)
+            verdict = judge_volume(volume, segmentation, measurements, self._seen(expected))
         return VolumeResult(
             volume=volume,
             segmentation=segmentation,
@@ -137,6 +163,41 @@ class VolumeSegmenter:
             seconds=seconds,
             restore_probability=partial(self._probability, volume.grid, planes),
         )
+
+    def signs(self, volume: Volume, planes: Planes, labels: Labels) -> Signs:
+        """What can be seen of a mask without knowing the truth: means over slices, weighted by their lung; costs `SECOND_LOOKS` looks.
+
+        Args:
+            volume: what was segmented.
+            planes: what `infer` gave.
+            labels: (slices, rows, columns) in axial order, not empty, as they were cleaned.
+        """
+        slices = volume.grid.to_axial().apply(volume.voxels)
+        sizes = np.count_nonzero(labels, axis=(1, 2))
+        with_lung = np.flatnonzero(sizes)
+        chosen = with_lung[np.unique(np.linspace(0, with_lung.size - 1, SECOND_LOOKS).round().astype(int))]
+        each = list(self._pool.map(lambda i: self._signs_of(self._picture(volume, slices[i]), _real(planes[i]), labels[i]), chosen))
+        return pooled(each, sizes[chosen])
+
+    def _signs_of(self, picture: NDArray[np.float32], lungs: NDArray[np.float32], labels: Labels) -> Signs:
+        """Of one slice, from the network's picture (1, rows, columns) and its probabilities (2, rows, columns), and the labels found."""
+        probabilities = np.concatenate([1.0 - lungs.sum(axis=0, keepdims=True), lungs])
+        small = shrink_labels(labels, lungs.shape[1:])
+        mirrored = self._predictor(np.ascontiguousarray(picture[np.newaxis, :, :, ::-1]))[0][MIRRORED_CHANNELS, :, ::-1]
+        own = confidence(sides(mirrored, self.card.threshold), mirrored[1], mirrored[2]).lungs
+        once = first_signs(picture[0], probabilities, small, confidence(small, lungs[0], lungs[1]))
+        return once | second_signs(probabilities, mirrored, small, own)
+
+    def _expected_dice(self, volume: Volume, planes: Planes, labels: Labels) -> ExpectedDice | None:
+        """None where nothing was learned for the model, or there is no lung."""
+        if self._learned is None or not labels.any():
+            return None
+        return self._learned.expected_dice(self.signs(volume, planes, labels), single=len(labels) == 1)
+
+    def _seen(self, expected: ExpectedDice | None) -> set[str]:
+        """Names of the reasons in `lungseg.judge_volume.REASONS` that the expected Dice gives."""
+        bad = expected is not None and self._learned is not None and expected.value < self._learned.uncertain
+        return {"uncertain"} if bad else set()
 
     def _probability(self, grid: Grid, planes: Planes, lung: int) -> NDArray[np.uint8]:
         """The probability of the lung with that number, in 255ths, on the grid of a volume."""
@@ -170,6 +231,15 @@ def fill_between(planes: Planes, seen: NDArray[np.intp]) -> None:
             planes[number] = np.rint((1 - weight) * planes[before] + weight * planes[after])
 
 
+def pooled(signs: Sequence[Signs], weights: NDArray[Any]) -> Signs:
+    """The weighted mean of each sign over the slices that have it."""
+    means = {}
+    for name in sorted(set().union(*signs)):
+        there = [i for i, of_slice in enumerate(signs) if name in of_slice]
+        means[name] = float(np.average([signs[i][name] for i in there], weights=weights[there]))
+    return means
+
+
 def _real(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
     return plane.astype(np.float32) * np.float32(1 / 255)
 
@@ -190,3 +260,15 @@ def _sureness(labels: Labels, planes: Planes) -> Confidence:
     small = np.stack([shrink_labels(labels[i], planes.shape[2:]) for i in chosen])
     right, left = (_real(planes[chosen, channel]) for channel in (0, 1))
     return confidence(small, right, left)
+
+
+def _learned(predictor: Predictor) -> LearnedVolume | None:
+    """What was learned to judge this model's masks; None where nothing lies beside it."""
+    path = learned_path(predictor.path)
+    if predictor.card.kind != "ct" or not path.is_file():
+        return None
+    learned = LearnedVolume.read(path)
+    if learned.model != predictor.card.sha256:
+        cure = "learn it again with `python benchmarks/judge_ct.py --fit`, or delete it"
+        raise ModelError("what was learned to judge a model's masks belongs to another model than the one beside it", where=path, cure=cure)
+    return learned

@@ -15,7 +15,7 @@ from lungseg.errors import UnreadableError, UnsupportedError
 from lungseg.geometry import is_affine
 from lungseg.read.opening import explained
 from lungseg.read.refuse import chosen_page
-from lungseg.read.stored import UNSTATED, Stored
+from lungseg.read.stored import UNSTATED, Stored, beside
 
 # fmt: off
 _TYPES: Final = {
@@ -121,7 +121,4 @@ def _data(fields: dict[str, str], path: Path, length: int) -> tuple[Path, int]:
         return path, length
     if name.upper().startswith("LIST") or "%" in name:
         raise UnsupportedError("its voxels are spread over several files", where=path, cure="save it as one .mha file")
-    data = path.parent / name
-    if not data.is_file():
-        raise UnreadableError(f"its voxels are in {data.name}, and that is missing", where=path, cure="put it beside")
-    return data, 0
+    return beside(path, name), 0

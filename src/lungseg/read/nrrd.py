@@ -14,7 +14,7 @@ from lungseg.errors import UnreadableError, UnsupportedError
 from lungseg.geometry import AXIAL, is_affine
 from lungseg.read.opening import explained
 from lungseg.read.refuse import chosen_page
-from lungseg.read.stored import UNSTATED, Packing, Stored
+from lungseg.read.stored import UNSTATED, Packing, Stored, beside
 
 _SPACES: Final = {
     "left-posterior-superior": (1, 1, 1),
@@ -149,7 +149,4 @@ def _data(header: dict[str, Any], path: Path, length: int) -> tuple[Path, int]:
         return path, length
     if not isinstance(name, str) or name.startswith("LIST") or "%" in name:
         raise UnsupportedError("its voxels are spread over several files", where=path, cure="save it as one .nrrd file")
-    data = path.parent / name
-    if not data.is_file():
-        raise UnreadableError(f"its voxels are in {data.name}, and that is missing", where=path, cure="put it beside")
-    return data, 0
+    return beside(path, name), 0

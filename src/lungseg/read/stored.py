@@ -9,13 +9,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.errors import InputError, TooLargeError, UnreadableError
+from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
 from lungseg.image import Array
 from lungseg.read.hounsfield import LIMITS, is_hounsfield
 from lungseg.read.opening import explained
@@ -71,6 +71,22 @@ class _Filled:
     low: float
     high: float
     whole: bool
+
+
+def beside(header: Path, name: str) -> Path:
+    """The file with the voxels that a header names: in its own folder or below, for a header that came from elsewhere could name any.
+
+    Raises:
+        UnsupportedError: it is named in another folder.
+        UnreadableError: it is missing.
+    """
+    parts = PurePath(name.replace("\\", "/")).parts
+    if ".." in parts or PurePath(name).anchor or name.startswith("\\"):
+        raise UnsupportedError("its voxels are in another folder", where=header, cure="put them beside it, and name them so in the header")
+    data = header.parent / name
+    if not data.is_file():
+        raise UnreadableError(f"its voxels are in {data.name}, and that is missing", where=header, cure="put it beside")
+    return data
 
 
 def sha256(*files: Path) -> str:

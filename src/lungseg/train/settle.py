@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets.convention import ANYTHING, BACKGROUND, LEFT, MEDIASTINUM, RIGHT
-from lungseg.pipeline.radiograph import MIRRORED_CHANNELS
+from lungseg.pipeline.looks import MIRRORED_CHANNELS
 from lungseg.predict import Predictor
 from lungseg.prepare import restore, to_network, turn
 

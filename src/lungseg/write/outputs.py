@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import OutputError, UsageError
+from lungseg.findings import Verdict
 from lungseg.image import Image, Segmentation
 from lungseg.write.atomic import is_there, make_folder, write_files
 from lungseg.write.png import crop_png, mask_png, masked_png, overlay_png, probabilities_png
 
 Encode = Callable[[], bytes]
 """Makes the bytes of one file."""
+
+UNJUDGED = Verdict("ok")
+"""Of what nobody has judged."""
 
 PICTURE = ".png"
 ENDINGS = (PICTURE, ".nii.gz", ".nrrd")
@@ -93,6 +97,7 @@ def save(
     binary: bool = False,
     overwrite: bool = False,
     probabilities: Callable[[], NDArray[np.float32]] | None = None,
+    verdict: Verdict = UNJUDGED,
 ) -> dict[str, Path]:
     """Writes outputs of one image into `folder`, which is created where it does not exist.
 
@@ -105,6 +110,7 @@ def save(
         binary: the mask as grey PNG with 255 for either lung, instead of labels.
         overwrite: replace files that exist.
         probabilities: gives (3, rows, columns) of background, right and left lung, 0 to 1; only where they are to be written.
+        verdict: where it is "refused", the overlay says so.
 
     Returns:
         The path of each output, by its name.
@@ -113,17 +119,22 @@ def save(
         UsageError: an output is not known.
         OutputError: a file exists and `overwrite` is not set, or one cannot be written; then none is.
     """
-    encoders = image_encoders(image, segmentation, binary=binary, probabilities=probabilities)
+    encoders = image_encoders(image, segmentation, binary=binary, probabilities=probabilities, verdict=verdict)
     return write_outputs(encoders, outputs, folder, stem(image.source) if name is None else name, PICTURE, overwrite=overwrite)
 
 
 def image_encoders(
-    image: Image, segmentation: Segmentation, *, binary: bool, probabilities: Callable[[], NDArray[np.float32]] | None
+    image: Image,
+    segmentation: Segmentation,
+    *,
+    binary: bool,
+    probabilities: Callable[[], NDArray[np.float32]] | None,
+    verdict: Verdict = UNJUDGED,
 ) -> dict[str, Encode]:
     """What makes the bytes of each output of an image, by its name."""
     encoders: dict[str, Encode] = {
         "mask": partial(mask_png, segmentation, binary=binary),
-        "overlay": partial(overlay_png, image, segmentation),
+        "overlay": partial(overlay_png, image, segmentation, verdict),
         "crop": partial(crop_png, image, segmentation),
         "masked": partial(masked_png, image, segmentation),
     }

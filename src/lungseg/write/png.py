@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.draw import overlay
+from lungseg.draw import overlay, stamped
+from lungseg.findings import Verdict
 from lungseg.image import Image, Segmentation
 from lungseg.labels import LABELS
 
@@ -34,9 +35,9 @@ def mask_png(segmentation: Segmentation, *, binary: bool = False) -> bytes:
     return stream.getvalue()
 
 
-def overlay_png(image: Image, segmentation: Segmentation) -> bytes:
-    """The radiograph with the lungs tinted and outlined, 8 bits a colour."""
-    return picture_png(overlay(image, segmentation))
+def overlay_png(image: Image, segmentation: Segmentation, verdict: Verdict) -> bytes:
+    """The radiograph with the lungs tinted and outlined, 8 bits a colour; marked where it was refused."""
+    return picture_png(stamped(overlay(image, segmentation), verdict))
 
 
 def picture_png(picture: NDArray[np.uint8]) -> bytes:

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.draw import stamped
 from lungseg.draw_volume import overview
+from lungseg.findings import Verdict
 from lungseg.geometry import Geometry
 from lungseg.image import Image
 from lungseg.labels import LUNGS
 from lungseg.volume import Volume, VolumeSegmentation
-from lungseg.write.outputs import PICTURE, Encode, image_encoders, stem, write_outputs
+from lungseg.write.outputs import PICTURE, UNJUDGED, Encode, image_encoders, stem, write_outputs
 from lungseg.write.png import MARGIN, picture_png
 
 AIR = -1024
@@ -37,6 +39,7 @@ def save_volume(
     binary: bool = False,
     overwrite: bool = False,
     probability: Probability | None = None,
+    verdict: Verdict = UNJUDGED,
 ) -> dict[str, Path]:
     """Writes outputs of one volume into `folder`, which is created where it does not exist.
 
@@ -51,6 +54,7 @@ def save_volume(
         binary: 1 for either lung (255 in a picture), instead of labels.
         overwrite: replace files that exist.
         probability: gives (slices, rows, columns) in 255ths for the number of a lung's label; only where they are to be written.
+        verdict: where it is "refused", the overlay says so.
 
     Returns:
         The path of each output, by its name.
@@ -65,7 +69,7 @@ def save_volume(
     else:
         ending = ".nrrd" if volume.format.startswith("NRRD") else ".nii.gz"
         encoders = _volume_encoders(volume, segmentation, ending, binary=binary, probability=probability)
-    encoders["overlay"] = lambda: picture_png(overview(volume, segmentation))
+    encoders["overlay"] = lambda: picture_png(stamped(overview(volume, segmentation), verdict))
     return write_outputs(encoders, outputs, folder, base, ending, overwrite=overwrite)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from lungseg.image import Segmentation
 from lungseg.labels import LUNGS
 
 LOWEST_CONFIDENCE = 0.9
-"""Of both lungs together, see `docs/measurements.md`. A round figure, not calibrated on masks that failed."""
+"""Of both lungs together, see `docs/measurements.md`; decides where there is no expected Dice."""
 
 SMALLEST_SHARE, LARGEST_SHARE = 0.06, 0.65
 """Of the image. Hand-drawn masks of 1061 radiographs (Montgomery, Shenzhen and V7 Labs, the last with the heart inside) cover 0.083 to
@@ -25,7 +26,11 @@ LONGEST_EDGE = 0.1
 """Share of one side of the image that a lung may lie along. In 99 of 100 films of Montgomery and Shenzhen it is 0.055 at most."""
 
 REASONS: Final = {
+    "not frontal": "this is no frontal chest radiograph, as far as the mask and the picture show",
     "no lung": "no lung was found: this may be no frontal chest radiograph",
+    "doubtful": "this may be no frontal chest radiograph",
+    "slice": "this looks like a slice of CT, not like a radiograph",
+    "turned": "the image lies on its side or upside down: the lungs were found after turning it",
     "one lung": "only one lung was found",
     "small": "the lungs cover unusually little of the image",
     "large": "the lungs cover unusually much of the image",
@@ -33,30 +38,44 @@ REASONS: Final = {
     "cut off": "a lung reaches the edge of the image and may be cut off",
     "uncertain": "the network is unsure of this mask",
 }
-"""Every reason there is, for a person, by a short name."""
+"""Every reason there is, for a person, by a short name. `docs/verdicts.md` says more of each."""
+
+REFUSED: Final = frozenset({"not frontal", "no lung"})
+"""Names of the reasons for which an input is refused; the others send it to review."""
 
 
-def judge(segmentation: Segmentation, measurements: tuple[Measurement, ...]) -> Verdict:
-    """The status "ok", or "review" with every reason that speaks against using the mask unseen.
+def judge(segmentation: Segmentation, measurements: tuple[Measurement, ...], seen: Collection[str] = ()) -> Verdict:
+    """The status "ok", or with every reason that speaks against using the mask unseen "review", or "refused" where one of `REFUSED` is
+    among them.
 
     Args:
         segmentation: the lungs.
-        measurements: of them, from `lungseg.measure.measure`.
+        measurements: of them, from `lungseg.measure.measure`; with "expected Dice" where it is known.
+        seen: names of reasons that were found elsewhere than on the mask: "not frontal", "doubtful", "slice", "turned", "uncertain".
     """
     values = {(m.name, m.label): m.value for m in measurements}
     areas = [values["area", lung.name] for lung in LUNGS]
+    speaks = dict.fromkeys(seen, True)
     if not any(areas):
-        return Verdict("review", (REASONS["no lung"],))
+        return _verdict(speaks | {"no lung": True})
     share = values["share", "lungs"] / 100.0
-    speaks = {
+    speaks |= {
         "one lung": not all(areas),
         "small": share < SMALLEST_SHARE,
         "large": share > LARGEST_SHARE,
         "asymmetric": all(areas) and abs(values["asymmetry", "lungs"]) > LARGEST_ASYMMETRY,
         "cut off": _edge_share(segmentation) > LONGEST_EDGE,
-        "uncertain": values["confidence", "lungs"] < LOWEST_CONFIDENCE,
     }
-    reasons = tuple(REASONS[name] for name, holds in speaks.items() if holds)
+    if ("expected Dice", "lungs") not in values and values["confidence", "lungs"] < LOWEST_CONFIDENCE:
+        speaks["uncertain"] = True
+    return _verdict(speaks)
+
+
+def _verdict(speaks: dict[str, bool]) -> Verdict:
+    names = [name for name in REASONS if speaks.get(name)]
+    reasons = tuple(REASONS[name] for name in names)
+    if REFUSED.intersection(names):
+        return Verdict("refused", reasons)
     return Verdict("review" if reasons else "ok", reasons)
 
 

@@ -1,0 +1,85 @@
+"""The tables of docs/verdicts_ct.md, for `benchmarks/judge_ct.py`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import mannwhitneyu
+
+from lungseg.judge.learned_volume import LearnedVolume
+
+Row = dict[str, Any]
+Array = NDArray[Any]
+
+BAD = 0.9
+"""Dice; a mask below it has failed."""
+
+FALSE_ALARMS = 0.1
+
+STEPS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 1.0)
+"""Of the expected Dice, in the table of its calibration."""
+
+
+def show(rows: list[Row], learned: LearnedVolume) -> None:
+    """Prints all tables."""
+    for row in rows:
+        expected = learned.expected_dice(row["both"], single=row["single"])
+        row |= {"expected": expected.value, "low": expected.low, "high": expected.high}
+    groups = {f"{'slices' if single else 'volumes'}, {group}": (group, single) for group, single in sorted(_kinds(rows))}
+    chosen = {name: [row for row in rows if (row["group"], row["single"]) == kind] for name, kind in groups.items()}
+    show_failures(chosen | {f"all {kind}": [r for r in rows if r["single"] is single] for kind, single in _BOTH.items()}, learned.uncertain)
+    for kind, single in _BOTH.items():
+        show_calibration(kind, [row for row in rows if row["single"] is single])
+    show_alarms(rows)
+
+
+_BOTH = {"slices": True, "volumes": False}
+
+
+def _kinds(rows: list[Row]) -> set[tuple[str, bool]]:
+    return {(row["group"], row["single"]) for row in rows}
+
+
+def show_failures(chosen: dict[str, list[Row]], uncertain: float) -> None:
+    """How well masks that failed are told from others; an alarm is an expected Dice below `uncertain`."""
+    recall = f"recall at {FALSE_ALARMS:.0%} false alarms"
+    print(f"| masks | number | Dice below {BAD} | AUROC | {recall} | alarms, of these | of the others | AUROC of the confidence alone |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, rows in chosen.items():
+        bad = np.array([row["dice"] < BAD for row in rows])
+        scores, sure = np.array([row["expected"] for row in rows]), np.array([row["both"]["confidence"] for row in rows])
+        found = np.mean(scores[bad] < np.quantile(scores[~bad], FALSE_ALARMS))
+        alarms = " | ".join(f"{np.mean(scores[which] < uncertain):.2f}" for which in (bad, ~bad))
+        print(f"| {name} | {len(rows)} | {bad.sum()} | {_auroc(scores, bad):.3f} | {found:.2f} | {alarms} | {_auroc(sure, bad):.3f} |")
+
+
+def _auroc(scores: Array, bad: Array) -> float:
+    return float(mannwhitneyu(scores[~bad], scores[bad]).statistic / (np.count_nonzero(bad) * np.count_nonzero(~bad)))
+
+
+def show_calibration(kind: str, rows: list[Row]) -> None:
+    """What an expected Dice was worth, and how often the Dice lay within its interval."""
+    print(f"\n| expected Dice of {kind} | number | its mean | mean Dice | share within the interval |\n|---|---|---|---|---|")
+    values = {name: np.array([row[name] for row in rows]) for name in ("expected", "low", "high", "dice")}
+    inside = (values["dice"] >= values["low"]) & (values["dice"] <= values["high"])
+    for low, high in pairwise(STEPS):
+        here = (values["expected"] >= low) & (values["expected"] < high)
+        if here.any():
+            means = " | ".join(f"{values[name][here].mean():.3f}" for name in ("expected", "dice"))
+            print(f"| {low} to {high} | {here.sum()} | {means} | {inside[here].mean():.2f} |")
+    print(f"| all | {len(rows)} | {values['expected'].mean():.3f} | {values['dice'].mean():.3f} | {inside.mean():.2f} |")
+
+
+def show_alarms(rows: list[Row]) -> None:
+    """How many good masks of inputs as they are were not ok, and why."""
+    print("\n| inputs as they are | good masks | not ok | because |\n|---|---|---|---|")
+    plain = [row for row in rows if row["done"] == "plain" and "verdict" in row and row["dice"] >= BAD]
+    for group in sorted({row["group"] for row in plain}):
+        here = [row for row in plain if row["group"] == group]
+        others = [row for row in here if row["verdict"] != "ok"]
+        reasons = Counter(reason for row in others for reason in row["reasons"])
+        print(f"| {group} | {len(here)} | {len(others)} | {'; '.join(f'{reason} ({n})' for reason, n in reasons.most_common())} |")

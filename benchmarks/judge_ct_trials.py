@@ -1,0 +1,156 @@
+"""What the judge of CT says of inputs of which it is known what is wrong with them.
+
+    python benchmarks/judge_ct_trials.py FOLDER
+
+FOLDER holds lctsc, as for `benchmarks/ct_scores.py`, and whatever else: single slices and series in it are judged as they are; of folders
+with many every third. Of the volumes of lctsc every fourth slice is taken, and each is cut, painted, scaled and turned.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from judge_ct import Array, read_mask_volume, stack_of
+from lungseg.errors import LungsegError
+from lungseg.geometry import AXIAL, Grid
+from lungseg.judge_volume import REASONS
+from lungseg.phantom_ct import ct_phantom
+from lungseg.pipeline import Segmenter
+from lungseg.prepare import HOUNSFIELD
+from lungseg.result import VolumeResult
+from lungseg.volume import Volume
+
+EVERY = 4
+MANY = 50
+Trial = tuple[str, Volume]
+
+
+def main() -> None:
+    """Prints a line for each kind of trial: how often each verdict and reason was given."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    segmenter = Segmenter(kind="ct", volume_threads=2)
+    short = {reason: name for name, reason in REASONS.items()}
+    verdicts: dict[str, Counter[str]] = defaultdict(Counter)
+    reasons: dict[str, Counter[str]] = defaultdict(Counter)
+    expected: dict[str, list[float]] = defaultdict(list)
+    for name, source in [*drawn(), *real(folder), *files(folder)]:
+        try:
+            result = segmenter(source)
+        except LungsegError:
+            continue  # pictures of something else, which are errors and no verdicts
+        assert isinstance(result, VolumeResult)
+        verdicts[name][result.verdict.status] += 1
+        reasons[name].update(short[reason] for reason in result.verdict.reasons)
+        expected[name] += [m.value for m in result.measurements if m.name == "expected Dice"]
+    print("| input | number | ok | review | refused | reasons | expected Dice |\n|---|---|---|---|---|---|---|")
+    for name, counts in verdicts.items():
+        why = "; ".join(f"{reason} ({n})" for reason, n in reasons[name].most_common())
+        columns = " | ".join(str(counts[status]) for status in ("ok", "review", "refused"))
+        values = f"{min(expected[name]):.2f} to {max(expected[name]):.2f}" if expected[name] else ""
+        print(f"| {name} | {counts.total()} | {columns} | {why} | {values} |")
+
+
+def files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Files and series that are there."""
+    for kind in ("bmp/images", "prone", "transfer_syntaxes", "odd", "finding_lungs/2d_images", "covid19/ct"):
+        paths = sorted((folder / kind).glob("*"))
+        yield from ((kind, path) for path in paths[:: 3 if len(paths) > MANY else 1])
+    yield from ((kind, folder / kind) for kind in ("series_lidc",) if (folder / kind).is_dir())
+    yield from (("small_volumes", path) for path in sorted((folder / "small_volumes").glob("*ct*.nrrd")))
+
+
+def volume(voxels: Array, spacing: tuple[float, ...], *, hounsfield: bool = True) -> Volume:
+    """Axial slices from the feet to the head."""
+    affine = np.eye(4)
+    affine[:3, :3] = AXIAL * spacing
+    kept = np.rint(voxels).astype(np.int16) if hounsfield else voxels.astype(np.float32)
+    return Volume(np.ascontiguousarray(kept), Grid(kept.shape, affine), hounsfield=hounsfield)
+
+
+def real(folder: Path) -> Iterator[Trial]:
+    """What is made of the volumes of lctsc."""
+    for path in sorted((folder / "lctsc").glob("*_ct.nii.gz")):
+        stack = stack_of(path, read_mask_volume(path.with_name(path.name.replace("_ct", "_lung"))))
+        grey, lungs = stack.grey[::EVERY], stack.lungs[::EVERY]
+        assert stack.spacing is not None
+        spacing = stack.spacing[0] * EVERY, *stack.spacing[1:]
+        voxels = grey * (HOUNSFIELD[1] - HOUNSFIELD[0]) + HOUNSFIELD[0]
+        for name, changed in changes(voxels, lungs):
+            yield f"lctsc {name}", volume(changed, spacing)
+        yield "lctsc in 256 greys", volume(np.rint(255 * np.clip((voxels + 1350) / 1500, 0, 1)), spacing, hounsfield=False)
+        yield "lctsc 1000 higher, not called Hounsfield units", volume(voxels + 1000, spacing, hounsfield=False)
+
+
+def changes(voxels: Array, lungs: Array) -> Iterator[tuple[str, Array]]:
+    """All that stays in numbers called Hounsfield units."""
+    at = np.flatnonzero(lungs.any(axis=(1, 2)))
+    low, high = int(at[0]), int(at[-1])
+    cut = max(2, round(0.12 * at.size))
+    columns = np.nonzero(lungs)[2]
+    first = np.arange(lungs.shape[2]) < np.median(columns)
+    white = 40 + 20 * np.random.default_rng(0).standard_normal(voxels.shape)
+    rows = np.indices(lungs.shape, sparse=True)[1]
+    yield "as it is", voxels
+    yield "cut at the top", voxels[: high - cut]
+    yield "cut at the bottom", voxels[low + cut :]
+    yield "abdomen, with the lungs' bases", voxels[: low + 3]
+    yield "abdomen, without lungs", voxels[: max(low - 1, 2)]
+    yield "neck", voxels[high + 2 :]
+    yield "one lung white", np.where(lungs & first, white, voxels)
+    yield "one lung white from the middle backwards", np.where(lungs & first & (rows > np.nonzero(lungs)[1].mean()), white, voxels)
+    yield "1000 higher, called Hounsfield units", voxels + 1000
+    yield "divided by 0.817", voxels / 0.817
+    yield "half a turn", voxels[:, ::-1, ::-1]
+    yield "front and back exchanged", voxels[:, ::-1]
+    yield "right and left exchanged", voxels[:, :, ::-1]
+    yield "coronal slices called axial", voxels.transpose(1, 0, 2)[:, ::-1]
+
+
+def drawn() -> Iterator[Trial]:
+    """Phantoms, and what is no chest."""
+    for seed in range(2):
+        for disease in (None, "consolidation", "ground glass", "effusion"):
+            yield f"phantom, {disease or 'healthy'}", ct_phantom((40, 128, 128), seed=seed, disease=disease).volume
+        phantom = ct_phantom((40, 128, 128), seed=seed)
+        voxels, labels, spacing = phantom.volume.voxels, phantom.truth.labels, phantom.volume.grid.spacing
+        assert spacing is not None
+        rng = np.random.default_rng(seed)
+        white = 40 + 15 * rng.standard_normal(voxels.shape)
+        yield "phantom, one lung white", volume(np.where(labels == 1 + seed % 2, white, voxels), spacing)
+        yield "phantom, abdomen", volume(voxels[: int(np.flatnonzero(labels.any(axis=(1, 2)))[0])], spacing)
+        noise = rng.standard_normal((40, 128, 128))
+        yield "noise", volume(400 * noise - 300, (5.0, 3.0, 3.0))
+        clouds = np.stack([cv2.GaussianBlur(plane, (0, 0), 4) for plane in noise + np.roll(noise, 1, 0)])
+        yield "clouds", volume(400 * clouds / clouds.std() - 400, (5.0, 3.0, 3.0))
+        yield "head", head(rng)
+
+
+def head(rng: np.random.Generator) -> Volume:
+    """An ellipsoid of brain in bone, with frontal and maxillary sinuses, and the air cells of both temporal bones."""
+    size = rng.uniform(0.9, 1.1)
+    z, y, x = (np.indices((36, 128, 128)) - np.array([18, 64, 64]).reshape(3, 1, 1, 1)) * np.array([5.0, 1.8, 1.8]).reshape(3, 1, 1, 1)
+
+    def ball(centre: tuple[float, ...], radii: tuple[float, ...]) -> Array:
+        away = sum((size * r - c) ** 2 / q**2 for r, c, q in zip((x, y, z), centre, radii, strict=True))
+        return np.asarray(away < 1)
+
+    voxels = np.where(ball((0, 0, 0), (75, 95, 85)), 1000.0, -1000.0)
+    voxels[ball((0, 0, 0), (68, 88, 78))] = 35
+    voxels[ball((0, -70, -40), (18, 14, 18))] = -990
+    for side in (-1, 1):
+        voxels[ball((30 * side, -50, -35), (16, 16, 16))] = -980
+        cells = ball((58 * side, 20, -45), (10, 14, 12))
+        voxels[cells] = rng.normal(-600, 250, int(cells.sum()))
+    return volume(voxels + rng.normal(0, 15, voxels.shape), (5.0, 1.8, 1.8))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""What a person should look at in a volume and its labels; `lungseg.datasets.checks` does so for pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.clean_volume import pieces
+from lungseg.datasets.cases import Case
+from lungseg.datasets.truth import LUNA16, VolumeTruth, read_volume_labels
+from lungseg.errors import LungsegError
+from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
+from lungseg.read import read_label_volume, read_volume
+from lungseg.volume import Volume
+
+KNOWN: Final = ({0, 1}, {0, RIGHT_LUNG.number, LEFT_LUNG.number}, {0, 255}, {0}, {0, *LUNA16}, {0, *LUNA16} - {5})
+"""The values of label volumes that leave no question."""
+
+SMALLEST: Final = 50.0
+"""Millilitres that the lungs of a newborn have at least, both together; what has less is hardly a mask of lungs."""
+
+MOST_COVER: Final = 0.5
+"""Share of a volume that no lungs have. The most in five volumes of LCTSC is 0.04."""
+
+MOST_BORDER: Final = 0.3
+"""Share of the four sides of a volume that no lungs lie on."""
+
+DENSEST: Final = -300.0
+"""Hounsfield units; lungs, diseased ones too, are less dense on average. Those of LCTSC have -767 to -659 (of values cut at `SOFT`)."""
+
+LIGHTER: Final = 50.0
+"""Hounsfield units by which a mask lies on lighter voxels when it is turned over, if it was turned over before. Right masks of LCTSC then
+lie on voxels that are denser by 166 at least."""
+
+SOFT: Final = 100
+"""Hounsfield units above which everything counts as this much, so that bones weigh no more than other tissue."""
+
+AXES: Final = ("head to foot", "front to back", "right to left")
+"""What is exchanged by turning the axes of axial slices over."""
+
+THIRD_PIECE, ONE_SIDED = 0.05, 0.02
+"""Share of all lung that the third largest piece has at most, and that the smaller lung has at least."""
+
+
+def volume_problems(case: Case) -> Iterator[tuple[Path, str]]:
+    """Which file of a volume has what problem; what follows from another is not told.
+
+    Found are images and labels that cannot be read, labels on another grid, labels of unknown meaning, masks that are empty, full, in
+    pieces, mirrored, beside the lungs or at the border, one lung only, and right and left exchanged.
+    """
+    volume: Volume | None = None
+    try:
+        volume = read_volume(case.image)
+    except LungsegError as error:
+        yield case.image, f"image cannot be used: {error.what}"
+    if case.mask is None:
+        return
+    for path in filter(None, (case.mask, case.mask_left)):
+        try:
+            values = np.unique(read_label_volume(path)[0])
+        except LungsegError as error:
+            yield path, f"mask cannot be used: {error.what}"
+            return
+        if set(values.tolist()) not in KNOWN:
+            shown = ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
+            yield path, f"labels not known: there are {len(values)} values, {shown}"
+    if volume is None:
+        return
+    try:
+        truth = read_volume_labels(case, volume.grid)
+    except LungsegError as error:
+        yield case.mask, f"masks do not fit: {error.what}"
+        return
+    problem = _problem(volume, truth)
+    if problem:
+        yield case.mask, problem
+    if truth.exchanged:
+        yield case.mask, "right and left exchanged: the lung of label 1 lies further to the patient's left, and is read as the left one"
+
+
+def _problem(volume: Volume, truth: VolumeTruth) -> str | None:
+    """What is wrong with the lungs as they are labelled, the gravest first; None where nothing is."""
+    lung = truth.labels > 0
+    count = int(np.count_nonzero(lung))
+    if not count:
+        return "mask empty: there is no lung in it"
+    cell = volume.grid.voxel_volume
+    if cell is not None and lung.shape[0] > 1 and count * cell / 1000.0 < SMALLEST:
+        return f"mask nearly empty: it holds {count * cell / 1000.0:.1f} mL"
+    if count > MOST_COVER * lung.size:
+        return f"mask full, or nearly: it covers {count / lung.size:.0%} of the volume"
+    border = float(np.concatenate([lung[:, side].ravel() for side in (0, -1)] + [lung[:, 1:-1, side].ravel() for side in (0, -1)]).mean())
+    if border > MOST_BORDER:
+        return f"outside labelled as lung: the mask takes up {border:.0%} of the volume's sides"
+    if volume.hounsfield and (problem := _density_problem(volume.grid.to_axial().apply(volume.voxels), lung)):
+        return problem
+    sizes = np.bincount(pieces(lung)[lung])[1:]
+    if sizes.size > 2 and sizes[2] > THIRD_PIECE * count:
+        return f"mask in pieces: beside the two largest there is one with {sizes[2] / count:.0%} of it"
+    if truth.sides:
+        each = [int(np.count_nonzero(truth.labels == label.number)) for label in (RIGHT_LUNG, LEFT_LUNG)]
+        if min(each) < ONE_SIDED * count:
+            return f"one lung only: the {('right', 'left')[int(np.argmin(each))]} one has {min(each) / count:.0%} of the mask"
+    return None
+
+
+def _density_problem(voxels: NDArray[np.int16], lung: NDArray[np.bool_]) -> str | None:
+    """Whether lungs lie on what is no lung, because the file was turned over or for another reason."""
+    own = _density(voxels, lung)
+    turned = {AXES[axis]: _density(voxels, np.flip(lung, axis)) for axis in range(3)}
+    lightest = min(turned, key=turned.__getitem__)
+    if own - turned[lightest] > LIGHTER:
+        return f"mask mirrored: turned over {lightest} it lies on voxels of {turned[lightest]:.0f} HU, as it is of {own:.0f}"
+    return f"mask beside the lungs: its voxels have {own:.0f} HU on average" if own > DENSEST else None
+
+
+def _density(voxels: NDArray[np.int16], mask: NDArray[np.bool_]) -> float:
+    """Mean Hounsfield units of what is inside, where more than `SOFT` counts as that."""
+    return float(np.minimum(voxels[mask], SOFT).mean())

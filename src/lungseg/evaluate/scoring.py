@@ -1,0 +1,71 @@
+"""Many cases, segmented and scored, some at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from threading import BoundedSemaphore
+
+from lungseg.datasets import Case, read_labels
+from lungseg.datasets.folders import is_volume
+from lungseg.errors import InputError
+from lungseg.evaluate.cases import CaseScore, score
+from lungseg.evaluate.volumes import score_ct
+from lungseg.pipeline import RadiographSegmenter, Segmenter
+from lungseg.result import Result
+
+log = logging.getLogger(__name__)
+
+MOST_VOLUMES = 2
+"""CT volumes that are held at the same time, whatever the jobs: one can be scored while the network is busy with the other."""
+
+Spacing = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A case that could not be scored.
+
+    Attributes:
+        case, source: of the case.
+        why: in a sentence that names the file.
+    """
+
+    case: str
+    source: str
+    why: str
+
+
+def score_cases(
+    segmenter: Segmenter | RadiographSegmenter, cases: Sequence[Case], *, spacing: Spacing | None = None, jobs: int = 1
+) -> tuple[list[CaseScore], list[Failure]]:
+    """Segments and scores cases, `jobs` at a time, of volumes at most `MOST_VOLUMES`; scores and failures each in the order of the cases.
+
+    What cannot be read, and a mask of another shape than its image, becomes a failure.
+
+    Args:
+        segmenter: the model.
+        cases: with masks.
+        spacing: millimetres between rows and between columns, instead of what the files say; not for volumes.
+        jobs: cases at a time.
+
+    Raises:
+        UsageError: a spacing is given for a volume.
+    """
+    with ThreadPoolExecutor(jobs, "lungseg") as pool:
+        found = list(pool.map(partial(_try, segmenter, spacing, BoundedSemaphore(MOST_VOLUMES)), cases))
+    return [one for one in found if isinstance(one, CaseScore)], [one for one in found if isinstance(one, Failure)]
+
+
+def _try(segmenter: Segmenter | RadiographSegmenter, spacing: Spacing | None, room: BoundedSemaphore, case: Case) -> CaseScore | Failure:
+    try:
+        with room if is_volume(case.image) else nullcontext():
+            result = segmenter(case.image, spacing=spacing)
+            return score(case, read_labels(case, result.mask.shape), result) if isinstance(result, Result) else score_ct(case, result)
+    except InputError as error:
+        log.warning("case %s of %s is left out: %s", case.case, case.source, error)
+        return Failure(case.case, case.source, str(error))

@@ -1,0 +1,9 @@
+"""Whether a mask of a radiograph can be used unseen, and whether the picture is a frontal chest radiograph at all."""
+
+from __future__ import annotations
+
+from lungseg.judge.learned import ExpectedDice, Learned, Line, learned_path
+from lungseg.judge.signs import Signs, first_signs, second_signs
+from lungseg.judge.verdict import REASONS, judge
+
+__all__ = ["REASONS", "ExpectedDice", "Learned", "Line", "Signs", "first_signs", "judge", "learned_path", "second_signs"]

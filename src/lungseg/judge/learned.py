@@ -1,0 +1,128 @@
+"""What was learned of the signs of good and bad masks. It lies beside the model it was learned for, as a small file of numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lungseg.errors import ModelError
+from lungseg.judge.signs import Signs
+
+FARTHEST = 4.0
+"""Standard deviations; a sign that lies farther off counts as this far, so that no single one outvotes all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A weighted sum of signs and of their squares. A sign that is absent counts as its mean.
+
+    Attributes:
+        signs: their names.
+        mean, deviation: of each sign, among the pictures it was learned from.
+        weights, squares: of each sign, measured in its deviations, and of the square.
+        offset: what is added.
+    """
+
+    signs: tuple[str, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    weights: tuple[float, ...]
+    squares: tuple[float, ...]
+    offset: float
+
+    def __call__(self, signs: Signs) -> float:
+        """The sum."""
+        values = np.array([signs.get(name, mean) for name, mean in zip(self.signs, self.mean, strict=True)])
+        apart = np.clip((values - self.mean) / self.deviation, -FARTHEST, FARTHEST)
+        return float(apart @ self.weights + apart**2 @ self.squares) + self.offset
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedDice:
+    """The Dice coefficient to be expected between a mask and the truth.
+
+    Attributes:
+        value: the mean of masks with such signs.
+        low, high: nine in ten masks with such signs lie between them.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What was learned for one model; `python benchmarks/judge.py --fit` learns it again.
+
+    Attributes:
+        model: SHA-256 of the model's file.
+        frontal: the logarithm of the odds that a picture is a frontal chest radiograph, from the signs of the first look.
+        refuse: below this it is refused.
+        doubt: below this it is doubtful.
+        clear: from this on, of a turned picture, it is certain.
+        dice: a score of the mask, from the signs of both looks.
+        scores: ascending; at each of them the next three hold the expected Dice, between them it is interpolated.
+        expected, low, high: rising with the scores.
+        uncertain: below this expected Dice a reader should look.
+    """
+
+    model: str
+    frontal: Line
+    refuse: float
+    doubt: float
+    clear: float
+    dice: Line
+    scores: tuple[float, ...]
+    expected: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    uncertain: float
+
+    def expected_dice(self, signs: Signs) -> ExpectedDice:
+        """Of a mask with these signs, of both looks."""
+        score = self.dice(signs)
+        return ExpectedDice(*(float(np.interp(score, self.scores, values)) for values in (self.expected, self.low, self.high)))
+
+    def write(self, path: Path) -> None:
+        """Writes it, numbers with five digits."""
+        path.write_text(json.dumps(_rounded(asdict(self)), indent=1) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def read(path: Path) -> Learned:
+        """What `write` wrote.
+
+        Raises:
+            ModelError: it cannot be read, or is something else.
+        """
+        try:
+            entries = json.loads(path.read_text(encoding="utf-8"))
+            frontal, dice = (Line(**_as_tuples(entries.pop(name))) for name in ("frontal", "dice"))
+            learned = Learned(frontal=frontal, dice=dice, **_as_tuples(entries))
+            learned.frontal({}), learned.expected_dice({})  # what cannot be computed of no signs cannot be of any
+            min(learned.refuse, learned.doubt, learned.clear, learned.uncertain, 0.0)
+            return learned
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            cure = "write it again with `python benchmarks/judge.py --fit`, or delete it"
+            raise ModelError("what was learned to judge this model's masks cannot be read", where=path, cure=cure) from error
+
+
+def learned_path(model: Path) -> Path:
+    """Where what was learned for a model lies: cxr.judge.json beside cxr.onnx."""
+    return model.with_suffix(".judge.json")
+
+
+def _as_tuples(entries: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value

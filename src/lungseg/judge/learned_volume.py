@@ -1,0 +1,83 @@
+"""What was learned of the signs of good and bad masks of CT. It lies beside the model it was learned for, as a small file of numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lungseg.errors import ModelError
+from lungseg.judge.learned import ExpectedDice, Line
+from lungseg.judge.signs import Signs
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a score is worth.
+
+    Attributes:
+        scores: ascending; at each of them the others hold the expected Dice and the ends of its interval, between them it is interpolated.
+        expected, low, high: rising with the scores, 0 to 1.
+    """
+
+    scores: tuple[float, ...]
+    expected: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __call__(self, score: float) -> ExpectedDice:
+        """The Dice coefficient to be expected of masks with that score."""
+        return ExpectedDice(*(float(np.interp(score, self.scores, values)) for values in (self.expected, self.low, self.high)))
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedVolume:
+    """What was learned for one model; `python benchmarks/judge_ct.py --fit` learns it again.
+
+    Attributes:
+        model: SHA-256 of the model's file.
+        dice: a score of the mask, from the signs of both looks; of a volume from their means over slices.
+        slices: what the score of a single slice is worth.
+        volumes: what the score of a volume is worth.
+        uncertain: below this expected Dice a reader should look.
+    """
+
+    model: str
+    dice: Line
+    slices: Calibration
+    volumes: Calibration
+    uncertain: float
+
+    def expected_dice(self, signs: Signs, *, single: bool) -> ExpectedDice:
+        """Of a mask with these signs, of both looks; `single` says that it is of one slice only."""
+        return (self.slices if single else self.volumes)(self.dice(signs))
+
+    def write(self, path: Path) -> None:
+        """Writes it, numbers with five digits."""
+        rounded = json.loads(json.dumps(asdict(self)), parse_float=lambda number: float(f"{float(number):.5g}"))
+        path.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def read(path: Path) -> LearnedVolume:
+        """What `write` wrote.
+
+        Raises:
+            ModelError: it cannot be read, or is something else.
+        """
+        try:
+            entries = json.loads(path.read_text(encoding="utf-8"))
+            parts = {name: kind(**_as_tuples(entries.pop(name))) for name, kind in _PARTS.items()}
+            return LearnedVolume(**entries, **parts)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            cure = "write it again with `python benchmarks/judge_ct.py --fit`, or delete it"
+            raise ModelError(f"what was learned to judge this model's masks cannot be read ({error})", where=path, cure=cure) from error
+
+
+_PARTS: dict[str, Any] = {"dice": Line, "slices": Calibration, "volumes": Calibration}
+
+
+def _as_tuples(entries: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}

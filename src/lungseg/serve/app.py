@@ -1,0 +1,280 @@
+"""The addresses of the interface, and what each answers; described by OpenAPI at /openapi.json."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from lungseg.card import read_card
+from lungseg.labels import LUNGS
+from lungseg.pipeline import taken_for
+from lungseg.predict import embedded_models, find_model
+from lungseg.report.words import VERDICTS, definitions
+from lungseg.serve.crew import Crew
+from lungseg.serve.documents import About, Health, JobDocument, LabelDocument, Limits, Problem
+from lungseg.serve.folder import private_folder
+from lungseg.serve.guard import Guard
+from lungseg.serve.jobs import OVER, Job, Jobs
+from lungseg.serve.metrics import Metrics
+from lungseg.serve.names import RESULTS, SENT
+from lungseg.serve.orders import enter
+from lungseg.serve.refusal import Refusal
+from lungseg.serve.settings import Settings
+from lungseg.serve.slices import grey_png, labels_png
+from lungseg.serve.upload import receive
+
+PAGE: Final = Path(__file__).parent / "page"
+TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".ico": "image/x-icon",
+}
+"""Of the page's files."""
+LONGEST_WAIT: Final = 60.0
+"""Seconds."""
+CLIENT_GONE: Final = 499
+"""What a request is counted as whose client did not wait for the answer."""
+
+FORM: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1},
+                        "kind": {"type": "string", "enum": ["auto", "ct", "cxr"], "default": "auto"},
+                        "quick": {"type": "boolean", "default": False},
+                        "series": {"type": "string", "description": "Which of several series: number, UID or description."},
+                        "page": {"type": "integer", "minimum": 1, "description": "Which page or frame of several."},
+                    },
+                }
+            }
+        },
+    }
+}
+Problems = dict[int | str, dict[str, Any]]
+Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the end of the job.")]
+
+
+def _problems(*statuses: HTTPStatus) -> Problems:
+    return {int(status): {"model": Problem, "description": status.phrase} for status in statuses}
+
+
+UNKNOWN: Final = _problems(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND)
+
+
+class Server:
+    """The application with what it works with.
+
+    Attributes:
+        app: for an ASGI server.
+        api: the same without its guard.
+        jobs: all of them, while it runs.
+        crew: the workers, while it runs.
+    """
+
+    jobs: Jobs
+    crew: Crew
+
+    def __init__(self, settings: Settings) -> None:
+        """Checks the model's card; nothing runs before the application is started.
+
+        Raises:
+            ModelError: the model or its card is missing or broken.
+        """
+        self.settings, self.metrics = settings, Metrics()
+        models = [read_card(find_model(name).with_suffix(".json")) for name in ([settings.model] if settings.model else embedded_models())]
+        shown = ("name", "version", "kind", "architecture", "terms", "limits")
+        self._about = About(
+            version=metadata.version("lungseg"),
+            labels=[LabelDocument(number=lung.number, name=lung.name, colour=lung.colour) for lung in LUNGS],
+            verdicts=VERDICTS,
+            definitions={"ct": definitions("ct"), "cxr": definitions("radiograph")},
+            models=[{name: getattr(card, name) for name in shown} for card in models],
+            limits=Limits(
+                most_bytes=settings.most_bytes,
+                keep_seconds=settings.keep,
+                time_limit_seconds=settings.time_limit,
+                queue=settings.queue,
+                most_files=settings.most_parts,
+            ),
+            needs_token=settings.token is not None,
+        )
+        self._only = taken_for(settings.model, None)
+        self._page = {path.name: path for path in PAGE.glob("*") if path.suffix in TYPES}
+        self.api = FastAPI(title="lungseg", version=self._about.version, docs_url=None, redoc_url=None, lifespan=self._life)
+        for problem in (Refusal, RequestValidationError, HTTPException, Exception):
+            self.api.add_exception_handler(problem, _refused)
+        self.app = Guard(self.api, settings, self.metrics.request)
+        self._add_page()
+        self._add_jobs()
+        self._add_results()
+
+    @asynccontextmanager
+    async def _life(self, _: FastAPI) -> AsyncIterator[None]:
+        with private_folder() as folder:
+            self.jobs = Jobs(self.settings, folder)
+            self.jobs.ended = self.metrics.job
+            self.crew = Crew(self.settings, self.jobs)
+            self.metrics.watch("queued", "Jobs that wait.", lambda: self.jobs.queued)
+            self.metrics.watch("running", "Jobs that a worker has.", lambda: self.jobs.running)
+            self.metrics.watch("stored_bytes", "Results that are kept.", lambda: self.jobs.stored)
+            self.metrics.watch("workers", "Processes that live.", lambda: len(self.crew.processes))
+            self.metrics.watch("worker_restarts", "Processes that were replaced.", lambda: self.crew.restarts)
+            await self.crew.start()
+            cleaner = asyncio.create_task(self._expire())
+            try:
+                yield
+            finally:
+                cleaner.cancel()
+                await self.crew.stop()
+
+    async def _expire(self) -> None:
+        while True:
+            await asyncio.sleep(min(30.0, self.settings.keep / 4))
+            self.jobs.expire()
+
+    def _add_page(self) -> None:
+        api = self.api
+
+        @api.get("/", include_in_schema=False)
+        def page() -> Response:
+            return self._file("index.html")
+
+        @api.get("/page/{name}", include_in_schema=False)
+        def file(name: str) -> Response:
+            return self._file(name)
+
+        @api.get("/about", summary="Version, models and limits")
+        def about() -> About:
+            return self._about
+
+        @api.get("/healthz", summary="Whether the server works")
+        def health() -> Health:
+            return Health(status="ok", workers=len(self.crew.processes), running=self.jobs.running, queued=self.jobs.queued)
+
+        @api.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
+        def metrics() -> Response:
+            return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    def _file(self, name: str) -> Response:
+        if name not in self._page:
+            raise Refusal(HTTPStatus.NOT_FOUND, "There is no such page.")
+        path = self._page[name]
+        return Response(path.read_bytes(), media_type=TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
+
+    def _add_jobs(self) -> None:
+        api = self.api
+        refusals = _problems(
+            HTTPStatus.BAD_REQUEST,
+            HTTPStatus.UNAUTHORIZED,
+            HTTPStatus.FORBIDDEN,
+            HTTPStatus.REQUEST_TIMEOUT,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.TOO_MANY_REQUESTS,
+        )
+        late: Problems = {200: {"model": JobDocument, "description": "The job is over."}}
+
+        @api.post("/segment", status_code=202, responses=late | refusals, openapi_extra=FORM, summary="Send an image, a volume or a series")
+        async def segment(request: Request, response: Response, wait: Wait = 0.0) -> JobDocument:
+            with self.jobs.place() as job:
+                try:
+                    upload = await receive(request, job.folder / SENT, self.settings)
+                    await asyncio.to_thread(enter, job, upload, self.settings, self._only)
+                except ClientDisconnect:
+                    raise HTTPException(CLIENT_GONE, "The client went away") from None
+                self.jobs.queue(job)
+            await _end_of(job, wait)
+            response.status_code = 200 if job.state in OVER else 202
+            response.headers["Location"] = f"/jobs/{job.id}"
+            return self.jobs.document(job)
+
+        @api.get("/jobs/{number}", responses=UNKNOWN, summary="A job, and what was found")
+        async def look(number: str, wait: Wait = 0.0) -> JobDocument:
+            job = self.jobs.get(number)
+            await _end_of(job, wait)
+            return self.jobs.document(job)
+
+        @api.delete("/jobs/{number}", responses=UNKNOWN, summary="Cancel a job, or delete one that is over with its results")
+        async def remove(number: str) -> JobDocument:
+            job = self.jobs.get(number)
+            self.jobs.remove(job)
+            return self.jobs.document(job)
+
+    def _add_results(self) -> None:
+        api = self.api
+        png: Any = {"response_class": Response, "responses": {**UNKNOWN, 200: {"content": {"image/png": {}}}}}
+        whole: Problems = {**UNKNOWN, 200: {"content": {"application/octet-stream": {}}}}
+
+        @api.get("/jobs/{number}/files/{name}", responses=whole, response_class=FileResponse, summary="A result as a file")
+        async def download(number: str, name: str) -> FileResponse:
+            job = self._done(number)
+            file = job.found["files"].get(name)
+            if file is None:
+                raise Refusal(HTTPStatus.NOT_FOUND, f"There is no such file; there are {', '.join(job.found['files'])}.")
+            return FileResponse(job.folder / RESULTS / file, filename=file, headers={"Content-Security-Policy": "sandbox"})
+
+        @api.get("/jobs/{number}/slices/{index}", summary="An axial slice as an 8-bit grey PNG", **png)
+        async def grey(number: str, index: int, low: float | None = None, high: float | None = None) -> Response:
+            job = self._done(number)
+            black, white = (own if given is None else given for given, own in zip((low, high), job.found["window"], strict=True))
+            if not (math.isfinite(black) and math.isfinite(white) and black < white):
+                raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "A window is two numbers, low below high.")
+            return await _picture(grey_png, job, index, black, white)
+
+        @api.get("/jobs/{number}/labels/{index}", summary="The labels of a slice as a grey PNG: 0, 1 right lung, 2 left lung", **png)
+        async def labels(number: str, index: int) -> Response:
+            return await _picture(labels_png, self._done(number), index)
+
+    def _done(self, number: str) -> Job:
+        job = self.jobs.get(number)
+        if job.state != "done":
+            raise Refusal(HTTPStatus.NOT_FOUND, f"The job is {job.state} and has no results.")
+        return job
+
+
+async def _end_of(job: Job, wait: float) -> None:
+    if wait:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await job.over.wait()
+
+
+async def _picture(make: Callable[..., bytes], job: Job, index: int, *window: float) -> Response:
+    try:
+        content = await asyncio.to_thread(make, job.folder / RESULTS, index, *window)
+    except (IndexError, FileNotFoundError):  # the second where it was deleted meanwhile
+        raise Refusal(HTTPStatus.NOT_FOUND, "There is no such slice.") from None
+    return Response(content, media_type="image/png")
+
+
+def _refused(_: Request, problem: Exception) -> JSONResponse:
+    """Every refusal as JSON with one sentence."""
+    if isinstance(problem, Refusal):
+        return JSONResponse({"detail": problem.sentence}, problem.status, headers=problem.headers)
+    if isinstance(problem, RequestValidationError):
+        first = problem.errors()[0]
+        return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg'].lower()}."}, HTTPStatus.UNPROCESSABLE_ENTITY)
+    if isinstance(problem, HTTPException):
+        return JSONResponse({"detail": f"{problem.detail}."}, problem.status_code, headers=problem.headers)
+    return JSONResponse({"detail": "The server could not answer; see its log."}, HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -1,0 +1,133 @@
+/** What was found on one image, in words and numbers, and the files of it. */
+
+import { request } from "./server.js";
+
+const EXPECTED = ["expected Dice", "expected Dice low", "expected Dice high"];
+const COLUMNS = { "right lung": "right", "left lung": "left", lungs: "both" };
+const FILES = { mask: "Mask", overlay: "Overlay", record: "Record", report: "Report", pdf: "Report as PDF" };
+
+export class Findings {
+  #root;
+  #about;
+  #onTrouble;
+
+  /** @param about what the server says of itself: words for verdicts, and definitions of measurements */
+  constructor(root, about, onTrouble) {
+    this.#root = root;
+    this.#about = about;
+    this.#onTrouble = onTrouble;
+  }
+
+  show(job) {
+    const $ = (id) => this.#root.querySelector(id);
+    const dice = EXPECTED.map((name) => job.measurements.find((found) => found.name === name)?.value ?? null);
+    const others = job.measurements.filter(({ name }) => !EXPECTED.includes(name));
+    const rows = Map.groupBy(others, ({ name }) => name);
+    const definitions = this.#about.definitions[job.kind];
+    $("#verdict").dataset.verdict = job.verdict;
+    $("#verdict").replaceChildren(...this.#verdict(job, dice));
+    $("#notes").replaceChildren(...job.notes.map((note) => made("li", note)));
+    $("#measurements").replaceChildren(head(), body(rows, definitions));
+    $("#definitions").replaceChildren(...[...rows.keys()].flatMap((name) => defined(definitions[name])));
+    $("#downloads").replaceChildren(...Object.entries(job.files).map(([name, address]) => this.#download(name, address)));
+    const until = new Date(job.expires).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    $("#expires").textContent = `The server deletes this image and its results at ${until}, or when you remove it from the list.`;
+  }
+
+  #verdict({ verdict, reasons }, [dice, low, high]) {
+    const [title, sentence] = this.#about.verdicts[verdict];
+    const parts = [made("strong", title), made("p", sentence)];
+    if (reasons.length) parts.push(made("ul"));
+    parts[2]?.append(...reasons.map((reason) => made("li", reason)));
+    if (dice !== null) {
+      const between = low !== null && high !== null ? `, probably between ${low.toFixed(2)} and ${high.toFixed(2)}` : "";
+      parts.push(made("p", `Expected Dice ${dice.toFixed(2)}${between}.`));
+    }
+    return parts;
+  }
+
+  #download(name, address) {
+    const item = made("li");
+    const button = made("button", FILES[name] ?? name);
+    button.type = "button";
+    button.dataset.file = name;
+    button.setAttribute("aria-label", `Download: ${button.textContent}`);
+    button.addEventListener("click", () => this.#save(name, address));
+    item.append(button);
+    return item;
+  }
+
+  /** Fetched with the token, which a plain link could not send, and handed to the browser to keep. */
+  async #save(name, address) {
+    try {
+      const response = await request(address);
+      const link = made("a");
+      link.href = URL.createObjectURL(await response.blob());
+      link.download = fileName(response.headers.get("Content-Disposition")) ?? name;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    } catch (error) {
+      this.#onTrouble(error);
+    }
+  }
+}
+
+function head() {
+  const row = made("tr");
+  row.append(made("td"), ...Object.values(COLUMNS).map((title) => scoped("col", title)));
+  const part = made("thead");
+  part.append(row);
+  return part;
+}
+
+function body(rows, definitions) {
+  const part = made("tbody");
+  for (const [name, found] of rows) {
+    const title = scoped("row", definitions[name]?.title ?? name);
+    title.append(" ", made("span", inWords(found[0].unit), "unit"));
+    const digits = digitsOf(found);
+    const row = made("tr");
+    row.append(title, ...Object.keys(COLUMNS).map((column) => made("td", shown(found.find(({ label }) => label === column), digits))));
+    part.append(row);
+  }
+  return part;
+}
+
+function defined(definition) {
+  return definition ? [made("dt", definition.title), made("dd", definition.text)] : [];
+}
+
+/** Decimals of a row: what its largest value deserves. */
+function digitsOf(found) {
+  if (found[0].unit === "1") return 3;
+  const largest = Math.max(...found.map(({ value }) => Math.abs(value ?? 0)));
+  return largest >= 100 ? 0 : largest >= 10 ? 1 : 2;
+}
+
+function shown(measurement, digits) {
+  const value = measurement?.value ?? null;
+  if (value === null) return measurement ? "\u2013" : "";
+  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "\u2212");
+}
+
+function inWords(unit) {
+  return unit === "1" ? "" : unit.replace("percent", "%").replace("mm2", "mm²");
+}
+
+function fileName(disposition) {
+  const encoded = /filename\*=utf-8''([^;]+)/i.exec(disposition ?? "");
+  return encoded ? decodeURIComponent(encoded[1]) : /filename="([^"]+)"/.exec(disposition ?? "")?.[1];
+}
+
+function made(tag, text = "", className = "") {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  element.className = className;
+  return element;
+}
+
+function scoped(scope, text) {
+  const cell = made("th", text);
+  cell.scope = scope;
+  return cell;
+}

@@ -1,0 +1,105 @@
+/** All that is said to the server. The page knows its addresses nowhere else, and every address is relative to the page. */
+
+const KEY = "lungseg token";
+
+let askForToken = async () => null;
+let asking = null; // the question that is open, so that several refused requests ask once
+
+/** An answer that is no success, in the server's words. `status` is 0 where there was no answer. */
+export class Refusal extends Error {
+  constructor(status, sentence, retryAfter) {
+    super(sentence);
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** Takes the token out of the page's address, where neither history nor a copied link shall keep it. */
+export function takeToken() {
+  const address = new URL(location.href);
+  const token = address.searchParams.get("token");
+  if (token === null) return;
+  sessionStorage.setItem(KEY, token);
+  address.searchParams.delete("token");
+  history.replaceState(null, "", address);
+}
+
+/** `ask` gives a promise of a token, or of null where the user has none. */
+export function onTokenWanted(ask) {
+  askForToken = ask;
+}
+
+/** The response of an address that is reached, with the token where there is one. Throws Refusal, or AbortError. */
+export async function request(path, { method = "GET", signal } = {}) {
+  for (;;) {
+    const sent = sessionStorage.getItem(KEY);
+    let response;
+    try {
+      response = await fetch(path, { method, signal, headers: credentials() });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw unreachable();
+    }
+    if (response.ok) return response;
+    const refusal = refusalOf(response.status, await response.text(), response.headers.get("Retry-After"));
+    if (response.status !== 401 || !(await renewToken(sent))) throw refusal;
+  }
+}
+
+export async function json(path, options) {
+  return (await request(path, options)).json();
+}
+
+/** Sends a form and gives the job that it became. fetch does not tell how much of a body has been sent; XMLHttpRequest does. */
+export async function submit(form, { onSent, signal }) {
+  for (;;) {
+    const sent = sessionStorage.getItem(KEY);
+    const answer = await post("segment", form, onSent, signal);
+    if (answer.status < 300) return JSON.parse(answer.responseText);
+    const refusal = refusalOf(answer.status, answer.responseText, answer.getResponseHeader("Retry-After"));
+    if (answer.status !== 401 || !(await renewToken(sent))) throw refusal;
+  }
+}
+
+function post(path, form, onSent, signal) {
+  return new Promise((resolve, reject) => {
+    const call = new XMLHttpRequest();
+    call.open("POST", path);
+    for (const [name, value] of Object.entries(credentials())) call.setRequestHeader(name, value);
+    call.upload.onprogress = (event) => onSent(event.lengthComputable ? event.loaded / event.total : 0);
+    call.onload = () => resolve(call);
+    call.onerror = () => reject(unreachable());
+    call.onabort = () => reject(new DOMException("cancelled", "AbortError"));
+    signal.addEventListener("abort", () => call.abort(), { once: true });
+    if (signal.aborted) call.onabort();
+    else call.send(form);
+  });
+}
+
+function credentials() {
+  const token = sessionStorage.getItem(KEY);
+  return token ? { Authorization: `Bearer ${token}` } : {};
+}
+
+/** Whether there is now another token than the one that was refused. */
+async function renewToken(refused) {
+  if (sessionStorage.getItem(KEY) !== refused) return true;
+  asking ??= askForToken().finally(() => (asking = null));
+  const token = await asking;
+  if (token) sessionStorage.setItem(KEY, token);
+  return Boolean(token);
+}
+
+function unreachable() {
+  return new Refusal(0, "The server does not answer. Is lungseg serve still running?");
+}
+
+function refusalOf(status, body, retryAfter) {
+  let sentence = `The server refused this (status ${status}).`;
+  try {
+    sentence = JSON.parse(body).detail ?? sentence;
+  } catch {
+    // No JSON: a proxy between here and the server spoke.
+  }
+  return new Refusal(status, sentence, Number(retryAfter) || 2);
+}

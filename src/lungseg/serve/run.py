@@ -1,0 +1,120 @@
+"""The server itself: uvicorn, with limits on what a client may take its time for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from lungseg.errors import UsageError
+from lungseg.serve.app import Server
+from lungseg.serve.settings import Settings
+
+LONGEST_HEADERS: Final = 16384
+"""Bytes of a request before its body."""
+GRACE: Final = 3
+"""Seconds that answers in the making have when the server is stopped."""
+
+
+class Impatient(H11Protocol):
+    """HTTP on one connection, which is closed where no whole header comes in time, or nothing of an answer is taken.
+
+    uvicorn itself would wait for ever. How long is what it calls `timeout_keep_alive`.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+    _untaken: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client came: its time runs."""
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(self.timeout_keep_alive, self._give_up)
+
+    def data_received(self, data: bytes) -> None:
+        """Its time stops with a whole header, and runs again with the first byte of another one."""
+        super().data_received(data)
+        if not self._waits():
+            self._forget()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(self.timeout_keep_alive, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It went away."""
+        self._forget()
+        if self._untaken is not None:
+            self._untaken.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """More of an answer waits than is good: the time of the client runs."""
+        super().pause_writing()
+        self._untaken = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client took it."""
+        super().resume_writing()
+        if self._untaken is not None:
+            self._untaken.cancel()
+
+    def _waits(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _forget(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if self._waits():
+            self.transport.close()
+
+
+def run(settings: Settings, *, say: Callable[[str], None]) -> None:
+    """Serves until it is interrupted; where, is said once it can be asked.
+
+    Raises:
+        UsageError: the address cannot be listened on.
+        ModelError: the model or its card is missing or broken.
+    """
+    os.umask(0o077)  # what clients send is nobody else's business
+    server = Server(settings)
+    config = uvicorn.Config(
+        server.app,
+        http=Impatient,
+        timeout_keep_alive=settings.idle,  # type: ignore[arg-type]  # it goes to call_later, which takes parts of seconds
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=LONGEST_HEADERS,
+        limit_concurrency=settings.connections,
+        timeout_graceful_shutdown=GRACE,
+    )
+    with _listening(settings) as listener:
+        host, port = listener.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        say(f"http://{shown}:{port} (Ctrl-C ends it)")
+        uvicorn.Server(config).run([listener])
+
+
+def _listening(settings: Settings) -> socket.socket:
+    listener = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(settings.connections)
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        what = f"{settings.host}:{settings.port} cannot be listened on ({(error.strerror or str(error)).lower()})"
+        raise UsageError(what, cure="choose another --port or --host") from error
+    return listener

@@ -1,0 +1,102 @@
+"""Pictures of single slices: prepared once by the worker, windowed when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.draw import WINDOW
+from lungseg.prepare import shrink_labels
+from lungseg.result import Result, VolumeResult
+
+LONGEST_SIDE: Final = 1024
+"""Pixels of a slice's longer side as it is shown; larger ones are shrunk."""
+LUNG_WINDOW: Final = (-1000.0, 400.0)
+"""Hounsfield units that are black and white unless told otherwise: air, and all soft tissue, so that the chest wall is seen too."""
+GREY, LABELS = "slices.npy", "labels.npy"
+"""Files of (slices, rows, columns) in a job's results: axial slices from the feet to the head."""
+
+
+def write_slices(result: Result | VolumeResult, folder: Path) -> dict[str, Any]:
+    """Writes what `grey_png` and `labels_png` read, and returns what a job's document says of it."""
+    spacing: tuple[float, ...] | None
+    if isinstance(result, VolumeResult):
+        turn = result.volume.grid.to_axial()
+        grid = turn.grid(result.volume.grid)
+        grey, labels = turn.apply(result.volume.voxels), turn.apply(result.mask)
+        spacing, hounsfield = grid.spacing, result.volume.hounsfield
+    else:
+        grey, labels = result.image.pixels[np.newaxis], result.mask[np.newaxis]
+        spacing, hounsfield = result.image.geometry.spacing, False
+    scale = min(1.0, LONGEST_SIDE / max(grey.shape[1:]))
+    size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[2] * scale))
+    _write(folder / GREY, (_shrunk(one, size) for one in grey), grey.dtype, (len(grey), *size))
+    _write(folder / LABELS, (shrink_labels(one, size) for one in labels), labels.dtype, (len(grey), *size))
+    kept = np.load(folder / GREY, mmap_mode="r")
+    inside = [number for number, one in enumerate(labels) if one.any()]
+    return {
+        "shape": list(grey.shape),
+        "spacing": None if spacing is None else list(spacing),
+        "hounsfield": hounsfield,
+        "window": list(_window(kept, hounsfield=hounsfield)),
+        "range": [float(kept.min()), float(kept.max())],
+        "lung_slices": [inside[0], inside[-1]] if inside else None,
+    }
+
+
+def _shrunk(grey: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    return grey if grey.shape == size else np.asarray(cv2.resize(np.ascontiguousarray(grey), size[::-1], interpolation=cv2.INTER_AREA))
+
+
+def _write(path: Path, slices: Iterable[NDArray[Any]], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """One by one, in NumPy's format, which can be read in parts. Not through a map of memory, where a full disk ends the process."""
+    with path.open("xb") as file:
+        described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, described)
+        for one in slices:
+            np.ascontiguousarray(one).tofile(file)
+
+
+def _window(grey: NDArray[Any], *, hounsfield: bool) -> tuple[float, float]:
+    if hounsfield:
+        return LUNG_WINDOW
+    if grey.dtype == np.uint8:
+        return 0.0, 255.0
+    step = max(1, round((grey.size / 1_000_000) ** (1 / 3))) if len(grey) > 1 else 1
+    low, high = (float(value) for value in np.percentile(grey[::step, ::step, ::step], WINDOW))
+    return (low, high) if high > low else (float(grey.min()), float(grey.max()))
+
+
+def grey_png(folder: Path, number: int, low: float, high: float) -> bytes:
+    """Grey PNG (rows, columns) of 8 bits of a slice: `low` and below are black, `high` and above white.
+
+    Raises:
+        IndexError: there is no such slice.
+    """
+    values = np.clip(_slice(folder / GREY, number).astype(np.float32), low, high)
+    return _png(np.rint((values - low) * (255.0 / (high - low))).astype(np.uint8))
+
+
+def labels_png(folder: Path, number: int) -> bytes:
+    """Grey PNG of the same size whose values are the labels.
+
+    Raises:
+        IndexError: there is no such slice.
+    """
+    return _png(_slice(folder / LABELS, number))
+
+
+def _slice(path: Path, number: int) -> NDArray[Any]:
+    stored = np.load(path, mmap_mode="r")
+    if not 0 <= number < len(stored):
+        raise IndexError(number)
+    return np.array(stored[number])
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".png", pixels)[1].tobytes()

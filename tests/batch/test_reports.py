@@ -1,0 +1,115 @@
+"""Reports beside the other outputs, and what becomes of refused inputs."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from lungseg.batch import Outcome, segment_many
+from lungseg.errors import UsageError
+from lungseg.findings import Verdict
+
+Draw = Callable[..., Path]
+REFUSED = Verdict("refused", ("this is a hand",))
+
+
+def run(files: list[Path], folder: Path, segmenter: Any, **settings: Any) -> list[Outcome]:
+    return list(segment_many(files, folder, segmenter, **settings))
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+
+
+def test_reports_and_their_index_are_written(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+    out, x = tmp_path / "out", draw("x.png")
+    (outcome,) = run([x], out, segmenter, outputs=["mask"], reports=["report", "pdf"])
+    assert outcome.outputs == {"mask": out / "x_mask.png", "report": out / "x_report.html", "pdf": out / "x_report.pdf"}
+    expected = ["report.html", "results.jsonl", "summary.csv", "thumbnails/x.jpg", "x_mask.png", "x_report.html", "x_report.pdf"]
+    assert files(out) == expected
+    assert (out / "x_report.pdf").read_bytes().startswith(b"%PDF")
+    assert records(out)[0]["outputs"] == {"mask": "x_mask.png", "report": "x_report.html", "pdf": "x_report.pdf"}
+    assert 'href="x_report.html"' in (out / "report.html").read_text(encoding="utf-8")
+    assert cv2.imread(str(out / "thumbnails" / "x.jpg")).shape == (192, 192, 3)
+
+
+def test_a_report_that_is_missing_is_added_and_masks_stay(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+    out, x = tmp_path / "out", draw("x.png")
+    run([x], out, segmenter, outputs=["mask"])
+    (out / "x_mask.png").write_bytes(b"as it was")
+    assert [outcome.status for outcome in run([x], out, segmenter, outputs=["mask"], reports=["report"])] == ["done"]
+    assert (out / "x_mask.png").read_bytes() == b"as it was"
+    assert records(out)[0]["outputs"] == {"mask": "x_mask.png", "report": "x_report.html"}
+    assert [outcome.reasons for outcome in run([x], out, segmenter, outputs=["mask"], reports=["report"])] == [("done already",)]
+    assert len(segmenter.calls) == 2
+
+
+def test_a_report_that_no_record_knows_is_left_alone(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+    out, x = tmp_path / "out", draw("x.png")
+    out.mkdir()
+    (out / "x_report.html").write_text("mine")
+    (outcome,) = run([x], out, segmenter, reports=["report"])
+    assert outcome.reasons == ("x_report.html is there already and results.jsonl does not know it; --overwrite replaces it",)
+    assert (out / "x_report.html").read_text() == "mine"
+
+
+def test_refused_inputs_are_written_and_marked(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+    out, segmenter.verdict = tmp_path / "out", REFUSED
+    (outcome,) = run([draw("x.png")], out, segmenter)
+    assert (outcome.status, outcome.verdict, outcome.reasons) == ("done", "refused", ("this is a hand",))
+    assert sorted(outcome.outputs) == ["mask", "overlay"]
+    assert cv2.imread(str(out / "x_overlay.png"))[0, 39].tolist() == [0, 94, 213]  # blue, green, red
+    assert "refused,this is a hand" in (out / "summary.csv").read_text()
+
+
+def test_strict_writes_record_and_report_of_refused_inputs_and_no_mask(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+    out, x, segmenter.verdict = tmp_path / "out", draw("x.png"), REFUSED
+    (outcome,) = run([x], out, segmenter, strict=True, outputs=["mask", "overlay", "crop"], reports=["report"])
+    assert outcome.outputs == {"report": out / "x_report.html"}
+    assert files(out) == ["report.html", "results.jsonl", "summary.csv", "thumbnails/x.jpg", "x_report.html"]
+    assert "refused,this is a hand" in (out / "summary.csv").read_text()
+    assert "no mask and no numbers are shown" in (out / "x_report.html").read_text(encoding="utf-8")
+    assert records(out)[0]["settings"]["strict"] is True
+    again = run([x], out, segmenter, strict=True, outputs=["mask", "overlay", "crop"], reports=["report"])
+    assert [outcome.reasons for outcome in again] == [("done already",)]
+    (loose,) = run([x], out, segmenter, outputs=["mask"])
+    assert loose.reasons == ("done already, with other settings; --overwrite does it again",)
+
+
+def test_strict_takes_back_what_an_earlier_run_wrote(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+    out, x, segmenter.verdict = tmp_path / "out", draw("x.png"), REFUSED
+    run([x], out, segmenter)
+    assert files(out) == ["results.jsonl", "summary.csv", "x_mask.png", "x_overlay.png"]
+    run([x], out, segmenter, strict=True, overwrite=True)
+    assert files(out) == ["results.jsonl", "summary.csv"]
+    assert records(out)[0]["outputs"] == {}
+
+
+def test_strict_changes_nothing_for_the_others(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+    (outcome,) = run([draw("x.png")], tmp_path / "out", segmenter, strict=True)
+    assert sorted(outcome.outputs) == ["mask", "overlay"]
+
+
+def test_quick_is_passed_on_and_recorded(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+    run([draw("x.png")], tmp_path / "out", segmenter, quick=True)
+    assert [settings["quick"] for _, settings in segmenter.calls] == [True]
+    assert records(tmp_path / "out")[0]["settings"]["quick"] is True
+
+
+def test_pdf_without_its_library_is_told_before_anything_is_done(
+    segmenter: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="PDF needs reportlab"):
+        segment_many([draw("x.png")], tmp_path / "out", segmenter, reports=["pdf"])
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,189 @@
+"""Scores of CT volumes and slices, exact on drawn masks, in every order of axes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ellipsoids import ellipsoids, turned
+from lungseg.card import ModelCard
+from lungseg.datasets import Case
+from lungseg.errors import InputError
+from lungseg.evaluate import CaseScore, MaskScore, SliceScores
+from lungseg.evaluate.volumes import score_ct
+from lungseg.findings import Verdict
+from lungseg.geometry import Grid
+from lungseg.result import VolumeResult
+from lungseg.volume import Volume
+from lungseg.write import volume_nifti
+from phantom_volumes import TURNS
+
+SHAPE = (20, 40, 48)
+SPACING = (5.0, 2.0, 2.0)
+VOXEL = 5.0 * 2.0 * 2.0 / 1000  # mL
+VOLUME, LABELS = ellipsoids(SHAPE, spacing=SPACING)
+
+
+def result(labels: np.ndarray, *, volume: Volume = VOLUME, raw: np.ndarray | None = None) -> VolumeResult:
+    """A result with these labels; `raw` is what thresholding alone would give, the same if not given."""
+    raw = labels if raw is None else raw
+    card = ModelCard("m", "0", "ct", "none", (64, 64), ("background", "right lung", "left lung"), "")
+    return VolumeResult(
+        volume, volume.with_labels(labels), (), Verdict("review", ()), card, {}, lambda number: np.where(raw == number, np.uint8(128), 0)
+    )
+
+
+def case(folder: Path, labels: np.ndarray, *, volume: Volume = VOLUME) -> Case:
+    """A case whose mask has these labels, on the volume's grid."""
+    path = folder / "lung.nii.gz"
+    path.write_bytes(volume_nifti(Volume(labels.astype(np.uint8), volume.grid, hounsfield=False)))
+    return Case("c", "p", folder / "c.nii.gz", path, "here")
+
+
+def test_a_perfect_mask(tmp_path) -> None:
+    found = score_ct(case(tmp_path, LABELS), result(LABELS))
+    assert (found.case, found.patient, found.source, found.verdict) == ("c", "p", "here", "review")
+    assert (found.kind, found.unit, found.has_lung) == ("volume", "mm", True)
+    best = MaskScore(1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 1, 0.0)
+    assert (found.right, found.left) == (best, best)
+    assert found.lungs == found.uncleaned == replace(best, components=2)
+    assert math.isnan(found.hd95_of_1024)
+    with_lung = int(np.count_nonzero(LABELS.any(axis=(1, 2))))
+    assert found.slices is not None
+    assert replace(found.slices, worst_slice="") == SliceScores(1.0, "", 1.0, with_lung, 0, SHAPE[0] - with_lung, 0)
+
+
+def test_distances_are_millimetres_in_space_and_volumes_millilitres(tmp_path) -> None:
+    labels = np.roll(LABELS, 1, axis=0)
+    labels[LABELS == 1] = 0
+    labels[labels == 1] = 0  # no right lung, and the left one a slice too high
+    found = score_ct(case(tmp_path, LABELS), result(labels))
+    _, right, left = np.bincount(LABELS.ravel()).tolist()
+    assert (found.left.hd, found.left.nsd_1 < 1, found.left.volume_error) == (5.0, True, 0.0)
+    assert (found.right.dice, found.right.hd, found.right.area_error) == (0, math.inf, -1)
+    assert found.right.volume_error == pytest.approx(-right * VOXEL)
+    assert found.lungs.volume_error == pytest.approx(-right * VOXEL)
+    assert found.lungs.area_error == pytest.approx(-right / (right + left))
+    assert (found.lungs.components, found.right.components, found.left.components) == (1, 0, 1)
+    overlap = int(((labels == 2) & (LABELS == 2)).sum())
+    assert found.lungs.dice == pytest.approx(2 * overlap / (right + left + left))
+
+
+@pytest.mark.parametrize("turn", TURNS[5::7], ids=str)
+def test_scores_do_not_depend_on_the_order_in_which_a_volume_is_stored(turn, tmp_path) -> None:
+    labels = LABELS.copy()
+    heights = np.flatnonzero(LABELS.any(axis=(1, 2)))
+    labels[heights[-1]] = 0  # the topmost slice with lung is missed
+    labels[heights[0] - 1, 20:22, 12:15] = 1  # and something is claimed below the lungs
+    plain = score_ct(case(tmp_path, LABELS), result(labels))
+    assert plain.slices is not None
+    assert (plain.slices.slices_missed, plain.slices.slices_claimed) == (1, 1)
+    assert (plain.slices.worst_slice, plain.slices.worst_slice_dice) == (f"slice {heights[-1]}", 0.0)
+    volume = turned(VOLUME, turn)
+    stored = score_ct(case(tmp_path, turn.apply(LABELS), volume=volume), result(np.ascontiguousarray(turn.apply(labels)), volume=volume))
+    assert stored.slices is not None
+    axis = turn.order.index(0)
+    own = SHAPE[0] - 1 - heights[-1] if turn.flipped[axis] else heights[-1]
+    assert stored.slices.worst_slice == f"{('slice', 'row', 'column')[axis]} {own}"
+    for mine, theirs in zip(figures(stored), figures(plain), strict=True):
+        assert mine == pytest.approx(theirs, nan_ok=True)
+
+
+def figures(found: CaseScore) -> list[float]:
+    regions = [getattr(found, name) for name in ("lungs", "right", "left", "uncleaned")]
+    scores = [getattr(region, name) for region in regions for name in MaskScore.__slots__]
+    assert found.slices is not None
+    return [*scores, found.slices.slice_dice, found.slices.slices_with_lung, found.slices.slices_without_lung]
+
+
+def test_where_the_truth_does_not_tell_sides_single_lungs_have_no_score(tmp_path) -> None:
+    swapped = np.where(LABELS > 0, 3 - LABELS, 0).astype(np.uint8)
+    found = score_ct(case(tmp_path, (LABELS > 0) * 255), result(swapped))
+    assert found.lungs.dice == 1
+    assert math.isnan(found.right.dice)
+    assert math.isnan(found.left.hd95)
+    assert (found.right.components, found.left.components) == (1, 1)
+
+
+def test_sides_that_the_truth_calls_the_other_way_round_are_put_straight(tmp_path) -> None:
+    swapped = np.where(LABELS > 0, 3 - LABELS, 0)
+    assert score_ct(case(tmp_path, swapped), result(LABELS)).right.dice == 1
+    assert score_ct(case(tmp_path, LABELS), result(swapped.astype(np.uint8))).right.dice == 0
+
+
+def test_labels_as_luna16_has_them(tmp_path) -> None:
+    stored = np.array([0, 4, 3])[LABELS]
+    assert score_ct(case(tmp_path, stored), result(LABELS)).right.dice == 1
+    stored[2:5, 4:6, 20:24] = 5  # the trachea
+    found = score_ct(case(tmp_path, stored), result(LABELS))
+    assert (found.left.dice, found.lungs.dice) == (1, 1)
+
+
+def test_a_mask_of_each_lung(tmp_path) -> None:
+    right = case(tmp_path, LABELS == 1)
+    left = tmp_path / "left.nii.gz"
+    left.write_bytes(volume_nifti(Volume((LABELS == 2).astype(np.uint8), VOLUME.grid, hounsfield=False)))
+    found = score_ct(replace(right, mask_left=left), result(LABELS))
+    assert (found.right.dice, found.left.dice) == (1, 1)
+
+
+def test_what_cleaning_changes_is_seen(tmp_path) -> None:
+    raw = LABELS.copy()
+    raw[0, 0, :3] = 2
+    found = score_ct(case(tmp_path, LABELS), result(LABELS, raw=raw))
+    assert (found.lungs.components, found.uncleaned.components) == (2, 3)
+    assert found.uncleaned.volume_error == pytest.approx(3 * VOXEL)
+    assert found.slices is not None
+    assert found.slices.slices_claimed == 0
+
+
+def test_without_spacing_distances_are_in_voxels_and_there_are_no_millilitres(tmp_path) -> None:
+    volume = Volume(VOLUME.voxels, Grid(SHAPE), hounsfield=True)
+    one = case(tmp_path, LABELS)
+    found = score_ct(one, result(np.roll(LABELS, 1, axis=1), volume=volume))
+    assert (found.unit, found.lungs.hd) == ("voxels", 1.0)
+    assert math.isnan(found.lungs.volume_error)
+
+
+@pytest.mark.parametrize(("spacing", "unit", "distance"), [((3.0, 0.5, 0.5), "mm", 1.0), (None, "pixels", 2.0)])
+def test_a_slice_is_scored_as_a_picture(spacing, unit, distance, tmp_path) -> None:
+    labels = LABELS[10:11]
+    affine = None if spacing is None else np.diag([*spacing, 1.0])[[2, 1, 0, 3]]
+    volume = Volume(np.array(VOLUME.voxels[10:11]), Grid((1, *SHAPE[1:]), affine), hounsfield=True)
+    found = score_ct(case(tmp_path, labels, volume=volume), result(np.roll(labels, 2, axis=1), volume=volume))
+    assert (found.kind, found.unit, found.slices) == ("slice", unit, None)
+    assert found.lungs.hd == distance
+    assert found.hd95_of_1024 == 2 * 1024 / SHAPE[2]
+    assert math.isnan(found.lungs.volume_error)
+
+
+def test_a_truth_without_lung(tmp_path) -> None:
+    nothing = np.zeros_like(LABELS)
+    one = case(tmp_path, LABELS)
+    one.mask.write_bytes(volume_nifti_of_nothing())  # type: ignore[union-attr]
+    right, wrong = (score_ct(one, result(labels)) for labels in (nothing, LABELS))
+    assert (right.has_lung, right.lungs.dice, right.lungs.hd95) == (False, 1, 0)
+    assert (wrong.has_lung, wrong.lungs.dice, wrong.lungs.hd95) == (False, 0, math.inf)
+    assert right.slices is not None
+    assert wrong.slices is not None
+    assert (right.slices.slices_claimed, wrong.slices.slices_claimed) == (0, int(LABELS.any(axis=(1, 2)).sum()))
+    assert (right.slices.worst_slice, math.isnan(right.slices.slice_dice)) == ("", True)
+
+
+def volume_nifti_of_nothing() -> bytes:
+    """Zeros alone, which `Volume` would refuse."""
+    from lungseg.write.nifti import nifti_gz
+
+    return nifti_gz([np.zeros(SHAPE, np.uint8)], VOLUME, tuple(slice(0, side) for side in SHAPE))
+
+
+def test_labels_on_another_grid_are_refused(tmp_path) -> None:
+    short = Volume(LABELS[:-1], Grid((19, 40, 48), VOLUME.grid.affine), hounsfield=False)
+    with pytest.raises(InputError, match="the labels have 19 x 40 x 48 voxels in axial order, their image has 20 x 40 x 48; give labels"):
+        score_ct(case(tmp_path, LABELS[:-1], volume=short), result(LABELS))
+    with pytest.raises(InputError, match="the case has no mask; leave it out, or give it one"):
+        score_ct(replace(case(tmp_path, LABELS), mask=None), result(LABELS))

@@ -1,0 +1,47 @@
+"""Pages of HTML taken apart."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+EVIL = '<script>alert("x")</script>\'&🫁'
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text, of a page; a tag that is closed and was not opened is an error."""
+
+    VOID = frozenset({"meta", "img", "input", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self._open or self._open[-1] not in ("style", "script"):
+            self.text += data
+
+    def all(self, tag: str, look: str | None = None) -> list[dict[str, str]]:
+        """The attributes of every tag of that name, and of that class where one is given."""
+        return [of for name, of in self.tags if name == tag and (look is None or look in of.get("class", "").split())]
+
+
+def outside(text: str) -> list[str]:
+    """Whatever in a page could load something from elsewhere."""
+    return re.findall(r"https?:[^\s\"'<]*|@import|url\(|<link|<iframe|<object|src=\"//", text)

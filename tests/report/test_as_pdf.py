@@ -1,0 +1,68 @@
+"""The report of one input as PDF."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import re
+import zlib
+from base64 import a85decode
+
+import pytest
+
+from html_pages import EVIL
+from lungseg.errors import UsageError
+from lungseg.findings import Verdict
+from lungseg.report import pdf
+from lungseg.result import Result, VolumeResult
+
+
+def words(code: bytes) -> str:
+    """The strings that a PDF of reportlab shows, one after the other, without spaces, which are at other places than in the text."""
+    found = []
+    for stream in re.findall(rb"/ASCII85Decode /FlateDecode \] /Length \d+\s*>>\s*stream\s*(.*?)endstream", code, re.DOTALL):
+        content = zlib.decompress(a85decode(stream.strip().removesuffix(b"~>"))).decode("cp1252")
+        found += re.findall(r"\(((?:[^()\\]|\\.)*)\) Tj", content)
+    return re.sub(r"\s", "", "".join(re.sub(r"\\([()\\])", r"\1", text) for text in found))
+
+
+def test_the_same_result_gives_the_same_bytes(film: Result) -> None:
+    code = pdf(film)
+    assert code == pdf(film)
+    assert code.startswith(b"%PDF-1.")
+    shown = words(code)
+    for text in (
+        "Lungs of b",
+        "Verdict: To be reviewed",
+        "the lungs are <odd>",
+        "expected to be about 0.95",
+        "Asymmetry",
+        "Not a medical device",
+    ):
+        assert text.replace(" ", "") in shown
+    assert code.count(b"/DCTDecode") == 2
+    assert b"/FontFile" not in code  # nothing but the fonts that every reader has
+    assert "Doe" not in shown
+    assert "/data/DoeJohn/b.png" in words(pdf(film, identify=True))
+
+
+def test_ct_has_its_planes_and_densities(scan: VolumeResult) -> None:
+    code = pdf(scan)
+    assert code.count(b"/DCTDecode") == 2
+    shown = words(code)
+    for text in ("Densities", "-950: emphysema index", "LAA-950", "I. Easthausen", "Verdict: OK"):
+        assert text.replace(" ", "") in shown
+
+
+def test_letters_that_the_fonts_lack_become_question_marks(film: Result) -> None:
+    shown = words(pdf(dataclasses.replace(film, verdict=Verdict("refused", ("肺 & <b>",))), name=EVIL))
+    assert "Lungsof<script>alert" in shown
+    assert "?&<b>" in shown
+
+
+def test_without_reportlab_there_is_one_sentence(film: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(
+        UsageError, match=r'PDF needs reportlab, which is not installed; run pip install "lungseg\[pdf\]", or leave --pdf out'
+    ):
+        pdf(film)

@@ -1,0 +1,208 @@
+"""Reports made again from a folder of results."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from ellipsoids import ellipsoids
+from html_pages import Page
+from lungseg.batch import segment_many
+from lungseg.errors import InputError
+from lungseg.findings import Verdict
+from lungseg.pipeline import Segmenter
+from lungseg.predict import embedded_models
+from lungseg.report import Reported, report_folder, study_again, study_of, write_index, write_reports
+from lungseg.result import Result
+from lungseg.write import volume_nifti
+from phantom_volumes import CHEST, axial_affine, write_series
+from tiny_model import dark_ellipses, write_tiny_model
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    return {"cxr": write_tiny_model(folder, name="cxr"), "ct": write_tiny_model(folder, name="ct", kind="ct")}
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "film.png"
+    path.write_bytes(cv2.imencode(".png", dark_ellipses())[1].tobytes())
+    return path
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    path = tmp_path / "scan.nii.gz"
+    path.write_bytes(volume_nifti(ellipsoids((20, 40, 48))[0]))
+    return path
+
+
+def segmented(file: Path, folder: Path, model: Path, **settings: Any) -> dict[str, Any]:
+    """The record of a file that was segmented into a folder."""
+    (outcome,) = segment_many([file], folder, Segmenter(model, threads=1), workers=1, **settings)
+    assert outcome.status == "done", outcome
+    return records(folder)[-1]
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("kind", ["cxr", "ct"])
+def test_a_report_made_again_is_the_one_made_at_once(kind: str, models: dict[str, Path], film: Path, scan: Path, tmp_path: Path) -> None:
+    out, file = tmp_path / "out", film if kind == "cxr" else scan
+    entry = segmented(file, out, models[kind])
+    first = study_of(Segmenter(models[kind], threads=1)(file))
+    again = study_again(entry, out)
+    assert again.title == first.title == file.name.partition(".")[0]
+    assert again.said == ()
+    assert again.original is not None
+    assert again.marked is not None
+    np.testing.assert_array_equal(again.original, first.original)
+    np.testing.assert_array_equal(again.marked, first.marked)
+    assert first.densities.keys() == again.densities.keys()
+    assert bool(first.densities) is (kind == "ct")
+    assert all(np.array_equal(first.densities[name], again.densities[name]) for name in first.densities)
+    assert again.card is None  # such a model does not come with the package
+
+
+def test_where_the_input_is_gone_or_changed_the_overlay_stands_alone(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    entry = segmented(film, out, models["cxr"])
+    overlay = cv2.imread(str(out / "film_overlay.png"))[..., ::-1]
+    film.write_bytes(cv2.imencode(".png", dark_ellipses()[::-1] + 1)[1].tobytes())
+    changed = study_again(entry, out)
+    assert changed.said == ("The input has changed since it was segmented, so the picture itself is not shown.",)
+    film.unlink()
+    gone = study_again(entry, out)
+    assert gone.said == ("The input is not where it was, or cannot be read any more, so the picture itself is not shown.",)
+    for study in (changed, gone):
+        assert study.original is None
+        np.testing.assert_array_equal(study.marked, overlay)
+    (out / "film_overlay.png").unlink()
+    assert (study_again(entry, out).original, study_again(entry, out).marked) == (None, None)
+
+
+def test_a_mask_that_tells_no_sides_leaves_the_picture_and_the_overlay(models: dict[str, Path], scan: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    study = study_again(segmented(scan, out, models["ct"], binary=True), out)
+    assert study.original is not None
+    np.testing.assert_array_equal(study.marked, cv2.imread(str(out / "scan_overlay.png"))[..., ::-1])
+    assert study.densities == {}
+
+
+def test_without_any_mask_that_is_said(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    study = study_again(segmented(film, out, models["cxr"], outputs=["crop"]), out)
+    assert study.original is not None
+    assert study.marked is None
+    assert study.said == ("No mask that says which lung is which and no overlay lie in the folder of results, so none is shown.",)
+
+
+def test_a_folder_gets_reports_an_index_and_records_of_them(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
+    out, broken = tmp_path / "out", tmp_path / "broken.png"
+    broken.write_bytes(b"")
+    list(segment_many([film, broken], out, Segmenter(models["cxr"], threads=1), workers=1))
+    done = list(report_folder(out, kinds=("report", "pdf"), workers=2))
+    paths = {"report": out / "film_report.html", "pdf": out / "film_report.pdf"}
+    assert done == [Reported(str(film), paths), Reported(str(broken), failed=True)]
+    assert [entry.get("outputs", {}).get("report") for entry in records(out)] == ["film_report.html", None]
+    index = Page((out / "report.html").read_text(encoding="utf-8"))
+    assert [of["src"] for of in index.all("img")] == ["thumbnails/film.jpg"]
+    before = (out / "film_report.html").read_bytes()
+    assert list(report_folder(out)) == [Reported(str(film), {"report": out / "film_report.html"}), Reported(str(broken), failed=True)]
+    assert (out / "film_report.html").read_bytes() == before
+
+
+def test_what_names_a_patient_is_in_no_file_and_no_name_unless_asked_for(models: dict[str, Path], tmp_path: Path) -> None:
+    series, out = tmp_path / "Name_Secret", tmp_path / "out"
+    write_series(series, CHEST, axial_affine(), PatientID="ID-4711")
+    segmented(series, out, models["ct"], outputs=["mask"], reports=("report",))
+    (name,) = (path.name for path in out.glob("*_report.html"))
+    assert re.fullmatch(r"image-[0-9a-f]{12}_report\.html", name)
+    for page in (out / name, out / "report.html"):
+        text = page.read_text(encoding="utf-8").lower()
+        assert [word in text for word in ("secret", "4711", str(tmp_path).lower())] == [False] * 3
+    list(report_folder(out, identify=True))
+    assert sorted(path.name for path in out.glob("*.html")) == ["Name_Secret_report.html", "report.html"]
+    shown = Page((out / "Name_Secret_report.html").read_text(encoding="utf-8")).text
+    assert [word in shown for word in ("Secret^Name", "ID-4711", str(series))] == [True] * 3
+    assert str(series) in (out / "report.html").read_text(encoding="utf-8")
+    list(report_folder(out))
+    assert sorted(path.name for path in out.glob("*.html")) == [name, "report.html"]
+    assert [path.name for path in (out / "thumbnails").iterdir()] == [name.replace("_report.html", ".jpg")]
+    series.rename(tmp_path / "elsewhere")
+    list(report_folder(out))  # also where the header cannot be looked at any more
+    assert sorted(path.name for path in out.glob("*.html")) == [name, "report.html"]
+
+
+def test_an_index_that_names_nobody_does_not_lead_to_a_report_that_does(models: dict[str, Path], tmp_path: Path) -> None:
+    series, out = tmp_path / "Name_Secret", tmp_path / "out"
+    write_series(series, CHEST, axial_affine())
+    segmented(series, out, models["ct"], outputs=["mask"], reports=("report",), identify=True)
+    assert 'href="Name_Secret_report.html"' in (out / "report.html").read_text(encoding="utf-8")
+    write_index(records(out), out)
+    text = (out / "report.html").read_text(encoding="utf-8")
+    assert "Secret" not in text
+    assert "<a " not in text
+
+
+def test_a_strictly_refused_record_shows_no_mask(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    entry = segmented(film, out, models["cxr"], strict=True) | {"verdict": "refused", "reasons": ["it is odd"]}
+    study = study_again(entry, out)
+    assert study.original is not None
+    assert (study.marked, study.record["measurements"]) == (None, [])
+    assert study.said == ("The input was refused and --strict was set, so no mask and no numbers are shown.",)
+
+
+def test_a_report_that_cannot_be_written_does_not_stop_the_others(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "out", tmp_path / "other.png"
+    other.write_bytes(film.read_bytes())
+    list(segment_many([film, other], out, Segmenter(models["cxr"], threads=1), workers=1))
+    (out / "film_report.html").mkdir()
+    failed, done = report_folder(out)
+    assert "film_report.html: cannot be written" in failed.problem
+    assert done.paths == {"report": out / "other_report.html"}
+
+
+def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there are no results here; name a folder in which lungseg segment left results\.jsonl"):
+        report_folder(tmp_path)
+
+
+def test_equal_inputs_have_pictures_of_their_own(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
+    result = Segmenter(models["cxr"], threads=1)(film)
+    assert isinstance(result, Result)
+    refused = dataclasses.replace(result, verdict=Verdict("refused", ("it is odd",)))
+    for number, each in enumerate((result, refused)):
+        write_reports(study_of(each, name=f"n{number}"), tmp_path, ["report"])
+    small = [cv2.imread(str(tmp_path / "thumbnails" / f"n{number}.jpg")) for number in (0, 1)]
+    assert [max(picture.shape[:2]) for picture in small] == [192, 192]
+    assert not np.array_equal(*small)
+
+
+@pytest.mark.data
+@pytest.mark.skipif("cxr" not in embedded_models(), reason="no model comes with the package yet")
+def test_real_images_keep_their_patients_to_themselves(data_folder: Path, tmp_path: Path) -> None:
+    from lungseg.report.identity import header_identity
+
+    films = sorted((data_folder / "cxr" / "dicom" / "non_chest").glob("*.dcm"))
+    list(segment_many(films, tmp_path, Segmenter(threads=1), outputs=["mask"], reports=("report",), quick=True))
+    text = "".join(path.read_text(encoding="utf-8") for path in tmp_path.glob("*.html"))
+    headers = [header_identity({"input": str(film), "format": "DICOM"}) for film in films]
+    names = {header.get("PatientName", "") for header in headers if header} - {"", "Anonymized"}
+    assert len(names) > 1
+    assert [name for name in names if name in text] == []
+    assert str(data_folder) not in text
+    assert os.sep + "dicom" + os.sep not in text

@@ -1,0 +1,133 @@
+"""The index of a folder of results."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from html_pages import EVIL, Page, outside
+from lungseg.report import write_index
+from lungseg.report.index import AT_FIRST, Line, index_page, lines_of
+from phantom_volumes import CHEST, ct_slice
+
+
+def entry(name: str, verdict: str = "ok", dice: float | None = None, **more: Any) -> dict[str, Any]:
+    """A record as the ledger has it."""
+    failed = verdict == "failed"
+    measured = [("area", 5000.0, "mm2"), ("confidence", 0.97, "1"), ("asymmetry", 4.26, "percent")]
+    measured += [] if dice is None else [("expected Dice", dice, "1")]
+    segmented = {
+        "sha256": f"{name}-sha",
+        "kind": "radiograph",
+        "format": "PNG",
+        "measurements": [{"name": what, "label": "lungs", "value": value, "unit": unit} for what, value, unit in measured],
+        "outputs": {"report": f"{name}_report.html"},
+    }
+    known = {"input": f"/data/secret/{name}.png", "name": name, "verdict": verdict, "reasons": [] if verdict == "ok" else ["it is odd"]}
+    return known | ({} if failed else segmented) | more
+
+
+def data_of(text: str) -> dict[str, Any]:
+    return json.loads(re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[0])
+
+
+def test_the_worst_come_first(tmp_path: Path) -> None:
+    empty = tmp_path / "gone.png"
+    empty.write_bytes(b"")
+    records = [
+        entry("good", dice=0.98),
+        entry("fair", dice=0.91),
+        entry("hand", "refused", dice=0.99),
+        entry("dim", "review", dice=0.8),
+        entry("bad", "review", dice=0.7),
+        entry("gone", "failed", input=str(empty), reasons=[f"{empty}: the file is empty; export it again."]),
+    ]
+    lines = lines_of(records, tmp_path)
+    assert [line.title for line in lines] == ["gone", "hand", "bad", "dim", "fair", "good"]
+    assert lines[0].reasons == ("the file is empty; export it again.",)
+    assert lines[-1] == Line("good", True, False, "radiograph", "ok", 0.98, 0.97, 5000.0, "mm²", 4.26, (), "")
+    text = index_page(lines)
+    found = Page(text)
+    assert "secret" not in text
+    assert str(tmp_path) not in text
+    assert outside(text) == []
+    assert [row[0] for row in data_of(text)["rows"]] == ["gone", "hand", "bad", "dim", "fair", "good"]
+    for number, what in (
+        ("6", "inputs"),
+        ("1", "failed"),
+        ("1", "refused"),
+        ("2", "review"),
+        ("2", "ok"),
+        ("0.855", "median expected Dice, without refused ones"),
+    ):
+        assert f"{number}{what}" in found.text
+    assert len(found.all("svg")) == 4  # verdicts, reasons, expected Dice, sizes
+    assert [of["href"] for of in found.all("a")][-1] == "good_report.html"
+
+
+def test_names_of_any_kind_do_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "thumbnails").mkdir()
+    (tmp_path / "bad.png").write_bytes(b"")
+    name = EVIL.replace("/", "")
+    (tmp_path / "thumbnails" / f"{name}.jpg").write_bytes(b"")
+    records = [
+        entry(name, "review", reasons=[EVIL]),
+        entry('"onload="alert(1)', "ok"),
+        entry("bad", "failed", input=str(tmp_path / "bad.png"), reasons=[f"{EVIL}</script>"]),
+    ]
+    text = write_index(records, tmp_path).read_text(encoding="utf-8")
+    assert text.count("<script") == 2  # the data and the program
+    assert "</script>'" not in text
+    found = Page(text)
+    assert name in found.text
+    (picture,) = found.all("img")
+    assert picture["loading"] == "lazy"
+    assert picture["alt"] == f"Lungs of {name}"
+    assert picture["src"] == "thumbnails/%3Cscript%3Ealert%28%22x%22%29%3Cscript%3E%27%26%F0%9F%AB%81.jpg"
+    assert all("onload" not in of for of in found.all("a"))
+    data = data_of(text)
+    assert [row[0] for row in data["rows"]] == ["bad", name, '"onload="alert(1)']
+    assert data["reasons"] == [f"{EVIL}</script>", EVIL]
+
+
+def test_ten_thousand_inputs_are_a_small_page(tmp_path: Path) -> None:
+    names = [f"study-0123456789-{number:05d}-of-a-long-name" for number in range(10_000)]
+    verdicts = ("ok", "ok", "ok", "review", "refused")
+    records = (entry(name, verdicts[i % 5], dice=0.9 + i / 1e6) for i, name in enumerate(names))
+    path = write_index(records, tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert path.stat().st_size < 2_000_000
+    assert len(data_of(text)["rows"]) == 10_000
+    found = Page(text)
+    assert len(found.all("td", "n")) == 4 * AT_FIRST
+    assert f"The first {AT_FIRST} of 10000" in found.text
+
+
+def test_paths_and_patients_are_shown_only_where_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "Doe.dcm"
+    ct_slice(CHEST[10], (0, 0, 0), PatientName="Doe^Jane").save_as(file, enforce_file_format=True)
+    records = [entry("Doe", input=str(file), format="DICOM", outputs={}), entry("Doe_2", "failed", input=str(file), reasons=["Doe is odd"])]
+    text = write_index(records, tmp_path).read_text(encoding="utf-8")
+    assert "Doe" not in text
+    assert len(re.findall(r"<td>image-[0-9a-f]{12}</td>", text)) == 2
+    shown = write_index(records, tmp_path, identify=True).read_text(encoding="utf-8")
+    assert f"<td>Doe<br><small>{file}</small></td>" in shown
+    assert "Doe is odd" in shown
+
+
+def test_an_input_of_which_nobody_knows_whose_it_is_gets_a_code(tmp_path: Path) -> None:
+    records = [entry("gone", "failed", reasons=["/data/secret/gone.png: there is no such file."]), entry("x", format="DICOM", outputs={})]
+    lines = lines_of(records, tmp_path)
+    assert [re.sub("[0-9a-f]{12}", "CODE", line.title) for line in lines] == ["image-CODE", "image-CODE"]
+    assert [line.title for line in lines_of(records, tmp_path, identify=True)] == ["gone", "x"]
+
+
+def test_volumes_and_areas_are_told_apart(tmp_path: Path) -> None:
+    volume = [{"name": "volume", "label": "lungs", "value": value, "unit": "mL"} for value in (4000.0,)]
+    lines = lines_of([entry("scan", kind="ct", measurements=volume), entry("film")], tmp_path)
+    assert [(line.kind, line.size, line.unit) for line in lines] == [("CT", 4000.0, "mL"), ("radiograph", 5000.0, "mm²")]
+    text = Page(index_page(lines)).text
+    assert "4\N{NO-BREAK SPACE}000 mLmedian size" in text
+    assert "Size of the lungs in mm²" in text

@@ -1,0 +1,229 @@
+"""What comes in, and what is refused at the door; no worker runs."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+from io import BytesIO
+
+import pytest
+
+from asked import Asked
+from lungseg.serve.app import Server
+from lungseg.serve.jobs import Jobs
+from lungseg.serve.settings import Settings
+
+
+class Door:
+    def __init__(self, folder, **settings):
+        self.folder = folder
+        self.server = Server(Settings(**settings))
+        self.server.jobs = Jobs(self.server.settings, folder)
+        self.client = Asked(self.server.app)
+
+    def send(self, *files, **fields):
+        return self.client.post("/segment", files=[("file", file) for file in files], data=fields)
+
+    def refusal(self, *files, **fields):
+        answer = self.send(*files, **fields)
+        assert list(self.folder.iterdir()) == []  # nothing is left behind
+        return answer.status_code, answer.json()["detail"]
+
+
+@pytest.fixture
+def door(tmp_path):
+    return Door(tmp_path, most_bytes=100_000, most_parts=3, queue=2)
+
+
+def zipped(contents):
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def test_a_file_becomes_a_job_whatever_name_and_type_the_client_gives_it(door, film):
+    answer = door.send(("../../<b>chest.exe", film, "text/html"))
+    job = answer.json()
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"/jobs/{job['id']}"
+    assert (job["name"], job["state"], job["position"], job["step"], job["expires"]) == ("_b_chest.exe", "queued", 1, "waiting", None)
+    assert len(job["id"]) == 32
+    [path] = (door.folder / job["id"] / "sent").iterdir()
+    assert path.read_bytes() == film
+    task = door.server.jobs.get(job["id"]).task
+    assert task == {
+        "kind": None,
+        "quick": False,
+        "page": None,
+        "series": None,
+        "folder": str(door.folder / job["id"]),
+        "name": "_b_chest.exe",
+        "stem": "_b_chest",
+        "zipped": False,
+        "several": False,
+    }
+
+
+def test_wishes_reach_the_worker(door, film):
+    job = door.send(("a.png", film), kind="ct", quick="true", page="2", series="1.2.3").json()
+    task = door.server.jobs.get(job["id"]).task
+    assert (task["kind"], task["quick"], task["page"], task["series"]) == ("ct", True, 2, "1.2.3")
+
+
+def test_several_files_are_one_job_and_of_equal_names_none_is_lost(door, film):
+    job = door.send(("IM1", film), ("im1", film[:-1]), ("a.txt", b"words")).json()
+    assert job["name"] == "IM1 (3 files)"
+    files = {path.name: path.stat().st_size for path in (door.folder / job["id"] / "sent").iterdir()}
+    assert files == {"IM1": len(film), "2_im1": len(film) - 1, "a.txt": 5}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "The file is empty."),
+        (b"Dear server", "This is no image that is read (text)."),
+        (b"%PDF-1.7 ", "This is no image that is read (PDF)."),
+        (b"\x1f\x8bno gzip at all", "This is no image that is read (gzip)."),
+        (gzip.compress(bytes(5000)), "This is no image that is read (gzip)."),
+        (b"\0" * 500, "This is no image that is read (unknown)."),
+    ],
+)
+def test_what_is_no_image_is_not_taken_even_if_it_says_so(door, content, words):
+    status, sentence = door.refusal(("chest.png", content, "image/png"))
+    assert status == 415
+    assert sentence.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("contents", "status", "words"),
+    [
+        ({"../x": b"0"}, 422, "a name in the archive leads out of it"),
+        ({"/etc/x": b"0"}, 422, "a name in the archive leads out of it"),
+        ({"zeros": bytes(10**7)}, 413, "would unpack to more than 200 times its size"),
+        ({str(i): b"" for i in range(4)}, 413, "it holds 4 files, and at most 3 are taken"),
+        ({".hidden": b"0"}, 422, "the archive holds no file"),
+    ],
+)
+def test_archives_are_looked_at_first(door, contents, status, words):
+    found, sentence = door.refusal(("chest.zip", zipped(contents)))
+    assert found == status
+    assert words in sentence
+
+
+def test_a_zip_is_sent_alone(door, film):
+    assert door.refusal(("a.zip", zipped({"a": film})), ("b.png", film)) == (422, "A zip is sent alone.")
+
+
+def test_a_form_without_files_or_with_senseless_words_is_refused(door, film):
+    file = ("a.png", film)
+    assert door.client.post("/segment", files={"kind": (None, "ct")}).json()["detail"].startswith("No file was sent;")
+    assert door.refusal(file, kind="mri") == (422, "kind is one of auto, ct, cxr.")
+    assert door.refusal(file, quick="yes") == (422, "quick is one of true, false.")
+    assert door.refusal(file, page="0") == (422, "page is a number from 1.")
+    assert door.refusal(file, page="¹") == (422, "page is a number from 1.")
+    assert door.refusal(file, path="/etc/passwd") == (422, "A form has parts called file, kind, quick, series, page, and no others.")
+    assert door.refusal(file, series="x" * 257) == (422, "What is said of series is too long.")
+
+
+def test_what_is_no_form_is_refused(door, film):
+    post = door.client.post
+    for headers in ({}, {"content-type": "image/png"}, {"content-type": "multipart/form-data"}):
+        answer = post("/segment", content=film, headers=headers)
+        assert (answer.status_code, answer.json()["detail"]) == (
+            415,
+            "Files are sent as multipart/form-data, each in a part called file.",
+        )
+    form = {"content-type": "multipart/form-data; boundary=xyz"}
+    part = b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+    for content, words in (
+        (b"no boundary", "The form is broken."),
+        (part + film, "The form ends too early."),
+        (b"--xyz\r\n" + b"a: b\r\n" * 20 + b"\r\n", "The form is broken."),
+        (b"--xyz\r\n" + b"a" * 5000, "The form is broken."),
+    ):
+        answer = post("/segment", content=content, headers=form)
+        assert (answer.status_code, answer.json()["detail"]) == (400, words)
+    answer = post("/segment", content=b"", headers={"content-type": f"multipart/form-data; boundary={'x' * 3000}"})
+    assert answer.status_code == 400
+    assert list(door.folder.iterdir()) == []
+
+
+def test_too_much_is_refused_by_what_is_stated_and_by_what_comes(door, film):
+    large = 413, "At most 0.1 MB are taken at a time."
+    assert door.refusal(("a.png", film + bytes(100_000))) == large
+    parts = [b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n', *[bytes(10_000)] * 11]
+    form = {"content-type": "multipart/form-data; boundary=xyz"}
+
+    async def pieces():
+        for part in parts:
+            yield part
+
+    answer = door.client.post("/segment", content=pieces(), headers=form)  # without a length
+    assert (answer.status_code, answer.json()["detail"]) == large
+    for stated in ("-1", "1e3", "9" * 20):
+        assert door.client.post("/segment", content=b"", headers={**form, "content-length": stated}).status_code == 413
+    assert door.refusal(*[(f"{i}.png", b"x") for i in range(8)]) == (413, "At most 3 files are taken at a time.")
+    assert list(door.folder.iterdir()) == []
+
+
+def test_a_full_queue_says_when_to_come_back(door, film):
+    first, second = (door.send((name, film)).json() for name in ("a.png", "b.png"))
+    answer = door.send(("c.png", film))
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
+    assert answer.json() == {"detail": "The queue is full; try again in a few seconds."}
+    assert door.client.get(f"/jobs/{second['id']}").json()["position"] == 2
+    cancelled = door.client.request("DELETE", f"/jobs/{first['id']}").json()
+    assert (cancelled["state"], cancelled["position"]) == ("cancelled", 0)
+    assert cancelled["expires"] > cancelled["created"]
+    assert not (door.folder / first["id"]).exists()
+    assert door.client.get(f"/jobs/{second['id']}").json()["position"] == 1
+    assert door.send(("c.png", film)).status_code == 202
+
+
+def test_no_room_for_results_is_said_too(tmp_path, film):
+    door = Door(tmp_path, most_stored=1000, keep=600)
+    job = door.server.jobs.get(door.send(("a.png", film)).json()["id"])
+    (job.folder / "results").mkdir()
+    (job.folder / "results" / "mask.png").write_bytes(bytes(1000))
+    door.server.jobs.end(job, "done", found={"files": {}})
+    assert not (job.folder / "sent").exists()
+    answer = door.send(("b.png", film))
+    assert answer.status_code == 429
+    assert answer.json()["detail"].startswith("There is no room for more results")
+    assert 590 <= int(answer.headers["retry-after"]) <= 600
+    assert door.client.request("DELETE", f"/jobs/{job.id}").status_code == 200
+    assert door.send(("b.png", film)).status_code == 202
+
+
+def test_what_is_over_is_forgotten_in_time(door, film):
+    jobs = door.server.jobs
+    job = jobs.get(door.send(("a.png", film)).json()["id"])
+    jobs.end(job, "failed", error="It is broken.")
+    jobs.expire()
+    assert door.client.get(f"/jobs/{job.id}").json()["error"] == "It is broken."
+    assert job.ended is not None
+    job.ended -= door.server.settings.keep
+    jobs.expire()
+    answer = door.client.get(f"/jobs/{job.id}")
+    assert (answer.status_code, answer.json()) == (404, {"detail": "There is no such job, or its time is over."})
+    assert list(door.folder.iterdir()) == []
+
+
+def test_a_full_disk_is_said(door, film, monkeypatch):
+    def full(self, *arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lungseg.serve.upload._Form.on_part_data", full)
+    assert door.refusal(("a.png", film)) == (507, "The server has no room for it; try again later.")
+
+
+def test_what_nobody_foresaw_is_answered_and_logged_without_names(door, film, monkeypatch, caplog):
+    def surprise(*arguments):
+        raise ValueError("patient.png")
+
+    monkeypatch.setattr("lungseg.serve.app.enter", surprise)
+    assert door.refusal(("patient.png", film)) == (500, "The server could not answer; see its log.")
+    assert "unexpected ValueError" in caplog.text
+    assert "patient.png" not in caplog.text.replace('"patient.png"', "")
