@@ -16,8 +16,8 @@ Rng = np.random.Generator
 LONGEST_SIDE = 512
 """Pixels; larger pictures are shrunk before anything is done to them, because twice the size of the network's input is enough."""
 
-SMALLEST_TRUTH = 0.04
-"""Share of the picture that must still be lung, and of the lungs that must still be there: what shows less is no chest radiograph."""
+SMALLEST_TRUTH, SMALLEST_REST = 0.04, 0.4
+"""Share of the picture that must still be lung, and how large that must be against what it was: what shows less is no chest radiograph."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,14 @@ def hardened(picture: Picture, rng: Rng) -> tuple[Picture, str] | None:
     hard = picture
     for name in names:
         hard = HARDSHIPS[str(name)](hard, rng)
-    shape = hard.labels.shape
-    left = float((hard.labels > 0).mean())
-    before = float((picture.labels > 0).sum()) * (shape[0] * shape[1]) / picture.labels.size
-    if left < SMALLEST_TRUTH or left * hard.labels.size < 0.4 * before * min(1.0, picture.labels.size / hard.labels.size):
+    before, left = (float((p.labels > 0).mean()) for p in (picture, hard))
+    if left < max(SMALLEST_TRUTH, SMALLEST_REST * before):
         return None
     return replace(hard, grey=np.clip(hard.grey, 0, 1).astype(np.float32)), "+".join(names)
 
 
-def _warped(p: Picture, matrix: Array, fill: float, size: tuple[int, int] | None = None) -> Picture:
-    rows, columns = size or p.grey.shape
-    to = (columns, rows)
+def _warped(p: Picture, matrix: Array, fill: float) -> Picture:
+    to = p.grey.shape[::-1]
     grey = cv2.warpAffine(p.grey, matrix, to, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
     labels = cv2.warpAffine(p.labels, matrix, to, flags=cv2.INTER_NEAREST)
     judged = cv2.warpAffine(p.judged.astype(np.uint8), matrix, to, flags=cv2.INTER_NEAREST, borderValue=1)

@@ -9,6 +9,7 @@ learned from and the other half reported. Folders of frontal radiographs without
 
 Pictures are made hard by `benchmarks/hard_pictures.py`. What was computed for a picture is kept in --keep, so that a run that was
 interrupted goes on where it stopped; what another model found, or what was judged before something else was learned, is not used again.
+Whoever changes a sign, a hardship or the choice of pictures has to delete it.
 """
 
 from __future__ import annotations
@@ -158,7 +159,7 @@ def _turned(cases: Path, split: str) -> Iterator[Job]:
         for quarters in (1, 2, 3):
             known = {"key": f"{case.case} turned{quarters}", "kind": "turned", "group": f"turned by {90 * quarters} degrees"}
             pixels, truth, where = (np.ascontiguousarray(np.rot90(a, quarters)) for a in (image.pixels, labels, judged))
-            yield known | {"patient": case.patient}, pixels, truth, where
+            yield known | {"patient": case.patient, "back": 4 - quarters}, pixels, truth, where
 
 
 def _share(patient: str) -> float:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import mannwhitneyu
 
+from judge_tables import ALARMS, auroc, caught
 from lungseg.judge.learned_volume import LearnedVolume
 
 Row = dict[str, Any]
@@ -17,8 +17,6 @@ Array = NDArray[Any]
 
 BAD = 0.9
 """Dice; a mask below it has failed."""
-
-FALSE_ALARMS = 0.1
 
 STEPS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 1.0)
 """Of the expected Dice, in the table of its calibration."""
@@ -46,19 +44,15 @@ def _kinds(rows: list[Row]) -> set[tuple[str, bool]]:
 
 def show_failures(chosen: dict[str, list[Row]], uncertain: float) -> None:
     """How well masks that failed are told from others; an alarm is an expected Dice below `uncertain`."""
-    recall = f"recall at {FALSE_ALARMS:.0%} false alarms"
+    recall = f"recall at {ALARMS:.0%} false alarms"
     print(f"| masks | number | Dice below {BAD} | AUROC | {recall} | alarms, of these | of the others | AUROC of the confidence alone |")
     print("|---|---|---|---|---|---|---|---|")
     for name, rows in chosen.items():
         bad = np.array([row["dice"] < BAD for row in rows])
         scores, sure = np.array([row["expected"] for row in rows]), np.array([row["both"]["confidence"] for row in rows])
-        found = np.mean(scores[bad] < np.quantile(scores[~bad], FALSE_ALARMS))
+        found = caught(scores, bad)
         alarms = " | ".join(f"{np.mean(scores[which] < uncertain):.2f}" for which in (bad, ~bad))
-        print(f"| {name} | {len(rows)} | {bad.sum()} | {_auroc(scores, bad):.3f} | {found:.2f} | {alarms} | {_auroc(sure, bad):.3f} |")
-
-
-def _auroc(scores: Array, bad: Array) -> float:
-    return float(mannwhitneyu(scores[~bad], scores[bad]).statistic / (np.count_nonzero(bad) * np.count_nonzero(~bad)))
+        print(f"| {name} | {len(rows)} | {bad.sum()} | {auroc(scores, bad):.3f} | {found:.2f} | {alarms} | {auroc(sure, bad):.3f} |")
 
 
 def show_calibration(kind: str, rows: list[Row]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
 from lungseg.judge import Learned, Line
 from lungseg.judge.learned import FARTHEST
@@ -138,21 +139,10 @@ def _ridge(columns: Array, target: Array) -> Array:
 
 
 def calibration(scores: Array, dice: Array, size: int = BIN) -> tuple[tuple[float, ...], ...]:
-    """Of bins of ascending scores the mean score, and mean, 5th and 95th percentile of the Dice, made to rise."""
+    """Of bins of ascending scores the mean score, and mean, 5th and 95th percentile of the Dice, made to rise by isotonic regression."""
     order = np.argsort(scores)
     bins = np.array_split(order, max(4, len(order) // size))
     centre = np.array([scores[b].mean() for b in bins])
     curves = [np.array([f(dice[b]) for b in bins]) for f in (np.mean, lambda d: np.quantile(d, 0.05), lambda d: np.quantile(d, 0.95))]
     sizes = np.array([len(b) for b in bins], float)
-    return tuple(tuple(curve.tolist()) for curve in (centre, *(_rising(curve, sizes) for curve in curves)))
-
-
-def _rising(values: Array, weights: Array) -> Array:
-    """The nearest curve that never falls: isotonic regression, by pooling adjacent violators."""
-    pools: list[list[float]] = []
-    for value, weight in zip(values, weights, strict=True):
-        pools.append([float(value), float(weight), 1])
-        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (a, m, i), (b, n, j) = pools[-2:]
-            pools[-2:] = [[(a * m + b * n) / (m + n), m + n, i + j]]
-    return np.repeat([pool[0] for pool in pools], [int(pool[2]) for pool in pools])
+    return tuple(tuple(curve.tolist()) for curve in (centre, *(isotonic_regression(curve, weights=sizes).x for curve in curves)))

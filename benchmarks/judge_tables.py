@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import mannwhitneyu
 
 from lungseg.judge import REASONS
 
@@ -91,7 +92,7 @@ def _why(rows: list[Row]) -> None:
 def _turned(rows: list[Row]) -> None:
     lines = []
     for group, some in _groups([row for row in rows if row["kind"] == "turned"]).items():
-        right = [row for row in some if row["quarters"] == (-int(group.split()[2]) // 90) % 4]
+        right = [row for row in some if row["quarters"] == row["back"]]
         dice = f"{np.mean([row['dice'] for row in right]):.3f}" if right else "-"
         lines.append([group, *_counts(some), len(right), dice])
     print("### Films on their side or upside down\n")
@@ -100,8 +101,7 @@ def _turned(rows: list[Row]) -> None:
 
 def auroc(scores: Array, bad: Array) -> float:
     """The chance that a bad mask has a lower score than another one; equal scores count half."""
-    lower = (scores[bad][:, np.newaxis] < scores[~bad]).mean() + (scores[bad][:, np.newaxis] == scores[~bad]).mean() / 2
-    return float(lower)
+    return float(mannwhitneyu(scores[~bad], scores[bad]).statistic / (np.count_nonzero(bad) * np.count_nonzero(~bad)))
 
 
 def caught(scores: Array, bad: Array) -> float:

@@ -53,7 +53,7 @@ def half(patient: str) -> int:
 def in_folder(folder: Path, take_every: int = 1) -> Iterator[Stranger]:
     """Pictures and DICOM files below a folder, colour ones made grey, and cuts and projections of NIfTI volumes.
 
-    The first six characters of a file's name stand for its patient: no two patients' pictures come apart, though some may stay together.
+    The first six characters of a file's name stand for its patient: so the pictures of one patient stay together, and some of several do.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     volumes = [path for path in files if path.name.endswith("_ct.nii.gz")]

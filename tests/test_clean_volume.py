@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from lungseg import clean_volume as module
-from lungseg.clean_volume import clean_volume, complete_bases, fill_holes, pieces, remove_bowel_gas
+from lungseg.clean_volume import clean_volume, complete_bases, fill_holes, piece_sizes, pieces, remove_bowel_gas
 from lungseg.phantom_ct import ct_phantom
 
 SPACING = (3.0, 3.0, 3.0)
@@ -310,6 +310,15 @@ def test_pieces_are_numbered_by_size():
     expected[3:6, 4:8, 4:9], expected[0:2, 0:2, 0:2], expected[1, 7, 9] = 1, 2, 3
     assert_array_equal(pieces(lung), expected)
     assert not pieces(np.zeros((2, 3, 4), bool)).any()
+    assert piece_sizes(lung).tolist() == [60, 8, 1]
+    assert piece_sizes(np.zeros((2, 3, 4), bool)).size == 0
+
+
+def test_noise_is_one_piece(monkeypatch):
+    monkeypatch.setattr("lungseg.clean_volume.MOST_RUNS", 3)
+    noise = np.indices((3, 4, 5)).sum(axis=0) % 2 == 1
+    assert piece_sizes(noise).tolist() == [30]
+    assert_array_equal(pieces(noise), noise)
 
 
 def test_holes_are_filled_by_their_size_in_a_slice_or_where_they_are_enclosed():

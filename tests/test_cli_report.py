@@ -39,9 +39,9 @@ def test_segment_with_report_and_pdf(films: Path, model: Path, tmp_path: Path) -
     assert ran.exit_code == 0, ran.stderr
     assert names(out) == [
         "report.html",
+        "report_thumbnails",
         "results.jsonl",
         "summary.csv",
-        "thumbnails",
         "x_mask.png",
         "x_overlay.png",
         "x_report.html",
@@ -59,7 +59,15 @@ def test_report_of_a_folder(films: Path, model: Path, tmp_path: Path) -> None:
     assert ran.stdout == f"1 report, 1 input without, as it could not be segmented. Index: {out / 'report.html'}\n"
     assert f"{films / 'x.png'}: {out / 'x_report.html'}\n" in ran.stderr
     assert f"{films / 'broken.png'}: no report, as it could not be segmented\n" in ran.stderr
-    assert names(out) == ["report.html", "results.jsonl", "summary.csv", "thumbnails", "x_mask.png", "x_overlay.png", "x_report.html"]
+    assert names(out) == [
+        "report.html",
+        "report_thumbnails",
+        "results.jsonl",
+        "summary.csv",
+        "x_mask.png",
+        "x_overlay.png",
+        "x_report.html",
+    ]
     again = lungseg("report", out / "results.jsonl", "--identify", "--quiet")
     assert (again.exit_code, again.stdout, again.stderr) == (0, "", "")
     assert str(films / "x.png") in (out / "x_report.html").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 
+import pytest
 from typer.testing import CliRunner
 
 from lungseg.cli import app
@@ -34,3 +35,9 @@ def test_a_model_that_is_missing_is_said_at_once():
 
 def test_what_has_no_meaning_is_said():
     assert refused("--keep", "0") == "Error: keep must be above 0, not 0."
+
+
+@pytest.mark.parametrize("option", ["--most-megabytes", "--most-stored-megabytes"])
+@pytest.mark.parametrize("size", ["nan", "inf"])
+def test_a_size_is_a_number(option, size):
+    assert refused(option, size) == f"Error: {size} MB is no size; give a number of megabytes."

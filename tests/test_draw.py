@@ -6,7 +6,22 @@ import cv2
 import numpy as np
 import pytest
 
-from lungseg.draw import CAPTION, GAP, REFUSED, contour, display, fitted, grey, montage, outline_width, overlay, painted, stamped
+from lungseg.draw import (
+    CAPTION,
+    GAP,
+    REFUSED,
+    contour,
+    display,
+    fitted,
+    grey,
+    montage,
+    outline_width,
+    overlay,
+    painted,
+    shades,
+    stamped,
+    window,
+)
 from lungseg.errors import UsageError
 from lungseg.findings import Verdict
 from lungseg.geometry import Geometry
@@ -211,3 +226,11 @@ def test_pictures_of_any_shape_can_be_marked(shape):
     marked = stamped(np.zeros((*shape, 3), np.uint8), Verdict("refused", ("a very long reason " * 9,)))
     assert marked[0, 0].tolist() == list(REFUSED)
     assert marked[shape[0] // 2 + 8, shape[1] // 2].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("shape", [(2000, 2000), (160, 160, 160)])
+def test_the_window_of_many_values_is_that_of_about_a_million_of_them(shape):
+    values = np.random.default_rng(0).integers(0, 4096, shape).astype(np.uint16)
+    low, high = window(values)
+    assert (low, high) == pytest.approx(np.percentile(values, (0.5, 99.5)), abs=4)
+    assert list(shades(np.array([low - 1, low, high, high + 1]), low, high)) == [0, 0, 255, 255]

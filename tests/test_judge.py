@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +15,7 @@ from lungseg.errors import ModelError
 from lungseg.findings import BOTH, Confidence, Measurement, Verdict
 from lungseg.geometry import Geometry
 from lungseg.image import Segmentation
-from lungseg.judge import REASONS, ExpectedDice, Learned, Line, first_signs, judge, learned_path, second_signs
+from lungseg.judge import REASONS, ExpectedDice, Learned, Line, first_signs, judge, learned_path, second_signs, without_padding
 from lungseg.judge.verdict import REFUSED
 from lungseg.measure import measure
 
@@ -57,6 +59,28 @@ def test_a_network_that_is_unsure() -> None:
 
 def test_a_corner_at_the_edge_is_not_cut_off() -> None:
     assert verdict((1, 20, 80, 15, 40), (2, 40, 99, 60, 85), (2, 99, 100, 60, 70)).status == "ok"
+
+
+def test_what_only_fills_up_an_image_is_not_its_edge() -> None:
+    labels = np.zeros(SHAPE, np.uint8)
+    for label, top, bottom, first, last in LUNGS:
+        labels[top:bottom, first:last] = label
+    segmentation = Segmentation(labels, Geometry(SHAPE))
+    found = judge(segmentation, measure(segmentation, Confidence(0.97, 0.97, 0.97)), shown=(slice(0, 80), slice(0, 100)))
+    assert found == Verdict("review", (REASONS["cut off"],))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_the_edges_of_a_picture_are_where_it_ends(dtype: type) -> None:
+    pixels = np.zeros((40, 50), dtype)
+    pixels[3:30, 7:45] = np.arange(27 * 38).reshape(27, 38) % 200 + 50
+    assert without_padding(pixels, negative=False) == (slice(3, 30), slice(7, 45))
+    pixels[:3, ::2], pixels[30:, 1] = 4, 4  # what JPEG leaves
+    assert without_padding(pixels, negative=False) == (slice(3, 30), slice(7, 45))
+    pixels[35, 5] = 60  # a mark is part of the picture
+    assert without_padding(pixels, negative=False) == (slice(3, 36), slice(5, 45))
+    assert without_padding(pixels.max() - pixels, negative=True) == (slice(3, 36), slice(5, 45))
+    assert without_padding(pixels.max() - pixels, negative=False) == (slice(0, 40), slice(0, 50))
 
 
 def test_several_reasons_are_all_given() -> None:
@@ -148,6 +172,22 @@ def test_a_broken_file_is_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / "cxr.judge.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ModelError, match=r"cxr\.judge\.json: what was learned to judge this model's masks cannot be read; write it again"):
+        Learned.read(path)
+
+
+@pytest.mark.parametrize("changes", [{"refuse": "low"}, {"low": (0.0,)}, {"scores": ("a", "b", "c")}, {"dice": {"signs": ["a"]}}])
+def test_what_cannot_be_computed_is_found_when_it_is_read(tmp_path: Path, changes: dict[str, object]) -> None:
+    path = tmp_path / "cxr.judge.json"
+    learned().write(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"cxr\.judge\.json: what was learned to judge this model's masks cannot be read"):
+        Learned.read(path)
+
+
+def test_a_line_has_as_many_weights_as_signs(tmp_path: Path) -> None:
+    path = tmp_path / "cxr.judge.json"
+    learned(frontal=replace(LINE, weights=(1.0,))).write(path)
+    with pytest.raises(ModelError, match="cannot be read"):
         Learned.read(path)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.labels import LEFT_LUNG, LUNGS, RIGHT_LUNG
+from lungseg.scores import enclosing_box
 
 Labels = NDArray[np.uint8]
 Indices = NDArray[np.intp]
@@ -209,9 +210,7 @@ def clean_volume(labels: Labels, spacing: tuple[float, float, float] | None = No
         A new label map of the same shape, in C order. Each lung is in one piece of voxels that share faces, or in few large ones.
     """
     cleaned = np.zeros(labels.shape, np.uint8)
-    box = _box(labels)
-    if box is None:
-        return cleaned
+    box = enclosing_box(labels)
     thickness, down, across = spacing or (math.nan, FIELD / labels.shape[2], FIELD / labels.shape[2])
     height = labels.shape[0] if spacing is None else min(labels.shape[0], math.ceil(SMALLEST_HEIGHT / thickness))
     runs = _runs(labels[box])
@@ -231,8 +230,8 @@ def fill_holes(labels: Labels, largest: float) -> Labels:
         largest: so many pixels a hole in a slice may have.
     """
     filled = np.array(labels)
-    box = _box(labels)
-    if box is not None and (runs := _runs(labels[box])) is not None:
+    box = enclosing_box(labels)
+    if (runs := _runs(labels[box])) is not None:
         filled[box] = _painted(_without_holes(runs, runs.label, largest=largest), runs, box)
     return filled
 
@@ -243,34 +242,32 @@ def pieces(lung: NDArray[np.bool_]) -> NDArray[np.int32]:
     Voxels that share faces are of one piece. Where there are more than `MOST_RUNS` runs all is one piece.
     """
     numbers = lung.astype(np.int32)
-    box = _box(numbers)
-    if box is not None and (runs := _runs(numbers[box])) is not None:
-        piece = _pieces(runs.label, runs.touching)
-        size = np.bincount(piece, weights=runs.length * runs.label)
+    box = enclosing_box(lung)
+    if (runs := _runs(lung[box])) is not None:
+        piece, size = _sized_pieces(runs)
         rank = np.empty(size.size, np.int32)
         rank[np.argsort(-size, kind="stable")] = np.arange(1, size.size + 1)
         numbers[box] = _painted(np.where(runs.label > 0, rank[piece], np.int32(0)), runs, box)
     return numbers
 
 
+def piece_sizes(lung: NDArray[np.bool_]) -> Indices:
+    """Voxels of each of the `pieces`, the largest first, without the memory that their numbers take."""
+    runs = _runs(lung[enclosing_box(lung)])
+    size = np.array([np.count_nonzero(lung)]) if runs is None else _sized_pieces(runs)[1]
+    return np.sort(size[size > 0])[::-1]
+
+
+def _sized_pieces(runs: _Runs) -> tuple[Indices, Indices]:
+    """The number of its piece for each run, and how many voxels of lung each piece has: none, where it is background."""
+    piece = _pieces(runs.label, runs.touching)
+    return piece, np.bincount(piece, weights=runs.length * runs.label).astype(np.intp)
+
+
 def _painted(values: NDArray[Any], runs: _Runs, box: tuple[slice, ...]) -> NDArray[Any]:
     """One value for each run as voxels of the box."""
     padded = np.repeat(values, runs.length).reshape([side.stop - side.start + 2 for side in box])
     return padded[1:-1, 1:-1, 1:-1]
-
-
-def _box(labels: NDArray[Any]) -> tuple[slice, ...] | None:
-    """The smallest box that holds all lung, None where there is none."""
-    flat = np.zeros(labels.shape[1:], bool)
-    heights = []
-    for number, plane in enumerate(labels):
-        if plane.any():
-            heights.append(number)
-            flat |= plane > 0
-    if not heights:
-        return None
-    rows, columns = (np.flatnonzero(flat.any(axis=axis)) for axis in (1, 0))
-    return tuple(slice(int(at[0]), int(at[-1]) + 1) for at in (heights, rows, columns))
 
 
 def _runs(labels: NDArray[Any]) -> _Runs | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Annotated
 
@@ -49,11 +50,17 @@ def serve(
         token=token,
         workers=workers,
         queue=queue,
-        most_bytes=round(most_megabytes * 1e6),
-        most_stored=round(most_stored_megabytes * 1e6),
+        most_bytes=_bytes(most_megabytes),
+        most_stored=_bytes(most_stored_megabytes),
         time_limit=time_limit,
         keep=keep,
         idle=idle,
         model=model,
     )
     run(settings, say=lambda text: print(text, file=sys.stderr))
+
+
+def _bytes(megabytes: float) -> int:
+    if not math.isfinite(megabytes):
+        raise UsageError(f"{megabytes:g} MB is no size", cure="give a number of megabytes")
+    return round(megabytes * 1e6)

@@ -33,16 +33,20 @@ REFUSED: Final = (213, 94, 0)
 
 def display(image: Image) -> Picture:
     """Grey (rows, columns) for the screen, a new array: 8-bit pixels as they are, deeper ones windowed linearly between `WINDOW`."""
-    pixels = image.pixels
-    if pixels.dtype == np.uint8:
-        return pixels.copy()
-    # Percentiles of about a million pixels say the same as those of all, in a fraction of the time.
-    step = max(1, math.isqrt(pixels.size // 1_000_000))
-    low, high = (float(value) for value in np.percentile(pixels[::step, ::step], WINDOW))
-    if high <= low:
-        low, high = float(pixels.min()), float(pixels.max())
-    scale = 255.0 / (high - low)
-    return np.asarray(np.rint((np.clip(pixels, low, high).astype(np.float32) - low) * scale), np.uint8)
+    return image.pixels.copy() if image.pixels.dtype == np.uint8 else shades(image.pixels, *window(image.pixels))
+
+
+def window(values: NDArray[Any]) -> tuple[float, float]:
+    """What becomes black and white of an image or volume of any axes: the percentiles `WINDOW`; all there is where these are equal."""
+    # Those of about a million pixels say the same as those of all, in a fraction of the time.
+    step = max(1, int((values.size / 1_000_000) ** (1 / values.ndim)))
+    low, high = (float(value) for value in np.percentile(values[(slice(None, None, step),) * values.ndim], WINDOW))
+    return (low, high) if high > low else (float(values.min()), float(values.max()))
+
+
+def shades(values: NDArray[Any], low: float, high: float) -> Picture:
+    """Greys of the same axes: `low` and below are black, `high` and above white, linear between."""
+    return np.asarray(np.rint((np.clip(values, low, high).astype(np.float32) - low) * (255.0 / (high - low))), np.uint8)
 
 
 def outline_width(shape: tuple[int, int]) -> int:
@@ -65,7 +69,12 @@ def contour(mask: NDArray[Any], width: int) -> NDArray[np.bool_]:
 
 def grey(image: Image) -> Picture:
     """Red, green, blue (rows, columns, 3), all equal: the image as `display` shows it."""
-    return np.repeat(display(image)[..., np.newaxis], 3, axis=2)
+    return threefold(display(image))
+
+
+def threefold(grey: Picture) -> Picture:
+    """Red, green, blue (rows, columns, 3), all equal, of greys (rows, columns)."""
+    return np.repeat(grey[..., np.newaxis], 3, axis=2)
 
 
 def painted(labels: NDArray[Any]) -> Picture:
@@ -102,15 +111,15 @@ def paint(grey: Picture, labels: NDArray[np.uint8], *, opacity: float = OPACITY,
         raise UsageError(f"a segmentation of shape {labels.shape} is not one of an image of shape {grey.shape}")
     if not 0.0 <= opacity <= 1.0:
         raise UsageError(f"opacity is between 0 and 1, not {opacity}")
-    picture = np.repeat(grey[..., np.newaxis], 3, axis=2)
+    picture = threefold(grey)
     width = outline_width((grey.shape[0], grey.shape[1]))
     for label in LUNGS:
         left, top, columns, rows = cv2.boundingRect((labels == label.number).view(np.uint8))
         if columns == 0:
             continue
-        window = np.s_[top : top + rows, left : left + columns]
-        inside = labels[window] == label.number
-        part = picture[window]
+        box = np.s_[top : top + rows, left : left + columns]
+        inside = labels[box] == label.number
+        part = picture[box]
         tone = colour or label.colour
         tones = np.arange(256)[:, None] * (1 - opacity) + opacity * np.array(tone)
         tinted = cv2.LUT(part, np.rint(tones).astype(np.uint8)[None])

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.draw import WINDOW, Picture, montage, paint
+from lungseg.draw import Picture, montage, paint, shades, threefold, window
 from lungseg.errors import UsageError
 from lungseg.volume import Volume, VolumeSegmentation
 
@@ -40,7 +40,7 @@ def overview(volume: Volume, segmentation: VolumeSegmentation) -> Picture:
 
 def unpainted(volume: Volume, segmentation: VolumeSegmentation) -> Picture:
     """The same slices as those of `overview`, at the same places, without the lungs painted on them."""
-    return _sheet(volume, segmentation, lambda grey, _: np.repeat(grey[..., np.newaxis], 3, axis=2))
+    return _sheet(volume, segmentation, lambda grey, _: threefold(grey))
 
 
 def section(volume: Volume, labels: NDArray[np.uint8], axis: int, number: int, side: int) -> Picture:
@@ -60,8 +60,8 @@ def section(volume: Volume, labels: NDArray[np.uint8], axis: int, number: int, s
     spacing = turn.grid(volume.grid).spacing or (1.0, 1.0, 1.0)
     height, width = (length * spacing[other] for length, other in zip(grey.shape, (i for i in range(3) if i != axis), strict=True))
     size = max(1, round(side * height / max(height, width))), max(1, round(side * width / max(height, width)))
-    window = LUNG_WINDOW if volume.hounsfield else _window(voxels)
-    return paint(_grey(_resized(grey.astype(np.float32), size), *window), _resized(lungs, size))
+    ends = LUNG_WINDOW if volume.hounsfield else window(voxels)
+    return paint(shades(_resized(grey.astype(np.float32), size), *ends), _resized(lungs, size))
 
 
 def _sheet(volume: Volume, segmentation: VolumeSegmentation, coloured: Callable[[Picture, NDArray[np.uint8]], Picture]) -> Picture:
@@ -71,7 +71,7 @@ def _sheet(volume: Volume, segmentation: VolumeSegmentation, coloured: Callable[
     turn = volume.grid.to_axial()
     voxels, labels = turn.apply(volume.voxels), turn.apply(segmentation.labels)
     spacing = turn.grid(volume.grid).spacing or (1.0, 1.0, 1.0)
-    window = LUNG_WINDOW if volume.hounsfield else _window(voxels)
+    ends = LUNG_WINDOW if volume.hounsfield else window(voxels)
     planes = [axis for axis in range(3) if voxels.shape[axis] == 1] or range(3)
     longest = max(voxels.shape[axis] * spacing[axis] for axis in range(3) if axis not in planes or len(planes) == 3)
     scale = (TILE if len(planes) == 3 else min(LARGEST_SLICE, max(voxels.shape))) / longest  # pixels of the sheet to a millimetre
@@ -81,7 +81,7 @@ def _sheet(volume: Volume, segmentation: VolumeSegmentation, coloured: Callable[
         for number in _spread(labels, axis):
             grey, lungs = (np.ascontiguousarray(_upright(array.take(number, axis), axis)) for array in (voxels, labels))
             size = max(1, round(grey.shape[0] * down)), max(1, round(grey.shape[1] * across))
-            tiles.append(coloured(_grey(_resized(grey.astype(np.float32), size), *window), _resized(lungs, size)))
+            tiles.append(coloured(shades(_resized(grey.astype(np.float32), size), *ends), _resized(lungs, size)))
             own = volume.voxels.shape[turn.order[axis]] - 1 - number if turn.flipped[axis] else number
             captions.append(f"{PLANES[axis]}, {AXES[turn.order[axis]]} {own}")
     return tiles[0] if len(tiles) == 1 else montage(tiles, TILES, captions)
@@ -107,14 +107,3 @@ def _resized(tile: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     smaller = min(size[0], tile.shape[0]), min(size[1], tile.shape[1])
     averaged = cv2.resize(tile, smaller[::-1], interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(averaged, size[::-1], interpolation=cv2.INTER_LINEAR))
-
-
-def _grey(values: NDArray[np.float32], black: float, white: float) -> Picture:
-    return np.rint((np.clip(values, black, white) - black) * (255.0 / (white - black))).astype(np.uint8)
-
-
-def _window(voxels: NDArray[Any]) -> tuple[float, float]:
-    """Black and white of values that are no Hounsfield units, from about a million of them."""
-    step = max(1, round((voxels.size / 1_000_000) ** (1 / 3)))
-    low, high = (float(value) for value in np.percentile(voxels[::step, ::step, ::step], WINDOW))
-    return (low, high) if high > low else (float(voxels.min()), float(voxels.max()))

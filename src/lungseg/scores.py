@@ -203,8 +203,7 @@ def surface_distances(truth: Mask, prediction: Mask, spacing: Sequence[float] | 
 
 def enclosing_box(mask: Mask) -> tuple[slice, ...]:
     """The smallest box, as indices, that holds all that is inside a mask; of no extent where nothing is."""
-    inside = np.asarray(mask, dtype=bool)
-    flat = [np.flatnonzero(inside.any(axis=tuple(other for other in range(inside.ndim) if other != axis))) for axis in range(inside.ndim)]
+    flat = [np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis))) for axis in range(mask.ndim)]
     return tuple(slice(int(at[0]), int(at[-1]) + 1) if at.size else slice(0, 0) for at in flat)
 
 

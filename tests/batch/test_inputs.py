@@ -86,7 +86,7 @@ def test_where_the_record_cannot_be_read_nothing_is_left_out(tmp_path: Path) -> 
 
 
 def test_the_small_pictures_of_a_report_are_no_inputs(tmp_path: Path) -> None:
-    files = [tmp_path / "out" / "thumbnails" / "x.jpg", tmp_path / "thumbnails" / "x.jpg"]
+    files = [tmp_path / "out" / "report_thumbnails" / "x.jpg", tmp_path / "report_thumbnails" / "x.jpg"]
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "results.jsonl").write_text("")
     assert without_own_outputs(files) == [files[1]]

@@ -35,12 +35,12 @@ def test_reports_and_their_index_are_written(segmenter: Any, draw: Draw, tmp_pat
     out, x = tmp_path / "out", draw("x.png")
     (outcome,) = run([x], out, segmenter, outputs=["mask"], reports=["report", "pdf"])
     assert outcome.outputs == {"mask": out / "x_mask.png", "report": out / "x_report.html", "pdf": out / "x_report.pdf"}
-    expected = ["report.html", "results.jsonl", "summary.csv", "thumbnails/x.jpg", "x_mask.png", "x_report.html", "x_report.pdf"]
+    expected = ["report.html", "report_thumbnails/x.jpg", "results.jsonl", "summary.csv", "x_mask.png", "x_report.html", "x_report.pdf"]
     assert files(out) == expected
     assert (out / "x_report.pdf").read_bytes().startswith(b"%PDF")
     assert records(out)[0]["outputs"] == {"mask": "x_mask.png", "report": "x_report.html", "pdf": "x_report.pdf"}
     assert 'href="x_report.html"' in (out / "report.html").read_text(encoding="utf-8")
-    assert cv2.imread(str(out / "thumbnails" / "x.jpg")).shape == (192, 192, 3)
+    assert cv2.imread(str(out / "report_thumbnails" / "x.jpg")).shape == (192, 192, 3)
 
 
 def test_a_report_that_is_missing_is_added_and_masks_stay(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_strict_writes_record_and_report_of_refused_inputs_and_no_mask(segmenter
     out, x, segmenter.verdict = tmp_path / "out", draw("x.png"), REFUSED
     (outcome,) = run([x], out, segmenter, strict=True, outputs=["mask", "overlay", "crop"], reports=["report"])
     assert outcome.outputs == {"report": out / "x_report.html"}
-    assert files(out) == ["report.html", "results.jsonl", "summary.csv", "thumbnails/x.jpg", "x_report.html"]
+    assert files(out) == ["report.html", "report_thumbnails/x.jpg", "results.jsonl", "summary.csv", "x_report.html"]
     assert "refused,this is a hand" in (out / "summary.csv").read_text()
     assert "no mask and no numbers are shown" in (out / "x_report.html").read_text(encoding="utf-8")
     assert records(out)[0]["settings"]["strict"] is True
@@ -113,3 +113,12 @@ def test_pdf_without_its_library_is_told_before_anything_is_done(
     with pytest.raises(UsageError, match="PDF needs reportlab"):
         segment_many([draw("x.png")], tmp_path / "out", segmenter, reports=["pdf"])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_report_does_not_outlive_the_result_it_is_of(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+    out, x = tmp_path / "out", draw("x.png")
+    run([x], out, segmenter, outputs=["mask"], reports=["report"])
+    (out / "x_report.html").write_text("old")
+    (outcome,) = run([x], out, segmenter, outputs=["mask"], overwrite=True)
+    assert outcome.outputs["report"] == out / "x_report.html"
+    assert (out / "x_report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from lungseg.datasets import Case, read_labels
+from lungseg.datasets.truth import sizes_and_centres
 from lungseg.errors import InputError
 from lungseg.read import read
 from lungseg.write.png import mask_png
@@ -94,3 +96,21 @@ def test_masks_of_scr_are_brought_to_the_grid_of_raw_films(tmp_path, image, shap
     assert_array_equal(np.flatnonzero(labels[300 * scale] == 1), np.arange(200 * scale, 400 * scale))
     assert_array_equal(np.flatnonzero(labels[700 * scale - 1] == 2), np.arange(600 * scale, 800 * scale))
     assert not labels[300 * scale - 1].any()
+
+
+def test_sizes_and_mean_columns_of_pieces() -> None:
+    numbers = np.zeros((3, 4, 10), np.int32)
+    numbers[:, 1:3, 2:5], numbers[1, 0, 9] = 1, 3
+    sizes, centres = sizes_and_centres(numbers)
+    assert_array_equal(sizes, [18, 0, 1])
+    assert_array_equal(centres, [3, np.nan, 9])
+    assert [found.size for found in sizes_and_centres(np.zeros((2, 3, 4), np.uint8))] == [0, 0]
+
+
+def test_large_labels_take_no_more_memory_than_a_slice_needs() -> None:
+    numbers = np.ones((60, 64, 64), np.uint8)
+    tracemalloc.start()
+    sizes_and_centres(numbers)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < numbers.nbytes

@@ -54,6 +54,16 @@ def test_what_cannot_be_read_says_how_to_make_it_again(tmp_path: Path, text: str
         LearnedVolume.read(tmp_path / "none.judge.json")
 
 
+def test_numbers_that_nothing_can_be_computed_from_are_refused(tmp_path: Path):
+    path = tmp_path / "ct.judge.json"
+    LearnedVolume("abc", LINE, SLICES, VOLUMES, uncertain=0.9).write(path)
+    entries = json.loads(path.read_text())
+    entries["slices"][next(iter(entries["slices"]))] = ["word"]
+    path.write_text(json.dumps(entries))
+    with pytest.raises(ModelError, match="cannot be read"):
+        LearnedVolume.read(path)
+
+
 def test_the_embedded_model_is_the_one_that_it_was_learned_for():
     model = find_model("ct")
     learned = LearnedVolume.read(learned_path(model))

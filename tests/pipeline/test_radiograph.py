@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lungseg import predict
+from lungseg.card import file_sha256
 from lungseg.errors import ModelError, UnreadableError, UsageError
 from lungseg.findings import Verdict
 from lungseg.geometry import Geometry
@@ -110,6 +111,21 @@ def test_a_widened_mask_says_so(segmenter: RadiographSegmenter) -> None:
         segmenter(dark_ellipses(), dilate=-1)
 
 
+def test_a_lung_cut_off_within_the_image_is_told(segmenter: RadiographSegmenter) -> None:
+    cut = dark_ellipses()
+    cut[:, :40] = 0
+    assert REASONS["cut off"] in segmenter(cut).verdict.reasons
+    cut[:, :40] = 200
+    assert REASONS["cut off"] not in segmenter(cut).verdict.reasons
+
+
+def test_the_verdict_is_of_the_mask_before_it_is_widened(segmenter: RadiographSegmenter) -> None:
+    wide = segmenter(dark_ellipses(), dilate=40)
+    assert {int(side.max()) for side in (wide.mask[0], wide.mask[-1])} == {2}
+    assert wide.verdict == Verdict("ok")
+    assert list(wide.seconds) == ["read", "prepare", "predict", "clean", "measure", "judge", "dilate"]
+
+
 def test_no_lung_is_found_where_there_is_none(segmenter: RadiographSegmenter) -> None:
     one = segmenter(dark_ellipses(left=False))
     assert set(np.unique(one.mask)) == {0, 1}
@@ -201,11 +217,11 @@ def _line(sign: str, mean: float, weight: float) -> Line:
     return Line((sign,), (mean,), (1.0,), (weight,), (0.0,), 0.0)
 
 
-def _teach(folder: Path, clear: float = 2.0) -> RadiographSegmenter:
+def _teach(folder: Path, clear: float = 2.0, size: tuple[int, int] = SIZE) -> RadiographSegmenter:
     """Of a network that learned: lungs are narrower above than below, and the Dice is the agreement."""
-    model = write_tiny_model(folder)
+    model = write_tiny_model(folder, size=size)
     learned = Learned(
-        model=RadiographSegmenter(model).card.sha256,
+        model=file_sha256(model),
         frontal=_line("taper", 0.9, -10.0),
         refuse=-8.0,
         doubt=0.0,
@@ -288,6 +304,30 @@ def test_a_negative_upside_down_is_put_right(taught: RadiographSegmenter) -> Non
     assert len(both.image.notes) == 2
 
 
+def test_an_oblong_network_is_shown_what_fits_it(tmp_path: Path, taught: RadiographSegmenter) -> None:
+    oblong = _teach(tmp_path, size=(48, 64))
+    upside_down = oblong(np.ascontiguousarray(_tapering()[::-1, ::-1]))
+    assert upside_down.verdict.reasons == (REASONS["turned"],)
+    assert dice(oblong(_tapering()).mask[::-1, ::-1], upside_down.mask) > 0.97
+    lying = oblong(np.ascontiguousarray(np.rot90(_tapering())))
+    assert REASONS["turned"] not in lying.verdict.reasons
+    assert lying.verdict.status != "ok"
+
+
+def test_turned_pictures_go_through_the_network_one_by_one(taught: RadiographSegmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    class Watched(predict.Predictor):
+        def __call__(self, batch: np.ndarray) -> np.ndarray:
+            seen.append(len(batch))
+            return super().__call__(batch)
+
+    monkeypatch.setattr(taught, "_predictor", Watched(taught._predictor.path, threads=1))
+    taught(np.ascontiguousarray(_tapering()[::-1, ::-1]), quick=True)
+    assert seen[:8] == [1] * 8
+    assert sum(seen) in (8, 10)
+
+
 def test_what_may_be_no_chest_is_reviewed(taught: RadiographSegmenter) -> None:
     # Boxes are as broad above as below, whichever way they are turned.
     assert taught(_tapering(1.0)).verdict == Verdict("review", (REASONS["doubtful"],))
@@ -352,3 +392,29 @@ def test_the_embedded_model_refuses_noise_and_knows_a_phantom_on_its_head() -> N
     found = segment(np.ascontiguousarray(phantom.image.pixels[::-1, ::-1]), kind="cxr")
     assert dice(phantom.truth.labels[::-1, ::-1] > 0, found.mask > 0) > 0.9
     assert found.verdict.reasons == (REASONS["turned"],)
+
+
+@pytest.mark.skipif("cxr" not in predict.embedded_models(), reason="no trained model in this tree")
+@pytest.mark.parametrize("negative", [False, True])
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("quarters", range(4))
+def test_right_is_on_the_left_of_the_upright_picture_however_it_was_stored(quarters: int, mirrored: bool, negative: bool) -> None:
+    phantom = radiograph_phantom((256, 224), seed=0)
+    pixels, labels = phantom.image.pixels, phantom.truth.labels
+    if mirrored:  # what was the left lung now lies where right ones do, and nothing else can be known
+        pixels, labels = pixels[:, ::-1], np.array([0, 2, 1], np.uint8)[labels[:, ::-1]]
+    stored = np.ascontiguousarray(np.rot90(255 - pixels if negative else pixels, quarters))
+    found = segment(stored, kind="cxr", quick=True)
+    for number in (1, 2):
+        assert dice(np.rot90(labels, quarters) == number, found.mask == number) > 0.95
+    assert found.verdict.reasons == ((REASONS["turned"],) if quarters else ())
+    assert len(found.image.notes) == (quarters > 0) + negative
+
+
+@pytest.mark.skipif("cxr" not in predict.embedded_models(), reason="no trained model in this tree")
+def test_the_embedded_judge_knows_the_signs_that_there_are() -> None:
+    segmenter = RadiographSegmenter("cxr", threads=1)
+    learned = Learned.read(learned_path(predict.find_model("cxr")))
+    look = segmenter.infer(radiograph_phantom((256, 256), seed=0).image)
+    assert set(learned.frontal.signs) <= set(look.first_signs)
+    assert set(learned.dice.signs) <= set(segmenter.signs(look))

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 
 from html_pages import EVIL, Page, outside
-from lungseg.findings import Measurement, Verdict
+from lungseg.findings import Confidence, Measurement, Verdict
+from lungseg.geometry import Grid
 from lungseg.image import Image
+from lungseg.measure_volume import measure_volume
 from lungseg.report import page, study_of
 from lungseg.report.as_html import html_page, shares
 from lungseg.report.words import CT, NO_DEVICE, NONE_PUBLISHED, RADIOGRAPH
 from lungseg.result import Result, VolumeResult
+from lungseg.volume import Volume
 
 
 def pictures(text: str) -> list[np.ndarray]:
@@ -136,3 +139,25 @@ def test_every_measurement_has_a_definition(film: Result, scan: VolumeResult) ->
     assert {m.name for m in film.measurements} <= RADIOGRAPH.keys()
     assert {m.name for m in scan.measurements} <= CT.keys()
     assert "area" in CT  # of a single slice
+
+
+def test_a_volume_without_lungs_has_no_histogram_and_its_slices_are_spread_over_all_of_it(scan: VolumeResult) -> None:
+    nothing = scan.volume.with_labels(np.zeros(scan.volume.voxels.shape, np.uint8))
+    found = measure_volume(scan.volume, nothing, Confidence(0.0, 0.0, 0.0))
+    empty = dataclasses.replace(scan, segmentation=nothing, measurements=found, verdict=Verdict("refused", ("no lungs were found",)))
+    page = Page(html_page(study_of(empty)))
+    assert "Densities" not in page.text
+    assert "Slices evenly spread over the volume." in page.text
+    assert page.all("img", "after")[0]["alt"] == "The same with the lungs marked: none found."
+
+
+def test_a_single_slice_is_not_compared_with_whole_lungs(scan: VolumeResult) -> None:
+    volume = Volume(scan.volume.voxels[8:9], Grid((1, 48, 48), scan.volume.grid.affine), hounsfield=True)
+    lungs = volume.with_labels(scan.mask[8:9])
+    sure = Confidence(1.0, 1.0, 1.0)
+    result = VolumeResult(volume, lungs, measure_volume(volume, lungs, sure), Verdict("ok"), scan.card, {}, lambda _: volume.voxels)
+    page = Page(html_page(study_of(result)))
+    assert "as published" not in page.text
+    assert "Published values are of whole lungs" in page.text
+    assert "The one slice that there is." in page.text
+    assert page.all("img", "before")[0]["alt"] == "The slice, as read."

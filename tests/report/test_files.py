@@ -118,9 +118,9 @@ def test_a_folder_gets_reports_an_index_and_records_of_them(models: dict[str, Pa
     assert done == [Reported(str(film), paths), Reported(str(broken), failed=True)]
     assert [entry.get("outputs", {}).get("report") for entry in records(out)] == ["film_report.html", None]
     index = Page((out / "report.html").read_text(encoding="utf-8"))
-    assert [of["src"] for of in index.all("img")] == ["thumbnails/film.jpg"]
+    assert [of["src"] for of in index.all("img")] == ["report_thumbnails/film.jpg"]
     before = (out / "film_report.html").read_bytes()
-    assert list(report_folder(out)) == [Reported(str(film), {"report": out / "film_report.html"}), Reported(str(broken), failed=True)]
+    assert list(report_folder(out)) == [Reported(str(film), paths), Reported(str(broken), failed=True)]  # also the PDF that is there
     assert (out / "film_report.html").read_bytes() == before
 
 
@@ -140,7 +140,7 @@ def test_what_names_a_patient_is_in_no_file_and_no_name_unless_asked_for(models:
     assert str(series) in (out / "report.html").read_text(encoding="utf-8")
     list(report_folder(out))
     assert sorted(path.name for path in out.glob("*.html")) == [name, "report.html"]
-    assert [path.name for path in (out / "thumbnails").iterdir()] == [name.replace("_report.html", ".jpg")]
+    assert [path.name for path in (out / "report_thumbnails").iterdir()] == [name.replace("_report.html", ".jpg")]
     series.rename(tmp_path / "elsewhere")
     list(report_folder(out))  # also where the header cannot be looked at any more
     assert sorted(path.name for path in out.glob("*.html")) == [name, "report.html"]
@@ -155,6 +155,16 @@ def test_an_index_that_names_nobody_does_not_lead_to_a_report_that_does(models: 
     text = (out / "report.html").read_text(encoding="utf-8")
     assert "Secret" not in text
     assert "<a " not in text
+
+
+def test_no_report_is_left_that_names_a_patient_who_must_not_be_named(models: dict[str, Path], tmp_path: Path) -> None:
+    series, out = tmp_path / "scan", tmp_path / "out"
+    write_series(series, CHEST, axial_affine())
+    segmented(series, out, models["ct"], outputs=["mask"], reports=("report", "pdf"), identify=True)
+    first = (out / "scan_report.pdf").read_bytes()
+    list(report_folder(out))
+    assert b"Secret" not in (out / "scan_report.html").read_bytes()
+    assert (out / "scan_report.pdf").read_bytes() != first
 
 
 def test_a_strictly_refused_record_shows_no_mask(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
@@ -187,7 +197,7 @@ def test_equal_inputs_have_pictures_of_their_own(models: dict[str, Path], film: 
     refused = dataclasses.replace(result, verdict=Verdict("refused", ("it is odd",)))
     for number, each in enumerate((result, refused)):
         write_reports(study_of(each, name=f"n{number}"), tmp_path, ["report"])
-    small = [cv2.imread(str(tmp_path / "thumbnails" / f"n{number}.jpg")) for number in (0, 1)]
+    small = [cv2.imread(str(tmp_path / "report_thumbnails" / f"n{number}.jpg")) for number in (0, 1)]
     assert [max(picture.shape[:2]) for picture in small] == [192, 192]
     assert not np.array_equal(*small)
 
@@ -206,3 +216,13 @@ def test_real_images_keep_their_patients_to_themselves(data_folder: Path, tmp_pa
     assert [name for name in names if name in text] == []
     assert str(data_folder) not in text
     assert os.sep + "dicom" + os.sep not in text
+
+
+def test_a_record_that_is_broken_does_not_stop_the_others(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    entry = segmented(film, out, models["cxr"])
+    broken = {key: value for key, value in entry.items() if key != "model"} | {"input": "/gone.png", "name": "gone"}
+    (out / "results.jsonl").write_text(f"{json.dumps(broken)}\n{json.dumps(entry)}\n", encoding="utf-8")
+    first, second = report_folder(out)
+    assert first.problem == f"{out / 'results.jsonl'}: its record is broken; segment it again."
+    assert second.paths == {"report": out / "film_report.html"}

@@ -82,3 +82,9 @@ def test_texts_lose_paths_and_secrets() -> None:
     assert blanked("in /data/Doe there is nothing", entry, ()) == "in … there is nothing"
     assert blanked("slice of DOE", entry, ("Doe",)) == "(left out, as it names the patient)"
     assert blanked("the mask is odd", {"input": "array"}, ()) == "the mask is odd"
+
+
+def test_words_that_a_relative_path_is_made_of_stay_in_texts() -> None:
+    assert blanked("the lungs are in the image", {"input": "lungs"}, ()) == "the lungs are in the image"
+    assert blanked("lungs of unusual size", {"input": "lungs"}, ()) == "lungs of unusual size"
+    assert blanked("against in/y.dcm in the image", {"input": "in/x.dcm"}, ()) == "against …y.dcm in the image"

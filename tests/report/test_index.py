@@ -7,7 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from html_pages import EVIL, Page, outside
+from lungseg.errors import OutputError
 from lungseg.report import write_index
 from lungseg.report.index import AT_FIRST, Line, index_page, lines_of
 from phantom_volumes import CHEST, ct_slice
@@ -68,10 +71,10 @@ def test_the_worst_come_first(tmp_path: Path) -> None:
 
 
 def test_names_of_any_kind_do_no_harm(tmp_path: Path) -> None:
-    (tmp_path / "thumbnails").mkdir()
+    (tmp_path / "report_thumbnails").mkdir()
     (tmp_path / "bad.png").write_bytes(b"")
     name = EVIL.replace("/", "")
-    (tmp_path / "thumbnails" / f"{name}.jpg").write_bytes(b"")
+    (tmp_path / "report_thumbnails" / f"{name}.jpg").write_bytes(b"")
     records = [
         entry(name, "review", reasons=[EVIL]),
         entry('"onload="alert(1)', "ok"),
@@ -85,7 +88,7 @@ def test_names_of_any_kind_do_no_harm(tmp_path: Path) -> None:
     (picture,) = found.all("img")
     assert picture["loading"] == "lazy"
     assert picture["alt"] == f"Lungs of {name}"
-    assert picture["src"] == "thumbnails/%3Cscript%3Ealert%28%22x%22%29%3Cscript%3E%27%26%F0%9F%AB%81.jpg"
+    assert picture["src"] == "report_thumbnails/%3Cscript%3Ealert%28%22x%22%29%3Cscript%3E%27%26%F0%9F%AB%81.jpg"
     assert all("onload" not in of for of in found.all("a"))
     data = data_of(text)
     assert [row[0] for row in data["rows"]] == ["bad", name, '"onload="alert(1)']
@@ -131,3 +134,20 @@ def test_volumes_and_areas_are_told_apart(tmp_path: Path) -> None:
     text = Page(index_page(lines)).text
     assert "4\N{NO-BREAK SPACE}000 mLmedian size" in text
     assert "Size of the lungs in mm²" in text
+
+
+def test_reports_that_hide_a_name_are_still_led_to_where_names_are_shown(tmp_path: Path) -> None:
+    (line,) = lines_of([entry("Doe", outputs={"report": "image-0123456789ab_report.html"})], tmp_path, identify=True)
+    assert (line.title, line.report, line.source) == ("image-0123456789ab", True, "/data/secret/Doe.png")
+
+
+def test_a_page_that_is_no_index_is_left_as_it_is(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("<title>My thesis</title>", encoding="utf-8")
+    with pytest.raises(OutputError, match=r"report\.html: is there already, and is no index of results; move it"):
+        write_index([entry("x")], tmp_path)
+    assert page.read_text(encoding="utf-8") == "<title>My thesis</title>"
+    page.unlink()
+    for _ in range(2):
+        write_index([entry("x")], tmp_path)
+    assert "Lungs in a folder of images" in page.read_text(encoding="utf-8")

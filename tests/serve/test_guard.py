@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache
+from types import SimpleNamespace
 
 import pytest
 
@@ -132,3 +134,14 @@ def test_the_interface_describes_itself():
     form = described["paths"]["/segment"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert set(form["properties"]) == {"file", "kind", "quick", "series", "page"}
     assert {"200", "202", "401", "413", "415", "422", "429"} <= set(described["paths"]["/segment"]["post"]["responses"])
+
+
+def test_jobs_are_counted_where_nothing_changes_them_meanwhile(monkeypatch):
+    server = Server(Settings())
+    threads = []
+    counted = property(lambda _: threads.append(threading.get_ident()) or 0)
+    server.jobs, server.crew = type("Jobs", (), {"running": counted, "queued": 0})(), SimpleNamespace(processes=[])
+    server.metrics.watch("running", "Jobs that a worker has.", lambda: server.jobs.running)
+    for address in ("/healthz", "/metrics"):
+        assert Asked(server.app).get(address).status_code == 200
+    assert threads == [threading.get_ident()] * 2

@@ -51,6 +51,11 @@ GROUPED = """async (names) => {
   const groups = await grouped(fromList(names.map((name) => new File(["nothing"], name))));
   return groups.map(({ files }) => files.map(({ name }) => name));
 }"""
+FINDINGS = """async (job) => {
+  const { Findings } = await import("/page/findings.js");
+  const about = await (await fetch("/about")).json();
+  new Findings(document.getElementById("findings"), about, () => {}).show(job);
+}"""
 FILLED = """async ([labels, width, label]) => {
   const { border } = await import("/page/outline.js");
   const path = border(Uint8Array.from(labels), width, label);
@@ -255,6 +260,16 @@ def test_a_doubtful_image_comes_with_its_reasons(page: Any, done: SimpleNamespac
     assert words(page) == VERDICTS[record["verdict"]][0]
 
 
+def test_of_a_refused_image_no_quality_is_told_nor_what_its_names_would_do(page: Any) -> None:
+    job = {"id": "x", "kind": "cxr", "verdict": "refused", "reasons": ["<img src=x onerror=alert(1)>"], "notes": ["<b>odd</b>"]}
+    dice = [{"name": "expected Dice", "label": "lungs", "value": 0.9, "unit": "1"}]
+    page.evaluate(FINDINGS, job | {"measurements": dice, "files": {"mask": "/elsewhere"}, "expires": "2030-01-01T00:00:00Z"})
+    said = page.text_content("#verdict")
+    assert said.startswith("Refused")
+    assert said.endswith("<img src=x onerror=alert(1)>")
+    assert page.locator("#findings img, #findings b").count() == 0
+
+
 def test_the_mask_of_a_volume_is_that_of_the_command_line(scan: Any, done: SimpleNamespace) -> None:
     file = downloaded(scan, lambda: scan.keyboard.press("d"))
     assert file == ("scan_mask.nii.gz", (done.out / "scan_mask.nii.gz").read_bytes())
@@ -452,7 +467,7 @@ def test_the_list_outlives_a_reload(film: Any) -> None:
 
 def test_a_server_with_a_token_asks_for_it_once(browser: Any, done: SimpleNamespace) -> None:
     with serving("--token", TOKEN) as address:
-        with watched(browser, address, f"/?token={TOKEN}") as page:
+        with watched(browser, address, f"/#token={TOKEN}") as page:
             assert page.url == f"{address}/"
             page.set_input_files("#files", done.folder / "letter.png")
             state(page, "failed")

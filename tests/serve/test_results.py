@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from io import BytesIO
 
@@ -181,3 +182,15 @@ def zipped(contents):
 def elsewhere(name):
     fields = {"ObjectType": "Image", "NDims": 3, "DimSize": "40 34 20", "ElementSpacing": "1 1 1", "ElementType": "MET_SHORT"}
     return "".join(f"{key} = {value}\n" for key, value in {**fields, "ElementDataFile": name}.items()).encode()
+
+
+def test_a_report_is_no_more_named_after_the_patient_than_it_names_him(scans, tmp_path):
+    write_series(tmp_path, CHEST[:1], AFFINE)
+    [slice_file] = tmp_path.iterdir()
+    job = job_of(scans, ("secret.dcm", slice_file.read_bytes()), kind="ct")
+    assert job["state"] == "done", job["error"]
+    for name, ending in (("report", "html"), ("pdf", "pdf")):
+        answer = scans.get(job["files"][name])
+        assert re.fullmatch(rf'attachment; filename="image-[0-9a-f]{{12}}_report\.{ending}"', answer.headers["content-disposition"])
+        assert b"secret" not in answer.content.lower()
+    assert scans.get(job["files"]["mask"]).headers["content-disposition"].startswith('attachment; filename="secret_mask.')

@@ -227,3 +227,13 @@ def test_what_nobody_foresaw_is_answered_and_logged_without_names(door, film, mo
     assert door.refusal(("patient.png", film)) == (500, "The server could not answer; see its log.")
     assert "unexpected ValueError" in caplog.text
     assert "patient.png" not in caplog.text.replace('"patient.png"', "")
+
+
+def test_of_jobs_without_result_the_earliest_are_forgotten(door, film, monkeypatch):
+    monkeypatch.setattr("lungseg.serve.jobs.MOST_WITHOUT_RESULT", 2)
+    jobs, ended = door.server.jobs, []
+    for state in ("failed", "done", "cancelled", "failed"):
+        ended.append(jobs.get(door.send(("a.png", film)).json()["id"]))
+        jobs.end(ended[-1], state)
+        jobs._waiting.clear()
+    assert [door.client.get(f"/jobs/{job.id}").status_code for job in ended] == [404, 200, 200, 200]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lungseg.errors import OutputError
-from lungseg.write import Ledger
+from lungseg.write import Ledger, read_records
 
 
 def entry(source: str, *, verdict: str = "ok", unit: str = "mm2", value: float = 1.0) -> dict[str, Any]:
@@ -147,3 +147,23 @@ def test_record_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").mkdir()
     with pytest.raises(OutputError, match=r"results\.jsonl: cannot be read \(is a directory\)"):
         Ledger(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"verdict": "odd"},
+        {"reasons": None},
+        {"measurements": [{"name": "area", "label": "lungs", "value": "<b>", "unit": "1"}]},
+        {"name": "../x"},
+        {"name": "/x"},
+        {"name": 7},
+        {"outputs": {"report": "../../letter"}},
+        {"outputs": {"mask": ""}},
+        {"outputs": ["x"]},
+    ],
+)
+def test_a_record_that_names_files_of_other_folders_is_none(tmp_path: Path, more: dict[str, Any]) -> None:
+    lines = [json.dumps(entry("/a/x.png")), json.dumps(entry("/a/y.png") | more)]
+    (tmp_path / "results.jsonl").write_text("\n".join(lines))
+    assert [record["input"] for record in read_records(tmp_path / "results.jsonl")] == ["/a/x.png"]

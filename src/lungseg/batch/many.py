@@ -190,7 +190,9 @@ def _plan(source: Path, name: str, earlier: dict[str, Any] | None, settings: _Se
     """What is to be done for a file, or that nothing is."""
     written = {} if earlier is None else earlier.get("outputs", {})
     if settings.overwrite or (earlier is not None and earlier["verdict"] == FAILED):
-        return _Job(source, name, settings.outputs, settings.reports, written, replace=True)
+        # A report that is there must not go on telling what is no longer so.
+        reports = tuple(kind for kind in ENDINGS if kind in settings.reports or kind in written)
+        return _Job(source, name, settings.outputs, reports, written, replace=True)
     outputs = () if settings.strict and earlier is not None and earlier["verdict"] == "refused" else check_outputs(settings.outputs)
     paths = {output.name: output.paths(settings.folder, name) for output in outputs}
     # A report may have another name than its input's, which may be a person's.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ from lungseg.clean import SMALLEST_LUNG
 from lungseg.datasets.cases import Case
 from lungseg.datasets.folders import is_volume
 from lungseg.datasets.truth import read_labels, read_volume_labels
-from lungseg.datasets.volume_checks import volume_problems
+from lungseg.datasets.volume_checks import listed, volume_problems
 from lungseg.draw import Picture, fitted, grey, montage, overlay
 from lungseg.draw_volume import section
 from lungseg.errors import LungsegError
@@ -130,7 +130,7 @@ def _problems(case: Case) -> Iterator[tuple[Path, str]]:
             usable = False
             continue
         if len(values) > 2 and values.tolist() != [0, RIGHT_LUNG.number, LEFT_LUNG.number]:
-            yield path, f"mask not binary: it has {len(values)} values, {_list(values)}"
+            yield path, f"mask not binary: it has {len(values)} values, {listed(values)}"
     if not usable:
         return
     try:
@@ -145,10 +145,6 @@ def _problems(case: Case) -> Iterator[tuple[Path, str]]:
     problem = _shape_problem(labels, heart_outside=case.convention == "lung" and not is_slice)
     if problem:
         yield case.mask, problem
-
-
-def _list(values: NDArray[Any]) -> str:
-    return ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
 
 
 def _shape_problem(labels: NDArray[np.uint8], *, heart_outside: bool) -> str | None:

@@ -21,6 +21,7 @@ from lungseg.errors import InputError, UsageError
 from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
 from lungseg.prepare import HOUNSFIELD, clip_hounsfield, window
 from lungseg.read import detect, read, read_volume
+from lungseg.scores import enclosing_box
 from lungseg.write import image_png, make_folder, write_file
 from lungseg.write.png import mask_png
 
@@ -152,7 +153,14 @@ def part_lungs(lung: NDArray[np.bool_]) -> Labels:
         lung: (slices, rows, columns) in axial order, see `lungseg.geometry.AXIAL`.
     """
     labels = np.zeros(lung.shape, np.uint8)
-    middle = (lung.shape[2] - 1) / 2
+    box = enclosing_box(lung)
+    labels[box] = _parted(lung[box], (lung.shape[2] - 1) / 2 - box[2].start)
+    return labels
+
+
+def _parted(lung: NDArray[np.bool_], middle: float) -> Labels:
+    """The same of the box that holds all lung; `middle` is the column that was the middle one."""
+    labels = np.zeros(lung.shape, np.uint8)
     core = lung
     for _ in range(MOST_EROSIONS):
         numbers = pieces(core)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.clean_volume import pieces
+from lungseg.clean_volume import piece_sizes
 from lungseg.datasets.cases import Case
 from lungseg.datasets.truth import LUNA16, VolumeTruth, read_volume_labels
 from lungseg.errors import LungsegError
@@ -27,7 +27,7 @@ MOST_COVER: Final = 0.5
 """Share of a volume that no lungs have. The most in five volumes of LCTSC is 0.04."""
 
 MOST_BORDER: Final = 0.3
-"""Share of the four sides of a volume that no lungs lie on."""
+"""Share of the four sides of a volume that lungs take up at most."""
 
 DENSEST: Final = -300.0
 """Hounsfield units; lungs, diseased ones too, are less dense on average. Those of LCTSC have -767 to -659 (of values cut at `SOFT`)."""
@@ -66,8 +66,7 @@ def volume_problems(case: Case) -> Iterator[tuple[Path, str]]:
             yield path, f"mask cannot be used: {error.what}"
             return
         if set(values.tolist()) not in KNOWN:
-            shown = ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
-            yield path, f"labels not known: there are {len(values)} values, {shown}"
+            yield path, f"labels not known: there are {len(values)} values, {listed(values)}"
     if volume is None:
         return
     try:
@@ -80,6 +79,11 @@ def volume_problems(case: Case) -> Iterator[tuple[Path, str]]:
         yield case.mask, problem
     if truth.exchanged:
         yield case.mask, "right and left exchanged: the lung of label 1 lies further to the patient's left, and is read as the left one"
+
+
+def listed(values: NDArray[Any]) -> str:
+    """The first four of them, for a sentence."""
+    return ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
 
 
 def _problem(volume: Volume, truth: VolumeTruth) -> str | None:
@@ -98,7 +102,7 @@ def _problem(volume: Volume, truth: VolumeTruth) -> str | None:
         return f"outside labelled as lung: the mask takes up {border:.0%} of the volume's sides"
     if volume.hounsfield and (problem := _density_problem(volume.grid.to_axial().apply(volume.voxels), lung)):
         return problem
-    sizes = np.bincount(pieces(lung)[lung])[1:]
+    sizes = piece_sizes(lung)
     if sizes.size > 2 and sizes[2] > THIRD_PIECE * count:
         return f"mask in pieces: beside the two largest there is one with {sizes[2] / count:.0%} of it"
     if truth.sides:

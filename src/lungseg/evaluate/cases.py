@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.clean_volume import pieces
+from lungseg.clean_volume import piece_sizes
 from lungseg.datasets import Case
 from lungseg.datasets.convention import mediastinal_band
 from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
 from lungseg.result import Result
-from lungseg.scores import Mask, components, count, enclosing_box, surface_distances
+from lungseg.scores import Mask, components, count, surface_distances
 
 NAN = float("nan")
 
@@ -175,4 +175,4 @@ def compare_masks(truth: Mask, found: Mask, spacing: Sequence[float] | None = No
 
 def count_pieces(mask: Mask) -> int:
     """Number of pieces of a mask: (rows, columns), or (slices, rows, columns), where voxels of one piece share faces."""
-    return components(mask) if mask.ndim == 2 else int(pieces(mask[enclosing_box(mask)]).max(initial=0))
+    return components(mask) if mask.ndim == 2 else piece_sizes(mask).size

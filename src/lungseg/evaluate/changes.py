@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,18 +66,16 @@ def changes() -> list[Change]:
     ]
 
 
-def steadiness(segmenter: Segmenter | RadiographSegmenter, pictures: Sequence[Array]) -> dict[str, list[float]]:
+def steadiness(segmenter: Segmenter | RadiographSegmenter, pictures: Iterable[Array]) -> dict[str, list[float]]:
     """For each change, the Dice between the plain mask, changed likewise, and the mask of the changed picture, one for each picture.
 
     Each lung counts as its own: a right lung called left is as wrong as a lung not found.
     """
-    plain = [segmenter(picture).mask for picture in pictures]
-    found: dict[str, list[float]] = {}
-    for change in changes():
-        found[change.name] = [
-            _labelled_dice(change.mask(mask), segmenter(change.picture(picture)).mask)
-            for picture, mask in zip(pictures, plain, strict=True)
-        ]
+    found: dict[str, list[float]] = {change.name: [] for change in changes()}
+    for picture in pictures:
+        mask = segmenter(picture, quick=True).mask
+        for change in changes():
+            found[change.name].append(_labelled_dice(change.mask(mask), segmenter(change.picture(picture), quick=True).mask))
     return found
 
 

@@ -169,7 +169,7 @@ def _one(
     tables = _tables(scores) | {"How sure the means are, and what cleaning does": summarise_surely(found)}
     if changed:
         readable = [case for case in cases if (case.source, case.case) in {(score.source, score.case) for score in scores}]
-        tables["How steady the masks are"] = summarise_changes(steadiness(segmenter, [display(read(case.image)) for case in readable]))
+        tables["How steady the masks are"] = summarise_changes(steadiness(segmenter, (display(read(case.image)) for case in readable)))
     return _Evaluated(scores, shown, tables, tuple(failure.why for failure in failures))
 
 

@@ -16,12 +16,10 @@ from lungseg.errors import InputError
 from lungseg.evaluate.cases import CaseScore, score
 from lungseg.evaluate.volumes import score_ct
 from lungseg.pipeline import RadiographSegmenter, Segmenter
+from lungseg.pipeline.segmenter import MOST_VOLUMES
 from lungseg.result import Result
 
 log = logging.getLogger(__name__)
-
-MOST_VOLUMES = 2
-"""CT volumes that are held at the same time, whatever the jobs: one can be scored while the network is busy with the other."""
 
 Spacing = tuple[float, float]
 

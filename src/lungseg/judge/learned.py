@@ -101,10 +101,11 @@ class Learned:
         """
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
-            frontal, dice = (Line(**_as_tuples(entries.pop(name))) for name in ("frontal", "dice"))
-            learned = Learned(frontal=frontal, dice=dice, **_as_tuples(entries))
-            learned.frontal({}), learned.expected_dice({})  # what cannot be computed of no signs cannot be of any
-            min(learned.refuse, learned.doubt, learned.clear, learned.uncertain, 0.0)
+            frontal, dice = (Line(**as_tuples(entries.pop(name))) for name in ("frontal", "dice"))
+            limits: dict[str, Any] = {name: float(entries.pop(name)) for name in ("refuse", "doubt", "clear", "uncertain")}
+            learned = Learned(frontal=frontal, dice=dice, **limits, **as_tuples(entries))
+            for judged in (learned.frontal, learned.expected_dice):
+                judged({})  # what cannot be computed of no signs cannot be of any
             return learned
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             cure = "write it again with `python benchmarks/judge.py --fit`, or delete it"
@@ -116,7 +117,8 @@ def learned_path(model: Path) -> Path:
     return model.with_suffix(".judge.json")
 
 
-def _as_tuples(entries: dict[str, Any]) -> dict[str, Any]:
+def as_tuples(entries: dict[str, Any]) -> dict[str, Any]:
+    """Entries of a JSON object with tuples for lists, which JSON does not tell apart."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lungseg.errors import ModelError
-from lungseg.judge.learned import ExpectedDice, Line
+from lungseg.judge.learned import ExpectedDice, Line, as_tuples
 from lungseg.judge.signs import Signs
 
 
@@ -69,15 +69,14 @@ class LearnedVolume:
         """
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
-            parts = {name: kind(**_as_tuples(entries.pop(name))) for name, kind in _PARTS.items()}
-            return LearnedVolume(**entries, **parts)
+            parts = {name: kind(**as_tuples(entries.pop(name))) for name, kind in _PARTS.items()}
+            learned = LearnedVolume(**entries, **parts)
+            for single in (True, False):
+                learned.expected_dice({}, single=single)  # what cannot be computed of no signs cannot be of any
+            return learned
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             cure = "write it again with `python benchmarks/judge_ct.py --fit`, or delete it"
             raise ModelError(f"what was learned to judge this model's masks cannot be read ({error})", where=path, cure=cure) from error
 
 
 _PARTS: dict[str, Any] = {"dice": Line, "slices": Calibration, "volumes": Calibration}
-
-
-def _as_tuples(entries: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}

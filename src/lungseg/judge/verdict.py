@@ -6,9 +6,10 @@ from collections.abc import Collection
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lungseg.findings import Measurement, Verdict
-from lungseg.image import Segmentation
+from lungseg.image import Array, Segmentation
 from lungseg.labels import LUNGS
 
 LOWEST_CONFIDENCE = 0.9
@@ -24,6 +25,14 @@ elsewhere."""
 
 LONGEST_EDGE = 0.1
 """Share of one side of the image that a lung may lie along. In 99 of 100 films of Montgomery and Shenzhen it is 0.055 at most."""
+
+BLACK = 0.02
+"""Share of the range of all greys; what is no brighter is black. JPEG leaves as many levels of 8 bits in what was black."""
+
+Box = tuple[slice, slice]
+"""Rows and columns."""
+
+WHOLE: Final[Box] = slice(None), slice(None)
 
 REASONS: Final = {
     "not frontal": "this is no frontal chest radiograph, as far as the mask and the picture show",
@@ -44,7 +53,7 @@ REFUSED: Final = frozenset({"not frontal", "no lung"})
 """Names of the reasons for which an input is refused; the others send it to review."""
 
 
-def judge(segmentation: Segmentation, measurements: tuple[Measurement, ...], seen: Collection[str] = ()) -> Verdict:
+def judge(segmentation: Segmentation, measurements: tuple[Measurement, ...], seen: Collection[str] = (), shown: Box = WHOLE) -> Verdict:
     """The status "ok", or with every reason that speaks against using the mask unseen "review", or "refused" where one of `REFUSED` is
     among them.
 
@@ -52,6 +61,7 @@ def judge(segmentation: Segmentation, measurements: tuple[Measurement, ...], see
         segmentation: the lungs.
         measurements: of them, from `lungseg.measure.measure`; with "expected Dice" where it is known.
         seen: names of reasons that were found elsewhere than on the mask: "not frontal", "doubtful", "slice", "turned", "uncertain".
+        shown: where in the image there is a picture, see `without_padding`.
     """
     values = {(m.name, m.label): m.value for m in measurements}
     areas = [values["area", lung.name] for lung in LUNGS]
@@ -64,7 +74,7 @@ def judge(segmentation: Segmentation, measurements: tuple[Measurement, ...], see
         "small": share < SMALLEST_SHARE,
         "large": share > LARGEST_SHARE,
         "asymmetric": all(areas) and abs(values["asymmetry", "lungs"]) > LARGEST_ASYMMETRY,
-        "cut off": _edge_share(segmentation) > LONGEST_EDGE,
+        "cut off": _edge_share(segmentation.labels[shown]) > LONGEST_EDGE,
     }
     if ("expected Dice", "lungs") not in values and values["confidence", "lungs"] < LOWEST_CONFIDENCE:
         speaks["uncertain"] = True
@@ -79,8 +89,18 @@ def _verdict(speaks: dict[str, bool]) -> Verdict:
     return Verdict("review" if reasons else "ok", reasons)
 
 
-def _edge_share(segmentation: Segmentation) -> float:
-    """Of the four sides of the image, the largest share that one lung lies along."""
-    labels = segmentation.labels
+def _edge_share(labels: NDArray[np.uint8]) -> float:
+    """Of the four sides, the largest share that one lung lies along."""
     sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
     return max(float(np.mean(side == lung.number)) for side in sides for lung in LUNGS)
+
+
+def without_padding(pixels: Array, *, negative: bool) -> Box:
+    """What is left of an image (rows, columns) without the rows and columns at its edges that are black, or of a `negative` white."""
+    low, high = float(pixels.min()), float(pixels.max())
+    box = []
+    for axis in (1, 0):
+        farthest = pixels.min(axis=axis) if negative else pixels.max(axis=axis)
+        told = np.flatnonzero(np.abs(farthest - (high if negative else low)) > BLACK * (high - low))
+        box.append(slice(int(told[0]), int(told[-1]) + 1))
+    return box[0], box[1]

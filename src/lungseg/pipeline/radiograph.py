@@ -13,7 +13,7 @@ from lungseg.clean import check_radius, clean, dilate, smooth
 from lungseg.errors import ModelError, UsageError
 from lungseg.findings import BOTH, Measurement
 from lungseg.image import Array, Image
-from lungseg.judge import ExpectedDice, Learned, Signs, judge, learned_path
+from lungseg.judge import ExpectedDice, Learned, Signs, judge, learned_path, without_padding
 from lungseg.measure import confidence, measure
 from lungseg.pipeline.looks import Look, again, first_look, steadiness, upright
 from lungseg.pipeline.timing import Seconds, timed
@@ -121,24 +121,26 @@ class RadiographSegmenter:
         with timed("clean", seconds):
             right, left = (restored(plane, image.geometry.shape) for plane in probabilities[1:])
             labels = clean(right, left, self.card.threshold)
-        with timed("measure", seconds):
-            sure = confidence(labels, right, left)
         image = _noted(image, look)
-        if dilate:
-            with timed("dilate", seconds):
-                labels, image = _widened(labels, image, dilate)
         segmentation = image.with_labels(labels)
         with timed("measure", seconds):
+            sure = confidence(labels, right, left)
             measurements = measure(segmentation, sure)
         with timed("judge", seconds):
             expected = None if quick else self.expected_dice(look)
-            seen = self._seen(look, expected)
-            measurements += as_measurements(expected)
-            verdict = judge(segmentation, measurements, seen)
+            of_quality = as_measurements(expected)
+            shown = without_padding(image.pixels, negative=look.negative)
+            verdict = judge(segmentation, measurements + of_quality, self._seen(look, expected), shown)
+        if dilate:  # of the judged mask: a wider one may reach the edge, and no lung be cut off
+            with timed("dilate", seconds):
+                labels, image = _widened(labels, image, dilate)
+                segmentation = image.with_labels(labels)
+            with timed("measure", seconds):
+                measurements = measure(segmentation, sure)
         return Result(
             image=image,
             segmentation=segmentation,
-            measurements=measurements,
+            measurements=measurements + of_quality,
             verdict=verdict,
             card=self.card,
             seconds=seconds,

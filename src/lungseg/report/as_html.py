@@ -18,8 +18,11 @@ from lungseg.report.identity import FIELDS
 from lungseg.report.study import Study
 from lungseg.report.words import (
     CAUTION,
+    DENSITIES,
+    EMPHYSEMA,
     NO_DEVICE,
     NONE_PUBLISHED,
+    SINGLE_SLICE,
     SOURCES,
     VERDICTS,
     Definition,
@@ -27,6 +30,7 @@ from lungseg.report.words import (
     expected,
     number,
     published,
+    readable,
     unit_in_words,
 )
 
@@ -40,6 +44,8 @@ SHOWN: Final = (-1050, 150)
 
 LOWEST: Final = -(1 << 15)
 """The Hounsfield unit that the first count of a study's densities is of."""
+
+NONE_FOUND: Final = "none found"
 
 CLASSES: Final = {RIGHT_LUNG.name: "right", LEFT_LUNG.name: "left"}
 """Of each lung's curve, in the style sheet."""
@@ -69,18 +75,13 @@ def identity_rows(study: Study) -> list[tuple[str, str]]:
 
 
 def _rows(rows: Sequence[tuple[str, str]]) -> str:
-    return "".join(f"<dt>{escape(name)}</dt><dd>{escape(_readable(value))}</dd>" for name, value in rows)
-
-
-def _readable(text: str) -> str:
-    """File names may hold bytes that are no text."""
-    return text.encode("utf-8", "replace").decode()
+    return "".join(f"<dt>{escape(name)}</dt><dd>{escape(readable(value))}</dd>" for name, value in rows)
 
 
 def _verdict(study: Study) -> str:
     status = study.record["verdict"]
     title, sentence = VERDICTS[status]
-    reasons = "".join(f"<li>{escape(_readable(reason))}</li>" for reason in study.words_of("reasons"))
+    reasons = "".join(f"<li>{escape(readable(reason))}</li>" for reason in study.words_of("reasons"))
     return (
         f'<section class="verdict {status}"><h2>Verdict: {title}</h2><p>{escape(sentence)}</p>'
         f"{f'<ul>{reasons}</ul>' if reasons else ''}</section>"
@@ -89,7 +90,13 @@ def _verdict(study: Study) -> str:
 
 def what_is_shown(study: Study) -> str:
     """The picture in words, as alternative text."""
-    return "axial, coronal and sagittal slices of the CT" if study.record["kind"] == "ct" else "the radiograph"
+    return (
+        "the radiograph"
+        if study.record["kind"] != "ct"
+        else "the slice"
+        if _is_one_slice(study)
+        else "axial, coronal and sagittal slices of the CT"
+    )
 
 
 def _pictures(study: Study) -> str:
@@ -119,10 +126,11 @@ def _pictures(study: Study) -> str:
 def caption(study: Study) -> str:
     """What must be known to look at the pictures."""
     if study.record["kind"] == "ct":
-        return (
-            "Slices evenly spread over the lungs. Head or front is up; the patient's right, in sagittal slices the front, is on the left. "
-            "The numbers count slices, rows and columns of the input from 0."
-        )
+        sides = "Head or front is up; the patient's right, in sagittal slices the front, is on the left."
+        if _is_one_slice(study):
+            return f"The one slice that there is. {sides}"
+        over = "volume" if _found(study) == NONE_FOUND else "lungs"
+        return f"Slices evenly spread over the {over}. {sides} The numbers count slices, rows and columns of the input from 0."
     return "Not for diagnosis: the picture may be shrunk, and its greys are cut to 8 bits."
 
 
@@ -130,7 +138,11 @@ def _found(study: Study) -> str:
     """Which lungs have a size."""
     sizes = {m["label"]: m["value"] for m in study.record["measurements"] if m["name"] in ("area", "volume")}
     found = [lung.name for lung in LUNGS if sizes.get(lung.name)]
-    return " and ".join(found) if found else "none found"
+    return " and ".join(found) if found else NONE_FOUND
+
+
+def _is_one_slice(study: Study) -> bool:
+    return 1 in (study.record["slices"], study.record["rows"], study.record["columns"])
 
 
 def values_of(study: Study) -> dict[tuple[str, str], float | None]:
@@ -170,7 +182,9 @@ def rows_of(study: Study) -> list[Row]:
     for name, unit in {m["name"]: m["unit"] for m in study.record["measurements"]}.items():
         about = known.get(name, Definition(name, "", {}))
         cells = tuple(number(values[name, label], unit) if (name, label) in values else "" for label in LABELS)
-        rows.append(Row(about.title, about.text, cells, unit_in_words(unit), published(about)))
+        # What is published is of whole lungs, their volume in mL.
+        alike = study.record["kind"] == "ct" and not _is_one_slice(study) and unit != "voxels"
+        rows.append(Row(about.title, about.text, cells, unit_in_words(unit), published(about) if alike else ""))
     return rows
 
 
@@ -179,6 +193,11 @@ def heads(rows: Sequence[Row]) -> list[str]:
     return ["Measurement", "Right lung", "Left lung", "Both", "Unit"] + ["Healthy adults, as published"] * any(
         row.published for row in rows
     )
+
+
+def none_published(study: Study) -> str:
+    """Why there are no values to compare with."""
+    return SINGLE_SLICE if study.record["kind"] == "ct" else NONE_PUBLISHED
 
 
 def _measurements(study: Study) -> str:
@@ -196,7 +215,7 @@ def _measurements(study: Study) -> str:
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
     if len(names) < 6:
-        return table + (f"<p>{NONE_PUBLISHED}</p>" if study.record["kind"] != "ct" else "")
+        return f"{table}<p>{none_published(study)}</p>"
     sources = "".join(f"<li>{escape(source)}</li>" for source in SOURCES)
     return f'{table}<p>{CAUTION}</p><ol class="sources">{sources}</ol>'
 
@@ -210,9 +229,8 @@ def shares(study: Study) -> tuple[dict[str, Counts], Counts]:
 
 def _densities(study: Study) -> str:
     steps, edges = shares(study)
-    axis = Axis("Hounsfield units: percent of each lung's voxels in steps of 10", SHOWN[0], SHOWN[1], (-950, "-950: emphysema index"))
-    chart = densities(steps, edges, axis, CLASSES)
-    return f"<figure>{chart}<figcaption>{axis.title}. Values beyond the ends are in the first and last step.</figcaption></figure>"
+    axis = Axis("Densities of each lung", SHOWN[0], SHOWN[1], (-950, EMPHYSEMA))
+    return f"<figure>{densities(steps, edges, axis, CLASSES)}<figcaption>{DENSITIES}</figcaption></figure>"
 
 
 def making(study: Study) -> list[tuple[str, str]]:

@@ -11,10 +11,10 @@ import numpy as np
 from lungseg.draw import Picture
 from lungseg.errors import UsageError
 from lungseg.labels import LUNGS
-from lungseg.report.as_html import SHOWN, caption, heads, identity_rows, making, quality, rows_of, shares
+from lungseg.report.as_html import SHOWN, caption, heads, identity_rows, making, none_published, quality, rows_of, shares
 from lungseg.report.frame import jpeg
 from lungseg.report.study import Study
-from lungseg.report.words import CAUTION, NO_DEVICE, NONE_PUBLISHED, SOURCES, VERDICTS
+from lungseg.report.words import CAUTION, DENSITIES, EMPHYSEMA, NO_DEVICE, SOURCES, VERDICTS
 
 if TYPE_CHECKING:
     from reportlab.graphics.shapes import Drawing
@@ -90,12 +90,7 @@ def _story(study: Study, title: str) -> list[Flowable]:
     if study.record["measurements"]:
         story += [_text("Measurements", "Heading2"), *_measurements(study)]
     if study.densities:
-        story += [_text("Densities", "Heading2"), _chart(study)]
-        story.append(
-            _text(
-                "Percent of each lung's voxels in steps of 10 Hounsfield units; those beyond the ends are in the first and last.", "Italic"
-            )
-        )
+        story += [_text("Densities", "Heading2"), _chart(study), _text(DENSITIES, "Italic")]
     return [*story, _text("How it was made", "Heading2"), *_pairs(making(study))]
 
 
@@ -147,7 +142,7 @@ def _measurements(study: Study) -> list[Flowable]:
     lines = [("LINEBELOW", (0, 0), (-1, -1), 0.4, HexColor("#bbbbbb")), ("VALIGN", (0, 0), (-1, -1), "TOP")]
     story: list[Flowable] = [Table(table, widths, style=lines, repeatRows=1, hAlign="LEFT")]
     if len(names) < 6:
-        return [*story, *([_text(NONE_PUBLISHED)] if study.record["kind"] != "ct" else [])]
+        return [*story, _text(none_published(study))]
     return [*story, _text(CAUTION), *(_text(f"[{number}] {source}", small=True) for number, source in enumerate(SOURCES, 1))]
 
 
@@ -170,7 +165,7 @@ def _chart(study: Study) -> Drawing:
             Line(at(value), 14, at(value), 14 + tall, strokeColor=HexColor("#b00020" if value == -950 else "#cccccc"), strokeWidth=0.5)
         )
         drawing.add(String(at(value), 3, "" if value == -950 else f"{value}", fontSize=8, textAnchor="middle"))
-    drawing.add(String(at(-950) - 20, 20 + tall, "-950: emphysema index", fontSize=7, fillColor=HexColor("#b00020")))
+    drawing.add(String(at(-950) - 20, 20 + tall, EMPHYSEMA, fontSize=7, fillColor=HexColor("#b00020")))
     drawing.add(String(wide + 8, 10 + tall, f"{highest:.1f} %", fontSize=8))
     for number, lung in enumerate(LUNGS):
         colour, dashes = Color(*(part / 255 for part in lung.colour)), [4, 2] if number else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,14 +10,16 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from lungseg.draw import fitted
-from lungseg.errors import InputError, LungsegError
+from lungseg.errors import InputError, LungsegError, OutputError
 from lungseg.report.as_html import html_page
 from lungseg.report.as_pdf import check_reportlab, pdf_page
 from lungseg.report.frame import jpeg
-from lungseg.report.index import INDEX, PDF, REPORT, THUMBNAILS, index_page, lines_of
+from lungseg.report.index import INDEX, PDF, REPORT, THUMBNAILS, TITLE, index_page, lines_of
 from lungseg.report.study import Study, study_again
 from lungseg.write import FAILED, LEDGER, Ledger, is_there, make_folder
 from lungseg.write.atomic import write_files
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["report", "pdf"]
 ENDINGS: Final[dict[Kind, str]] = {"report": REPORT, "pdf": PDF}
@@ -60,11 +63,21 @@ def write_index(records: Iterable[Mapping[str, Any]], folder: Path, *, identify:
     """Writes `report.html`, the index of all records of a folder, and returns its path.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or another file has its name.
     """
     path = folder / INDEX
+    if is_there(path) and f"<title>{TITLE}</title>" not in _beginning(path):
+        raise OutputError("is there already, and is no index of results", where=path, cure="move it, or choose another folder for results")
     write_files([(path, index_page(lines_of(records, folder, identify=identify)).encode())])
     return path
+
+
+def _beginning(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            return stream.read(4096)
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +106,7 @@ def report_folder(
 
     Args:
         folder: with `results.jsonl`.
-        kinds: which reports.
+        kinds: which reports, beside those that there are.
         identify: show paths, and of DICOM patient's name and ID.
         workers: threads.
 
@@ -117,10 +130,17 @@ def _report_folder(folder: Path, kinds: Sequence[Kind], *, identify: bool, worke
             if entry["verdict"] == FAILED:
                 return Reported(entry["input"], failed=True)
             try:
-                study = study_again(entry, folder, identify=identify)
-                return Reported(entry["input"], write_reports(study, folder, kinds, entry.get("outputs")))
+                earlier = entry.get("outputs", {})
+                # Those that are there are made anew too: they may show a name that must not be shown any more.
+                wanted = tuple(kind for kind in ENDINGS if kind in kinds or kind in earlier)
+                return Reported(entry["input"], write_reports(study_again(entry, folder, identify=identify), folder, wanted, earlier))
             except LungsegError as error:
                 return Reported(entry["input"], problem=str(error))
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                log.info("%s: unexpected error", entry["input"], exc_info=error)
+                return Reported(
+                    entry["input"], problem=str(InputError("its record is broken", where=folder / LEDGER, cure="segment it again"))
+                )
 
         for done in pool.map(work, list(ledger.records())):
             entry = ledger.record(done.source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,10 +74,13 @@ def tells(text: str, words: tuple[str, ...]) -> bool:
 def blanked(text: str, entry: Mapping[str, Any], words: tuple[str, ...]) -> str:
     """A text of a record without the path of the input, and without the words."""
     source = str(entry.get("input", ""))
-    if source and text.startswith(source):
+    folder = str(Path(source).parent)
+    # What has no separator in it is no path, and may be a word like any other.
+    paths = [path for path in (source, folder, folder + os.sep) if os.sep in path and len(path) > 1]
+    if source in paths and text.startswith(source):
         text = text[len(source) :].partition(": ")[2]
-    for part in (source, str(Path(source).parent)):
-        text = text.replace(part, "…") if len(part) > 1 else text
+    for path in paths:
+        text = text.replace(path, "…")
     return "(left out, as it names the patient)" if tells(text, words) else text
 
 

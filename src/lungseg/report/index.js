@@ -26,7 +26,7 @@ function row(entry) {
     image.loading = "lazy";
     image.width = 96;
     image.alt = "Lungs of " + entry[TITLE];
-    image.src = "thumbnails/" + encodeURIComponent(entry[TITLE] + ".jpg");
+    image.src = "report_thumbnails/" + encodeURIComponent(entry[TITLE] + ".jpg");
     picture.append(image);
   }
   if (entry[REPORT]) {

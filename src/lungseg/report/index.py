@@ -15,17 +15,19 @@ from urllib.parse import quote
 from lungseg.report.charts import Axis, bars, columns
 from lungseg.report.frame import asset, frame, section
 from lungseg.report.identity import blanked, header_identity, secrets, shown_name
-from lungseg.report.words import NO_DEVICE, SEVERITY, number, unit_in_words
+from lungseg.report.words import NO_DEVICE, number, readable, unit_in_words
+from lungseg.write import SEVERITY
 
 INDEX: Final = "report.html"
 REPORT, PDF = "_report.html", "_report.pdf"
 """What the name of a report ends in."""
-THUMBNAILS: Final = "thumbnails"
+THUMBNAILS: Final = "report_thumbnails"
 """The folder of the small pictures, beside the index."""
 AT_FIRST: Final = 100
 """Rows that are there without JavaScript; with it, as many to a page."""
 MOST_REASONS: Final = 20
 """Reasons that are counted in a chart; every failure may have one of its own."""
+TITLE: Final = "Lungs in a folder of images"
 HEADS: Final = ("Picture", "Input", "Kind", "Verdict", "Reasons", "Expected Dice", "Confidence", "Size of the lungs", "Asymmetry in %")
 KEYS: Final = (None, 0, 3, 4, None, 5, 6, 7, 9)
 """Which value of a row in the page's data each column is sorted by."""
@@ -41,7 +43,7 @@ class Line:
         report: whether there is one.
         thumbnail: whether there is a small picture.
         kind: in words.
-        verdict: one of `lungseg.report.words.SEVERITY`.
+        verdict: one of `lungseg.write.SEVERITY`.
         dice: expected.
         confidence: of both lungs.
         size: area or volume of both lungs.
@@ -80,8 +82,8 @@ def _order(line: Line) -> float:
 def _line(entry: Mapping[str, Any], there: set[str], *, identify: bool) -> Line:
     report = entry.get("outputs", {}).get("report", "")
     words: tuple[str, ...] | None = ()
-    if report and report != f"{entry.get('name')}{REPORT}" and not identify:
-        title = report.removesuffix(REPORT)  # a code, as the name was found to tell too much
+    if report and (identify or report != f"{entry.get('name')}{REPORT}"):
+        title = report.removesuffix(REPORT)  # perhaps a code, as the name was found to tell too much
     else:
         header = {} if identify else header_identity(entry)
         words = None if header is None else secrets(header) if header else ()
@@ -101,14 +103,9 @@ def _line(entry: Mapping[str, Any], there: set[str], *, identify: bool) -> Line:
         size=size,
         unit=unit_in_words(unit),
         asymmetry=values.get(("asymmetry", "lungs"), none)[0],
-        reasons=tuple(_readable(reason) for reason in reasons),
-        source=_readable(str(entry["input"])) if identify else "",
+        reasons=tuple(readable(reason) for reason in reasons),
+        source=readable(str(entry["input"])) if identify else "",
     )
-
-
-def _readable(text: str) -> str:
-    """File names may hold bytes that are no text."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def index_page(lines: Sequence[Line]) -> str:
@@ -119,7 +116,7 @@ def index_page(lines: Sequence[Line]) -> str:
         section("Inputs", _tools(), _table(lines[:AT_FIRST], len(lines))),
         f'<script type="application/json" id="data">{_data(lines)}</script>',
     ]
-    return frame("Lungs in a folder of images", "\n".join(parts), script=asset("index.js"), nearby=True)
+    return frame(TITLE, "\n".join(parts), script=asset("index.js"), nearby=True)
 
 
 def _numbers(lines: Sequence[Line]) -> str:

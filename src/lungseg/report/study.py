@@ -146,7 +146,7 @@ def _pictures(
         return _smaller(grey(source)), None if marked is None else stamped(_smaller(marked), verdict), {}
     if not isinstance(segmentation, VolumeSegmentation):  # all of it, evenly spread
         return unpainted(source, source.with_labels(np.zeros(source.voxels.shape, np.uint8))), None, {}
-    counts = histograms(source, segmentation) if source.hounsfield else {}
+    counts = histograms(source, segmentation) if source.hounsfield and segmentation.labels.any() else {}
     return unpainted(source, segmentation), stamped(overview(source, segmentation), verdict), counts
 
 

@@ -17,9 +17,6 @@ VERDICTS: Final = {
 }
 """Heading and sentence for each verdict; reasons follow."""
 
-SEVERITY: Final = ("failed", "refused", "review", "ok")
-"""Verdicts, the worst first."""
-
 
 @dataclass(frozen=True, slots=True)
 class Definition:
@@ -60,6 +57,10 @@ NONE_PUBLISHED: Final = (
     "For sizes of lungs on a radiograph no normal ranges are given: they depend on height, breath and the distances of the machine, and "
     "none are established for masks like these."
 )
+
+DENSITIES: Final = "Percent of each lung's voxels in steps of 10 Hounsfield units; those beyond the ends are in the first and last step."
+EMPHYSEMA: Final = "-950: emphysema index"
+SINGLE_SLICE: Final = "Published values are of whole lungs, so none stand beside those of a single slice."
 
 _SHARED: Final = {
     "confidence": Definition(
@@ -131,6 +132,11 @@ def number(value: float | None, unit: str) -> str:
     if unit == "1":
         return f"{value:.3f}"
     return f"{value:,.0f}".replace(",", "\N{NO-BREAK SPACE}") if abs(value) >= 100 else f"{value:.1f}"
+
+
+def readable(text: str) -> str:
+    """A text whose bytes that are no text, as file names may hold them, have become question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def unit_in_words(unit: str) -> str:

@@ -168,11 +168,11 @@ class Server:
             return self._about
 
         @api.get("/healthz", summary="Whether the server works")
-        def health() -> Health:
+        async def health() -> Health:  # in the loop, as jobs may come and go only there
             return Health(status="ok", workers=len(self.crew.processes), running=self.jobs.running, queued=self.jobs.queued)
 
         @api.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
-        def metrics() -> Response:
+        async def metrics() -> Response:
             return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _file(self, name: str) -> Response:

@@ -45,7 +45,9 @@ class JobDocument(BaseModel):
     reasons: list[str] = []
     notes: list[str] = Field([], description="What reading had to do or assume.")
     measurements: list[MeasurementDocument] = []
-    files: dict[str, str] = Field({}, description="Addresses of what can be downloaded: mask, overlay, record.")
+    files: dict[str, str] = Field(
+        {}, description="Addresses of what can be downloaded: mask, overlay, record, report and, where it can be made, pdf."
+    )
 
 
 class Limits(BaseModel):

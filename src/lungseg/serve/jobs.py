@@ -22,6 +22,8 @@ from lungseg.serve.settings import Settings
 
 OVER: tuple[State, ...] = ("done", "failed", "cancelled")
 GONE = "There is no such job, or its time is over."
+MOST_WITHOUT_RESULT = 1000
+"""Jobs that failed or were cancelled and are still known; of more, the earliest are forgotten, so that they cannot fill the memory."""
 
 
 @dataclass(eq=False, slots=True)
@@ -85,8 +87,8 @@ class Jobs:
             after = max(1, round(min(job.ended for job in self._jobs.values() if job.ended) + self._settings.keep - time.time()))
             what = "There is no room for more results until earlier ones are deleted; delete some, or try again later."
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, what, after=after)
-        job = Job(secrets.token_hex(16), self._folder)
-        job.folder = self._folder / job.id
+        number = secrets.token_hex(16)
+        job = Job(number, self._folder / number)
         self._coming += 1
         try:
             job.folder.mkdir(mode=0o700)
@@ -117,7 +119,7 @@ class Jobs:
         if job.state in OVER:
             return
         job.state, job.error, job.found, job.stop = state, error, found or {}, None
-        job.step = {"done": "done", "failed": "failed", "cancelled": "cancelled"}[state]
+        job.step = state
         job.progress = 1.0 if state == "done" else job.progress
         job.ended = time.time()
         if state == "done":
@@ -125,6 +127,9 @@ class Jobs:
             job.stored = sum(path.stat().st_size for path in job.folder.rglob("*") if path.is_file())
         else:
             self.clear(job)
+            without = [other.id for other in self._jobs.values() if other.state in ("failed", "cancelled")]
+            for number in without[:-MOST_WITHOUT_RESULT]:
+                del self._jobs[number]
         job.over.set()
         self.ended(job)
 

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.draw import WINDOW
+from lungseg.draw import shades, window
 from lungseg.prepare import shrink_labels
 from lungseg.result import Result, VolumeResult
+from lungseg.write.png import encode
 
 LONGEST_SIDE: Final = 1024
 """Pixels of a slice's longer side as it is shown; larger ones are shrunk."""
@@ -65,11 +66,7 @@ def _write(path: Path, slices: Iterable[NDArray[Any]], dtype: np.dtype[Any], sha
 def _window(grey: NDArray[Any], *, hounsfield: bool) -> tuple[float, float]:
     if hounsfield:
         return LUNG_WINDOW
-    if grey.dtype == np.uint8:
-        return 0.0, 255.0
-    step = max(1, round((grey.size / 1_000_000) ** (1 / 3))) if len(grey) > 1 else 1
-    low, high = (float(value) for value in np.percentile(grey[::step, ::step, ::step], WINDOW))
-    return (low, high) if high > low else (float(grey.min()), float(grey.max()))
+    return (0.0, 255.0) if grey.dtype == np.uint8 else window(grey)
 
 
 def grey_png(folder: Path, number: int, low: float, high: float) -> bytes:
@@ -78,8 +75,7 @@ def grey_png(folder: Path, number: int, low: float, high: float) -> bytes:
     Raises:
         IndexError: there is no such slice.
     """
-    values = np.clip(_slice(folder / GREY, number).astype(np.float32), low, high)
-    return _png(np.rint((values - low) * (255.0 / (high - low))).astype(np.uint8))
+    return encode(shades(_slice(folder / GREY, number), low, high))
 
 
 def labels_png(folder: Path, number: int) -> bytes:
@@ -88,7 +84,7 @@ def labels_png(folder: Path, number: int) -> bytes:
     Raises:
         IndexError: there is no such slice.
     """
-    return _png(_slice(folder / LABELS, number))
+    return encode(_slice(folder / LABELS, number))
 
 
 def _slice(path: Path, number: int) -> NDArray[Any]:
@@ -96,7 +92,3 @@ def _slice(path: Path, number: int) -> NDArray[Any]:
     if not 0 <= number < len(stored):
         raise IndexError(number)
     return np.array(stored[number])
-
-
-def _png(pixels: NDArray[np.uint8]) -> bytes:
-    return cv2.imencode(".png", pixels)[1].tobytes()

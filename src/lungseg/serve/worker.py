@@ -22,8 +22,7 @@ from typing import Any
 from lungseg.errors import LungsegError, ModelError, OutputError, UsageError
 from lungseg.pipeline import KINDS, Segmenter
 from lungseg.read import find, read, read_volume
-from lungseg.report import check_reportlab, html_page, pdf_page, study_of
-from lungseg.result import Result, VolumeResult
+from lungseg.report import Kind, check_reportlab, study_of, write_reports
 from lungseg.serve.names import RESULTS, SENT, nameless
 from lungseg.serve.slices import write_slices
 from lungseg.serve.unzip import unzip
@@ -102,20 +101,13 @@ def _segment(task: dict[str, Any], segmenter: Segmenter, tell: Tell) -> dict[str
     paths["record"] = results / f"{task['stem']}_record.json"
     write_file(paths["record"], json.dumps(record, indent=2, ensure_ascii=False).encode())
     tell(0.9, "writing the report")
-    paths |= _write_reports(result, results, task["stem"])
-    wanted = {key: record[key] for key in ("verdict", "reasons", "notes", "measurements")}
-    return wanted | shown | {"kind": KINDS[record["kind"]], "files": {output: path.name for output, path in paths.items()}}
-
-
-def _write_reports(result: Result | VolumeResult, folder: Path, name: str) -> dict[str, Path]:
-    study = study_of(result, name=name)
-    paths = {"report": folder / f"{name}_report.html"}
-    write_file(paths["report"], html_page(study).encode())
+    kinds: list[Kind] = ["report"]
     with suppress(UsageError):  # where reportlab is not installed
         check_reportlab()
-        paths["pdf"] = folder / f"{name}_report.pdf"
-        write_file(paths["pdf"], pdf_page(study))
-    return paths
+        kinds.append("pdf")
+    paths |= write_reports(study_of(result, name=task["stem"]), results, kinds)
+    wanted = {key: record[key] for key in ("verdict", "reasons", "notes", "measurements")}
+    return wanted | shown | {"kind": KINDS[record["kind"]], "files": {output: path.name for output, path in paths.items()}}
 
 
 def _looked(tell: Tell, share: float) -> None:

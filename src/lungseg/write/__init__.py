@@ -6,7 +6,7 @@ from lungseg.write.atomic import is_there, make_folder, write_file
 from lungseg.write.ledger import LEDGER, SUMMARY, Ledger, read_records
 from lungseg.write.outputs import ENDINGS, OUTPUTS, Output, check_outputs, save, stem
 from lungseg.write.png import image_png, picture_png
-from lungseg.write.record import FAILED, failure, record, versions, volume_record
+from lungseg.write.record import FAILED, SEVERITY, failure, record, versions, volume_record
 from lungseg.write.volume import save_volume, volume_nifti
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "FAILED",
     "LEDGER",
     "OUTPUTS",
+    "SEVERITY",
     "SUMMARY",
     "Ledger",
     "Output",

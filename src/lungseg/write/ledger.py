@@ -12,13 +12,13 @@ import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Self
 
 from lungseg.errors import OutputError
 from lungseg.write.atomic import make_folder, not_written, remove_leftovers, write_file
-from lungseg.write.record import COLUMNS, FAILED, row
+from lungseg.write.record import COLUMNS, FAILED, SEVERITY, row
 
 LEDGER = "results.jsonl"
 SUMMARY = "summary.csv"
@@ -112,8 +112,18 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
             entry = json.loads(line)
         except ValueError:
             continue
-        if isinstance(entry, dict) and entry.keys() >= {"input", "verdict", "reasons"}:
+        if _is_record(entry):
             yield entry
+
+
+def _is_record(entry: Any) -> bool:
+    """Whether it is a record whose files lie in its folder: who sent the folder shall not say which other files are read or replaced."""
+    try:
+        row(entry)
+        names = [entry.get("name", "none"), *entry.get("outputs", {}).values()]
+        return entry["verdict"] in SEVERITY and all(name and PurePath(name).name == name for name in names)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
 
 
 def _read(path: Path) -> bytes:

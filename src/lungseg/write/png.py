@@ -25,7 +25,7 @@ MARGIN = 0.02
 def mask_png(segmentation: Segmentation, *, binary: bool = False) -> bytes:
     """The label map as indexed-colour PNG whose values are the labels; with `binary` as grey PNG, 255 where there is lung."""
     if binary:
-        return _encode(np.where(segmentation.labels > 0, np.uint8(255), np.uint8(0)))
+        return encode(np.where(segmentation.labels > 0, np.uint8(255), np.uint8(0)))
     from PIL import Image as Picture
 
     picture = Picture.fromarray(segmentation.labels)
@@ -42,7 +42,7 @@ def overlay_png(image: Image, segmentation: Segmentation, verdict: Verdict) -> b
 
 def picture_png(picture: NDArray[np.uint8]) -> bytes:
     """Red, green, blue (rows, columns, 3) as PNG."""
-    return _encode(np.ascontiguousarray(picture[..., ::-1]))
+    return encode(np.ascontiguousarray(picture[..., ::-1]))
 
 
 def probabilities_png(probabilities: NDArray[np.float32]) -> bytes:
@@ -59,12 +59,12 @@ def crop_png(image: Image, segmentation: Segmentation) -> bytes:
 def masked_png(image: Image, segmentation: Segmentation) -> bytes:
     """The image with all but the lungs set to 0, pixel values as read within them."""
     pixels = _whole_numbers(image.pixels, image)
-    return _encode(np.where(segmentation.labels > 0, pixels, pixels.dtype.type(0)))
+    return encode(np.where(segmentation.labels > 0, pixels, pixels.dtype.type(0)))
 
 
 def image_png(pixels: NDArray[Any], *, of: Image) -> bytes:
     """A part of an image's pixels as grey PNG: 8 and 16 bits stay what they are, real numbers are spread over 16 bits."""
-    return _encode(_whole_numbers(pixels, of))
+    return encode(_whole_numbers(pixels, of))
 
 
 def crop_box(segmentation: Segmentation) -> tuple[int, int, int, int]:
@@ -85,6 +85,7 @@ def _whole_numbers(pixels: NDArray[Any], image: Image) -> NDArray[Any]:
     return np.rint((pixels.astype(np.float64) - low) * (65535 / (high - low))).astype(np.uint16)
 
 
-def _encode(pixels: NDArray[Any]) -> bytes:
+def encode(pixels: NDArray[Any]) -> bytes:
+    """Grey (rows, columns) of 8 or 16 bits, or blue, green, red (rows, columns, 3), as PNG."""
     # OpenCV answers False only for types that PNG does not know, and none of those gets here.
     return cv2.imencode(".png", pixels)[1].tobytes()

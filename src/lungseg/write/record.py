@@ -20,6 +20,9 @@ LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pydico
 FAILED = "failed"
 """The verdict of an input that could not be segmented."""
 
+SEVERITY = (FAILED, "refused", "review", "ok")
+"""Verdicts, the worst first."""
+
 COLUMNS = ("input", "name", "kind", "verdict", "reasons")
 """The first columns of a row; those of the measurements follow."""
 

@@ -29,7 +29,7 @@ export class Findings {
     $("#notes").replaceChildren(...job.notes.map((note) => made("li", note)));
     $("#measurements").replaceChildren(head(), body(rows, definitions));
     $("#definitions").replaceChildren(...[...rows.keys()].flatMap((name) => defined(definitions[name])));
-    $("#downloads").replaceChildren(...Object.entries(job.files).map(([name, address]) => this.#download(name, address)));
+    $("#downloads").replaceChildren(...Object.keys(job.files).map((name) => this.#download(name, `jobs/${job.id}/files/${name}`)));
     const until = new Date(job.expires).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
     $("#expires").textContent = `The server deletes this image and its results at ${until}, or when you remove it from the list.`;
   }
@@ -39,7 +39,7 @@ export class Findings {
     const parts = [made("strong", title), made("p", sentence)];
     if (reasons.length) parts.push(made("ul"));
     parts[2]?.append(...reasons.map((reason) => made("li", reason)));
-    if (dice !== null) {
+    if (dice !== null && verdict !== "refused") {
       const between = low !== null && high !== null ? `, probably between ${low.toFixed(2)} and ${high.toFixed(2)}` : "";
       parts.push(made("p", `Expected Dice ${dice.toFixed(2)}${between}.`));
     }

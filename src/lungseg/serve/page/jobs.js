@@ -236,6 +236,6 @@ function pause(milliseconds, signal) {
   });
 }
 
-function megabytes(bytes) {
+export function megabytes(bytes) {
   return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.ceil(bytes / 1e6)} MB`;
 }

@@ -2,7 +2,7 @@
 
 import { Findings } from "./findings.js";
 import { fromDrop, fromList, grouped } from "./intake.js";
-import { Jobs } from "./jobs.js";
+import { Jobs, megabytes } from "./jobs.js";
 import { json, onTokenWanted, takeToken } from "./server.js";
 import { listenToKeys } from "./keys.js";
 import { connectTools } from "./tools.js";
@@ -96,10 +96,9 @@ function connectJobs(jobs, viewer, findings) {
 
 function showAbout({ version, limits }) {
   $("version").textContent = version;
-  const minutes = Math.round(limits.keep_seconds / 60);
-  const megabytes = Math.round(limits.most_bytes / 1e6);
-  $("kept").textContent =
-    `Images and results are deleted ${minutes} ${minutes === 1 ? "minute" : "minutes"} after they are done. Up to ${megabytes} MB at a time.`;
+  const [time, unit] = limits.keep_seconds < 90 ? [limits.keep_seconds, "second"] : [limits.keep_seconds / 60, "minute"];
+  const after = `${Math.round(time)} ${unit}${Math.round(time) === 1 ? "" : "s"}`;
+  $("kept").textContent = `Images and results are deleted ${after} after they are done. Up to ${megabytes(limits.most_bytes)} at a time.`;
   const here = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
   $("privacy").textContent = here ? "Nothing leaves this machine." : `Images go to ${location.host}, and from there nowhere else.`;
 }

@@ -14,14 +14,12 @@ export class Refusal extends Error {
   }
 }
 
-/** Takes the token out of the page's address, where neither history nor a copied link shall keep it. */
+/** Takes the token from behind the # of the page's address, which no browser sends, and out of it, so that no history and no link keeps it. */
 export function takeToken() {
-  const address = new URL(location.href);
-  const token = address.searchParams.get("token");
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (token === null) return;
   sessionStorage.setItem(KEY, token);
-  address.searchParams.delete("token");
-  history.replaceState(null, "", address);
+  history.replaceState(null, "", location.pathname);
 }
 
 /** `ask` gives a promise of a token, or of null where the user has none. */
