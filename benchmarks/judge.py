@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument("--fit", action="store_true", help="learn, and write what was learned beside the model")
     parser.add_argument("--every", type=int, default=3, help="of folders with more than a hundred files, take one in so many")
     parser.add_argument("--keep", type=Path, default=Path("judge.jsonl"), help="where what was computed is kept")
+    parser.add_argument("--curve", type=Path, help="PNG of the calibration curve to be drawn")
     parser.add_argument("--jobs", type=int, default=2)
     flags = parser.parse_args()
     model = find_model(flags.model)
@@ -86,7 +87,7 @@ def main() -> None:
         return
     segmenter = RadiographSegmenter(model, threads=1)
     rows = look_at(segmenter, reporting(flags.cases, strangers, flags.frontal), Kept(flags.keep, model), flags.jobs)
-    judge_tables.show(rows)
+    judge_tables.show(rows, flags.curve)
     print_cost(segmenter)
 
 

@@ -85,6 +85,7 @@ def main() -> None:
     parser.add_argument("--cases", type=Path, help="manifest whose validation cases the model was not trained on")
     parser.add_argument("--model", default="ct", help="name or path")
     parser.add_argument("--fit", action="store_true", help="learn, and write what was learned beside the model")
+    parser.add_argument("--curve", type=Path, help="PNG of the calibration curves to be drawn")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="where what was computed is kept, and taken from if it is there")
     flags = parser.parse_args()
@@ -98,7 +99,7 @@ def main() -> None:
         learn(rows, read_card(model.with_suffix(".json")).sha256).write(learned_path(model))
     else:
         rows = kept(flags.keep, look_at(model, sources(flags.folder, unseen, "report"), "report", flags.jobs))
-        show(rows, LearnedVolume.read(learned_path(model)))
+        show(rows, LearnedVolume.read(learned_path(model)), flags.curve)
 
 
 def validated(manifest: Path) -> set[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration import draw_calibration
 from judge_tables import ALARMS, auroc, caught
 from lungseg.judge.learned_volume import LearnedVolume
 
@@ -22,8 +24,8 @@ STEPS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 1.0)
 """Of the expected Dice, in the table of its calibration."""
 
 
-def show(rows: list[Row], learned: LearnedVolume) -> None:
-    """Prints all tables."""
+def show(rows: list[Row], learned: LearnedVolume, curve: Path | None) -> None:
+    """Prints all tables, and draws the calibration curves where `curve` says so."""
     for row in rows:
         expected = learned.expected_dice(row["both"], single=row["single"])
         row |= {"expected": expected.value, "low": expected.low, "high": expected.high}
@@ -33,6 +35,8 @@ def show(rows: list[Row], learned: LearnedVolume) -> None:
     for kind, single in _BOTH.items():
         show_calibration(kind, [row for row in rows if row["single"] is single])
     show_alarms(rows)
+    if curve is not None:
+        draw_calibration({kind: [row for row in rows if row["single"] is single] for kind, single in _BOTH.items()}, STEPS, curve)
 
 
 _BOTH = {"slices": True, "volumes": False}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
+from calibration import draw_calibration
 from lungseg.judge import REASONS
 
 Array = NDArray[Any]
@@ -25,14 +27,19 @@ STEPS = (0.0, 0.8, 0.9, 0.93, 0.95, 0.965, 0.975, 1.0)
 """Of expected Dice, in the table of calibration."""
 
 
-def show(rows: list[Row]) -> None:
-    """Prints all tables."""
+def show(rows: list[Row], curve: Path | None) -> None:
+    """Prints all tables, and draws the calibration curve where `curve` says so."""
     _strangers(rows)
     _films(rows)
     _why(rows)
     _turned(rows)
     _bad_masks(rows)
-    _calibration(rows)
+    films = [row for row in rows if row["kind"] in ("plain", "hard") and "expected Dice" in row]
+    _calibration(films)
+    if curve is not None:
+        names = {"expected": "expected Dice", "low": "expected Dice low", "high": "expected Dice high", "dice": "dice"}
+        panels = {"films as they are and made hard": [{short: row[name] for short, name in names.items()} for row in films]}
+        draw_calibration(panels, STEPS, curve)
 
 
 def _table(head: Iterable[str], lines: Iterable[Iterable[object]]) -> None:
@@ -131,8 +138,7 @@ def _bad_masks(rows: list[Row]) -> None:
     _table(["pictures", "n", "bad", "by", "AUROC", f"recall at {ALARMS:.0%} false alarms"], lines)
 
 
-def _calibration(rows: list[Row]) -> None:
-    films = [row for row in rows if row["kind"] in ("plain", "hard") and "expected Dice" in row]
+def _calibration(films: list[Row]) -> None:
     lines = []
     for low, high in pairwise(STEPS):
         some = [row for row in films if low <= row["expected Dice"] < high]
