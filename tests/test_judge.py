@@ -15,7 +15,18 @@ from lungseg.errors import ModelError
 from lungseg.findings import BOTH, Confidence, Measurement, Verdict
 from lungseg.geometry import Geometry
 from lungseg.image import Segmentation
-from lungseg.judge import REASONS, ExpectedDice, Learned, Line, first_signs, judge, learned_path, second_signs, without_padding
+from lungseg.judge import (
+    REASONS,
+    ExpectedDice,
+    Learned,
+    Line,
+    first_signs,
+    is_cut_short,
+    judge,
+    learned_path,
+    second_signs,
+    without_padding,
+)
 from lungseg.judge.verdict import REFUSED
 from lungseg.measure import measure
 
@@ -246,3 +257,31 @@ def test_two_looks_agree_with_themselves_only() -> None:
     other = second_signs(probabilities, one, labels, 0.9)
     assert other["lower agreement"] == 0
     assert other["agreement"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("rows", "grey", "short"),
+    [
+        (40, 128, True),
+        (6, 128, True),
+        (5, 128, False),  # fewer than 4 in 100
+        (40, 0, False),  # black and white fill pictures up
+        (40, 255, False),
+        (0, 128, False),
+    ],
+)
+def test_an_image_that_ends_in_even_grey_is_cut_short(rows, grey, short) -> None:
+    pixels = np.tile(np.linspace(0, 255, 120), (150, 1)).astype(np.uint8)
+    pixels[len(pixels) - rows :] = grey
+    assert is_cut_short(pixels) is short
+    assert is_cut_short(255 - pixels) is short
+
+
+def test_even_grey_at_the_top_or_with_something_in_it_is_a_picture() -> None:
+    pixels = np.tile(np.linspace(0, 255, 120), (150, 1)).astype(np.uint8)
+    pixels[:60] = 128
+    assert not is_cut_short(pixels)
+    pixels[90:] = 128
+    pixels[90:, 3] = 150
+    assert not is_cut_short(pixels)
+    assert not is_cut_short(np.full((20, 20), 7, np.uint8))

@@ -418,3 +418,10 @@ def test_the_embedded_judge_knows_the_signs_that_there_are() -> None:
     look = segmenter.infer(radiograph_phantom((256, 256), seed=0).image)
     assert set(learned.frontal.signs) <= set(look.first_signs)
     assert set(learned.dice.signs) <= set(segmenter.signs(look))
+
+
+def test_a_picture_that_ends_in_even_grey_is_to_be_looked_at(segmenter: RadiographSegmenter) -> None:
+    pixels = radiograph_phantom((128, 128)).image.pixels.copy()
+    assert REASONS["damaged"] not in segmenter(pixels).verdict.reasons
+    pixels[100:] = 128
+    assert REASONS["damaged"] in segmenter(pixels).verdict.reasons

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from lungseg.judge.learned import ExpectedDice, Learned, Line, learned_path
 from lungseg.judge.signs import Signs, first_signs, second_signs
-from lungseg.judge.verdict import REASONS, judge, without_padding
+from lungseg.judge.verdict import REASONS, is_cut_short, judge, without_padding
 
-__all__ = ["REASONS", "ExpectedDice", "Learned", "Line", "Signs", "first_signs", "judge", "learned_path", "second_signs", "without_padding"]
+__all__ = [
+    "REASONS",
+    "ExpectedDice",
+    "Learned",
+    "Line",
+    "Signs",
+    "first_signs",
+    "is_cut_short",
+    "judge",
+    "learned_path",
+    "second_signs",
+    "without_padding",
+]

@@ -29,6 +29,9 @@ LONGEST_EDGE = 0.1
 BLACK = 0.02
 """Share of the range of all greys; what is no brighter is black. JPEG leaves as many levels of 8 bits in what was black."""
 
+SMALLEST_LOSS = 0.04
+"""Share of the rows that lack their picture, from which on that is a reason."""
+
 Box = tuple[slice, slice]
 """Rows and columns."""
 
@@ -39,6 +42,7 @@ REASONS: Final = {
     "no lung": "no lung was found: this may be no frontal chest radiograph",
     "doubtful": "this may be no frontal chest radiograph",
     "slice": "this looks like a slice of CT, not like a radiograph",
+    "damaged": "the lower part of the image is one even grey, as where a file was cut short or damaged",
     "turned": "the image lies on its side or upside down: the lungs were found after turning it",
     "one lung": "only one lung was found",
     "small": "the lungs cover unusually little of the image",
@@ -60,7 +64,8 @@ def judge(segmentation: Segmentation, measurements: tuple[Measurement, ...], see
     Args:
         segmentation: the lungs.
         measurements: of them, from `lungseg.measure.measure`; with "expected Dice" where it is known.
-        seen: names of reasons that were found elsewhere than on the mask: "not frontal", "doubtful", "slice", "turned", "uncertain".
+        seen: names of reasons that were found elsewhere than on the mask: "not frontal", "doubtful", "slice", "damaged",
+            "turned", "uncertain".
         shown: where in the image there is a picture, see `without_padding`.
     """
     values = {(m.name, m.label): m.value for m in measurements}
@@ -104,3 +109,16 @@ def without_padding(pixels: Array, *, negative: bool) -> Box:
         told = np.flatnonzero(np.abs(farthest - (high if negative else low)) > BLACK * (high - low))
         box.append(slice(int(told[0]), int(told[-1]) + 1))
     return box[0], box[1]
+
+
+def is_cut_short(pixels: Array) -> bool:
+    """Whether an image (rows, columns) ends in rows of one even grey, which is what decoders put where data are missing.
+
+    Rows of black or white at the edge are nothing unusual: they fill up a picture.
+    """
+    low, high = float(pixels.min()), float(pixels.max())
+    least, most = pixels.min(axis=1).astype(np.float64), pixels.max(axis=1).astype(np.float64)
+    margin = BLACK * (high - low)
+    grey = (most - least <= margin) & (least > low + 5 * margin) & (most < high - 5 * margin)
+    even = int(np.argmin(grey[::-1])) if not grey.all() else len(grey)
+    return even >= SMALLEST_LOSS * len(grey)

@@ -13,7 +13,7 @@ from lungseg.clean import check_radius, clean, dilate, smooth
 from lungseg.errors import ModelError, UsageError
 from lungseg.findings import BOTH, Measurement
 from lungseg.image import Array, Image
-from lungseg.judge import ExpectedDice, Learned, Signs, judge, learned_path, without_padding
+from lungseg.judge import ExpectedDice, Learned, Signs, is_cut_short, judge, learned_path, without_padding
 from lungseg.measure import confidence, measure
 from lungseg.pipeline.looks import Look, again, first_look, steadiness, upright
 from lungseg.pipeline.timing import Seconds, timed
@@ -130,7 +130,8 @@ class RadiographSegmenter:
             expected = None if quick else self.expected_dice(look)
             of_quality = as_measurements(expected)
             shown = without_padding(image.pixels, negative=look.negative)
-            verdict = judge(segmentation, measurements + of_quality, self._seen(look, expected), shown)
+            seen = self._seen(look, expected) | ({"damaged"} if is_cut_short(image.pixels) else set())
+            verdict = judge(segmentation, measurements + of_quality, seen, shown)
         if dilate:  # of the judged mask: a wider one may reach the edge, and no lung be cut off
             with timed("dilate", seconds):
                 labels, image = _widened(labels, image, dilate)
