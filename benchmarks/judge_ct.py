@@ -36,7 +36,8 @@ from judge_ct_tables import Row, show
 from lungseg.card import read_card
 from lungseg.datasets.truth import is_lung
 from lungseg.judge import learned_path
-from lungseg.judge.learned_volume import Calibration, LearnedVolume
+from lungseg.judge.learned import Calibration
+from lungseg.judge.learned_volume import LearnedVolume
 from lungseg.pipeline.volume import VolumeSegmenter, pooled
 from lungseg.predict import find_model
 from lungseg.read import read, read_mask, read_volume

@@ -10,7 +10,8 @@ import pytest
 from lungseg.card import read_card
 from lungseg.errors import ModelError
 from lungseg.judge import ExpectedDice, Line, learned_path
-from lungseg.judge.learned_volume import Calibration, LearnedVolume
+from lungseg.judge.learned import Calibration
+from lungseg.judge.learned_volume import LearnedVolume
 from lungseg.predict import find_model
 
 LINE = Line(("confidence",), mean=(0.9,), deviation=(0.05,), weights=(1.0,), squares=(0.5,), offset=2.0)

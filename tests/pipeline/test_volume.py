@@ -15,7 +15,8 @@ from lungseg.card import read_card
 from lungseg.errors import ModelError, UsageError
 from lungseg.geometry import AXIAL, Grid, Turn
 from lungseg.judge import Line
-from lungseg.judge.learned_volume import Calibration, LearnedVolume
+from lungseg.judge.learned import Calibration
+from lungseg.judge.learned_volume import LearnedVolume
 from lungseg.pipeline import VolumeSegmenter
 from lungseg.pipeline.volume import LONGEST_STEP, SECOND_LOOKS, fill_between, pooled, seen_slices
 from lungseg.scores import dice

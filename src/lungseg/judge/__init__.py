@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lungseg.judge.learned import ExpectedDice, Learned, Line, learned_path
+from lungseg.judge.learned import ExpectedDice, Learned, Line, learned_path, read_beside
 from lungseg.judge.signs import Signs, first_signs, second_signs
 from lungseg.judge.verdict import REASONS, is_cut_short, judge, without_padding
 
@@ -16,6 +16,7 @@ __all__ = [
     "is_cut_short",
     "judge",
     "learned_path",
+    "read_beside",
     "second_signs",
     "without_padding",
 ]

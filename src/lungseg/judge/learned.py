@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -56,6 +57,25 @@ class ExpectedDice:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a score is worth.
+
+    Attributes:
+        scores: ascending; at each of them the others hold the expected Dice and the ends of its interval, between them it is interpolated.
+        expected, low, high: rising with the scores, 0 to 1.
+    """
+
+    scores: tuple[float, ...]
+    expected: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __call__(self, score: float) -> ExpectedDice:
+        """The Dice coefficient to be expected of masks with that score."""
+        return ExpectedDice(*(float(np.interp(score, self.scores, values)) for values in (self.expected, self.low, self.high)))
+
+
+@dataclass(frozen=True, slots=True)
 class Learned:
     """What was learned for one model; `python benchmarks/judge.py --fit` learns it again.
 
@@ -85,12 +105,11 @@ class Learned:
 
     def expected_dice(self, signs: Signs) -> ExpectedDice:
         """Of a mask with these signs, of both looks."""
-        score = self.dice(signs)
-        return ExpectedDice(*(float(np.interp(score, self.scores, values)) for values in (self.expected, self.low, self.high)))
+        return Calibration(self.scores, self.expected, self.low, self.high)(self.dice(signs))
 
     def write(self, path: Path) -> None:
         """Writes it, numbers with five digits."""
-        path.write_text(json.dumps(_rounded(asdict(self)), indent=1) + "\n", encoding="utf-8")
+        write_rounded(asdict(self), path)
 
     @staticmethod
     def read(path: Path) -> Learned:
@@ -112,6 +131,36 @@ class Learned:
             raise ModelError("what was learned to judge this model's masks cannot be read", where=path, cure=cure) from error
 
 
+class _OfModel(Protocol):
+    @property
+    def model(self) -> str: ...
+
+
+_Taught = TypeVar("_Taught", bound=_OfModel)
+
+
+def read_beside(model: Path, sha256: str, read: Callable[[Path], _Taught], script: str) -> _Taught | None:
+    """What was learned to judge the masks of a model; None where nothing lies beside it.
+
+    Args:
+        model: its ONNX file.
+        sha256: of that file.
+        read: reads what was learned.
+        script: learns it again; named in the error.
+
+    Raises:
+        ModelError: it cannot be read, or belongs to another model.
+    """
+    path = learned_path(model)
+    if not path.is_file():
+        return None
+    learned = read(path)
+    if learned.model != sha256:
+        cure = f"learn it again with `python benchmarks/{script} --fit`, or delete it"
+        raise ModelError("what was learned to judge a model's masks belongs to another model than the one beside it", where=path, cure=cure)
+    return learned
+
+
 def learned_path(model: Path) -> Path:
     """Where what was learned for a model lies: cxr.judge.json beside cxr.onnx."""
     return model.with_suffix(".judge.json")
@@ -122,9 +171,7 @@ def as_tuples(entries: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}
 
 
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _rounded(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return float(f"{value:.5g}") if isinstance(value, float) else value
+def write_rounded(entries: dict[str, Any], path: Path) -> None:
+    """Writes a JSON object, numbers with five digits."""
+    rounded = json.loads(json.dumps(entries), parse_float=lambda number: float(f"{float(number):.5g}"))
+    path.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")

@@ -7,30 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lungseg.errors import ModelError
-from lungseg.judge.learned import ExpectedDice, Line, as_tuples
+from lungseg.judge.learned import Calibration, ExpectedDice, Line, as_tuples, write_rounded
 from lungseg.judge.signs import Signs
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """What a score is worth.
-
-    Attributes:
-        scores: ascending; at each of them the others hold the expected Dice and the ends of its interval, between them it is interpolated.
-        expected, low, high: rising with the scores, 0 to 1.
-    """
-
-    scores: tuple[float, ...]
-    expected: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-    def __call__(self, score: float) -> ExpectedDice:
-        """The Dice coefficient to be expected of masks with that score."""
-        return ExpectedDice(*(float(np.interp(score, self.scores, values)) for values in (self.expected, self.low, self.high)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +36,7 @@ class LearnedVolume:
 
     def write(self, path: Path) -> None:
         """Writes it, numbers with five digits."""
-        rounded = json.loads(json.dumps(asdict(self)), parse_float=lambda number: float(f"{float(number):.5g}"))
-        path.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
+        write_rounded(asdict(self), path)
 
     @staticmethod
     def read(path: Path) -> LearnedVolume:

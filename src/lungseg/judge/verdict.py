@@ -116,8 +116,8 @@ def is_cut_short(pixels: Array) -> bool:
 
     Rows of black or white at the edge are nothing unusual: they fill up a picture.
     """
-    low, high = float(pixels.min()), float(pixels.max())
     least, most = pixels.min(axis=1).astype(np.float64), pixels.max(axis=1).astype(np.float64)
+    low, high = least.min(), most.max()
     margin = BLACK * (high - low)
     grey = (most - least <= margin) & (least > low + 5 * margin) & (most < high - 5 * margin)
     even = int(np.argmin(grey[::-1])) if not grey.all() else len(grey)

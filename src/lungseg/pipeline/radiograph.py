@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
 from lungseg.clean import check_radius, clean, dilate, smooth
-from lungseg.errors import ModelError, UsageError
+from lungseg.errors import UsageError
 from lungseg.findings import BOTH, Measurement
 from lungseg.image import Array, Image
-from lungseg.judge import ExpectedDice, Learned, Signs, is_cut_short, judge, learned_path, without_padding
+from lungseg.judge import ExpectedDice, Learned, Signs, is_cut_short, judge, read_beside, without_padding
 from lungseg.measure import confidence, measure
 from lungseg.pipeline.looks import Look, again, first_look, steadiness, upright
 from lungseg.pipeline.timing import Seconds, timed
@@ -175,14 +175,8 @@ class RadiographSegmenter:
 
 def _learned(predictor: Predictor) -> Learned | None:
     """What was learned to judge this model's masks; None where nothing lies beside it, or the model is for slices of CT."""
-    path = learned_path(predictor.path)
-    if predictor.card.kind != "radiograph" or not path.is_file():
-        return None
-    learned = Learned.read(path)
-    if learned.model != predictor.card.sha256:
-        cure = "learn it again with `python benchmarks/judge.py --fit`, or delete it"
-        raise ModelError("what was learned to judge a model's masks belongs to another model than the one beside it", where=path, cure=cure)
-    return learned
+    card = predictor.card
+    return read_beside(predictor.path, card.sha256, Learned.read, "judge.py") if card.kind == "radiograph" else None
 
 
 def _noted(image: Image, look: Look) -> Image:

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
-from lungseg.errors import ModelError, UsageError
+from lungseg.errors import UsageError
 from lungseg.findings import Confidence
 from lungseg.geometry import Grid
-from lungseg.judge import ExpectedDice, Signs, first_signs, learned_path, second_signs
+from lungseg.judge import ExpectedDice, Signs, first_signs, read_beside, second_signs
 from lungseg.judge.learned_volume import LearnedVolume
 from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
 from lungseg.measure import confidence
@@ -264,11 +264,5 @@ def _sureness(labels: Labels, planes: Planes) -> Confidence:
 
 def _learned(predictor: Predictor) -> LearnedVolume | None:
     """What was learned to judge this model's masks; None where nothing lies beside it."""
-    path = learned_path(predictor.path)
-    if predictor.card.kind != "ct" or not path.is_file():
-        return None
-    learned = LearnedVolume.read(path)
-    if learned.model != predictor.card.sha256:
-        cure = "learn it again with `python benchmarks/judge_ct.py --fit`, or delete it"
-        raise ModelError("what was learned to judge a model's masks belongs to another model than the one beside it", where=path, cure=cure)
-    return learned
+    card = predictor.card
+    return read_beside(predictor.path, card.sha256, LearnedVolume.read, "judge_ct.py") if card.kind == "ct" else None

@@ -14,14 +14,11 @@ from numpy.typing import NDArray
 from lungseg.datasets.convention import BACKGROUND, LEFT, RIGHT
 from lungseg.errors import UsageError
 from lungseg.train import obscure
+from lungseg.train.settings import RANGES
 
 Array = NDArray[Any]
 Float = Array
 """float32, but OpenCV's types do not tell."""
-
-
-CHANCES = ("mirror", "flip", "half_turn", "padding", "greys", "window", "negative", "obscure", "plain")
-LARGEST_CUT = 0.45
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +66,9 @@ class Strength:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            highest = 1.0 if name in CHANCES else LARGEST_CUT if name == "cut" else math.inf
+            highest = RANGES[name][1]
             if not (0 <= value <= highest and math.isfinite(value)):
-                what = "a number from 0 on" if highest == math.inf else f"{'a chance' if name in CHANCES else 'a share'}, 0 to {highest:g}"
+                what = "a number from 0 on" if highest == math.inf else f"{'a chance' if highest == 1 else 'a share'}, 0 to {highest:g}"
                 raise UsageError(f"{name} is {what}, not {value}")
 
 
