@@ -57,7 +57,10 @@ PLAIN = {"learn": {"lctsc": 2, "finding_lungs": 0.4}, "report": {"lctsc": 2, "sm
 DRAWS = 4
 """Times that half of a stack's slices are drawn, as a volume of its own."""
 
-SIGNS = judge_learning.DECIDED + judge_learning.STEADY + judge_learning.SHAPE
+STEADY = ("agreement", "mask agreement", "lower agreement", "other confidence")
+"""How well the network agrees with itself in a mirror."""
+
+SIGNS = judge_learning.DECIDED + STEADY + judge_learning.SHAPE
 
 SLICES_IN_BIN, VOLUMES_IN_BIN = 30, 15
 """Of the calibration."""
@@ -204,7 +207,7 @@ def _rows(segmenter: VolumeSegmenter, source: Source, stack: Stack, done: str) -
         one = Stack(stack.grey[i : i + 1], stack.lungs[i : i + 1], hounsfield=stack.hounsfield, spacing=stack.spacing)
         each[i] = segmenter.signs(one.volume, planes[i : i + 1], result.mask[i : i + 1])
         yield (
-            known | {"both": each[i], "dice": dice(stack.lungs[i] > 0, result.mask[i] > 0), "single": True} | _verdict(result, len(planes))
+            known | {"signs": each[i], "dice": dice(stack.lungs[i] > 0, result.mask[i] > 0), "single": True} | _verdict(result, len(planes))
         )
     if len(planes) == 1 or not at.size:
         return
@@ -214,7 +217,7 @@ def _rows(segmenter: VolumeSegmenter, source: Source, stack: Stack, done: str) -
         others = np.setdiff1d(np.arange(len(planes)), at) if not draw else []
         signs = pooled([each[i] for i in those.tolist()], np.count_nonzero(result.mask[those], axis=(1, 2)))
         taken = np.append(those, others).astype(int)
-        row = known | {"both": signs, "dice": dice(stack.lungs[taken] > 0, result.mask[taken] > 0)}
+        row = known | {"signs": signs, "dice": dice(stack.lungs[taken] > 0, result.mask[taken] > 0)}
         yield row if draw else row | _verdict(result, 1)
 
 
@@ -231,7 +234,7 @@ def learn(rows: list[Row], model: str) -> LearnedVolume:
     for patient in sorted({row["patient"] for row in volumes}):
         # Scores by a line that has not seen the patient.
         other, _ = judge_learning.learn_dice([row for row in slices if row["patient"] != patient], SIGNS)
-        scores += [(other(row["both"]), row["dice"]) for row in volumes if row["patient"] == patient]
+        scores += [(other(row["signs"]), row["dice"]) for row in volumes if row["patient"] == patient]
     worth = judge_learning.calibration(*np.array(scores).T, size=VOLUMES_IN_BIN)
     return LearnedVolume(model, line, widened(knots), widened(worth), UNCERTAIN)
 

@@ -27,7 +27,7 @@ STEPS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 1.0)
 def show(rows: list[Row], learned: LearnedVolume, curve: Path | None) -> None:
     """Prints all tables, and draws the calibration curves where `curve` says so."""
     for row in rows:
-        expected = learned.expected_dice(row["both"], single=row["single"])
+        expected = learned.expected_dice(row["signs"], single=row["single"])
         row |= {"expected": expected.value, "low": expected.low, "high": expected.high}
     groups = {f"{'slices' if single else 'volumes'}, {group}": (group, single) for group, single in sorted(_kinds(rows))}
     chosen = {name: [row for row in rows if (row["group"], row["single"]) == kind] for name, kind in groups.items()}
@@ -53,7 +53,7 @@ def show_failures(chosen: dict[str, list[Row]], uncertain: float) -> None:
     print("|---|---|---|---|---|---|---|---|")
     for name, rows in chosen.items():
         bad = np.array([row["dice"] < BAD for row in rows])
-        scores, sure = np.array([row["expected"] for row in rows]), np.array([row["both"]["confidence"] for row in rows])
+        scores, sure = np.array([row["expected"] for row in rows]), np.array([row["signs"]["confidence"] for row in rows])
         found = caught(scores, bad)
         alarms = " | ".join(f"{np.mean(scores[which] < uncertain):.2f}" for which in (bad, ~bad))
         print(f"| {name} | {len(rows)} | {bad.sum()} | {auroc(scores, bad):.3f} | {found:.2f} | {alarms} | {auroc(sure, bad):.3f} |")

@@ -23,9 +23,6 @@ SHAPE = (
     "unequal solidities",
 )  # fmt: skip
 
-STEADY = ("agreement", "mask agreement", "lower agreement", "other confidence")
-"""Of the second look."""
-
 FRONTAL_RIDGE, DICE_RIDGE = 3.0, 20.0
 """Penalties of squared weights, of signs in standard deviations."""
 
@@ -120,9 +117,9 @@ def _logistic(columns: Array, truth: Array, weight: Array) -> Array:
     return weights
 
 
-def learn_dice(films: list[Row], names: tuple[str, ...] = DECIDED + STEADY, size: int = BIN) -> tuple[Line, tuple[tuple[float, ...], ...]]:
+def learn_dice(films: list[Row], names: tuple[str, ...] = DECIDED, size: int = BIN) -> tuple[Line, tuple[tuple[float, ...], ...]]:
     """Ridge regression of the logarithm of what the Dice lacks; scores of films left out, fold by fold, say what each score is worth."""
-    apart, mean, deviation = _scale([row["both"] for row in films], names)
+    apart, mean, deviation = _scale([row["signs"] for row in films], names)
     columns = _with_squares(apart)
     dice = np.array([row["dice"] for row in films])
     lacks = -np.log(1 - dice + FLOOR)

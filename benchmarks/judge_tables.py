@@ -120,8 +120,7 @@ def _bad_masks(rows: list[Row]) -> None:
     films = [row for row in rows if row["kind"] in ("plain", "hard") and "expected Dice" in row]
     by: dict[str, Callable[[Row], float]] = {
         "expected Dice": lambda row: row["expected Dice"],
-        "confidence alone": lambda row: row["both"]["confidence"],
-        "agreement of two looks alone": lambda row: row["both"]["agreement"],
+        "confidence alone": lambda row: row["signs"]["confidence"],
     }
     hard = [row for row in films if row["kind"] == "hard"]
     sets = {"films made hard": (hard, by), "films as they are and made hard": (films, by)}

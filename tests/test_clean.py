@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lungseg.clean import SMALLEST_LUNG, clean, dilate, smooth
+from lungseg.clean import SMALLEST_LUNG, clean, dilate, hull, smooth
 from lungseg.errors import UsageError
 from lungseg.prepare import restore
 from lungseg.scores import components
@@ -198,6 +198,22 @@ def test_widening_invents_no_lung() -> None:
     labels = np.zeros((9, 9), np.uint8)
     labels[4, 4] = 1
     assert set(np.unique(dilate(labels, 20))) == {1}
+
+
+def test_the_hull_takes_in_what_lies_between_the_lungs() -> None:
+    labels = np.zeros((20, 40), np.uint8)
+    labels[5:15, 2:10] = 1
+    labels[3:15, 21:30] = 2
+    wide = hull(labels)
+    np.testing.assert_array_equal(wide[labels > 0], labels[labels > 0])
+    np.testing.assert_array_equal(wide[14, 10:21], [1] * 6 + [2] * 5)
+    assert (wide[5:15, 2:30] > 0).all()
+    assert not wide[15:].any()
+    assert not wide[:, 30:].any()
+    assert not wide[3, :15].any()
+    one = np.where(labels == 1, labels, 0)
+    np.testing.assert_array_equal(hull(one), one)
+    assert not hull(np.zeros_like(labels)).any()
 
 
 @pytest.mark.parametrize("radius", [-1.0, float("nan"), float("inf")])

@@ -10,7 +10,7 @@ import pytest
 from lungseg.findings import Measurement
 from lungseg.geometry import Geometry
 from lungseg.image import Image, Segmentation
-from lungseg.measure import Confidence, confidence, measure
+from lungseg.measure import Confidence, confidence, doubt_of_scale, measure
 
 SHAPE = (400, 500)
 SURE = Confidence(0.98, 0.97, 0.99)
@@ -66,6 +66,29 @@ def test_two_ellipses(spacing: tuple[float, float] | None) -> None:
 def test_units_follow_from_what_is_known(spacing: tuple[float, float] | None, plane: str, length: str, area: str) -> None:
     units = {name: m.unit for (name, _), m in found(ellipses(spacing, plane)).items()}
     assert units == {"area": area, "share": "percent", "height": length, "width": length, "confidence": "1", "asymmetry": "percent"}
+
+
+@pytest.mark.parametrize(
+    ("spacing", "plane", "doubt"),
+    [
+        (None, "patient", None),
+        (0.5, "patient", None),
+        (
+            0.36,
+            "patient",
+            "the lungs would be 86 mm high: unless this is an infant, the pixel spacing is wrong, and so is all that is in millimetres",
+        ),
+        (1.75, "detector", "the lungs would be 420 mm at detector high: the pixel spacing is wrong, and so is all that is in millimetres"),
+    ],
+)
+def test_a_height_that_no_lungs_have_speaks_against_the_spacing(spacing: float | None, plane: str, doubt: str | None) -> None:
+    of_spacing = None if spacing is None else (spacing, spacing)
+    assert doubt_of_scale(measure(ellipses(of_spacing, plane), SURE)) == doubt
+
+
+def test_no_lungs_speak_against_no_spacing() -> None:
+    nothing = Segmentation(np.zeros(SHAPE, np.uint8), Geometry(SHAPE, (0.2, 0.2)))
+    assert doubt_of_scale(measure(nothing, SURE)) is None
 
 
 def test_a_lung_that_is_missing_measures_zero() -> None:

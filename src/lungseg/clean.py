@@ -186,6 +186,23 @@ def dilate(labels: Labels, radius: float, spacing: tuple[float, float] | None = 
     return widened
 
 
+def hull(labels: Labels) -> Labels:
+    """The label map with all that lies between the lungs: their common convex hull, heart and mediastinum within it.
+
+    Args:
+        labels: (rows, columns), 0 background, 1 right lung, 2 left lung.
+
+    Returns:
+        (rows, columns), uint8; what is added goes to the nearer lung, counted in pixels, or to the right one. Without any lung nothing is.
+    """
+    points = cv2.findNonZero((labels > 0).view(np.uint8))
+    if points is None:
+        return labels.copy()
+    within = cv2.fillConvexPoly(np.zeros_like(labels), cv2.convexHull(points), 1)
+    nearest = _sides(_distance(labels, RIGHT_LUNG.number) <= _distance(labels, LEFT_LUNG.number))
+    return np.where(labels > 0, labels, within * nearest)
+
+
 def check_radius(radius: float) -> None:
     """Raises UsageError unless `dilate` can use the radius; for those who want to know before the work, not after it."""
     if not math.isfinite(radius) or radius < 0:

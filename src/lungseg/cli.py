@@ -82,13 +82,14 @@ def segment(
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write the network's probability of each lung.")] = False,
     binary: Annotated[bool, typer.Option("--binary", help="Mask of 0 and 255 (volumes: 1) instead of 1 right lung, 2 left lung.")] = False,
     dilate: Annotated[float, typer.Option(metavar="N", help="Widen a radiograph's mask by N mm; N pixels if spacing is unknown.")] = 0.0,
+    hull: Annotated[bool, typer.Option("--hull", help="Take what lies between the lungs into a radiograph's mask, the heart too.")] = False,
     spacing: Annotated[str | None, typer.Option(metavar="MM", help="Spacing of radiographs in mm: 0.2, or ROWS,COLUMNS [file's].")] = None,
     page: Annotated[int | None, typer.Option(min=1, metavar="N", help="Page or frame to take from files with several, from 1.")] = None,
     kind: Annotated[_Kind | None, typer.Option("--as", help="Take every input for this [what it looks like].")] = None,
     series: Annotated[str | None, typer.Option(metavar="N|UID", help="Series to take from a folder with several.")] = None,
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Leave out slices of a series that cannot be decoded.")] = False,
     model: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="Embedded model or .onnx file, for all [cxr or ct].")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out the expected Dice, which takes as long as the mask.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out the expected Dice of CT, which takes another look.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Write no mask and no other picture of refused inputs.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Also write a report of each input, and OUT/report.html.")] = False,
     pdf: Annotated[bool, typer.Option("--pdf", help="Also write each report as PDF; includes --report.")] = False,
@@ -107,11 +108,9 @@ def segment(
     Example: lungseg segment images/ -o out --crop --dilate 3
     """
     from lungseg.batch import segment_many
-    from lungseg.clean import check_radius
 
     reports = cli_report.kinds_of(report=report, pdf=pdf, identify=identify)
     outputs = _outputs(only, crop=crop, masked=masked, probabilities=probabilities, binary=binary)
-    check_radius(dilate)
     files, missing, segmenter, at_once = _ready(paths, model, kind, workers)
     outcomes = segment_many(
         files,
@@ -123,6 +122,7 @@ def segment(
         series=series,
         skip_damaged=skip_damaged,
         dilate=dilate,
+        hull=hull,
         binary=binary,
         overwrite=overwrite,
         quick=quick,

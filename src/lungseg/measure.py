@@ -13,6 +13,10 @@ from lungseg.geometry import Geometry
 from lungseg.image import Segmentation
 from lungseg.labels import LEFT_LUNG, LUNGS, RIGHT_LUNG
 
+SHORTEST, LONGEST = 100.0, 400.0
+"""Millimetres; lungs that are less or more high speak against the spacing. At six years lungs have 62 % of the adult's length, which is
+some 240 mm (G. Simon et al., Arch. Dis. Child. 47, 1972)."""
+
 
 def confidence(labels: NDArray[np.uint8], right: NDArray[np.float32], left: NDArray[np.float32]) -> Confidence:
     """Soft Dice between probabilities and the mask made of them: 2 sum(p m) / (sum(p) + sum(m)).
@@ -72,6 +76,20 @@ def measure(segmentation: Segmentation, sure: Confidence) -> tuple[Measurement, 
     }
     found = [Measurement(name, label, float(v), unit) for name, (of, unit) in values.items() for label, v in of.items()]
     return *found, Measurement("asymmetry", BOTH, asymmetry(pixels[RIGHT_LUNG.name], pixels[LEFT_LUNG.name]), "percent")
+
+
+def doubt_of_scale(measurements: tuple[Measurement, ...]) -> str | None:
+    """What to say where the height of the lungs speaks against the spacing in millimetres; None where it does not, or none is known.
+
+    Args:
+        measurements: what `measure` gave, of a mask that was not widened.
+    """
+    (height,) = (m for m in measurements if (m.name, m.label) == ("height", BOTH))
+    if height.unit == "pixels" or not height.value or SHORTEST <= height.value <= LONGEST:
+        return None
+    wrong = "the pixel spacing is wrong, and so is all that is in millimetres"
+    unless = "unless this is an infant, " if height.value < SHORTEST else ""
+    return f"the lungs would be {height.value:.0f} {height.unit} high: {unless}{wrong}"
 
 
 def _units(geometry: Geometry) -> tuple[str, str]:

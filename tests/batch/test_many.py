@@ -47,7 +47,7 @@ def test_files_are_written_and_recorded(segmenter: Any, draw: Draw, tmp_path: Pa
     outcomes = run([x, y], out, segmenter, spacing=(0.5, 0.25), page=2, series="1", skip_damaged=True, dilate=3)
     assert outcomes[0] == Outcome(x, "done", "ok", (), {"mask": out / "x_mask.png", "overlay": out / "x_overlay.png"})
     assert pictures(out) == ["x_mask.png", "x_overlay.png", "y_mask.png", "y_overlay.png"]
-    asked = {"spacing": (0.5, 0.25), "page": 2, "series": "1", "skip_damaged": True, "dilate": 3, "quick": False}
+    asked = {"spacing": (0.5, 0.25), "page": 2, "series": "1", "skip_damaged": True, "dilate": 3, "hull": False, "quick": False}
     assert sorted(segmenter.calls) == [(path, asked) for path in (x, y)]
     assert [(row["input"], row["name"], row["verdict"], row["lungs_area_pixels"]) for row in table(out)] == [
         (str(x), "x", "ok", "100"),
@@ -55,7 +55,15 @@ def test_files_are_written_and_recorded(segmenter: Any, draw: Draw, tmp_path: Pa
     ]
     record = records(out)[1]
     assert record["outputs"] == {"mask": "y_mask.png", "overlay": "y_overlay.png"}
-    settings = {"model": "f00d", "spacing": [0.5, 0.25], "page": 2, "dilate": 3.0, "binary": False, "quick": False, "strict": False}
+    settings = {
+        "model": "f00d",
+        "spacing": [0.5, 0.25],
+        "page": 2,
+        "dilate": 3.0,
+        "hull": False,
+        "binary": False,
+        "strict": False,
+    }
     assert record["settings"] == settings
     assert list(record["seconds"]) == ["read", "write"]
 

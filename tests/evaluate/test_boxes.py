@@ -55,9 +55,10 @@ def test_boxes_are_scored_with_and_without_a_margin(films, tmp_path) -> None:
     assert (found["a", "2"]["inside"], found["a", "2"]["dilated_by"]) == ("0.0000", "12 pixels")
     assert 0.2 < float(found["a", "2"]["inside_dilated"]) < 0.9
     assert 0.3 < float(found["b", "1"]["inside"]) < float(found["b", "1"]["inside_dilated"]) < 1
-    as_it_is, widened = (line.split(" | ") for line in report.text.splitlines()[2:])
+    as_it_is, widened, of_hull = (line.split(" | ") for line in report.text.splitlines()[2:])
     assert as_it_is[:4] == ["| as it is", "3", "2", "2"]
     assert widened[:4] == ["| widened by 12 pixels", "3", "2", "2"]
+    assert of_hull[:5] == ["| hull of both lungs, widened by 12 pixels", "3", "2", "2", "1.0000 (1.0000 to 1.0000)"]
     mean = np.mean([float(line["inside_dilated"]) for line in found.values()])
     assert float(widened[4].split()[0]) == pytest.approx(mean, abs=2e-4)
     sheet = cv2.imread(str(tmp_path / "out" / "worst.png"))
@@ -76,12 +77,19 @@ def test_with_a_spacing_the_margin_is_in_millimetres(films, tmp_path) -> None:
 
 def test_means_over_boxes_and_over_images_are_two_things() -> None:
     shares = [("a", 1, 0.4), ("a", 2, 0.6), ("b", 1, 1.0)]
-    scores = [BoxScore(case, case, box, share / 2, share, "10 mm", "ok") for case, box, share in shares]
-    as_it_is, widened = summarise_boxes(scores).rows
+    scores = [BoxScore(case, case, box, share / 2, share, 1.0, "10 mm", "ok") for case, box, share in shares]
+    as_it_is, widened, of_hull = summarise_boxes(scores).rows
     assert (as_it_is[4].split()[0], as_it_is[5], as_it_is[7]) == ("0.3333", "0.3750", "2")
     assert (widened[0], widened[4].split()[0], widened[5], widened[7]) == ("widened by 10 mm", "0.6667", "0.7500", "1")
-    mixed = summarise_boxes([*scores, BoxScore("c", "c", 1, 0.0, 0.2, "10 pixels", "ok")]).rows
-    assert [row[:2] for row in mixed] == [["as it is", "4"], ["widened by 10 mm", "3"], ["widened by 10 pixels", "1"]]
+    assert (of_hull[0], of_hull[4].split()[0]) == ("hull of both lungs, widened by 10 mm", "1.0000")
+    mixed = summarise_boxes([*scores, BoxScore("c", "c", 1, 0.0, 0.2, 0.2, "10 pixels", "ok")]).rows
+    assert [row[:2] for row in mixed] == [
+        ["as it is", "4"],
+        ["widened by 10 mm", "3"],
+        ["hull of both lungs, widened by 10 mm", "3"],
+        ["widened by 10 pixels", "1"],
+        ["hull of both lungs, widened by 10 pixels", "1"],
+    ]
 
 
 def test_an_image_that_cannot_be_read_is_named(films, tmp_path) -> None:
@@ -110,3 +118,4 @@ def test_the_embedded_model_keeps_most_of_what_was_marked_in_rsna_films(data_fol
     widened = report.text.splitlines()[3].split(" | ")
     assert widened[:3] == ["| widened by 10 mm", "86", "55"]
     assert float(widened[4].split()[0]) > 0.9
+    assert float(report.text.splitlines()[4].split(" | ")[4].split()[0]) > 0.95

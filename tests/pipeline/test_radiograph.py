@@ -89,7 +89,7 @@ def test_threads_give_what_one_gives(segmenter: RadiographSegmenter) -> None:
 
 
 def test_an_image_is_taken_as_it_is(segmenter: RadiographSegmenter) -> None:
-    image = Image(dark_ellipses(), Geometry((160, 200), (0.2, 0.2), "detector"))
+    image = Image(dark_ellipses(), Geometry((160, 200), (2.0, 2.0), "detector"))
     result = segmenter(image)
     assert result.image is image
     assert result.measurement("area").unit == "mm2 at detector"
@@ -107,8 +107,22 @@ def test_a_widened_mask_says_so(segmenter: RadiographSegmenter) -> None:
     assert by_millimetres.measurement("confidence") == plain.measurement("confidence")
     assert by_millimetres.image.notes == (*plain.image.notes, "mask widened by 2 mm")
     assert by_pixels.image.notes[-1] == "mask widened by 4 pixels"
+    bridged = segmenter(dark_ellipses(), dilate=4, hull=True)
+    assert bridged.image.notes[-2:] == ("mask widened to the convex hull of both lungs", "mask widened by 4 pixels")
+    assert bridged.mask[by_pixels.mask > 0].all()
+    middle = bridged.mask.shape[0] // 2
+    assert not by_pixels.mask[middle].all(where=np.arange(bridged.mask.shape[1]) == bridged.mask.shape[1] // 2)
+    assert set(np.unique(bridged.mask[middle, 60:140])) == {1, 2}
+    assert segmenter(dark_ellipses(), hull=True).image.notes[-1] == "mask widened to the convex hull of both lungs"
     with pytest.raises(UsageError, match="not by -1"):
         segmenter(dark_ellipses(), dilate=-1)
+
+
+def test_a_spacing_that_cannot_be_right_is_noted(segmenter: RadiographSegmenter) -> None:
+    assert segmenter(dark_ellipses(), spacing=(2.0, 2.0)).image.notes == ()
+    (note,) = segmenter(dark_ellipses(), spacing=(0.5, 0.5)).image.notes
+    assert note.startswith("the lungs would be 53 mm high: ")
+    assert note.endswith("unless this is an infant, the pixel spacing is wrong, and so is all that is in millimetres")
 
 
 def test_a_lung_cut_off_within_the_image_is_told(segmenter: RadiographSegmenter) -> None:
@@ -218,7 +232,7 @@ def _line(sign: str, mean: float, weight: float) -> Line:
 
 
 def _teach(folder: Path, clear: float = 2.0, size: tuple[int, int] = SIZE) -> RadiographSegmenter:
-    """Of a network that learned: lungs are narrower above than below, and the Dice is the agreement."""
+    """Of a network that learned: lungs are narrower above than below, and the Dice is the confidence."""
     model = write_tiny_model(folder, size=size)
     learned = Learned(
         model=file_sha256(model),
@@ -226,7 +240,7 @@ def _teach(folder: Path, clear: float = 2.0, size: tuple[int, int] = SIZE) -> Ra
         refuse=-8.0,
         doubt=0.0,
         clear=clear,
-        dice=_line("agreement", 0.0, 1.0),
+        dice=_line("confidence", 0.0, 1.0),
         scores=(0.0, 1.0),
         expected=(0.0, 1.0),
         low=(0.0, 0.9),
@@ -253,18 +267,15 @@ def _tapering(narrow: float = 0.4) -> np.ndarray:
     return pixels
 
 
-def test_the_expected_dice_is_measured_unless_it_is_to_be_quick(taught: RadiographSegmenter) -> None:
-    pixels = _tapering()
-    result, quick = taught(pixels), taught(pixels, quick=True)
+def test_the_expected_dice_is_measured(taught: RadiographSegmenter) -> None:
+    result = taught(_tapering())
     assert [m.name for m in result.measurements[-3:]] == ["expected Dice", "expected Dice low", "expected Dice high"]
-    assert quick.measurements == result.measurements[:-3]
-    np.testing.assert_array_equal(quick.mask, result.mask)
     expected = result.measurement("expected Dice")
     assert (expected.label, expected.unit) == ("lungs", "1")
     assert 0.9 < expected.value < 1
     assert result.measurement("expected Dice low").value == pytest.approx(0.9 * expected.value)
     assert result.measurement("expected Dice high").value == pytest.approx(0.5 + 0.5 * expected.value)
-    assert result.verdict == quick.verdict == Verdict("ok")
+    assert result.verdict == Verdict("ok")
 
 
 def test_nothing_is_expected_of_a_model_that_nothing_was_learned_for(segmenter: RadiographSegmenter) -> None:
@@ -323,7 +334,7 @@ def test_turned_pictures_go_through_the_network_one_by_one(taught: RadiographSeg
             return super().__call__(batch)
 
     monkeypatch.setattr(taught, "_predictor", Watched(taught._predictor.path, threads=1))
-    taught(np.ascontiguousarray(_tapering()[::-1, ::-1]), quick=True)
+    taught(np.ascontiguousarray(_tapering()[::-1, ::-1]))
     assert seen[:8] == [1] * 8
     assert sum(seen) in (8, 10)
 
@@ -404,7 +415,7 @@ def test_right_is_on_the_left_of_the_upright_picture_however_it_was_stored(quart
     if mirrored:  # what was the left lung now lies where right ones do, and nothing else can be known
         pixels, labels = pixels[:, ::-1], np.array([0, 2, 1], np.uint8)[labels[:, ::-1]]
     stored = np.ascontiguousarray(np.rot90(255 - pixels if negative else pixels, quarters))
-    found = segment(stored, kind="cxr", quick=True)
+    found = segment(stored, kind="cxr")
     for number in (1, 2):
         assert dice(np.rot90(labels, quarters) == number, found.mask == number) > 0.95
     assert found.verdict.reasons == ((REASONS["turned"],) if quarters else ())
@@ -413,11 +424,10 @@ def test_right_is_on_the_left_of_the_upright_picture_however_it_was_stored(quart
 
 @pytest.mark.skipif("cxr" not in predict.embedded_models(), reason="no trained model in this tree")
 def test_the_embedded_judge_knows_the_signs_that_there_are() -> None:
-    segmenter = RadiographSegmenter("cxr", threads=1)
     learned = Learned.read(learned_path(predict.find_model("cxr")))
-    look = segmenter.infer(radiograph_phantom((256, 256), seed=0).image)
+    look = RadiographSegmenter("cxr", threads=1).infer(radiograph_phantom((256, 256), seed=0).image)
     assert set(learned.frontal.signs) <= set(look.first_signs)
-    assert set(learned.dice.signs) <= set(segmenter.signs(look))
+    assert set(learned.dice.signs) <= set(look.signs)
 
 
 def test_a_picture_that_ends_in_even_grey_is_to_be_looked_at(segmenter: RadiographSegmenter) -> None:

@@ -16,7 +16,7 @@ from lungseg import predict
 from lungseg.errors import ModelError, UnreadableError, UsageError
 from lungseg.image import Image
 from lungseg.phantom import radiograph_phantom
-from lungseg.pipeline import RadiographSegmenter, Segmenter, VolumeSegmenter, segment, segmenter, taken_for
+from lungseg.pipeline import Segmenter, VolumeSegmenter, segment, segmenter, taken_for
 from lungseg.result import Result, VolumeResult
 from lungseg.volume import Volume
 from lungseg.write import volume_nifti
@@ -76,20 +76,21 @@ def test_what_was_read_before_takes_the_road_of_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("quick", [False, True])
-def test_both_roads_are_told_to_be_quick(scan: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, quick: bool) -> None:
-    told: list[tuple[type, bool]] = []
-    for road in (RadiographSegmenter, VolumeSegmenter):
+def test_volumes_and_slices_are_told_to_be_quick(
+    scan: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, quick: bool
+) -> None:
+    told: list[bool] = []
 
-        def finish(self: object, *arguments: object, finish: Callable[..., object] = road.finish, **settings: object) -> object:
-            told.append((type(self), bool(settings["quick"])))
-            return finish(self, *arguments, **settings)
+    def finish(self: object, *arguments: object, finish: Callable[..., object] = VolumeSegmenter.finish, **settings: object) -> object:
+        told.append(bool(settings["quick"]))
+        return finish(self, *arguments, **settings)
 
-        monkeypatch.setattr(road, "finish", finish)
+    monkeypatch.setattr(VolumeSegmenter, "finish", finish)
     cv2.imwrite(str(tmp_path / "slice.png"), slice_of_scan())
     both = Segmenter()
     for source in (scan, film, tmp_path / "slice.png"):
         both(source, quick=quick)
-    assert told == [(road, quick) for road in (VolumeSegmenter, RadiographSegmenter, VolumeSegmenter)]
+    assert told == [quick, quick]
 
 
 def test_the_caller_may_know_better(scan: Path, film: Path) -> None:
@@ -133,7 +134,7 @@ def test_what_is_for_radiographs_is_refused_for_ct(scan: Path) -> None:
     with pytest.raises(UsageError, match=r"scan\.nii\.gz: a spacing is for radiographs, and this is CT; leave it out"):
         both(scan, spacing=(1.0, 1.0))
     with pytest.raises(UsageError, match=r"scan\.nii\.gz: a widened mask is for radiographs, and this is CT; leave it out"):
-        both(scan, dilate=2.0)
+        both(scan, hull=True)
     with pytest.raises(UsageError, match="array: a widened mask is for radiographs"):
         both(slice_of_scan(), dilate=2.0)
     with pytest.raises(UsageError, match="a volume that was read before has its page and series; leave both out"):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lungseg.batch.inputs import absolute, name_inputs
+from lungseg.clean import check_radius
 from lungseg.errors import LungsegError, UsageError
 from lungseg.pipeline import KINDS, Segmenter
 from lungseg.predict import processors
@@ -67,6 +68,7 @@ class _Settings:
     series: str | None
     skip_damaged: bool
     dilate: float
+    hull: bool
     binary: bool
     overwrite: bool
     quick: bool
@@ -80,12 +82,12 @@ class _Settings:
             "model": model.sha256,
             "page": self.page,
             "binary": self.binary,
-            "quick": self.quick,
             "strict": self.strict,
         }
         if model.kind == "ct":
-            return entry | {"series": self.series, "skip_damaged": self.skip_damaged}
-        return entry | {"spacing": None if self.spacing is None else list(self.spacing), "dilate": float(self.dilate)}
+            return entry | {"series": self.series, "skip_damaged": self.skip_damaged, "quick": self.quick}
+        spacing = None if self.spacing is None else list(self.spacing)
+        return entry | {"spacing": spacing, "dilate": float(self.dilate), "hull": self.hull}
 
 
 def segment_many(
@@ -99,6 +101,7 @@ def segment_many(
     series: str | None = None,
     skip_damaged: bool = False,
     dilate: float = 0.0,
+    hull: bool = False,
     binary: bool = False,
     overwrite: bool = False,
     quick: bool = False,
@@ -123,25 +126,27 @@ def segment_many(
         series: of folders with several.
         skip_damaged: leave out slices of a series that cannot be decoded.
         dilate: widens the mask, as the segmenter understands it.
+        hull: takes what lies between the lungs into the mask.
         binary: masks as 0 and 255.
         overwrite: do again what is there; otherwise it is left alone and "skipped".
-        quick: leave out the expected Dice.
+        quick: leave out the expected Dice of CT.
         strict: write no mask and no other picture of a refused input.
         reports: "report" for one in HTML, "pdf" for one in PDF; with either, the folder gets its index.
         identify: let the reports show paths, and of DICOM patient's name and ID.
         workers: number of threads; one for each processor where not given.
 
     Raises:
-        UsageError: an output is not known, `workers` is below 1, or PDF was asked for without reportlab.
+        UsageError: an output is not known, `workers` is below 1, `dilate` is no radius, or PDF was asked for without reportlab.
         OutputError: the folder or the record in it cannot be written.
     """
     chosen = tuple(output.name for output in check_outputs(outputs))
     if workers is not None and workers < 1:
         raise UsageError(f"at least one worker is needed, not {workers}")
+    check_radius(dilate)
     if "pdf" in reports:
         check_reportlab()
     place = absolute(folder)
-    looks = spacing, page, series, skip_damaged, dilate, binary, overwrite
+    looks = spacing, page, series, skip_damaged, dilate, hull, binary, overwrite
     settings = _Settings(place, chosen, *looks, quick, strict, tuple(reports), identify)
     sources = list(dict.fromkeys(absolute(file) for file in files))
     return _run(sources, settings, segmenter, min(workers or processors(), max(1, len(sources))))
@@ -221,6 +226,7 @@ def _work(job: _Job, segmenter: Segmenter, settings: _Settings) -> tuple[dict[st
             series=settings.series,
             skip_damaged=settings.skip_damaged,
             dilate=settings.dilate,
+            hull=settings.hull,
             quick=settings.quick,
         )
         start = time.perf_counter()

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.clean import check_radius, dilate
+from lungseg.clean import check_radius, dilate, hull
 from lungseg.datasets import Box, Case
 from lungseg.draw import Picture, fitted, overlay
 from lungseg.errors import InputError
@@ -35,6 +35,7 @@ class BoxScore:
         box: number of the box within its image, from 1.
         inside: share of the box's pixels that the mask holds, 0 to 1.
         inside_dilated: the same after the mask was widened.
+        inside_hull: the same after it was widened to the convex hull of both lungs first.
         dilated_by: how far it was widened, such as "10 mm".
         verdict: on the mask, "ok" or "review".
     """
@@ -44,6 +45,7 @@ class BoxScore:
     box: int
     inside: float
     inside_dilated: float
+    inside_hull: float
     dilated_by: str
     verdict: str
 
@@ -120,10 +122,19 @@ def _try(
     except InputError as error:
         return str(error)
     known = result.image.geometry.spacing
-    widened = dilate(result.mask, radius, known)
+    widened, bridged = (dilate(mask, radius, known) for mask in (result.mask, hull(result.mask)))
     by = f"{radius:g} {'pixels' if known is None else 'mm'}"
     return [
-        BoxScore(case.case, case.patient, i, share_inside(result.mask, box), share_inside(widened, box), by, result.verdict.status)
+        BoxScore(
+            case=case.case,
+            patient=case.patient,
+            box=i,
+            inside=share_inside(result.mask, box),
+            inside_dilated=share_inside(widened, box),
+            inside_hull=share_inside(bridged, box),
+            dilated_by=by,
+            verdict=result.verdict.status,
+        )
         for i, box in enumerate(boxes[case.patient], 1)
     ]
 
@@ -157,12 +168,14 @@ def _tile(segmenter: RadiographSegmenter, case: Case, boxes: Sequence[Box], radi
 
 
 def summarise_boxes(scores: Sequence[BoxScore]) -> Table:
-    """What the shares come to, over boxes and over images, before and after the mask was widened."""
+    """What the shares come to, over boxes and over images, of the mask as it is and widened."""
     header = ("mask", "boxes", "images", "patients", "mean over boxes (95 % interval)", "mean over images", "5th percentile", "under 0.50")
     images = [score.case for score in scores]
     ways = {"as it is": [score.inside for score in scores]}
     for by in dict.fromkeys(score.dilated_by for score in scores):
-        ways[f"widened by {by}"] = [score.inside_dilated if score.dilated_by == by else float("nan") for score in scores]
+        some = [score if score.dilated_by == by else None for score in scores]
+        ways[f"widened by {by}"] = [score.inside_dilated if score else float("nan") for score in some]
+        ways[f"hull of both lungs, widened by {by}"] = [score.inside_hull if score else float("nan") for score in some]
     rows = []
     for name, values in ways.items():
         shares = np.array(values)

@@ -73,9 +73,9 @@ def steadiness(segmenter: Segmenter | RadiographSegmenter, pictures: Iterable[Ar
     """
     found: dict[str, list[float]] = {change.name: [] for change in changes()}
     for picture in pictures:
-        mask = segmenter(picture, quick=True).mask
+        mask = segmenter(picture).mask
         for change in changes():
-            found[change.name].append(_labelled_dice(change.mask(mask), segmenter(change.picture(picture), quick=True).mask))
+            found[change.name].append(_labelled_dice(change.mask(mask), segmenter(change.picture(picture)).mask))
     return found
 
 

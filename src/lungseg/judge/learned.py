@@ -85,7 +85,7 @@ class Learned:
         refuse: below this it is refused.
         doubt: below this it is doubtful.
         clear: from this on, of a turned picture, it is certain.
-        dice: a score of the mask, from the signs of both looks.
+        dice: a score of the mask, from the signs of the look that it comes from.
         scores: ascending; at each of them the next three hold the expected Dice, between them it is interpolated.
         expected, low, high: rising with the scores.
         uncertain: below this expected Dice a reader should look.
@@ -104,7 +104,7 @@ class Learned:
     uncertain: float
 
     def expected_dice(self, signs: Signs) -> ExpectedDice:
-        """Of a mask with these signs, of both looks."""
+        """Of a mask with these signs."""
         return Calibration(self.scores, self.expected, self.low, self.high)(self.dice(signs))
 
     def write(self, path: Path) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.clean import clean
-from lungseg.judge import Learned, Signs, first_signs, second_signs
+from lungseg.judge import Learned, Signs, first_signs
 from lungseg.labels import LEFT_LUNG, LUNGS, RIGHT_LUNG
 from lungseg.measure import confidence
 from lungseg.predict import Predictor
@@ -33,9 +32,6 @@ TILTED = 4.0
 
 ASKEW = 1.0
 """Degrees; less is not worth a resampling."""
-
-OTHER_ZOOM, OTHER_GAMMA = 0.88, 1.25
-"""Of the look that tells how steady the mask is: smaller and darker."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,26 +136,3 @@ def sides(planes: Float, threshold: float) -> NDArray[np.uint8]:
     """Labels without any cleaning."""
     side = np.where(planes[1] > planes[2], np.uint8(RIGHT_LUNG.number), np.uint8(LEFT_LUNG.number))
     return np.where(planes[1] + planes[2] >= threshold, side, np.uint8(0))
-
-
-def steadiness(predictor: Predictor, look: Look) -> Signs:
-    """How well the network agrees with itself on a smaller and darker picture; costs one more look."""
-    picture = look.picture
-    shrink = _about_centre(OTHER_ZOOM, picture.shape)
-    low, high = float(picture.min()), float(picture.max())
-    small = cv2.warpAffine(picture, shrink, picture.shape[::-1], borderMode=cv2.BORDER_CONSTANT, borderValue=low)
-    dark = centred(np.asarray(np.clip((small - low) / max(high - low, 1e-6), 0, 1) ** OTHER_GAMMA, np.float32))
-    enlarge = _about_centre(1 / OTHER_ZOOM, picture.shape)
-    back = [
-        cv2.warpAffine(plane, enlarge, picture.shape[::-1], borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
-        for plane, fill in zip(_look(predictor, dark).planes, OUTSIDE, strict=True)
-    ]
-    other = np.stack([np.asarray(plane, np.float32) for plane in back])
-    sure = confidence(sides(other, look.threshold), other[1], other[2]).lungs
-    return second_signs(look.planes, other, look.labels, sure)
-
-
-def _about_centre(zoom: float, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """The matrix that OpenCV enlarges a picture with, its centre kept."""
-    rows, columns = shape
-    return np.array([[zoom, 0, (1 - zoom) * (columns - 1) / 2], [0, zoom, (1 - zoom) * (rows - 1) / 2]])

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
-from lungseg.clean import check_radius, clean, dilate, smooth
+from lungseg.clean import check_radius, clean, dilate, hull, smooth
 from lungseg.errors import UsageError
 from lungseg.findings import BOTH, Measurement
 from lungseg.image import Array, Image
-from lungseg.judge import ExpectedDice, Learned, Signs, is_cut_short, judge, read_beside, without_padding
-from lungseg.measure import confidence, measure
-from lungseg.pipeline.looks import Look, again, first_look, steadiness, upright
+from lungseg.judge import ExpectedDice, Learned, is_cut_short, judge, read_beside, without_padding
+from lungseg.measure import confidence, doubt_of_scale, measure
+from lungseg.pipeline.looks import Look, again, first_look, upright
 from lungseg.pipeline.timing import Seconds, timed
 from lungseg.predict import Predictor
 from lungseg.prepare import restore, to_network
@@ -58,7 +58,7 @@ class RadiographSegmenter:
         spacing: tuple[float, float] | None = None,
         page: int | None = None,
         dilate: float = 0.0,
-        quick: bool = False,
+        hull: bool = False,
         seconds: Seconds | None = None,
     ) -> Result:
         """The lungs of one image.
@@ -68,7 +68,7 @@ class RadiographSegmenter:
             spacing: millimetres between rows and between columns, in the patient; instead of what the file says.
             page: which page of a file with several, counted from 1.
             dilate: how far the mask is widened: in millimetres where the spacing is known, else in pixels.
-            quick: leave out the expected Dice, which takes about as long as the mask.
+            hull: take what lies between the lungs into the mask, the heart too, before it is widened.
             seconds: times of steps that were done before; those of the others are added.
 
         Raises:
@@ -80,7 +80,7 @@ class RadiographSegmenter:
         check_radius(dilate)
         image = self.read(source, spacing=spacing, page=page, seconds=seconds)
         look = self.infer(image, seconds=seconds)
-        return self.finish(image, look, dilate=dilate, quick=quick, seconds=seconds)
+        return self.finish(image, look, dilate=dilate, hull=hull, seconds=seconds)
 
     @staticmethod
     def read(
@@ -113,7 +113,7 @@ class RadiographSegmenter:
                 look = upright(self._predictor, look, self._learned)
             return again(self._predictor, look, image.geometry.shape)
 
-    def finish(self, image: Image, look: Look, *, dilate: float = 0.0, quick: bool = False, seconds: Seconds | None = None) -> Result:
+    def finish(self, image: Image, look: Look, *, dilate: float = 0.0, hull: bool = False, seconds: Seconds | None = None) -> Result:
         """Third stage: the result of what `infer` gave, on the image's grid. Its `seconds` are those passed in and its own."""
         check_radius(dilate)
         seconds = {} if seconds is None else seconds
@@ -121,20 +121,20 @@ class RadiographSegmenter:
         with timed("clean", seconds):
             right, left = (restored(plane, image.geometry.shape) for plane in probabilities[1:])
             labels = clean(right, left, self.card.threshold)
-        image = _noted(image, look)
         segmentation = image.with_labels(labels)
         with timed("measure", seconds):
             sure = confidence(labels, right, left)
             measurements = measure(segmentation, sure)
+        image = _noted(image, look, measurements)
         with timed("judge", seconds):
-            expected = None if quick else self.expected_dice(look)
+            expected = self.expected_dice(look)
             of_quality = as_measurements(expected)
             shown = without_padding(image.pixels, negative=look.negative)
             seen = self._seen(look, expected) | ({"damaged"} if is_cut_short(image.pixels) else set())
             verdict = judge(segmentation, measurements + of_quality, seen, shown)
-        if dilate:  # of the judged mask: a wider one may reach the edge, and no lung be cut off
+        if dilate or hull:  # of the judged mask: a wider one may reach the edge, and no lung be cut off
             with timed("dilate", seconds):
-                labels, image = _widened(labels, image, dilate)
+                labels, image = _widened(labels, image, dilate, bridged=hull)
                 segmentation = image.with_labels(labels)
             with timed("measure", seconds):
                 measurements = measure(segmentation, sure)
@@ -149,14 +149,10 @@ class RadiographSegmenter:
         )
 
     def expected_dice(self, look: Look) -> ExpectedDice | None:
-        """Of the mask, before it is widened; costs one more look. None where nothing was learned for the model, or there is no lung."""
+        """Of the mask, before it is widened. None where nothing was learned for the model, or there is no lung."""
         if self._learned is None or not look.labels.any():
             return None
-        return self._learned.expected_dice(self.signs(look))
-
-    def signs(self, look: Look) -> Signs:
-        """All that can be seen of the mask without a truth, of the look and of a second one, by which it is judged."""
-        return look.signs | steadiness(self._predictor, look)
+        return self._learned.expected_dice(look.signs)
 
     def _seen(self, look: Look, expected: ExpectedDice | None) -> set[str]:
         """Names of the reasons in `lungseg.judge.REASONS` that the picture itself gives."""
@@ -179,9 +175,10 @@ def _learned(predictor: Predictor) -> Learned | None:
     return read_beside(predictor.path, card.sha256, Learned.read, "judge.py") if card.kind == "radiograph" else None
 
 
-def _noted(image: Image, look: Look) -> Image:
-    """The image with notes of what had to be done to it."""
-    notes = []
+def _noted(image: Image, look: Look, measurements: tuple[Measurement, ...]) -> Image:
+    """The image with notes of what had to be done to it, and of what is doubtful about it."""
+    doubt = doubt_of_scale(measurements)
+    notes = [] if doubt is None else [doubt]
     if look.negative:
         notes.append("seems to be a negative: its greys were turned round for the network")
     if look.quarters:
@@ -207,8 +204,14 @@ def _all_restored(probabilities: NDArray[np.float32], shape: tuple[int, int]) ->
     return np.stack([restored(plane, shape) for plane in probabilities])
 
 
-def _widened(labels: NDArray[np.uint8], image: Image, radius: float) -> tuple[NDArray[np.uint8], Image]:
+def _widened(labels: NDArray[np.uint8], image: Image, radius: float, *, bridged: bool) -> tuple[NDArray[np.uint8], Image]:
     """The labels widened, and the image with a note of it: whoever reads the record must know."""
     spacing = image.geometry.spacing
-    note = f"mask widened by {radius:g} {'pixels' if spacing is None else 'mm'}"
-    return dilate(labels, radius, spacing), replace(image, notes=(*image.notes, note))
+    notes = []
+    if bridged:
+        labels = hull(labels)
+        notes.append("mask widened to the convex hull of both lungs")
+    if radius:
+        labels = dilate(labels, radius, spacing)
+        notes.append(f"mask widened by {radius:g} {'pixels' if spacing is None else 'mm'}")
+    return labels, replace(image, notes=(*image.notes, *notes))
