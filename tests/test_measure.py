@@ -72,11 +72,11 @@ def test_units_follow_from_what_is_known(spacing: tuple[float, float] | None, pl
     ("spacing", "plane", "doubt"),
     [
         (None, "patient", None),
-        (0.5, "patient", None),
+        (0.6, "patient", None),
         (
             0.36,
             "patient",
-            "the lungs would be 86 mm high: unless this is an infant, the pixel spacing is wrong, and so is all that is in millimetres",
+            "the lungs would be 86 mm high: unless this is a small child, the pixel spacing is wrong, and so is all that is in millimetres",
         ),
         (1.75, "detector", "the lungs would be 420 mm at detector high: the pixel spacing is wrong, and so is all that is in millimetres"),
     ],

@@ -13,7 +13,7 @@ from lungseg.geometry import Geometry
 from lungseg.image import Segmentation
 from lungseg.labels import LEFT_LUNG, LUNGS, RIGHT_LUNG
 
-SHORTEST, LONGEST = 100.0, 400.0
+SHORTEST, LONGEST = 140.0, 400.0
 """Millimetres; lungs that are less or more high speak against the spacing. At six years lungs have 62 % of the adult's length, which is
 some 240 mm (G. Simon et al., Arch. Dis. Child. 47, 1972)."""
 
@@ -88,7 +88,7 @@ def doubt_of_scale(measurements: tuple[Measurement, ...]) -> str | None:
     if height.unit == "pixels" or not height.value or SHORTEST <= height.value <= LONGEST:
         return None
     wrong = "the pixel spacing is wrong, and so is all that is in millimetres"
-    unless = "unless this is an infant, " if height.value < SHORTEST else ""
+    unless = "unless this is a small child, " if height.value < SHORTEST else ""
     return f"the lungs would be {height.value:.0f} {height.unit} high: {unless}{wrong}"
 
 

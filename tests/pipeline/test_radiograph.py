@@ -122,7 +122,7 @@ def test_a_spacing_that_cannot_be_right_is_noted(segmenter: RadiographSegmenter)
     assert segmenter(dark_ellipses(), spacing=(2.0, 2.0)).image.notes == ()
     (note,) = segmenter(dark_ellipses(), spacing=(0.5, 0.5)).image.notes
     assert note.startswith("the lungs would be 53 mm high: ")
-    assert note.endswith("unless this is an infant, the pixel spacing is wrong, and so is all that is in millimetres")
+    assert note.endswith("unless this is a small child, the pixel spacing is wrong, and so is all that is in millimetres")
 
 
 def test_a_lung_cut_off_within_the_image_is_told(segmenter: RadiographSegmenter) -> None:
