@@ -84,7 +84,7 @@ def test_bad_inputs_are_named_and_the_others_finished(films: Path, model: Path, 
     assert ran.exit_code == 1
     assert f"failed: {films / 'bad.png'}: the file is empty; copy or export it again.\n" in ran.stderr
     assert f"failed: {films / 'gone.png'}: there is no such file or folder; check the name.\n" in ran.stderr
-    assert "1 of 2 segmented, 1 failed, in " in ran.stdout
+    assert "1 of 2 segmented, 1 failed, nothing found at 1 path, in " in ran.stdout
     assert [(row["name"], row["verdict"]) for row in table(out)] == [("bad", "failed"), ("y", "ok")]
     assert pictures(out) == ["y_mask.png", "y_overlay.png"]
 
@@ -204,7 +204,7 @@ def test_the_sum_counts_what_was_refused(tmp_path: Path, capsys: pytest.CaptureF
     outcomes = (
         Outcome(tmp_path / name, "done", verdict, ("a reason",)) for name, verdict in (("a", "ok"), ("b", "refused"), ("c", "review"))
     )
-    _tell(outcomes, 3, quiet=False, output=tmp_path)
+    _tell(outcomes, 3, 0, quiet=False, output=tmp_path)
     said = capsys.readouterr()
     assert said.out.startswith("3 of 3 segmented, 1 of them to review, 1 refused, in ")
     assert f"2/3 {tmp_path / 'b'}: refused (a reason)\n" in said.err

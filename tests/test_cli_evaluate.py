@@ -196,7 +196,7 @@ def test_volumes_of_a_list_that_dataset_wrote_are_scored(tmp_path) -> None:
     assert len(scored(tmp_path / "out")) == 1
     spacing = lungseg("evaluate", tmp_path / "tiny.onnx", tmp_path / "volumes.csv", "-o", tmp_path / "out", "--spacing", "1")
     assert spacing.exit_code == 2
-    assert "a spacing is for radiographs, and this is CT; leave it out." in spacing.stderr
+    assert "a spacing is for radiographs, and this is CT; segment CT without it." in spacing.stderr
 
 
 @pytest.mark.data

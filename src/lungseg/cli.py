@@ -131,7 +131,7 @@ def segment(
         identify=identify,
         workers=at_once,
     )
-    if _tell(outcomes, len(files), quiet=quiet, output=output)["failed"] or missing:
+    if _tell(outcomes, len(files), missing, quiet=quiet, output=output)["failed"] or missing:
         raise typer.Exit(FAILED)
 
 
@@ -283,8 +283,11 @@ def _spacing(text: str | None) -> tuple[float, float] | None:
     return numbers[0], numbers[-1]
 
 
-def _tell(outcomes: Generator[Outcome, None, None], total: int, *, quiet: bool, output: Path) -> Counter[str]:
-    """Says what becomes of each input while it happens, then the sum. Returns how many were "done", "skipped" and "failed"."""
+def _tell(outcomes: Generator[Outcome, None, None], total: int, missing: int, *, quiet: bool, output: Path) -> Counter[str]:
+    """Says what becomes of each input while it happens, then the sum, with the paths that gave none.
+
+    Returns how many inputs were "done", "skipped" and "failed".
+    """
     from time import perf_counter
 
     counts: Counter[str] = Counter()
@@ -303,6 +306,7 @@ def _tell(outcomes: Generator[Outcome, None, None], total: int, *, quiet: bool, 
         parts = [f"{counts['done']} of {total} segmented", f"{counts['review']} of them to review" if counts["review"] else ""]
         parts += [f"{counts['refused']} refused" if counts["refused"] else ""]
         parts += [f"{counts[status]} {status}" if counts[status] else "" for status in ("skipped", "failed")]
+        parts += [f"nothing found at {missing} path{'s' * (missing > 1)}" if missing else ""]
         seconds = perf_counter() - start
         typer.echo(f"{', '.join(filter(None, parts))}, in {seconds:.1f} s ({counts['done'] / seconds:.1f}/s). Results: {output}")
     return counts

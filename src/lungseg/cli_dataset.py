@@ -51,8 +51,9 @@ def dataset(
 ) -> None:
     """Gather images and masks into one list of cases, split by patient, and say what a person should look at.
 
-    The layout of each folder is recognised by itself. Leaves CASES.csv, and in CASES.findings.csv what was found. Findings are warnings:
-    the exit status is 1 only where a split that was given parts the images of a patient.
+    The layout of each folder is recognised by itself. Leaves CASES.csv, and in CASES.findings.csv what was found. Findings are warnings.
+
+    Exit status: 0 all well, 1 nothing was found or a split that was given parts the images of a patient, 2 wrong use.
 
     Example: lungseg dataset data/cxr -o cases.csv --split 80/10/10
     """
@@ -62,10 +63,10 @@ def dataset(
     from lungseg.datasets.checks import check_cases
     from lungseg.datasets.layouts import check_sources
 
-    _refuse_contradictions(check=check, sheet=sheet, drop_findings=drop_findings, slices=slices, every=every)
+    _refuse_contradictions(split, check=check, sheet=sheet, drop_findings=drop_findings, slices=slices, every=every)
     files = [output] if folds is None else [output.with_stem(f"{output.stem}-fold{i + 1}") for i in range(folds)]
     _refuse_to_replace(output, files, slices, overwrite=overwrite)
-    found = [data_set for path in paths for data_set in survey(path)]
+    found = [data_set for path in {path.resolve(): path for path in paths}.values() for data_set in survey(path)]
     check_sources(found)
     _tell_layouts(paths, found)
     cases = [replace(case, split="") if redraw else case for data_set in found for case in data_set.cases]
@@ -88,10 +89,12 @@ def dataset(
     _tell_parted(lists[0], files[0])
 
 
-def _refuse_contradictions(*, check: bool, sheet: Path | None, drop_findings: bool, slices: Path | None, every: int) -> None:
+def _refuse_contradictions(split: str, *, check: bool, sheet: Path | None, drop_findings: bool, slices: Path | None, every: int) -> None:
     for flag, given, does in (("--sheet", sheet, "draws"), ("--drop-findings", drop_findings, "leaves out")):
         if given and not check:
             raise UsageError(f"{flag} {does} what the checks find, and --no-check leaves them out", cure="drop one of the two")
+    if split != "none":
+        _shares(split)
     if slices is None and every > 1:
         raise UsageError("--every chooses among the slices that --slices writes", cure="give --slices FOLDER, too")
 
@@ -220,7 +223,9 @@ def _draw(sheet: Path | None, cases: Sequence[Case], findings: Sequence[Finding]
     """Draws, if asked, the cases of which something was found; what could not be cut into slices is none of them."""
     listed = {(case.source, case.case) for case in cases}
     found = [finding for finding in findings if (finding.source, finding.case) in listed]
-    if sheet and found:
+    if sheet and not found:
+        typer.echo(f"No picture {sheet}: there is nothing to look at.")
+    elif sheet:
         from lungseg.datasets.checks import suspicious_sheet
         from lungseg.write import picture_png, write_file
 

@@ -33,7 +33,7 @@ def evaluate(
     card: Annotated[bool, typer.Option("--card", help="Enter the scores into the models' cards.")] = False,
     spacing: Annotated[float | None, typer.Option(metavar="MM", help="Pixel spacing in mm instead of the files'.")] = None,
     boxes: Annotated[bool, typer.Option("--boxes", help="Score the share of marked opacities (RSNA) inside the mask.")] = False,
-    dilate: Annotated[float, typer.Option(metavar="N", help="With --boxes: widen the mask by N mm, or pixels.")] = 10.0,
+    dilate: Annotated[float | None, typer.Option(metavar="N", help="With --boxes: widen the mask by N mm, or pixels [10].")] = None,
     matrix: Annotated[bool, typer.Option("--matrix", help="Models are SOURCE=FILE, or trained here, one for each source.")] = False,
     recipe: Annotated[str | None, typer.Option(metavar="NAME", help="With --matrix: train by this recipe.")] = None,
     settings: Annotated[Path | None, typer.Option(metavar="FILE", help="With --matrix: train with these settings.")] = None,
@@ -54,6 +54,8 @@ def evaluate(
     known = _read(place, source)
     boxes = boxes or not (matrix or any(case.mask for case in known))
     _check(models, matrix=matrix, boxes=boxes, scoring=changes or card, training=bool(recipe or settings))
+    if dilate is not None and not boxes:
+        raise UsageError("--dilate is for --boxes: with masks, those of the model are scored as they are", cure="leave it out")
     at_once = jobs or processors()
     millimetres = None if spacing is None else (_positive(spacing), spacing)
     if matrix:
@@ -64,7 +66,9 @@ def evaluate(
     elif boxes:
         marked = _of_split(known, split or "all", place)
         boxes_of = _boxes(marked, place)
-        report = package.evaluate_boxes(models[0], marked, boxes_of, output, radius=dilate, spacing=millimetres, jobs=at_once)
+        report = package.evaluate_boxes(
+            models[0], marked, boxes_of, output, radius=10.0 if dilate is None else dilate, spacing=millimetres, jobs=at_once
+        )
     else:
         chosen = _of_split(known, split or "validation", place)
         report = package.evaluate(models, chosen, output, changed=changes, enter=card, spacing=millimetres, jobs=at_once)

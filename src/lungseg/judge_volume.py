@@ -76,7 +76,7 @@ REASONS: Final = {
     "opaque": "a large part of a lung holds no air, and where it meets the chest wall its border is uncertain",
     "density": "densities are implausible: the values may be no Hounsfield units, or what was found no lungs",
     "greys": "the values of the volume are no Hounsfield units, so no densities are measured",
-    "turned": "the lungs do not lie as the stated orientation says, so right and left may be exchanged",
+    "turned": "the lungs do not lie as the orientation says, so right and left may be exchanged",
     "uncertain": "the network is unsure of this mask",
 }
 """Every reason there is, for a person, by a short name. `docs/verdicts_ct.md` says more of each."""

@@ -94,6 +94,15 @@ def test_a_list_of_questionable_masks_that_is_broken_is_named(folder) -> None:
         survey(folder)
 
 
+@pytest.mark.parametrize("content", ["[]", "7", '{"heart_shadow_inside_mask": "a"}', '{"aerated_or_partial_lung_only": null}'])
+def test_what_holds_no_lists_of_questionable_masks_is_named(folder, content) -> None:
+    path = folder / "masks_and_labels" / "questionable_masks.json"
+    path.write_text(content)
+    with pytest.raises(InputError) as refused:
+        survey(folder)
+    assert str(refused.value) == f"{path}: this should hold lists of masks in question by why they are; correct or remove it."
+
+
 def test_a_mask_of_the_very_name_comes_first(folder) -> None:
     touch(folder / "mine", "masks/x.png")
     assert recognise(folder / "mine")[0].mask == folder / "mine/masks/x.png"
@@ -108,7 +117,10 @@ def test_a_folder_without_cases_is_refused(folder, tmp_path) -> None:
     )
     with pytest.raises(InputError) as refused:
         recognise(tmp_path / "nowhere")
-    assert str(refused.value) == f"{tmp_path / 'nowhere'}: no such folder; give the folder that holds the data sets, or a CSV of cases."
+    assert (
+        str(refused.value)
+        == f"{tmp_path / 'nowhere'}: no such folder or list; give the folder that holds the data sets, or a CSV of cases."
+    )
     touch(tmp_path / "r", "stage_2_train_images/a.dcm")
     with pytest.raises(InputError, match="there are images, but none with a mask; give a folder with masks, too"):
         recognise(tmp_path / "r")

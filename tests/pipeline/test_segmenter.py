@@ -131,9 +131,9 @@ def test_models_are_loaded_when_they_are_needed(film: Path, models: Path, tmp_pa
 
 def test_what_is_for_radiographs_is_refused_for_ct(scan: Path) -> None:
     both = Segmenter()
-    with pytest.raises(UsageError, match=r"scan\.nii\.gz: a spacing is for radiographs, and this is CT; leave it out"):
+    with pytest.raises(UsageError, match=r"scan\.nii\.gz: a spacing is for radiographs, and this is CT; segment CT without it"):
         both(scan, spacing=(1.0, 1.0))
-    with pytest.raises(UsageError, match=r"scan\.nii\.gz: a widened mask is for radiographs, and this is CT; leave it out"):
+    with pytest.raises(UsageError, match=r"scan\.nii\.gz: a widened mask is for radiographs, and this is CT; segment CT without it"):
         both(scan, hull=True)
     with pytest.raises(UsageError, match="array: a widened mask is for radiographs"):
         both(slice_of_scan(), dilate=2.0)

@@ -77,7 +77,7 @@ def survey(place: Path) -> list[Recognised]:
     if place.is_file():
         return [Recognised("a list of cases", place, tuple(read_any(place)))]
     if not place.is_dir():
-        raise InputError("no such folder", where=place, cure="give the folder that holds the data sets, or a CSV of cases")
+        raise InputError("no such folder or list", where=place, cure="give the folder that holds the data sets, or a CSV of cases")
     found = _below(place, DEEPEST)
     if not found:
         raise InputError(

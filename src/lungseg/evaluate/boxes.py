@@ -22,6 +22,7 @@ from lungseg.evaluate.page import gallery, page, section, table_of
 from lungseg.evaluate.pictures import TILE, TRUTH_COLOUR, WORST, Shown, write_sheet
 from lungseg.evaluate.run import Report
 from lungseg.evaluate.tables import Table, write_table
+from lungseg.measure import doubt_of_scale
 from lungseg.pipeline import RadiographSegmenter
 from lungseg.write import make_folder, write_file
 
@@ -38,6 +39,7 @@ class BoxScore:
         inside_hull: the same after it was widened to the convex hull of both lungs first.
         dilated_by: how far it was widened, such as "10 mm".
         verdict: on the mask, "ok" or "review".
+        doubt: of the pixel spacing, in words, see `lungseg.measure.doubt_of_scale`; "" where there is none.
     """
 
     case: str
@@ -48,6 +50,7 @@ class BoxScore:
     inside_hull: float
     dilated_by: str
     verdict: str
+    doubt: str
 
 
 def share_inside(mask: NDArray[Any], box: Box) -> float:
@@ -103,12 +106,18 @@ def evaluate_boxes(
     shown = _worst(segmenter, marked, scores, boxes, radius, spacing)
     write_sheet(shown, folder / "worst.png")
     table = summarise_boxes(scores)
+    doubtful = {score.case for score in scores if score.doubt}
     said = f"\n\n{len(failures)} of {len(marked)} images could not be read and are left out: {' '.join(failures)}" if failures else ""
+    if doubtful:
+        images = f"{len(doubtful)} image{'s' * (len(doubtful) > 1)}"
+        said += f"\n\nOf {images} the pixel spacing seems wrong, and so are millimetres (boxes.csv says why); state the right one."
     write_file(folder / "scores.md", f"{table.markdown()}{said}\n".encode())
     caption = "Share of each marked box that lies inside the lung mask; intervals of the mean over boxes, by resampling patients."
     parts = [
         section("How much of the boxes the mask keeps", table_of(table, caption), text=said.strip()),
-        section("The worst", gallery(shown, "Widened lung mask, and the marked boxes in yellow")),
+        section(
+            "The worst", gallery(shown, "Widened lung mask, the marked boxes in yellow, and the share of the box that it keeps least of")
+        ),
     ]
     write_file(folder / "report.html", page(f"Marked opacities in the lung masks of {Path(model).stem}", parts).encode())
     return Report(table.markdown() + said, failures, 0)
@@ -134,6 +143,7 @@ def _try(
             inside_hull=share_inside(bridged, box),
             dilated_by=by,
             verdict=result.verdict.status,
+            doubt=doubt_of_scale(result.measurements) or "",
         )
         for i, box in enumerate(boxes[case.patient], 1)
     ]

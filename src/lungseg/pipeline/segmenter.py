@@ -216,4 +216,4 @@ def _kept(model: str | Path | None, kind: Kind | None) -> Segmenter:
 def _refuse(setting: str, *, given: bool, where: Source) -> None:
     if given:
         name = where.source if isinstance(where, Volume) else where
-        raise UsageError(f"{setting} is for radiographs, and this is CT", where=name, cure="leave it out")
+        raise UsageError(f"{setting} is for radiographs, and this is CT", where=name, cure="segment CT without it")
