@@ -55,7 +55,7 @@ def outline_width(shape: tuple[int, int]) -> int:
 
 
 def contour(mask: NDArray[Any], width: int) -> NDArray[np.bool_]:
-    """The outline of a mask: its own pixels that are at most `width` pixels away from the outside, along a row or a column.
+    """The outline of a mask: its own pixels that are at most `width` steps along rows and columns away from the outside.
 
     Args:
         mask: (rows, columns), lung where not 0. Beyond the border of the array is outside, so a lung that is cut off is outlined too.

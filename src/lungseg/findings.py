@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,6 +49,19 @@ class Verdict:
 
     status: Literal["ok", "review", "refused"]
     reasons: tuple[str, ...] = ()
+
+
+def verdict_of(speaks: Mapping[str, bool], reasons: Mapping[str, str], refused: Collection[str]) -> Verdict:
+    """The verdict that follows from what speaks against a mask.
+
+    Args:
+        speaks: whether a reason holds, by its short name; one that is absent does not.
+        reasons: every reason there is, in the order in which they are told.
+        refused: names of those for which an input is refused.
+    """
+    names = [name for name in reasons if speaks.get(name)]
+    status: Literal["ok", "review", "refused"] = "review" if names else "ok"
+    return Verdict("refused" if set(refused).intersection(names) else status, tuple(reasons[name] for name in names))
 
 
 def asymmetry(right: float, left: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.findings import BOTH, Measurement, Verdict
+from lungseg.findings import BOTH, Measurement, Verdict, verdict_of
 from lungseg.geometry import Grid
 from lungseg.labels import LEFT_LUNG, LUNGS, RIGHT_LUNG
 from lungseg.volume import Volume, VolumeSegmentation
@@ -129,9 +129,7 @@ def judge_volume(
         speaks["uncertain"] = values["confidence", BOTH].value < LOWEST_CONFIDENCE
     elif values["expected Dice", BOTH].value < LOST:
         speaks["no chest"] = True
-    names = [name for name in REASONS if speaks.get(name)]
-    reasons = tuple(REASONS[name] for name in names)
-    return Verdict("refused" if REFUSED.intersection(names) else "review" if names else "ok", reasons)
+    return verdict_of(speaks, REASONS, REFUSED)
 
 
 def _is_no_chest(names: Collection[str]) -> bool:

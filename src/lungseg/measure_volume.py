@@ -24,9 +24,6 @@ EMPHYSEMA, MILD_EMPHYSEMA = -950, -910
 HIGH_ATTENUATION = -600, -250
 """First and last Hounsfield unit of the high attenuation area, "haa"."""
 
-NO_DENSITIES = "the values are no Hounsfield units, so no densities and no mass are given"
-"""A note for the record of such a volume."""
-
 _LOWEST, _VALUES = -(1 << 15), 1 << 16
 
 Histogram = NDArray[np.int64]

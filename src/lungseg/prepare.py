@@ -44,8 +44,7 @@ def window(pixels: Array, clip: tuple[float, float]) -> Float:
 def standardise(pixels: Array, clip: tuple[float, float]) -> Float:
     """The "percentile" rule: the two `clip` percentiles become 0 and 1, what lies beyond is cut off, then mean 0 and deviation 1.
 
-    So any linear change of contrast and brightness leaves the network's input as it was. An image whose percentiles coincide gives
-    zeros.
+    So any linear change of contrast and brightness leaves the network's input as it was. A flat image gives zeros.
     """
     return centred(window(pixels, clip))
 

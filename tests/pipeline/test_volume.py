@@ -47,7 +47,6 @@ def test_a_volume_becomes_a_result(segmenter: VolumeSegmenter) -> None:
     assert result.measurement("confidence").value > 0.9
     assert result.card is segmenter.card
     assert list(result.seconds) == ["prepare", "predict", "interpolate", "restore", "clean", "measure", "judge"]
-    assert all(type(value) is float and value >= 0 for value in result.seconds.values())
     with pytest.raises(KeyError):
         result.measurement("area")
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.findings import Measurement, Verdict
+from lungseg.findings import Measurement, Verdict, verdict_of
 from lungseg.image import Array, Segmentation
 from lungseg.labels import LUNGS
 
@@ -72,7 +72,7 @@ def judge(segmentation: Segmentation, measurements: tuple[Measurement, ...], see
     areas = [values["area", lung.name] for lung in LUNGS]
     speaks = dict.fromkeys(seen, True)
     if not any(areas):
-        return _verdict(speaks | {"no lung": True})
+        return verdict_of(speaks | {"no lung": True}, REASONS, REFUSED)
     share = values["share", "lungs"] / 100.0
     speaks |= {
         "one lung": not all(areas),
@@ -83,15 +83,7 @@ def judge(segmentation: Segmentation, measurements: tuple[Measurement, ...], see
     }
     if ("expected Dice", "lungs") not in values and values["confidence", "lungs"] < LOWEST_CONFIDENCE:
         speaks["uncertain"] = True
-    return _verdict(speaks)
-
-
-def _verdict(speaks: dict[str, bool]) -> Verdict:
-    names = [name for name in REASONS if speaks.get(name)]
-    reasons = tuple(REASONS[name] for name in names)
-    if REFUSED.intersection(names):
-        return Verdict("refused", reasons)
-    return Verdict("review" if reasons else "ok", reasons)
+    return verdict_of(speaks, REASONS, REFUSED)
 
 
 def _edge_share(labels: NDArray[np.uint8]) -> float:

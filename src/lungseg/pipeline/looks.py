@@ -129,10 +129,10 @@ def again(predictor: Predictor, look: Look, shape: tuple[int, int]) -> Look:
 
 def _doubtful(planes: Float) -> bool:
     right, left = planes[1:]
-    return confidence(sides(planes, 0.5), right, left).lungs < SECOND_LOOK
+    return confidence(sides(right, left, 0.5), right, left).lungs < SECOND_LOOK
 
 
-def sides(planes: Float, threshold: float) -> NDArray[np.uint8]:
-    """Labels without any cleaning."""
-    side = np.where(planes[1] > planes[2], np.uint8(RIGHT_LUNG.number), np.uint8(LEFT_LUNG.number))
-    return np.where(planes[1] + planes[2] >= threshold, side, np.uint8(0))
+def sides(right: Float, left: Float, threshold: float) -> NDArray[np.uint8]:
+    """Labels without any cleaning, from the probabilities of both lungs, all (rows, columns)."""
+    side = np.where(right > left, np.uint8(RIGHT_LUNG.number), np.uint8(LEFT_LUNG.number))
+    return np.where(right + left >= threshold, side, np.uint8(0))

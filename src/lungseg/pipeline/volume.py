@@ -24,7 +24,6 @@ from lungseg.findings import Confidence
 from lungseg.geometry import Grid
 from lungseg.judge import ExpectedDice, Signs, first_signs, read_beside, second_signs
 from lungseg.judge.learned_volume import LearnedVolume
-from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
 from lungseg.measure import confidence
 from lungseg.pipeline.looks import MIRRORED_CHANNELS, sides
 from lungseg.pipeline.radiograph import as_measurements, restored
@@ -184,7 +183,7 @@ class VolumeSegmenter:
         probabilities = np.concatenate([1.0 - lungs.sum(axis=0, keepdims=True), lungs])
         small = shrink_labels(labels, lungs.shape[1:])
         mirrored = self._predictor(np.ascontiguousarray(picture[np.newaxis, :, :, ::-1]))[0][MIRRORED_CHANNELS, :, ::-1]
-        own = confidence(sides(mirrored, self.card.threshold), mirrored[1], mirrored[2]).lungs
+        own = confidence(sides(mirrored[1], mirrored[2], self.card.threshold), mirrored[1], mirrored[2]).lungs
         once = first_signs(picture[0], probabilities, small, confidence(small, lungs[0], lungs[1]))
         return once | second_signs(probabilities, mirrored, small, own)
 
@@ -249,9 +248,7 @@ def _labels_of(number: int, shape: tuple[int, int], *, planes: Planes, threshold
     if int(planes[number, 0].max()) + int(planes[number, 1].max()) < 255 * threshold:
         return None
     right, left = (restored(_real(plane), shape) for plane in planes[number])
-    side = np.where(right > left, np.uint8(RIGHT_LUNG.number), np.uint8(LEFT_LUNG.number))
-    side[right + left < threshold] = 0
-    return side
+    return sides(right, left, threshold)
 
 
 def _sureness(labels: Labels, planes: Planes) -> Confidence:
