@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -206,6 +207,21 @@ def test_a_plain_sample_is_moved_little_and_not_disguised() -> None:
     assert plain.mirror == wild.mirror
     assert (plain.obscured, plain.shade, plain.equalise, plain.jpeg) == ((), None, None, None)
     assert (plain.blur, plain.noise, plain.coarse, plain.negative) == (0.0, 0.0, 1.0, False)
+
+
+def test_a_worn_sample_differs_in_one_or_two_things_from_what_it_would_have_been(picture, allowed) -> None:
+    seen: set[str] = set()
+    for seed in range(40):
+        fresh, worn = (json.loads(draw(np.random.default_rng(seed), Strength(wear=share)).to_json()) for share in (0.0, 1.0))
+        differ = {name for name in fresh if fresh[name] != worn[name]}
+        assert 1 <= len(differ) <= 2
+        seen |= differ
+        assert worn["blur"] >= 1.4 or "blur" not in differ
+        assert worn["coarse"] >= 3.0 or "coarse" not in differ
+        assert worn["noise"] >= 0.08 or "noise" not in differ
+        covers = worn["obscured"][len(fresh["obscured"]) :]
+        assert {thing["kind"] for thing in covers} == ({"Block"} if "obscured" in differ else set())
+    assert seen == {"blur", "coarse", "shade", "noise", "obscured"}
 
 
 def test_numbers_written_as_json_give_the_same_sample_to_the_last_bit(picture, allowed) -> None:

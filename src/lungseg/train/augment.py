@@ -40,6 +40,7 @@ class Strength:
         cut: largest share of the greys that is cut off at either end.
         negative: chance of black and white exchanged.
         obscure: chance that opacities, tubes, letters and the like may be painted in.
+        wear: chance that a sample is worn: blurred, grainy, shaded, coarse or hidden in parts, and strongly.
         plain: chance that a sample is moved little and shows what was taken.
         warp: of stretch, shear and bend, as a multiple of what is usual.
 
@@ -61,6 +62,7 @@ class Strength:
     cut: float = 0.15
     negative: float = 0.15
     obscure: float = 1.0
+    wear: float = 0.0
     plain: float = 0.0
     warp: float = 1.0
 
@@ -171,7 +173,21 @@ def draw(rng: np.random.Generator, strength: Strength = USUAL) -> Draw:
         drawn = replace(drawn, obscured=())
     if not happens(strength.greys):
         drawn = replace(_as_taken(drawn), fill=0.0, gamma=1.0, contrast=1.0, brightness=0.0)
-    return replace(drawn, flip=happens(strength.flip), half_turn=happens(strength.half_turn))
+    drawn = replace(drawn, flip=happens(strength.flip), half_turn=happens(strength.half_turn))
+    return _worn(drawn, rng) if happens(strength.wear) else drawn
+
+
+def _worn(drawn: Draw, rng: np.random.Generator) -> Draw:
+    """One or two things that leave of a film little more than its large shapes, as a photograph of it or a poor copy does."""
+    worn: dict[str, Any] = {
+        "blur": float(np.exp(rng.uniform(0.4, 2.1))),
+        "coarse": float(np.exp(rng.uniform(1.1, 2.5))),
+        "shade": rng.normal(0, 0.35, (3, 3)).astype(np.float32),
+        "noise": float(np.exp(rng.uniform(-2.5, -1.0))),
+        "obscured": (*drawn.obscured, *(obscure.draw_cover(rng) for _ in range(rng.integers(1, 4)))),
+    }
+    names = rng.choice(list(worn), rng.integers(1, 3), replace=False)
+    return replace(drawn, **{name: worn[name] for name in names})
 
 
 def _tame(drawn: Draw) -> Draw:

@@ -69,6 +69,11 @@ def _draw_block(rng: np.random.Generator) -> Obscured:
     return Block(rng.uniform(0, 1, 2), rng.uniform(0.03, 0.12, 2), float(rng.uniform(0, 1)))
 
 
+def draw_cover(rng: np.random.Generator) -> Obscured:
+    """Draws a box that may hide a good part of a lung: what is under it has to be told from what is around it."""
+    return Block(rng.uniform(0, 1, 2), rng.uniform(0.08, 0.4, 2), float(rng.choice([0.0, 1.0, rng.uniform(0, 1)])))
+
+
 def _blobs(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> Float:
     """Smooth noise of standard deviation 1; `scale` is the size of its blobs as a share of the side."""
     cells = max(round(0.6 / scale), 3)
@@ -78,7 +83,7 @@ def _blobs(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> Fl
 
 
 def _tissue_grey(grey: Float, sets: Array) -> float:
-    """Grey of what stands around the lungs and is as dense as fluid: the upper quarter of the greys in their surroundings."""
+    """Grey of what stands around the lungs and is as dense as fluid: the 65th percentile of the greys in their surroundings."""
     lungs = ((sets & (RIGHT | LEFT)) > 0).astype(np.uint8)
     around = (cv2.dilate(lungs, np.ones((25, 25), np.uint8)) > 0) & (lungs == 0)
     return float(np.percentile(grey[around], 65)) if around.any() else 0.7

@@ -32,7 +32,9 @@ RANGES: Final = {
     **dict.fromkeys(("learning_rate", "weight_decay", "clip_gradient", "seed", "workers", "freeze", "dilate", "plateau"), (0, math.inf)),
     **dict.fromkeys(("focal_gamma", "tversky_alpha", "tversky_beta", "boundary_weight"), (0, math.inf)),
     **dict.fromkeys(("rotation", "shift_x", "shift_y", "zoom", "warp", "gamma"), (0, math.inf)),
-    **dict.fromkeys(("dice_weight", "mirror", "flip", "half_turn", "padding", "greys", "window", "negative", "obscure", "plain"), (0, 1)),
+    **dict.fromkeys(
+        ("dice_weight", "mirror", "flip", "half_turn", "padding", "greys", "window", "negative", "obscure", "wear", "plain"), (0, 1)
+    ),
     "cut": (0, 0.45),
     **dict.fromkeys(("clip_low", "clip_high"), (0, 100)),
 }
@@ -84,6 +86,7 @@ class Settings:
     cut: Annotated[float, "largest share of the greys that is cut off at either end"] = 0.15
     negative: Annotated[float, "chance that black and white are exchanged"] = 0.15
     obscure: Annotated[float, "chance that opacities, tubes, letters and the like may be drawn in"] = 1.0
+    wear: Annotated[float, "chance of strong blur, grain, shade or coarse pixels, or of boxes that hide parts of the lungs"] = 0.0
     plain: Annotated[float, "share of the samples that are changed only a little"] = 0.0
 
     loss: Annotated[
