@@ -75,7 +75,8 @@ def test_no_two_inputs_of_many_share_a_name() -> None:
 
 def test_outputs_that_the_record_beside_them_lists_are_no_inputs(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("x.png", "x_mask.png", "y_mask.png")] + [tmp_path / "sub" / "x_mask.png"]
-    entry = {"input": "/x.png", "verdict": "ok", "reasons": [], "outputs": {"mask": "x_mask.png", "overlay": "x_overlay.png"}}
+    outputs = {"mask": "x_mask.png", "overlay": "x_overlay.png"}
+    entry = {"input": "/x.png", "kind": "radiograph", "verdict": "ok", "reasons": [], "outputs": outputs}
     (tmp_path / "results.jsonl").write_text(json.dumps(entry) + "\n")
     assert without_own_outputs(files) == [files[0], files[2], files[3]]
 

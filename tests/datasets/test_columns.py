@@ -55,6 +55,7 @@ def test_a_manifest_is_read_as_one(folder) -> None:
     [
         ("image,age\np1_a.png,3\n", "list.csv: the list of cases lacks a column of masks; name it mask; there are image, age."),
         ("mask,age\np1_a_m.png,3\n", "list.csv: the list of cases lacks a column of images; name it image; there are mask, age."),
+        ("image,age\np1_a.png,3,4,5\n", "list.csv: the list of cases lacks a column of masks; name it mask; there are image, age."),
         ("image,label\np1_a.png,pneumonia\n", "the list of cases lacks a column of masks"),
         ("image,mask\np1_a.png,no.png\n", "the list of cases names a missing mask, "),
         ("image,mask\nno.png,p1_a_m.png\n", "the list of cases names a missing image, "),

@@ -44,6 +44,13 @@ def test_a_manifest_comes_back_as_it_was(mine, case) -> None:
     assert read_manifest(path) == cases[:1]
 
 
+@pytest.mark.parametrize("mark", ["\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"])
+def test_only_the_end_of_a_line_ends_a_line(mine, case, mark) -> None:
+    cases = [replace(case, notes=f"one{mark}two")]
+    write_manifest(cases, mine / "cases.csv", remark="by\u2028seed")
+    assert read_manifest(mine / "cases.csv") == cases
+
+
 def test_a_manifest_is_written_as_a_whole(mine, case) -> None:
     with pytest.raises(OutputError, match=r"cases\.csv: cannot be written"):
         write_manifest([case], mine / "nowhere" / "cases.csv")

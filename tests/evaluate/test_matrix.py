@@ -10,8 +10,9 @@ import pytest
 
 from lungseg.datasets import Case, recognise
 from lungseg.errors import InputError
-from lungseg.evaluate import cross
+from lungseg.evaluate import cross, matrix
 from lungseg.evaluate.matrix import EXPLANATION, Cell, choose, matrix_table
+from made_up_scores import scored
 from phantom_films import write_films
 from tiny_model import write_tiny_model
 
@@ -106,5 +107,14 @@ def test_a_film_that_cannot_be_read_is_named_once(films, tmp_path) -> None:
 
 def test_a_model_must_have_something_to_be_asked(films, tmp_path) -> None:
     north = [each for each in films if each.source == "north"]
-    with pytest.raises(InputError, match="there is no case to score the model of north on"):
+    with pytest.raises(InputError) as refused:
         cross({"north": write_tiny_model(tmp_path)}, north, tmp_path / "out", runs={})
+    words = "there is no case with lung to score the model of north on; give cases of other sources, or with their splits."
+    assert str(refused.value) == words
+
+
+def test_cases_without_lung_are_not_enough(films, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(matrix, "score_cases", lambda *_, **__: ([replace(scored("x", 1.0), has_lung=False)], ()))
+    with pytest.raises(InputError, match="there is no case with lung to score the model of mine on;"):
+        cross({"mine": write_tiny_model(tmp_path)}, films, tmp_path / "out", runs={})
+    assert not (tmp_path / "out").exists()

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from lungseg.report.charts import Axis, bars, columns, curves, densities, strips
+from lungseg.report.charts import Axis, bars, columns, curves, densities, figure, strips
 
 EVIL = '<script>alert("x")</script>&'
 AXIS = Axis("Dice <of> each", 0.5, 1.0, (0.9, "human & human"))
@@ -67,6 +67,13 @@ def test_columns_count_values_and_those_beyond_the_ends() -> None:
     rects = [rect for rect in chart.findall("rect") if float(rect.attrib["height"]) > 0]
     assert [rect.findtext("title") for rect in rects] == ["0.5 to 0.5167: 3", "0.9833 to 1: 1"]
     assert [float(rect.attrib["height"]) for rect in rects] == [240.0, 80.0]
+
+
+def test_a_figure_has_the_title_below_its_chart() -> None:
+    for chart in (columns([0.5], AXIS), strips({EVIL: [0.6]}, AXIS), bars({EVIL: 1}, AXIS.title, {})):
+        (drawn, caption) = tree(figure(chart))
+        assert ET.tostring(drawn) == ET.tostring(tree(chart))
+        assert (caption.tag, caption.text) == ("figcaption", "Dice <of> each")
 
 
 def test_bars_name_and_number_every_count() -> None:

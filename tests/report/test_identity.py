@@ -46,12 +46,20 @@ def test_where_the_header_cannot_be_read_nothing_is_known_and_the_code_stands_fo
     assert header_identity({"input": "/gone/doe.dcm"}) is None
 
 
-def test_a_file_without_the_usual_beginning_is_read_where_it_is_known_to_be_dicom(slice_file: Path) -> None:
+def test_dicom_without_the_usual_beginning_is_read_too(slice_file: Path) -> None:
     slice_file.write_bytes(slice_file.read_bytes()[132:])
+    for entry in ({"input": str(slice_file)}, {"input": str(slice_file.parent)}, {"input": str(slice_file), "format": "DICOM"}):
+        found = header_identity(entry)
+        assert found is not None
+        assert found["PatientName"] == "Doe^Jane"
+
+
+def test_a_file_that_was_read_as_dicom_is_read_again_whatever_it_begins_with(slice_file: Path) -> None:
+    content = slice_file.read_bytes()
+    slice_file.write_bytes(content[:128] + b"none" + content[132:])
     assert header_identity({"input": str(slice_file)}) == {}
     found = header_identity({"input": str(slice_file), "format": "DICOM"})
     assert found is not None
-    assert found["PatientName"] == "Doe^Jane"
 
 
 def test_secret_words_are_parts_of_the_name_and_the_numbers() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lungseg.serve.names import nameless, safe_name, unused
+from lungseg.serve.names import nameless, safe_name
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,6 @@ from lungseg.serve.names import nameless, safe_name, unused
 def test_names_are_made_harmless(given, safe):
     assert safe_name(given) == safe
     assert len(safe.encode()) <= 160
-
-
-def test_a_name_is_given_once_on_any_file_system():
-    taken: set[str] = set()
-    assert [unused(name, taken) for name in ("IM1", "im1", "IM1", "IM2")] == ["IM1", "2_im1", "3_IM1", "IM2"]
 
 
 def test_what_is_logged_of_a_surprise_names_no_file():

@@ -121,6 +121,26 @@ def test_a_model_that_disagrees_with_torch_is_not_left_behind(tmp_path, checkpoi
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_that_computes_no_numbers_is_not_left_behind(tmp_path, cases) -> None:
+    checkpoint = write_run(tmp_path / "run", cases, replace(SETTINGS, width=2))
+    content = torch.load(checkpoint, weights_only=True)
+    for name, value in content["state_dict"].items():
+        if name.endswith("weight"):
+            value.fill_(float("nan"))
+    torch.save(content, checkpoint)
+    with pytest.raises(ModelError, match=r"m\.onnx: the exported model differs from torch by nan in probability\."):
+        export(checkpoint, tmp_path / "out" / "m.onnx")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_model_that_cannot_be_loaded_is_not_left_behind(tmp_path, checkpoint, monkeypatch) -> None:
+    monkeypatch.setattr(module, "_graph", lambda *_: onnx.ModelProto())
+    monkeypatch.setattr(module, "halve_weights", lambda model: model)
+    with pytest.raises(ModelError, match=r"m\.onnx: "):
+        export(checkpoint, tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -197,8 +197,10 @@ def test_files_of_cases_never_share_a_name(run, cases) -> None:
     north, south = (next(case for case in cases if case.source == source) for source in ("north", "south"))
     assert north.case == south.case
     assert _names([north, south, cases[1]]) == [f"north_{north.case}", f"south_{south.case}", cases[1].case]
-    odd = [replace(north, case=name) for name in ("a/b", "A b", "../x", "1.2.3", "a_b")]
-    assert _names(odd) == ["a_b_0", "A_b_1", ".._x", "1.2.3", "a_b_4"]
+    odd = [replace(north, case=name) for name in ("a/b", "A b", "../x", "1.2.3", "2_a_b")]
+    assert _names(odd) == ["a_b", "2_A_b", ".._x", "1.2.3", "2_2_a_b"]
+    alike = [replace(north, case=name) for name in ("x?y", "x!y", "x_y_0", "X.y")]
+    assert _names(alike) == ["x_y", "2_x_y", "x_y_0", "X.y"]
     done = finished(run, [replace(case, split="test") for case in (north, south)])
     assert [path.name for path in done.predictions] == [f"north_{north.case}_mask.png", f"south_{south.case}_mask.png"]
 

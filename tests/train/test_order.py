@@ -17,11 +17,11 @@ class Cases(SimpleNamespace):
 
 
 def of_devices(monkeypatch: pytest.MonkeyPatch, count: int, seed: int | None, epoch: int = 0) -> list[list[int]]:
-    data = Cases(epoch=torch.tensor(epoch))
+    data = Cases(epoch=torch.tensor(epoch), seed=seed)
     shares = []
     for device in range(count):
         monkeypatch.setattr(module, "_devices", lambda device=device: (device, count))
-        order = Order(data, seed)
+        order = Order(data)
         shares.append(list(order))
         assert len(order) == len(shares[-1])
     return shares

@@ -153,6 +153,8 @@ def test_record_that_cannot_be_read(tmp_path: Path) -> None:
     "more",
     [
         {"verdict": "odd"},
+        {"kind": "odd"},
+        {"kind": None},
         {"reasons": None},
         {"measurements": [{"name": "area", "label": "lungs", "value": "<b>", "unit": "1"}]},
         {"name": "../x"},
@@ -163,7 +165,14 @@ def test_record_that_cannot_be_read(tmp_path: Path) -> None:
         {"outputs": ["x"]},
     ],
 )
-def test_a_record_that_names_files_of_other_folders_is_none(tmp_path: Path, more: dict[str, Any]) -> None:
+def test_a_record_that_is_odd_or_names_files_of_other_folders_is_none(tmp_path: Path, more: dict[str, Any]) -> None:
     lines = [json.dumps(entry("/a/x.png")), json.dumps(entry("/a/y.png") | more)]
     (tmp_path / "results.jsonl").write_text("\n".join(lines))
     assert [record["input"] for record in read_records(tmp_path / "results.jsonl")] == ["/a/x.png"]
+
+
+@pytest.mark.parametrize("verdict", ["ok", "failed"])
+def test_only_a_failure_may_be_of_unknown_kind(tmp_path: Path, verdict: str) -> None:
+    record = {"input": "/a/x.png", "name": "x", "verdict": verdict, "reasons": [], "outputs": {}}
+    (tmp_path / "results.jsonl").write_text(json.dumps(record))
+    assert list(read_records(tmp_path / "results.jsonl")) == [record] * (verdict == "failed")

@@ -52,7 +52,7 @@ def read_any(path: Path) -> list[Case]:
     columns = _columns(rows[0])
     for wanted in ("image", "mask"):
         if wanted not in columns:
-            cure = f"name it {wanted}; there are {', '.join(rows[0])}"
+            cure = f"name it {wanted}; there are {', '.join(filter(None, rows[0]))}"
             raise InputError(f"the list of cases lacks a column of {wanted}s", where=path, cure=cure)
     cases = [_case({name: row[column].strip() for name, column in columns.items()}, path, columns) for row in rows]
     check_cases_are_apart(cases, path)

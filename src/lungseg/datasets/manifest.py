@@ -66,14 +66,15 @@ def read_rows(path: Path) -> list[Row]:
         InputError: the file cannot be read, or has no line.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise InputError(f"the list of cases cannot be read ({error})", where=path) from error
-    while lines and lines[0].startswith(("#", '"#')):
-        del lines[0]
-    delimiter = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
+    while text.startswith(("#", '"#')):
+        text = text.partition("\n")[2]
+    header = text.partition("\n")[0]
+    delimiter = ";" if header.count(";") > header.count(",") else ","
     try:
-        rows = list(csv.DictReader(lines, delimiter=delimiter, restval=""))
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval=""))
     except csv.Error as error:
         raise InputError(f"the list of cases cannot be read ({error})", where=path) from error
     if not rows:

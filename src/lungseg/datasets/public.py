@@ -18,6 +18,9 @@ from lungseg.read import may_be_image
 HEART_INSIDE: Final = ("diseased_adults", "paediatric")
 """Folders of the V7 Labs sets, whose masks draw through heart and mediastinum."""
 
+FLAGS: Final[dict[str, Convention]] = {"aerated_or_partial_lung_only": "partial", "heart_shadow_inside_mask": "lung and heart"}
+"""The lists of `conventions`, and what they say; the last one counts for a name in both."""
+
 _SCR_PLACES: Final = ("", "scratch", "scr", "scr/scratch", "SCR", "SCR/scratch")
 _SCR_FILM = re.compile(r"JPC[LN]N\d{3}", re.IGNORECASE)
 _SCR_OWN: Final = {"masks", "fold1", "fold2", "landmarks", "scratch"}
@@ -74,18 +77,19 @@ def china_images(folder: Path) -> Path | None:
 def conventions(folder: Path) -> dict[str, Convention]:
     """What the masks in question call lung, by the names of their images, as `questionable_masks.json` in the folder says.
 
-    It has two lists of names, "heart_shadow_inside_mask" and "aerated_or_partial_lung_only", and need not be there.
+    It has a list of names for each of `FLAGS`, and need not be there.
 
     Raises:
-        InputError: it is there, and is no JSON.
+        InputError: it is there, and is no JSON, or has no such lists.
     """
-    flagged = folder / "questionable_masks.json"
+    flagged, cure = folder / "questionable_masks.json", "correct or remove it"
     try:
-        lists: dict[str, list[str]] = json.loads(flagged.read_text(encoding="utf-8")) if flagged.is_file() else {}
+        lists = json.loads(flagged.read_text(encoding="utf-8")) if flagged.is_file() else {}
     except ValueError as error:
-        raise InputError(f"the lists of masks in question are no JSON ({error})", where=flagged, cure="correct or remove it") from error
-    found: dict[str, Convention] = dict.fromkeys(lists.get("aerated_or_partial_lung_only", ()), "partial")
-    return found | dict.fromkeys(lists.get("heart_shadow_inside_mask", ()), "lung and heart")
+        raise InputError(f"the lists of masks in question are no JSON ({error})", where=flagged, cure=cure) from error
+    if not isinstance(lists, dict) or not all(isinstance(lists.get(flag, []), list) for flag in FLAGS):
+        raise InputError("this should hold lists of masks in question by why they are", where=flagged, cure=cure)
+    return {str(name): convention for flag, convention in FLAGS.items() for name in lists.get(flag, ())}
 
 
 def counties(folder: Path) -> dict[str, str]:

@@ -62,7 +62,7 @@ def cross(
         jobs: cases at a time.
 
     Raises:
-        InputError: a model has no case to be scored on.
+        InputError: a model has no case with lung to be scored on.
         ModelError: a model cannot be used.
         OutputError: the folder or a file in it cannot be written.
     """
@@ -73,8 +73,9 @@ def cross(
     for name, segmenter in segmenters.items():
         tested, own = choose(name, judged, runs.get(name))
         scores, failed = score_cases(segmenter, tested, jobs=jobs)
-        if not scores:
-            raise InputError(f"there is no case to score the model of {name} on", cure="give cases of other sources, or with their splits")
+        if not any(score.has_lung for score in scores):
+            cure = "give cases of other sources, or with their splits"
+            raise InputError(f"there is no case with lung to score the model of {name} on", cure=cure)
         failures |= dict.fromkeys(failure.why for failure in failed)
         make_folder(folder / name)
         write_scores(scores, folder / name / "scores.csv")

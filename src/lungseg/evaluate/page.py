@@ -12,7 +12,7 @@ from lungseg.evaluate.cases import CaseScore
 from lungseg.evaluate.pictures import Shown
 from lungseg.evaluate.summary import Summary, group
 from lungseg.evaluate.tables import Table
-from lungseg.report.charts import Axis, curves, strips
+from lungseg.report.charts import Axis, curves, figure, strips
 from lungseg.report.frame import frame, image, section
 
 __all__ = ["HUMAN_DICE", "distributions", "every_metric", "gallery", "page", "section", "table_of"]
@@ -71,15 +71,11 @@ def distributions(models: Mapping[str, Sequence[CaseScore]]) -> str:
         ]
     if in_mm:
         parts.append(strips(in_mm, Axis(f"HD95 of each volume in space, millimetres, at most {FURTHEST_MM:g}", 0, FURTHEST_MM)))
-    return "".join(f'<figure class="chart">{chart}<figcaption>{_caption(chart)}</figcaption></figure>' for chart in parts)
+    return f'<div class="chart">{"".join(map(figure, parts))}</div>'
 
 
 def _with_any(values: dict[str, list[float]]) -> dict[str, list[float]]:
     return {name: found for name, found in values.items() if found}
-
-
-def _caption(chart: str) -> str:
-    return chart.partition("<title>")[2].partition("</title>")[0]
 
 
 def gallery(pictures: Sequence[Shown], what: str) -> str:

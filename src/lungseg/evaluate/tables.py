@@ -57,7 +57,7 @@ OF_CT = ("kind", "has_lung", "slices")
 
 
 def write_table(rows: Iterable[Row], path: Path) -> None:
-    """Writes a CSV; the first row names the columns. Real numbers get four digits after the point; what is unknown is "nan"."""
+    """Writes a CSV of at least one row; the first names the columns. Real numbers get four digits after the point, or are "nan"."""
     lines = list(rows)
     stream = io.StringIO(newline="")
     writer = csv.DictWriter(stream, list(lines[0]))

@@ -145,6 +145,12 @@ def bars(counts: Mapping[str, int], title: str, classes: Mapping[str, str]) -> s
     return f'<svg viewBox="0 0 {WIDTH} {38 * len(counts) + 4}" role="img" aria-label="{words}"><title>{words}</title>{"".join(parts)}</svg>'
 
 
+def figure(chart: str) -> str:
+    """One of these charts with its title below it."""
+    title = chart.partition("<title>")[2].partition("</title>")[0]
+    return f"<figure>{chart}<figcaption>{title}</figcaption></figure>"
+
+
 def _shares(height: float, labels: Mapping[float, str]) -> str:
     """Lines across a plot at these shares of its height."""
     parts = []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lungseg.read.dicom import silence
+from lungseg.read.sniff import HEAD, sniff
 
 FIELDS: Final = {
     "PatientName": "Patient's name",
@@ -26,8 +27,6 @@ NAMING: Final = ("PatientName", "PatientID", "AccessionNumber")
 
 SHORTEST: Final = 3
 """Letters of a part of a name that is looked for in other words; shorter ones are in too many of them."""
-
-_MAGIC, _PREAMBLE = b"DICM", 128
 
 
 def header_identity(entry: Mapping[str, Any]) -> dict[str, str] | None:
@@ -55,7 +54,7 @@ def _first_dicom(path: Path, *, known: bool) -> Path | None:
     files = [file for file in sorted(path.iterdir()) if file.is_file()] if path.is_dir() else [path]
     for file in files:
         with file.open("rb") as stream:
-            if stream.read(_PREAMBLE + len(_MAGIC))[_PREAMBLE:] == _MAGIC:
+            if sniff(stream.read(HEAD)) == "DICOM":
                 return file
     return files[0] if known and files else None
 

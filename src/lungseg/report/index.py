@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any, Final
 from urllib.parse import quote
 
-from lungseg.report.charts import Axis, bars, columns
+from lungseg.report.charts import Axis, bars, columns, figure
 from lungseg.report.frame import asset, frame, section
 from lungseg.report.identity import blanked, header_identity, secrets, shown_name
 from lungseg.report.words import NO_DEVICE, number, readable, unit_in_words
@@ -152,12 +152,7 @@ def _charts(lines: Sequence[Line]) -> str:
         charts.append(columns(dice, Axis("Expected Dice", max(0.0, min(0.8, *dice)), 1.0)))
     for unit, sizes in _sizes(lines).items():
         charts.append(columns(sizes, Axis(f"Size of the lungs in {unit}", 0.0, max(sizes))))
-    drawn = "".join(f"<figure>{chart}<figcaption>{_title(chart)}</figcaption></figure>" for chart in charts)
-    return f'<details open><summary>Distributions</summary><div class="charts">{drawn}</div></details>'
-
-
-def _title(chart: str) -> str:
-    return chart.partition("<title>")[2].partition("</title>")[0]
+    return f'<details open><summary>Distributions</summary><div class="charts">{"".join(map(figure, charts))}</div></details>'
 
 
 def _tools() -> str:

@@ -31,13 +31,3 @@ def safe_name(name: str) -> str:
 def nameless(problem: Exception) -> str:
     """What is logged of a problem that nobody foresaw: where it arose in the program, and not its text, which may name a file."""
     return f"unexpected {type(problem).__name__}\n{''.join(traceback.format_tb(problem.__traceback__))}"
-
-
-def unused(name: str, taken: set[str]) -> str:
-    """The name, or one with a number before it where it is taken; it is then taken too."""
-    number, free = 1, name
-    while free.lower() in taken:
-        number += 1
-        free = f"{number}_{name}"
-    taken.add(free.lower())
-    return free

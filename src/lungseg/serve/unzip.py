@@ -15,7 +15,8 @@ from typing import Final
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
 from lungseg.read.sniff import HEAD, sniff
-from lungseg.serve.names import safe_name, unused
+from lungseg.serve.names import safe_name
+from lungseg.write.names import unused
 
 MOST_RATIO: Final = 200
 """How many times smaller than its content an entry may be: CT slices shrink 2 to 4 times, and a mask that is nearly empty 100 times."""

@@ -59,7 +59,7 @@ class Exported:
 
 def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Exported:
     """Writes `output` (.onnx, weights in float16) and the card beside it (.json), and proves that what is loaded from them gives what
-    torch gives.
+    torch gives; where it does not, neither is left.
 
     Args:
         checkpoint: best.ckpt of a run, in the run's folder.
@@ -74,28 +74,31 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
     facts: dict[str, Any] = _read_about(about) if about else {"name": output.stem, "version": "0"}
     deployed = Deployed(net).eval()
     example = torch.randn(2, 1, settings.size, settings.size, generator=torch.Generator().manual_seed(0))
+    facts["data"] = _data(checkpoint.parent / "cases.csv", facts.pop("sources", {}))
+    graph, described = halve_weights(_graph(deployed, example)), output.with_suffix(".json")
     output.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(halve_weights(_graph(deployed, example)), output)
-    sources: dict[str, Any] = facts.pop("sources", {})
-    card = ModelCard(
-        kind=settings.kind,
-        architecture=_architecture(settings),
-        input_size=(settings.size, settings.size),
-        clip=(settings.clip_low, settings.clip_high),
-        labels=tuple(label.name for label in LABELS),
-        sha256=file_sha256(output),
-        data=_data(checkpoint.parent / "cases.csv", sources),
-        **facts,
-    )
-    card.write(output.with_suffix(".json"))
-    with torch.inference_mode():
-        difference = float(np.abs(Predictor(output)(example.numpy()) - deployed(example).numpy()).max())
-    if difference > TOLERANCE:
-        output.unlink()
-        output.with_suffix(".json").unlink()
-        raise ModelError(f"the exported model differs from torch by {difference:.3f} in probability", where=output)
+    try:
+        onnx.save(graph, output)
+        card = ModelCard(
+            kind=settings.kind,
+            architecture=_architecture(settings),
+            input_size=(settings.size, settings.size),
+            clip=(settings.clip_low, settings.clip_high),
+            labels=tuple(label.name for label in LABELS),
+            sha256=file_sha256(output),
+            **facts,
+        )
+        card.write(described)
+        with torch.inference_mode():
+            difference = float(np.abs(Predictor(output)(example.numpy()) - deployed(example).numpy()).max())
+        if not difference <= TOLERANCE:  # nor is NaN
+            raise ModelError(f"the exported model differs from torch by {difference:.3f} in probability", where=output)
+    except BaseException:
+        for path in (output, described):
+            path.unlink(missing_ok=True)
+        raise
     log.info("exported; largest difference to torch %.5f in probability", difference)
-    return Exported(output, output.with_suffix(".json"), difference)
+    return Exported(output, described, difference)
 
 
 def _graph(deployed: nn.Module, example: Tensor) -> onnx.ModelProto:

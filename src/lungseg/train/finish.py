@@ -24,6 +24,7 @@ from lungseg.result import Result
 from lungseg.scores import count
 from lungseg.train.export import export
 from lungseg.train.pictures import ROWS, case_row, write_sheet
+from lungseg.write.names import unused
 
 log = logging.getLogger(__name__)
 
@@ -100,9 +101,8 @@ def _names(cases: Sequence[Case]) -> list[str]:
     """A name for each case's file, no two of them equal even where letter case does not count."""
     several = {case for case, times in Counter(case.case.casefold() for case in cases).items() if times > 1}
     names = [f"{case.source}_{case.case}" if case.case.casefold() in several else case.case for case in cases]
-    safe = [re.sub(r"[^\w.-]+", "_", name)[:150] for name in names]
-    times = Counter(name.casefold() for name in safe)
-    return [name if times[name.casefold()] == 1 else f"{name}_{number}" for number, name in enumerate(safe)]
+    taken: set[str] = set()
+    return [unused(re.sub(r"[^\w.-]+", "_", name)[:150], taken) for name in names]
 
 
 @contextmanager

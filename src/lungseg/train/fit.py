@@ -249,12 +249,11 @@ def _keep(folder: Path, name: str, *, monitor: str | None) -> ModelCheckpoint:
 def _loader(data: CaseArrays, settings: Settings) -> DataLoader[Any]:
     """Batches of training cases in the order of the epoch, or of validation cases in their own, which nothing has to be done to."""
     trained = data.seed is not None
-    order = Order(data, data.seed)
     workers = settings.workers if trained else 0
     return DataLoader(
         data,
         batch_size=settings.batch,
-        sampler=order,
+        sampler=Order(data),
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=torch.accelerator.is_available(),

@@ -13,25 +13,23 @@ from lungseg.train.data import CaseArrays
 
 
 class Order(Sampler[int]):
-    """Places of the cases, drawn from seed and epoch alone, shared out over the devices.
+    """Places of the cases, shared out over the devices.
 
     Every device gets equally many, because each waits for the others; where the cases do not share evenly, some come twice.
 
     Args:
-        data: the cases; its `epoch` is what the order depends on.
-        seed: of the order; None for the data's own.
+        data: the cases; its `seed` and `epoch` are what the order depends on. Without a seed the cases stay as they are.
     """
 
-    def __init__(self, data: CaseArrays, seed: int | None) -> None:
+    def __init__(self, data: CaseArrays) -> None:
         self.data = data
-        self.seed = seed
 
     def __len__(self) -> int:
         return math.ceil(len(self.data) / _devices()[1])
 
     def __iter__(self) -> Iterator[int]:
-        count = len(self.data)
-        order = np.arange(count) if self.seed is None else np.random.default_rng((self.seed, int(self.data.epoch))).permutation(count)
+        count, seed = len(self.data), self.data.seed
+        order = np.arange(count) if seed is None else np.random.default_rng((seed, int(self.data.epoch))).permutation(count)
         mine, devices = _devices()
         return iter(np.resize(order, len(self) * devices)[mine::devices].tolist())
 

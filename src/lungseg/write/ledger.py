@@ -14,8 +14,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, get_args
 
+from lungseg.card import Kind
 from lungseg.errors import OutputError
 from lungseg.write.atomic import make_folder, not_written, remove_leftovers, write_file
 from lungseg.write.record import COLUMNS, FAILED, SEVERITY, row
@@ -121,7 +122,8 @@ def _is_record(entry: Any) -> bool:
     try:
         row(entry)
         names = [entry.get("name", "none"), *entry.get("outputs", {}).values()]
-        return entry["verdict"] in SEVERITY and all(name and PurePath(name).name == name for name in names)
+        told = entry["verdict"] in SEVERITY and (entry["verdict"] == FAILED or entry["kind"] in get_args(Kind))
+        return told and all(name and PurePath(name).name == name for name in names)
     except (AttributeError, KeyError, TypeError, ValueError):
         return False
 

@@ -16,6 +16,7 @@ from lungseg.findings import Verdict
 from lungseg.geometry import Geometry
 from lungseg.image import Image
 from lungseg.labels import LUNGS
+from lungseg.scores import enclosing_box
 from lungseg.volume import Volume, VolumeSegmentation
 from lungseg.write.outputs import PICTURE, UNJUDGED, Encode, image_encoders, stem, write_outputs
 from lungseg.write.png import MARGIN, picture_png
@@ -128,10 +129,8 @@ def _volume_encoders(
 def crop_box(segmentation: VolumeSegmentation) -> tuple[slice, slice, slice]:
     """Slices, rows and columns of the lungs with a margin of `MARGIN` of each side; the whole grid where there is no lung."""
     box = []
-    for axis, side in enumerate(segmentation.grid.shape):
-        others = tuple(other for other in range(3) if other != axis)
-        inside = np.flatnonzero(segmentation.labels.any(axis=others))
-        first, last = (int(inside[0]), int(inside[-1])) if inside.size else (0, side - 1)
-        margin = max(1, round(MARGIN * (last - first + 1)))
-        box.append(slice(max(0, first - margin), min(side, last + 1 + margin)))
+    for lungs, side in zip(enclosing_box(segmentation.labels), segmentation.grid.shape, strict=True):
+        first, stop = (lungs.start, lungs.stop) if lungs.stop else (0, side)
+        margin = max(1, round(MARGIN * (stop - first)))
+        box.append(slice(max(0, first - margin), min(side, stop + margin)))
     return box[0], box[1], box[2]
