@@ -61,6 +61,15 @@ def test_it_says_what_it_recognised_and_leaves_a_list(films, tmp_path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["cases.csv"]
 
 
+def test_a_folder_given_twice_is_gathered_once_and_no_finding_is_no_picture(films, tmp_path) -> None:
+    path = tmp_path / "cases.csv"
+    ran = dataset(films / "north", f"{films}/south/../north", "-o", path, "--sheet", tmp_path / "sheet.png")
+    assert ran.exit_code == 0, ran.output
+    assert len(read_manifest(path)) == 20
+    assert ran.stdout.splitlines()[-1] == f"No picture {tmp_path / 'sheet.png'}: there is nothing to look at."
+    assert not (tmp_path / "sheet.png").exists()
+
+
 def test_what_should_be_looked_at_is_said_listed_and_drawn(films, tmp_path) -> None:
     copies = tmp_path / "again"
     touch(copies, "images/odd.png", "masks/odd.png")

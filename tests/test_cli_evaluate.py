@@ -227,6 +227,10 @@ def test_a_real_volume_is_scored_in_space(data_folder, tmp_path) -> None:
         (("a={model}", "a={model}", "{cases}", "--matrix"), "two models have the same name; name each after what it was trained on."),
         (("{model}", "{model}", "{cases}", "--boxes"), "boxes are scored with one model, not with 2; "),
         (("{model}", "{cases}", "--boxes"), "{cases}: there are neither masks nor a list of boxes (stage_2_train_labels.csv beside "),
+        (
+            ("{model}", "{cases}", "--dilate", "3"),
+            "--dilate is for --boxes: with masks, those of the model are scored as they are; leave it out.",
+        ),
         (("{model}", "{cases}", "--spacing", "0"), "--spacing 0 is not a spacing; give millimetres between pixels, such as 0.143."),
         (("{model}", "{cases}", "--split", "test"), "{cases}: there is no case of split 'test' of north, south; give another --split, "),
         (("{model}", "{cases}", "--source", "east", "--source", "west"), "{cases}: there is no case of source east, west."),
