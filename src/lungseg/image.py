@@ -18,6 +18,18 @@ SMALLEST_SIDE = 32
 """Pixels; no lung can be told in a smaller image."""
 
 
+def as_labels(labels: Array, *, source: str) -> NDArray[np.uint8]:
+    """The same numbers, of any shape, as uint8.
+
+    Raises:
+        UsageError: one of them is no whole number from 0 to 255.
+    """
+    numbers = np.ascontiguousarray(labels, dtype=np.uint8)
+    if labels.dtype != np.uint8 and not np.array_equal(numbers, labels):
+        raise UsageError(f"labels are whole numbers from 0 to {len(LABELS) - 1}", where=source)
+    return numbers
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
     """A grey image, ready to be looked at: high values are bright, and dense tissue is bright unless the image is a negative.
@@ -71,10 +83,7 @@ class Image:
 
     def with_labels(self, labels: Array) -> Segmentation:
         """The only way to a segmentation: `labels` (rows, columns) with values of `lungseg.labels.LABELS`, on this image's grid."""
-        numbers = np.ascontiguousarray(labels).astype(np.uint8)
-        if not np.array_equal(numbers, labels):
-            raise UsageError(f"labels are whole numbers from 0 to {len(LABELS) - 1}", where=self.source)
-        return Segmentation(numbers, self.geometry)
+        return Segmentation(as_labels(labels, source=self.source), self.geometry)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

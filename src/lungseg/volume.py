@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lungseg.errors import InputError, UsageError
 from lungseg.geometry import Grid
-from lungseg.image import SMALLEST_SIDE, Array
+from lungseg.image import SMALLEST_SIDE, Array, as_labels
 from lungseg.labels import LABELS
 
 
@@ -74,7 +74,7 @@ class Volume:
 
     def with_labels(self, labels: Array) -> VolumeSegmentation:
         """The only way to a segmentation: `labels` (slices, rows, columns) with values of `lungseg.labels.LABELS`, on this grid."""
-        return VolumeSegmentation(np.ascontiguousarray(labels, dtype=np.uint8), self.grid)
+        return VolumeSegmentation(as_labels(labels, source=self.source), self.grid)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -47,6 +47,16 @@ def test_a_label_map_of_our_own_says_the_side_of_a_lung_alone(tmp_path) -> None:
         assert_array_equal(read_labels(Case("x", "x", tmp_path / "x.png", path, "s")), labels)
 
 
+def test_a_label_map_of_our_own_is_loaded_once(tmp_path, monkeypatch) -> None:
+    image = read(np.arange(36 * 40, dtype=np.uint16).reshape(36, 40))
+    path = tmp_path / "m.png"
+    path.write_bytes(mask_png(image.with_labels(LABELS)))
+    read_bytes, loaded = Path.read_bytes, []
+    monkeypatch.setattr(Path, "read_bytes", lambda path: loaded.append(path.name) or read_bytes(path))
+    assert_array_equal(read_labels(Case("x", "x", tmp_path / "x.png", path, "s")), LABELS)
+    assert loaded == ["m.png"]
+
+
 def test_labels_one_and_two_say_which_side(tmp_path) -> None:
     case = Case("x", "x", tmp_path / "x.png", write(tmp_path / "m.png", mask(2, *RIGHT) + mask(1, *LEFT)), "s")
     assert_array_equal(read_labels(case), mask(2, *RIGHT) + mask(1, *LEFT))

@@ -2,21 +2,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import struct
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import gdcm
 import numpy as np
 import pydicom
 import pytest
 from numpy.testing import assert_array_equal
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate, generate_frames
+from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
-from lungseg.read import find, read
+from lungseg.read import find, read, read_volume
 
 WINDOW = {"WindowCenter": 2048, "WindowWidth": 4096}
 """All of twelve bits: (value - 2047.5) / 4095 + 0.5 = value / 4095."""
@@ -295,15 +297,64 @@ def test_truncated_pixels_in_a_whole_file(write_dicom, film, syntax, part):
         read(path)
 
 
-def test_deflated_bomb(write_dicom, film, monkeypatch):
+@pytest.mark.parametrize("reader", [read, read_volume])
+@pytest.mark.parametrize("change", ["none", "group length", "preamble", "long"])
+def test_deflated_bomb(write_dicom, film, monkeypatch, reader, change):
     path = write_dicom(film)
     dataset = pydicom.dcmread(path)
+    if change == "long":  # the transfer syntax stands behind it
+        dataset.file_meta.FileMetaInformationVersion = bytes(2000)
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     dataset.PixelData = bytes(3_000_000)
     dataset.save_as(path)
+    content = bytearray(path.read_bytes())
+    if change == "group length":
+        content[140:144] = struct.pack("<I", 2**31)
+    path.write_bytes(content[132:] if change == "preamble" else content)
     monkeypatch.setattr(sys.modules["lungseg.read.dicom"], "_LARGEST_INFLATED", 2_000_000)
+    monkeypatch.setattr("zlib.decompress", lambda *_: pytest.fail("inflated"))
     with pytest.raises(TooLargeError, match="holds more than an image has, and it was not decoded"):
+        reader(path)
+
+
+def test_damaged_deflated_file(write_dicom, film):
+    path = compress(write_dicom(film), "DeflatedExplicitVRLittleEndian")
+    content = path.read_bytes()
+    path.write_bytes(content[:-200] + b"\xff" * 200)
+    for reader in (read, read_volume):
+        with pytest.raises(UnreadableError, match=r"film\.dcm: the deflated DICOM file is damaged; copy or export it again\.$"):
+            reader(path)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES[:4])
+@pytest.mark.parametrize("rows", [15, 90])
+def test_another_size_than_the_header_states_is_not_decoded(write_dicom, film, monkeypatch, syntax, rows):
+    path = compress(write_dicom(film), syntax)
+    assert_array_equal(read(path).pixels.shape, film.shape)
+    dataset = pydicom.dcmread(path)
+    dataset.Rows = rows
+    dataset.save_as(path)
+    decoded = []
+    monkeypatch.setattr("pydicom.pixels.utils.pixel_array", lambda *_, **__: decoded.append(1))
+    with pytest.raises(UnreadableError, match=r"its pixels \(.*\) could not be decoded: .* do not fit the header; export"):
         read(path)
+    assert decoded == []
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_the_size_is_that_of_the_frame_which_the_offsets_name(write_dicom, film, first):
+    path = compress(write_dicom(film), "JPEG2000Lossless")
+    dataset = pydicom.dcmread(path)
+    frames = [cv2.imencode(".jp2", film[:40])[1].tobytes(), next(generate_frames(dataset.PixelData, number_of_frames=1))]
+    frames = [frame + bytes(len(frame) % 2) for frame in frames]
+    dataset.PixelData, offsets, lengths = encapsulate_extended(frames[::-1] if first else frames)
+    dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths = offsets[8:], lengths[8:]
+    dataset.save_as(path)
+    if first:
+        with pytest.raises(UnreadableError, match="could not be decoded"):
+            read(path)
+    else:
+        assert_array_equal(read(path).pixels, film)
 
 
 def test_careless_headers_do_not_warn_and_leave_the_filters_alone(write_dicom, film, caplog):

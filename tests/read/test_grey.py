@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 
 from lungseg.errors import UnsupportedError
 from lungseg.read import read
-from lungseg.read.grey import coloured_fraction, to_grey
+from lungseg.read.grey import coloured_fraction, to_grey, to_image_type
 
 
 @pytest.fixture
@@ -58,6 +58,23 @@ def test_sixteen_bits_are_kept(deep_film):
     assert pixels.dtype == np.uint16
     assert notes == ()
     assert_array_equal(pixels, deep_film * 16)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "done"),
+    [
+        (np.uint64, 2**63, f"{2**63} taken from every pixel, to fit 16 bits"),
+        (np.int64, -(2**63), f"{2**63} added to every pixel, so that none is below 0"),
+        (np.uint32, 2**31 + 3, f"{2**31 + 3} taken from every pixel, to fit 16 bits"),
+        (np.int16, -(2**15), "32768 added to every pixel, so that none is below 0"),
+        (np.int8, -(2**7), "128 added to every pixel, so that none is below 0"),
+    ],
+)
+def test_whole_numbers_far_from_0_keep_their_steps(dtype, low, done):
+    steps = np.linspace(0, min(65535, np.iinfo(dtype).max - low), 3000).astype(np.uint16).reshape(50, 60)
+    pixels, notes = to_image_type((steps.astype(object) + low).astype(dtype), source="array")
+    assert_array_equal(pixels, steps)
+    assert (pixels.dtype, notes) == (np.uint16, (done,))
 
 
 def test_what_is_transparent_becomes_black(film):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
+import nrrd
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from lungseg.errors import UnreadableError, UnsupportedError
 from lungseg.read import read_volume
+from lungseg.read.dicom import silence
 from phantom_volumes import AFFINE, CHEST, SHAPE, check_chest
 
 
@@ -66,6 +71,25 @@ def test_nrrd_with_its_voxels_elsewhere(tmp_path):
     (tmp_path / "chest.raw").write_bytes(b"before" + CHEST.astype(">i2").tobytes())
     path.write_text(path.read_text().replace("encoding: raw", "encoding: raw\nbyte skip: -1"))
     check_chest(read_volume(path))
+
+
+def test_warning_filters_are_left_alone_though_dicom_is_read_at_the_same_time(tmp_path, monkeypatch):
+    path = write_nrrd(tmp_path / "chest.nrrd", CHEST, nrrd_fields())
+    filters, read_header, begun, leave = list(warnings.filters), nrrd.read_header, Event(), Event()
+
+    def slow(stream):
+        begun.set()
+        leave.wait(10)
+        return read_header(stream)
+
+    monkeypatch.setattr(nrrd, "read_header", slow)
+    with ThreadPoolExecutor(1) as pool:
+        with silence():
+            reading = pool.submit(read_volume, path)
+            begun.wait(0.2)  # which it must not
+        leave.set()
+        check_chest(reading.result())
+    assert warnings.filters == filters
 
 
 def test_nrrd_of_vectors_frames_and_text(tmp_path):

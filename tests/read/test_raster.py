@@ -15,7 +15,7 @@ from PIL import ImageCms
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
 from lungseg.phantom import radiograph_phantom
-from lungseg.read import read, read_mask
+from lungseg.read import read, read_label_map, read_mask
 from lungseg.write.png import mask_png
 
 
@@ -287,6 +287,24 @@ def test_a_mask_that_the_package_wrote_gives_its_labels(tmp_path) -> None:
     path = tmp_path / "mask.png"
     path.write_bytes(mask_png(drawn.truth))
     assert_array_equal(read_mask(path), drawn.truth.labels)
+
+
+def test_a_damaged_mask_that_the_package_wrote_is_refused(tmp_path) -> None:
+    content = mask_png(radiograph_phantom((96, 128)).truth)
+    start = content.index(b"IDAT") - 4
+    path = tmp_path / "mask.png"
+    path.write_bytes(content[:start] + png_chunk(b"IDAT", b"\x78\x9c" + b"\xff" * 50) + png_chunk(b"IEND", b""))
+    for reader in (read_mask, read_label_map, read):
+        with pytest.raises(UnreadableError, match=r"mask\.png: the PNG file is damaged"):
+            reader(path)
+
+
+def test_a_mask_is_loaded_once(tmp_path, monkeypatch) -> None:
+    path, loaded = save(np.eye(40, dtype=np.uint8), tmp_path / "mask.png", "PNG"), []
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: loaded.append(path.name) or read_bytes(path))
+    assert_array_equal(read_mask(path), np.eye(40))
+    assert loaded == ["mask.png"]
 
 
 def test_a_mask_with_another_palette_is_read_by_its_greys(tmp_path) -> None:

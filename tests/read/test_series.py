@@ -13,7 +13,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import RLELossless
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
-from lungseg.read import detect, find, read_volume
+from lungseg.read import detect, find, holds_series, read_volume
 from lungseg.read.refuse import LARGEST_SIDE
 from phantom_volumes import AFFINE, CHEST, SHAPE, SPACING, axial_affine, check_chest, ct_slice, enhanced, write_series
 
@@ -154,6 +154,29 @@ def test_a_damaged_twin_is_left_out_when_asked(tmp_path):
     volume = read_volume(tmp_path, skip_damaged=True)
     check_chest(volume)
     assert volume.notes[-1] == "left out because damaged: again.dcm"
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_of_damaged_twins_the_first_whole_one_is_kept(tmp_path, copies):
+    paths = write_series(tmp_path, CHEST, AFFINE)
+    whole = paths[4].read_bytes()
+    paths[4].write_bytes(whole[:-100])
+    for number in range(copies):
+        (tmp_path / f"x{number}.dcm").write_bytes(whole)
+    volume = read_volume(tmp_path, skip_damaged=True)
+    check_chest(volume)
+    notes = (
+        f"left out because damaged: {paths[4].name}",
+        "slices left out because there are others of the same content at the same position: 1",
+    )
+    assert (volume.gaps, volume.notes) == (0, notes[:copies])
+    files = [*paths[:4], tmp_path / "x0.dcm", *paths[5:]]
+    assert volume.sha256 == hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    changed = pydicom.dcmread(tmp_path / "x0.dcm")
+    changed.PixelData = changed.PixelData[2:] + bytes(2)
+    changed.save_as(tmp_path / "y.dcm")
+    with pytest.raises(InputError, match=r"y\.dcm: it shows something else at the same place as x0\.dcm; take one of them out"):
+        read_volume(tmp_path, skip_damaged=True)
 
 
 def test_several_series_are_listed_and_one_is_chosen(tmp_path):
@@ -323,6 +346,15 @@ def test_sizes_are_capped_by_the_header(tmp_path):
     ct_slice(CHEST[10], (0, 0, 0), Columns=LARGEST_SIDE + 1).save_as(path)
     with pytest.raises(TooLargeError, match="the header states 34 x 16385 pixels"):
         read_volume(path)
+
+
+@pytest.mark.parametrize(("frames", "header"), [(2**14 + 1, {}), (2**12 + 1, {"Rows": 512, "Columns": 512})])
+def test_frames_are_capped_by_the_header(tmp_path, frames, header):
+    path = tmp_path / "many.dcm"
+    ct_slice(CHEST[10], (0, 0, 0), NumberOfFrames=frames, **header).save_as(path)
+    with pytest.raises(TooLargeError, match=rf"many\.dcm: the header states {frames} frames of \d+ x \d+ pixels, more than a volume has"):
+        read_volume(path)
+    assert not holds_series(tmp_path)
 
 
 def test_nothing_of_the_patient_is_said(tmp_path):

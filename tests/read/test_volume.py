@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import struct
 
 import cv2
@@ -14,8 +15,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
 from lungseg.geometry import to_ras
-from lungseg.read import read, read_label_volume, read_volume, slice_of
-from lungseg.read.stored import LARGEST_VOLUME
+from lungseg.read import detect, find, read, read_label_volume, read_volume, slice_of
+from lungseg.read.stored import LARGEST_VOLUME, Inflated
 from phantom_volumes import AFFINE, CHEST, SHAPE, SPACING, TURNS, check_chest, stored_as
 
 
@@ -60,6 +61,18 @@ def test_nifti_packed_in_pairs_and_renamed(tmp_path, name):
     if name == "chest.hdr":
         both = (tmp_path / "chest.hdr").read_bytes() + (tmp_path / "chest.img").read_bytes()
         assert volume.sha256 == hashlib.sha256(both).hexdigest()
+
+
+@pytest.mark.parametrize(("header", "voxels"), [(".hdr", ".img"), (".HDR", ".IMG"), (".HDR", ".img"), (".hdr", ".IMG")])
+def test_a_pair_is_one_volume_however_its_endings_are_written(tmp_path, header, voxels):
+    write_nifti(tmp_path / "chest.hdr", CHEST, AFFINE, kind=nibabel.Nifti1Pair)
+    paths = [(tmp_path / "chest.hdr").rename(tmp_path / f"chest{header}"), (tmp_path / "chest.img").rename(tmp_path / f"chest{voxels}")]
+    assert find([tmp_path]).files == paths[:1]
+    for path in paths:
+        assert detect(path) == "ct"
+        check_chest(read_volume(path))
+    paths[0].unlink()
+    assert find([tmp_path]).files == paths[1:]
 
 
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
@@ -218,6 +231,17 @@ def test_gzip_of_several_members(tmp_path):
     path = tmp_path / "members.nii.gz"
     path.write_bytes(b"".join(gzip.compress(plain[start : start + 5000]) for start in range(0, len(plain), 5000)))
     check_chest(read_volume(path))
+
+
+@pytest.mark.parametrize("cut", range(-2, 3))
+def test_a_member_may_begin_at_the_end_of_what_was_read(cut):
+    length = 2**18 - 100
+    noise = np.random.default_rng(0).bytes(length + 100)
+    length += 2**18 + cut - len(gzip.compress(noise[:length], 0))
+    first = gzip.compress(noise[:length], 0)
+    assert len(first) == 2**18 + cut
+    stream = io.BufferedReader(Inflated(io.BytesIO(first + gzip.compress(b"the rest"))))
+    assert stream.read() == noise[:length] + b"the rest"
 
 
 def test_a_bomb_is_refused_before_it_is_inflated(tmp_path):

@@ -44,7 +44,7 @@ def read_labels(case: Case, shape: tuple[int, int] | None = None) -> NDArray[np.
     """
     if case.mask is None:
         raise InputError("the case has no mask", where=case.image, cure="leave it out, or give it one")
-    labels = _labels(case, read_mask(case.mask))
+    labels = _labels(case.mask) if case.mask_left is None else _labels_of_two(case.mask, case.mask_left)
     if case.image.suffix.lower() == HALVED and labels.shape == (1024, 1024):
         labels = labels.repeat(2, axis=0).repeat(2, axis=1)
     if shape is not None and labels.shape != shape:
@@ -52,18 +52,22 @@ def read_labels(case: Case, shape: tuple[int, int] | None = None) -> NDArray[np.
     return labels
 
 
-def _labels(case: Case, mask: NDArray[Any]) -> NDArray[np.uint8]:
-    if case.mask_left is None:
-        if case.mask is not None and read_label_map(case.mask) is not None:  # says which is which even where one lung is all there is
-            return np.asarray(mask, np.uint8)
-        if set(np.unique(mask)) == {0, RIGHT_LUNG.number, LEFT_LUNG.number}:
-            return np.asarray(mask, np.uint8)
-        return label_sides(is_lung(mask))
-    left = read_mask(case.mask_left)
-    if left.shape != mask.shape:
-        raise InputError(f"the mask of the left lung has shape {left.shape}, that of the right {mask.shape}", where=case.mask_left)
-    labels = np.where(is_lung(mask), RIGHT_LUNG.number, 0).astype(np.uint8)
-    labels[is_lung(left)] = LEFT_LUNG.number
+def _labels(path: Path) -> NDArray[np.uint8]:
+    labels = read_label_map(path)  # says which is which even where one lung is all there is
+    if labels is not None:
+        return labels
+    mask = read_mask(path)
+    if set(np.unique(mask)) == {0, RIGHT_LUNG.number, LEFT_LUNG.number}:
+        return np.asarray(mask, np.uint8)
+    return label_sides(is_lung(mask))
+
+
+def _labels_of_two(right: Path, left: Path) -> NDArray[np.uint8]:
+    lungs = [read_mask(path) for path in (right, left)]
+    if lungs[0].shape != lungs[1].shape:
+        raise InputError(f"the mask of the left lung has shape {lungs[1].shape}, that of the right {lungs[0].shape}", where=left)
+    labels = np.where(is_lung(lungs[0]), RIGHT_LUNG.number, 0).astype(np.uint8)
+    labels[is_lung(lungs[1])] = LEFT_LUNG.number
     return labels
 
 

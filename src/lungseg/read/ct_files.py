@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.errors import LungsegError, UnreadableError
+from lungseg.errors import LungsegError, TooLargeError, UnreadableError
 from lungseg.image import Array
 from lungseg.read.brightness import numbers
-from lungseg.read.dicom import SECONDARY_CAPTURE, STORAGE, decode, refuse_inflated, silence, transfer_syntax
+from lungseg.read.dicom import SECONDARY_CAPTURE, STORAGE, Guarded, decode, silence, transfer_syntax
 from lungseg.read.hounsfield import LIMITS
 from lungseg.read.opening import explained
-from lungseg.read.refuse import refuse_too_large
+from lungseg.read.refuse import LARGEST_SIDE, refuse_too_large
+from lungseg.read.stored import LARGEST_VOLUME
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
@@ -100,19 +101,15 @@ def read_header(path: Path) -> CtFile:
     with explained(path):
         file = path.open("rb")
     try:
-        with file:
-            head = file.read(1024)
-            if b"1.2.840.10008.1.2.1.99" in head:
-                refuse_inflated(head + file.read(), str(path))
-            file.seek(0)
-            with silence():
-                dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(_WANTED))
-                other = _other(dataset, path)
-                if other:
-                    return CtFile(other)
-                slices = _slices(dataset, path)
-                number = numbers(dataset, "SeriesNumber") or [0]
-                uid, description = (str(dataset.get(keyword) or "").strip() for keyword in ("SeriesInstanceUID", "SeriesDescription"))
+        with file, silence():
+            guarded = Guarded(file, str(path))
+            dataset = pydicom.dcmread(guarded, stop_before_pixels=True, force=True, specific_tags=list(_WANTED))
+            other = _other(dataset, path)
+            if other:
+                return CtFile(other)
+            slices = _slices(dataset, path)
+            number = numbers(dataset, "SeriesNumber") or [0]
+            uid, description = (str(dataset.get(keyword) or "").strip() for keyword in ("SeriesInstanceUID", "SeriesDescription"))
     except LungsegError:
         raise
     except Exception as error:  # a parser throws what it likes at a damaged header
@@ -144,6 +141,9 @@ def _slices(dataset: Dataset, path: Path) -> tuple[Slice, ...]:
     shared = dataset.get("SharedFunctionalGroupsSequence") or [None]
     each = dataset.get("PerFrameFunctionalGroupsSequence") or []
     count = int(dataset.get("NumberOfFrames") or 1)
+    if count > LARGEST_SIDE or count * rows * columns > LARGEST_VOLUME:
+        what = f"the header states {count} frames of {rows} x {columns} pixels, more than a volume has, and none was read"
+        raise TooLargeError(what, where=path, cure="save it as several smaller ones")
     return tuple(_slice(dataset, [each[i] if i < len(each) else None, shared[0]], path, i) for i in range(count))
 
 

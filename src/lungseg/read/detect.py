@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lungseg.image import Array
 from lungseg.read.ct_files import read_header
 from lungseg.read.opening import explained, read
+from lungseg.read.paths import header_of
 from lungseg.read.series import holds_series
 from lungseg.read.sniff import READ, VOLUMES
 from lungseg.read.volume import kind_of
@@ -43,7 +44,7 @@ def detect(path: str | Path) -> Literal["ct", "radiograph"]:
         if path.is_dir():
             return "ct" if holds_series(path) else "radiograph"
     kind, _, _ = kind_of(path)
-    if kind in VOLUMES or (kind == "unknown" and path.suffix.lower() == ".img" and path.with_suffix(".hdr").exists()):
+    if kind in VOLUMES or (kind == "unknown" and header_of(path)):
         return "ct"
     if kind == "DICOM":
         return "ct" if read_header(path).slices else "radiograph"

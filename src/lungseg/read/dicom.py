@@ -10,12 +10,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from lungseg.errors import TooLargeError, UnreadableError, UnsupportedError
 from lungseg.geometry import Plane
 from lungseg.image import Array
 from lungseg.read.brightness import numbers, to_brightness
+from lungseg.read.codestream import coded_size
 from lungseg.read.decoded import Decoded
 from lungseg.read.grey import to_grey
 from lungseg.read.refuse import LARGEST_AREA, SMALLER, chosen_page, refuse_too_large
@@ -50,9 +51,11 @@ SYNTAXES = {
     "1.2.840.10008.1.2.5": "RLE",
 }
 """What is read, by transfer syntax UID (PS3.6 table A-1)."""
-_DEFLATED, _JPEG_EXTENDED = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.51"
+_JPEG, _JPEG_EXTENDED = "1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.4.51"
 _LARGEST_INFLATED = 6 * LARGEST_AREA + 2**26
 """Bytes: the largest image in three colours of 16 bits, and a generous header."""
+_BIT = 2**10
+"""Bytes that are inflated at a time; they can become a thousand times as many."""
 _SAME_SPACING = 1e-3
 """Relative; spacings closer than this differ by rounding only."""
 _lock = threading.Lock()
@@ -73,9 +76,8 @@ def read_dicom(content: bytes, *, source: str, page: int | None) -> Decoded:
     """
     import pydicom
 
-    refuse_inflated(content, source)
     with silence() as caught:
-        dataset = pydicom.dcmread(BytesIO(content), force=True)
+        dataset = pydicom.dcmread(Guarded(BytesIO(content), source), force=True)
         cut = any("end of file" in str(warning.message).lower() for warning in caught)
         syntax = transfer_syntax(dataset)
         _refuse_other_images(dataset, cut=cut, source=source)
@@ -96,7 +98,7 @@ def read_dicom(content: bytes, *, source: str, page: int | None) -> Decoded:
 
 @contextmanager
 def silence() -> Iterator[list[warnings.WarningMessage]]:
-    """Collect the warnings of pydicom, and hold back its log: they are about details of the header and may quote the patient.
+    """Collect the warnings of a parser, and hold back pydicom's log: they are about details of the header and may quote the patient.
 
     Warning filters belong to the whole process before Python 3.14, so that two threads here at once would leave them changed;
     hence the lock. It costs little: parsing and decoding hold the interpreter anyway.
@@ -115,20 +117,39 @@ def silence() -> Iterator[list[warnings.WarningMessage]]:
             chatter.removeFilter(from_elsewhere)
 
 
-def refuse_inflated(content: bytes, source: str) -> None:
-    """A deflated data set has no header to look at before it is inflated; so it is inflated bit by bit first, and nothing is kept."""
-    if content[128:136] != b"DICM\x02\0\0\0" or _DEFLATED.encode() not in content[:1024]:
-        return
-    start = 144 + int.from_bytes(content[140:144], "little")  # PS3.10 section 7.1: the group length comes first
-    stream, total, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, content[start:]
-    while rest and not stream.eof:
-        try:
-            total += len(stream.decompress(rest, 2**20))
-        except zlib.error:
-            raise UnreadableError("the deflated DICOM file is damaged", where=source, cure="copy or export it again") from None
-        rest = stream.unconsumed_tail
-        if total > _LARGEST_INFLATED:
-            raise TooLargeError("the deflated DICOM file holds more than an image has, and it was not decoded", where=source, cure=SMALLER)
+class Guarded:
+    """A DICOM file as pydicom reads it, which asks for all the rest of one in one case only: to inflate it (PS3.5 section A.5).
+
+    A deflated data set has no header to look at before that; so it is inflated bit by bit here first, and nothing is kept.
+
+    Raises:
+        UnreadableError: it cannot be inflated.
+        TooLargeError: it holds more than an image has.
+    """
+
+    def __init__(self, file: BinaryIO, source: str) -> None:
+        self._file, self._source = file, source
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """The next `size` bytes, or all that are left."""
+        content = self._file.read(size)
+        if size < 0:
+            self._refuse_inflated(content)
+        return content
+
+    def _refuse_inflated(self, rest: bytes) -> None:
+        stream, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        for start in range(0, len(rest), _BIT):
+            try:
+                total += len(stream.decompress(rest[start : start + _BIT]))
+            except zlib.error:
+                raise UnreadableError("the deflated DICOM file is damaged", where=self._source, cure="copy or export it again") from None
+            if total > _LARGEST_INFLATED:
+                what = "the deflated DICOM file holds more than an image has, and it was not decoded"
+                raise TooLargeError(what, where=self._source, cure=SMALLER)
+            if stream.eof:
+                break
 
 
 def transfer_syntax(dataset: FileDataset) -> str:
@@ -198,8 +219,9 @@ def decode(dataset: FileDataset, syntax: str, index: int, source: str) -> Array:
         )
     stored: Array
     try:
+        frame = _frame(dataset, index) if syntax.startswith(_JPEG) else b""
         if syntax == _JPEG_EXTENDED and int(dataset.BitsAllocated) == 16:
-            stored = _decode_twelve_bits(dataset, index)
+            stored = _decode_twelve_bits(frame, int(dataset.Rows), int(dataset.Columns))
         else:
             stored = _without_overlays(pixel_array(dataset, index=index), dataset)
         if dataset.PhotometricInterpretation == "PALETTE COLOR":
@@ -225,7 +247,27 @@ def _without_overlays(stored: Array, dataset: Dataset) -> Array:
     return pixels
 
 
-def _decode_twelve_bits(dataset: FileDataset, index: int) -> Array:
+def _frame(dataset: Dataset, index: int) -> bytes:
+    """The bytes of a compressed frame, which state the size that the header states: a decoder takes as much memory as they say.
+
+    Raises:
+        ValueError: they state another one.
+    """
+    from pydicom.encaps import get_frame
+
+    offsets = [dataset.get(keyword) for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")]
+    frame = get_frame(
+        dataset.PixelData,
+        index,
+        number_of_frames=int(dataset.get("NumberOfFrames") or 1),
+        extended_offsets=(offsets[0], offsets[1]) if None not in offsets else None,
+    )
+    if coded_size(frame) != (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel):
+        raise ValueError("another size")
+    return frame
+
+
+def _decode_twelve_bits(frame: bytes, rows: int, columns: int) -> Array:
     """JPEG extended with 12 bits, which pydicom does not hand to GDCM.
 
     GDCM lets ringing leave the 12 bits and then cuts off what is above them, so that white turns black. Told of a 13th bit, it keeps
@@ -233,11 +275,9 @@ def _decode_twelve_bits(dataset: FileDataset, index: int) -> Array:
     """
     import gdcm
     import numpy as np
-    from pydicom.encaps import get_frame
 
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
     fragment, fragments = gdcm.Fragment(), gdcm.SequenceOfFragments.New()
-    fragment.SetByteStringValue(get_frame(dataset.PixelData, index, number_of_frames=int(dataset.get("NumberOfFrames") or 1)))
+    fragment.SetByteStringValue(frame)
     fragments.AddFragment(fragment)
     element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
     element.SetValue(fragments.__ref__())

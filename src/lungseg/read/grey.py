@@ -76,8 +76,8 @@ def to_image_type(grey: Array, *, source: str) -> tuple[Array, tuple[str, ...]]:
     """Any real numbers as uint8, uint16 or float32, whichever is the smallest that keeps them.
 
     Args:
-        grey: (rows, columns), of any boolean, integer or floating type. False and True become 0 and 255; whole numbers below 0 are
-            shifted up to begin at 0 where the range fits into 16 bits.
+        grey: (rows, columns), of any boolean, integer or floating type. False and True become 0 and 255; whole numbers below 0, or
+            beyond 16 bits, are shifted to begin at 0 where the range fits into 16 bits.
         source: the file, for the error.
 
     Returns:
@@ -102,6 +102,8 @@ def to_image_type(grey: Array, *, source: str) -> tuple[Array, tuple[str, ...]]:
     if low >= 0 and high <= 65535:
         return grey.astype(np.uint16), ()
     if high - low <= 65535:
-        return (grey.astype(np.int64) - low).astype(np.uint16), (f"{-low} added to every pixel, so that none is below 0",)
+        shifted = grey.astype(np.uint16) - np.uint16(low % 2**16)  # wraps around exactly where the type does
+        done = f"{-low} added to every pixel, so that none is below 0" if low < 0 else f"{low} taken from every pixel, to fit 16 bits"
+        return shifted, (done,)
     exact = max(-low, high) <= 2**24
     return grey.astype(np.float32), () if exact else ("pixels rounded to the 24 bits of float32",)

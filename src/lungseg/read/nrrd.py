@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from lungseg.errors import UnreadableError, UnsupportedError
 from lungseg.geometry import AXIAL, is_affine
+from lungseg.read.dicom import silence
 from lungseg.read.opening import explained
 from lungseg.read.refuse import chosen_page
 from lungseg.read.stored import UNSTATED, Packing, Stored, beside
@@ -88,8 +88,7 @@ def _header(path: Path) -> tuple[dict[str, Any], bytes]:
     with explained(path), path.open("rb") as file:
         stream = BytesIO(file.read(_LONGEST_HEADER))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silence():
             header = dict(nrrd.read_header(stream))
         text = stream.getvalue()[: stream.tell()]
         if len(header["sizes"]) != header["dimension"] or min(header["sizes"]) < 1:

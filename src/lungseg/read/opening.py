@@ -71,11 +71,9 @@ def read_mask(path: Path) -> Array:
     Raises:
         InputError: as `read` does for files.
     """
-    labels = read_label_map(path)
-    if labels is not None:
-        return labels
     kind, content = _load(path, str(path))
-    return _decode(content, kind, source=str(path), page=None).pixels
+    labels = _label_map(content, kind, source=str(path))
+    return _decode(content, kind, source=str(path), page=None).pixels if labels is None else labels
 
 
 def read_label_map(path: Path) -> Array | None:
@@ -85,11 +83,7 @@ def read_label_map(path: Path) -> Array | None:
         InputError: as `read` does for files.
     """
     kind, content = _load(path, str(path))
-    if kind != "PNG":
-        return None
-    from lungseg.read.raster import read_label_png
-
-    return read_label_png(content, source=str(path))
+    return _label_map(content, kind, source=str(path))
 
 
 def _shape(pixels: Array) -> tuple[int, int]:
@@ -186,8 +180,17 @@ def refuse_kind(kind: str, name: str) -> None:
     raise UnsupportedError(f"{kind} files are not read", where=name, cure=f"convert it to {_FORMATS}")
 
 
+def _label_map(content: bytes, kind: str, *, source: str) -> Array | None:
+    if kind != "PNG":
+        return None
+    from lungseg.read.raster import read_label_png
+
+    with _in_words(kind, source):
+        return read_label_png(content, source=source)
+
+
 def _decode(content: bytes, kind: str, *, source: str, page: int | None) -> Decoded:
-    try:
+    with _in_words(kind, source):
         if kind == "DICOM":
             from lungseg.read.dicom import read_dicom
 
@@ -197,10 +200,17 @@ def _decode(content: bytes, kind: str, *, source: str, page: int | None) -> Deco
         from lungseg.read.raster import read_raster
 
         return read_raster(content, kind, source=source, page=page)
+
+
+@contextmanager
+def _in_words(kind: str, source: str) -> Iterator[None]:
+    """Where decoding fails, an error of this package, whatever the decoder throws."""
+    try:
+        yield
     except LungsegError:
         raise
     except MemoryError as error:
         raise TooLargeError("there is not enough memory to decode it", where=source, cure="use fewer workers") from error
-    except Exception as error:  # whatever a decoder throws at a broken file; its own words may quote the patient, so they stay out
+    except Exception as error:  # the decoder's own words may quote the patient, so they stay out
         _log.debug("%s: %s while decoding", source, type(error).__name__)
         raise UnreadableError(f"the {kind} file is damaged and could not be decoded", where=source, cure="export it again") from error

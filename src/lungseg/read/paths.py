@@ -28,7 +28,7 @@ OTHER_ENDINGS = frozenset(
         ".m", ".mat", ".zip", ".gz", ".bz2", ".xz", ".7z", ".tar", ".tgz", ".rar", ".npy", ".npz", ".h5", ".hdf5", ".pkl", ".pickle",
         ".pt", ".pth", ".onnx", ".ckpt", ".safetensors", ".parquet", ".feather", ".db", ".sqlite", ".tmp", ".part", ".bak", ".lock",
         ".md5", ".sha256", ".mp4", ".avi", ".mov", ".mp3", ".wav", ".exe", ".dll", ".so", ".inf",
-        ".img", ".raw", ".zraw",  # the voxels of a volume, whose header is beside them
+        ".raw", ".zraw",  # the voxels of a volume, whose header is beside them
     }
 )
 # fmt: on
@@ -151,15 +151,20 @@ def _holds_series(folder: Path) -> bool:
         return False  # reading its files will say why
 
 
+def header_of(path: Path) -> Path | None:
+    """The header of the NIfTI pair whose voxels an .img file holds; None of any other file."""
+    if path.suffix.lower() != ".img":
+        return None
+    return next((header for ending in (".hdr", ".HDR") if (header := path.with_suffix(ending)).is_file()), None)
+
+
 def may_be_image(path: Path) -> bool:
     """By the ending where it is a known one, which costs nothing; by the first bytes elsewhere (DICOM files often have no ending)."""
     name, ending = path.name.lower(), path.suffix.lower()
-    if ending in IMAGE_ENDINGS or name.endswith(".nii.gz"):
-        return True
-    if ending in OTHER_ENDINGS or name in _OTHER_NAMES:
-        return False
     try:
-        if not path.is_file():
+        if ending in IMAGE_ENDINGS or name.endswith(".nii.gz"):
+            return header_of(path) is None  # which is found itself
+        if ending in OTHER_ENDINGS or name in _OTHER_NAMES or not path.is_file():
             return False
         with path.open("rb") as file:
             return sniff(file.read(HEAD)) in READ | VOLUMES

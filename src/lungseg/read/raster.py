@@ -17,6 +17,7 @@ import numpy as np
 from lungseg.errors import TooLargeError, UnreadableError
 from lungseg.image import Array
 from lungseg.labels import LABELS
+from lungseg.read.codestream import FRAME_HEADERS, SCAN, segments
 from lungseg.read.decoded import Decoded
 from lungseg.read.grey import to_grey, to_image_type
 from lungseg.read.refuse import LARGEST_AREA, SMALLER, chosen_page, refuse_too_large
@@ -39,8 +40,6 @@ _PHOTOMETRIC, _BITS_PER_SAMPLE, _WHITE_IS_ZERO = 262, 258, 0
 _PICTORIAL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _PALETTE_WITHIN = 1024
 """Bytes from the beginning of a PNG file, where the palette of a label map stands."""
-_FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""The JPEG markers that state the size (ITU-T T.81, table B.1)."""
 
 
 def read_raster(content: bytes, kind: str, *, source: str, page: int | None) -> Decoded:
@@ -123,26 +122,19 @@ def _check_png(content: bytes, source: str) -> tuple[bytes, bool]:
 
 
 def _check_jpeg(content: bytes, source: str) -> bool:
-    """Walk the markers to the first scan (ITU-T T.81, annex B), and look for the end marker; returns whether there is EXIF."""
-    has_exif, position = False, 2
-    while position + 4 <= len(content):
-        if content[position] != 0xFF:
-            raise _damaged("JPEG", source)
-        marker = content[position + 1]
-        if marker == 0xFF:  # padding
-            position += 1
-            continue
-        length = int.from_bytes(content[position + 2 : position + 4], "big")
-        if marker in _FRAME_HEADERS and position + 9 <= len(content):
-            rows, columns = struct.unpack_from(">HH", content, position + 5)
-            refuse_too_large(rows, columns, source=source)
-        if marker == 0xDA:
+    """Walk the markers to the first scan, and look for the end marker; returns whether there is EXIF."""
+    has_exif = False
+    try:
+        for marker, position in segments(content):
+            if marker in FRAME_HEADERS and position + 9 <= len(content):
+                rows, columns = struct.unpack_from(">HH", content, position + 5)
+                refuse_too_large(rows, columns, source=source)
             # Within a scan FF is always escaped, so that FF D9 can only be the end; what some writers append after it does no harm.
-            if content.find(b"\xff\xd9", position) < 0:
-                break
-            return has_exif
-        has_exif = has_exif or (marker == 0xE1 and content[position + 4 : position + 8] == b"Exif")
-        position += 2 + length
+            if marker == SCAN and content.find(b"\xff\xd9", position) >= 0:
+                return has_exif
+            has_exif = has_exif or (marker == 0xE1 and content[position + 4 : position + 8] == b"Exif")
+    except ValueError:
+        raise _damaged("JPEG", source) from None
     raise _truncated("JPEG", source)
 
 

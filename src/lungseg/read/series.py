@@ -25,6 +25,8 @@ from lungseg.volume import Volume
 
 _SAME_DIRECTION: Final = 1e-2
 """Cosines that differ by less are one orientation; what scanners write varies in the sixth digit."""
+_ASKED: Final = 50
+"""DICOM files of a folder, the first by name, that are asked whether they are CT."""
 
 
 @dataclass(slots=True)
@@ -79,9 +81,9 @@ def read_series(path: Path, *, series: str | None = None, frame: int | None = No
     return _assembled(slices, found, path, skip_damaged=skip_damaged)
 
 
-def holds_series(folder: Path, *, most: int = 50) -> bool:
-    """Whether a folder holds CT slices in DICOM; only the first `most` DICOM files, by name, are asked."""
-    for path in _dicom_files(folder)[:most]:
+def holds_series(folder: Path) -> bool:
+    """Whether a folder holds CT slices in DICOM."""
+    for path in _dicom_files(folder)[:_ASKED]:
         try:
             if read_header(path).slices:
                 return True
@@ -155,7 +157,7 @@ def _assembled(slices: list[Slice], found: _Sorted, path: Path, *, skip_damaged:
     stack = stacked(slices)
     voxels, used, sha256, damaged = _decoded(stack, skip_damaged=skip_damaged)
     duplicates = len(slices) - len(used) - len(damaged)
-    if len(used) < len(stack.slices):
+    if used != stack.slices:
         stack = stacked(used)
     damaged = [*found.damaged, *damaged]
     notes = list(stack.notes)
@@ -226,7 +228,9 @@ def _rounded(piece: Slice) -> tuple[float, float] | None:
 
 
 def _decoded(stack: Stack, *, skip_damaged: bool) -> tuple[Array, list[Slice], str, list[InputError]]:
-    """Voxels (slices, rows, columns), the slices that could be decoded, the SHA-256 of their files, and what went wrong with others."""
+    """Voxels (slices, rows, columns), the first slice at each position that could be decoded, the SHA-256 of their files, and what went
+    wrong with others.
+    """
     voxels = np.empty((len(stack.slices), *stack.slices[0].shape), np.int16)
     used: list[Slice] = []
     damaged: list[InputError] = []
@@ -242,19 +246,20 @@ def _decoded(stack: Stack, *, skip_damaged: bool) -> tuple[Array, list[Slice], s
             return None
 
     for first, twins in zip(stack.slices, stack.twins, strict=True):
-        pixels = decoded(first, decode)
-        if pixels is None:
-            continue
-        if first.path != last:
-            sha256.update(decode.content)
-            last = first.path
-        for twin in twins:
-            other = decoded(twin, Decoder())
-            if other is not None and not np.array_equal(other, pixels):
-                what = f"it shows something else at the same place as {first.path.name}"
-                raise InputError(what, where=twin.path, cure="take one of them out of the folder")
-        voxels[len(used)] = pixels
-        used.append(first)
+        kept: Array | None = None
+        for piece in (first, *twins):
+            pixels = decoded(piece, decode if kept is None else Decoder())
+            if pixels is None:
+                continue
+            if kept is None:
+                if piece.path != last:
+                    sha256.update(decode.content)
+                    last = piece.path
+                voxels[len(used)] = kept = pixels
+                used.append(piece)
+            elif not np.array_equal(pixels, kept):
+                what = f"it shows something else at the same place as {used[-1].path.name}"
+                raise InputError(what, where=piece.path, cure="take one of them out of the folder")
     if not used:
         raise damaged[0]
     return voxels[: len(used)], used, sha256.hexdigest(), damaged

@@ -242,7 +242,9 @@ class Inflated(io.RawIOBase):
         """
         while True:
             if self._inflate.eof:
-                self._rest = self._inflate.unused_data or self._file.read(2**18)
+                self._rest = self._inflate.unused_data
+                if len(self._rest) < 2:
+                    self._rest += self._file.read(2**18)
                 if not self._rest.startswith(b"\x1f\x8b"):
                     return 0
                 self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)

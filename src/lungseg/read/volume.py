@@ -16,6 +16,7 @@ from lungseg.read.metaimage import read_metaimage
 from lungseg.read.nifti import read_nifti
 from lungseg.read.nrrd import read_nrrd
 from lungseg.read.opening import explained, look, read, read_mask
+from lungseg.read.paths import header_of
 from lungseg.read.series import read_series
 from lungseg.read.sniff import HEAD, VOLUMES, sniff
 from lungseg.read.stored import UNSTATED, Inflated, Stored, read_voxels, sha256
@@ -61,8 +62,7 @@ def read_volume(path: str | Path, *, series: str | None = None, frame: int | Non
             raise UsageError("a series was asked for, and only DICOM has them", where=path, cure="leave the series out")
         if kind in VOLUMES:
             return _read_stored(path, kind, head, packed=packed, frame=frame)
-        header = path.with_suffix(".hdr")
-        if kind == "unknown" and path.suffix.lower() == ".img" and header.exists():
+        if kind == "unknown" and (header := header_of(path)):
             return read_volume(header, frame=frame)
         return slice_of(read(path, page=frame))
     except MemoryError as error:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from lungseg.read.dicom import silence
+from lungseg.read.dicom import Guarded, silence
 from lungseg.read.sniff import HEAD, sniff
 
 FIELDS: Final = {
@@ -42,8 +42,8 @@ def header_identity(entry: Mapping[str, Any]) -> dict[str, str] | None:
             return {}
         import pydicom
 
-        with silence():
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(FIELDS), force=True)
+        with silence(), path.open("rb") as file:
+            dataset = pydicom.dcmread(Guarded(file, str(path)), stop_before_pixels=True, specific_tags=list(FIELDS), force=True)
             found = {name: str(dataset.get(name, "") or "").strip() for name in FIELDS}
     except Exception:  # noqa: BLE001 (whatever a damaged header leads to)
         return None
