@@ -173,6 +173,16 @@ def test_a_singular_sform_gives_way_to_the_qform_and_both_are_refused(tmp_path):
         read_volume(patched(path, (252, "<h", 0)))
 
 
+def test_forms_that_are_mirror_images_of_each_other_are_told(tmp_path):
+    image = nibabel.Nifti1Image(CHEST.T, to_ras(AFFINE))
+    image.set_sform(to_ras(AFFINE), 1)
+    image.set_qform(to_ras(AFFINE) @ np.diag([-1.0, 1.0, 1.0, 1.0]), 1)
+    nibabel.save(image, tmp_path / "chest.nii")
+    volume = read_volume(tmp_path / "chest.nii")
+    check_chest(volume)
+    assert volume.notes == ("its sform and its qform are mirror images of each other, so that right and left are uncertain",)
+
+
 def test_without_a_form_right_and_left_are_assumed_and_said_to_be(tmp_path):
     path = patched(write_nifti(tmp_path / "chest.nii", CHEST, AFFINE), (252, "<2h", 0, 0))
     volume = read_volume(path)
