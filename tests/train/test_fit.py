@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from lungseg.datasets import Case, read_manifest, recognise
+from lungseg.datasets import Case, read_manifest
 from lungseg.datasets.convention import LEFT, MEDIASTINUM, RIGHT
 from lungseg.errors import InputError, ModelError, OutputError, UsageError
 from lungseg.scores import Counts
@@ -24,7 +21,6 @@ from lungseg.train.data import CaseArrays
 from lungseg.train.fit import arrays, assign, both_sides, fit
 from lungseg.train.module import LungModule, build_network, certain_counts, load_checkpoint
 from lungseg.train.settings import FIGURES, Settings, read_settings
-from phantom_films import write_films
 from tiny_model import write_tiny_model
 
 SETTINGS = Settings(
@@ -207,24 +203,6 @@ def test_a_broken_last_checkpoint_is_refused_in_words(cases, tmp_path) -> None:
     (tmp_path / "last.ckpt").write_bytes(b"no checkpoint at all")
     with pytest.raises(ModelError, match=r"last\.ckpt: this is no checkpoint, or one with code in it \(UnpicklingError\)"):
         fit(cases, tmp_path, SETTINGS, resume=True, progress=False)
-
-
-def test_two_processes_train_as_one_does(tmp_path) -> None:
-    films = write_films(tmp_path / "films", count=14)
-    # Two batches of one image are one batch of two where no normalisation looks at the batch.
-    one = replace(SETTINGS, norm="none", epochs=3, batch=2, learning_rate=0.01, validation=0.15)
-    fit(recognise(films), tmp_path / "one", one, progress=False)
-    replace(one, devices=2, batch=1).write(tmp_path / "two.toml")
-    command = [sys.executable, "-m", "lungseg", "train", films, "-o", tmp_path / "two", "--settings", tmp_path / "two.toml", "-q"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Best weights: ") == 1
-    results = [[{name: float(value) for name, value in line.items()} for line in metrics(tmp_path / name)] for name in ("one", "two")]
-    assert len(results[1]) == 3
-    assert results[1][-1]["train_loss"] < results[1][0]["train_loss"]
-    for alone, together in zip(*results, strict=True):
-        assert together == pytest.approx(alone, abs=2e-3)
 
 
 @pytest.mark.parametrize(
