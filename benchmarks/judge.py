@@ -95,7 +95,7 @@ def print_cost(segmenter: RadiographSegmenter, rounds: int = 20) -> None:
     image = radiograph_phantom((1024, 1024), seed=0).image
     steps = [segmenter(image).seconds for _ in range(rounds)]
     network, judging = (1000 * float(np.median([step[name] for step in steps])) for name in ("predict", "judge"))
-    print(f"One phantom of 1024 x 1024 on one core: network {network:.0f} ms, judge {judging:.0f} ms.")
+    print(f"One phantom of 1024 x 1024 on one core: network and signs {network:.0f} ms, all else of judging {judging:.0f} ms.")
 
 
 def _step(folder: Path, every: int) -> int:

@@ -214,6 +214,7 @@ def test_the_hull_takes_in_what_lies_between_the_lungs() -> None:
     one = np.where(labels == 1, labels, 0)
     np.testing.assert_array_equal(hull(one), one)
     assert not hull(np.zeros_like(labels)).any()
+    np.testing.assert_array_equal(hull(np.asfortranarray(labels)), wide)
 
 
 @pytest.mark.parametrize("radius", [-1.0, float("nan"), float("inf")])

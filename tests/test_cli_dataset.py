@@ -66,6 +66,7 @@ def test_a_folder_given_twice_is_gathered_once_and_no_finding_is_no_picture(film
     ran = dataset(films / "north", f"{films}/south/../north", "-o", path, "--sheet", tmp_path / "sheet.png")
     assert ran.exit_code == 0, ran.output
     assert len(read_manifest(path)) == 20
+    assert "Not recognised" not in ran.stdout
     assert ran.stdout.splitlines()[-1] == f"No picture {tmp_path / 'sheet.png'}: there is nothing to look at."
     assert not (tmp_path / "sheet.png").exists()
 

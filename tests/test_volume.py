@@ -8,6 +8,7 @@ from numpy.testing import assert_array_equal
 
 from lungseg.errors import UsageError
 from lungseg.geometry import Grid
+from lungseg.image import as_labels
 from lungseg.volume import Volume
 
 GREYS = np.arange(2 * 40 * 50, dtype=np.uint16).reshape(2, 40, 50)
@@ -18,6 +19,12 @@ VOLUME = Volume(GREYS, Grid(GREYS.shape), hounsfield=False, source="chest.nii")
 def test_labels_are_not_bent_to_fit(value: float) -> None:
     with pytest.raises(UsageError, match=r"chest.nii: labels are whole numbers from 0 to 2\."):
         VOLUME.with_labels(np.full(GREYS.shape, value))
+
+
+def test_labels_that_are_no_numbers_are_refused_and_lists_are_taken() -> None:
+    with pytest.raises(UsageError, match="labels are whole numbers from 0 to 2"):
+        as_labels(np.array([[np.nan, 1.0]]), source="chest.nii")
+    assert_array_equal(as_labels([[0, 2]], source="chest.nii"), [[0, 2]])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])

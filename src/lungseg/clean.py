@@ -198,7 +198,7 @@ def hull(labels: Labels) -> Labels:
     points = cv2.findNonZero((labels > 0).view(np.uint8))
     if points is None:
         return labels.copy()
-    within = cv2.fillConvexPoly(np.zeros_like(labels), cv2.convexHull(points), 1)
+    within = cv2.fillConvexPoly(np.zeros(labels.shape, np.uint8), cv2.convexHull(points), 1)
     nearest = _sides(_distance(labels, RIGHT_LUNG.number) <= _distance(labels, LEFT_LUNG.number))
     return np.where(labels > 0, labels, within * nearest)
 

@@ -66,9 +66,10 @@ def dataset(
     _refuse_contradictions(split, check=check, sheet=sheet, drop_findings=drop_findings, slices=slices, every=every)
     files = [output] if folds is None else [output.with_stem(f"{output.stem}-fold{i + 1}") for i in range(folds)]
     _refuse_to_replace(output, files, slices, overwrite=overwrite)
-    found = [data_set for path in {path.resolve(): path for path in paths}.values() for data_set in survey(path)]
+    folders = list({path.resolve(): path for path in paths}.values())
+    found = [data_set for path in folders for data_set in survey(path)]
     check_sources(found)
-    _tell_layouts(paths, found)
+    _tell_layouts(folders, found)
     cases = [replace(case, split="") if redraw else case for data_set in found for case in data_set.cases]
     findings: list[Finding] = []
     whole: set[tuple[str, str]] = set()

@@ -110,7 +110,7 @@ def _settings(output: Path, recipe: str | None, file: Path | None, given: dict[s
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="best.ckpt in the folder of a run.")],
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="best.ckpt or last.ckpt in the folder of a run.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL.onnx", help="ONNX file; the card is written beside it.")],
     about: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML with name, version, terms, limits and sources.")] = None,
 ) -> None:

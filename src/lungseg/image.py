@@ -24,8 +24,10 @@ def as_labels(labels: Array, *, source: str) -> NDArray[np.uint8]:
     Raises:
         UsageError: one of them is no whole number from 0 to 255.
     """
-    numbers = np.ascontiguousarray(labels, dtype=np.uint8)
-    if labels.dtype != np.uint8 and not np.array_equal(numbers, labels):
+    given = np.asarray(labels)
+    with np.errstate(invalid="ignore"):
+        numbers = np.ascontiguousarray(given, dtype=np.uint8)
+    if given.dtype != np.uint8 and not np.array_equal(numbers, given):
         raise UsageError(f"labels are whole numbers from 0 to {len(LABELS) - 1}", where=source)
     return numbers
 

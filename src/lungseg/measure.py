@@ -87,8 +87,8 @@ def doubt_of_scale(measurements: tuple[Measurement, ...]) -> str | None:
     (height,) = (m for m in measurements if (m.name, m.label) == ("height", BOTH))
     if height.unit == "pixels" or not height.value or SHORTEST <= height.value <= LONGEST:
         return None
-    wrong = "the pixel spacing is wrong, and so is all that is in millimetres"
-    unless = "unless this is a small child, " if height.value < SHORTEST else ""
+    wrong = "the pixel spacing may be wrong, and with it all that is in millimetres"
+    unless = "unless a part of them is missing or this is a small child, " if height.value < SHORTEST else ""
     return f"the lungs would be {height.value:.0f} {height.unit} high: {unless}{wrong}"
 
 

@@ -74,7 +74,7 @@ def test_with_a_spacing_the_margin_is_in_millimetres(films, tmp_path) -> None:
     )
     table, doubt = millimetres.text.split("\n\n")
     assert pixels.text.replace("12 pixels", "6 mm") == table
-    assert doubt == "Of 1 image the pixel spacing seems wrong, and so are millimetres (boxes.csv says why); state the right one."
+    assert doubt == "Of 1 image the pixel spacing seems wrong, and so are millimetres (boxes.csv says why); --spacing states it."
 
 
 def test_means_over_boxes_and_over_images_are_two_things() -> None:

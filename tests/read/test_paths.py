@@ -153,3 +153,9 @@ def test_an_empty_path_is_not_the_folder_one_is_in(tree, monkeypatch):
     found = find([""])
     assert found.files == []
     assert [str(problem) for problem in found.problems] == ["a path is empty; name a file, folder or pattern."]
+
+
+def test_a_film_is_found_beside_a_header_that_is_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / "JPCLN001.IMG").write_bytes(bytes(2 * 2048 * 2048))
+    (tmp_path / "JPCLN001.hdr").write_text("ENVI\nsamples = 2048\n")
+    assert [path.name for path in find([tmp_path]).files] == ["JPCLN001.IMG", "JPCLN001.hdr"]

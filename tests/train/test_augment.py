@@ -209,7 +209,7 @@ def test_a_plain_sample_is_moved_little_and_not_disguised() -> None:
     assert (plain.blur, plain.noise, plain.coarse, plain.negative) == (0.0, 0.0, 1.0, False)
 
 
-def test_a_worn_sample_differs_in_one_or_two_things_from_what_it_would_have_been(picture, allowed) -> None:
+def test_a_worn_sample_differs_in_one_or_two_things_from_what_it_would_have_been() -> None:
     seen: set[str] = set()
     for seed in range(40):
         fresh, worn = (json.loads(draw(np.random.default_rng(seed), Strength(wear=share)).to_json()) for share in (0.0, 1.0))

@@ -116,9 +116,13 @@ def test_unetpp_is_exported_too(tmp_path, cases) -> None:
 
 def test_a_model_that_disagrees_with_torch_is_not_left_behind(tmp_path, checkpoint, monkeypatch) -> None:
     monkeypatch.setattr(module, "TOLERANCE", -1.0)
-    with pytest.raises(ModelError, match=r"m\.onnx: the exported model differs from torch by 0\.0\d\d in probability\."):
-        export(checkpoint, tmp_path / "m.onnx")
-    assert list(tmp_path.iterdir()) == []
+    for before in ([], ["m.json", "m.onnx"]):
+        for name in before:
+            (tmp_path / name).write_text("an earlier one")
+        with pytest.raises(ModelError, match=r"m\.onnx: the exported model differs from torch by 0\.0\d\d in probability\."):
+            export(checkpoint, tmp_path / "m.onnx")
+        assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert (tmp_path / "m.onnx").read_text() == "an earlier one"
 
 
 def test_a_model_that_computes_no_numbers_is_not_left_behind(tmp_path, cases) -> None:

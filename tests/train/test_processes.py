@@ -87,7 +87,11 @@ def test_two_processes_train_as_one_does(films: Path, alone: list[dict[str, floa
         )
         for environment in environments(by)
     ]
-    said = [process.communicate() for process in processes]
+    try:
+        said = [process.communicate(timeout=300) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     assert [process.returncode for process in processes] == [0] * len(processes), said
     assert "".join(out for out, _ in said).count("Best weights: ") == 1
     together = metrics(tmp_path / "two")

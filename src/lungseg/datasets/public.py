@@ -80,7 +80,7 @@ def conventions(folder: Path) -> dict[str, Convention]:
     It has a list of names for each of `FLAGS`, and need not be there.
 
     Raises:
-        InputError: it is there, and is no JSON, or has no such lists.
+        InputError: it is there, and is no JSON, or has something else in place of a list.
     """
     flagged, cure = folder / "questionable_masks.json", "correct or remove it"
     try:

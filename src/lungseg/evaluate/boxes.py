@@ -36,7 +36,7 @@ class BoxScore:
         box: number of the box within its image, from 1.
         inside: share of the box's pixels that the mask holds, 0 to 1.
         inside_dilated: the same after the mask was widened.
-        inside_hull: the same after it was widened to the convex hull of both lungs first.
+        inside_hull: the same of the convex hull of both lungs, widened likewise.
         dilated_by: how far it was widened, such as "10 mm".
         verdict: on the mask, "ok" or "review".
         doubt: of the pixel spacing, in words, see `lungseg.measure.doubt_of_scale`; "" where there is none.
@@ -110,7 +110,7 @@ def evaluate_boxes(
     said = f"\n\n{len(failures)} of {len(marked)} images could not be read and are left out: {' '.join(failures)}" if failures else ""
     if doubtful:
         images = f"{len(doubtful)} image{'s' * (len(doubtful) > 1)}"
-        said += f"\n\nOf {images} the pixel spacing seems wrong, and so are millimetres (boxes.csv says why); state the right one."
+        said += f"\n\nOf {images} the pixel spacing seems wrong, and so are millimetres (boxes.csv says why); --spacing states it."
     write_file(folder / "scores.md", f"{table.markdown()}{said}\n".encode())
     caption = "Share of each marked box that lies inside the lung mask; intervals of the mean over boxes, by resampling patients."
     parts = [

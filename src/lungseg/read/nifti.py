@@ -131,7 +131,7 @@ def _affine(
         # What the format's ancestor Analyze did: rows from back to front, columns from the patient's right to the left.
         stated = [("spacing", np.diag([-abs(pixdim[1]), abs(pixdim[2]), abs(pixdim[3]), 1.0]))]
         notes = ("it states no orientation, so that right and left are only assumed",)
-    elif len(stated) == 2 and np.linalg.det(sform[:3, :3]) * np.linalg.det(stated[1][1][:3, :3]) < 0:
+    elif len(stated) == 2 and all(is_affine(form) for _, form in stated) and np.linalg.det(stated[0][1] @ stated[1][1]) < 0:
         notes = ("its sform and its qform are mirror images of each other, so that right and left are uncertain",)
     for name, form in stated:
         form[:3] *= unit

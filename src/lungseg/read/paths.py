@@ -155,7 +155,14 @@ def header_of(path: Path) -> Path | None:
     """The header of the NIfTI pair whose voxels an .img file holds; None of any other file."""
     if path.suffix.lower() != ".img":
         return None
-    return next((header for ending in (".hdr", ".HDR") if (header := path.with_suffix(ending)).is_file()), None)
+    return next((header for ending in (".hdr", ".HDR") if _is_nifti(header := path.with_suffix(ending))), None)
+
+
+def _is_nifti(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return sniff(file.read(HEAD)) == "NIfTI"
 
 
 def may_be_image(path: Path) -> bool:

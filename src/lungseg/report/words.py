@@ -154,7 +154,7 @@ def expected(values: dict[tuple[str, str], float | None]) -> str:
     """
     middle, low, high = (values.get((name, "lungs")) for name in _DICE_ORDER)
     if middle is None:
-        return "How good this mask is was not predicted: --quick leaves that out, and not every model can tell."
+        return "How good this mask is was not predicted: not every model can tell, and of CT --quick leaves it out."
     between = "" if low is None or high is None else f"; nine in ten masks like this one lie between {low:.2f} and {high:.2f}"
     return (
         f"Were a person to outline these lungs, the overlap (Dice) with this mask is expected to be about {middle:.2f}{between}. "

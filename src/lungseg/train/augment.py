@@ -23,7 +23,7 @@ Float = Array
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """How much is changed: what `draw` draws from. The defaults made the shipped models; 0 is none of it.
+    """How much is changed: what `draw` draws from. The recipes of the shipped models say what they change of the defaults; 0 is none of it.
 
     Attributes:
         rotation: standard deviation, in degrees.
@@ -40,7 +40,8 @@ class Strength:
         cut: largest share of the greys that is cut off at either end.
         negative: chance of black and white exchanged.
         obscure: chance that opacities, tubes, letters and the like may be painted in.
-        wear: chance that a sample is worn: blurred, grainy, shaded, coarse or hidden in parts, and strongly.
+        wear: chance that a sample is worn: blurred, grainy, shaded, coarse or hidden in parts, and strongly; also
+            where `greys` or `obscure` leave it alone.
         plain: chance that a sample is moved little and shows what was taken.
         warp: of stretch, shear and bend, as a multiple of what is usual.
 

@@ -7,6 +7,7 @@ import tomllib
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -59,10 +60,10 @@ class Exported:
 
 def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Exported:
     """Writes `output` (.onnx, weights in float16) and the card beside it (.json), and proves that what is loaded from them gives what
-    torch gives; where it does not, neither is left.
+    torch gives; where it does not, what was there before stays.
 
     Args:
-        checkpoint: best.ckpt of a run, in the run's folder.
+        checkpoint: best.ckpt, or last.ckpt, of a run, in the run's folder.
         output: path of the ONNX file.
         about: TOML with what the run cannot know: name, version, terms, limits, and a table `sources` with each source's terms.
 
@@ -75,28 +76,31 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
     deployed = Deployed(net).eval()
     example = torch.randn(2, 1, settings.size, settings.size, generator=torch.Generator().manual_seed(0))
     facts["data"] = _data(checkpoint.parent / "cases.csv", facts.pop("sources", {}))
-    graph, described = halve_weights(_graph(deployed, example)), output.with_suffix(".json")
     output.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        onnx.save(graph, output)
+    with TemporaryDirectory(prefix=".export-", dir=output.parent) as folder:
+        made = Path(folder, output.name)
+        onnx.save(halve_weights(_graph(deployed, example)), made)
         card = ModelCard(
             kind=settings.kind,
             architecture=_architecture(settings),
             input_size=(settings.size, settings.size),
             clip=(settings.clip_low, settings.clip_high),
             labels=tuple(label.name for label in LABELS),
-            sha256=file_sha256(output),
+            sha256=file_sha256(made),
             **facts,
         )
-        card.write(described)
+        card.write(made.with_suffix(".json"))
+        try:
+            computed = Predictor(made)(example.numpy())
+        except ModelError as error:
+            raise ModelError(error.what, where=output, cure=error.cure) from error
         with torch.inference_mode():
-            difference = float(np.abs(Predictor(output)(example.numpy()) - deployed(example).numpy()).max())
+            difference = float(np.abs(computed - deployed(example).numpy()).max())
         if not difference <= TOLERANCE:  # nor is NaN
             raise ModelError(f"the exported model differs from torch by {difference:.3f} in probability", where=output)
-    except BaseException:
+        described = output.with_suffix(".json")
         for path in (output, described):
-            path.unlink(missing_ok=True)
-        raise
+            made.with_suffix(path.suffix).replace(path)
     log.info("exported; largest difference to torch %.5f in probability", difference)
     return Exported(output, described, difference)
 
