@@ -317,10 +317,12 @@ def test_deflated_bomb(write_dicom, film, monkeypatch, reader, change):
         reader(path)
 
 
-def test_damaged_deflated_file(write_dicom, film):
+@pytest.mark.parametrize("cut", [True, False], ids=["cut", "spoilt"])
+def test_damaged_deflated_file(write_dicom, film, cut):
     path = compress(write_dicom(film), "DeflatedExplicitVRLittleEndian")
     content = path.read_bytes()
-    path.write_bytes(content[:-200] + b"\xff" * 200)
+    start = 144 + int.from_bytes(content[140:144], "little")
+    path.write_bytes(content[:-200] if cut else content[:start] + b"\xff" * (len(content) - start))  # no block begins with three ones
     for reader in (read, read_volume):
         with pytest.raises(UnreadableError, match=r"film\.dcm: the deflated DICOM file is damaged; copy or export it again\.$"):
             reader(path)

@@ -144,12 +144,13 @@ class Guarded:
             try:
                 total += len(stream.decompress(rest[start : start + _BIT]))
             except zlib.error:
-                raise UnreadableError("the deflated DICOM file is damaged", where=self._source, cure="copy or export it again") from None
+                break
             if total > _LARGEST_INFLATED:
                 what = "the deflated DICOM file holds more than an image has, and it was not decoded"
                 raise TooLargeError(what, where=self._source, cure=SMALLER)
             if stream.eof:
-                break
+                return
+        raise UnreadableError("the deflated DICOM file is damaged", where=self._source, cure="copy or export it again")
 
 
 def transfer_syntax(dataset: FileDataset) -> str:
