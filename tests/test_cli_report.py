@@ -47,7 +47,7 @@ def test_segment_with_report_and_pdf(films: Path, model: Path, tmp_path: Path) -
         "x_report.html",
         "x_report.pdf",
     ]
-    assert json.loads((out / "results.jsonl").read_text())["settings"]["strict"] is True
+    assert json.loads((out / "results.jsonl").read_text())["settings"]["binary"] is False
 
 
 def test_report_of_a_folder(films: Path, model: Path, tmp_path: Path) -> None:

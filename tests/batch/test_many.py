@@ -62,7 +62,6 @@ def test_files_are_written_and_recorded(segmenter: Any, draw: Draw, tmp_path: Pa
         "dilate": 3.0,
         "hull": False,
         "binary": False,
-        "strict": False,
     }
     assert record["settings"] == settings
     assert list(record["seconds"]) == ["read", "write"]

@@ -97,6 +97,7 @@ def test_strict_takes_back_what_an_earlier_run_wrote(segmenter: Any, draw: Draw,
 
 def test_strict_changes_nothing_for_the_others(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
     (outcome,) = run([draw("x.png")], tmp_path / "out", segmenter, strict=True)
+    assert "strict" not in records(tmp_path / "out")[0]["settings"]
     assert sorted(outcome.outputs) == ["mask", "overlay"]
 
 

@@ -13,7 +13,7 @@ from onnx import TensorProto
 
 from lungseg.card import file_sha256, read_card
 from lungseg.datasets import Case, write_manifest
-from lungseg.errors import ModelError, UsageError
+from lungseg.errors import ModelError, OutputError, UsageError
 from lungseg.predict import Predictor
 from lungseg.train import export as module
 from lungseg.train.export import TOLERANCE, Deployed, export
@@ -123,6 +123,13 @@ def test_a_model_that_disagrees_with_torch_is_not_left_behind(tmp_path, checkpoi
             export(checkpoint, tmp_path / "m.onnx")
         assert sorted(path.name for path in tmp_path.iterdir()) == before
     assert (tmp_path / "m.onnx").read_text() == "an earlier one"
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path, checkpoint) -> None:
+    (tmp_path / "m.onnx").mkdir()
+    with pytest.raises(OutputError, match=r"m\.onnx: cannot be written \(is a directory\); make room or choose an output folder"):
+        export(checkpoint, tmp_path / "m.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
 
 
 def test_a_model_that_computes_no_numbers_is_not_left_behind(tmp_path, cases) -> None:

@@ -76,14 +76,15 @@ class _Settings:
     reports: tuple[Kind, ...]
     identify: bool
 
-    def recorded(self, model: ModelCard) -> dict[str, Any]:
-        """As it stands in the record of an input that the model is for."""
+    def recorded(self, model: ModelCard, *, refused: bool) -> dict[str, Any]:
+        """As it stands in the record of an input that the model is for; `strict` means something to one that is refused only."""
         entry: dict[str, Any] = {
             "model": model.sha256,
             "page": self.page,
             "binary": self.binary,
-            "strict": self.strict,
         }
+        if refused:
+            entry["strict"] = self.strict
         if model.kind == "ct":
             return entry | {"series": self.series, "skip_damaged": self.skip_damaged, "quick": self.quick}
         spacing = None if self.spacing is None else list(self.spacing)
@@ -205,7 +206,9 @@ def _plan(source: Path, name: str, earlier: dict[str, Any] | None, settings: _Se
     there = {output: path.name for output, places in paths.items() for path in places if is_there(path)}
     if earlier is None and there:
         why = f"{next(iter(there.values()))} is there already and results.jsonl does not know it; --overwrite replaces it"
-    elif earlier is not None and earlier.get("settings") != settings.recorded(segmenter.card(segmenter.kind or KINDS[earlier["kind"]])):
+    elif earlier is not None and earlier.get("settings") != settings.recorded(
+        segmenter.card(segmenter.kind or KINDS[earlier["kind"]]), refused=earlier["verdict"] == "refused"
+    ):
         why = "done already, with other settings; --overwrite does it again"
     elif len(there) == len(paths):
         why = "done already"
@@ -234,7 +237,7 @@ def _work(job: _Job, segmenter: Segmenter, settings: _Settings) -> tuple[dict[st
         entry = result.record()
         entry["seconds"]["write"] = round(time.perf_counter() - start, 4)
         outputs = {output: path.name for output, path in paths.items()}
-        entry |= {"outputs": written | outputs, "settings": settings.recorded(result.card)}
+        entry |= {"outputs": written | outputs, "settings": settings.recorded(result.card, refused=result.verdict.status == "refused")}
         outcome = Outcome(job.source, "done", result.verdict.status, result.verdict.reasons, paths)
     except Exception as problem:  # noqa: BLE001 (also what nobody foresaw must not stop the others)
         entry = failure(str(job.source), _explained(problem, job.source))

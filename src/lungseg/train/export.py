@@ -23,6 +23,7 @@ from lungseg.labels import LABELS
 from lungseg.predict import Predictor
 from lungseg.train.module import load_checkpoint
 from lungseg.train.settings import Settings
+from lungseg.write.atomic import not_written
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
 
     Raises:
         ModelError: the checkpoint cannot be used, or the exported model disagrees with torch by more than `TOLERANCE`.
+        OutputError: the file or its card cannot be written.
         UsageError: `about` cannot be read or has an unknown field.
     """
     net, settings = load_checkpoint(checkpoint)
@@ -76,31 +78,34 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
     deployed = Deployed(net).eval()
     example = torch.randn(2, 1, settings.size, settings.size, generator=torch.Generator().manual_seed(0))
     facts["data"] = _data(checkpoint.parent / "cases.csv", facts.pop("sources", {}))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".export-", dir=output.parent) as folder:
-        made = Path(folder, output.name)
-        onnx.save(halve_weights(_graph(deployed, example)), made)
-        card = ModelCard(
-            kind=settings.kind,
-            architecture=_architecture(settings),
-            input_size=(settings.size, settings.size),
-            clip=(settings.clip_low, settings.clip_high),
-            labels=tuple(label.name for label in LABELS),
-            sha256=file_sha256(made),
-            **facts,
-        )
-        card.write(made.with_suffix(".json"))
-        try:
-            computed = Predictor(made)(example.numpy())
-        except ModelError as error:
-            raise ModelError(error.what, where=output, cure=error.cure) from error
-        with torch.inference_mode():
-            difference = float(np.abs(computed - deployed(example).numpy()).max())
-        if not difference <= TOLERANCE:  # nor is NaN
-            raise ModelError(f"the exported model differs from torch by {difference:.3f} in probability", where=output)
-        described = output.with_suffix(".json")
-        for path in (output, described):
-            made.with_suffix(path.suffix).replace(path)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".export-", dir=output.parent) as folder:
+            made = Path(folder, output.name)
+            onnx.save(halve_weights(_graph(deployed, example)), made)
+            card = ModelCard(
+                kind=settings.kind,
+                architecture=_architecture(settings),
+                input_size=(settings.size, settings.size),
+                clip=(settings.clip_low, settings.clip_high),
+                labels=tuple(label.name for label in LABELS),
+                sha256=file_sha256(made),
+                **facts,
+            )
+            card.write(made.with_suffix(".json"))
+            try:
+                computed = Predictor(made)(example.numpy())
+            except ModelError as error:
+                raise ModelError(error.what, where=output, cure=error.cure) from error
+            with torch.inference_mode():
+                difference = float(np.abs(computed - deployed(example).numpy()).max())
+            if not difference <= TOLERANCE:  # nor is NaN
+                raise ModelError(f"the exported model differs from torch by {difference:.3f} in probability", where=output)
+            described = output.with_suffix(".json")
+            for path in (output, described):
+                made.with_suffix(path.suffix).replace(path)
+    except OSError as error:
+        raise not_written(output, error) from error
     log.info("exported; largest difference to torch %.5f in probability", difference)
     return Exported(output, described, difference)
 
