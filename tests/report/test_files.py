@@ -169,7 +169,8 @@ def test_no_report_is_left_that_names_a_patient_who_must_not_be_named(models: di
 
 def test_a_strictly_refused_record_shows_no_mask(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    entry = segmented(film, out, models["cxr"], strict=True) | {"verdict": "refused", "reasons": ["it is odd"]}
+    entry = segmented(film, out, models["cxr"]) | {"verdict": "refused", "reasons": ["it is odd"]}
+    entry["settings"] |= {"strict": True}
     study = study_again(entry, out)
     assert study.original is not None
     assert (study.marked, study.record["measurements"]) == (None, [])
