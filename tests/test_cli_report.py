@@ -6,12 +6,16 @@ import json
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from lungseg import cli_report
 from lungseg.errors import UsageError
 from test_cli import lungseg
 from tiny_model import dark_ellipses, write_tiny_model
+
+WRITTEN = ["report.html", "report_thumbnails", "results.jsonl", "summary.csv", "x_mask.png", "x_overlay.png", "x_report.html"]
+"""Of a folder in which x.png was segmented, with reports."""
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +41,18 @@ def test_segment_with_report_and_pdf(films: Path, model: Path, tmp_path: Path) -
     out = tmp_path / "out"
     ran = lungseg("segment", films / "x.png", "-o", out, "--pdf", "--strict", "--model", model)
     assert ran.exit_code == 0, ran.stderr
-    assert names(out) == [
-        "report.html",
-        "report_thumbnails",
-        "results.jsonl",
-        "summary.csv",
-        "x_mask.png",
-        "x_overlay.png",
-        "x_report.html",
-        "x_report.pdf",
-    ]
-    assert json.loads((out / "results.jsonl").read_text())["settings"]["binary"] is False
+    assert names(out) == [*WRITTEN, "x_report.pdf"]
+
+
+def test_strict_writes_no_mask_of_what_is_refused(model: Path, tmp_path: Path) -> None:
+    bright = np.full((160, 200), 200, np.uint8)
+    bright[60:100, 80:120] = 255
+    cv2.imwrite(str(tmp_path / "bright.png"), bright)
+    ran = lungseg("segment", tmp_path / "bright.png", "-o", tmp_path / "out", "--strict", "--model", model)
+    assert ran.exit_code == 0, ran.stderr
+    assert names(tmp_path / "out") == ["results.jsonl", "summary.csv"]
+    record = json.loads((tmp_path / "out" / "results.jsonl").read_text())
+    assert (record["verdict"], record["settings"]["strict"]) == ("refused", True)
 
 
 def test_report_of_a_folder(films: Path, model: Path, tmp_path: Path) -> None:
@@ -58,15 +63,7 @@ def test_report_of_a_folder(films: Path, model: Path, tmp_path: Path) -> None:
     assert ran.stdout == f"1 report, 1 input without, as it could not be segmented. Index: {out / 'report.html'}\n"
     assert f"{films / 'x.png'}: {out / 'x_report.html'}\n" in ran.stderr
     assert f"{films / 'broken.png'}: no report, as it could not be segmented\n" in ran.stderr
-    assert names(out) == [
-        "report.html",
-        "report_thumbnails",
-        "results.jsonl",
-        "summary.csv",
-        "x_mask.png",
-        "x_overlay.png",
-        "x_report.html",
-    ]
+    assert names(out) == WRITTEN
     again = lungseg("report", out / "results.jsonl", "--identify", "--quiet")
     assert (again.exit_code, again.stdout, again.stderr) == (0, "", "")
     assert str(films / "x.png") in (out / "x_report.html").read_text(encoding="utf-8")
