@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as lungseg has it
 ROOT = Path(__file__).resolve().parent.parent
 LUNGSEG = Path(sys.executable).parent / "lungseg"
 IMPORTS_ONLY = "import numpy, cv2, onnxruntime"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lungseg import predict
 from lungseg.errors import ModelError, UsageError
-from lungseg.predict import Predictor
+from lungseg.predict import MODELS, Predictor
 from lungseg.prepare import to_network
 from tiny_model import SIZE, dark_ellipses, write_card, write_tiny_model
 
@@ -140,3 +143,13 @@ def test_a_network_that_cannot_be_computed_is_one_sentence_and_no_chatter(tmp_pa
     with pytest.raises(ModelError, match=r"five\.onnx: the network could not be computed \([^\n]+\)\.$"):
         Predictor(path)(np.zeros((1, 1, *SIZE), np.float32))
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_runtime_keeps_no_id_of_the_machine_and_sends_nothing(tmp_path: Path) -> None:
+    # Its own reporting is out of sight of Python. It begins with files in the home and among the temporary ones, unless it sees a CI.
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home)}
+    code = "import sys; from lungseg.predict import Predictor; Predictor(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, str(MODELS / "cxr.onnx")], env=environment, check=True)
+    assert list(home.rglob("*")) == []

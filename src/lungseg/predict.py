@@ -121,9 +121,11 @@ def _one_line(error: Exception) -> str:
 
 def _session(content: bytes, path: Path, size: tuple[int, int], threads: int | None) -> onnxruntime.InferenceSession:
     """A session that computes on this machine's processor, keeps no more memory than it needs, and says nothing."""
+    # Version 1.29 and later keep an id of the machine in the user's folder and report to their maker, from the import on.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
-    onnxruntime.disable_telemetry_events()
+    onnxruntime.disable_telemetry_events()  # where it was imported before, and on Windows
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
