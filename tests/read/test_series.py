@@ -127,6 +127,14 @@ def test_unevenly_cut_slices(tmp_path):
     assert volume.notes == ("slices stand unevenly, 1.80 to 3.20 mm apart; the mean was taken for all",)
 
 
+def test_pieces_of_a_scan_that_overlap_lack_no_slice(tmp_path):
+    for number, pixels in enumerate(CHEST):
+        ct_slice(pixels, (0, 0, 2.5 * number - (2 if number > 9 else 0))).save_as(tmp_path / f"{number}.dcm")
+    volume = read_volume(tmp_path)
+    assert volume.gaps == 0
+    assert volume.notes == ("slices stand unevenly, 0.50 to 2.50 mm apart; the mean was taken for all",)
+
+
 def test_slices_shifted_against_each_other_are_noted(tmp_path):
     for number, pixels in enumerate(CHEST):
         ct_slice(pixels, (3 if number > 9 else 0, 0, 2.5 * number)).save_as(tmp_path / f"{number}.dcm")

@@ -17,7 +17,7 @@ from lungseg.image import Image
 from lungseg.measure_volume import measure_volume
 from lungseg.report import page, study_of
 from lungseg.report.as_html import html_page, shares
-from lungseg.report.words import CT, NO_DEVICE, NONE_PUBLISHED, RADIOGRAPH
+from lungseg.report.words import CT, NO_DEVICE, NONE_PUBLISHED, RADIOGRAPH, number
 from lungseg.result import Result, VolumeResult
 from lungseg.volume import Volume
 
@@ -81,8 +81,8 @@ def test_of_ct_there_are_planes_densities_and_published_values(scan: VolumeResul
 def test_every_voxel_of_a_lung_is_in_its_histogram(scan: VolumeResult) -> None:
     steps, edges = shares(study_of(scan))
     assert (edges[0], edges[-1], len(edges)) == (-1050, 150, 121)
-    for number, name in ((1, "right lung"), (2, "left lung")):
-        values = scan.volume.voxels[scan.mask == number]
+    for label, name in ((1, "right lung"), (2, "left lung")):
+        values = scan.volume.voxels[scan.mask == label]
         assert steps[name].sum() == values.size
         assert steps[name][20] == np.count_nonzero((values >= -850) & (values < -840))
         assert steps[name][-1] == np.count_nonzero(values >= 140)
@@ -133,6 +133,13 @@ def test_all_three_numbers_of_the_expected_dice_make_one_sentence(film: Result) 
     more = tuple(Measurement(f"expected Dice {end}", "lungs", value, "1") for end, value in (("low", 0.9), ("high", 0.972)))
     text = Page(page(dataclasses.replace(film, measurements=film.measurements + more))).text
     assert "about 0.95; nine in ten masks like this one lie between 0.90 and 0.97. 1 would be" in text
+
+
+def test_numbers_are_rounded_and_nothing_is_minus_zero() -> None:
+    assert [number(value, "percent") for value in (-0.04, 4.26, -12.3, 99.9, 1234.5, None)] == (
+        ["0.0", "4.3", "-12.3", "99.9", "1\N{NO-BREAK SPACE}234", "\N{EN DASH}"]
+    )
+    assert number(0.97149, "1") == "0.971"
 
 
 def test_every_measurement_has_a_definition(film: Result, scan: VolumeResult) -> None:

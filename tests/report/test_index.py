@@ -70,6 +70,13 @@ def test_the_worst_come_first(tmp_path: Path) -> None:
     assert [of["href"] for of in found.all("a")][-1] == "good_report.html"
 
 
+def test_lungs_that_are_nearly_equal_differ_by_no_minus_zero(tmp_path: Path) -> None:
+    equal = entry("equal", measurements=[{"name": "asymmetry", "label": "lungs", "value": -0.03, "unit": "percent"}])
+    text = index_page(lines_of([equal], tmp_path))
+    assert '<td class="n">0.0</td></tr>' in text
+    assert ",0.0,[]]" in text.partition('id="data"')[2]
+
+
 def test_names_of_any_kind_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "report_thumbnails").mkdir()
     (tmp_path / "bad.png").write_bytes(b"")

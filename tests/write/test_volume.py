@@ -225,8 +225,9 @@ def test_a_slice_that_came_as_a_picture_is_written_as_one(tmp_path: Path) -> Non
     np.testing.assert_array_equal(probabilities[..., 1], np.where(labels[0] == 1, 255, 51))
     np.testing.assert_array_equal(probabilities[..., 0], np.where(labels[0] == 2, 255, 51))
     # Also where somebody said how large its pixels are.
-    stated = replace(found.volume, grid=Grid((1, 80, 96), volume.grid.affine))
-    assert result(stated, labels).save(tmp_path / "stated", ["mask"])["mask"].name == "b_mask.png"
+    for kind in ("PNG", "JPEG", "TIFF", "BMP", "GIF"):
+        stated = replace(found.volume, grid=Grid((1, 80, 96), volume.grid.affine), format=kind)
+        assert result(stated, labels).save(tmp_path / kind, ["mask"])["mask"].name == "b_mask.png"
 
 
 def test_a_volume_is_read_as_it_was_written(found: VolumeResult, tmp_path: Path) -> None:

@@ -218,7 +218,8 @@ class VolumeSegmenter:
 def seen_slices(grid: Grid) -> NDArray[np.intp]:
     """Numbers of the axial slices, ascending, that the network sees: all, or as few as `LONGEST_STEP` allows; first and last always."""
     turned = grid.to_axial().grid(grid)
-    step = 1 if turned.spacing is None else max(1, int(LONGEST_STEP / turned.spacing[0]))
+    # A distance is known to six digits or so: 0.600001 mm is 0.6, of which five are 3 mm.
+    step = 1 if turned.spacing is None else max(1, int(LONGEST_STEP / turned.spacing[0] + 1e-3))
     return np.unique(np.append(np.arange(0, turned.shape[0], step), turned.shape[0] - 1))
 
 

@@ -125,7 +125,7 @@ def _step(
     step: NDArray[np.float64] = (places[-1] - places[0]) / (len(places) - 1)
     gaps = 0
     if np.abs(distances - mean).max() > _EVEN * mean:
-        gaps = _missing(distances)
+        gaps = _missing(distances, thickness)
         missing = f", {gaps} missing between them" if gaps else ""
         notes.append(f"slices stand unevenly, {distances.min():.2f} to {distances.max():.2f} mm apart{missing}; the mean was taken for all")
     beside = places - places[0] - np.outer(np.append(0, np.cumsum(distances)) / mean, step)
@@ -139,9 +139,12 @@ def _step(
     return step, gaps
 
 
-def _missing(distances: NDArray[np.float64]) -> int:
-    """How many slices are missing, where all distances are multiples of the shortest; else of the median, which is then the usual one."""
+def _missing(distances: NDArray[np.float64], thickness: float | None) -> int:
+    """How many slices are missing, where all distances are multiples of the shortest; else of the median, which is then the usual one.
+
+    A distance shorter than half a slice is where two pieces of a scan overlap, and no measure of the others.
+    """
     multiples = distances / distances.min()
-    if np.abs(multiples - np.rint(multiples)).max() > _MULTIPLE:
+    if np.abs(multiples - np.rint(multiples)).max() > _MULTIPLE or distances.min() < (thickness or 0.0) / 2:
         multiples = distances / np.median(distances)
     return int(np.maximum(np.rint(multiples) - 1, 0).sum())

@@ -32,7 +32,7 @@ def read_volume(path: str | Path, *, series: str | None = None, frame: int | Non
 
     Args:
         path: a folder that holds a DICOM series itself; a NIfTI (.nii, .nii.gz, .hdr with .img), NRRD (.nrrd, .nhdr) or MetaImage (.mha,
-            .mhd) file; a CT slice or enhanced CT in DICOM; or a slice as PNG, JPEG, TIFF or BMP. What a file is, is told by its bytes.
+            .mhd) file; a CT slice or enhanced CT in DICOM; or a slice as PNG, JPEG, TIFF, BMP or GIF. What a file is, is told by its bytes.
         series: which series of a folder with several: its number in the list that the error gives, its UID, or its description.
         frame: which volume of a file with four axes, slice of an enhanced DICOM file, or page of a TIFF file, counted from 1.
         skip_damaged: leave out slices of a series that cannot be decoded; their names are in the notes.

@@ -192,7 +192,7 @@ def _row(line: Line) -> str:
     name = f'<a href="{_address(line.title + REPORT)}">{title}</a>' if line.report else title
     name += f"<br><small>{escape(line.source)}</small>" if line.source else ""
     size = "\N{EN DASH}" if line.size is None else f"{line.size:,.0f}".replace(",", "\N{NO-BREAK SPACE}") + f" {escape(line.unit)}"
-    asymmetry = "\N{EN DASH}" if line.asymmetry is None else f"{line.asymmetry:.1f}"
+    asymmetry = "\N{EN DASH}" if line.asymmetry is None else f"{line.asymmetry:z.1f}"
     return (
         f'<tr><td>{picture}</td><td>{name}</td><td>{line.kind}</td><td class="{line.verdict}">{line.verdict}</td>'
         f'<td class="words">{escape("; ".join(line.reasons))}</td><td class="n">{number(line.dice, "1")}</td>'
@@ -232,4 +232,4 @@ def _data(lines: Sequence[Line]) -> str:
 
 
 def _short(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
+    return None if value is None else round(value, digits) + 0.0  # which makes no minus zero

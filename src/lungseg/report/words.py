@@ -131,7 +131,7 @@ def number(value: float | None, unit: str) -> str:
         return "\N{EN DASH}"
     if unit == "1":
         return f"{value:.3f}"
-    return f"{value:,.0f}".replace(",", "\N{NO-BREAK SPACE}") if abs(value) >= 100 else f"{value:.1f}"
+    return f"{value:,.0f}".replace(",", "\N{NO-BREAK SPACE}") if abs(value) >= 100 else f"{value:z.1f}"
 
 
 def readable(text: str) -> str:

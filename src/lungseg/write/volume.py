@@ -24,7 +24,7 @@ from lungseg.write.png import MARGIN, picture_png
 AIR = -1024
 """Hounsfield units of what is blanked; other greys become 0."""
 
-PICTURES = ("PNG", "JPEG", "TIFF", "BMP")
+PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "GIF")
 """How the formats of pictures begin."""
 
 Probability = Callable[[int], NDArray[np.uint8]]
