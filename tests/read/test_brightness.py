@@ -111,6 +111,13 @@ def test_voi_lut_of_eight_bits_over_many_entries(write_dicom, deep_film):
     assert image.notes == ("VOI LUT applied",)
 
 
+@pytest.mark.parametrize("bits", [0, 8])
+def test_voi_lut_that_states_fewer_bits_than_its_entries_have(write_dicom, deep_film, bits):
+    image = read(write_dicom(deep_film, VOILUTSequence=lut(0, bits, list(range(4096)))))
+    assert_array_equal(image.pixels, stretched(deep_film))
+    assert image.notes == ("VOI LUT applied",)
+
+
 @pytest.mark.parametrize("order", ["little", "big"])
 def test_modality_lut_then_window(write_dicom, deep_film, tmp_path, order):
     entries = [(i * i) // 4096 for i in range(4096)]
@@ -145,3 +152,11 @@ def test_overlay_in_the_unused_bits_is_taken_out(write_dicom, deep_film):
     dataset.add_new((0x6000, 0x0102), "US", 12)
     dataset.save_as(path)
     assert_array_equal(read(path).pixels, stretched(deep_film))
+
+
+@pytest.mark.parametrize("type_", [np.uint16, np.int16])
+def test_pixels_at_the_top_of_their_words(write_dicom, deep_film, type_):
+    pixels = deep_film.astype(type_) - type_(0 if type_ is np.uint16 else 2048)
+    window = WINDOW if type_ is np.uint16 else {"WindowCenter": 0, "WindowWidth": 4096}
+    assert_array_equal(read(write_dicom(pixels << 4, HighBit=15, **window)).pixels, stretched(deep_film))
+    assert_array_equal(read(write_dicom(pixels, HighBit=15, **window)).pixels, stretched(deep_film))

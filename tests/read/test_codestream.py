@@ -17,6 +17,9 @@ def box(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(content), kind) + content
 
 
+FRAME = b"\xff\xd8\xff\xc3\0\x0b\x08" + struct.pack(">HHB", 60, 80, 1) + bytes(3)
+"""The beginning of a lossless JPEG stream of 8 bits."""
+
 SIGNATURE = box(b"jP  ", b"\r\n\x87\n")
 
 
@@ -24,6 +27,10 @@ SIGNATURE = box(b"jP  ", b"\r\n\x87\n")
 def test_rows_columns_and_samples(film, ending):
     assert coded_size(cv2.imencode(ending, film)[1].tobytes()) == (60, 80, 1)
     assert coded_size(cv2.imencode(ending, cv2.merge([film] * 3))[1].tobytes()) == (60, 80, 3)
+
+
+def test_of_lossless_jpeg():
+    assert coded_size(FRAME) == (60, 80, 1)
 
 
 def test_of_jpeg_2000_the_part_with_the_image():
@@ -50,6 +57,8 @@ def test_a_size_in_another_box_is_not_believed():
         b"\xff\xd8\xff\xc0\0\x0b",
         b"\xff\xd8\xff\xda" + bytes(20),
         b"\xff\xd8\0" + SIZ,
+        FRAME.replace(b"\x08", b"\x11"),
+        FRAME + b"\xff\0\0\x04\0\0\xff\xda\0\0",
     ],
 )
 def test_what_states_none(content):

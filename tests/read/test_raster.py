@@ -91,6 +91,33 @@ def test_signed_tiff_is_shifted_and_says_so(film, tmp_path):
     assert image.notes == ("100 added to every pixel, so that none is below 0",)
 
 
+def write_tiff(path: Path, pixels, *, sample_format: int = 1) -> Path:
+    """Grey (rows, columns), or red, green and blue one after the other (3, rows, columns), uncompressed."""
+    *apart, rows, columns = pixels.shape
+    count, size = (3, pixels.nbytes // 3) if apart else (1, pixels.nbytes)
+    tags = {256: [columns], 257: [rows], 258: [8 * pixels.itemsize] * count, 259: [1], 262: [2 if apart else 1]}
+    tags |= {273: [1000 + size * i for i in range(count)], 277: [count], 279: [size] * count, 284: [2 if apart else 1]}
+    content, behind = struct.pack("<2sHIH", b"II", 42, 8, len(tags) + 1), b""
+    for tag, numbers in (tags | {339: [sample_format] * count}).items():
+        packed = struct.pack(f"<{len(numbers)}I", *numbers)
+        content += struct.pack("<HHI", tag, 4, len(numbers)) + (packed if len(numbers) == 1 else struct.pack("<I", 500 + len(behind)))
+        behind += packed if len(numbers) > 1 else b""
+    path.write_bytes(content.ljust(500, b"\0") + behind.ljust(500, b"\0") + pixels.tobytes())
+    return path
+
+
+def test_tiff_of_numbers_whose_sign_pillow_mistakes(film, tmp_path):
+    assert_array_equal(read(write_tiff(tmp_path / "small.tif", (film - 128).view(np.int8), sample_format=2)).pixels, film)
+    assert_array_equal(read(write_tiff(tmp_path / "large.tif", film.astype(np.uint32) << 24)).pixels, film * 2.0**24)
+    assert_array_equal(read(write_tiff(tmp_path / "signed.tif", film.astype(np.int32) - 9, sample_format=2)).pixels, film)
+
+
+def test_tiff_of_colours_apart(film, deep_film, tmp_path):
+    assert_array_equal(read(write_tiff(tmp_path / "film.tif", np.stack([film] * 3))).pixels, film)
+    with pytest.raises(UnsupportedError, match=r"deep\.tif: it is a TIFF of 16-bit colours that are not red, green and blue side by side"):
+        read(write_tiff(tmp_path / "deep.tif", np.stack([deep_film] * 3)))
+
+
 def test_tiff_whose_zero_is_white(film, deep_film, tmp_path):
     photometric = struct.pack("<HHI", 262, 3, 1)
     for pixels, white in ((film, 255), (deep_film, 65535)):
@@ -212,6 +239,16 @@ def test_thumbnail_does_not_hide_a_truncated_jpeg(film, tmp_path):
     assert read(path).geometry.shape == (60, 80)
     path.write_bytes(content[:-20])
     with pytest.raises(UnreadableError, match="the JPEG file is truncated"):
+        read(path)
+
+
+@pytest.mark.parametrize(("place", "byte"), [(1, 0xC3), (1, 0xF7), (4, 12)])
+def test_jpeg_of_a_kind_that_is_not_read(film, tmp_path, place, byte):
+    path = save(film, tmp_path / "film.jpg", "JPEG")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"\xff\xc0") + place] = byte
+    path.write_bytes(content)
+    with pytest.raises(UnsupportedError, match="a lossless JPEG file, or one of more than 8 bits, is read within DICOM only"):
         read(path)
 
 

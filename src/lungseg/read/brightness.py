@@ -141,6 +141,7 @@ def _look_up(values: Array, item: Dataset, dataset: Dataset) -> tuple[Values, in
     else:
         entries = np.atleast_1d(np.asarray(data)).astype(np.int64) & 0xFFFF
     entries = entries[:count]
+    bits = max(bits, int(entries.max()).bit_length())  # some writers state fewer than the entries have
     index = np.clip(values - first, 0, len(entries) - 1).astype(np.intp)
     return entries[index].astype(np.float64), bits
 

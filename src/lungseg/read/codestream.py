@@ -20,9 +20,9 @@ def segments(content: bytes) -> Iterator[tuple[int, int]]:
     """
     marker, position = 0, 2
     while marker != SCAN and position + 4 <= len(content):
-        if content[position] != 0xFF:
-            raise ValueError("no marker")
         marker = content[position + 1]
+        if content[position] != 0xFF or marker == 0:
+            raise ValueError("no marker")
         if marker == 0xFF:  # padding
             position += 1
             continue
@@ -33,14 +33,18 @@ def segments(content: bytes) -> Iterator[tuple[int, int]]:
 def coded_size(content: bytes) -> tuple[int, int, int]:
     """Rows, columns and samples of each pixel that will be decoded.
 
+    GDCM ends the whole process where no marker stands in its place, and where more bits are stated than JPEG has; both are refused here.
+
     Raises:
-        ValueError: they are not stated where they should be.
+        ValueError: they are not stated where they should be, or with more than 16 bits.
         struct.error: the stream ends before.
     """
     if content.startswith(b"\xff\xd8"):
-        for marker, position in segments(content):
+        for marker, position in list(segments(content)):
             if marker in FRAME_HEADERS:
-                rows, columns, samples = struct.unpack_from(">HHB", content, position + 5)
+                bits, rows, columns, samples = struct.unpack_from(">BHHB", content, position + 4)
+                if bits > 16:
+                    raise ValueError("too many bits")
                 return rows, columns, samples
     start = _unwrapped(content) if content.startswith(_JP2) else 0
     if content[start : start + 4] != b"\xff\x4f\xff\x51":

@@ -52,6 +52,7 @@ SYNTAXES = {
 }
 """What is read, by transfer syntax UID (PS3.6 table A-1)."""
 _JPEG, _JPEG_EXTENDED = "1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.4.51"
+_LOSSY_JPEG = frozenset({_JPEG + "50", _JPEG_EXTENDED})
 _LARGEST_INFLATED = 6 * LARGEST_AREA + 2**26
 """Bytes: the largest image in three colours of 16 bits, and a generous header."""
 _BIT = 2**10
@@ -175,7 +176,7 @@ def _refuse_other_images(dataset: Dataset, *, cut: bool, source: str) -> None:
     if modality and modality not in MODALITIES:
         other = f"of modality {modality}" if len(modality) <= 16 and modality.isalnum() else "of an unknown modality"
     elif storage.startswith(STORAGE) and storage not in (*_RADIOGRAPH_STORAGE, *SECONDARY_CAPTURE):
-        other = f"of the kind {storage.name}"
+        other = f"of the kind {storage.name}" if storage.is_valid else "of an unknown kind"
     if "PixelData" not in dataset:
         if cut:
             raise UnreadableError("the DICOM file is truncated", where=source, cure="copy or export it again")
@@ -214,9 +215,10 @@ def decode(dataset: FileDataset, syntax: str, index: int, source: str) -> Array:
     if syntax not in SYNTAXES:
         from pydicom.uid import UID
 
-        name = UID(syntax).name
+        uid = UID(syntax)
+        how = f"as {uid.name}" if uid.is_valid else "in an unknown way"
         raise UnsupportedError(
-            f"its pixels are compressed as {name}, which is not read", where=source, cure="convert it to explicit little endian first"
+            f"its pixels are compressed {how}, which is not read", where=source, cure="convert it to explicit little endian first"
         )
     stored: Array
     try:
@@ -224,7 +226,9 @@ def decode(dataset: FileDataset, syntax: str, index: int, source: str) -> Array:
         if syntax == _JPEG_EXTENDED and int(dataset.BitsAllocated) == 16:
             stored = _decode_twelve_bits(frame, int(dataset.Rows), int(dataset.Columns))
         else:
-            stored = _without_overlays(pixel_array(dataset, index=index), dataset)
+            # GDCM ends the whole process at some damages of 8-bit JPEG (python-gdcm issue 34), where Pillow raises an error.
+            plugin = "pillow" if syntax in _LOSSY_JPEG else ""
+            stored = _aligned(pixel_array(dataset, index=index, decoding_plugin=plugin, correct_unused_bits=False), dataset)
         if dataset.PhotometricInterpretation == "PALETTE COLOR":
             stored = apply_color_lut(stored, dataset)
     except MemoryError:
@@ -239,13 +243,17 @@ def decode(dataset: FileDataset, syntax: str, index: int, source: str) -> Array:
     return stored
 
 
-def _without_overlays(stored: Array, dataset: Dataset) -> Array:
-    """The pixels without the drawings that older writers kept in their unused high bits (PS3.5 section 8.1.2)."""
-    embedded = any((group, 0x0102) in dataset and (group, 0x3000) not in dataset for group in range(0x6000, 0x6020, 2))
-    if not embedded or stored.ndim != 2 or int(dataset.PixelRepresentation) != 0:
-        return stored
-    pixels: Array = stored & stored.dtype.type(2 ** int(dataset.BitsStored) - 1)
-    return pixels
+def _aligned(words: Array, dataset: Dataset) -> Array:
+    """The stored bits of each word. Older writers kept overlays in the other ones, or the pixels in the upper ones and nothing below them
+    (PS3.5 section 8.1.1, High Bit).
+    """
+    size = 8 * words.itemsize
+    spare = size - int(dataset.BitsStored)
+    if spare <= 0:
+        return words
+    at_the_top = dataset.get("HighBit") == size - 1 and not (words & (2**spare - 1)).any()
+    aligned: Array = (words if at_the_top else words << spare) >> spare
+    return aligned
 
 
 def _frame(dataset: Dataset, index: int) -> bytes:

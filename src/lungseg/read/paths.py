@@ -51,9 +51,10 @@ class Found:
 def find(paths: Sequence[str | Path], *, series: bool = True) -> Found:
     """Resolve files, folders and patterns; a path that fails does not stop the others.
 
-    A file that is named is kept whatever it is, so that reading it gives the reason. In folders, walked to the bottom, and patterns
-    (`*`, `?`, `[...]`, and `**` for any depth), hidden files are skipped, and so are files that are obviously no images: by their
-    ending, or, where the ending says nothing, by their first bytes. A folder with CT slices in DICOM stands for all of its DICOM files.
+    A file that is named is kept whatever it is, so that reading it gives the reason. In folders, walked to the bottom but not through
+    links to other folders, and patterns (`*`, `?`, `[...]`, and `**` for any depth), hidden files are skipped, and so are files that are
+    obviously no images: by their ending, or, where the ending says nothing, by their first bytes. A folder with CT slices in DICOM stands
+    for all of its DICOM files.
 
     Args:
         paths: what the user named.

@@ -9,12 +9,12 @@ from __future__ import annotations
 import struct
 import zlib
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from lungseg.errors import TooLargeError, UnreadableError
+from lungseg.errors import TooLargeError, UnreadableError, UnsupportedError
 from lungseg.image import Array
 from lungseg.labels import LABELS
 from lungseg.read.codestream import FRAME_HEADERS, SCAN, segments
@@ -36,7 +36,11 @@ _TURNS = {
 }
 """What the EXIF and TIFF tag 274, Orientation, asks for; 1 is upright."""
 _ORIENTATION = 0x0112
-_PHOTOMETRIC, _BITS_PER_SAMPLE, _WHITE_IS_ZERO = 262, 258, 0
+_PHOTOMETRIC, _BITS_PER_SAMPLE, _SAMPLE_FORMAT, _PLANAR = 262, 258, 339, 284
+_WHITE_IS_ZERO, _RGB_COLOURS, _SIGNED, _APART = 0, 2, 2, 2
+"""Tags of TIFF, and what they can hold (TIFF 6.0)."""
+_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF, 0xF7})
+"""Frame headers of JPEG (ITU-T T.81, table B.1) and JPEG-LS."""
 _PICTORIAL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _PALETTE_WITHIN = 1024
 """Bytes from the beginning of a PNG file, where the palette of a label map stands."""
@@ -129,6 +133,9 @@ def _check_jpeg(content: bytes, source: str) -> bool:
             if marker in FRAME_HEADERS and position + 9 <= len(content):
                 rows, columns = struct.unpack_from(">HH", content, position + 5)
                 refuse_too_large(rows, columns, source=source)
+                if marker in _LOSSLESS or content[position + 4] != 8:
+                    what = "a lossless JPEG file, or one of more than 8 bits, is read within DICOM only"
+                    raise UnsupportedError(what, where=source, cure="convert it to PNG")
             # Within a scan FF is always escaped, so that FF D9 can only be the end; what some writers append after it does no harm.
             if marker == SCAN and content.find(b"\xff\xd9", position) >= 0:
                 return has_exif
@@ -185,11 +192,24 @@ def _decode_with_pillow(content: bytes, kind: str, *, source: str, page: int | N
             raise UnreadableError(f"the {kind} file is truncated or damaged", where=source, cure="copy or export it again") from None
         bits = tags.get(_BITS_PER_SAMPLE, (8,))
         if len(bits) >= 3 and max(bits) == 16:  # Pillow would keep only eight of the sixteen bits of a colour
+            if tags.get(_PHOTOMETRIC) != _RGB_COLOURS or tags.get(_PLANAR) == _APART:
+                what = "it is a TIFF of 16-bit colours that are not red, green and blue side by side"
+                raise UnsupportedError(what, where=source, cure="export it in grey")
             return _decode_tiff_with_opencv(content, index, source), orientation
-        pixels = _from_pillow(opened)
+        pixels = _as_stated(_from_pillow(opened), tags)
         if pixels.dtype == np.uint16 and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # which Pillow heeds in 8 bits only
             pixels = np.uint16(2 ** bits[0] - 1) - pixels
         return pixels, orientation
+
+
+def _as_stated(pixels: Array, tags: dict[int, Any]) -> Array:
+    """Grey whose sign a TIFF file states otherwise than Pillow takes it: 8 bits for unsigned, 32 bits for signed."""
+    signed = tags.get(_SAMPLE_FORMAT, (1,))[0] == _SIGNED
+    if pixels.dtype == np.uint8 and signed:
+        return pixels.view(np.int8)
+    if pixels.dtype == np.int32 and not signed and tags.get(_BITS_PER_SAMPLE) == (32,):
+        return pixels.view(np.uint32)
+    return pixels
 
 
 def _decode_tiff_with_opencv(content: bytes, index: int, source: str) -> Array:
