@@ -152,6 +152,14 @@ def test_radiographs_and_ct_in_one_run(scan: Path, tmp_path: Path) -> None:
     assert "4 skipped, 1 failed" in again.stdout
 
 
+def test_the_spacing_of_a_slice_in_a_picture_is_remembered(scan: Path, tmp_path: Path) -> None:
+    piece, out = scan.parent / "slice.png", tmp_path / "out"
+    cv2.imwrite(str(piece), ((ellipsoids((5, 128, 128))[0].voxels[2] + 1000) // 5).astype(np.uint8))
+    assert lungseg("segment", piece, "-o", out, "--spacing", 1.5).exit_code == 0
+    assert record(out)["settings"]["spacing"] == [1.5, 1.5]
+    assert "with other settings" in lungseg("segment", piece, "-o", out, "--spacing", 2).stderr
+
+
 def test_what_an_input_is_taken_for_can_be_said(scan: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(scan.parent / "film.png"), radiograph_phantom((256, 256)).image.pixels)
     assert lungseg("segment", scan.parent / "film.png", "-o", tmp_path / "out", "--as", "ct").exit_code == 0

@@ -82,13 +82,13 @@ class _Settings:
             "model": model.sha256,
             "page": self.page,
             "binary": self.binary,
+            "spacing": None if self.spacing is None else list(self.spacing),
         }
         if refused:
             entry["strict"] = self.strict
         if model.kind == "ct":
             return entry | {"series": self.series, "skip_damaged": self.skip_damaged, "quick": self.quick}
-        spacing = None if self.spacing is None else list(self.spacing)
-        return entry | {"spacing": spacing, "dilate": float(self.dilate), "hull": self.hull}
+        return entry | {"dilate": float(self.dilate), "hull": self.hull}
 
 
 def segment_many(

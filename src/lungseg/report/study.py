@@ -161,12 +161,10 @@ def _read_again(entry: Mapping[str, Any]) -> Image | Volume:
         LungsegError: it cannot be read.
     """
     settings, path = entry.get("settings", {}), Path(entry["input"])
-    page = settings.get("page")
-    if entry["kind"] != "ct":
-        spacing = settings.get("spacing")
-        return read(path, spacing=None if spacing is None else (spacing[0], spacing[1]), page=page)
-    if not path.is_dir() and is_picture(path):
-        return slice_of(read(path, page=page))
+    page, spacing = settings.get("page"), settings.get("spacing")
+    if entry["kind"] != "ct" or (not path.is_dir() and is_picture(path)):
+        picture = read(path, spacing=None if spacing is None else (spacing[0], spacing[1]), page=page)
+        return slice_of(picture) if entry["kind"] == "ct" else picture
     return read_volume(path, series=settings.get("series"), frame=page, skip_damaged=bool(settings.get("skip_damaged")))
 
 
