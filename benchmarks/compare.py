@@ -1,10 +1,10 @@
-"""Compares training runs: exports each, scores it on its validation cases as users would run it, and times it on one core.
+"""Compares training runs: scores the model of each on its validation and test cases as users would run it, and times it on one core.
 
     python benchmarks/compare.py RUN... > table.md
 
 Prints one line of a Markdown table for each run: what differs from the default settings, parameters, size of the file, milliseconds of
-the network on one core (median of 30 after 5), and the mean Dice on each source's validation cases (without questionable masks; masks
-that draw through the heart are judged outside the mediastinal band). A source that was left out of training is scored whole and set
+the network on one core (median of 30 after 5), and the mean Dice on each source's validation and test cases (without questionable masks;
+masks that draw through the heart are judged outside the mediastinal band). A source that was left out of training is scored whole and set
 in bold; it chose nothing. With more than one run of a time, the timings are of one process and comparable.
 """
 
@@ -40,7 +40,8 @@ def milliseconds(model: Path) -> float:
 def scores(model: Path, cases: Path) -> dict[str, str]:
     """Mean Dice and HD95 of each source, as a cell of the table."""
     settings = read_settings(cases.parent / "settings.toml")
-    chosen = [case for case in read_manifest(cases) if case.split in ("validation", "test") and case.notes != "questionable"]
+    kept = [case for case in read_manifest(cases) if case.split in ("validation", "test") and case.mask is not None]
+    chosen = [case for case in kept if case.notes != "questionable"]
     found, _ = score_cases(RadiographSegmenter(model), chosen)
     cells = {}
     for source in sorted({score.source for score in found}):
@@ -64,7 +65,8 @@ def main(runs: list[Path]) -> None:
     rows = []
     for run in runs:
         model = run / "model.onnx"
-        export(run / "best.ckpt", model)
+        if not model.is_file():  # of an older version
+            export(run / "best.ckpt", model)
         net, settings = load_checkpoint(run / "best.ckpt")
         parameters = sum(p.numel() for p in net.parameters()) / 1e6
         cells = [run.name, difference(settings), f"{parameters:.2f}", f"{model.stat().st_size / 1e6:.1f}"]

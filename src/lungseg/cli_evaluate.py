@@ -41,7 +41,7 @@ def evaluate(
 ) -> None:
     """Score models on radiographs, CT volumes and slices with known masks, as users run them and at the input's own resolution.
 
-    CASES is a CSV or a folder of data sets, which is split as `lungseg train` splits it. OUT gets tables, pictures and report.html.
+    CASES is a CSV or a folder of data sets, which is split as `lungseg train` does by default. OUT gets tables, pictures and report.html.
 
     Exit status: 0 all well, 1 some cases could not be scored, 2 wrong use.
 

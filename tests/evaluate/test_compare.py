@@ -55,6 +55,17 @@ def test_a_lung_that_one_model_does_not_find_is_an_infinite_difference_and_no_er
     assert (hd95.difference, hd95.p) == (0, 1)
 
 
+@pytest.mark.parametrize("patient", ["0", "7"])
+def test_where_each_model_misses_a_lung_nobody_knows_the_mean_difference(patient) -> None:
+    first = [replace(FIRST[0], hd95_of_1024=math.inf), *FIRST[1:]]
+    second = [*SECOND[:-1], replace(SECOND[-1], hd95_of_1024=math.inf)]
+    same = [[replace(score, patient=patient if score.case == "7" else score.case) for score in scores] for scores in (first, second)]
+    _, hd95 = found = differences({"old": same[0], "new": same[1]})
+    assert all(map(math.isnan, (hd95.difference, hd95.low, hd95.high)))
+    assert 0 < hd95.p < 1
+    assert compare_table(found).rows[1][-4:-1] == ["inf", "inf", "-"]
+
+
 def test_what_a_truth_does_not_say_is_not_compared() -> None:
     other = replace(HEART, lungs=replace(MASK, dice=0.8))
     (dice,) = differences({"old": [HEART], "new": [other]})

@@ -36,6 +36,12 @@ def test_of_its_own_source_a_model_is_asked_what_its_run_kept_back() -> None:
     assert (names(chosen), own) == (["nb", "nc", "sa", "sb", "sc"], {"north"})
 
 
+def test_of_images_without_a_mask_nothing_was_learnt() -> None:
+    run = [case("north", "a", "train"), case("north", "b", "validation"), replace(case("south", "d", "train"), mask=None)]
+    chosen, own = choose("north", ALL, run)
+    assert (names(chosen), own) == (["nb", "sa", "sb", "sc"], {"north"})
+
+
 def test_a_source_that_a_run_left_out_is_tested_whole() -> None:
     run = [case("north", "a", "train"), case("north", "b", "validation"), case("south", "a", "test"), case("south", "b", "test")]
     chosen, own = choose("without south", ALL, run)

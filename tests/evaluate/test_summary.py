@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lungseg.evaluate.intervals import mean_intervals, percentile
-from lungseg.evaluate.summary import Summary, summaries
+from lungseg.evaluate.summary import Summary, group, summaries
 from made_up_scores import MASK, NAN, PLAIN, scored
 
 
@@ -63,6 +63,16 @@ def test_every_metric_is_summed_up_from_its_bad_end() -> None:
     assert (hd95.mean, hd95.median, hd95.worst_twentieth, hd95.worst) == (20, 20, 29, 30)
     assert of(found, "right", "dice").mean == pytest.approx(0.97)
     assert len(found) == 1 + 4 * 14
+
+
+def test_questionable_masks_stand_apart_in_every_group() -> None:
+    scores = [scored("a", 0.9), scored("b", 0.8, source="south"), scored("c", 0.1, source="south", notes="questionable")]
+    assert {name: [score.case for score in members] for name, members in group(scores).items()} == {
+        "all that leave the heart out": ["a", "b"],
+        "north": ["a"],
+        "south": ["b"],
+        "south, questionable masks": ["c"],
+    }
 
 
 def test_of_an_area_error_the_size_is_what_is_bad() -> None:

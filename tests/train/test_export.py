@@ -39,7 +39,9 @@ def write_run(folder: Path, cases: list[Case], settings: Settings = SETTINGS) ->
     net(torch.randn(4, 1, settings.size, settings.size))  # moves the statistics of batch normalisation
     torch.save({"state_dict": {f"net.{name}": value for name, value in net.state_dict().items()}}, folder / "best.ckpt")
     settings.write(folder / "settings.toml")
-    write_manifest([replace(case, split="validation" if case.patient == "p0" else "train") for case in cases], folder / "cases.csv")
+    listed = [replace(case, split="validation" if case.patient == "p0" else "train") for case in cases]
+    unlabelled = replace(cases[0], case="p9_a", patient="p9", mask=None, split="train")
+    write_manifest([*listed, unlabelled], folder / "cases.csv")
     return folder / "best.ckpt"
 
 
@@ -130,6 +132,12 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path, checkpoint) ->
     with pytest.raises(OutputError, match=r"m\.onnx: cannot be written \(is a directory\); make room or choose an output folder"):
         export(checkpoint, tmp_path / "m.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_a_model_cannot_have_the_name_of_its_card(tmp_path, checkpoint) -> None:
+    with pytest.raises(UsageError, match=r"m\.json: the card of the model has this name; name the model m\.onnx\."):
+        export(checkpoint, tmp_path / "m.json")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_that_computes_no_numbers_is_not_left_behind(tmp_path, cases) -> None:

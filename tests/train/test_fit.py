@@ -243,12 +243,14 @@ def test_shares_for_validation_and_testing_are_drawn(cases) -> None:
     assert counts == {"train": 2, "validation": 2, "test": 4}
 
 
-def test_a_test_patient_in_training_is_refused(cases, tmp_path) -> None:
-    given = [replace(case, split="test" if case.case == "p1_a" else "validation" if case.patient == "p0" else "train") for case in cases]
+@pytest.mark.parametrize("other", ["test", "validation"])
+def test_a_patient_in_two_splits_is_refused_before_anything_is_learnt(cases, tmp_path, other) -> None:
+    given = [replace(case, split=other if case.case == "p1_a" else "validation" if case.patient == "p0" else "train") for case in cases]
     with pytest.raises(InputError) as refused:
         fit(given, tmp_path / "run", SETTINGS, progress=False)
     assert str(refused.value).endswith(
-        "p1_b.png: the patient p1 of north is in the split test and in train; give all cases of a patient one split."
+        f"p1_a.png: the patient p1 of north is in the splits train and {other}; "
+        "correct patient or split in the list of `lungseg dataset`, and train on that."
     )
     assert not (tmp_path / "run").exists()
 
@@ -305,6 +307,47 @@ def test_resuming_a_finished_run_changes_nothing(cases, tmp_path) -> None:
     assert fit(cases, tmp_path, settings, resume=True, progress=False) == tmp_path / "best.ckpt"
     assert (tmp_path / "metrics.csv").read_text() == before[0]
     torch.testing.assert_close(weights(tmp_path / "best.ckpt"), before[1], rtol=0, atol=0)
+
+
+def test_resuming_a_run_that_has_ended_early_changes_nothing(cases, tmp_path) -> None:
+    settings = replace(SETTINGS, norm="none", learning_rate=0, patience=2)
+    fit(cases, tmp_path, settings, progress=False)
+    before = (tmp_path / "metrics.csv").read_text(), (tmp_path / "last.ckpt").read_bytes()
+    fit(cases, tmp_path, settings, resume=True, progress=False)
+    assert ((tmp_path / "metrics.csv").read_text(), (tmp_path / "last.ckpt").read_bytes()) == before
+
+
+def test_a_run_whose_folder_was_moved_still_knows_its_best_epoch(cases, tmp_path, monkeypatch) -> None:
+    settings = replace(SETTINGS, norm="none", learning_rate=0, epochs=3)
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            fit(cases, tmp_path / "here", settings, progress=False)
+    (tmp_path / "here").rename(tmp_path / "there")
+    fit(cases, tmp_path / "there", settings, resume=True, progress=False)
+    assert torch.load(tmp_path / "there" / "best.ckpt", weights_only=True)["epoch"] == 0
+    assert torch.load(tmp_path / "there" / "last.ckpt", weights_only=True)["epoch"] == 2
+
+
+def test_a_moved_run_goes_on_to_what_it_would_have_been(run, cases, tmp_path, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 4)
+        with pytest.raises(KeyboardInterrupt):
+            fit(cases, tmp_path / "here", SETTINGS, progress=False)
+    (tmp_path / "here").rename(tmp_path / "there")
+    fit(cases, tmp_path / "there", SETTINGS, resume=True, progress=False)
+    assert (tmp_path / "there" / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
+    torch.testing.assert_close(weights(tmp_path / "there" / "best.ckpt"), weights(run / "best.ckpt"), rtol=0, atol=0)
+
+
+def test_a_run_goes_on_with_the_cases_that_it_began_with(cases, tmp_path) -> None:
+    settings = replace(SETTINGS, epochs=1)
+    fit(cases, tmp_path, settings, progress=False)
+    more = [*cases, replace(cases[0], case="p9_a", patient="p9")]  # draws another split
+    with pytest.raises(UsageError) as refused:
+        fit(more, tmp_path, settings, resume=True, progress=False)
+    assert str(refused.value).endswith("cases.csv: the run began with other cases or another split; resume it with this list of cases.")
+    fit(read_manifest(tmp_path / "cases.csv"), tmp_path, settings, resume=True, progress=False)
 
 
 def test_a_process_that_augments_gives_the_same_samples(run, cases, tmp_path, monkeypatch) -> None:
@@ -367,8 +410,12 @@ def test_an_unknown_source_cannot_be_left_out(cases, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("leave_out", "validation", "words"),
     [
-        (("north", "south"), 0.3, "0 cases to train on and 0 to validate on; give more patients."),
-        ((), 0.05, "12 cases to train on and 0 to validate on; give more patients."),
+        (
+            ("north", "south"),
+            0.3,
+            "0 cases to train on and 0 to validate on; give more patients, or the split train or validation to some.",
+        ),
+        ((), 0.05, "12 cases to train on and 0 to validate on; give more patients, or the split train or validation to some."),
     ],
 )
 def test_there_must_be_cases_on_both_sides(cases, tmp_path, leave_out, validation, words) -> None:

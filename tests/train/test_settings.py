@@ -96,7 +96,9 @@ def test_a_missing_file_is_named(tmp_path) -> None:
     [
         ({"net": "vnet"}, "net is one of unet, unetpp, not 'vnet'."),
         ({"size": 100}, "size 100 is not a multiple of 32, as depth 6 needs; change one of them."),
-        ({"depth": 1}, "as depth 1 needs"),
+        ({"depth": 1}, "depth is at least 2, not 1."),
+        ({"seed": 2**32}, "seed is 0 to 4294967295, not 4294967296."),
+        ({"rotation": float("inf")}, "rotation is at least 0, not inf."),
         ({"depth": 12}, "size 256 is not a multiple of 2048"),
         ({"size": 0}, "size 0 is not a multiple"),
         ({"validation": 1.0}, "validation is a share between 0 and 1, not 1.0."),
@@ -116,8 +118,8 @@ def test_a_missing_file_is_named(tmp_path) -> None:
         ({"accumulate": 0}, "accumulate is at least 1, not 0."),
         ({"devices": 0}, "devices is at least 1, not 0."),
         ({"loss": "hinge"}, "loss is one of bce, dice, bce+dice, focal, tversky, boundary, not 'hinge'."),
-        ({"monitor": "val_dise"}, "'val_dise' is not logged, so it cannot be monitored; did you mean 'val_dice'."),
-        ({"monitor": "zzz"}, "'zzz' is not logged, so it cannot be monitored."),
+        ({"monitor": "val_dise"}, "'val_dise' is no figure that can be monitored; did you mean 'val_dice'."),
+        ({"monitor": "zzz"}, "'zzz' is no figure that can be monitored."),
         (
             {"class_weights": ("heart=2",)},
             "class_weights are CLASS=W, not 'heart=2'; name one of background, right lung, left lung, mediastinum.",

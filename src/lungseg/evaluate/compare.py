@@ -30,8 +30,9 @@ class Difference:
         first, second: names of the models.
         n, patients: cases that have a value with both models, and their patients.
         mean_first, mean_second: of the cases.
-        difference: mean of second less first.
-        low, high: 95 % interval of the difference, patients resampled.
+        difference: mean of second less first; NaN where each model missed lungs that the other found, so that distances are infinite on
+            both sides.
+        low, high: 95 % interval of the difference, patients resampled; NaN likewise, or of fewer than two patients.
         p: of the two-sided Wilcoxon signed-rank test (F. Wilcoxon, Biometrics Bulletin 1, 1945) on the patients' mean differences; 1
             where no patient differs.
     """
@@ -89,8 +90,9 @@ def _value(score: CaseScore, metric: str) -> float:
 def _difference(cases: str, metric: str, names: tuple[str, str], values: NDArray[Any], patients: Sequence[tuple[str, str]]) -> Difference:
     with np.errstate(invalid="ignore"):
         change = values[:, 1] - values[:, 0]
-    change[np.isnan(change)] = 0.0  # both are infinitely far, so neither is better
-    low, high = mean_intervals(change[:, np.newaxis], patients)
+        change[np.isnan(change)] = 0.0  # both are infinitely far, so neither is better
+        mean = float(change.mean())
+    low, high = (np.full(1, NAN),) * 2 if np.isnan(mean) else mean_intervals(change[:, np.newaxis], patients)
     return Difference(
         cases,
         metric,
@@ -99,7 +101,7 @@ def _difference(cases: str, metric: str, names: tuple[str, str], values: NDArray
         len(set(patients)),
         float(values[:, 0].mean()),
         float(values[:, 1].mean()),
-        float(change.mean()),
+        mean,
         float(low[0]),
         float(high[0]),
         _signed_rank(change, patients),
@@ -112,7 +114,8 @@ def _signed_rank(change: NDArray[Any], patients: Sequence[tuple[str, str]]) -> f
     by_patient: dict[tuple[str, str], list[float]] = {}
     for patient, value in zip(patients, change, strict=True):
         by_patient.setdefault(patient, []).append(value)
-    means = np.nan_to_num([np.mean(values) for values in by_patient.values()])  # an infinite difference is the largest one
+    with np.errstate(invalid="ignore"):  # where both signs of infinity meet in a patient, neither model is better
+        means = np.nan_to_num([np.mean(values) for values in by_patient.values()])  # an infinite difference is the largest one
     return float(wilcoxon(means).pvalue) if means.any() else 1.0
 
 
@@ -133,7 +136,7 @@ def compare_table(found: Sequence[Difference]) -> Table:
                 d.second,
                 f"{d.mean_first:.{digits}f}",
                 f"{d.mean_second:.{digits}f}",
-                f"{d.difference:+.{digits}f}{interval}",
+                "-" if np.isnan(d.difference) else f"{d.difference:+.{digits}f}{interval}",
                 "< 0.0001" if d.p < 0.0001 else f"{d.p:.4f}",
             ]
         )

@@ -101,7 +101,7 @@ def choose(name: str, cases: Sequence[Case], run: Sequence[Case] | None) -> tupl
     Returns:
         Every case of a source that the run has no training case of; of the others those that the run kept for validation and testing.
     """
-    own = {case.source for case in run if case.split == "train"} if run is not None else {name}
+    own = {case.source for case in run if case.split == "train" and case.mask is not None} if run is not None else {name}
     kept = {(case.source, case.case) for case in (cases if run is None else run) if case.split in ("validation", "test")}
     return [case for case in cases if case.source not in own or (case.source, case.case) in kept], own
 

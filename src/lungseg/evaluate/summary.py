@@ -62,7 +62,7 @@ class Summary:
 
 def group(scores: Sequence[CaseScore]) -> dict[str, list[CaseScore]]:
     """The groups of every table, by name: each source, with questionable masks and CT without lung apart, and slices where it has volumes
-    too; and all radiographs that leave the heart out.
+    too; and all radiographs that leave the heart out, but for the questionable ones.
     """
     groups: dict[str, list[CaseScore]] = {}
     with_volumes = {score.source for score in scores if score.kind == "volume"}
@@ -73,7 +73,7 @@ def group(scores: Sequence[CaseScore]) -> dict[str, list[CaseScore]]:
             WITHOUT_LUNG: score.kind != "radiograph" and not score.has_lung,
         }
         groups.setdefault(", ".join([score.source, *(name for name, is_so in apart.items() if is_so)]), []).append(score)
-    plain = [score for score in scores if score.convention == "lung" and score.kind == "radiograph"]
+    plain = [s for s in scores if s.convention == "lung" and s.kind == "radiograph" and s.notes != "questionable"]
     if len({score.source for score in plain}) > 1:
         groups[HEART_OUTSIDE] = plain
     return dict(sorted(groups.items()))

@@ -71,8 +71,11 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
     Raises:
         ModelError: the checkpoint cannot be used, or the exported model disagrees with torch by more than `TOLERANCE`.
         OutputError: the file or its card cannot be written.
-        UsageError: `about` cannot be read or has an unknown field.
+        UsageError: `about` cannot be read or has an unknown field, or `output` ends in .json.
     """
+    described = output.with_suffix(".json")
+    if described == output:
+        raise UsageError("the card of the model has this name", where=output, cure=f"name the model {output.stem}.onnx")
     net, settings = load_checkpoint(checkpoint)
     facts: dict[str, Any] = _read_about(about) if about else {"name": output.stem, "version": "0"}
     deployed = Deployed(net).eval()
@@ -101,7 +104,6 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
                 difference = float(np.abs(computed - deployed(example).numpy()).max())
             if not difference <= TOLERANCE:  # nor is NaN
                 raise ModelError(f"the exported model differs from torch by {difference:.3f} in probability", where=output)
-            described = output.with_suffix(".json")
             for path in (output, described):
                 made.with_suffix(path.suffix).replace(path)
     except OSError as error:
@@ -154,7 +156,7 @@ def _read_about(path: Path) -> dict[str, Any]:
 
 def _data(cases: Path, sources: dict[str, Any]) -> list[dict[str, Any]]:
     """One entry for each source that was trained on: how many images and patients, and what is known of its terms."""
-    training = [case for case in read_manifest(cases) if case.split == "train"]
+    training = [case for case in read_manifest(cases) if case.split == "train" and case.mask is not None]
     entries: list[dict[str, Any]] = []
     for source in sorted({case.source for case in training}):
         mine = [case for case in training if case.source == source]

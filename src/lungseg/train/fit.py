@@ -23,6 +23,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from lungseg.datasets import Case, split_by_patient, write_manifest
+from lungseg.datasets.cases import parted_patients
+from lungseg.datasets.manifest import read_rows
 from lungseg.errors import InputError, UsageError
 from lungseg.train.augment import Strength
 from lungseg.train.checkpoints import WholeFiles, read_checkpoint
@@ -73,11 +75,24 @@ class _Table(lightning.Callback):
         write_file(self.path, table.getvalue().encode())
 
 
+class _Remember(lightning.Callback):
+    """Reminds a resumed run of what Lightning forgets: which epoch was best, where the folder was moved, and that patience had run out."""
+
+    def on_load_checkpoint(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]) -> None:
+        for state in checkpoint["callbacks"].values():
+            if "dirpath" in state:  # of a ModelCheckpoint, which holds on to its best only where this is its own
+                state["dirpath"] = getattr(trainer.checkpoint_callback, "dirpath", None)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        patience = trainer.early_stopping_callback
+        trainer.should_stop = patience is not None and patience.wait_count >= patience.patience
+
+
 def assign(cases: Sequence[Case], settings: Settings) -> list[Case]:
     """The cases with their split: by patient, and every case of a left-out source for testing, so that it chooses nothing.
 
     Raises:
-        InputError: a patient is for testing and for something else.
+        InputError: a patient is in two splits.
         UsageError: a left-out source is not among the cases.
     """
     unknown = set(settings.leave_out) - {case.source for case in cases}
@@ -85,11 +100,10 @@ def assign(cases: Sequence[Case], settings: Settings) -> list[Case]:
         raise UsageError(f"there is no source {sorted(unknown)[0]!r} to leave out", cure=f"choose of {sorted({c.source for c in cases})}")
     split = split_by_patient(cases, validation=settings.validation, test=settings.test, seed=settings.seed)
     split = [replace(case, split="test") if case.source in settings.leave_out else case for case in split]
-    tested = {(case.source, case.patient) for case in split if case.split == "test" and case.mask is not None}
-    for case in split:
-        if case.split != "test" and (case.source, case.patient) in tested:
-            problem = f"the patient {case.patient} of {case.source} is in the split test and in {case.split}"
-            raise InputError(problem, where=case.image, cure="give all cases of a patient one split")
+    for source, patient, splits in parted_patients(split):
+        first = next(case.image for case in split if (case.source, case.patient) == (source, patient))
+        problem = f"the patient {patient} of {source} is in the splits {' and '.join(splits)}"
+        raise InputError(problem, where=first, cure="correct patient or split in the list of `lungseg dataset`, and train on that")
     return split
 
 
@@ -111,11 +125,11 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
         The path of best.ckpt.
 
     Raises:
-        InputError: there is nothing to train on or to validate on, or a patient is for testing and for training.
+        InputError: there is nothing to train on or to validate on, or a patient is in two splits.
         ModelError: `start_from`, a model that settles, or last.ckpt cannot be used.
         OutputError: the folder cannot be written to, or the disk is full; what was there before is whole.
-        UsageError: the folder holds a run but should not, or none but should; `start_from` has the weights of another network; what is
-            monitored is not logged; there are fewer devices than asked for.
+        UsageError: the folder holds a run but should not, or none but should, or one of other cases; `start_from` has the weights of
+            another network; what is monitored is not logged; there are fewer devices than asked for.
         KeyboardInterrupt: Ctrl-C; what was reached at the end of the last whole epoch can be resumed.
     """
     last = folder / "last.ckpt"
@@ -125,6 +139,8 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
     if resume:
         read_checkpoint(last)
     cases = assign(cases, settings)
+    if resume:
+        _check_same(cases, folder / "cases.csv")
     training, validation = both_sides(cases, settings)
     with _quiet(), _interruptible():
         trainer = _trainer(folder, settings, progress=progress)
@@ -181,13 +197,23 @@ def both_sides(cases: Sequence[Case], settings: Settings) -> tuple[list[Case], l
     training = [case for case in known if case.split == "train" for _ in range(repeats.get(case.source, 1))]
     validation = [case for case in known if case.split == "validation" and case.notes != "questionable"]
     if not training or not validation:
-        raise InputError(f"{len(training)} cases to train on and {len(validation)} to validate on", cure="give more patients")
+        problem = f"{len(training)} cases to train on and {len(validation)} to validate on"
+        raise InputError(problem, cure="give more patients, or the split train or validation to some")
     source = settings.monitor.removeprefix("val_dice_")
     sources = sorted({case.source for case in validation})
     if source != settings.monitor and source not in sources:
         problem = f"no case of the source {source!r} is validated on, so {settings.monitor} is not logged"
         raise UsageError(problem, cure=f"take of {sources}")
     return training, validation
+
+
+def _check_same(cases: Sequence[Case], began: Path) -> None:
+    """That a run goes on with the cases and the split that it began with: one more patient draws another split, and then what was trained
+    on would be validated on.
+    """
+    before = [(row["source"], row["case"], row["split"]) for row in read_rows(began)]
+    if before != [(case.source, case.case, case.split) for case in cases]:
+        raise UsageError("the run began with other cases or another split", where=began, cure="resume it with this list of cases")
 
 
 def _begin_folder(folder: Path, settings: Settings, cases: Sequence[Case], *, resume: bool) -> None:
@@ -224,6 +250,7 @@ def _trainer(folder: Path, settings: Settings, *, progress: bool) -> lightning.T
             callbacks=[
                 *average,
                 _Table(folder / "metrics.csv"),
+                _Remember(),
                 *callbacks(folder, settings, progress=progress),
                 EarlyStopping(settings.monitor, mode=settings.mode, patience=settings.patience),
                 _keep(folder, "best", monitor="val_dice"),

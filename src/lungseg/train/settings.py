@@ -29,12 +29,14 @@ GROUPS: Final = {
 
 RANGES: Final = {
     **dict.fromkeys(("width", "max_width", "epochs", "patience", "batch", "accumulate", "devices", "nodes"), (1, math.inf)),
-    **dict.fromkeys(("learning_rate", "weight_decay", "clip_gradient", "seed", "workers", "freeze", "dilate", "plateau"), (0, math.inf)),
+    **dict.fromkeys(("learning_rate", "weight_decay", "clip_gradient", "workers", "freeze", "dilate", "plateau"), (0, math.inf)),
     **dict.fromkeys(("focal_gamma", "tversky_alpha", "tversky_beta", "boundary_weight"), (0, math.inf)),
     **dict.fromkeys(("rotation", "shift_x", "shift_y", "zoom", "warp", "gamma"), (0, math.inf)),
     **dict.fromkeys(
         ("dice_weight", "mirror", "flip", "half_turn", "padding", "greys", "window", "negative", "obscure", "wear", "plain"), (0, 1)
     ),
+    "depth": (2, math.inf),
+    "seed": (0, 2**32 - 1),
     "cut": (0, 0.45),
     **dict.fromkeys(("clip_low", "clip_high"), (0, 100)),
 }
@@ -131,7 +133,7 @@ class Settings:
         if self.max_width < self.width or self.clip_low >= self.clip_high:
             raise UsageError("max_width is at least width, and clip_low is below clip_high", cure="change one of them")
         step = 2 ** (self.depth - 1)
-        if self.depth < 2 or self.size < step or self.size % step:
+        if self.size < step or self.size % step:
             raise UsageError(f"size {self.size} is not a multiple of {step}, as depth {self.depth} needs", cure="change one of them")
         if not 0 < self.validation < 1:
             raise UsageError(f"validation is a share between 0 and 1, not {self.validation}")
@@ -140,7 +142,7 @@ class Settings:
         if not 0 <= self.average < 1:
             raise UsageError(f"average is at least 0 and below 1, not {self.average}")
         if self.monitor not in FIGURES and not self.monitor.startswith("val_dice_"):
-            raise UsageError(f"{self.monitor!r} is not logged, so it cannot be monitored", cure=_nearest(self.monitor, FIGURES))
+            raise UsageError(f"{self.monitor!r} is no figure that can be monitored", cure=_nearest(self.monitor, FIGURES))
         self.repeats()
         self.weights()
 
@@ -203,7 +205,7 @@ def _check(name: str, kind: Any, value: Any) -> None:
     if not fits or (plain is tuple and not all(isinstance(entry, str) for entry in value)):
         raise UsageError(f"{name} is {_WORDS[plain]}, not {value!r}")
     low, high = RANGES.get(name, (None, None))
-    if low is not None and not low <= value <= high:
+    if low is not None and (not low <= value <= high or value == math.inf):
         raise UsageError(f"{name} is at least {low}, not {value}" if high == math.inf else f"{name} is {low} to {high}, not {value}")
 
 
