@@ -147,9 +147,9 @@ def test_a_model_that_computes_no_numbers_is_not_left_behind(tmp_path, cases) ->
         if name.endswith("weight"):
             value.fill_(float("nan"))
     torch.save(content, checkpoint)
-    with pytest.raises(ModelError, match=r"m\.onnx: the exported model differs from torch by nan in probability\."):
+    with pytest.raises(ModelError, match=r"diverged; train again with a lower learning rate\."):
         export(checkpoint, tmp_path / "out" / "m.onnx")
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_model_that_cannot_be_loaded_is_not_left_behind(tmp_path, checkpoint, monkeypatch) -> None:

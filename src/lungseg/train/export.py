@@ -69,7 +69,7 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
         about: TOML with what the run cannot know: name, version, terms, limits, and a table `sources` with each source's terms.
 
     Raises:
-        ModelError: the checkpoint cannot be used, or the exported model disagrees with torch by more than `TOLERANCE`.
+        ModelError: the checkpoint cannot be used, the network gives no numbers, or the exported model disagrees with torch by more than `TOLERANCE`.
         OutputError: the file or its card cannot be written.
         UsageError: `about` cannot be read or has an unknown field, or `output` ends in .json.
     """
@@ -80,6 +80,11 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
     facts: dict[str, Any] = _read_about(about) if about else {"name": output.stem, "version": "0"}
     deployed = Deployed(net).eval()
     example = torch.randn(2, 1, settings.size, settings.size, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = deployed(example).numpy()
+    if np.isnan(expected).any():
+        cure = "train again with a lower learning rate"
+        raise ModelError("the network gives no numbers; its training has diverged", where=checkpoint, cure=cure)
     facts["data"] = _data(checkpoint.parent / "cases.csv", facts.pop("sources", {}))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -100,8 +105,7 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
                 computed = Predictor(made)(example.numpy())
             except ModelError as error:
                 raise ModelError(error.what, where=output, cure=error.cure) from error
-            with torch.inference_mode():
-                difference = float(np.abs(computed - deployed(example).numpy()).max())
+            difference = float(np.abs(computed - expected).max())
             if not difference <= TOLERANCE:  # nor is NaN
                 raise ModelError(f"the exported model differs from torch by {difference:.3f} in probability", where=output)
             for path in (output, described):

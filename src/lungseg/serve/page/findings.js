@@ -107,7 +107,7 @@ function digitsOf(found) {
 function shown(measurement, digits) {
   const value = measurement?.value ?? null;
   if (value === null) return measurement ? "\u2013" : "";
-  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "\u2212");
+  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" }).replace("-", "\u2212");
 }
 
 function inWords(unit) {
