@@ -9,7 +9,7 @@ import pytest
 
 from lungseg.read.codestream import coded_size
 
-SIZ = b"\xff\x4f\xff\x51" + struct.pack(">HH8IH", 41, 0, 90, 70, 10, 20, 90, 70, 0, 0, 1)
+SIZ = b"\xff\x4f\xff\x51" + struct.pack(">HH8IHB", 41, 0, 90, 70, 10, 20, 90, 70, 0, 0, 1, 11)
 """A canvas of 90 x 70 whose image begins at (10, 20)."""
 
 
@@ -58,6 +58,9 @@ def test_a_size_in_another_box_is_not_believed():
         b"\xff\xd8\xff\xda" + bytes(20),
         b"\xff\xd8\0" + SIZ,
         FRAME.replace(b"\x08", b"\x11"),
+        SIZ[:-1] + b"\x10",
+        FRAME[:2] + b"\xff\xe0\0\x10JFIF\0\3" + bytes(8) + FRAME[2:],
+        FRAME[:2] + b"\xff\x01\0\2" + FRAME[2:],
         FRAME + b"\xff\0\0\x04\0\0\xff\xda\0\0",
     ],
 )

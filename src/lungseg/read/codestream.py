@@ -21,7 +21,7 @@ def segments(content: bytes) -> Iterator[tuple[int, int]]:
     marker, position = 0, 2
     while marker != SCAN and position + 4 <= len(content):
         marker = content[position + 1]
-        if content[position] != 0xFF or marker == 0:
+        if content[position] != 0xFF or marker < 0xC0:
             raise ValueError("no marker")
         if marker == 0xFF:  # padding
             position += 1
@@ -33,14 +33,16 @@ def segments(content: bytes) -> Iterator[tuple[int, int]]:
 def coded_size(content: bytes) -> tuple[int, int, int]:
     """Rows, columns and samples of each pixel that will be decoded.
 
-    GDCM ends the whole process where no marker stands in its place, and where more bits are stated than JPEG has; both are refused here.
+    What GDCM ends the whole process at is refused: no marker in its place, a version of JFIF that does not exist, too many bits.
 
     Raises:
-        ValueError: they are not stated where they should be, or with more than 16 bits.
+        ValueError: they are not stated where they should be, with more than 16 bits, or beside such a version.
         struct.error: the stream ends before.
     """
     if content.startswith(b"\xff\xd8"):
         for marker, position in list(segments(content)):
+            if content.startswith(b"JFIF\0", position + 4) and content[position + 9] != 1:
+                raise ValueError("no version of JFIF")
             if marker in FRAME_HEADERS:
                 bits, rows, columns, samples = struct.unpack_from(">BHHB", content, position + 4)
                 if bits > 16:
@@ -49,7 +51,9 @@ def coded_size(content: bytes) -> tuple[int, int, int]:
     start = _unwrapped(content) if content.startswith(_JP2) else 0
     if content[start : start + 4] != b"\xff\x4f\xff\x51":
         raise ValueError("no size")
-    right, bottom, left, top, samples = struct.unpack_from(">4I16xH", content, start + 8)  # ITU-T T.800, table A.9
+    right, bottom, left, top, samples, bits = struct.unpack_from(">4I16xHB", content, start + 8)  # ITU-T T.800, table A.9
+    if bits & 0x7F >= 16:  # one less than there are; the highest one is the sign's
+        raise ValueError("too many bits")
     return bottom - top, right - left, samples
 
 

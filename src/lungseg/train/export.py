@@ -69,7 +69,8 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
         about: TOML with what the run cannot know: name, version, terms, limits, and a table `sources` with each source's terms.
 
     Raises:
-        ModelError: the checkpoint cannot be used, the network gives no numbers, or the exported model disagrees with torch by more than `TOLERANCE`.
+        ModelError: the checkpoint cannot be used, its network gives no numbers, or the exported model disagrees with torch by more than
+            `TOLERANCE`.
         OutputError: the file or its card cannot be written.
         UsageError: `about` cannot be read or has an unknown field, or `output` ends in .json.
     """
