@@ -224,16 +224,23 @@ def test_a_worn_sample_differs_in_one_or_two_things_from_what_it_would_have_been
     assert seen == {"blur", "coarse", "shade", "noise", "obscured"}
 
 
+def test_an_effusion_is_added_to_what_would_have_been_drawn() -> None:
+    for seed in range(20):
+        fresh, hidden = (draw(np.random.default_rng(seed), Strength(wear=0.5, plain=0.5, effusion=share)) for share in (0.0, 1.0))
+        assert type(hidden.obscured[0]).__name__ == "Effusion"
+        assert replace(hidden, obscured=hidden.obscured[1:]).to_json() == fresh.to_json()
+
+
 def test_numbers_written_as_json_give_the_same_sample_to_the_last_bit(picture, allowed) -> None:
     kinds: set[str] = set()
     for seed in range(120):
-        drawn = draw(np.random.default_rng(seed), Strength(flip=0.5, plain=0.1))
+        drawn = draw(np.random.default_rng(seed), Strength(flip=0.5, plain=0.1, effusion=0.2))
         again = Draw.from_json(drawn.to_json())
         for a, b in zip(apply(picture, allowed, drawn, SIZE), apply(picture, allowed, again, SIZE), strict=True):
             np.testing.assert_array_equal(a, b)
         assert again.to_json() == drawn.to_json()
         kinds |= {type(thing).__name__ for thing in again.obscured}
-    assert len(kinds) == 7
+    assert len(kinds) == 8
 
 
 def test_without_strength_nothing_happens(picture, allowed) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from lungseg.datasets.convention import LEFT, RIGHT, allowed_classes
 from lungseg.phantom import radiograph_phantom
-from lungseg.train.obscure import Arrow, Block, Fluid, Gas, Letters, Patches, Tube, draw
+from lungseg.train.obscure import Arrow, Block, Effusion, Fluid, Gas, Letters, Patches, Tube, draw, draw_effusion
 
 SHAPE = (96, 96)
 OPACITIES = [
@@ -61,6 +61,41 @@ def test_fluid_lies_at_the_bottom(grey, sets) -> None:
     assert bottom.mean() > 0.1
 
 
+def test_an_effusion_hides_the_base_of_its_lung_and_the_diaphragm(sets) -> None:
+    lungs = np.isin(sets, (RIGHT, LEFT))
+    grey = np.where(lungs, 0.2, 0.6).astype(np.float32)
+    bottom = np.flatnonzero((sets == LEFT).any(axis=1))[-1]
+    grey[bottom + 1 :] = 0.8  # the belly
+    top = np.flatnonzero((sets == LEFT).any(axis=1))[0]
+    for bright, expected in ((0.0, 0.6), (1.0, 0.8)):
+        painted = Effusion(LEFT, 0.4, 0.0, 0.0, 0.01, 1.0, bright, 0.0).onto(grey.copy(), sets, rng())
+        assert painted.dtype == np.float32
+        base = (sets == LEFT) & (np.arange(SHAPE[0])[:, np.newaxis] > bottom - 0.2 * (bottom - top))
+        assert painted[base].mean() == pytest.approx(expected, abs=0.06)
+        edge = painted[bottom - 2 : bottom + 4, (sets == LEFT)[bottom - 2]]
+        assert np.ptp(edge) < 0.15  # where the grey went from 0.2 to 0.8 before
+        above = (sets == LEFT) & (np.arange(SHAPE[0])[:, np.newaxis] < bottom - 0.65 * (bottom - top))
+        np.testing.assert_allclose(painted[above], 0.2, atol=0.02)
+        np.testing.assert_allclose(painted[sets == RIGHT], 0.2, atol=0.02)
+
+
+def test_an_effusion_rises_at_the_chest_wall(sets) -> None:
+    grey = np.where(np.isin(sets, (RIGHT, LEFT)), 0.2, 0.6).astype(np.float32)
+    for side, wall in ((RIGHT, slice(0, 5)), (LEFT, slice(-5, None))):
+        flat, bent = (Effusion(side, 0.3, 0.0, m, 0.01, 1.0, 0.0, 0.0).onto(grey.copy(), sets, rng()) - grey for m in (0.0, 0.6))
+        columns = np.flatnonzero((sets == side).any(axis=0))[wall]
+        assert bent[:, columns].sum() > flat[:, columns].sum() + 0.5
+
+
+def test_what_is_black_around_the_film_stays_so(grey, sets) -> None:
+    grey[:, -12:] = 0.0
+    bottom = np.flatnonzero((sets == LEFT).any(axis=1))[-1]
+    grey[bottom + 4 :] = 0.0
+    painted = Effusion(LEFT, 0.5, 0.0, 0.3, 0.01, 1.0, 0.5, 0.0).onto(grey.copy(), sets, rng())
+    assert (painted[bottom + 4 :] == 0).all()
+    assert (painted[:, -12:] == 0).all()
+
+
 def test_patches_cover_the_drawn_share(grey, sets) -> None:
     lung = sets == RIGHT
     dark = np.where(lung, 0.0, grey).astype(np.float32)
@@ -79,7 +114,7 @@ def test_gas_is_dark_and_outside_the_lungs(grey, sets) -> None:
     assert changed == 10
 
 
-@pytest.mark.parametrize("thing", [*OPACITIES, Gas(0.5, 0.05, 0.8)], ids=lambda thing: type(thing).__name__)
+@pytest.mark.parametrize("thing", [*OPACITIES, draw_effusion(rng()), Gas(0.5, 0.05, 0.8)], ids=lambda thing: type(thing).__name__)
 def test_without_lungs_there_is_nothing_to_obscure(thing, grey) -> None:
     np.testing.assert_array_equal(thing.onto(grey.copy(), np.ones(SHAPE, np.uint8), rng()), grey)
 
@@ -111,7 +146,7 @@ def test_letters_arrows_and_blocks_have_their_grey_and_place(grey, sets) -> None
 def test_nothing_touches_its_inputs(grey, sets) -> None:
     before_grey, before_sets = grey.copy(), sets.copy()
     for seed in range(60):
-        for thing in draw(rng(seed)):
+        for thing in (*draw(rng(seed)), draw_effusion(rng(seed))):
             thing.onto(grey, sets, rng(seed))
     np.testing.assert_array_equal(sets, before_sets)
     np.testing.assert_array_equal(grey, before_grey)

@@ -42,6 +42,7 @@ class Strength:
         obscure: chance that opacities, tubes, letters and the like may be painted in.
         wear: chance that a sample is worn: blurred, grainy, shaded, coarse or hidden in parts, and strongly; also
             where `greys` or `obscure` leave it alone.
+        effusion: chance that fluid hides the base of one lung and the diaphragm below it, in whatever sample.
         plain: chance that a sample is moved little and shows what was taken.
         warp: of stretch, shear and bend, as a multiple of what is usual.
 
@@ -64,6 +65,7 @@ class Strength:
     negative: float = 0.15
     obscure: float = 1.0
     wear: float = 0.0
+    effusion: float = 0.0
     plain: float = 0.0
     warp: float = 1.0
 
@@ -175,7 +177,11 @@ def draw(rng: np.random.Generator, strength: Strength = USUAL) -> Draw:
     if not happens(strength.greys):
         drawn = replace(_as_taken(drawn), fill=0.0, gamma=1.0, contrast=1.0, brightness=0.0)
     drawn = replace(drawn, flip=happens(strength.flip), half_turn=happens(strength.half_turn))
-    return _worn(drawn, rng) if happens(strength.wear) else drawn
+    if happens(strength.wear):
+        drawn = _worn(drawn, rng)
+    if happens(strength.effusion):
+        drawn = replace(drawn, obscured=(obscure.draw_effusion(rng), *drawn.obscured))
+    return drawn
 
 
 def _worn(drawn: Draw, rng: np.random.Generator) -> Draw:

@@ -48,6 +48,20 @@ def _draw_opacity(rng: np.random.Generator, side: int) -> Obscured:
     return Fluid(side, 1.2, 0.0, 0.1, float(rng.uniform(0.6, 0.97)))
 
 
+def draw_effusion(rng: np.random.Generator) -> Obscured:
+    """Draws fluid that hides the base of one lung, and where it ends."""
+    return Effusion(
+        side=(RIGHT, LEFT)[rng.integers(2)],
+        level=float(rng.uniform(0.12, 0.6)),
+        slope=float(rng.normal(0, 0.3)),
+        meniscus=float(rng.uniform(0, 0.5)),
+        blur=float(np.exp(rng.uniform(-5, -2.3))),
+        depth=float(rng.uniform(0.8, 1.0)),
+        bright=float(rng.uniform(0, 1)),
+        trace=float(rng.uniform(0.03, 0.25)),
+    )
+
+
 def _draw_tube(rng: np.random.Generator) -> Obscured:
     start, end = rng.uniform(0, 1, 2), rng.uniform(0, 1, 2)
     bend = (start + end) / 2 + rng.normal(0, 0.15, 2)
@@ -148,6 +162,51 @@ class Patches:
 
 
 @dataclass(frozen=True, slots=True)
+class Effusion:
+    """Fluid that hides the base of a lung and the diaphragm below it, so that where the lung ends has to be told from what is around.
+
+    `level` is the height of its surface as a share of the lung's, `slope` tilts it, `meniscus` draws it up along the chest wall, `blur`
+    softens it; `depth` is the opacity, `bright` how bright it is between the tissue around the lungs (0) and the belly (1), `trace` how
+    much of the greys behind it shows.
+    """
+
+    side: int
+    level: float
+    slope: float
+    meniscus: float
+    blur: float
+    depth: float
+    bright: float
+    trace: float
+
+    def onto(self, grey: Float, sets: NDArray[np.uint8], rng: np.random.Generator) -> Float:
+        """Paints it."""
+        lung = ((sets & self.side) > 0).astype(np.uint8)
+        if not lung.any():
+            return grey
+        rows, columns = np.flatnonzero(lung.any(axis=1)), np.flatnonzero(lung.any(axis=0))
+        bottom, height = rows[-1], max(rows[-1] - rows[0], 8)
+        middle = np.flatnonzero((sets & (RIGHT | LEFT)).any(axis=0)).mean()
+        y, x = np.mgrid[: grey.shape[0], : grey.shape[1]].astype(np.float32)
+        outwards = (x - columns.mean()) / len(columns) * np.sign(columns.mean() - middle)
+        rise = self.level + self.slope * outwards + self.meniscus * np.maximum(outwards + 0.3, 0) ** 2
+        surface = bottom - height * (rise + 0.04 * _blobs(grey.shape, 0.15, rng))
+        below = 1 / (1 + np.exp(np.clip((surface - y) / (self.blur * height + 0.5), -30, 30)))
+
+        reach = cv2.dilate(lung, np.ones((13, 13), np.uint8))
+        deep = max(grey.shape[0] // 6, 8)
+        around_base = slice(max(bottom - deep, 0), None)
+        reach[around_base] = cv2.dilate(lung, np.ones((2 * deep + 1, 13), np.uint8))[around_base]
+        shown = cv2.morphologyEx((grey > 0.02).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))  # not the black frame
+        weight = self.depth * below * cv2.GaussianBlur((reach * shown).astype(np.float32), (0, 0), 4) * shown
+
+        tissue = _tissue_grey(grey, sets)
+        target = tissue + self.bright * (float(np.percentile(grey[bottom : bottom + deep, columns[0] : columns[-1] + 1], 80)) - tissue)
+        paint = target + self.trace * (grey - grey.mean()) + 0.02 * _blobs(grey.shape, 0.05, rng)
+        return np.asarray(grey + weight * (paint - grey), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class Gas:
     """Stomach or bowel gas: a dark ellipse under one lung, outside of it. `across` is where along the base, `size` a share of the side."""
 
@@ -238,7 +297,7 @@ class Block:
         return cv2.rectangle(grey.copy(), corners[0], corners[1], self.colour, -1)
 
 
-Obscured = Fluid | Patches | Gas | Tube | Letters | Arrow | Block
+Obscured = Fluid | Patches | Effusion | Gas | Tube | Letters | Arrow | Block
 """Something that can be painted onto a picture."""
 
 

@@ -33,7 +33,8 @@ RANGES: Final = {
     **dict.fromkeys(("focal_gamma", "tversky_alpha", "tversky_beta", "boundary_weight"), (0, math.inf)),
     **dict.fromkeys(("rotation", "shift_x", "shift_y", "zoom", "warp", "gamma"), (0, math.inf)),
     **dict.fromkeys(
-        ("dice_weight", "mirror", "flip", "half_turn", "padding", "greys", "window", "negative", "obscure", "wear", "plain"), (0, 1)
+        ("dice_weight", "mirror", "flip", "half_turn", "padding", "greys", "window", "negative", "obscure", "wear", "effusion", "plain"),
+        (0, 1),
     ),
     "depth": (2, math.inf),
     "seed": (0, 2**32 - 1),
@@ -89,6 +90,7 @@ class Settings:
     negative: Annotated[float, "chance that black and white are exchanged"] = 0.15
     obscure: Annotated[float, "chance that opacities, tubes, letters and the like may be drawn in"] = 1.0
     wear: Annotated[float, "chance of strong blur, grain, shade or coarse pixels, or of boxes that hide parts of the lungs"] = 0.0
+    effusion: Annotated[float, "chance that fluid hides the base of one lung and the diaphragm below it"] = 0.0
     plain: Annotated[float, "share of the samples that are changed only a little"] = 0.0
 
     loss: Annotated[
