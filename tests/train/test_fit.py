@@ -55,6 +55,17 @@ def stop_in_epoch(monkeypatch: pytest.MonkeyPatch, epoch: int, *, batch: int = 0
     monkeypatch.setattr(LungModule, "training_step", step)
 
 
+def stop_move_and_resume(cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings, *, epoch: int) -> Path:
+    """The folder of a run that was interrupted in an epoch, moved, and resumed to its end."""
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, epoch)
+        with pytest.raises(KeyboardInterrupt):
+            fit(cases, tmp_path / "here", settings, progress=False)
+    moved = (tmp_path / "here").rename(tmp_path / "there")
+    fit(cases, moved, settings, resume=True, progress=False)
+    return moved
+
+
 def test_a_run_leaves_settings_cases_metrics_and_weights(run, cases) -> None:
     left = ["best.ckpt", "cases.csv", "curves.png", "last.ckpt", "metrics.csv", "settings.toml", "tensorboard"]
     assert sorted(path.name for path in run.iterdir()) == left
@@ -319,25 +330,15 @@ def test_resuming_a_run_that_has_ended_early_changes_nothing(cases, tmp_path) ->
 
 def test_a_run_whose_folder_was_moved_still_knows_its_best_epoch(cases, tmp_path, monkeypatch) -> None:
     settings = replace(SETTINGS, norm="none", learning_rate=0, epochs=3)
-    with monkeypatch.context() as patch:
-        stop_in_epoch(patch, 2)
-        with pytest.raises(KeyboardInterrupt):
-            fit(cases, tmp_path / "here", settings, progress=False)
-    (tmp_path / "here").rename(tmp_path / "there")
-    fit(cases, tmp_path / "there", settings, resume=True, progress=False)
-    assert torch.load(tmp_path / "there" / "best.ckpt", weights_only=True)["epoch"] == 0
-    assert torch.load(tmp_path / "there" / "last.ckpt", weights_only=True)["epoch"] == 2
+    moved = stop_move_and_resume(cases, tmp_path, monkeypatch, settings, epoch=2)
+    assert torch.load(moved / "best.ckpt", weights_only=True)["epoch"] == 0
+    assert torch.load(moved / "last.ckpt", weights_only=True)["epoch"] == 2
 
 
 def test_a_moved_run_goes_on_to_what_it_would_have_been(run, cases, tmp_path, monkeypatch) -> None:
-    with monkeypatch.context() as patch:
-        stop_in_epoch(patch, 4)
-        with pytest.raises(KeyboardInterrupt):
-            fit(cases, tmp_path / "here", SETTINGS, progress=False)
-    (tmp_path / "here").rename(tmp_path / "there")
-    fit(cases, tmp_path / "there", SETTINGS, resume=True, progress=False)
-    assert (tmp_path / "there" / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
-    torch.testing.assert_close(weights(tmp_path / "there" / "best.ckpt"), weights(run / "best.ckpt"), rtol=0, atol=0)
+    moved = stop_move_and_resume(cases, tmp_path, monkeypatch, SETTINGS, epoch=4)
+    assert (moved / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
+    torch.testing.assert_close(weights(moved / "best.ckpt"), weights(run / "best.ckpt"), rtol=0, atol=0)
 
 
 def test_a_run_goes_on_with_the_cases_that_it_began_with(cases, tmp_path) -> None:
