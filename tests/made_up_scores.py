@@ -7,7 +7,7 @@ from dataclasses import replace
 from lungseg.evaluate import CaseScore, MaskScore
 
 NAN = float("nan")
-MASK = MaskScore(0.95, 0.9, 0.99, 0.94, 0.96, 0.98, 20.0, 5.0, 1.5, 0.6, 0.8, 0.9, -0.02, 2)
+MASK = MaskScore(0.95, 0.9, 0.99, 0.94, 0.96, 0.98, 20.0, 5.0, 4.5, 1.5, 0.6, 0.8, 0.9, -0.02, 2)
 PLAIN = CaseScore(
     case="x",
     patient="px",

@@ -118,6 +118,16 @@ def test_distances_of_shifted_squares() -> None:
     assert (*figures(same), same.nsd(0)) == (0.0, 0.0, 0.0, 1.0)
 
 
+def test_the_two_95th_percentiles_take_the_directions_apart_or_together() -> None:
+    near, far = np.zeros(90), np.full(10, 7.0)
+    distances = scores.SurfaceDistances(np.concatenate([near, far]), np.zeros(150))
+    assert (distances.hd95, distances.hd95_pooled) == (7.0, 0.0)
+    distances = scores.SurfaceDistances(np.concatenate([near, far]), np.zeros(50))
+    assert (distances.hd95, distances.hd95_pooled) == (7.0, 7.0)
+    pooled = scores.SurfaceDistances(np.arange(10.0), np.arange(10.0, 21.0)).hd95_pooled
+    assert pooled == pytest.approx(19.0)  # of 0 to 20
+
+
 def test_nsd_counts_what_is_no_farther_than_the_tolerance() -> None:
     """Two lines of five pixels; of each, three lie 1 away, and the others 2 and 3."""
     a, b = np.zeros((9, 9), bool), np.zeros((9, 9), bool)
@@ -140,10 +150,10 @@ def test_a_distance_that_is_the_tolerance_but_for_rounding_is_within() -> None:
 def test_distances_of_empty_masks() -> None:
     empty, full = np.zeros((8, 8), bool), np.ones((8, 8), bool)
     none = scores.surface_distances(empty, empty)
-    assert (*figures(none), none.nsd(1)) == (0, 0, 0, 1)
+    assert (*figures(none), none.hd95_pooled, none.nsd(1)) == (0, 0, 0, 0, 1)
     for pair in ((empty, full), (full, empty)):
         one = scores.surface_distances(*pair)
-        assert (*figures(one), one.nsd(3)) == (math.inf, math.inf, math.inf, 0)
+        assert (*figures(one), one.hd95_pooled, one.nsd(3)) == (math.inf, math.inf, math.inf, math.inf, 0)
 
 
 def test_distances_are_exact_on_large_masks() -> None:

@@ -46,7 +46,7 @@ def test_a_perfect_mask() -> None:
     found = score(CASE, lungs(), result(lungs()))
     assert (found.case, found.patient, found.source) == ("c", "p", "here")
     assert (found.convention, found.notes, found.verdict, found.unit) == ("lung", "odd", "ok", "pixels")
-    best = MaskScore(1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 1)
+    best = MaskScore(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 1)
     assert (found.right, found.left) == (best, best)
     assert found.lungs == found.uncleaned == replace(best, components=2)
     assert found.hd95_of_1024 == 0

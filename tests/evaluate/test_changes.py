@@ -96,6 +96,13 @@ def test_a_segmenter_that_follows_every_change_is_steady() -> None:
         assert min(values) >= (0.98 if name in TURNS else 1.0), name
 
 
+def test_a_picture_without_lungs_is_no_proof_of_steadiness() -> None:
+    def finds_nothing(picture: np.ndarray) -> SimpleNamespace:
+        return SimpleNamespace(mask=np.zeros_like(picture))
+
+    assert steadiness(finds_nothing, [blocks()]) == {name: [] for name in NAMES}
+
+
 def test_one_picture_is_held_at_a_time() -> None:
     held: list[str] = []
 

@@ -51,13 +51,14 @@ def test_how_sure_means_are_and_what_cleaning_does() -> None:
     table = summarise_surely(summaries([PLAIN, scored("y", 0.85), HEART]))
     assert table.header[-4:] == ("Dice, not cleaned", "HD95, not cleaned", "pieces", "pieces, not cleaned")
     assert rows(table) == {
-        "adults": ["1", "1", "0.9000", "0.9000", "-", "-", "0.8900", "-", "2.00", "4.00"],
+        "adults": ["1", "1", "0.9000", "0.9000", "-", "-", "-", "0.8900", "-", "2.00", "4.00"],
         "north": [
             "2",
             "2",
             "0.9000 (0.8500 to 0.9500)",
             "0.9000",
             "5.0 pixels (5.0 to 5.0)",
+            "4.5 pixels",
             "0.800",
             "0.9400",
             "8.0 pixels",
@@ -80,7 +81,7 @@ def test_the_csv_has_a_line_for_each_case_the_worst_first(tmp_path) -> None:
         "0.9400",
     )
     assert (lines[0]["components"], lines[0]["components_right"], lines[0]["components_uncleaned"]) == ("2", "1", "4")
-    assert len(lines[0]) == 8 + 4 * 14
+    assert len(lines[0]) == 8 + 4 * 15
 
 
 def test_the_csv_of_patients_has_means_over_their_images(tmp_path) -> None:
@@ -101,7 +102,11 @@ def test_cells_may_hold_what_parts_others(tmp_path) -> None:
 
 def test_changes_are_summed_up() -> None:
     assert summarise_changes({"negative": [1.0, 0.97, 0.9, 0.98]}).markdown().splitlines() == [
-        "| change | mean Dice to the plain mask | 5th percentile | share at 0.97 or more |",
-        "|---|---|---|---|",
-        "| negative | 0.9625 | 0.9105 | 0.750 |",
+        "| change | n | mean Dice to the plain mask | 5th percentile | share at 0.97 or more |",
+        "|---|---|---|---|---|",
+        "| negative | 4 | 0.9625 | 0.9105 | 0.750 |",
     ]
+
+
+def test_changes_that_nothing_could_be_judged_by_have_no_figures() -> None:
+    assert summarise_changes({"negative": []}).rows == [["negative", "0", "-", "-", "-"]]

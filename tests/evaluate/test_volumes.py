@@ -48,7 +48,7 @@ def test_a_perfect_mask(tmp_path) -> None:
     found = score_ct(case(tmp_path, LABELS), result(LABELS))
     assert (found.case, found.patient, found.source, found.verdict) == ("c", "p", "here", "review")
     assert (found.kind, found.unit, found.has_lung) == ("volume", "mm", True)
-    best = MaskScore(1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 1, 0.0)
+    best = MaskScore(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 1, 0.0)
     assert (found.right, found.left) == (best, best)
     assert found.lungs == found.uncleaned == replace(best, components=2)
     assert math.isnan(found.hd95_of_1024)

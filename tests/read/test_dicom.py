@@ -142,11 +142,12 @@ def test_rle_of_pydicom(write_dicom, deep_film):
     assert_array_equal(read(path).pixels, stretched(deep_film))
 
 
+@pytest.mark.parametrize("header", [{}, {"PlanarConfiguration": None}], ids=["stated", "not stated"])
 @pytest.mark.parametrize("photometric", ["RGB", "YBR_FULL"])
-def test_secondary_capture_in_colour(write_dicom, film, photometric):
+def test_secondary_capture_in_colour(write_dicom, film, photometric, header):
     channels = [film] * 3 if photometric == "RGB" else [film, np.full_like(film, 128), np.full_like(film, 128)]
     capture = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "Modality": "OT", "PhotometricInterpretation": photometric}
-    assert_array_equal(read(write_dicom(np.dstack(channels), **capture)).pixels, film)
+    assert_array_equal(read(write_dicom(np.dstack(channels), **capture, **header)).pixels, film)
 
 
 def test_palette(write_dicom, film):

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
 from lungseg.datasets import Case, recognise
+from lungseg.train.fit import fit
 from phantom_films import write_films
+from tiny_run import SETTINGS
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -24,3 +27,11 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
     write_films(folder / "north", count=8)
     write_films(folder / "south", count=4)
     return recognise(folder)
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory, cases: list[Case]) -> Path:
+    """A run that was not disturbed."""
+    folder = tmp_path_factory.mktemp("run") / "run"
+    assert fit(cases, folder, SETTINGS, progress=False) == folder / "best.ckpt"
+    return folder

@@ -101,6 +101,7 @@ def test_a_missing_file_is_named(tmp_path) -> None:
         ({"rotation": float("inf")}, "rotation is at least 0, not inf."),
         ({"depth": 12}, "size 256 is not a multiple of 2048"),
         ({"size": 0}, "size 0 is not a multiple"),
+        ({"size": 32}, "size 32 leaves a single pixel at depth 6; take a larger size or a smaller depth."),
         ({"validation": 1.0}, "validation is a share between 0 and 1, not 1.0."),
         ({"validation": 0}, "validation is a share between 0 and 1, not 0."),
         ({"width": 0}, "width is at least 1, not 0."),

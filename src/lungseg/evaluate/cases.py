@@ -28,7 +28,7 @@ class MaskScore:
 
     Attributes:
         dice, iou, accuracy, precision, recall, specificity: of pixels or voxels, 0 to 1.
-        hd, hd95, assd: distances between the outlines, of volumes between the surfaces, in millimetres, or pixels or voxels.
+        hd, hd95, hd95_pooled, assd: distances between the outlines, of volumes between the surfaces, in millimetres, or pixels or voxels.
         nsd_1, nsd_2, nsd_3: normalised surface Dice at tolerances of 1, 2 and 3 millimetres, or pixels or voxels, 0 to 1.
         area_error: area found less the true one, as a share of the true one; of volumes the volume.
         components: pieces of what was found.
@@ -43,6 +43,7 @@ class MaskScore:
     specificity: float = NAN
     hd: float = NAN
     hd95: float = NAN
+    hd95_pooled: float = NAN
     assd: float = NAN
     nsd_1: float = NAN
     nsd_2: float = NAN
@@ -169,8 +170,9 @@ def compare_masks(truth: Mask, found: Mask, spacing: Sequence[float] | None = No
     if judged is not None:
         return MaskScore(*pixels, area_error=counts.area_error, components=count_pieces(found))
     outlines = surface_distances(truth, found, spacing)
-    distances = (outlines.hd, outlines.hd95, outlines.assd, outlines.nsd(1), outlines.nsd(2), outlines.nsd(3))
-    return MaskScore(*pixels, *distances, counts.area_error, count_pieces(found))
+    distances = (outlines.hd, outlines.hd95, outlines.hd95_pooled, outlines.assd)
+    shares = (outlines.nsd(1), outlines.nsd(2), outlines.nsd(3))
+    return MaskScore(*pixels, *distances, *shares, counts.area_error, count_pieces(found))
 
 
 def count_pieces(mask: Mask) -> int:

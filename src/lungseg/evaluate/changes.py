@@ -67,13 +67,16 @@ def changes() -> list[Change]:
 
 
 def steadiness(segmenter: Segmenter | RadiographSegmenter, pictures: Iterable[Array]) -> dict[str, list[float]]:
-    """For each change, the Dice between the plain mask, changed likewise, and the mask of the changed picture, one for each picture.
+    """For each change, the Dice between the plain mask, changed likewise, and the mask of the changed picture.
 
-    Each lung counts as its own: a right lung called left is as wrong as a lung not found.
+    One for each picture in which lungs are found; where none are, there is nothing that could hold still. Each lung counts as its own:
+    a right lung called left is as wrong as a lung not found.
     """
     found: dict[str, list[float]] = {change.name: [] for change in changes()}
     for picture in pictures:
         mask = segmenter(picture).mask
+        if not mask.any():
+            continue
         for change in changes():
             found[change.name].append(_labelled_dice(change.mask(mask), segmenter(change.picture(picture)).mask))
     return found

@@ -16,10 +16,10 @@ HEART_OUTSIDE: Final = "all that leave the heart out"
 WITHOUT_LUNG: Final = "without lung"
 """CT in whose truth there is none: Dice is 1 where nothing was found, else 0."""
 
-WITH_UNIT: Final = ("hd", "hd95", "assd", "nsd_1", "nsd_2", "nsd_3")
+WITH_UNIT: Final = ("hd", "hd95", "hd95_pooled", "assd", "nsd_1", "nsd_2", "nsd_3")
 """Metrics that are in the unit of a case, or at a tolerance in it."""
 
-LOWER_IS_BETTER: Final = ("hd", "hd95", "assd", "hd95_of_1024", "components", "area_error", "volume_error")
+LOWER_IS_BETTER: Final = ("hd", "hd95", "hd95_pooled", "assd", "hd95_of_1024", "components", "area_error", "volume_error")
 """And of the last two their size counts, whatever their sign."""
 
 UNITS: Final = {"hd95_of_1024": "pixels of 1024", "volume_error": "mL"}

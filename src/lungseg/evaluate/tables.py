@@ -191,7 +191,7 @@ def summarise_volumes(groups: Mapping[str, Sequence[CaseScore]]) -> Table:
     return Table([f"{name}, {unit}" if name in ("HD95", "ASSD") else name for name in OF_VOLUMES], rows)
 
 
-SURE = ("cases", "n", "patients", "Dice (95 % interval)", "median", "HD95 (95 % interval)", "NSD at 2")
+SURE = ("cases", "n", "patients", "Dice (95 % interval)", "median", "HD95 (95 % interval)", "HD95, pooled", "NSD at 2")
 UNCLEANED = ("Dice, not cleaned", "HD95, not cleaned", "pieces", "pieces, not cleaned")
 
 
@@ -201,7 +201,8 @@ def summarise_surely(found: Sequence[Summary]) -> Table:
     rows = []
     for name in dict.fromkeys(s.cases for s in found):
         dice, raw = by[name, "lungs", "dice"], by[name, "uncleaned", "dice"]
-        hd95, raw_hd95, nsd = (by.get((name, region, m)) for region, m in (("lungs", "hd95"), ("uncleaned", "hd95"), ("lungs", "nsd_2")))
+        hd95, pooled, nsd = (by.get((name, "lungs", metric)) for metric in ("hd95", "hd95_pooled", "nsd_2"))
+        raw_hd95 = by.get((name, "uncleaned", "hd95"))
         rows.append(
             [
                 name,
@@ -210,14 +211,19 @@ def summarise_surely(found: Sequence[Summary]) -> Table:
                 spread(dice, 4),
                 f"{dice.median:.4f}",
                 spread(hd95, 1),
+                _with_unit(pooled),
                 f"{nsd.mean:.3f}" if nsd else "-",
                 f"{raw.mean:.4f}",
-                f"{raw_hd95.mean:.1f} {raw_hd95.unit}" if raw_hd95 else "-",
+                _with_unit(raw_hd95),
                 f"{by[name, 'lungs', 'components'].mean:.2f}",
                 f"{by[name, 'uncleaned', 'components'].mean:.2f}",
             ]
         )
     return Table((*SURE, *UNCLEANED), rows)
+
+
+def _with_unit(summary: Summary | None) -> str:
+    return f"{summary.mean:.1f} {summary.unit}" if summary else "-"
 
 
 def spread(summary: Summary | None, digits: int) -> str:
@@ -235,9 +241,10 @@ STEADY = 0.97
 
 def summarise_changes(found: dict[str, list[float]]) -> Table:
     """Of `lungseg.evaluate.changes.steadiness`."""
-    header = ("change", "mean Dice to the plain mask", "5th percentile", f"share at {STEADY} or more")
+    header = ("change", "n", "mean Dice to the plain mask", "5th percentile", f"share at {STEADY} or more")
     rows = []
     for name, values in found.items():
         dice = np.array(values)
-        rows.append([name, f"{dice.mean():.4f}", f"{np.percentile(dice, 5):.4f}", f"{(dice >= STEADY).mean():.3f}"])
+        figures = [f"{dice.mean():.4f}", f"{np.percentile(dice, 5):.4f}", f"{(dice >= STEADY).mean():.3f}"] if values else ["-"] * 3
+        rows.append([name, str(len(values)), *figures])
     return Table(header, rows)

@@ -228,6 +228,8 @@ def decode(dataset: FileDataset, syntax: str, index: int, source: str) -> Array:
         else:
             # GDCM ends the whole process at some damages of 8-bit JPEG (python-gdcm issue 34), where Pillow raises an error.
             plugin = "pillow" if syntax in _LOSSY_JPEG else ""
+            if dataset.SamplesPerPixel > 1:
+                dataset.setdefault("PlanarConfiguration", 0)  # colours pixel by pixel; required (PS3.3 C.7.6.3.1.3), but some leave it out
             stored = _aligned(pixel_array(dataset, index=index, decoding_plugin=plugin, correct_unused_bits=False), dataset)
         if dataset.PhotometricInterpretation == "PALETTE COLOR":
             stored = apply_color_lut(stored, dataset)

@@ -137,6 +137,8 @@ class Settings:
         step = 2 ** (self.depth - 1)
         if self.size < step or self.size % step:
             raise UsageError(f"size {self.size} is not a multiple of {step}, as depth {self.depth} needs", cure="change one of them")
+        if self.size == step:
+            raise UsageError(f"size {self.size} leaves a single pixel at depth {self.depth}", cure="take a larger size or a smaller depth")
         if not 0 < self.validation < 1:
             raise UsageError(f"validation is a share between 0 and 1, not {self.validation}")
         if not 0 <= self.test < 1 - self.validation:

@@ -1,0 +1,134 @@
+"""A run that was stopped, ended early or moved goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from lungseg.datasets import read_manifest
+from lungseg.errors import ModelError, OutputError, UsageError
+from lungseg.train import checkpoints
+from lungseg.train.fit import fit
+from tiny_run import SETTINGS, metrics, stop_in_epoch, stop_move_and_resume, weights
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(run, cases, tmp_path, monkeypatch) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 10, batch=1)
+        with pytest.raises(KeyboardInterrupt):
+            fit(cases, tmp_path, SETTINGS, progress=False)
+    assert signal.getsignal(signal.SIGINT) == handler
+    assert metrics(tmp_path) == metrics(run)[:10]
+    assert fit(cases, tmp_path, SETTINGS, resume=True, progress=False) == tmp_path / "best.ckpt"
+    assert (tmp_path / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
+    for name in ("best.ckpt", "last.ckpt"):
+        torch.testing.assert_close(weights(tmp_path / name), weights(run / name), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schedule": "plateau", "plateau": 0, "learning_rate": 1e-6, "norm": "none", "accumulate": 3},
+        {"schedule": "cosine", "optimiser": "sgd", "average": 0.0, "loss": "tversky"},
+        {"schedule": "constant", "optimiser": "adam", "accumulate": 2, "freeze": 3, "flip": 0.5},
+    ],
+    ids=lambda changes: changes["schedule"],
+)
+def test_a_stopped_run_goes_on_to_the_bit_with_every_schedule(cases, tmp_path, monkeypatch, changes) -> None:
+    settings = replace(SETTINGS, epochs=5, **changes)
+    fit(cases, tmp_path / "whole", settings, progress=False)
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 3, batch=1)
+        with pytest.raises(KeyboardInterrupt):
+            fit(cases, tmp_path / "parted", settings, progress=False)
+    fit(cases, tmp_path / "parted", settings, resume=True, progress=False)
+    assert metrics(tmp_path / "parted") == metrics(tmp_path / "whole")
+    for name in ("best.ckpt", "last.ckpt"):
+        torch.testing.assert_close(weights(tmp_path / "parted" / name), weights(tmp_path / "whole" / name), rtol=0, atol=0)
+
+
+def test_a_disk_that_gets_full_ends_the_run_which_goes_on_when_there_is_room(run, cases, tmp_path, monkeypatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        if len(metrics(tmp_path)) == 8:
+            raise OutputError("cannot be written (no space left on device)", where=path)
+        whole(path, data)
+
+    whole = checkpoints.write_file
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "write_file", full)
+        with pytest.raises(OutputError, match=r"\.ckpt: cannot be written \(no space left on device\)"):
+            fit(cases, tmp_path, SETTINGS, progress=False)
+    assert len(metrics(tmp_path)) == 8  # one more than last.ckpt knows
+    fit(cases, tmp_path, SETTINGS, resume=True, progress=False)
+    assert (tmp_path / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
+
+
+def test_a_broken_last_checkpoint_is_refused_in_words(cases, tmp_path) -> None:
+    (tmp_path / "last.ckpt").write_bytes(b"no checkpoint at all")
+    with pytest.raises(ModelError, match=r"last\.ckpt: this is no checkpoint, or one with code in it \(UnpicklingError\)"):
+        fit(cases, tmp_path, SETTINGS, resume=True, progress=False)
+
+
+def test_a_run_stopped_in_its_first_epoch_begins_afresh(run, cases, tmp_path, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 0)
+        with pytest.raises(KeyboardInterrupt):
+            fit(cases, tmp_path, SETTINGS, progress=False)
+    with pytest.raises(UsageError, match="there is no run to resume; choose another folder"):
+        fit(cases, tmp_path, SETTINGS, resume=True, progress=False)
+    (tmp_path / "metrics.csv").write_text("epoch\n0\n")
+    fit(cases, tmp_path, SETTINGS, progress=False)
+    assert (tmp_path / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
+
+
+def test_resuming_a_finished_run_changes_nothing(cases, tmp_path) -> None:
+    settings = replace(SETTINGS, epochs=1)
+    fit(cases, tmp_path, settings, progress=False)
+    before = (tmp_path / "metrics.csv").read_text(), weights(tmp_path / "best.ckpt")
+    assert fit(cases, tmp_path, settings, resume=True, progress=False) == tmp_path / "best.ckpt"
+    assert (tmp_path / "metrics.csv").read_text() == before[0]
+    torch.testing.assert_close(weights(tmp_path / "best.ckpt"), before[1], rtol=0, atol=0)
+
+
+def test_resuming_a_run_that_has_ended_early_changes_nothing(cases, tmp_path) -> None:
+    settings = replace(SETTINGS, norm="none", learning_rate=0, patience=2)
+    fit(cases, tmp_path, settings, progress=False)
+    before = (tmp_path / "metrics.csv").read_text(), (tmp_path / "last.ckpt").read_bytes()
+    fit(cases, tmp_path, settings, resume=True, progress=False)
+    assert ((tmp_path / "metrics.csv").read_text(), (tmp_path / "last.ckpt").read_bytes()) == before
+
+
+def test_a_run_whose_folder_was_moved_still_knows_its_best_epoch(cases, tmp_path, monkeypatch) -> None:
+    settings = replace(SETTINGS, norm="none", learning_rate=0, epochs=3)
+    moved = stop_move_and_resume(cases, tmp_path, monkeypatch, settings, epoch=2)
+    assert torch.load(moved / "best.ckpt", weights_only=True)["epoch"] == 0
+    assert torch.load(moved / "last.ckpt", weights_only=True)["epoch"] == 2
+
+
+def test_a_moved_run_goes_on_to_what_it_would_have_been(run, cases, tmp_path, monkeypatch) -> None:
+    moved = stop_move_and_resume(cases, tmp_path, monkeypatch, SETTINGS, epoch=4)
+    assert (moved / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
+    torch.testing.assert_close(weights(moved / "best.ckpt"), weights(run / "best.ckpt"), rtol=0, atol=0)
+
+
+def test_a_run_goes_on_with_the_cases_that_it_began_with(cases, tmp_path) -> None:
+    settings = replace(SETTINGS, epochs=1)
+    fit(cases, tmp_path, settings, progress=False)
+    more = [*cases, replace(cases[0], case="p9_a", patient="p9")]  # draws another split
+    with pytest.raises(UsageError) as refused:
+        fit(more, tmp_path, settings, resume=True, progress=False)
+    assert str(refused.value).endswith("cases.csv: the run began with other cases or another split; resume it with this list of cases.")
+    fit(read_manifest(tmp_path / "cases.csv"), tmp_path, settings, resume=True, progress=False)
+
+
+def test_a_folder_with_a_run_is_not_overwritten(run, cases) -> None:
+    before = (run / "metrics.csv").read_text()
+    with pytest.raises(UsageError) as refused:
+        fit(cases, run, SETTINGS, progress=False)
+    assert str(refused.value) == f"{run}: the folder holds a run already; choose another folder, or resume it."
+    assert (run / "metrics.csv").read_text() == before
