@@ -148,19 +148,14 @@ class SurfaceDistances:
     @property
     def hd95(self) -> float:
         """The larger of the two directed 95th percentiles (linearly interpolated), as MONAI and the challenges compute it."""
-        if math.isinf(self.hd):  # between infinite numbers there is nothing to interpolate
-            return math.inf
-        return max((float(np.percentile(d, 95)) for d in (self.there, self.back) if d.size), default=0.0)
+        return _largest_95th(self.there, self.back)
 
     @property
     def hd95_pooled(self) -> float:
         """The 95th percentile (linearly interpolated) of the distances there and back, taken together, as MedPy computes what it calls
         hd95. Smaller than `hd95` where one direction is worse than the other; which of the two a paper means it seldom says.
         """
-        if math.isinf(self.hd):
-            return math.inf
-        both = np.concatenate([self.there, self.back])
-        return float(np.percentile(both, 95)) if both.size else 0.0
+        return _largest_95th(np.concatenate([self.there, self.back]))
 
     @property
     def assd(self) -> float:
@@ -174,6 +169,12 @@ class SurfaceDistances:
         """
         within = sum(int(np.count_nonzero(d <= tolerance * (1 + ROUNDING))) for d in (self.there, self.back))
         return _ratio(within, self.there.size + self.back.size)
+
+
+def _largest_95th(*distances: NDArray[np.float64]) -> float:
+    if any(np.isinf(d).any() for d in distances):  # between infinite numbers there is nothing to interpolate
+        return math.inf
+    return max((float(np.percentile(d, 95)) for d in distances if d.size), default=0.0)
 
 
 def surface_distances(truth: Mask, prediction: Mask, spacing: Sequence[float] | None = None) -> SurfaceDistances:

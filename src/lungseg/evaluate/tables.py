@@ -211,10 +211,10 @@ def summarise_surely(found: Sequence[Summary]) -> Table:
                 spread(dice, 4),
                 f"{dice.median:.4f}",
                 spread(hd95, 1),
-                _with_unit(pooled),
+                _with_unit(pooled, 1),
                 f"{nsd.mean:.3f}" if nsd else "-",
                 f"{raw.mean:.4f}",
-                _with_unit(raw_hd95),
+                _with_unit(raw_hd95, 1),
                 f"{by[name, 'lungs', 'components'].mean:.2f}",
                 f"{by[name, 'uncleaned', 'components'].mean:.2f}",
             ]
@@ -222,17 +222,16 @@ def summarise_surely(found: Sequence[Summary]) -> Table:
     return Table((*SURE, *UNCLEANED), rows)
 
 
-def _with_unit(summary: Summary | None) -> str:
-    return f"{summary.mean:.1f} {summary.unit}" if summary else "-"
-
-
 def spread(summary: Summary | None, digits: int) -> str:
     """Mean, unit and interval in words."""
+    interval = "" if summary is None or np.isnan(summary.low) else f" ({summary.low:.{digits}f} to {summary.high:.{digits}f})"
+    return _with_unit(summary, digits) + interval
+
+
+def _with_unit(summary: Summary | None, digits: int) -> str:
     if summary is None:
         return "-"
-    unit = f" {summary.unit}" if summary.unit else ""
-    interval = "" if np.isnan(summary.low) else f" ({summary.low:.{digits}f} to {summary.high:.{digits}f})"
-    return f"{summary.mean:.{digits}f}{unit}{interval}"
+    return f"{summary.mean:.{digits}f} {summary.unit}".rstrip()
 
 
 STEADY = 0.97
