@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 import lungseg
-from lungseg.pipeline import Segmenter
-from lungseg.read import find, read
+from lungseg.readers import find, read
+from lungseg.segmenter import Segmenter
 
 ROOT = Path(__file__).resolve().parent.parent
 MASKS = {"masks", "lung masks", "infection masks", "2d_masks", "lungs", "heart"}
@@ -45,7 +45,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=("write", "check"))
     parser.add_argument("baseline", type=Path)
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of images [shared/data beside this repository]")
+    parser.add_argument(
+        "--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of images [shared/data beside this repository]"
+    )
     parser.add_argument("--every", type=int, default=1, help="take each Nth input of a folder [1]")
     parser.add_argument("--workers", type=int, default=2, help="processes [2]")
     flags = parser.parse_args()

@@ -18,8 +18,8 @@ import numpy as np
 
 from lungseg.datasets import read_manifest
 from lungseg.evaluate import score_cases
-from lungseg.pipeline import RadiographSegmenter
 from lungseg.predict import Predictor
+from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.train.export import export
 from lungseg.train.module import load_checkpoint
 from lungseg.train.settings import Settings, describe, read_settings

@@ -66,8 +66,8 @@ def main() -> None:
 
 def draw_phantom(path: Path, slices: int, height: float) -> None:
     """Writes a phantom of a whole chest, 384 mm wide, with noise, which makes it as hard to unpack as a patient."""
-    from lungseg.phantom_ct import ct_phantom
-    from lungseg.write import volume_nifti
+    from lungseg.phantom.ct import ct_phantom
+    from lungseg.writers import volume_nifti
 
     path.write_bytes(volume_nifti(ct_phantom((slices, 512, 512), spacing=(height / slices, 0.75, 0.75)).volume))
 

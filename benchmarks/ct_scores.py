@@ -27,7 +27,7 @@ import numpy as np
 
 from lungseg.datasets import Case, survey
 from lungseg.evaluate import evaluate
-from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
+from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
 # fmt: off
 KEPT_BACK = {

@@ -26,8 +26,9 @@ import torch
 from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance, compute_surface_dice
 from scipy.ndimage import distance_transform_edt
 
-from lungseg.phantom import radiograph_phantom
-from lungseg.scores import enclosing_box, outline, surface_distances
+from lungseg.morphology.boxes import enclosing_box
+from lungseg.phantom.radiograph import radiograph_phantom
+from lungseg.scores import outline, surface_distances
 
 SIDE = 512
 MASKS, ROUNDS = 12, 7

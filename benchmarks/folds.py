@@ -19,7 +19,7 @@ from lungseg.datasets import read_manifest
 from lungseg.evaluate import CaseScore, score_cases
 from lungseg.evaluate.summary import summaries
 from lungseg.evaluate.tables import summarise, summarise_surely
-from lungseg.pipeline import RadiographSegmenter
+from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.train.export import export
 
 

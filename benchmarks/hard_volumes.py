@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hard_pictures import HARDSHIPS, Picture
+from lungseg.ct.slices import HOUNSFIELD
 from lungseg.geometry import AXIAL, Grid
-from lungseg.prepare import HOUNSFIELD
 from lungseg.volume import Volume
 
 Array = NDArray[Any]

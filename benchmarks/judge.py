@@ -32,15 +32,16 @@ import judge_learning
 import judge_tables
 from hard_pictures import hardened, shrunk
 from lungseg.datasets import Case, read_labels, read_manifest
-from lungseg.datasets.convention import mediastinal_band
+from lungseg.datasets.label_sets import mediastinal_band
 from lungseg.errors import InputError
 from lungseg.geometry import Geometry
-from lungseg.image import Array, Image
-from lungseg.judge import learned_path
-from lungseg.phantom import radiograph_phantom
-from lungseg.pipeline import RadiographSegmenter
+from lungseg.image import Image
+from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.predict import Predictor, find_model
+from lungseg.quality.model import learned_path
+from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.scores import count
+from lungseg.segmentation import Array
 from strangers import Stranger, drawn, half, in_folder
 
 log = logging.getLogger("judge")

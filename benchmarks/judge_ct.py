@@ -34,13 +34,12 @@ from ct_scores import KEPT_BACK, THIRDS, WRONG
 from hard_volumes import Stack, from_greys, from_hounsfield, hardened
 from judge_ct_tables import Row, show
 from lungseg.card import read_card
-from lungseg.datasets.truth import is_lung
-from lungseg.judge import learned_path
-from lungseg.judge.learned import Calibration
-from lungseg.judge.learned_volume import LearnedVolume
-from lungseg.pipeline.volume import VolumeSegmenter, pooled
+from lungseg.ct.segment import VolumeSegmenter, pooled
+from lungseg.datasets.ground_truth import is_lung
 from lungseg.predict import find_model
-from lungseg.read import read, read_mask, read_volume
+from lungseg.quality.model import Calibration, learned_path
+from lungseg.quality.model_ct import LearnedVolume
+from lungseg.readers import read, read_mask, read_volume
 from lungseg.scores import dice
 
 Array = NDArray[Any]

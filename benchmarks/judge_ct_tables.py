@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calibration import draw_calibration
 from judge_tables import ALARMS, auroc, caught
-from lungseg.judge.learned_volume import LearnedVolume
+from lungseg.quality.model_ct import LearnedVolume
 
 Row = dict[str, Any]
 Array = NDArray[Any]

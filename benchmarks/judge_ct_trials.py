@@ -17,13 +17,13 @@ import cv2
 import numpy as np
 
 from judge_ct import Array, read_mask_volume, stack_of
+from lungseg.ct.judge import REASONS
+from lungseg.ct.slices import HOUNSFIELD
 from lungseg.errors import LungsegError
 from lungseg.geometry import AXIAL, Grid
-from lungseg.judge_volume import REASONS
-from lungseg.phantom_ct import ct_phantom
-from lungseg.pipeline import Segmenter
-from lungseg.prepare import HOUNSFIELD
+from lungseg.phantom.ct import ct_phantom
 from lungseg.result import VolumeResult
+from lungseg.segmenter import Segmenter
 from lungseg.volume import Volume
 
 EVERY = 4

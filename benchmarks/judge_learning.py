@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from lungseg.judge import Learned, Line
-from lungseg.judge.learned import FARTHEST
+from lungseg.quality.model import FARTHEST, Learned, Line
 
 Array = NDArray[Any]
 Row = dict[str, Any]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
 from calibration import draw_calibration
-from lungseg.judge import REASONS
+from lungseg.radiograph.judge import REASONS
 
 Array = NDArray[Any]
 Row = dict[str, Any]

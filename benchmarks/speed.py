@@ -63,7 +63,7 @@ def draw_phantoms(folder: Path, count: int) -> None:
     """Writes `count` phantom radiographs of 512 x 512 pixels; a dozen different ones, in turn."""
     import cv2
 
-    from lungseg.phantom import radiograph_phantom
+    from lungseg.phantom.radiograph import radiograph_phantom
 
     folder.mkdir()
     pixels = [radiograph_phantom(seed=seed).image.pixels for seed in range(min(count, 12))]

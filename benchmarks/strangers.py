@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.ct.slices import clip_hounsfield
 from lungseg.errors import InputError
 from lungseg.image import Image
-from lungseg.pipeline import RadiographSegmenter
-from lungseg.prepare import clip_hounsfield
-from lungseg.read import read_volume
+from lungseg.radiograph.segment import RadiographSegmenter
+from lungseg.readers import read_volume
 
 Array = NDArray[Any]
 

@@ -26,10 +26,10 @@ import cv2
 import numpy as np
 import torch
 
+from lungseg.augment import parameters as augment
 from lungseg.datasets import Case
-from lungseg.phantom import radiograph_phantom
-from lungseg.prepare import standardise
-from lungseg.train import augment
+from lungseg.phantom.radiograph import radiograph_phantom
+from lungseg.preprocess import standardise
 from lungseg.train.data import CaseArrays
 from lungseg.train.fit import fit
 from lungseg.train.losses import loss_of

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-CODE = "import sys; from lungseg.cli import main; sys.argv[0] = 'lungseg'; main()"
+CODE = "import sys; from lungseg.cli.main import main; sys.argv[0] = 'lungseg'; main()"
 
 
 class LiveServer:

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lungseg.phantom import radiograph_phantom
+from lungseg.phantom.radiograph import radiograph_phantom
 
 
 def write_films(folder: Path, *, count: int, side: int = 64) -> Path:

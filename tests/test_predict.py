@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from lungseg import predict
 from lungseg.errors import ModelError, UsageError
 from lungseg.predict import MODELS, Predictor
-from lungseg.prepare import to_network
+from lungseg.preprocess import to_network
 from tiny_model import SIZE, dark_ellipses, write_card, write_tiny_model
 
 

@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from lungseg.errors import UsageError
 from lungseg.geometry import Grid
-from lungseg.image import as_labels
+from lungseg.segmentation import as_labels
 from lungseg.volume import Volume
 
 GREYS = np.arange(2 * 40 * 50, dtype=np.uint16).reshape(2, 40, 50)

@@ -11,11 +11,12 @@ from importlib.metadata import version
 from lungseg.errors import InputError, LungsegError, ModelError, OutputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
 from lungseg.findings import Measurement, Verdict
 from lungseg.geometry import Geometry, Grid
-from lungseg.image import Image, Segmentation
-from lungseg.pipeline import Segmenter, segment
-from lungseg.read import read
+from lungseg.image import Image
+from lungseg.readers import read
 from lungseg.result import Result, VolumeResult
-from lungseg.volume import Volume, VolumeSegmentation
+from lungseg.segmentation import Segmentation, VolumeSegmentation
+from lungseg.segmenter import Segmenter, segment
+from lungseg.volume import Volume
 
 __version__ = version("lungseg")
 

@@ -1,6 +1,6 @@
 """`python -m lungseg` is `lungseg`."""
 
-from lungseg.cli import main
+from lungseg.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lungseg.errors import ModelError
-from lungseg.labels import LABELS
+from lungseg.structures import LABELS
 
 Intensity = Literal["percentile"]
 Kind = Literal["radiograph", "ct"]
@@ -26,7 +26,7 @@ class ModelCard:
         kind: the images it is for, "radiograph" or "ct".
         architecture: the network and its arguments, in words.
         input_size: rows, columns of the network's input; a radiograph, or an axial slice of CT, is stretched to it.
-        intensity: rule by which pixels become network input (see `lungseg.prepare`).
+        intensity: rule by which pixels become network input (see `lungseg.preprocess`).
         clip: percentiles of the image that are mapped to 0 and 1 by the "percentile" rule.
         labels: name of each output channel, in order.
         threshold: a pixel is lung where the lungs' probabilities together reach this.

@@ -11,15 +11,6 @@ BOTH = "lungs"
 
 
 @dataclass(frozen=True, slots=True)
-class Confidence:
-    """How sure the network is of each mask, 0 to 1; see `lungseg.measure.confidence`."""
-
-    right: float
-    left: float
-    lungs: float
-
-
-@dataclass(frozen=True, slots=True)
 class Measurement:
     """One number.
 
@@ -44,7 +35,7 @@ class Verdict:
     Attributes:
         status: "ok"; "review" where at least one reason speaks against trusting the mask unseen; "refused" where the input is not what the
             package is for, so that its mask, if there is one, means nothing.
-        reasons: for a person, from the fixed lists `lungseg.judge.REASONS` and `lungseg.judge_volume.REASONS`.
+        reasons: for a person, from the fixed lists `lungseg.quality.REASONS` and `lungseg.ct.judge.REASONS`.
     """
 
     status: Literal["ok", "review", "refused"]

@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lungseg.errors import InputError, UsageError
 from lungseg.geometry import Geometry
-from lungseg.labels import LABELS
+from lungseg.segmentation import SMALLEST_SIDE, Array, Segmentation, as_labels
 
-Array = NDArray[Any]
 Kind = Literal["radiograph"]
-SMALLEST_SIDE = 32
-"""Pixels; no lung can be told in a smaller image."""
-
-
-def as_labels(labels: Array, *, source: str) -> NDArray[np.uint8]:
-    """The same numbers, of any shape, as uint8.
-
-    Raises:
-        UsageError: one of them is no whole number from 0 to 255.
-    """
-    given = np.asarray(labels)
-    with np.errstate(invalid="ignore"):
-        numbers = np.ascontiguousarray(given, dtype=np.uint8)
-    if given.dtype != np.uint8 and not np.array_equal(numbers, given):
-        raise UsageError(f"labels are whole numbers from 0 to {len(LABELS) - 1}", where=source)
-    return numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,30 +66,5 @@ class Image:
         object.__setattr__(self, "pixels", view)
 
     def with_labels(self, labels: Array) -> Segmentation:
-        """The only way to a segmentation: `labels` (rows, columns) with values of `lungseg.labels.LABELS`, on this image's grid."""
+        """The only way to a segmentation: `labels` (rows, columns) with values of `lungseg.structures.LABELS`, on this image's grid."""
         return Segmentation(as_labels(labels, source=self.source), self.geometry)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Segmentation:
-    """A label map on the grid of the image it was made from; made by `Image.with_labels`.
-
-    Attributes:
-        labels: (rows, columns), uint8: 0 background, 1 right lung, 2 left lung; read-only.
-        geometry: the image's own.
-
-    Raises:
-        UsageError: the shape is not the image's, or a value is not a label.
-    """
-
-    labels: NDArray[np.uint8]
-    geometry: Geometry
-
-    def __post_init__(self) -> None:
-        if self.labels.shape != self.geometry.shape:
-            raise UsageError(f"labels of shape {self.labels.shape} do not fit an image of shape {self.geometry.shape}")
-        if int(self.labels.max()) >= len(LABELS):
-            raise UsageError(f"{int(self.labels.max())} is not a label; labels are 0 to {len(LABELS) - 1}")
-        view = self.labels.view()
-        view.flags.writeable = False
-        object.__setattr__(self, "labels", view)

@@ -96,7 +96,7 @@ class Predictor:
         """Probabilities of background, right lung, left lung.
 
         Args:
-            batch: (N, 1, rows, columns) of the card's input size, float32, as `lungseg.prepare.to_network` makes it.
+            batch: (N, 1, rows, columns) of the card's input size, float32, as `lungseg.preprocess.to_network` makes it.
 
         Returns:
             (N, 3, rows, columns), float32, 0 to 1, adding up to 1 over the second axis.

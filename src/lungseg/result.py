@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
 from lungseg.findings import Measurement, Verdict
-from lungseg.image import Image, Segmentation
-from lungseg.labels import LUNGS
-from lungseg.volume import Volume, VolumeSegmentation
+from lungseg.image import Image
+from lungseg.segmentation import Segmentation, VolumeSegmentation
+from lungseg.structures import LUNGS
+from lungseg.volume import Volume
 
 
 class _Measured:
@@ -68,7 +69,7 @@ class Result(_Measured):
 
     def overlay(self) -> NDArray[np.uint8]:
         """(rows, columns, 3), red, green, blue: the radiograph with the lungs tinted and outlined; marked where it was refused."""
-        from lungseg.draw import overlay, stamped
+        from lungseg.draw.picture import overlay, stamped
 
         return stamped(overlay(self.image, self.segmentation), self.verdict)
 
@@ -83,9 +84,9 @@ class Result(_Measured):
     ) -> dict[str, Path]:
         """Writes outputs into `folder`, named after the image's file or as `name` says, and returns their paths.
 
-        Arguments and errors are those of `lungseg.write.save`; an existing file is an error unless `overwrite` is set.
+        Arguments and errors are those of `lungseg.writers.save`; an existing file is an error unless `overwrite` is set.
         """
-        from lungseg.write import save
+        from lungseg.writers import save
 
         return save(
             self.image,
@@ -101,7 +102,7 @@ class Result(_Measured):
 
     def record(self) -> dict[str, Any]:
         """All of this but the pixels, ready for JSON; see `docs/outputs.md`."""
-        from lungseg.write import record
+        from lungseg.writers import record
 
         return record(self.image, self.measurements, self.verdict, self.card, self.seconds)
 
@@ -142,8 +143,8 @@ class VolumeResult(_Measured):
 
     def overlay(self) -> NDArray[np.uint8]:
         """(rows, columns, 3), red, green, blue: a sheet of slices in three planes, lungs tinted and outlined; marked where refused."""
-        from lungseg.draw import stamped
-        from lungseg.draw_volume import overview
+        from lungseg.draw.picture import stamped
+        from lungseg.draw.volume import overview
 
         return stamped(overview(self.volume, self.segmentation), self.verdict)
 
@@ -158,9 +159,9 @@ class VolumeResult(_Measured):
     ) -> dict[str, Path]:
         """Writes outputs into `folder`, named after the volume's file or folder or as `name` says, and returns their paths.
 
-        Arguments and errors are those of `lungseg.write.save_volume`; an existing file is an error unless `overwrite` is set.
+        Arguments and errors are those of `lungseg.writers.save_volume`; an existing file is an error unless `overwrite` is set.
         """
-        from lungseg.write import save_volume
+        from lungseg.writers import save_volume
 
         return save_volume(
             self.volume,
@@ -176,6 +177,6 @@ class VolumeResult(_Measured):
 
     def record(self) -> dict[str, Any]:
         """All of this but the voxels, ready for JSON; see `docs/outputs.md`."""
-        from lungseg.write import volume_record
+        from lungseg.writers import volume_record
 
         return volume_record(self.volume, self.measurements, self.verdict, self.card, self.seconds)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import UsageError
+from lungseg.morphology.boxes import enclosing_box
 
 Mask = NDArray[Any]
 """Any shape (two axes where outlines matter); True, or anything but 0, is inside."""
@@ -210,12 +211,6 @@ def surface_distances(truth: Mask, prediction: Mask, spacing: Sequence[float] | 
         edge_a, edge_b = np.moveaxis(edge_a, first, 0), np.moveaxis(edge_b, first, 0)
         apart = (apart[first], *apart[:first], *apart[first + 1 :])
     return SurfaceDistances(_nearest(edge_a, edge_b, apart), _nearest(edge_b, edge_a, apart))
-
-
-def enclosing_box(mask: Mask) -> tuple[slice, ...]:
-    """The smallest box, as indices, that holds all that is inside a mask; of no extent where nothing is."""
-    flat = [np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis))) for axis in range(mask.ndim)]
-    return tuple(slice(int(at[0]), int(at[-1]) + 1) if at.size else slice(0, 0) for at in flat)
 
 
 def outline(mask: Mask) -> NDArray[np.bool_]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lungseg.errors import InputError, UsageError
 from lungseg.geometry import Grid
-from lungseg.image import SMALLEST_SIDE, Array, as_labels
-from lungseg.labels import LABELS
+from lungseg.segmentation import SMALLEST_SIDE, Array, VolumeSegmentation, as_labels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,30 +71,5 @@ class Volume:
         object.__setattr__(self, "voxels", view)
 
     def with_labels(self, labels: Array) -> VolumeSegmentation:
-        """The only way to a segmentation: `labels` (slices, rows, columns) with values of `lungseg.labels.LABELS`, on this grid."""
+        """The only way to a segmentation: `labels` (slices, rows, columns) with values of `lungseg.structures.LABELS`, on this grid."""
         return VolumeSegmentation(as_labels(labels, source=self.source), self.grid)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class VolumeSegmentation:
-    """A label map on the grid of the volume it was made from; made by `Volume.with_labels`.
-
-    Attributes:
-        labels: (slices, rows, columns), uint8: 0 background, 1 right lung, 2 left lung; read-only.
-        grid: the volume's own.
-
-    Raises:
-        UsageError: the shape is not the volume's, or a value is not a label.
-    """
-
-    labels: NDArray[np.uint8]
-    grid: Grid
-
-    def __post_init__(self) -> None:
-        if self.labels.shape != self.grid.shape:
-            raise UsageError(f"labels of shape {self.labels.shape} do not fit a volume of shape {self.grid.shape}")
-        if int(self.labels.max()) >= len(LABELS):
-            raise UsageError(f"{int(self.labels.max())} is not a label; labels are 0 to {len(LABELS) - 1}")
-        view = self.labels.view()
-        view.flags.writeable = False
-        object.__setattr__(self, "labels", view)

@@ -15,7 +15,7 @@ import pytest
 
 from lungseg.batch import Outcome, segment_many
 from lungseg.errors import OutputError, UsageError
-from lungseg.write import atomic
+from lungseg.writers import atomic
 
 Draw = Callable[..., Path]
 
@@ -237,7 +237,7 @@ def test_an_interruption_keeps_what_was_done_and_the_next_run_goes_on(segmenter:
 
 
 def test_an_interruption_while_waiting_loses_no_record(segmenter: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lungseg.write import Ledger
+    from lungseg.writers import Ledger
 
     plain, calls = Ledger.add, []
 

@@ -10,9 +10,9 @@ import pytest
 
 from lungseg.datasets import Case, recognise
 from lungseg.datasets.checks import TILE, Finding, check_cases, suspicious_sheet
-from lungseg.draw import CAPTION, GAP
+from lungseg.draw.picture import CAPTION, GAP
 from lungseg.errors import UsageError
-from lungseg.phantom_ct import ct_phantom
+from lungseg.phantom.ct import ct_phantom
 from phantom_films import write_films
 
 SIDE = 96

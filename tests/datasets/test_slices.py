@@ -14,11 +14,11 @@ from lungseg.datasets import Case, read_labels, survey
 from lungseg.datasets.slices import ABOVE, BELOW, part_lungs, slice_cases
 from lungseg.errors import UsageError
 from lungseg.geometry import Grid
-from lungseg.phantom_ct import CtPhantom, ct_phantom
-from lungseg.read import read
+from lungseg.phantom.ct import CtPhantom, ct_phantom
+from lungseg.readers import read
 from lungseg.volume import Volume
-from lungseg.write import volume_nifti
-from lungseg.write.nifti import nifti_gz
+from lungseg.writers import volume_nifti
+from lungseg.writers.nifti import nifti_gz
 from phantom_volumes import TURNS, stored_as, write_series
 
 SHAPE = (24, 96, 96)

@@ -11,11 +11,11 @@ import pytest
 from ellipsoids import ellipsoids
 from lungseg.datasets import Case
 from lungseg.datasets.checks import TILE, Finding, check_cases, suspicious_sheet
-from lungseg.draw import CAPTION, GAP
+from lungseg.draw.picture import CAPTION, GAP
 from lungseg.geometry import Grid
 from lungseg.volume import Volume
-from lungseg.write import volume_nifti
-from lungseg.write.nifti import nifti_gz
+from lungseg.writers import volume_nifti
+from lungseg.writers.nifti import nifti_gz
 from phantom_volumes import TURNS, stored_as
 
 SHAPE = (20, 48, 60)

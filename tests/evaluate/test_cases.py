@@ -12,13 +12,13 @@ import pytest
 
 from lungseg.card import ModelCard
 from lungseg.datasets import Case
-from lungseg.datasets.convention import mediastinal_band
+from lungseg.datasets.label_sets import mediastinal_band
 from lungseg.evaluate import MaskScore, score_cases
 from lungseg.evaluate.cases import score
 from lungseg.findings import Verdict
 from lungseg.geometry import Geometry
 from lungseg.image import Image
-from lungseg.pipeline import RadiographSegmenter
+from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
 from tiny_model import dark_ellipses, write_tiny_model
 

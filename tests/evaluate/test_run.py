@@ -21,7 +21,7 @@ from lungseg.evaluate import run as module
 from lungseg.evaluate.run import name_models
 from lungseg.predict import Predictor
 from lungseg.volume import Volume
-from lungseg.write import volume_nifti
+from lungseg.writers import volume_nifti
 from phantom_films import write_films
 from tiny_model import dark_ellipses, write_tiny_model
 

@@ -19,7 +19,7 @@ from lungseg.findings import Verdict
 from lungseg.geometry import Grid
 from lungseg.result import VolumeResult
 from lungseg.volume import Volume
-from lungseg.write import volume_nifti
+from lungseg.writers import volume_nifti
 from phantom_volumes import TURNS
 
 SHAPE = (20, 40, 48)
@@ -176,7 +176,7 @@ def test_a_truth_without_lung(tmp_path) -> None:
 
 def volume_nifti_of_nothing() -> bytes:
     """Zeros alone, which `Volume` would refuse."""
-    from lungseg.write.nifti import nifti_gz
+    from lungseg.writers.nifti import nifti_gz
 
     return nifti_gz([np.zeros(SHAPE, np.uint8)], VOLUME, tuple(slice(0, side) for side in SHAPE))
 

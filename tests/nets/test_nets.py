@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from lungseg.datasets.convention import allowed_classes
+from lungseg.datasets.label_sets import allowed_classes
 from lungseg.nets import UNet, UNetPlusPlus
-from lungseg.phantom import radiograph_phantom
-from lungseg.prepare import to_network
+from lungseg.phantom.radiograph import radiograph_phantom
+from lungseg.preprocess import to_network
 from lungseg.scores import Counts
 from lungseg.train.losses import partial_label_loss
 from lungseg.train.module import certain_counts

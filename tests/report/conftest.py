@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from lungseg.card import ModelCard
-from lungseg.findings import Confidence, Measurement, Verdict
-from lungseg.measure import measure
-from lungseg.measure_volume import measure_volume
-from lungseg.phantom import radiograph_phantom
-from lungseg.phantom_ct import ct_phantom
+from lungseg.ct.measure import measure_volume
+from lungseg.findings import Measurement, Verdict
+from lungseg.phantom.ct import ct_phantom
+from lungseg.phantom.radiograph import radiograph_phantom
+from lungseg.quality.confidence import Confidence
+from lungseg.radiograph.measure import measure
 from lungseg.result import Result, VolumeResult
 
 SURE = Confidence(0.91, 0.92, 0.93)

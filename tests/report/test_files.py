@@ -18,11 +18,11 @@ from html_pages import Page
 from lungseg.batch import segment_many
 from lungseg.errors import InputError
 from lungseg.findings import Verdict
-from lungseg.pipeline import Segmenter
 from lungseg.predict import embedded_models
 from lungseg.report import Reported, report_folder, study_again, study_of, write_index, write_reports
 from lungseg.result import Result
-from lungseg.write import volume_nifti
+from lungseg.segmenter import Segmenter
+from lungseg.writers import volume_nifti
 from phantom_volumes import CHEST, axial_affine, write_series
 from tiny_model import dark_ellipses, write_tiny_model
 
@@ -206,7 +206,7 @@ def test_equal_inputs_have_pictures_of_their_own(models: dict[str, Path], film: 
 @pytest.mark.data
 @pytest.mark.skipif("cxr" not in embedded_models(), reason="no model comes with the package yet")
 def test_real_images_keep_their_patients_to_themselves(data_folder: Path, tmp_path: Path) -> None:
-    from lungseg.report.identity import header_identity
+    from lungseg.report.deidentify import header_identity
 
     films = sorted((data_folder / "cxr" / "dicom" / "non_chest").glob("*.dcm"))
     list(segment_many(films, tmp_path, Segmenter(threads=1), outputs=["mask"], reports=("report",), quick=True))

@@ -13,7 +13,7 @@ from contextlib import suppress
 import pytest
 
 from live_server import LiveServer
-from lungseg.pipeline import Segmenter
+from lungseg.segmenter import Segmenter
 
 HEAD = b"POST /segment HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=xyz\r\n"
 PART = b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="patient.png"\r\n\r\n'

@@ -19,12 +19,12 @@ import pytest
 from PIL import Image as Picture
 from typer.testing import CliRunner
 
-from lungseg.cli import app
-from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
-from lungseg.phantom import radiograph_phantom
-from lungseg.phantom_ct import ct_phantom
-from lungseg.report.words import VERDICTS
-from lungseg.write import image_png, volume_nifti
+from lungseg.cli.main import app
+from lungseg.phantom.ct import ct_phantom
+from lungseg.phantom.radiograph import radiograph_phantom
+from lungseg.report.texts import VERDICTS
+from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+from lungseg.writers import image_png, volume_nifti
 from phantom_volumes import AFFINE, draw_chest, write_series
 from serve.browser import chromium, serving
 

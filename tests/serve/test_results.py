@@ -13,9 +13,9 @@ import pytest
 
 from live_server import LiveServer
 from lungseg.geometry import Grid
-from lungseg.pipeline import Segmenter
+from lungseg.segmenter import Segmenter
 from lungseg.volume import Volume
-from lungseg.write import volume_nifti
+from lungseg.writers import volume_nifti
 from phantom_volumes import AFFINE, CHEST, TURNS, stored_as, write_series
 
 

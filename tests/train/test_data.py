@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from lungseg.augment.parameters import NONE
 from lungseg.datasets import read_labels
-from lungseg.datasets.convention import LEFT, RIGHT, allowed_classes
+from lungseg.datasets.label_sets import LEFT, RIGHT, allowed_classes
 from lungseg.errors import InputError
-from lungseg.prepare import to_network
-from lungseg.read import read
-from lungseg.train.augment import NONE
+from lungseg.preprocess import to_network
+from lungseg.readers import read
 from lungseg.train.data import CaseArrays
 
 SIZE = (64, 64)

@@ -9,7 +9,7 @@ from monai.losses.focal_loss import FocalLoss
 from monai.losses.hausdorff_loss import LogHausdorffDTLoss
 from monai.losses.tversky import TverskyLoss
 
-from lungseg.datasets.convention import ANYTHING, BACKGROUND, LEFT, MEDIASTINUM, RIGHT
+from lungseg.datasets.label_sets import ANYTHING, BACKGROUND, LEFT, MEDIASTINUM, RIGHT
 from lungseg.train.losses import boundary_loss, focal_loss, loss_of, partial_label_loss, tversky_loss
 from lungseg.train.settings import Settings
 

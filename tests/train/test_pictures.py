@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from lungseg.draw import CAPTION, GAP, fitted, grey, painted
-from lungseg.phantom import radiograph_phantom
-from lungseg.pipeline import RadiographSegmenter
+from lungseg.draw.picture import CAPTION, GAP, fitted, grey, painted
+from lungseg.phantom.radiograph import radiograph_phantom
+from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.train.pictures import RED, TILE, case_row, draw_curves, read_metrics, write_sheet
 from tiny_model import write_tiny_model
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lungseg.datasets import read_manifest
-from lungseg.datasets.convention import LEFT, MEDIASTINUM, RIGHT
+from lungseg.datasets.label_sets import LEFT, MEDIASTINUM, RIGHT
 from lungseg.errors import InputError, UsageError
 from lungseg.train.fit import arrays, assign, both_sides, fit
 from lungseg.train.settings import FIGURES

@@ -13,8 +13,9 @@ from typing import Literal, get_args, get_origin
 
 import pytest
 
+from lungseg.augment.parameters import RANGES
 from lungseg.errors import UsageError
-from lungseg.train.settings import GROUPS, RANGES, RECIPES, Settings, choose_settings, describe, read_recipe, read_settings, recipes
+from lungseg.train.settings import GROUPS, RECIPES, Settings, choose_settings, describe, read_recipe, read_settings, recipes
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "settings.md"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lungseg.errors import OutputError
 from lungseg.report import THUMBNAILS
-from lungseg.write import LEDGER, OUTPUTS, is_there, read_records, stem
+from lungseg.writers import LEDGER, OUTPUTS, is_there, read_records, stem
 
 log = logging.getLogger(__name__)
 

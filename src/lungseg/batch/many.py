@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lungseg.batch.inputs import absolute, name_inputs
-from lungseg.clean import check_radius
 from lungseg.errors import LungsegError, UsageError
-from lungseg.pipeline import KINDS, Segmenter
+from lungseg.options import check_radius
 from lungseg.predict import processors
 from lungseg.report import ENDINGS, Kind, check_reportlab, study_of, write_index, write_reports
-from lungseg.write import FAILED, OUTPUTS, Ledger, check_outputs, failure, is_there
+from lungseg.segmenter import KINDS, Segmenter
+from lungseg.writers import FAILED, OUTPUTS, Ledger, check_outputs, failure, is_there
 
 if TYPE_CHECKING:
     from lungseg.card import ModelCard
@@ -121,7 +121,7 @@ def segment_many(
         files: paths of images, volumes and folders with a DICOM series; one given twice is done once.
         folder: where the outputs go; created where it does not exist. No second run may write there at the same time.
         segmenter: with few threads of its own where there are many workers: the two multiply.
-        outputs: names from `lungseg.write.OUTPUTS`.
+        outputs: names from `lungseg.writers.OUTPUTS`.
         spacing: millimetres between rows and between columns, for files that do not state it.
         page: of files with several.
         series: of folders with several.

@@ -12,17 +12,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.clean import SMALLEST_LUNG
 from lungseg.datasets.cases import Case
 from lungseg.datasets.folders import is_volume
-from lungseg.datasets.truth import read_labels, read_volume_labels
+from lungseg.datasets.ground_truth import read_labels, read_volume_labels
 from lungseg.datasets.volume_checks import listed, volume_problems
-from lungseg.draw import Picture, fitted, grey, montage, overlay
-from lungseg.draw_volume import section
+from lungseg.draw.picture import Picture, fitted, grey, montage, overlay
+from lungseg.draw.volume import section
 from lungseg.errors import LungsegError
 from lungseg.image import Image
-from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
-from lungseg.read import looks_like_ct, read, read_mask, read_volume
+from lungseg.radiograph.postprocess import SMALLEST_LUNG
+from lungseg.readers import looks_like_ct, read, read_mask, read_volume
+from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
 ARGUABLE: Final = ("mask not binary", "heart inside the mask", "right and left exchanged")
 """Kinds of findings that leave a case usable: greys become lung or none, where the heart is drawn through can be said, and sides are put

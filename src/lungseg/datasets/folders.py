@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from lungseg.errors import LungsegError
-from lungseg.read import may_be_image, read_mask
-from lungseg.write import stem
+from lungseg.readers import may_be_image, read_mask
+from lungseg.writers import stem
 
 VOLUMES: Final = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 """Endings of volumes."""

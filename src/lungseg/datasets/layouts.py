@@ -25,7 +25,7 @@ from lungseg.datasets.folders import (
     unwrapped,
 )
 from lungseg.errors import InputError
-from lungseg.read import holds_series
+from lungseg.readers import holds_series
 
 IMAGES: Final = ("cxr_png", "images", "image", "imgs", "img", "2d_images", "3d_images", "imagestr", "ct", "cxr", "dicom")
 MASKS: Final = ("manualmask", "masks", "mask", "2d_masks", "3d_masks", "labels", "label", "labelstr", "lungs", "lung")

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from lungseg.datasets.cases import SPLITS, Case
 from lungseg.errors import LungsegError
-from lungseg.prepare import stretch
-from lungseg.read import read
+from lungseg.preprocess import stretch
+from lungseg.readers import read
 
 Signs = NDArray[np.float32]
 

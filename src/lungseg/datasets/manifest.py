@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 
 from lungseg.datasets.cases import SPLITS, Case, Convention, parted_patients
 from lungseg.errors import InputError
-from lungseg.write import write_file
+from lungseg.writers import write_file
 
 COLUMNS: Final = tuple(field.name for field in fields(Case))
 NEEDED: Final = COLUMNS[:5]

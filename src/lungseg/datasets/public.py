@@ -13,7 +13,7 @@ from lungseg.datasets.folders import Masks, folders_in, images_in, masks_of_side
 from lungseg.datasets.rsna import BOXES
 from lungseg.datasets.rsna import IMAGES as RSNA_IMAGES
 from lungseg.errors import InputError
-from lungseg.read import may_be_image
+from lungseg.readers import may_be_image
 
 HEART_INSIDE: Final = ("diseased_adults", "paediatric")
 """Folders of the V7 Labs sets, whose masks draw through heart and mediastinum."""

@@ -12,18 +12,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.clean_volume import FIELD, fill_holes, pieces
+from lungseg.ct.postprocess import FIELD, fill_holes
+from lungseg.ct.slices import HOUNSFIELD, clip_hounsfield
 from lungseg.datasets.cases import Case
 from lungseg.datasets.checks import Finding
 from lungseg.datasets.folders import is_volume
-from lungseg.datasets.truth import read_volume_labels, sizes_and_centres
+from lungseg.datasets.ground_truth import read_volume_labels, sizes_and_centres
 from lungseg.errors import InputError, UsageError
-from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
-from lungseg.prepare import HOUNSFIELD, clip_hounsfield, window
-from lungseg.read import detect, read, read_volume
-from lungseg.scores import enclosing_box
-from lungseg.write import image_png, make_folder, write_file
-from lungseg.write.png import mask_png
+from lungseg.morphology.boxes import enclosing_box
+from lungseg.morphology.runs import pieces
+from lungseg.preprocess import window
+from lungseg.readers import detect, read, read_volume
+from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+from lungseg.writers import image_png, make_folder, write_file
+from lungseg.writers.png import mask_png
 
 BELOW: Final = 40
 ABOVE: Final = 25
@@ -64,7 +66,7 @@ def slice_cases(cases: Sequence[Case], folder: Path, *, every: int = 1) -> Slice
     """Writes volumes that have labels, and CT slices of more than 8 bits that have a mask, as slices; other cases stay as they are.
 
     Slices are in axial order, numbered from the feet, in `folder`/source/images and, under the same name, `folder`/source/masks. In
-    Hounsfield units, `lungseg.prepare.HOUNSFIELD` becomes 0 to 255; of other values the percentiles `GREYS` do. Right and left are told
+    Hounsfield units, `lungseg.ct.slices.HOUNSFIELD` becomes 0 to 255; of other values the percentiles `GREYS` do. Right and left are told
     in space (see `part_lungs`), and small holes within one lung are filled. Slices of one grey are left out, as they cannot be read.
 
     Args:

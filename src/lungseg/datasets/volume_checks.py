@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.clean_volume import piece_sizes
 from lungseg.datasets.cases import Case
-from lungseg.datasets.truth import LUNA16, VolumeTruth, read_volume_labels
+from lungseg.datasets.ground_truth import LUNA16, VolumeTruth, read_volume_labels
 from lungseg.errors import LungsegError
-from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
-from lungseg.read import read_label_volume, read_volume
+from lungseg.morphology.runs import piece_sizes
+from lungseg.readers import read_label_volume, read_volume
+from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 from lungseg.volume import Volume
 
 KNOWN: Final = ({0, 1}, {0, RIGHT_LUNG.number, LEFT_LUNG.number}, {0, 255}, {0}, {0, *LUNA16}, {0, *LUNA16} - {5})

@@ -2,8 +2,8 @@
 
 from lungseg.evaluate.boxes import evaluate_boxes
 from lungseg.evaluate.cases import CaseScore, MaskScore, SliceScores
-from lungseg.evaluate.changes import Change, changes, steadiness
-from lungseg.evaluate.matrix import cross
+from lungseg.evaluate.cross_dataset import cross
+from lungseg.evaluate.robustness import Change, changes, steadiness
 from lungseg.evaluate.run import Report, evaluate
 from lungseg.evaluate.scoring import Failure, score_cases
 

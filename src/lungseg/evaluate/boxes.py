@@ -13,18 +13,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.clean import check_radius, dilate, hull
 from lungseg.datasets import Box, Case
-from lungseg.draw import Picture, fitted, overlay
+from lungseg.draw.picture import Picture, fitted, overlay
 from lungseg.errors import InputError
 from lungseg.evaluate.intervals import mean_intervals, percentile
 from lungseg.evaluate.page import gallery, page, section, table_of
 from lungseg.evaluate.pictures import TILE, TRUTH_COLOUR, WORST, Shown, write_sheet
 from lungseg.evaluate.run import Report
 from lungseg.evaluate.tables import Table, write_table
-from lungseg.measure import doubt_of_scale
-from lungseg.pipeline import RadiographSegmenter
-from lungseg.write import make_folder, write_file
+from lungseg.options import check_radius
+from lungseg.radiograph.measure import doubt_of_scale
+from lungseg.radiograph.postprocess import dilate, hull
+from lungseg.radiograph.segment import RadiographSegmenter
+from lungseg.writers import make_folder, write_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class BoxScore:
         inside_hull: the same of the convex hull of both lungs, widened likewise.
         dilated_by: how far it was widened, such as "10 mm".
         verdict: on the mask, "ok" or "review".
-        doubt: of the pixel spacing, in words, see `lungseg.measure.doubt_of_scale`; "" where there is none.
+        doubt: of the pixel spacing, in words, see `lungseg.radiograph.measure.doubt_of_scale`; "" where there is none.
     """
 
     case: str

@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.clean_volume import piece_sizes
 from lungseg.datasets import Case
-from lungseg.datasets.convention import mediastinal_band
-from lungseg.labels import LEFT_LUNG, RIGHT_LUNG
+from lungseg.datasets.label_sets import mediastinal_band
+from lungseg.morphology.runs import piece_sizes
 from lungseg.result import Result
 from lungseg.scores import Mask, components, count, surface_distances
+from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
 NAN = float("nan")
 
@@ -82,7 +82,7 @@ class SliceScores:
 @dataclass(frozen=True, slots=True)
 class CaseScore:
     """Scores of one case, at the input's own resolution. Masks that draw through the heart are judged outside the mediastinal band
-    (`lungseg.datasets.convention.mediastinal_band`) only, and then neither single lungs nor outlines can be.
+    (`lungseg.datasets.label_sets.mediastinal_band`) only, and then neither single lungs nor outlines can be.
 
     Attributes:
         case, patient, source, convention, notes: of the case.

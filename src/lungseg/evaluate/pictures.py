@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets import Case, read_labels
-from lungseg.datasets.truth import read_volume_labels
-from lungseg.draw import Picture, contour, fitted, montage, overlay
-from lungseg.draw_volume import PLANES, section
+from lungseg.datasets.ground_truth import read_volume_labels
+from lungseg.draw.picture import Picture, contour, fitted, montage, overlay
+from lungseg.draw.volume import PLANES, section
 from lungseg.evaluate.cases import CaseScore
-from lungseg.pipeline import Segmenter
 from lungseg.result import Result, VolumeResult
-from lungseg.write import picture_png, write_file
+from lungseg.segmenter import Segmenter
+from lungseg.writers import picture_png, write_file
 
 WORST: Final = 20
 TILE: Final = 320

@@ -11,13 +11,13 @@ import numpy as np
 
 from lungseg.card import read_card
 from lungseg.datasets import Case
-from lungseg.draw import display
+from lungseg.draw.picture import display
 from lungseg.errors import InputError, UsageError
 from lungseg.evaluate.cases import CaseScore
-from lungseg.evaluate.changes import steadiness
 from lungseg.evaluate.compare import Difference, compare_table, differences, need_scipy
 from lungseg.evaluate.page import HUMAN_DICE, distributions, every_metric, gallery, page, section, table_of
 from lungseg.evaluate.pictures import Shown, worst, write_sheet
+from lungseg.evaluate.robustness import steadiness
 from lungseg.evaluate.scoring import score_cases
 from lungseg.evaluate.summary import group, summaries
 from lungseg.evaluate.tables import (
@@ -30,10 +30,10 @@ from lungseg.evaluate.tables import (
     write_scores,
     write_table,
 )
-from lungseg.pipeline import Segmenter
 from lungseg.predict import find_model
-from lungseg.read import read
-from lungseg.write import make_folder, write_file
+from lungseg.readers import read
+from lungseg.segmenter import Segmenter
+from lungseg.writers import make_folder, write_file
 
 WAYS_TO_READ = (
     "Scores are of what users run, at the input's own resolution. Masks that draw through the heart are judged outside the band where "
@@ -96,7 +96,7 @@ def evaluate(
         models: names of embedded models, or paths of .onnx files.
         cases: those without a mask are left out.
         folder: made here if need be.
-        changed: also measure how steady the masks are when the pictures are changed (`lungseg.evaluate.changes`).
+        changed: also measure how steady the masks are when the pictures are changed (`lungseg.evaluate.robustness`).
         enter: write the mean Dice, 5th percentile and HD95 of each source into the models' cards.
         spacing: millimetres between rows and between columns, instead of what the files say.
         jobs: cases at a time.

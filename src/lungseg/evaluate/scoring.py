@@ -15,9 +15,9 @@ from lungseg.datasets.folders import is_volume
 from lungseg.errors import InputError
 from lungseg.evaluate.cases import CaseScore, score
 from lungseg.evaluate.volumes import score_ct
-from lungseg.pipeline import RadiographSegmenter, Segmenter
-from lungseg.pipeline.segmenter import MOST_VOLUMES
+from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
+from lungseg.segmenter import MOST_VOLUMES, Segmenter
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from lungseg.evaluate.cases import NAN, REGIONS, CaseScore, SliceScores
 from lungseg.evaluate.summary import Summary, group
-from lungseg.write import write_file
+from lungseg.writers import write_file
 
 Row = dict[str, object]
 
@@ -239,7 +239,7 @@ STEADY = 0.97
 
 
 def summarise_changes(found: dict[str, list[float]]) -> Table:
-    """Of `lungseg.evaluate.changes.steadiness`."""
+    """Of `lungseg.evaluate.robustness.steadiness`."""
     header = ("change", "n", "mean Dice to the plain mask", "5th percentile", f"share at {STEADY} or more")
     rows = []
     for name, values in found.items():

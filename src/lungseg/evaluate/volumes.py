@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets import Case
-from lungseg.datasets.truth import read_volume_labels
-from lungseg.draw_volume import AXES
+from lungseg.datasets.ground_truth import read_volume_labels
+from lungseg.draw.volume import AXES
 from lungseg.evaluate.cases import NAN, CaseScore, MaskScore, SliceScores, compare_masks, count_pieces, hd95_of_1024
 from lungseg.geometry import Grid
-from lungseg.labels import LEFT_LUNG, LUNGS, RIGHT_LUNG
 from lungseg.result import VolumeResult
 from lungseg.scores import Mask, dice
+from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
 
 
 def score_ct(case: Case, result: VolumeResult) -> CaseScore:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lungseg.report.as_html import html_page
-from lungseg.report.as_pdf import check_reportlab, pdf_page
+from lungseg.report.content import Study, study_again, study_of
 from lungseg.report.files import ENDINGS, Kind, Reported, report_folder, write_index, write_reports
+from lungseg.report.html import html_page
 from lungseg.report.index import INDEX, THUMBNAILS
-from lungseg.report.study import Study, study_again, study_of
+from lungseg.report.pdf import check_reportlab, pdf_page
 from lungseg.result import Result, VolumeResult
 
 __all__ = [

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from lungseg.draw import fitted
+from lungseg.draw.picture import fitted
 from lungseg.errors import InputError, LungsegError, OutputError
-from lungseg.report.as_html import html_page
-from lungseg.report.as_pdf import check_reportlab, pdf_page
+from lungseg.report.content import Study, study_again
 from lungseg.report.frame import jpeg
+from lungseg.report.html import html_page
 from lungseg.report.index import INDEX, PDF, REPORT, THUMBNAILS, TITLE, index_page, lines_of
-from lungseg.report.study import Study, study_again
-from lungseg.write import FAILED, LEDGER, Ledger, is_there, make_folder
-from lungseg.write.atomic import write_files
+from lungseg.report.pdf import check_reportlab, pdf_page
+from lungseg.writers import FAILED, LEDGER, Ledger, is_there, make_folder
+from lungseg.writers.atomic import write_files
 
 log = logging.getLogger(__name__)
 

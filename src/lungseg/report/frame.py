@@ -11,7 +11,7 @@ from typing import Final
 
 import cv2
 
-from lungseg.draw import Picture
+from lungseg.draw.picture import Picture
 
 QUALITY: Final = 85
 """Of pictures, as JPEG: a radiograph of 1024 pixels takes some 150 kB."""

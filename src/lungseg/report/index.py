@@ -13,10 +13,10 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from lungseg.report.charts import Axis, bars, columns, figure
+from lungseg.report.deidentify import blanked, header_identity, secrets, shown_name
 from lungseg.report.frame import asset, frame, section
-from lungseg.report.identity import blanked, header_identity, secrets, shown_name
-from lungseg.report.words import NO_DEVICE, number, readable, unit_in_words
-from lungseg.write import SEVERITY
+from lungseg.report.texts import NO_DEVICE, number, readable, unit_in_words
+from lungseg.writers import SEVERITY
 
 INDEX: Final = "report.html"
 REPORT, PDF = "_report.html", "_report.pdf"
@@ -43,7 +43,7 @@ class Line:
         report: whether there is one.
         thumbnail: whether there is a small picture.
         kind: in words.
-        verdict: one of `lungseg.write.SEVERITY`.
+        verdict: one of `lungseg.writers.SEVERITY`.
         dice: expected.
         confidence: of both lungs.
         size: area or volume of both lungs.

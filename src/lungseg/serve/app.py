@@ -18,22 +18,22 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from lungseg.card import read_card
-from lungseg.labels import LUNGS
-from lungseg.pipeline import taken_for
 from lungseg.predict import embedded_models, find_model
-from lungseg.report.words import VERDICTS, definitions
+from lungseg.report.texts import VERDICTS, definitions
+from lungseg.segmenter import taken_for
 from lungseg.serve.crew import Crew
-from lungseg.serve.documents import About, Health, JobDocument, LabelDocument, Limits, Problem
 from lungseg.serve.folder import private_folder
-from lungseg.serve.guard import Guard
 from lungseg.serve.jobs import OVER, Job, Jobs
 from lungseg.serve.metrics import Metrics
 from lungseg.serve.names import RESULTS, SENT
-from lungseg.serve.orders import enter
-from lungseg.serve.refusal import Refusal
+from lungseg.serve.problems import Refusal
+from lungseg.serve.requests import enter
+from lungseg.serve.schemas import About, Health, JobDocument, LabelDocument, Limits, Problem
+from lungseg.serve.security import Guard
 from lungseg.serve.settings import Settings
 from lungseg.serve.slices import grey_png, labels_png
 from lungseg.serve.upload import receive
+from lungseg.structures import LUNGS
 
 PAGE: Final = Path(__file__).parent / "page"
 TYPES: Final = {

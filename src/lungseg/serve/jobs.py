@@ -15,9 +15,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from lungseg.serve.documents import JobDocument, State
 from lungseg.serve.names import SENT
-from lungseg.serve.refusal import Refusal
+from lungseg.serve.problems import Refusal
+from lungseg.serve.schemas import JobDocument, State
 from lungseg.serve.settings import Settings
 
 OVER: tuple[State, ...] = ("done", "failed", "cancelled")

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.draw import shades, window
-from lungseg.prepare import shrink_labels
+from lungseg.draw.picture import shades, window
+from lungseg.preprocess import shrink_labels
 from lungseg.result import Result, VolumeResult
-from lungseg.write.png import encode
+from lungseg.writers.png import encode
 
 LONGEST_SIDE: Final = 1024
 """Pixels of a slice's longer side as it is shown; larger ones are shrunk."""

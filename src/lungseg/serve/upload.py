@@ -14,9 +14,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from lungseg.serve.names import safe_name
-from lungseg.serve.refusal import Refusal
+from lungseg.serve.problems import Refusal
 from lungseg.serve.settings import Settings
-from lungseg.write.names import unused
+from lungseg.writers.names import unused
 
 FIELDS: Final = ("kind", "quick", "series", "page")
 LONGEST_FIELD: Final = 256

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.errors import LungsegError, ModelError, OutputError, UsageError
-from lungseg.pipeline import KINDS, Segmenter
-from lungseg.read import find, read, read_volume
+from lungseg.readers import find, read, read_volume
 from lungseg.report import Kind, check_reportlab, study_of, write_reports
+from lungseg.segmenter import KINDS, Segmenter
+from lungseg.serve.archive import unzip
 from lungseg.serve.names import RESULTS, SENT, nameless
 from lungseg.serve.slices import write_slices
-from lungseg.serve.unzip import unzip
-from lungseg.write import write_file
+from lungseg.writers import write_file
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lungseg.datasets import Case
 from lungseg.errors import UnreadableError
-from lungseg.write import write_file
+from lungseg.writers import write_file
 
 FORMAT: Final = 1
 """Goes up whenever what is made of the same files and settings changes."""

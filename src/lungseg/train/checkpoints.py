@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from lungseg.errors import ModelError
-from lungseg.write import write_file
+from lungseg.writers import write_file
 
 
 class WholeFiles(TorchCheckpointIO):

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lungseg import clean
+from lungseg.augment import parameters as augment
 from lungseg.datasets import Case, read_labels
-from lungseg.datasets.convention import allowed_classes
-from lungseg.prepare import standardise, stretch, window
-from lungseg.read import read
-from lungseg.train import augment
+from lungseg.datasets.label_sets import allowed_classes
+from lungseg.preprocess import standardise, stretch, window
+from lungseg.radiograph import postprocess
+from lungseg.readers import read
 from lungseg.train.cache import cache_file, fetch
-from lungseg.train.settle import Teachers
-from lungseg.write import make_folder
+from lungseg.train.pseudo_labels import Teachers
+from lungseg.writers import make_folder
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
     Args:
         cases: what to read; all of it is decoded now, once even where a case is repeated.
         size: rows, columns of the network's input.
-        clip: percentiles of the intensity rule (see `lungseg.prepare.standardise`).
+        clip: percentiles of the intensity rule (see `lungseg.preprocess.standardise`).
         seed: of the augmentation; None for none. Sample i of epoch e is drawn from (seed, e, i) alone, in whatever process.
         strength: of the augmentation.
         dilate: by how many pixels of the network's input each lung is widened, so that its boundary lies inside.
@@ -118,7 +118,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         pixels = read(case.image).pixels
         labels = read_labels(case, pixels.shape)
         if self.dilate:
-            labels = clean.dilate(_resize_nearest(labels, self.kept), self.dilate * self.kept[0] / self.size[0])
+            labels = postprocess.dilate(_resize_nearest(labels, self.kept), self.dilate * self.kept[0] / self.size[0])
         picture = np.round(window(stretch(pixels, self.kept), self._window) * 255)
         allowed = self._teachers.settle(_resize_nearest(allowed_classes(labels, case.convention), self.kept), pixels)
         return np.stack([picture.astype(np.uint8), allowed])

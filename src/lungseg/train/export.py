@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from lungseg.card import ModelCard, file_sha256
 from lungseg.datasets import read_manifest
 from lungseg.errors import ModelError, UsageError
-from lungseg.labels import LABELS
 from lungseg.predict import Predictor
+from lungseg.structures import LABELS
 from lungseg.train.module import load_checkpoint
 from lungseg.train.settings import Settings
-from lungseg.write.atomic import not_written
+from lungseg.writers.atomic import not_written
 
 log = logging.getLogger(__name__)
 

@@ -22,20 +22,20 @@ from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, Model
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
+from lungseg.augment.parameters import Strength
 from lungseg.datasets import Case, split_by_patient, write_manifest
 from lungseg.datasets.cases import parted_patients
 from lungseg.datasets.manifest import read_rows
 from lungseg.errors import InputError, UsageError
-from lungseg.train.augment import Strength
 from lungseg.train.checkpoints import WholeFiles, read_checkpoint
 from lungseg.train.data import CaseArrays
+from lungseg.train.initial_weights import begin_with
 from lungseg.train.logs import callbacks
 from lungseg.train.module import LungModule
-from lungseg.train.order import Order
+from lungseg.train.pseudo_labels import Teachers
+from lungseg.train.sampler import Order
 from lungseg.train.settings import Settings
-from lungseg.train.settle import Teachers
-from lungseg.train.start import begin_with
-from lungseg.write import make_folder, write_file
+from lungseg.writers import make_folder, write_file
 
 MEASURED = 32
 """Samples on which batch normalisation is measured, where a model to start from has lost its statistics."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lungseg.datasets.convention import CLASSES, LEFT, RIGHT
+from lungseg.datasets.label_sets import CLASSES, LEFT, RIGHT
 from lungseg.train.settings import Settings
 
 IMPOSSIBLE = -1e4
@@ -16,7 +16,7 @@ def loss_of(logits: Tensor, allowed: Tensor, settings: Settings) -> Tensor:
     """The loss that the settings name, as a scalar.
 
     Args:
-        logits: (N, 4, H, W), one channel for each of `lungseg.datasets.convention.CLASSES`.
+        logits: (N, 4, H, W), one channel for each of `lungseg.datasets.label_sets.CLASSES`.
         allowed: (N, H, W), uint8, sets of allowed classes as sums of class bits. A pixel where all are allowed is ignored.
         settings: of the run.
     """
@@ -40,7 +40,7 @@ def partial_label_loss(logits: Tensor, allowed: Tensor, *, dice_weight: float = 
     2021). Dice is soft, of each lung in each image, over the pixels where it is certain whether they belong to that lung.
 
     Args:
-        logits: (N, 4, H, W), one channel for each of `lungseg.datasets.convention.CLASSES`.
+        logits: (N, 4, H, W), one channel for each of `lungseg.datasets.label_sets.CLASSES`.
         allowed: (N, H, W), uint8, sets of allowed classes as sums of class bits.
         dice_weight: w, 0 to 1.
         weights: (4,), of the classes; None for 1 each. A pixel weighs as much as the mean of its allowed classes.

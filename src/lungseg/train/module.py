@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
 from lungseg.datasets import Case
-from lungseg.datasets.convention import CLASSES, LEFT, RIGHT
+from lungseg.datasets.label_sets import CLASSES, LEFT, RIGHT
 from lungseg.errors import ModelError
 from lungseg.nets import UNet, UNetPlusPlus
 from lungseg.scores import Counts

@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.draw import Colour, Picture, fitted, grey, montage, overlay, painted
+from lungseg.draw.picture import Colour, Picture, fitted, grey, montage, overlay, painted
 from lungseg.result import Result
-from lungseg.write import picture_png, write_file
+from lungseg.writers import picture_png, write_file
 
 TILE: Final = 256
 """Side of a picture on a sheet of cases, in pixels."""

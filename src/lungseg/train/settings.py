@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
+from lungseg.augment.parameters import RANGES as AUGMENTATION_RANGES
 from lungseg.errors import UsageError
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -27,18 +28,14 @@ GROUPS: Final = {
 }
 """What the settings from this one on are about."""
 
-RANGES: Final = {
+
+RANGES: Final = AUGMENTATION_RANGES | {
     **dict.fromkeys(("width", "max_width", "epochs", "patience", "batch", "accumulate", "devices", "nodes"), (1, math.inf)),
     **dict.fromkeys(("learning_rate", "weight_decay", "clip_gradient", "workers", "freeze", "dilate", "plateau"), (0, math.inf)),
     **dict.fromkeys(("focal_gamma", "tversky_alpha", "tversky_beta", "boundary_weight"), (0, math.inf)),
-    **dict.fromkeys(("rotation", "shift_x", "shift_y", "zoom", "warp", "gamma"), (0, math.inf)),
-    **dict.fromkeys(
-        ("dice_weight", "mirror", "flip", "half_turn", "padding", "greys", "window", "negative", "obscure", "wear", "effusion", "plain"),
-        (0, 1),
-    ),
+    "dice_weight": (0, 1),
     "depth": (2, math.inf),
     "seed": (0, 2**32 - 1),
-    "cut": (0, 0.45),
     **dict.fromkeys(("clip_low", "clip_high"), (0, 100)),
 }
 """Lowest and highest value of settings that are numbers."""
@@ -164,10 +161,10 @@ class Settings:
         return {source: int(times) for source, _, times in pairs}
 
     def weights(self) -> tuple[float, ...]:
-        """Weight of each of `lungseg.datasets.convention.CLASSES` in the loss, 1 for those that are not named; () where none is."""
+        """Weight of each of `lungseg.datasets.label_sets.CLASSES` in the loss, 1 for those that are not named; () where none is."""
         if not self.class_weights:
             return ()
-        from lungseg.datasets.convention import CLASSES  # here, because the command line reads the defaults at every start
+        from lungseg.datasets.label_sets import CLASSES  # here, because the command line reads the defaults at every start
 
         weights = dict.fromkeys(CLASSES, 1.0)
         for entry in self.class_weights:
@@ -188,7 +185,7 @@ class Settings:
         Raises:
             OutputError: the folder cannot be written to.
         """
-        from lungseg.write import write_file
+        from lungseg.writers import write_file
 
         lines: list[str] = []
         for name, value in asdict(self).items():

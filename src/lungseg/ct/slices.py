@@ -1,0 +1,61 @@
+"""Which slices of a volume the network sees, and how: Hounsfield units clipped, white surroundings blackened."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.geometry import Grid
+from lungseg.segmentation import Array
+
+HOUNSFIELD = (-1024, 600)
+"""Hounsfield units beyond which values say nothing of the lungs: paddings, metal, dense bone. They are cut off before all else."""
+
+
+def clip_hounsfield(voxels: Array) -> Array:
+    """Voxels in Hounsfield units, cut off at `HOUNSFIELD`, as CT goes into `to_network`."""
+    return np.clip(voxels, *HOUNSFIELD)
+
+
+WHITE_SHARE = 0.3
+"""Of the border of a slice; from here on, white is what the slice was set in, and no tissue that reaches the edge."""
+
+
+def blacken_surround(pixels: Array) -> Array:
+    """A slice (rows, columns) whose surroundings are white, as in some collections of pictures, with black ones; any other as it is."""
+    white = pixels == pixels.max()
+    if np.concatenate([white[0], white[-1], white[:, 0], white[:, -1]]).mean() < WHITE_SHARE:
+        return pixels
+    _, pieces = cv2.connectedComponents(white.view(np.uint8), connectivity=4)
+    outside = np.unique(np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]]))
+    return np.where(np.isin(pieces, outside[outside > 0]), pixels.min(), pixels)
+
+
+Planes = NDArray[np.uint8]
+"""(slices, 2, rows, columns): probabilities of right and left lung in 255ths, axial slices from the feet to the head, on the network's
+grid in each."""
+
+
+LONGEST_STEP = 3.0
+"""Millimetres between two slices that the network sees, where slices are thinner: between them probabilities are interpolated. LCTSC's are
+as far apart; where of those only every second one is seen, 6 mm, the Dice falls by 0.0004 to 0.0018, and were it by the square of the
+distance, it would at 3 mm by a quarter of that."""
+
+
+def seen_slices(grid: Grid) -> NDArray[np.intp]:
+    """Numbers of the axial slices, ascending, that the network sees: all, or as few as `LONGEST_STEP` allows; first and last always."""
+    turned = grid.to_axial().grid(grid)
+    # A distance is known to six digits or so: 0.600001 mm is 0.6, of which five are 3 mm.
+    step = 1 if turned.spacing is None else max(1, int(LONGEST_STEP / turned.spacing[0] + 1e-3))
+    return np.unique(np.append(np.arange(0, turned.shape[0], step), turned.shape[0] - 1))
+
+
+def fill_between(planes: Planes, seen: NDArray[np.intp]) -> None:
+    """Fills the planes that are not `seen`, in place, by linear interpolation between those that are."""
+    for before, after in pairwise(seen):
+        for number in range(before + 1, after):
+            weight = (number - before) / (after - before)
+            planes[number] = np.rint((1 - weight) * planes[before] + weight * planes[after])

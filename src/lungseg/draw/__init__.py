@@ -1,0 +1,1 @@
+"""The only drawer: `picture` draws radiographs, `volume` sheets of slices."""

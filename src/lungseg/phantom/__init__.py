@@ -1,0 +1,1 @@
+"""Chests whose lungs are known exactly: `radiograph` and `ct`."""

@@ -1,0 +1,27 @@
+"""What every reader hands back: grey pixels, and what is known about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lungseg.geometry import Plane
+from lungseg.segmentation import Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """Grey pixels before they become an `Image`.
+
+    Attributes:
+        pixels: (rows, columns), uint8, uint16 or float32.
+        format: what they came as, such as "PNG".
+        spacing: millimetres between rows and between columns, None where it is not known.
+        plane: where that spacing was measured.
+        notes: what reading had to do or assume, in words.
+    """
+
+    pixels: Array
+    format: str
+    spacing: tuple[float, float] | None = None
+    plane: Plane = "patient"
+    notes: tuple[str, ...] = ()

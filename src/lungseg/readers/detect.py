@@ -1,0 +1,94 @@
+"""Whether an input is CT or a radiograph: from what the file says, and for pictures from what they look like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.readers.dicom_ct import read_header
+from lungseg.readers.find import header_of
+from lungseg.readers.image import explained, read
+from lungseg.readers.probe import READ, VOLUMES
+from lungseg.readers.series import holds_series
+from lungseg.readers.volume import kind_of
+from lungseg.segmentation import Array
+
+_SIDE: Final = 256
+_DARK: Final = 12
+"""Of 255; margins without anything brighter are cut off."""
+_STEEP: Final = 20.0
+"""Of 255 a pixel, at 256 x 256 pixels; outlines of bodies, lungs and bones in a slice are as steep, shadows of a radiograph seldom."""
+_GREYS: Final = 64
+_LINE: Final = 7.40, 0.826
+"""A picture is a slice where its greys have less entropy, in bits, than the first number and the second times the natural logarithm of the
+share of steep pixels. Logistic regression drew that line between 1,183 radiographs and 701 slices."""
+_LEAST_SHARE: Final = 0.002
+"""Added to that share, because there may be none."""
+
+
+def detect(path: str | Path) -> Literal["ct", "radiograph"]:
+    """What to take an input for.
+
+    A folder is CT where it holds CT slices in DICOM; DICOM files are what their header says; volumes are CT; pictures are judged by
+    `looks_like_ct`. What cannot be read is a radiograph, whose reading then gives the reason.
+
+    Raises:
+        InputError: the file cannot be opened, or is a picture that cannot be read.
+    """
+    path = Path(path)
+    with explained(path):
+        if path.is_dir():
+            return "ct" if holds_series(path) else "radiograph"
+    kind, _, _ = kind_of(path)
+    if kind in VOLUMES or (kind == "unknown" and header_of(path)):
+        return "ct"
+    if kind == "DICOM":
+        return "ct" if read_header(path).slices else "radiograph"
+    return "ct" if looks_like_ct(read(path, page=1).pixels) else "radiograph"
+
+
+def is_picture(path: str | Path) -> bool:
+    """Whether it is a file that tells neither CT nor radiograph but by its pixels.
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    path = Path(path)
+    with explained(path):
+        return not path.is_dir() and kind_of(path)[0] in READ - {"DICOM"}
+
+
+def looks_like_ct(pixels: Array) -> bool:
+    """Whether a picture is a CT slice, axial or other, and not a radiograph.
+
+    A slice has few greys, because an organ has one density throughout, and steep edges, because nothing lies before or behind them; a
+    radiograph has many and few. Measured: of 1,183 radiographs (frontal and lateral, adults and children) 1 was taken for a slice; of
+    701 slices (in Hounsfield units, in several windows, cropped, from publications) none for a radiograph; with each set of images in turn
+    left out of the fit, 1 of 1,884 was wrong.
+
+    Args:
+        pixels: (rows, columns), of any real type.
+    """
+    small = _stretched(cv2.resize(pixels.astype(np.float32), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
+    bright = cv2.GaussianBlur(small, (0, 0), 1.0) > _DARK
+    rows, columns = (np.flatnonzero(bright.mean(axis=axis) > 0.1) for axis in (1, 0))
+    if min(len(rows), len(columns)) > _SIDE // 12:
+        small = small[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    smooth = cv2.GaussianBlur(_stretched(cv2.resize(small, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)), (0, 0), 1.0)
+    steepness = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 8
+    share = float((steepness > _STEEP).mean())
+    counts = np.bincount((smooth * (_GREYS / 256)).astype(np.intp).ravel(), minlength=_GREYS)
+    part = counts[counts > 0] / counts.sum()
+    return bool(-(part * np.log2(part)).sum() < _LINE[0] + _LINE[1] * np.log(share + _LEAST_SHARE))
+
+
+def _stretched(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """To 0 to 255, a hundredth at both ends cut off."""
+    low, high = np.percentile(pixels, (1, 99))
+    if high <= low:
+        low, high = float(pixels.min()), float(pixels.max()) + 1e-6
+    return np.clip((pixels - low) * np.float32(255 / (high - low)), 0, 255).astype(np.float32)

@@ -1,0 +1,165 @@
+"""From stored DICOM values to brightness: modality transformation, then VOI, then inversion, in that order (PS3.3 C.11, PS3.4 N.2).
+
+All three act on single values, so they are worked out once for every value that can occur, and the image is looked up in that table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.segmentation import Array
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+Values = NDArray[np.float64]
+_TABLE_LIMIT = 2**16
+
+
+def to_brightness(stored: Array, dataset: Dataset) -> tuple[Array, tuple[str, ...]]:
+    """Displayable grey from the stored values of a MONOCHROME1 or MONOCHROME2 image; dense tissue comes out bright in both.
+
+    Without a window or VOI LUT, and where the window stated leaves nothing to see, the full range is used: all that the bits can
+    hold for up to 8 bits stored, else from the lowest to the highest value of the image, paddings left out.
+
+    Args:
+        stored: (rows, columns), whole numbers.
+        dataset: where the transformations are stated.
+
+    Returns:
+        (rows, columns), uint8 where up to 8 bits are stored and 256 levels hold the result exactly, else uint16; and notes.
+    """
+    low, high = int(stored.min()), int(stored.max())
+    if high - low < _TABLE_LIMIT:
+        first = min(low, 0) if high < _TABLE_LIMIT else low
+        values = np.arange(first, high + 1)
+        index = stored if first == 0 else stored.astype(np.int64) - first
+        present = np.bincount(index.ravel(), minlength=len(values)) > 0
+    else:
+        values, index = np.unique(stored, return_inverse=True)
+        present = np.ones(len(values), bool)
+
+    meant, notes = _modality(values, dataset)
+    shown, voi_notes = _voi(meant, dataset)
+    if shown is None or np.ptp(shown[present]) == 0 < np.ptp(meant[present]):
+        if shown is not None:
+            voi_notes = (f"{voi_notes[0]} left nothing to see, full range used",)
+        shown = _full_range(meant, values, present, dataset)
+    if _is_inverse(dataset):
+        shown = 1.0 - shown
+        notes = (*notes, *voi_notes, "inverted, as the header asks")
+    else:
+        notes = (*notes, *voi_notes)
+    table = _as_levels(shown, present, bits=int(dataset.BitsStored))
+    return table[index.reshape(stored.shape)], notes
+
+
+def _modality(values: Array, dataset: Dataset) -> tuple[Values, tuple[str, ...]]:
+    """Modality LUT, else rescale (PS3.3 C.11.1)."""
+    sequence = dataset.get("ModalityLUTSequence")
+    if sequence:
+        entries, _ = _look_up(values, sequence[0], dataset)
+        return entries, ("modality LUT applied",)
+    slope, intercept = numbers(dataset, "RescaleSlope"), numbers(dataset, "RescaleIntercept")
+    if not slope or not intercept or slope[0] == 0 or (slope[0], intercept[0]) == (1, 0):
+        return values.astype(np.float64), ()
+    return values * slope[0] + intercept[0], (f"rescaled by {slope[0]:g} and {intercept[0]:g}",)
+
+
+def _voi(values: Values, dataset: Dataset) -> tuple[Values | None, tuple[str, ...]]:
+    """VOI LUT, else window, the first of several (PS3.3 C.11.2): 0 is black, 1 is white; None where the file states neither."""
+    sequence = dataset.get("VOILUTSequence")
+    if sequence:
+        entries, bits = _look_up(np.rint(values), sequence[0], dataset)
+        return np.clip(entries / (2**bits - 1), 0, 1), ("VOI LUT applied",)
+    centres, widths = numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth")
+    if not centres or not widths:
+        return None, ()
+    centre, width = centres[0], widths[0]
+    function = str(dataset.get("VOILUTFunction") or "LINEAR")
+    if width <= 0 or (function == "LINEAR" and width < 1):
+        return None, (f"window width {width:g} is not possible, full range used",)
+    if function == "SIGMOID":  # C.11.2.1.3.1
+        shown = 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
+    elif function == "LINEAR_EXACT":  # C.11.2.1.3.2
+        shown = (values - centre) / width + 0.5
+    elif width == 1:  # C.11.2.1.2.1: a step
+        shown = (values > centre - 0.5).astype(np.float64)
+    else:
+        shown = (values - (centre - 0.5)) / (width - 1) + 0.5
+    which = f", first of {len(centres)}" if len(centres) > 1 else ""
+    kind = "" if function == "LINEAR" else f" {function}"
+    return np.clip(shown, 0, 1), (f"window {centre:g} / {width:g}{kind}{which}",)
+
+
+def _full_range(meant: Values, values: Array, present: NDArray[np.bool_], dataset: Dataset) -> Values:
+    bits = int(dataset.BitsStored)
+    if bits <= 8 and int(dataset.get("PixelRepresentation") or 0) == 0 and not dataset.get("ModalityLUTSequence"):
+        ends, _ = _modality(np.array([0, 2**bits - 1]), dataset)
+    else:
+        useful = present & ~_is_padding(values, dataset)
+        ends = meant[useful] if np.unique(meant[useful]).size > 1 else meant[present]
+    low, high = float(ends.min()), float(ends.max())
+    return np.clip((meant - low) / max(high - low, 1e-12), 0, 1)
+
+
+def _is_padding(values: Array, dataset: Dataset) -> NDArray[np.bool_]:
+    """Which stored values stand for "no image here" (PS3.3 C.7.5.1.1.2)."""
+    padding = numbers(dataset, "PixelPaddingValue")
+    if not padding:
+        return np.zeros(len(values), bool)
+    ends = sorted((padding[0], (numbers(dataset, "PixelPaddingRangeLimit") or padding)[0]))
+    return np.asarray((values >= ends[0]) & (values <= ends[1]))
+
+
+def _is_inverse(dataset: Dataset) -> bool:
+    """Whether the lowest value is white.
+
+    MONOCHROME1 and PresentationLUTShape INVERSE say the same thing (PS3.3 C.8.11.3.1.2 requires the one with the other), so that both
+    together still invert once. Where they disagree, the one that asks for the inversion is believed: IDENTITY is what careless
+    writers put everywhere.
+    """
+    return "MONOCHROME1" in str(dataset.PhotometricInterpretation) or str(dataset.get("PresentationLUTShape")) == "INVERSE"
+
+
+def _look_up(values: Array, item: Dataset, dataset: Dataset) -> tuple[Values, int]:
+    """The entries of a modality or VOI LUT for whole numbers, and the bits of an entry (PS3.3 C.11.1.1.1 and C.11.2.1.1).
+
+    pydicom has this, too, but keeps the index in the type of the entries, so that 4,096 entries of 8 bits wrap around.
+    """
+    count, first, bits = (int(number) for number in item.LUTDescriptor)
+    count = (count & 0xFFFF) or 2**16
+    data = item.LUTData
+    entries: Array
+    if isinstance(data, bytes):
+        order = "<" if dataset.original_encoding[1] is not False else ">"
+        entries = np.frombuffer(data, np.uint8 if len(data) == count else f"{order}u2")
+    else:
+        entries = np.atleast_1d(np.asarray(data)).astype(np.int64) & 0xFFFF
+    entries = entries[:count]
+    bits = max(bits, int(entries.max()).bit_length())  # some writers state fewer than the entries have
+    index = np.clip(values - first, 0, len(entries) - 1).astype(np.intp)
+    return entries[index].astype(np.float64), bits
+
+
+def _as_levels(shown: Values, present: NDArray[np.bool_], *, bits: int) -> Array:
+    in_eight_bits = shown * 255
+    if bits <= 8 and np.abs(in_eight_bits - np.rint(in_eight_bits))[present].max() < 1e-6:
+        return np.rint(in_eight_bits).astype(np.uint8)
+    return np.rint(shown * 65535).astype(np.uint16)
+
+
+def numbers(dataset: Dataset, keyword: str) -> list[float]:
+    """The finite numbers of an element; empty where it is missing, empty, or not numbers."""
+    try:
+        value = dataset.get(keyword)
+        if value is None:
+            return []
+        found = [float(number) for number in (value if isinstance(value, Iterable) and not isinstance(value, str) else [value])]
+    except (TypeError, ValueError):
+        return []
+    return found if np.isfinite(found).all() else []

@@ -1,0 +1,256 @@
+"""The voxels of a volume file, after its header: read in pieces, so that no second copy of them is held, and no more than was stated."""
+
+from __future__ import annotations
+
+import bz2
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
+from lungseg.readers.hounsfield import LIMITS, is_hounsfield
+from lungseg.readers.image import explained
+from lungseg.segmentation import Array
+
+LARGEST_VOLUME = 2**30
+"""Voxels; 4096 slices of 512 x 512, or 1024 of 1024 x 1024. As 16-bit numbers they take 2 GB."""
+_PIECE = 2**22
+"""Voxels that are read and converted at a time."""
+_LARGEST_DEFLATION = 1032
+"""How many times smaller deflate can make data at most (zlib technical details: 1032 to 1)."""
+UNSTATED = "it states no spacing; its slices are taken as axial ones, seen from the feet, the front at the top"
+"""The note where there is no affine."""
+Packing = Literal["none", "deflate", "bzip2"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """Where the voxels of a volume are, and what they mean; all that a header says.
+
+    Attributes:
+        format: the file format, for people.
+        shape: slices, rows, columns; the last one lies together in the file.
+        dtype: the numbers, with their order of bytes.
+        affine: (4, 4) from (slice, row, column) to LPS millimetres; None where not even a spacing is stated.
+        data: the file that holds them.
+        start: bytes of that file before the voxels, or before what is packed.
+        skip: bytes between there, unpacked, and the first voxel.
+        packing: how they are packed; "deflate" is gzip or zlib.
+        slope: what a stored number is multiplied by; before `intercept` is added.
+        notes: what had to be assumed.
+        header: see `lungseg.volume.Volume`.
+    """
+
+    format: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    affine: NDArray[np.float64] | None
+    data: Path
+    start: int = 0
+    skip: int = 0
+    packing: Packing = "none"
+    slope: float = 1.0
+    intercept: float = 0.0
+    notes: tuple[str, ...] = ()
+    header: bytes = b""
+
+
+@dataclass(slots=True)
+class _Filled:
+    """Voxels, and of the numbers they were made from: the lowest, the highest, and whether all are whole."""
+
+    voxels: Array
+    low: float
+    high: float
+    whole: bool
+
+
+def beside(header: Path, name: str) -> Path:
+    """The file with the voxels that a header names: in its own folder or below, for a header that came from elsewhere could name any.
+
+    Raises:
+        UnsupportedError: it is named in another folder.
+        UnreadableError: it is missing.
+    """
+    parts = PurePath(name.replace("\\", "/")).parts
+    if ".." in parts or PurePath(name).anchor or name.startswith("\\"):
+        raise UnsupportedError("its voxels are in another folder", where=header, cure="put them beside it, and name them so in the header")
+    data = header.parent / name
+    if not data.is_file():
+        raise UnreadableError(f"its voxels are in {data.name}, and that is missing", where=header, cure="put it beside")
+    return data
+
+
+def sha256(*files: Path) -> str:
+    """Of the bytes of all files, one after the other, in hexadecimal."""
+    total = hashlib.sha256()
+    for path in files:
+        with explained(path), path.open("rb") as file:
+            while piece := file.read(2**20):
+                total.update(piece)
+    return total.hexdigest()
+
+
+def read_voxels(stored: Stored, *, source: str) -> tuple[Array, bool, tuple[str, ...]]:
+    """The voxels: int16 Hounsfield units where the values can be that, else uint8, uint16 or float32, whichever keeps them.
+
+    Args:
+        stored: what the header says.
+        source: the file's name, for errors.
+
+    Returns:
+        (slices, rows, columns), whether they are Hounsfield units, and notes.
+
+    Raises:
+        TooLargeError: the header states too many voxels.
+        UnreadableError: the file ends early, or is damaged.
+        InputError: there are NaN or infinite values, or it is a label map.
+    """
+    _refuse(stored, source)
+    filled = _fill(stored, np.dtype(np.int16), source)
+    if is_hounsfield(filled.voxels):
+        notes = () if filled.whole else ("rounded to whole Hounsfield units",)
+        if filled.low < LIMITS.min or filled.high > LIMITS.max:
+            notes = (*notes, f"values beyond {LIMITS.min} and {LIMITS.max} were set to these")
+        return filled.voxels.reshape(stored.shape), True, notes
+    if filled.whole and filled.low >= 0 and filled.high <= 255:
+        return filled.voxels.astype(np.uint8).reshape(stored.shape), False, ()
+    del filled.voxels  # before they are read again, in another type
+    shift = min(filled.low, 0.0)
+    if filled.whole and filled.high - shift <= np.iinfo(np.uint16).max:
+        greys = _fill(stored, np.dtype(np.uint16), source, shift=shift)
+        notes = (f"{-shift:.0f} added to every voxel, so that none is below 0",) if shift else ()
+    else:
+        greys, notes = _fill(stored, np.dtype(np.float32), source), ()
+    return greys.voxels.reshape(stored.shape), False, notes
+
+
+def _refuse(stored: Stored, source: str) -> None:
+    """Before anything is read: a size that no volume has, or that the file cannot hold."""
+    count = int(np.prod(stored.shape, dtype=object))
+    if count > LARGEST_VOLUME:
+        raise TooLargeError(
+            f"the header states {' x '.join(str(side) for side in stored.shape)} voxels, and it was not read",
+            where=source,
+            cure=f"give a volume of at most {LARGEST_VOLUME / 1e6:.0f} million voxels",
+        )
+    needed = count * stored.dtype.itemsize + stored.skip
+    with explained(stored.data):
+        size = stored.data.stat().st_size - stored.start
+    if stored.packing != "bzip2" and needed > size * (_LARGEST_DEFLATION if stored.packing == "deflate" else 1):
+        raise _truncated(source)
+
+
+def _truncated(source: str) -> UnreadableError:
+    return UnreadableError("the file ends before all voxels that its header states", where=source, cure="copy or export it again")
+
+
+def _fill(stored: Stored, target: np.dtype[Any], source: str, *, shift: float = 0.0) -> _Filled:
+    """All voxels in one row, in the type `target`, less `shift`."""
+    filled = _Filled(np.empty(int(np.prod(stored.shape)), target), np.inf, -np.inf, whole=True)
+    plain = (stored.slope, stored.intercept) == (1, 0)
+    with _opened(stored, source) as stream:
+        for start in range(0, filled.voxels.size, _PIECE):
+            piece = filled.voxels[start : start + _PIECE]
+            if plain and stored.dtype == target == np.int16:
+                _read_into(stream, piece, source)
+                values: Array = piece
+            else:
+                raw = np.empty(len(piece), stored.dtype)
+                _read_into(stream, raw, source)
+                values = raw if plain and raw.dtype.kind in "iu" else raw * np.float64(stored.slope) + stored.intercept
+                _convert(values, piece, filled, source, shift=shift)
+            filled.low, filled.high = min(filled.low, float(values.min())), max(filled.high, float(values.max()))
+    return filled
+
+
+def _convert(values: Array, into: Array, filled: _Filled, source: str, *, shift: float) -> None:
+    if values.dtype.kind == "f":
+        if not np.isfinite(values).all():
+            raise InputError(
+                "the volume contains NaN or infinite values", where=source, cure="replace them by finite numbers, such as -1024"
+            )
+        rounded = np.rint(values)
+        filled.whole = filled.whole and bool(np.abs(rounded - values).max() < 1e-3)  # slopes are decimal fractions
+        values = rounded if into.dtype.kind in "iu" else values
+    if into.dtype.kind == "f":
+        into[:] = values
+    else:
+        limits = np.iinfo(into.dtype)
+        into[:] = np.clip(values - np.float64(shift) if shift else values, limits.min, limits.max)
+
+
+@contextmanager
+def _opened(stored: Stored, source: str) -> Iterator[BinaryIO]:
+    """The bytes from the first voxel on, unpacked."""
+    with explained(stored.data):
+        file = stored.data.open("rb")
+    with file:
+        file.seek(stored.start)
+        stream: Any = file
+        if stored.packing == "deflate":
+            stream = Inflated(file)
+        elif stored.packing == "bzip2":
+            stream = bz2.BZ2File(file)
+        skip = bytearray(2**16)
+        for start in range(0, stored.skip, len(skip)):
+            _read_into(stream, np.frombuffer(skip, np.uint8)[: stored.skip - start], source)
+        yield stream
+
+
+def _read_into(stream: BinaryIO, array: Array, source: str) -> None:
+    """Fills the array with the next bytes of the stream."""
+    view = array.view(np.uint8).data
+    done = 0
+    try:
+        while done < len(view):
+            count = stream.readinto(view[done:])  # type: ignore[attr-defined]
+            if not count:
+                raise _truncated(source)
+            done += count
+    except EOFError:
+        raise _truncated(source) from None
+    except (zlib.error, OSError):
+        raise UnreadableError("the compressed voxels are damaged", where=source, cure="copy or export it again") from None
+
+
+class Inflated(io.RawIOBase):
+    """The contents of a gzip (of one or several members) or zlib stream, never more of it at once than was asked for."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)  # either of the two
+        self._rest = b""
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills up to the whole buffer; 0 at the end of the stream, and where the file ends before it.
+
+        Raises:
+            zlib.error: the stream is damaged.
+        """
+        while True:
+            if self._inflate.eof:
+                self._rest = self._inflate.unused_data
+                if len(self._rest) < 2:
+                    self._rest += self._file.read(2**18)
+                if not self._rest.startswith(b"\x1f\x8b"):
+                    return 0
+                self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
+            rest = self._rest or self._file.read(2**18)
+            data = self._inflate.decompress(rest, len(buffer))
+            self._rest = self._inflate.unconsumed_tail
+            if data or not rest:
+                buffer[: len(data)] = data
+                return len(data)

@@ -1,0 +1,201 @@
+"""All that one report shows, whether the result is at hand or read again from a folder of results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.card import ModelCard, read_card
+from lungseg.draw.picture import Picture, display, fitted, grey, paint, stamped
+from lungseg.draw.volume import overview, unpainted
+from lungseg.errors import LungsegError
+from lungseg.findings import Verdict
+from lungseg.image import Image
+from lungseg.morphology.histograms import histograms
+from lungseg.predict import embedded_models, find_model
+from lungseg.readers import is_picture, read, read_label_volume, read_volume, slice_of
+from lungseg.report.deidentify import blanked, header_identity, secrets, shown_name
+from lungseg.result import Result, VolumeResult
+from lungseg.segmentation import Segmentation, VolumeSegmentation
+from lungseg.structures import NUMBERS
+from lungseg.volume import Volume
+from lungseg.writers import stem
+
+SIDE: Final = 1024
+"""Pixels of the longer side of a radiograph in a report; a larger one is shrunk. Sheets of slices stay as they are."""
+
+Marked = Segmentation | VolumeSegmentation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """What a report shows of one input.
+
+    Attributes:
+        title: what the input is called; nothing by which the patient is known, unless that was asked for.
+        record: as in `results.jsonl`; texts that stand in the report come from here through `words_of`.
+        card: of the model; None where that model is not at hand any more.
+        original: (rows, columns, 3), the picture as read, or the slices of a volume; None where it cannot be shown.
+        marked: the same with the lungs painted; None where no mask is shown.
+        densities: how many voxels have each Hounsfield unit, by lung.
+        said: what the reader must know of the pictures.
+        identity: what the reader is told of file and patient, by name; empty unless that was asked for.
+        secret: words that must not be read in the report.
+    """
+
+    title: str
+    record: Mapping[str, Any]
+    card: ModelCard | None
+    original: Picture | None = None
+    marked: Picture | None = None
+    densities: Mapping[str, NDArray[np.int64]] = field(default_factory=dict[str, NDArray[np.int64]])
+    said: tuple[str, ...] = ()
+    identity: Mapping[str, str] = field(default_factory=dict[str, str])
+    secret: tuple[str, ...] = ()
+
+    def words_of(self, name: str) -> list[str]:
+        """The texts of a list in the record, "notes" or "reasons", without what must not be read."""
+        return [blanked(text, self.record, self.secret) for text in self.record.get(name, [])]
+
+
+def study_of(result: Result | VolumeResult, *, name: str | None = None, identify: bool = False, strict: bool = False) -> Study:
+    """The report's contents for a result at hand.
+
+    Args:
+        result: of a radiograph or a CT.
+        name: what its outputs are called; the name of its file without ending where not given.
+        identify: show the file's path, and patient's name and ID where the file is DICOM.
+        strict: show no mask and no numbers of a refused input.
+    """
+    # What goes through JSON looks the same as what comes back from a ledger.
+    entry: dict[str, Any] = json.loads(json.dumps(result.record())) | {"name": stem(result.record()["input"]) if name is None else name}
+    hidden = strict and result.verdict.status == "refused"
+    source = result.image if isinstance(result, Result) else result.volume
+    said = ("The input was refused and --strict was set, so no mask and no numbers are shown.",) if hidden else ()
+    if hidden:
+        entry["measurements"] = []
+    return _study(entry, result.card, source, None if hidden else result.segmentation, said=said, identify=identify)
+
+
+def study_again(entry: Mapping[str, Any], folder: Path, *, identify: bool = False) -> Study:
+    """The report's contents for a record in the `results.jsonl` of `folder`; the picture is read again from the input.
+
+    Where the input is gone or is another one now, or the mask is not there, the overlay of the folder stands alone, and that is said.
+    """
+    outputs: Mapping[str, str] = entry.get("outputs", {})
+    source, segmentation, said = None, None, []
+    hidden = bool(entry.get("settings", {}).get("strict")) and entry["verdict"] == "refused"
+    try:
+        source = _read_again(entry)
+        if source.sha256 != entry["sha256"]:
+            source = None
+            said.append("The input has changed since it was segmented, so the picture itself is not shown.")
+    except LungsegError:
+        said.append("The input is not where it was, or cannot be read any more, so the picture itself is not shown.")
+    if source is not None and not hidden and "mask" in outputs and not entry.get("settings", {}).get("binary"):
+        segmentation = _mask_again(source, folder / outputs["mask"])
+    record = {**entry, "measurements": []} if hidden else entry
+    if hidden:
+        said.append("The input was refused and --strict was set, so no mask and no numbers are shown.")
+    elif segmentation is None and "overlay" not in outputs:
+        said.append("No mask that says which lung is which and no overlay lie in the folder of results, so none is shown.")
+    overlay = None if hidden or segmentation is not None else _picture(folder / outputs.get("overlay", ""))
+    return _study(record, _card(entry["model"]), source, segmentation, said=tuple(said), identify=identify, overlay=overlay)
+
+
+def _study(
+    entry: Mapping[str, Any],
+    card: ModelCard | None,
+    source: Image | Volume | None,
+    segmentation: Marked | None,
+    *,
+    said: tuple[str, ...],
+    identify: bool,
+    overlay: Picture | None = None,
+) -> Study:
+    header = header_identity(entry)
+    secret = () if identify or header is None else secrets(header)
+    if overlay is not None and entry["kind"] != "ct":
+        overlay = _smaller(overlay)
+    original, marked, densities = _pictures(source, segmentation, Verdict(entry["verdict"], tuple(entry["reasons"])))
+    return Study(
+        title=shown_name(entry, None if header is None and not identify else secret),
+        record=entry,
+        card=card,
+        original=original,
+        marked=overlay if marked is None else marked,
+        densities=densities,
+        said=said,
+        identity={"Input": entry["input"], **(header or {})} if identify else {},
+        secret=secret,
+    )
+
+
+def _pictures(
+    source: Image | Volume | None, segmentation: Marked | None, verdict: Verdict
+) -> tuple[Picture | None, Picture | None, dict[str, NDArray[np.int64]]]:
+    """The original, the marked one, and densities."""
+    if source is None:
+        return None, None, {}
+    if isinstance(source, Image):
+        marked = None if not isinstance(segmentation, Segmentation) else paint(display(source), segmentation.labels)
+        return _smaller(grey(source)), None if marked is None else stamped(_smaller(marked), verdict), {}
+    if not isinstance(segmentation, VolumeSegmentation):  # all of it, evenly spread
+        return unpainted(source, source.with_labels(np.zeros(source.voxels.shape, np.uint8))), None, {}
+    counts = histograms(source.voxels, segmentation.labels, NUMBERS) if source.hounsfield and segmentation.labels.any() else {}
+    return unpainted(source, segmentation), stamped(overview(source, segmentation), verdict), counts
+
+
+def _smaller(picture: Picture) -> Picture:
+    return fitted(picture, SIDE) if max(picture.shape[:2]) > SIDE else picture
+
+
+def _read_again(entry: Mapping[str, Any]) -> Image | Volume:
+    """The input of a record, read as it was read then.
+
+    Raises:
+        LungsegError: it cannot be read.
+    """
+    settings, path = entry.get("settings", {}), Path(entry["input"])
+    page, spacing = settings.get("page"), settings.get("spacing")
+    if entry["kind"] != "ct" or (not path.is_dir() and is_picture(path)):
+        picture = read(path, spacing=None if spacing is None else (spacing[0], spacing[1]), page=page)
+        return slice_of(picture) if entry["kind"] == "ct" else picture
+    return read_volume(path, series=settings.get("series"), frame=page, skip_damaged=bool(settings.get("skip_damaged")))
+
+
+def _mask_again(source: Image | Volume, path: Path) -> Marked | None:
+    """The mask in a file, on the grid of its image; None where there is none that fits."""
+    try:
+        labels, _ = read_label_volume(path)
+        if isinstance(source, Image):
+            return source.with_labels(labels[0]) if labels.shape[0] == 1 else None
+        return source.with_labels(labels)
+    except LungsegError:
+        return None
+
+
+def _picture(path: Path) -> Picture | None:
+    """A PNG file as (rows, columns, 3) of red, green and blue; None where there is none."""
+    import cv2
+
+    try:
+        picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        return None
+    return None if picture is None else np.asarray(picture[..., ::-1], np.uint8)
+
+
+def _card(model: Mapping[str, str]) -> ModelCard | None:
+    """Of the embedded model that has this SHA-256."""
+    for name in embedded_models():
+        card = read_card(find_model(name).with_suffix(".json"))
+        if card.sha256 == model["sha256"]:
+            return card
+    return None

@@ -1,0 +1,95 @@
+"""What the interface answers with; OpenAPI is made from it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from lungseg.report.texts import Definition
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+class MeasurementDocument(BaseModel):
+    """One number; see `docs/measurements.md`."""
+
+    name: str
+    label: str
+    value: float | None
+    unit: str
+
+
+class JobDocument(BaseModel):
+    """A job and, once it is done, what was found."""
+
+    id: str
+    name: str = Field(description="Base name of the file, or of the first of several.")
+    state: State
+    progress: float = Field(ge=0, le=1, description="Share of the work that is done.")
+    step: str = Field(description="What is being done, in words.")
+    error: str | None = Field(None, description="Why it failed, in a sentence.")
+    position: int = Field(0, description="Place in the queue, from 1; 0 where it does not wait.")
+    created: str = Field(description="UTC, ISO 8601.")
+    expires: str | None = Field(None, description="When its results are deleted; null until it is over.")
+    kind: Literal["ct", "cxr"] | None = None
+    shape: list[int] | None = Field(None, description="Slices, rows, columns as axial slices; a radiograph has one slice.")
+    spacing: list[float] | None = Field(
+        None, description="Millimetres between slices (CT only), rows and columns, of the same grid; null if unknown."
+    )
+    hounsfield: bool | None = Field(None, description="Whether values are Hounsfield units.")
+    window: list[float] | None = Field(None, description="Values that `slices` shows black and white unless told otherwise.")
+    range: list[float] | None = Field(None, description="Lowest and highest value.")
+    lung_slices: list[int] | None = Field(None, description="First and last slice with any lung; null without lungs.")
+    verdict: str | None = None
+    reasons: list[str] = []
+    notes: list[str] = Field([], description="What reading had to do or assume.")
+    measurements: list[MeasurementDocument] = []
+    files: dict[str, str] = Field(
+        {}, description="Addresses of what can be downloaded: mask, overlay, record, report and, where it can be made, pdf."
+    )
+
+
+class Limits(BaseModel):
+    """What a client should know before it sends anything."""
+
+    most_bytes: int
+    keep_seconds: float
+    time_limit_seconds: float
+    queue: int
+    most_files: int
+
+
+class LabelDocument(BaseModel):
+    """A value of the label pictures; see `lungseg.structures`."""
+
+    number: int
+    name: str
+    colour: tuple[int, int, int] = Field(description="Red, green, blue, each 0 to 255.")
+
+
+class About(BaseModel):
+    """The server."""
+
+    version: str
+    labels: list[LabelDocument] = Field(description="Those of the lungs.")
+    verdicts: dict[str, tuple[str, str]] = Field(description="Heading and sentence of each verdict; reasons follow the sentence.")
+    definitions: dict[Literal["ct", "cxr"], dict[str, Definition]] = Field(description="Of every measurement, by its name.")
+    models: list[dict[str, Any]]
+    limits: Limits
+    needs_token: bool
+
+
+class Health(BaseModel):
+    """Whether it works."""
+
+    status: Literal["ok"]
+    workers: int
+    running: int
+    queued: int
+
+
+class Problem(BaseModel):
+    """Every answer that is no success."""
+
+    detail: str

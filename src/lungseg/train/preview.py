@@ -1,0 +1,108 @@
+"""What the network will see: training samples as a picture, and the numbers to make each of them again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.augment.parameters import NONE, Draw, draw
+from lungseg.datasets.label_sets import MEDIASTINUM, SIDES
+from lungseg.draw.picture import Picture, contour, montage
+from lungseg.errors import UsageError
+from lungseg.preprocess import window
+from lungseg.structures import LABELS
+from lungseg.train.data import CaseArrays
+from lungseg.writers import picture_png, write_file
+
+EPOCHS: Final = 5
+"""Augmented samples in a row: those of the first so many epochs."""
+
+
+def augmented_sheet(data: CaseArrays, count: int) -> Picture:
+    """Red, green, blue: a row for each case, as it is and as it will be in the first `EPOCHS` epochs, lungs outlined.
+
+    Args:
+        data: training cases.
+        count: how many of them, spread over all; fewer where there are fewer.
+
+    Raises:
+        UsageError: the data is not augmented, or less than one case was asked for.
+    """
+    tiles, captions = [], []
+    for index in _chosen(data, count):
+        still = draw(np.random.default_rng(0), NONE)
+        for drawn in (still, *(_drawn(data, index, epoch) for epoch in range(EPOCHS))):
+            tiles.append(_tile(*data.changed(index, drawn), data.clip))
+        captions += [data.cases[index].case, *(f"epoch {epoch}" for epoch in range(EPOCHS))]
+    return montage(tiles, 1 + EPOCHS, captions)
+
+
+def augmented_lines(data: CaseArrays, count: int) -> list[str]:
+    """The numbers of the augmented samples of `augmented_sheet`, a line of JSON for each, which `replay` takes."""
+    return [
+        json.dumps(
+            {
+                "source": data.cases[index].source,
+                "case": data.cases[index].case,
+                "index": index,
+                "epoch": epoch,
+                "draw": json.loads(_drawn(data, index, epoch).to_json()),
+            }
+        )
+        for index in _chosen(data, count)
+        for epoch in range(EPOCHS)
+    ]
+
+
+def replay(line: str, data: CaseArrays) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """The sample that a line of `augmented_lines` describes, as `CaseArrays.changed` gives it.
+
+    Args:
+        line: of JSON.
+        data: the same cases at the same size; its seed and strength have no say.
+
+    Raises:
+        UsageError: the data has another case there.
+    """
+    entry = json.loads(line)
+    index, name = entry["index"], (entry["source"], entry["case"])
+    if index >= len(data) or (data.cases[index].source, data.cases[index].case) != name:
+        problem = f"case {name[1]} of {name[0]} is not number {index} of these"
+        raise UsageError(problem, cure="give the cases that the numbers were drawn for")
+    return data.changed(index, Draw.from_json(json.dumps(entry["draw"])))
+
+
+def write_augmented(data: CaseArrays, count: int, picture: Path) -> None:
+    """Writes `augmented_sheet` as PNG, and `augmented_lines` beside it with the ending .jsonl.
+
+    Raises:
+        OutputError: one of them cannot be written.
+        UsageError: as `augmented_sheet`.
+    """
+    write_file(picture, picture_png(augmented_sheet(data, count)))
+    write_file(picture.with_suffix(".jsonl"), "".join(f"{line}\n" for line in augmented_lines(data, count)).encode())
+
+
+def _chosen(data: CaseArrays, count: int) -> list[int]:
+    if count < 1:
+        raise UsageError(f"at least 1 case can be shown, not {count}")
+    return np.linspace(0, len(data) - 1, min(count, len(data))).round().astype(int).tolist()
+
+
+def _drawn(data: CaseArrays, index: int, epoch: int) -> Draw:
+    drawn = data.draw(index, epoch)
+    if drawn is None:
+        raise UsageError("these cases are not augmented", cure="show training cases")
+    return drawn
+
+
+def _tile(picture: NDArray[Any], allowed: NDArray[np.uint8], clip: tuple[float, float]) -> Picture:
+    """The greys that the network sees, and an outline around what may be a lung by its mask, in the lung's colour."""
+    tile = np.repeat(np.rint(window(picture, clip) * 255).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+    for bit, label in SIDES.items():
+        tile[contour(np.isin(allowed, (bit, bit | MEDIASTINUM)), 1)] = LABELS[label].colour
+    return tile

@@ -1,0 +1,36 @@
+"""Results as files: masks, pictures, and the record of a run. Never half a file."""
+
+from __future__ import annotations
+
+from lungseg.writers.atomic import is_there, make_folder, write_file
+from lungseg.writers.ledger import LEDGER, SUMMARY, Ledger, read_records
+from lungseg.writers.outputs import ENDINGS, OUTPUTS, Output, check_outputs, save, stem
+from lungseg.writers.png import image_png, picture_png
+from lungseg.writers.record import FAILED, SEVERITY, failure, record, versions, volume_record
+from lungseg.writers.volume import save_volume, volume_nifti
+
+__all__ = [
+    "ENDINGS",
+    "FAILED",
+    "LEDGER",
+    "OUTPUTS",
+    "SEVERITY",
+    "SUMMARY",
+    "Ledger",
+    "Output",
+    "check_outputs",
+    "failure",
+    "image_png",
+    "is_there",
+    "make_folder",
+    "picture_png",
+    "read_records",
+    "record",
+    "save",
+    "save_volume",
+    "stem",
+    "versions",
+    "volume_nifti",
+    "volume_record",
+    "write_file",
+]

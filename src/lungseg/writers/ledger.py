@@ -1,0 +1,159 @@
+"""The record of an output folder: `results.jsonl`, one record an input, and `summary.csv`, the same as a table.
+
+`results.jsonl` is the truth: each record is appended as one line as soon as its files are written, so whatever stops a run, what was
+done stays known. A later record of an input replaces an earlier one. Opening and closing a ledger bring both files into order: half a
+line is dropped, replaced records go, the table agrees with the records, and temporary files of a run that was killed are removed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+from types import TracebackType
+from typing import Any, Self, get_args
+
+from lungseg.card import Kind
+from lungseg.errors import OutputError
+from lungseg.writers.atomic import make_folder, not_written, remove_leftovers, write_file
+from lungseg.writers.record import COLUMNS, FAILED, SEVERITY, row
+
+LEDGER = "results.jsonl"
+SUMMARY = "summary.csv"
+
+
+class Ledger:
+    """The records of one output folder; use it in a `with` statement, one at a time a folder.
+
+    Args:
+        folder: the output folder, created where it does not exist.
+
+    Raises:
+        OutputError: the folder or one of the two files cannot be read or written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        make_folder(folder)
+        remove_leftovers(folder)
+        self._ledger, self._summary = folder / LEDGER, folder / SUMMARY
+        # Kept as lines of text: a hundred thousand records as dictionaries would take a gigabyte.
+        self._lines = {str(entry["input"]): json.dumps(entry) for entry in read_records(self._ledger)}
+        self._columns = self._all_columns()
+        self._tidy = _read(self._ledger) == self._text() and _read(self._summary) == self._table()
+        self._bring_into_order()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bring_into_order()
+
+    def record(self, source: str) -> dict[str, Any] | None:
+        """The newest record of an input."""
+        line = self._lines.get(source)
+        return None if line is None else json.loads(line)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The newest record of each input, in the order in which they first came."""
+        return (json.loads(line) for line in self._lines.values())
+
+    def add(self, entry: dict[str, Any]) -> None:
+        """Appends one record. One of a failure never replaces one of a success, whose files are still there.
+
+        Raises:
+            OutputError: it cannot be written; no half line is left.
+        """
+        source, line = str(entry["input"]), json.dumps(entry)
+        earlier = self.record(source)
+        if entry["verdict"] == FAILED and earlier is not None and earlier["verdict"] != FAILED:
+            return
+        _append(self._ledger, f"{line}\n".encode())
+        self._lines[source] = line
+        cells = row(entry)
+        if earlier is not None:
+            self._tidy = False
+        elif cells.keys() <= set(self._columns):
+            _append(self._summary, _table([cells], self._columns))
+        else:
+            # A new column changes the header, so the whole table is written again: a few times in a run at most.
+            self._columns = self._all_columns()
+            write_file(self._summary, self._table())
+
+    def _bring_into_order(self) -> None:
+        if not self._tidy:
+            self._columns = self._all_columns()
+            write_file(self._ledger, self._text())
+            write_file(self._summary, self._table())
+            self._tidy = True
+
+    def _all_columns(self) -> list[str]:
+        columns = dict.fromkeys(COLUMNS)
+        for entry in self.records():
+            columns.update(dict.fromkeys(row(entry)))
+        return list(columns)
+
+    def _text(self) -> bytes:
+        return "".join(f"{line}\n" for line in self._lines.values()).encode()
+
+    def _table(self) -> bytes:
+        return _table([{column: column for column in self._columns}, *map(row, self.records())], self._columns)
+
+
+def read_records(path: Path) -> Iterator[dict[str, Any]]:
+    """The records in a `results.jsonl`, oldest first, without lines that are no record; none where there is no such file.
+
+    Raises:
+        OutputError: the file exists and cannot be read.
+    """
+    for line in _read(path).splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if _is_record(entry):
+            yield entry
+
+
+def _is_record(entry: Any) -> bool:
+    """Whether it is a record whose files lie in its folder: who sent the folder shall not say which other files are read or replaced."""
+    try:
+        row(entry)
+        names = [entry.get("name", "none"), *entry.get("outputs", {}).values()]
+        told = entry["verdict"] in SEVERITY and (entry["verdict"] == FAILED or entry["kind"] in get_args(Kind))
+        return told and all(name and PurePath(name).name == name for name in names)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"cannot be read ({reason})", where=path, cure="choose another output folder") from error
+
+
+def _table(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> bytes:
+    stream = io.StringIO(newline="")
+    csv.DictWriter(stream, columns, lineterminator="\n").writerows(rows)
+    return stream.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _append(path: Path, data: bytes) -> None:
+    """Appends whole lines or nothing: where the disk is full, what was written of them is cut off again."""
+    try:
+        with path.open("ab", buffering=0) as stream:
+            size = stream.seek(0, os.SEEK_END)
+            try:
+                if stream.write(data) != len(data):
+                    raise OSError("the disk is full")
+            except BaseException:
+                stream.truncate(size)
+                raise
+    except OSError as error:
+        raise not_written(path, error) from error

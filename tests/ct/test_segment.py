@@ -1,0 +1,244 @@
+"""The road of a volume, with a tiny network on drawn lungs."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import permutations, product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ellipsoids import ellipsoids, turned
+from lungseg.card import read_card
+from lungseg.ct.segment import SECOND_LOOKS, VolumeSegmenter, pooled
+from lungseg.ct.slices import LONGEST_STEP, fill_between, seen_slices
+from lungseg.errors import ModelError, UsageError
+from lungseg.geometry import AXIAL, Grid, Turn
+from lungseg.quality.model import Calibration, Line
+from lungseg.quality.model_ct import LearnedVolume
+from lungseg.scores import dice
+from lungseg.volume import Volume
+from tiny_model import write_tiny_model
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> VolumeSegmenter:
+    return VolumeSegmenter(write_tiny_model(tmp_path_factory.mktemp("model"), kind="ct"), threads=2)
+
+
+def axial(spacing: tuple[float, float, float]) -> np.ndarray:
+    affine = np.eye(4)
+    affine[:3, :3] = AXIAL * spacing
+    return affine
+
+
+def test_a_volume_becomes_a_result(segmenter: VolumeSegmenter) -> None:
+    volume, truth = ellipsoids()
+    result = segmenter(volume)
+    assert result.mask.shape == volume.voxels.shape
+    for number in (1, 2):
+        assert dice(truth == number, result.mask == number) > 0.95
+    found = result.measurement("volume", "right lung")
+    assert (found.unit, found.value) == ("mL", pytest.approx(0.045 * (result.mask == 1).sum()))
+    assert result.measurement("mean").value == pytest.approx(volume.voxels[result.mask > 0].mean())
+    assert result.measurement("confidence").value > 0.9
+    assert result.card is segmenter.card
+    assert list(result.seconds) == ["prepare", "predict", "interpolate", "restore", "clean", "measure", "judge"]
+    with pytest.raises(KeyError):
+        result.measurement("area")
+
+
+def test_the_patients_lungs_stay_his_in_all_48_orders(segmenter: VolumeSegmenter) -> None:
+    volume, _ = ellipsoids((10, 34, 40), spacing=(15.0, 8.0, 8.0))
+    plain = segmenter(volume)
+    for order, flips in product(permutations(range(3)), product((False, True), repeat=3)):
+        turn = Turn(order, flips)
+        stored = turned(volume, turn)
+        result = segmenter(stored)
+        np.testing.assert_array_equal(turn.back(result.mask), plain.mask)
+        np.testing.assert_array_equal(turn.back(result.probability("left lung")), plain.probability("left lung"))
+        assert result.segmentation.grid is stored.grid
+        assert result.measurement("mass").value == pytest.approx(plain.measurement("mass").value)
+
+
+def test_probabilities_are_on_the_volumes_grid(segmenter: VolumeSegmenter) -> None:
+    volume, truth = ellipsoids()
+    result = segmenter(volume)
+    right, left = (result.probability(name) for name in ("right lung", "left lung"))
+    assert (right.dtype, right.shape) == (np.uint8, volume.voxels.shape)
+    lung = right.astype(int) + left
+    assert lung[result.mask > 0].min() >= 127  # 0.5, rounded
+    assert right[truth == 1].mean() > 240
+    assert left[truth == 1].mean() < 1
+    with pytest.raises(KeyError):
+        result.probability("liver")
+
+
+def test_bone_and_padding_make_no_difference(segmenter: VolumeSegmenter) -> None:
+    volume, _ = ellipsoids()
+    plain = segmenter(volume).mask
+    corner = np.s_[:, :3, :3]
+    bright, clipped = volume.voxels.copy(), volume.voxels.copy()
+    bright[corner], clipped[corner] = 3000, 600
+    np.testing.assert_array_equal(segmenter(replace(volume, voxels=bright)).mask, segmenter(replace(volume, voxels=clipped)).mask)
+    assert dice(plain > 0, segmenter(replace(volume, voxels=bright)).mask > 0) > 0.95
+
+
+@pytest.mark.parametrize("shape", [(1, 60, 80), (3, 33, 300), (50, 64, 64), (12, 600, 500)])
+def test_any_size(segmenter: VolumeSegmenter, shape: tuple[int, int, int]) -> None:
+    volume, truth = ellipsoids(shape, spacing=(2.0, 300 / shape[1], 300 / shape[2]))
+    result = segmenter(volume)
+    assert result.mask.shape == shape
+    assert dice(truth > 0, result.mask > 0) > 0.9
+
+
+def test_greys_are_segmented_too(segmenter: VolumeSegmenter) -> None:
+    volume, _ = ellipsoids()
+    greys = Volume(((volume.voxels + 1000) // 5).astype(np.uint8), Grid(volume.grid.shape), hounsfield=False)
+    result = segmenter(greys)
+    assert dice(result.mask > 0, segmenter(volume).mask > 0) > 0.99
+    assert result.measurement("volume").unit == "voxels"
+    with pytest.raises(KeyError):
+        result.measurement("mean")
+
+
+def test_no_lungs_are_an_empty_mask_for_review(segmenter: VolumeSegmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(batch: np.ndarray) -> np.ndarray:
+        return np.repeat(np.array([0.6, 0.3, 0.1], np.float32).reshape(1, 3, 1, 1), len(batch), axis=0) * np.ones((64, 64), np.float32)
+
+    nothing.card = segmenter.card  # type: ignore[attr-defined]
+    monkeypatch.setattr(segmenter, "_predictor", nothing)
+    result = segmenter(ellipsoids()[0])
+    assert not result.mask.any()
+    assert result.verdict.status == "refused"
+    assert result.verdict.reasons[0].startswith("no lungs were found")
+    assert result.measurement("confidence").value == 0
+    assert set(np.unique(result.probability("right lung"))) == {76}
+
+
+def test_threads_give_what_one_gives(segmenter: VolumeSegmenter) -> None:
+    volumes = [ellipsoids((10 + i, 64, 64), left=i % 2 == 0)[0] for i in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(segmenter, volumes))
+    for volume, result in zip(volumes, together, strict=True):
+        np.testing.assert_array_equal(result.mask, segmenter(volume).mask)
+
+
+def test_of_thin_slices_the_network_sees_as_many_as_are_needed() -> None:
+    def seen(count: int, thickness: float) -> list[int]:
+        return seen_slices(Grid((count, 64, 64), axial((thickness, 1.0, 1.0)))).tolist()
+
+    assert LONGEST_STEP == 3.0
+    assert seen(7, 5.0) == seen(7, 1.6) == list(range(7))
+    assert seen(7, 1.5) == seen(7, 1.25) == [0, 2, 4, 6]
+    assert seen(8, 1.0) == [0, 3, 6, 7]
+    assert seen(8, 0.6) == seen(8, 0.600001) == [0, 5, 7]
+    assert seen(1, 0.5) == [0]
+    assert seen_slices(Grid((5, 64, 64))).tolist() == [0, 1, 2, 3, 4]
+    # In whatever order it is stored.
+    sagittal = Turn((2, 0, 1), (False, True, False)).grid(Grid((8, 64, 64), axial((0.6, 1.0, 1.0))))
+    assert seen_slices(sagittal).tolist() == [0, 5, 7]
+
+
+def test_between_seen_slices_probabilities_are_interpolated() -> None:
+    planes = np.zeros((6, 2, 1, 1), np.uint8)
+    planes[:, 0, 0, 0] = 10, 77, 77, 40, 77, 0
+    fill_between(planes, np.array([0, 3, 5]))
+    assert planes[:, 0, 0, 0].tolist() == [10, 20, 30, 40, 20, 0]
+    assert not planes[:, 1].any()
+
+
+def test_thin_slices_give_the_same_lungs(segmenter: VolumeSegmenter) -> None:
+    volume, truth = ellipsoids((160, 80, 96), spacing=(1.2, 3.0, 3.0))
+    result = segmenter(volume)
+    for number in (1, 2):
+        assert dice(truth == number, result.mask == number) > 0.95
+
+
+def test_threads_are_at_least_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="a network needs at least 1 thread, not 0"):
+        VolumeSegmenter(write_tiny_model(tmp_path, kind="ct"), threads=0)
+
+
+EXPECTED = ["expected Dice", "expected Dice low", "expected Dice high"]
+
+
+def learned(model: Path, *, uncertain: float = 0.5, sha256: str | None = None) -> LearnedVolume:
+    """The score is the mask agreement of both looks, and worth itself; of volumes the interval is narrower."""
+    line = Line(("mask agreement",), mean=(0.0,), deviation=(1.0,), weights=(1.0,), squares=(0.0,), offset=0.0)
+    slices = Calibration((0.0, 1.0), expected=(0.0, 1.0), low=(0.0, 0.5), high=(1.0, 1.0))
+    volumes = Calibration((0.0, 1.0), expected=(0.0, 0.98), low=(0.0, 0.96), high=(0.0, 0.99))
+    return LearnedVolume(sha256 or read_card(model.with_suffix(".json")).sha256, line, slices, volumes, uncertain)
+
+
+@pytest.fixture(scope="module")
+def judged_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = write_tiny_model(tmp_path_factory.mktemp("judged"), kind="ct")
+    learned(model).write(model.with_suffix(".judge.json"))
+    return model
+
+
+def test_the_expected_dice_is_measured_unless_it_has_to_be_quick(judged_model: Path, segmenter: VolumeSegmenter) -> None:
+    volume, _ = ellipsoids()
+    judged = VolumeSegmenter(judged_model, threads=2)
+    found = judged(volume).measurements[-3:]
+    assert [(m.name, m.label, m.unit) for m in found] == [(name, "lungs", "1") for name in EXPECTED]
+    # The tiny network sees the same in a mirror, but for the noise.
+    assert found[0].value == pytest.approx(0.98, abs=0.02)
+    assert found[1].value < found[0].value < found[2].value
+    names = {m.name for m in judged(volume, quick=True).measurements}
+    assert names == {m.name for m in segmenter(volume).measurements}
+    assert not names.intersection(EXPECTED)
+
+
+def test_a_slice_has_its_own_worth(judged_model: Path) -> None:
+    single = ellipsoids((1, 64, 64))[0]
+    expected, low, high = (VolumeSegmenter(judged_model, threads=1)(single).measurement(name).value for name in EXPECTED)
+    assert (low, high) == (pytest.approx(expected / 2), 1.0)
+
+
+def test_a_low_expected_dice_sends_to_review(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path, kind="ct")
+    learned(model, uncertain=0.999).write(model.with_suffix(".judge.json"))
+    volume, _ = ellipsoids()
+    doubtful = VolumeSegmenter(model, threads=2)
+    assert "the network is unsure of this mask" in doubtful(volume).verdict.reasons
+    assert "the network is unsure of this mask" not in doubtful(volume, quick=True).verdict.reasons
+
+
+def test_no_lungs_have_no_expected_dice(judged_model: Path) -> None:
+    volume = ellipsoids(right=False, left=False)[0]
+    judged = VolumeSegmenter(judged_model, threads=1)
+    planes = np.zeros((len(volume.voxels), 2, 64, 64), np.uint8)
+    assert not {m.name for m in judged.finish(volume, planes).measurements}.intersection(EXPECTED)
+
+
+def test_the_second_look_sees_few_slices(judged_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged = VolumeSegmenter(judged_model, threads=1)
+    volume, _ = ellipsoids((60, 64, 64))
+    planes = judged.infer(volume)
+    looks: list[int] = []
+    network = judged._predictor
+
+    def counting(batch: np.ndarray) -> np.ndarray:
+        looks.append(len(batch))
+        return network(batch)
+
+    counting.card = network.card  # type: ignore[attr-defined]
+    monkeypatch.setattr(judged, "_predictor", counting)
+    judged.finish(volume, planes)
+    assert sum(looks) == SECOND_LOOKS == 12
+
+
+def test_signs_of_slices_weigh_as_much_as_their_lung() -> None:
+    signs = pooled([{"a": 1.0, "b": 4.0}, {"a": 4.0}], np.array([1, 2]))
+    assert signs == {"a": pytest.approx(3.0), "b": pytest.approx(4.0)}
+
+
+def test_what_was_learned_for_another_model_is_refused(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path, kind="ct")
+    learned(model, sha256="0" * 64).write(model.with_suffix(".judge.json"))
+    with pytest.raises(ModelError, match="belongs to another model"):
+        VolumeSegmenter(model)

@@ -1,0 +1,236 @@
+"""Pictures of images and lungs, to the exact pixel."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from lungseg.draw.picture import (
+    CAPTION,
+    GAP,
+    REFUSED,
+    contour,
+    display,
+    fitted,
+    grey,
+    montage,
+    outline_width,
+    overlay,
+    painted,
+    shades,
+    stamped,
+    window,
+)
+from lungseg.errors import UsageError
+from lungseg.findings import Verdict
+from lungseg.geometry import Geometry
+from lungseg.image import Image
+from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+
+
+def image_of(pixels):
+    return Image(pixels, Geometry(pixels.shape))
+
+
+@pytest.fixture
+def chest():
+    """A ramp of greys with a square for either lung, the left one cut off by the border."""
+    pixels = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
+    labels = np.zeros(pixels.shape, np.uint8)
+    labels[10:30, 8:24] = 1
+    labels[10:30, 44:64] = 2
+    image = image_of(pixels)
+    return image, image.with_labels(labels)
+
+
+def test_eight_bit_pixels_are_shown_as_they_are(chest):
+    shown = display(chest[0])
+    np.testing.assert_array_equal(shown, chest[0].pixels)
+    shown[:] = 0  # a picture of its own
+    assert chest[0].pixels.max() == 252
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_deeper_pixels_are_windowed_between_percentiles(dtype):
+    pixels = np.linspace(1000, 3000, 64 * 64).reshape(64, 64).astype(dtype)
+    pixels[0, 0], pixels[-1, -1] = 0, 60000  # outliers do not take the window
+    shown = display(image_of(pixels))
+    low, high = np.percentile(pixels, (0.5, 99.5))
+    expected = np.rint((np.clip(pixels.astype(float), low, high) - low) * 255 / (high - low))
+    assert shown.dtype == np.uint8
+    assert np.abs(shown - expected).max() <= 1
+    assert (shown[0, 0], shown[-1, -1]) == (0, 255)
+
+
+def test_an_image_that_is_constant_but_for_a_few_pixels_is_still_shown():
+    pixels = np.full((64, 64), 7, np.uint16)
+    pixels[5, 5] = 4000
+    shown = display(image_of(pixels))
+    assert shown[5, 5] == 255
+    assert np.count_nonzero(shown) == 1
+
+
+@pytest.mark.parametrize(("shape", "width"), [((32, 32), 1), ((384, 900), 1), ((385, 900), 2), ((512, 512), 2), ((1024, 1024), 4)])
+def test_outlines_widen_with_the_image(shape, width):
+    assert outline_width(shape) == width
+
+
+def test_a_contour_is_the_rim_of_the_mask():
+    mask = np.zeros((9, 9), np.uint8)
+    mask[2:7, 2:9] = 3
+    rim = np.zeros((9, 9), bool)
+    rim[2:7, 2:9] = True
+    thick = rim.copy()
+    rim[3:6, 3:8] = False  # closed at the border of the array, too
+    thick[4, 4:7] = False
+    np.testing.assert_array_equal(contour(mask, 1), rim)
+    np.testing.assert_array_equal(contour(mask, 2), thick)
+
+
+def test_outside_the_lungs_the_picture_stays_grey(chest):
+    image, truth = chest
+    picture = overlay(image, truth)
+    assert (picture.shape, picture.dtype) == ((48, 64, 3), np.uint8)
+    outside = truth.labels == 0
+    for channel in range(3):
+        np.testing.assert_array_equal(picture[..., channel][outside], image.pixels[outside])
+
+
+@pytest.mark.parametrize("opacity", [0.0, 0.25, 0.6, 1.0])
+def test_lungs_are_tinted_by_the_stated_formula_and_outlined_in_their_colours(chest, opacity):
+    image, truth = chest
+    picture = overlay(image, truth, opacity=opacity)
+    for label, box, core in (
+        (RIGHT_LUNG, np.s_[10:30, 8:24], np.s_[11:29, 9:23]),
+        (LEFT_LUNG, np.s_[10:30, 44:64], np.s_[11:29, 45:63]),
+    ):
+        grey = image.pixels[core].astype(float)[..., None]
+        np.testing.assert_array_equal(picture[core], np.rint((1 - opacity) * grey + opacity * np.array(label.colour)))
+        rim = np.zeros(image.pixels.shape, bool)
+        rim[box] = True
+        rim[core] = False
+        assert rim.sum() > 60
+        assert (picture[rim] == label.colour).all()
+
+
+def test_both_lungs_may_have_one_colour(chest):
+    image, truth = chest
+    red = overlay(image, truth, colour=(255, 0, 0))
+    both = image.with_labels((truth.labels > 0).astype(np.uint8))
+    plain = overlay(image, both).astype(int)
+    lungs = truth.labels > 0
+    np.testing.assert_array_equal(red[~lungs], grey(image)[~lungs])
+    core = np.s_[11:29, 9:23]
+    np.testing.assert_array_equal(red[core][..., 0], np.rint(0.75 * image.pixels[core] + 0.25 * 255))
+    np.testing.assert_array_equal(red[core][..., 1], np.rint(0.75 * image.pixels[core]))
+    outlined = (plain == RIGHT_LUNG.colour).all(axis=2)
+    np.testing.assert_array_equal((red == (255, 0, 0)).all(axis=2), outlined)
+
+
+def test_label_maps_are_painted_in_the_colours_of_their_labels(chest):
+    picture = painted(chest[1].labels)
+    assert (picture.shape, picture.dtype) == ((48, 64, 3), np.uint8)
+    assert [tuple(picture[place].tolist()) for place in ((0, 0), (12, 10), (12, 50))] == [
+        (0, 0, 0),
+        RIGHT_LUNG.colour,
+        LEFT_LUNG.colour,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((400, 200), (100, 50)), ((50, 80), (62, 100)), ((3, 900), (1, 100)), ((100, 100), (100, 100))]
+)
+def test_a_fitted_picture_keeps_its_proportions(shape, expected):
+    picture = np.full((*shape, 3), (10, 20, 30), np.uint8)
+    small = fitted(picture, 100)
+    assert (small.shape, small.dtype) == ((*expected, 3), np.uint8)
+    assert (small == (10, 20, 30)).all()
+
+
+def test_drawing_changes_neither_the_image_nor_the_segmentation(chest):
+    image, truth = chest
+    pixels, labels = image.pixels.copy(), truth.labels.copy()
+    overlay(image, truth)[:] = 0
+    np.testing.assert_array_equal(image.pixels, pixels)
+    np.testing.assert_array_equal(truth.labels, labels)
+
+
+def test_without_lungs_the_overlay_is_the_image(chest):
+    image = chest[0]
+    picture = overlay(image, image.with_labels(np.zeros(image.pixels.shape, np.uint8)))
+    np.testing.assert_array_equal(picture, cv2.cvtColor(image.pixels, cv2.COLOR_GRAY2RGB))
+
+
+def test_an_overlay_needs_one_grid_and_a_share(chest):
+    image, truth = chest
+    with pytest.raises(UsageError, match=r"shape \(48, 64\) is not one of an image of shape \(40, 64\)"):
+        overlay(image_of(np.ascontiguousarray(image.pixels[:40])), truth)
+    with pytest.raises(UsageError, match=r"opacity is between 0 and 1, not 1\.1"):
+        overlay(image, truth, opacity=1.1)
+
+
+def test_a_montage_has_cells_of_one_size_with_gaps():
+    tiles = [np.full((20, 30, 3), 10 + number, np.uint8) for number in range(5)]
+    tiles[4] = np.full((10, 20, 3), 99, np.uint8)
+    sheet = montage(tiles, 3)
+    assert sheet.shape == (GAP + 2 * (20 + GAP), GAP + 3 * (30 + GAP), 3)
+    np.testing.assert_array_equal(sheet[GAP : GAP + 20, GAP : GAP + 30], tiles[0])
+    np.testing.assert_array_equal(sheet[2 * GAP + 20 : 2 * GAP + 40, GAP : GAP + 30], tiles[3])
+    top, left = 2 * GAP + 20 + 5, 2 * GAP + 30 + 5  # the small tile, in the middle of its cell
+    np.testing.assert_array_equal(sheet[top : top + 10, left : left + 20], tiles[4])
+    assert int(sheet.sum()) == sum(int(tile.sum()) for tile in tiles)
+
+
+def test_a_montage_has_no_more_columns_than_tiles():
+    assert montage([np.zeros((8, 8, 3), np.uint8)], 6).shape == (8 + 2 * GAP, 8 + 2 * GAP, 3)
+
+
+def test_captions_stand_under_their_tiles():
+    tiles = [np.zeros((40, 90, 3), np.uint8)] * 2
+    sheet = montage(tiles, 2, ["Dice 0.98 and more words than the cell is wide", ""])
+    assert sheet.shape == (2 * GAP + 40 + CAPTION, 3 * GAP + 180, 3)
+    assert sheet[GAP + 40 : GAP + 40 + CAPTION, GAP : GAP + 90].max() > 150
+    assert sheet[: GAP + 40].max() == 0
+    assert sheet[:, GAP + 90 :].max() == 0
+
+
+def test_a_montage_of_nothing_is_refused():
+    tile = np.zeros((8, 8, 3), np.uint8)
+    with pytest.raises(UsageError, match="needs tiles and columns, not 0 tiles in 2 columns"):
+        montage([], 2)
+    with pytest.raises(UsageError, match="not 1 tiles in 0 columns"):
+        montage([tile], 0)
+    with pytest.raises(UsageError, match="of 2 tiles needs as many captions, not 1"):
+        montage([tile, tile], 2, ["one"])
+
+
+def test_a_refused_picture_says_so_in_its_edge_and_keeps_its_size():
+    picture = np.full((200, 300, 3), 90, np.uint8)
+    marked = stamped(picture, Verdict("refused", ("this is a hand",)))
+    assert marked.shape == picture.shape
+    assert picture.max() == 90
+    assert [tuple(marked[row, column]) for row, column in ((199, 150), (100, 0), (100, 299), (3, 295))] == [REFUSED] * 4
+    assert marked[4:16].max() == 255  # white letters
+    np.testing.assert_array_equal(marked[30:190, 10:290], picture[30:190, 10:290])
+
+
+@pytest.mark.parametrize("verdict", [Verdict("ok"), Verdict("review", ("a reason",))])
+def test_other_pictures_are_not_marked(verdict):
+    picture = np.full((40, 40, 3), 90, np.uint8)
+    assert stamped(picture, verdict) is picture
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (40, 900), (900, 40)])
+def test_pictures_of_any_shape_can_be_marked(shape):
+    marked = stamped(np.zeros((*shape, 3), np.uint8), Verdict("refused", ("a very long reason " * 9,)))
+    assert marked[0, 0].tolist() == list(REFUSED)
+    assert marked[shape[0] // 2 + 8, shape[1] // 2].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("shape", [(2000, 2000), (160, 160, 160)])
+def test_the_window_of_many_values_is_that_of_about_a_million_of_them(shape):
+    values = np.random.default_rng(0).integers(0, 4096, shape).astype(np.uint16)
+    low, high = window(values)
+    assert (low, high) == pytest.approx(np.percentile(values, (0.5, 99.5)), abs=4)
+    assert list(shades(np.array([low - 1, low, high, high + 1]), low, high)) == [0, 0, 255, 255]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ellipsoids import ellipsoids, turned
+from lungseg.draw.picture import CAPTION, GAP
+from lungseg.draw.volume import LARGEST_SLICE, TILE, TILES, overview, section, unpainted
+from lungseg.errors import UsageError
+from lungseg.geometry import Grid, Turn
+from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+from lungseg.volume import Volume
+from phantom_volumes import TURNS
+
+
+def tiles(sheet: np.ndarray) -> list[np.ndarray]:
+    rows, columns = (sheet.shape[0] - GAP) // 3 - GAP, (sheet.shape[1] - GAP) // TILES - GAP
+    places = ((GAP + i * (rows + GAP), GAP + j * (columns + GAP)) for i in range(3) for j in range(TILES))
+    return [sheet[top : top + rows - CAPTION, left : left + columns] for top, left in places]
+
+
+def where(tile: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    return np.argwhere((tile == colour).all(axis=2))
+
+
+def test_three_planes_in_true_proportions() -> None:
+    volume, labels = ellipsoids((30, 80, 100), spacing=(5.0, 2.0, 2.0))
+    sheet = overview(volume, volume.with_labels(labels))
+    # 150 mm high, 160 deep, 200 across: 256 pixels are the 200.
+    assert sheet.shape == (GAP + 3 * (205 + CAPTION + GAP), GAP + TILES * (TILE + GAP), 3)
+    axial, coronal, sagittal = (tiles(sheet)[i * TILES + 3] for i in range(3))
+    for tile, size in ((axial, (205, 256)), (coronal, (192, 256)), (sagittal, (192, 205))):
+        assert np.ptp(np.argwhere(tile.any(axis=2)), axis=0) == pytest.approx(np.array(size) - 1, abs=1)
+
+
+def test_the_patients_right_is_on_the_left_and_his_head_is_up() -> None:
+    volume, labels = ellipsoids((30, 80, 100))
+    labels[:10] = 0  # the upper two thirds are left
+    tile = tiles(overview(volume, volume.with_labels(labels)))[TILES + 3]
+    right, left = where(tile, RIGHT_LUNG.colour), where(tile, LEFT_LUNG.colour)
+    assert right[:, 1].max() < left[:, 1].min()
+    assert right[:, 0].mean() < tile.shape[0] / 2
+
+
+@pytest.mark.parametrize("turn", [Turn((2, 0, 1), (True, False, True)), Turn((1, 2, 0), (False, True, False))])
+def test_the_order_in_the_file_makes_no_difference_but_to_captions(turn: Turn) -> None:
+    volume, labels = ellipsoids((20, 60, 64))
+    stored = turned(volume, turn)
+    plain, other = (
+        overview(volume, volume.with_labels(labels)),
+        overview(stored, stored.with_labels(turn.apply(labels))),
+    )
+    for one, two in zip(tiles(plain), tiles(other), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_one_slice_has_the_sheet_to_itself() -> None:
+    volume, labels = ellipsoids((1, 80, 96))
+    assert overview(volume, volume.with_labels(labels)).shape == (80, 96, 3)
+    large, labels = ellipsoids((1, 1500, 2048))
+    assert overview(large, large.with_labels(labels)).shape == (750, LARGEST_SLICE, 3)
+
+
+def test_greys_without_lungs_and_few_slices() -> None:
+    greys = np.zeros((2, 40, 50), np.uint8)
+    greys[1, 5:9] = 200
+    volume = Volume(greys, Grid(greys.shape), hounsfield=False)
+    sheet = overview(volume, volume.with_labels(np.zeros_like(greys)))
+    assert np.array_equal(sheet[..., 0], sheet[..., 1])
+
+
+def test_another_shape_is_refused() -> None:
+    volume, labels = ellipsoids((4, 40, 50))
+    other, _ = ellipsoids((5, 40, 50))
+    with pytest.raises(UsageError, match=r"a segmentation of shape \(4, 40, 50\) is not one of a volume of shape \(5, 40, 50\)"):
+        overview(other, volume.with_labels(labels))
+
+
+def test_the_unpainted_sheet_shows_the_same_slices_in_greys() -> None:
+    volume, labels = ellipsoids((12, 40, 50))
+    segmentation = volume.with_labels(labels)
+    plain, painted = unpainted(volume, segmentation), overview(volume, segmentation)
+    assert plain.shape == painted.shape
+    assert np.array_equal(plain[..., 0], plain[..., 1])
+    colourless = (painted[..., 0] == painted[..., 1]) & (painted[..., 1] == painted[..., 2])
+    assert np.array_equal(plain[colourless], painted[colourless])
+    assert 0.02 < 1 - colourless.mean() < 0.6
+
+
+def test_a_section_is_one_slice_in_true_proportions_whatever_the_order() -> None:
+    volume, labels = ellipsoids((20, 40, 48), spacing=(10.0, 5.0, 5.0))
+    straight = [section(volume, labels, axis, number, 120) for axis, number in ((0, 10), (1, 20), (2, 14))]
+    assert [picture.shape for picture in straight] == [(100, 120, 3), (100, 120, 3), (120, 120, 3)]
+    for turn in TURNS[3::11]:
+        stored = turned(volume, turn)
+        assert np.array_equal(section(stored, labels, 1, 20, 120), straight[1])
+    columns = [np.flatnonzero((straight[1] == lung.colour).all(axis=2).any(axis=0)) for lung in (RIGHT_LUNG, LEFT_LUNG)]
+    assert columns[0].max() < 60 < columns[1].min()  # the patient's right is on the left

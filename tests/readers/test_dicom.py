@@ -1,0 +1,396 @@
+from __future__ import annotations
+
+import hashlib
+import logging
+import struct
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import gdcm
+import numpy as np
+import pydicom
+import pytest
+from numpy.testing import assert_array_equal
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
+
+from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
+from lungseg.readers import find, read, read_volume
+
+WINDOW = {"WindowCenter": 2048, "WindowWidth": 4096}
+"""All of twelve bits: (value - 2047.5) / 4095 + 0.5 = value / 4095."""
+
+
+def stretched(pixels, highest=4095):
+    return np.rint(pixels / highest * 65535).astype(np.uint16)
+
+
+def compress(path, syntax):
+    """Rewrite a DICOM file in one of GDCM's transfer syntaxes."""
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(path))
+    assert reader.Read()
+    change = gdcm.ImageChangeTransferSyntax()
+    change.SetTransferSyntax(gdcm.TransferSyntax(getattr(gdcm.TransferSyntax, syntax)))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer = gdcm.ImageWriter()
+    writer.SetFileName(str(path))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    return path
+
+
+def test_eight_bits_without_window_come_back_exactly(write_dicom, film):
+    image = read(write_dicom(film))
+    assert_array_equal(image.pixels, film)
+    assert image.pixels.dtype == np.uint8
+    assert image.format == "DICOM (explicit little endian)"
+    assert (image.geometry.spacing, image.notes, image.kind) == (None, (), "radiograph")
+
+
+def test_twelve_bits_keep_their_steps(write_dicom, deep_film):
+    image = read(write_dicom(deep_film, **WINDOW))
+    assert_array_equal(image.pixels, stretched(deep_film))
+    assert image.notes == ("window 2048 / 4096",)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "name"),
+    [
+        (ImplicitVRLittleEndian, "implicit little endian"),
+        (ExplicitVRBigEndian, "explicit big endian"),
+        (DeflatedExplicitVRLittleEndian, "deflated explicit little endian"),
+    ],
+)
+@pytest.mark.parametrize("preamble", [True, False])
+def test_uncompressed_syntaxes_with_and_without_preamble(write_dicom, deep_film, tmp_path, syntax, name, preamble):
+    dataset = pydicom.dcmread(write_dicom(deep_film, **WINDOW))
+    if syntax == ExplicitVRBigEndian:
+        dataset.PixelData = deep_film.astype(">u2").tobytes()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    path = tmp_path / "film"
+    pydicom.dcmwrite(path, dataset, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian, force_encoding=True)
+    if not preamble:
+        path.write_bytes(path.read_bytes()[132:])
+    image = read(path)
+    assert_array_equal(image.pixels, stretched(deep_film))
+    assert image.format == f"DICOM ({name})"
+
+
+@pytest.mark.parametrize(("implicit", "little"), [(True, True), (False, True), (False, False)])
+def test_bare_data_set_without_meta_information(write_dicom, deep_film, tmp_path, implicit, little):
+    dataset = pydicom.dcmread(write_dicom(deep_film, **WINDOW))
+    bare = Dataset(dataset)
+    if not little:
+        bare.PixelData = deep_film.astype(">u2").tobytes()
+    path = tmp_path / "IM0001"
+    bare.save_as(path, implicit_vr=implicit, little_endian=little)
+    assert find([tmp_path]).files == [path, tmp_path / "film.dcm"]
+    assert_array_equal(read(path).pixels, stretched(deep_film))
+
+
+@pytest.mark.parametrize(
+    ("syntax", "name"),
+    [
+        ("RLELossless", "RLE"),
+        ("JPEGLosslessProcess14", "JPEG lossless"),
+        ("JPEGLosslessProcess14_1", "JPEG lossless"),
+        ("JPEGLSLossless", "JPEG-LS"),
+        ("JPEG2000Lossless", "JPEG 2000 lossless"),
+    ],
+)
+def test_lossless_syntaxes_agree_exactly(write_dicom, film, deep_film, syntax, name):
+    image = read(compress(write_dicom(deep_film, **WINDOW), syntax))
+    assert_array_equal(image.pixels, stretched(deep_film))
+    assert image.format == f"DICOM ({name})"
+    assert_array_equal(read(compress(write_dicom(film), syntax)).pixels, film)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "name"),
+    [
+        ("JPEGBaselineProcess1", "JPEG baseline"),
+        ("JPEGExtendedProcess2_4", "JPEG extended"),
+        ("JPEGLSNearLossless", "JPEG-LS near-lossless"),
+        ("JPEG2000", "JPEG 2000"),
+    ],
+)
+def test_lossy_syntaxes_are_close(write_dicom, film, syntax, name):
+    image = read(compress(write_dicom(film), syntax))
+    assert np.abs(image.pixels.astype(int) - film).max() <= 3
+    assert image.format == f"DICOM ({name})"
+
+
+def test_jpeg_extended_with_twelve_bits(write_dicom, deep_film):
+    path = compress(write_dicom(deep_film, **WINDOW), "JPEGExtendedProcess2_4")
+    image = read(path)
+    assert np.abs(image.pixels.astype(int) - stretched(deep_film)).max() <= 4 * 16  # and black and white, which both occur, stay so
+    assert (deep_film.min(), deep_film.max()) == (0, 4095)
+    assert image.format == "DICOM (JPEG extended)"
+
+
+def test_rle_of_pydicom(write_dicom, deep_film):
+    path = write_dicom(deep_film, **WINDOW)
+    dataset = pydicom.dcmread(path)
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    dataset.save_as(path)
+    assert_array_equal(read(path).pixels, stretched(deep_film))
+
+
+@pytest.mark.parametrize("header", [{}, {"PlanarConfiguration": None}], ids=["stated", "not stated"])
+@pytest.mark.parametrize("photometric", ["RGB", "YBR_FULL"])
+def test_secondary_capture_in_colour(write_dicom, film, photometric, header):
+    channels = [film] * 3 if photometric == "RGB" else [film, np.full_like(film, 128), np.full_like(film, 128)]
+    capture = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "Modality": "OT", "PhotometricInterpretation": photometric}
+    assert_array_equal(read(write_dicom(np.dstack(channels), **capture, **header)).pixels, film)
+
+
+def test_palette(write_dicom, film):
+    table = np.arange(255, -1, -1).astype("<u2") * 257
+    header = {"PhotometricInterpretation": "PALETTE COLOR"}
+    for colour in ("Red", "Green", "Blue"):
+        header[f"{colour}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
+        header[f"{colour}PaletteColorLookupTableData"] = table.tobytes()
+    path = write_dicom(film, **header)
+    assert_array_equal(read(path).pixels, (255 - film.astype(np.uint16)) * 257)
+
+
+def test_colour_photograph_in_dicom(write_dicom):
+    down, across = np.mgrid[0:64, 0:64] * 4
+    with pytest.raises(UnsupportedError, match="it is a colour picture, not a radiograph"):
+        read(write_dicom(np.dstack([down, across, (down + across) % 256]).astype(np.uint8)))
+
+
+def test_frames(write_dicom, film):
+    both = np.stack([film, 255 - film])
+    path = write_dicom(film, NumberOfFrames=2, PixelData=both.tobytes())
+    with pytest.raises(UnsupportedError, match=r"it holds 2 frames.*; say with `page` \(--page\) which frame is meant, from 1 to 2"):
+        read(path)
+    assert_array_equal(read(path, page=2).pixels, 255 - film)
+    with pytest.raises(InputError, match="frame 3 was asked for, and it holds 2"):
+        read(path, page=3)
+
+
+@pytest.mark.parametrize(
+    ("header", "spacing", "plane"),
+    [
+        ({}, None, "patient"),
+        ({"ImagerPixelSpacing": [0.2, 0.1]}, (0.2, 0.1), "detector"),
+        ({"ImagerPixelSpacing": [0.2, 0.1], "PixelSpacing": [0.2, 0.1]}, (0.2, 0.1), "detector"),
+        ({"ImagerPixelSpacing": [0.2, 0.1], "PixelSpacing": [0.200001, 0.1]}, (0.2, 0.1), "detector"),
+        ({"ImagerPixelSpacing": [0.2, 0.1], "PixelSpacing": [0.18, 0.09]}, (0.18, 0.09), "patient"),
+        ({"PixelSpacing": [0.18, 0.09]}, (0.18, 0.09), "detector"),
+        ({"PixelSpacing": [0.18, 0.09], "PixelSpacingCalibrationType": "FIDUCIAL"}, (0.18, 0.09), "patient"),
+        ({"NominalScannedPixelSpacing": [0.17, 0.17]}, (0.17, 0.17), "detector"),
+        ({"PixelSpacing": [0, 0]}, None, "patient"),
+        ({"PixelSpacing": [0.2]}, None, "patient"),
+        ({"PixelSpacing": None, "ImagerPixelSpacing": []}, None, "patient"),
+    ],
+)
+def test_spacing_and_where_it_was_measured(write_dicom, film, header, spacing, plane):
+    geometry = read(write_dicom(film, **header)).geometry
+    assert geometry.plane == plane
+    assert geometry.spacing == (None if spacing is None else pytest.approx(spacing, rel=1e-4))
+
+
+def test_notes_on_spacing(write_dicom, film):
+    assert read(write_dicom(film, PixelSpacing=[0.1, 0.1], PixelSpacingCalibrationType="GEOMETRY")).notes == (
+        "pixel spacing calibrated (GEOMETRY)",
+    )
+    assert read(write_dicom(film, PixelSpacing=[0.1, 0.1])).notes == (
+        "whether the pixel spacing was calibrated is not stated; taken as measured at the detector",
+    )
+
+
+def test_stated_spacing_replaces_the_header(write_dicom, film):
+    geometry = read(write_dicom(film, ImagerPixelSpacing=[0.2, 0.1]), spacing=(0.3, 0.3)).geometry
+    assert (geometry.spacing, geometry.plane) == ((0.3, 0.3), "patient")
+
+
+def test_film_hung_the_other_way_round_is_noted(write_dicom, film):
+    note = "the header says that the patient's right is on the right of this picture"
+    assert read(write_dicom(film, PatientOrientation=["R", "F"])).notes == (note,)
+    assert read(write_dicom(film, PatientOrientation=["L", "F"])).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("header", "error", "words"),
+    [
+        ({"Modality": "CT"}, UnsupportedError, r"of modality CT, and no radiograph; take it for CT \(--as ct\)"),
+        ({"Modality": "MR"}, UnsupportedError, "of modality MR"),
+        (
+            {"Modality": None, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2"},
+            UnsupportedError,
+            "of the kind CT Image Storage, and no radiograph; take it for CT",
+        ),
+        ({"Modality": "SR", "PixelData": None}, UnreadableError, r"no pixel data \(it is of modality SR\)"),
+        ({"PixelData": None}, UnreadableError, "the DICOM file holds no pixel data; give a radiograph"),
+        ({"PixelData": b""}, UnreadableError, "could not be decoded"),
+        ({"PixelData": b"\0" * 100}, UnreadableError, "could not be decoded"),
+        ({"Rows": None}, UnreadableError, "does not state rows and columns"),
+        ({"Rows": 30000, "Columns": 30000}, TooLargeError, "the header states 30000 x 30000 pixels"),
+        ({"PhotometricInterpretation": None}, UnsupportedError, "its photometric interpretation is missing"),
+        ({"PhotometricInterpretation": "NEGATIVE"}, UnsupportedError, "its photometric interpretation is not one that is known"),
+        ({"PhotometricInterpretation": "RGB"}, UnreadableError, "its pixels do not fit RGB|could not be decoded"),
+        ({"BitsAllocated": None}, UnreadableError, "could not be decoded"),
+    ],
+)
+def test_refusals(write_dicom, film, header, error, words):
+    path = write_dicom(film, **header)
+    with pytest.raises(error, match=words) as caught:
+        read(path)
+    assert type(caught.value) is error
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "Secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("modality", ["CR", "DX", "RF", "MG", "OT", None])
+def test_radiographs_and_unnamed_modalities_pass(write_dicom, film, modality):
+    assert_array_equal(read(write_dicom(film, Modality=modality)).pixels, film)
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.102", "1.2.3.4"])
+def test_unknown_transfer_syntax(write_dicom, film, syntax):
+    path = write_dicom(film)
+    dataset = pydicom.dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.PixelData = encapsulate([film.tobytes()])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(path, implicit_vr=False, little_endian=True)
+    with pytest.raises(UnsupportedError, match=r"its pixels are compressed as .*, which is not read; convert it"):
+        read(path)
+
+
+SYNTAXES = [
+    "JPEGBaselineProcess1",
+    "JPEGLosslessProcess14_1",
+    "JPEGLSLossless",
+    "JPEG2000Lossless",
+    "RLELossless",
+    "ExplicitVRLittleEndian",
+]
+
+
+@pytest.mark.parametrize("syntax", [*SYNTAXES, "DeflatedExplicitVRLittleEndian"])
+@pytest.mark.parametrize("part", [0.5, 0.98])
+def test_truncated_file(write_dicom, film, syntax, part):
+    path = compress(write_dicom(film), syntax)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * part)])
+    with pytest.raises(UnreadableError, match=r"film\.dcm: .*(truncated|damaged)"):
+        read(path)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES[:-1])
+@pytest.mark.parametrize("part", [0.3, 0.9])
+def test_truncated_pixels_in_a_whole_file(write_dicom, film, syntax, part):
+    path = compress(write_dicom(film), syntax)
+    dataset = pydicom.dcmread(path)
+    frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    dataset.PixelData = encapsulate([frame[: int(len(frame) * part) // 2 * 2]])
+    dataset.save_as(path)
+    with pytest.raises(UnreadableError, match=r"its pixels \(.*\) could not be decoded: they are damaged, truncated"):
+        read(path)
+
+
+@pytest.mark.parametrize("reader", [read, read_volume])
+@pytest.mark.parametrize("change", ["none", "group length", "preamble", "long"])
+def test_deflated_bomb(write_dicom, film, monkeypatch, reader, change):
+    path = write_dicom(film)
+    dataset = pydicom.dcmread(path)
+    if change == "long":  # the transfer syntax stands behind it
+        dataset.file_meta.FileMetaInformationVersion = bytes(2000)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dataset.PixelData = bytes(3_000_000)
+    dataset.save_as(path)
+    content = bytearray(path.read_bytes())
+    if change == "group length":
+        content[140:144] = struct.pack("<I", 2**31)
+    path.write_bytes(content[132:] if change == "preamble" else content)
+    monkeypatch.setattr(sys.modules["lungseg.readers.dicom"], "_LARGEST_INFLATED", 2_000_000)
+    monkeypatch.setattr("zlib.decompress", lambda *_: pytest.fail("inflated"))
+    with pytest.raises(TooLargeError, match="holds more than an image has, and it was not decoded"):
+        reader(path)
+
+
+@pytest.mark.parametrize("cut", [True, False], ids=["cut", "spoilt"])
+def test_damaged_deflated_file(write_dicom, film, cut):
+    path = compress(write_dicom(film), "DeflatedExplicitVRLittleEndian")
+    content = path.read_bytes()
+    start = 144 + int.from_bytes(content[140:144], "little")
+    path.write_bytes(content[:-200] if cut else content[:start] + b"\xff" * (len(content) - start))  # no block begins with three ones
+    for reader in (read, read_volume):
+        with pytest.raises(UnreadableError, match=r"film\.dcm: the deflated DICOM file is damaged; copy or export it again\.$"):
+            reader(path)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES[:4])
+@pytest.mark.parametrize("rows", [15, 90])
+def test_another_size_than_the_header_states_is_not_decoded(write_dicom, film, monkeypatch, syntax, rows):
+    path = compress(write_dicom(film), syntax)
+    assert_array_equal(read(path).pixels.shape, film.shape)
+    dataset = pydicom.dcmread(path)
+    dataset.Rows = rows
+    dataset.save_as(path)
+    decoded = []
+    monkeypatch.setattr("pydicom.pixels.utils.pixel_array", lambda *_, **__: decoded.append(1))
+    with pytest.raises(UnreadableError, match=r"its pixels \(.*\) could not be decoded: .* do not fit the header; export"):
+        read(path)
+    assert decoded == []
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_the_size_is_that_of_the_frame_which_the_offsets_name(write_dicom, film, first):
+    path = compress(write_dicom(film), "JPEG2000Lossless")
+    dataset = pydicom.dcmread(path)
+    frames = [cv2.imencode(".jp2", film[:40])[1].tobytes(), next(generate_frames(dataset.PixelData, number_of_frames=1))]
+    frames = [frame + bytes(len(frame) % 2) for frame in frames]
+    dataset.PixelData, offsets, lengths = encapsulate_extended(frames[::-1] if first else frames)
+    dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths = offsets[8:], lengths[8:]
+    dataset.save_as(path)
+    if first:
+        with pytest.raises(UnreadableError, match="could not be decoded"):
+            read(path)
+    else:
+        assert_array_equal(read(path).pixels, film)
+
+
+def test_careless_headers_do_not_warn_and_leave_the_filters_alone(write_dicom, film, caplog):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = write_dicom(film, StudyDate="Secret^Name", WindowCenter=None)
+        content = path.read_bytes() + b"\0\0"
+        path.write_bytes(content)
+    caplog.clear()
+    filters = list(warnings.filters)
+    with caplog.at_level(logging.DEBUG), ThreadPoolExecutor(4) as pool:
+        images = list(pool.map(read, [path] * 12))
+    assert all(np.array_equal(image.pixels, film) for image in images)
+    assert warnings.filters == filters
+    assert "Secret" not in caplog.text
+
+
+def test_numbers_that_are_none(write_dicom, film):
+    path = write_dicom(film, WindowCenter="128", WindowWidth="9876")
+    content = path.read_bytes()
+    assert content.count(b"9876") == 1
+    path.write_bytes(content.replace(b"9876", b"wide"))
+    image = read(path)
+    assert_array_equal(image.pixels, film)
+    assert image.notes == ()
+
+
+def test_tiff_in_the_preamble_is_still_dicom(write_dicom, film):
+    path = write_dicom(film)
+    path.write_bytes(b"II*\0" + path.read_bytes()[4:])
+    assert read(path).format == "DICOM (explicit little endian)"
+
+
+def test_bytes_are_hashed(write_dicom, film):
+    path = write_dicom(film)
+    assert read(path).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
+from lungseg.readers import read
+from lungseg.readers.limits import LARGEST_FILE
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "words"),
+    [
+        (b"", UnreadableError, "the file is empty"),
+        (b"Patient,Finding\n1,nothing\n", UnsupportedError, "the file is text, not an image"),
+        ("Größe\n".encode("utf-16"), UnsupportedError, "the file is text, not an image"),
+        (b"GIF89a" + bytes(90), UnreadableError, "the GIF file is damaged, or holds pixels of a kind that is not read"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", UnsupportedError, "WebP files are not read"),
+        (b"\0\0\0\x18ftypheic", UnsupportedError, "HEIC files are not read"),
+        (b"%PDF-1.7\n", UnsupportedError, "PDF files are not read"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", UnsupportedError, "JPEG 2000 files are not read"),
+        (b"PK\x03\x04" + bytes(30), UnsupportedError, "ZIP files are not read"),
+        (bytes(344) + b"n+1\0", UnsupportedError, r"a NIfTI file may hold a volume, but no radiograph; take it for CT \(--as ct\)"),
+        (bytes(range(256)), UnsupportedError, "the file is no PNG, JPEG, TIFF, BMP, GIF or DICOM image"),
+        (b"\x89PNG\r\n\x1a\n", UnreadableError, "the PNG file is truncated"),
+        (b"\xff\xd8\xff\xe0", UnreadableError, "the JPEG file is truncated"),
+        (b"II*\0", UnreadableError, "the TIFF file is damaged, or holds pixels of a kind that is not read"),
+        (bytes(128) + b"DICM", UnreadableError, "the DICOM file holds no pixel data"),
+    ],
+)
+def test_what_is_no_radiograph_is_told_by_its_content(tmp_path, content, error, words):
+    path = tmp_path / "film.dcm"
+    path.write_bytes(content)
+    with pytest.raises(error, match=words) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert type(caught.value) is error
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(UnreadableError, match=r"nothing\.png: there is no such file; check the name\."):
+        read(tmp_path / "nothing.png")
+    with pytest.raises(UnreadableError, match="it is a folder, not a file"):
+        read(tmp_path)
+    with pytest.raises(UnreadableError, match="not a valid file name"):
+        read("a\0b.png")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(UnreadableError, match="it is not a regular file"):
+        read(tmp_path / "pipe.png")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(PermissionError(13, "denied"), "permission to read it was denied"), (OSError(5, "broken disk"), "broken disk")]
+)
+def test_refused_by_the_system(tmp_path, monkeypatch, error, words):
+    path = tmp_path / "film.png"
+    path.write_bytes(b"x")
+
+    def refuse(*_args, **_settings):
+        raise error
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UnreadableError, match=f"film.png: .*{words}"):
+        read(path)
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    path = tmp_path / "film.png"
+    with path.open("wb") as file:
+        file.truncate(LARGEST_FILE + 1)  # sparse: it takes no room
+    with pytest.raises(TooLargeError, match=r"the file has 2\.0 GB, more than a radiograph has"):
+        read(path)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_array_types_that_are_kept(film, dtype):
+    image = read(film.astype(dtype), spacing=(0.5, 0.25))
+    assert image.pixels.dtype == dtype
+    assert_array_equal(image.pixels, film)
+    assert (image.source, image.format, image.geometry.spacing, image.geometry.plane) == ("array", "array", (0.5, 0.25), "patient")
+
+
+@pytest.mark.parametrize(
+    ("array", "dtype", "notes"),
+    [
+        (np.eye(40, dtype=bool), np.uint8, ()),
+        (np.eye(40, dtype=np.int64) * 255, np.uint8, ()),
+        (np.eye(40, dtype=np.int32) * 65535, np.uint16, ()),
+        (np.eye(40, dtype=np.int16) * 3000 - 1000, np.uint16, ("1000 added to every pixel, so that none is below 0",)),
+        (np.eye(40, dtype=np.int8) - 1, np.uint16, ("1 added to every pixel, so that none is below 0",)),
+        (np.eye(40, dtype=np.uint32) * 2**24, np.float32, ()),
+        (np.eye(40, dtype=np.int64) * (2**24 + 1), np.float32, ("pixels rounded to the 24 bits of float32",)),
+        (np.eye(40, dtype=np.float64), np.float32, ()),
+        (np.eye(40, dtype=np.float16), np.float32, ()),
+    ],
+)
+def test_array_types_that_are_converted(array, dtype, notes):
+    image = read(array)
+    assert image.pixels.dtype == dtype
+    assert image.notes == notes
+    expected = array * 255.0 if array.dtype == bool else array.astype(float) - min(0, float(array.min()))
+    assert_array_equal(image.pixels, expected.astype(dtype))
+
+
+def test_array_is_copied(film):
+    image = read(film)
+    before = image.pixels.copy()
+    film[:] = 0
+    assert_array_equal(image.pixels, before)
+
+
+def test_arrays_that_are_refused(film):
+    values = film.astype(float)
+    values[0, 0] = np.nan
+    with pytest.raises(InputError, match="array: the image contains NaN or infinite values"):
+        read(values)
+    values[0, 0] = 1e300
+    with pytest.raises(InputError, match="too large for float32"):
+        read(values)
+    with pytest.raises(UnreadableError, match=r"the array of shape \(0, 5\) is empty"):
+        read(np.zeros((0, 5)))
+    with pytest.raises(UnsupportedError, match=r"this one has shape \(5, 60, 80\)"):
+        read(np.stack([film] * 5))
+    with pytest.raises(UnsupportedError, match="a colour array is uint8 or uint16, not float64"):
+        read(np.dstack([film] * 3) / 2)
+    with pytest.raises(InputError, match="whole or real numbers, not complex128"):
+        read(film * 1j)
+    with pytest.raises(UsageError, match="an array has no pages"):
+        read(film, page=1)
+
+
+def test_colour_array(film):
+    assert_array_equal(read(np.dstack([film] * 4)[..., :3]).pixels, film)
+    opaque = np.dstack([film, film, film, np.full_like(film, 255)])
+    assert_array_equal(read(opaque).pixels, film)

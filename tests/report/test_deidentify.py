@@ -1,0 +1,98 @@
+"""Whose image it is stays out of a report unless it is asked for."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lungseg.report.deidentify import blanked, header_identity, secrets, shown_name, tells
+from phantom_volumes import CHEST, ct_slice, write_series
+
+
+@pytest.fixture
+def slice_file(tmp_path: Path) -> Path:
+    path = tmp_path / "doe.dcm"
+    ct_slice(CHEST[10], (0, 0, 0), PatientName="Doe^Jane", PatientID="AB-77/1", StudyDate="20200102").save_as(
+        path, enforce_file_format=True
+    )
+    return path
+
+
+def test_the_header_of_a_file_and_of_a_folder(slice_file: Path, tmp_path: Path) -> None:
+    expected = {"PatientName": "Doe^Jane", "PatientID": "AB-77/1", "StudyDate": "20200102"}
+    assert header_identity({"input": str(slice_file)}) == expected
+    write_series(tmp_path / "series", CHEST[:3], np.diag([1.0, 1, 1, 1]), PatientID="9001")
+    (tmp_path / "series" / "000.txt").write_text("no DICOM")
+    assert header_identity({"input": str(tmp_path / "series"), "format": "DICOM series"}) == {
+        "PatientName": "Secret^Name",
+        "PatientID": "9001",
+    }
+
+
+def test_what_is_no_dicom_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    (tmp_path / "empty").mkdir()
+    assert [header_identity({"input": str(tmp_path / name)}) for name in ("a.png", "empty")] == [{}, {}]
+    assert header_identity({"input": "/gone.png", "format": "PNG"}) == {}
+    assert header_identity({"input": "array", "format": "array"}) == {}
+
+
+def test_where_the_header_cannot_be_read_nothing_is_known_and_the_code_stands_for_the_name() -> None:
+    entry = {"input": "/gone/doe.dcm", "format": "DICOM", "name": "doe", "sha256": "ab"}
+    assert header_identity(entry) is None
+    assert shown_name(entry, None).startswith("image-")
+    assert header_identity({"input": "/gone/doe.dcm"}) is None
+
+
+def test_dicom_without_the_usual_beginning_is_read_too(slice_file: Path) -> None:
+    slice_file.write_bytes(slice_file.read_bytes()[132:])
+    for entry in ({"input": str(slice_file)}, {"input": str(slice_file.parent)}, {"input": str(slice_file), "format": "DICOM"}):
+        found = header_identity(entry)
+        assert found is not None
+        assert found["PatientName"] == "Doe^Jane"
+
+
+def test_a_file_that_was_read_as_dicom_is_read_again_whatever_it_begins_with(tmp_path: Path) -> None:
+    path = tmp_path / "odd"
+    path.write_bytes(struct.pack("<HHI", 0x0010, 0x0010, 8) + b"Doe^Jane")  # no preamble, and a name where other files have their kind
+    assert header_identity({"input": str(path)}) == {}
+    assert header_identity({"input": str(path), "format": "DICOM"}) == {"PatientName": "Doe^Jane"}
+
+
+def test_secret_words_are_parts_of_the_name_and_the_numbers() -> None:
+    words = secrets({"PatientName": "Doe^Jane^X", "PatientID": "AB-77/1", "StudyDate": "20200102", "AccessionNumber": "12"})
+    assert words == ("Doe^Jane^X", "AB-77/1", "Jane", "Doe")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("doe_2", True), ("x-JANE", True), ("ab77_1", True), ("20200102", False), ("x_12", False), ("lung", False)]
+)
+def test_a_name_that_holds_a_secret_is_replaced_by_a_code(name: str, told: bool) -> None:
+    words = secrets({"PatientName": "Doe^Jane^X", "PatientID": "AB-77/1", "AccessionNumber": "12"})
+    shown = shown_name({"name": name, "sha256": "ab"}, words)
+    assert tells(name, words) is told
+    assert (shown == name) is not told
+    assert shown.startswith("image-") is told
+
+
+def test_codes_differ_by_image_and_by_name() -> None:
+    codes = {shown_name({"name": name, "sha256": sha}, ("doe",)) for name in ("doe", "doe1") for sha in ("a", "b")}
+    assert len(codes) == 4
+
+
+def test_texts_lose_paths_and_secrets() -> None:
+    entry = {"input": "/data/Doe/x.png"}
+    assert blanked("/data/Doe/x.png: the file is empty; export it again.", entry, ()) == "the file is empty; export it again."
+    assert blanked("/data/Doe/x.png/3.dcm: it is damaged.", entry, ()) == "it is damaged."
+    assert blanked("in /data/Doe there is nothing", entry, ()) == "in … there is nothing"
+    assert blanked("slice of DOE", entry, ("Doe",)) == "(left out, as it names the patient)"
+    assert blanked("the mask is odd", {"input": "array"}, ()) == "the mask is odd"
+
+
+def test_words_that_a_relative_path_is_made_of_stay_in_texts() -> None:
+    assert blanked("the lungs are in the image", {"input": "lungs"}, ()) == "the lungs are in the image"
+    assert blanked("lungs of unusual size", {"input": "lungs"}, ()) == "lungs of unusual size"
+    assert blanked("against in/y.dcm in the image", {"input": "in/x.dcm"}, ()) == "against …y.dcm in the image"

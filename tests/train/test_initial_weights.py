@@ -1,0 +1,113 @@
+"""What a run begins with: checkpoints, ONNX files, and the embedded model, which comes back out of its file as it went in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lungseg.errors import ModelError, UsageError
+from lungseg.phantom.radiograph import radiograph_phantom
+from lungseg.predict import Predictor
+from lungseg.preprocess import to_network
+from lungseg.train.export import Deployed, halve_weights
+from lungseg.train.export import _graph as graph
+from lungseg.train.initial_weights import _fill as fill
+from lungseg.train.initial_weights import begin_with, measure_statistics
+from lungseg.train.module import build_network
+from lungseg.train.settings import Settings
+from tiny_model import write_tiny_model
+
+SMALL = Settings(width=4, depth=3, size=32)
+
+
+def phantoms(size: int, count: int) -> torch.Tensor:
+    films = [radiograph_phantom((2 * size, 2 * size), seed=seed).image.pixels for seed in range(count)]
+    return torch.from_numpy(np.stack([to_network(film, (size, size), (0.5, 99.5)) for film in films]))
+
+
+def test_the_embedded_model_goes_on_as_it_is() -> None:
+    settings = Settings()
+    net = build_network(settings).eval()
+    pictures = phantoms(256, 4)
+    begin_with("cxr", net, pictures)
+    other = phantoms(256, 6)[4:]
+    with torch.inference_mode():
+        found = Deployed(net)(other).numpy()
+        trained = Deployed(net.train())(pictures).numpy()
+    assert np.abs(found - Predictor("cxr", threads=1)(other.numpy())).max() < 1e-2
+    assert (found[:, 1:].sum(axis=1) > 0.5).mean() > 0.1  # there are lungs to agree on
+    # In training mode, on the pictures that the statistics were measured on, it computes what it did.
+    assert np.abs(trained - Predictor("cxr", threads=1)(pictures.numpy())).mean() < 1e-3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"net": "unetpp", "up": "interpolated"}, {"net": "unetpp", "norm": "none", "deep_supervision": False}],
+    ids=lambda changes: "-".join(map(str, changes.values())) or "unet",
+)
+def test_an_exported_network_is_read_back(changes) -> None:
+    settings = Settings(**{"width": 4, "depth": 3, "size": 32, **changes})
+    torch.manual_seed(0)
+    net = build_network(settings)
+    x = torch.randn(4, 1, 32, 32)
+    net(x)  # moves the statistics of batch normalisation
+    model = halve_weights(graph(Deployed(net.eval()).eval(), x[:2]))
+    again = build_network(settings).eval()
+    fill(again, model.graph)
+    with torch.inference_mode():
+        expected = net(x)
+        torch.testing.assert_close(again(x), expected, rtol=0, atol=5e-3)
+        measure_statistics(again, x)
+        torch.testing.assert_close(again(x), expected, rtol=0, atol=5e-3)
+        if settings.norm == "batch":
+            torch.testing.assert_close(again.train()(x), expected, rtol=0, atol=2e-2)
+
+
+def test_measuring_statistics_changes_nothing_but_them() -> None:
+    torch.manual_seed(0)
+    net = build_network(SMALL)
+    x = torch.randn(4, 1, 32, 32)
+    net(x)
+    with torch.inference_mode():
+        before = net.eval()(x)
+        measure_statistics(net.train(), x)
+        assert net.training
+        torch.testing.assert_close(net.eval()(x), before, rtol=0, atol=1e-4)
+    assert not any(module._forward_pre_hooks for module in net.modules())
+
+
+def test_a_model_of_another_network_is_refused_and_says_which_it_is() -> None:
+    net = build_network(SMALL)
+    with pytest.raises(UsageError) as refused:
+        begin_with("cxr", net, phantoms(32, 1))
+    assert "cxr.onnx: this model has the weights of another network; give the settings of this one: U-Net, width 16, depth 6, " in str(
+        refused.value
+    )
+
+
+def test_a_model_that_no_network_of_ours_made_is_refused(tmp_path) -> None:
+    with pytest.raises(UsageError, match="this model has the weights of another network; give the settings of this one: three by three"):
+        begin_with(str(write_tiny_model(tmp_path)), build_network(SMALL), phantoms(32, 1))
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("nothing", "no model named 'nothing' comes with this package"),
+        ("none.onnx", "none.onnx: there is no such model file"),
+        ("none.ckpt", "none.ckpt: the checkpoint cannot be read (no such file or directory); give best.ckpt or last.ckpt of a run."),
+    ],
+)
+def test_what_is_not_there_is_said(source, words) -> None:
+    with pytest.raises(ModelError) as refused:
+        begin_with(source, build_network(SMALL), [])
+    assert words in str(refused.value)
+
+
+def test_weights_of_another_network_in_a_checkpoint_are_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": {f"net.{name}": value for name, value in build_network(SMALL).state_dict().items()}}, tmp_path / "a.ckpt")
+    with pytest.raises(UsageError, match=r"a\.ckpt: these are the weights of another network; give its net, width and depth"):
+        begin_with(str(tmp_path / "a.ckpt"), build_network(Settings(width=2, depth=3, size=32)), [])

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lungseg.card import ModelCard
+from lungseg.findings import Measurement, Verdict
+from lungseg.geometry import Geometry
+from lungseg.image import Image
+from lungseg.result import Result
+from lungseg.segmentation import Segmentation
+
+
+@pytest.fixture
+def image() -> Image:
+    """100 x 120, 16 bits, every pixel value another and none 0."""
+    pixels = np.arange(1, 12001, dtype=np.uint16).reshape(100, 120)
+    return Image(pixels, Geometry((100, 120), (0.5, 0.5)), source="/a/b.png", format="PNG", sha256="ab12", notes=("a note",))
+
+
+@pytest.fixture
+def lungs(image: Image) -> Segmentation:
+    """Two boxes: rows 20 to 69; columns 10 to 39 and 60 to 109."""
+    labels = np.zeros((100, 120), np.uint8)
+    labels[20:70, 10:40] = 1
+    labels[20:70, 60:110] = 2
+    return image.with_labels(labels)
+
+
+@pytest.fixture
+def result(image: Image, lungs: Segmentation) -> Result:
+    card = ModelCard("cxr", "1", "radiograph", "none", (64, 64), ("background", "right lung", "left lung"), "f00d")
+    measurements = (Measurement("area", "right lung", 1234.5678, "mm2"), Measurement("asymmetry", "lungs", float("nan"), "1"))
+    return Result(
+        image, lungs, measurements, Verdict("review", ("a reason",)), card, {"read": 0.123456}, lambda: np.zeros((3, 100, 120), np.float32)
+    )

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lungseg.errors import OutputError
+from lungseg.writers import Ledger, read_records
+
+
+def entry(source: str, *, verdict: str = "ok", unit: str = "mm2", value: float = 1.0) -> dict[str, Any]:
+    measurements = [] if verdict == "failed" else [{"name": "area", "label": "lungs", "value": value, "unit": unit}]
+    return {
+        "input": source,
+        "name": Path(source).stem,
+        "kind": "radiograph",
+        "verdict": verdict,
+        "reasons": [],
+        "measurements": measurements,
+    }
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "summary.csv").open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    text = (folder / "results.jsonl").read_text()
+    assert not text or text.endswith("\n")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_each_record_is_in_both_files_at_once(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "out") as ledger:
+        for number, source in enumerate(("/a/x.png", "/a/y, z.png"), 1):
+            ledger.add(entry(source, value=number))
+            assert len(records(tmp_path / "out")) == len(table(tmp_path / "out")) == number
+    assert [row["input"] for row in table(tmp_path / "out")] == ["/a/x.png", "/a/y, z.png"]
+    assert [row["lungs_area_mm2"] for row in table(tmp_path / "out")] == ["1", "2"]
+
+
+def test_a_new_column_reaches_the_header(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(entry("/x", unit="mm2"))
+        ledger.add(entry("/y", unit="pixels", value=7))
+        assert [(row["lungs_area_mm2"], row["lungs_area_pixels"]) for row in table(tmp_path)] == [("1", ""), ("", "7")]
+
+
+def test_a_second_run_extends_the_first(tmp_path: Path) -> None:
+    for source in ("/x", "/y"):
+        with Ledger(tmp_path) as ledger:
+            ledger.add(entry(source))
+    assert [row["input"] for row in table(tmp_path)] == ["/x", "/y"]
+    assert [record["input"] for record in records(tmp_path)] == ["/x", "/y"]
+
+
+def test_a_record_done_again_replaces_the_first_in_its_place(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(entry("/x", unit="mm2"))
+        ledger.add(entry("/y", unit="pixels"))
+        ledger.add(entry("/x", unit="pixels", value=5))
+        assert ledger.record("/x") == entry("/x", unit="pixels", value=5)
+    assert records(tmp_path) == [entry("/x", unit="pixels", value=5), entry("/y", unit="pixels")]
+    assert table(tmp_path)[0] == {
+        "input": "/x",
+        "name": "x",
+        "kind": "radiograph",
+        "verdict": "ok",
+        "reasons": "",
+        "lungs_area_pixels": "5",
+    }
+
+
+def test_a_failure_gives_way_to_a_success_but_not_the_other_way(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(entry("/x", verdict="failed"))
+        ledger.add(entry("/x"))
+        ledger.add(entry("/x", verdict="failed"))
+    assert [row["verdict"] for row in table(tmp_path)] == ["ok"]
+
+
+def test_half_a_line_of_a_killed_run_is_dropped_and_the_rest_kept(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(entry("/x"))
+    for name in ("results.jsonl", "summary.csv"):
+        with (tmp_path / name).open("a") as stream:
+            stream.write('{"input": "/y", "verd')
+    with Ledger(tmp_path) as ledger:
+        ledger.add(entry("/y"))
+    assert [record["input"] for record in records(tmp_path)] == ["/x", "/y"]
+    assert [row["input"] for row in table(tmp_path)] == ["/x", "/y"]
+
+
+def test_a_lost_table_is_made_from_the_records(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(entry("/x"))
+    before = (tmp_path / "summary.csv").read_bytes()
+    (tmp_path / "summary.csv").unlink()
+    with Ledger(tmp_path):
+        assert (tmp_path / "summary.csv").read_bytes() == before
+
+
+def test_names_of_any_kind_survive(tmp_path: Path) -> None:
+    odd = '/å/"quoted", \udcff\n.png'
+    with Ledger(tmp_path) as ledger:
+        ledger.add(entry(odd))
+    with Ledger(tmp_path) as ledger:
+        assert ledger.record(odd) == entry(odd)
+    with (tmp_path / "summary.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        assert next(csv.DictReader(stream))["input"] == odd
+
+
+@pytest.mark.parametrize("full", ["results.jsonl", "summary.csv"])
+def test_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: str) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add(entry("/x"))
+    before = (tmp_path / full).read_bytes()
+    plain_open = Path.open
+
+    class Full(io.FileIO):
+        def write(self, data: Any) -> int:
+            super().write(bytes(data)[:5])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def disk(self: Path, mode: str = "r", buffering: int = -1, **rest: Any) -> Any:
+        return Full(self, "a") if (self.name, mode) == (full, "ab") else plain_open(self, mode, buffering, **rest)
+
+    monkeypatch.setattr(Path, "open", disk)
+    with pytest.raises(OutputError, match=rf"{full}: cannot be written \(no space left on device\)"):
+        ledger.add(entry("/y"))
+    assert (tmp_path / full).read_bytes() == before
+
+
+def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(OutputError, match=r"out: is a file, and results need a folder"):
+        Ledger(tmp_path / "out")
+
+
+def test_record_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").mkdir()
+    with pytest.raises(OutputError, match=r"results\.jsonl: cannot be read \(is a directory\)"):
+        Ledger(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"verdict": "odd"},
+        {"kind": "odd"},
+        {"kind": None},
+        {"reasons": None},
+        {"measurements": [{"name": "area", "label": "lungs", "value": "<b>", "unit": "1"}]},
+        {"name": "../x"},
+        {"name": "/x"},
+        {"name": 7},
+        {"outputs": {"report": "../../letter"}},
+        {"outputs": {"mask": ""}},
+        {"outputs": ["x"]},
+    ],
+)
+def test_a_record_that_is_odd_or_names_files_of_other_folders_is_none(tmp_path: Path, more: dict[str, Any]) -> None:
+    lines = [json.dumps(entry("/a/x.png")), json.dumps(entry("/a/y.png") | more)]
+    (tmp_path / "results.jsonl").write_text("\n".join(lines))
+    assert [record["input"] for record in read_records(tmp_path / "results.jsonl")] == ["/a/x.png"]
+
+
+@pytest.mark.parametrize("verdict", ["ok", "failed"])
+def test_only_a_failure_may_be_of_unknown_kind(tmp_path: Path, verdict: str) -> None:
+    record = {"input": "/a/x.png", "name": "x", "verdict": verdict, "reasons": [], "outputs": {}}
+    (tmp_path / "results.jsonl").write_text(json.dumps(record))
+    assert list(read_records(tmp_path / "results.jsonl")) == [record] * (verdict == "failed")

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from lungseg.errors import OutputError, UsageError
+from lungseg.image import Image
+from lungseg.result import Result
+from lungseg.segmentation import Segmentation
+from lungseg.writers import OUTPUTS, check_outputs, save, stem
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("a/b.png", "b"),
+        ("b.c.PNG", "b.c"),
+        ("IM0001", "IM0001"),
+        ("1.2.840.10008.7", "1.2.840.10008.7"),
+        ("x.dicom", "x"),
+        ("a/b.nii.gz", "b"),
+        ("b.NII.GZ", "b"),
+        ("array", "array"),
+    ],
+)
+def test_stem(source: str, expected: str) -> None:
+    assert stem(source) == expected
+
+
+def test_each_output_has_its_file(result: Result, tmp_path: Path) -> None:
+    paths = result.save(tmp_path / "new" / "out", [output.name for output in OUTPUTS])
+    assert names(tmp_path / "new" / "out") == ["b_crop.png", "b_mask.png", "b_masked.png", "b_overlay.png", "b_probabilities.png"]
+    assert {name: path.name for name, path in paths.items()} == {output.name: f"b_{output.name}.png" for output in OUTPUTS}
+
+
+def test_unknown_output_is_named_with_the_known_ones(image: Image, lungs: Segmentation, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no output called 'masks'; choose from mask, overlay, crop, masked, probabilities"):
+        save(image, lungs, tmp_path, ["mask", "masks"])
+    assert names(tmp_path) == []
+
+
+def test_probabilities_are_green_and_blue(image: Image, lungs: Segmentation, tmp_path: Path) -> None:
+    planes = np.zeros((3, 100, 120), np.float32)
+    planes[0], planes[1, 5, 6], planes[2, 7, 8] = 0.2, 0.8, 0.4
+    path = save(image, lungs, tmp_path, ["probabilities"], probabilities=lambda: planes)["probabilities"]
+    written = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert (written[5, 6].tolist(), written[7, 8].tolist()) == ([0, 204, 51], [102, 0, 51])  # blue, green, red
+    with pytest.raises(UsageError, match="probabilities cannot be written, as nothing was given that makes them"):
+        save(image, lungs, tmp_path / "other", ["probabilities"])
+
+
+def test_no_output_is_refused() -> None:
+    with pytest.raises(UsageError, match="no output was asked for"):
+        check_outputs([])
+
+
+def test_outputs_come_once_and_in_order() -> None:
+    assert [output.name for output in check_outputs(["crop", "mask", "crop"])] == ["mask", "crop"]
+
+
+def test_existing_file_is_an_error_and_nothing_is_written(image: Image, lungs: Segmentation, tmp_path: Path) -> None:
+    (tmp_path / "b_overlay.png").write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"b_overlay\.png: exists already, and was left as it is; choose another folder or name"):
+        save(image, lungs, tmp_path)
+    assert names(tmp_path) == ["b_overlay.png"]
+    assert (tmp_path / "b_overlay.png").read_bytes() == b"mine"
+
+
+def test_overwrite_replaces(result: Result, tmp_path: Path) -> None:
+    (tmp_path / "n_mask.png").write_bytes(b"old")
+    paths = result.save(tmp_path, ["mask"], name="n", binary=True, overwrite=True)
+    assert paths == {"mask": tmp_path / "n_mask.png"}
+    np.testing.assert_array_equal(cv2.imread(str(paths["mask"]), cv2.IMREAD_UNCHANGED), np.where(result.mask > 0, 255, 0))
+
+
+def test_full_disk_at_the_second_file_leaves_neither(
+    image: Image, lungs: Segmentation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "b_mask.png").write_bytes(b"old")
+    plain, opened = Path.open, []
+
+    def disk(self: Path, mode: str = "r") -> Any:
+        opened.append(self)
+        if len(opened) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return plain(self, mode)
+
+    monkeypatch.setattr(Path, "open", disk)
+    with pytest.raises(OutputError, match=r"b_overlay\.png: cannot be written \(no space left on device\)"):
+        save(image, lungs, tmp_path, overwrite=True)
+    monkeypatch.undo()
+    assert names(tmp_path) == ["b_mask.png"]
+    assert (tmp_path / "b_mask.png").read_bytes() == b"old"
+
+
+def test_a_name_that_is_too_long_is_one_sentence(image: Image, lungs: Segmentation, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"_mask\.png: cannot be written \(file name too long\)"):
+        save(image, lungs, tmp_path, name="x" * 250)
+    assert names(tmp_path) == []

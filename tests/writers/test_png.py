@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from lungseg.draw import picture as draw
+from lungseg.findings import Verdict
+from lungseg.geometry import Geometry
+from lungseg.image import Image
+from lungseg.segmentation import Segmentation
+from lungseg.structures import LABELS
+from lungseg.writers.png import crop_box, crop_png, image_png, mask_png, masked_png, overlay_png
+
+
+def decoded(data: bytes) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def test_mask_is_an_indexed_png_whose_values_are_the_labels(lungs: Segmentation) -> None:
+    picture = Picture.open(io.BytesIO(mask_png(lungs)))
+    assert (picture.format, picture.mode, picture.size) == ("PNG", "P", (120, 100))
+    np.testing.assert_array_equal(np.array(picture), lungs.labels)
+    palette = picture.getpalette()
+    assert palette is not None
+    assert palette[:9] == [part for label in LABELS for part in label.colour]
+
+
+def test_mask_looks_like_its_colours(lungs: Segmentation) -> None:
+    colours = np.array(Picture.open(io.BytesIO(mask_png(lungs))).convert("RGB"))
+    assert [tuple(colours[at]) for at in ((0, 0), (40, 20), (40, 80))] == [label.colour for label in LABELS]
+
+
+def test_binary_mask_is_grey_0_and_255(lungs: Segmentation) -> None:
+    picture = Picture.open(io.BytesIO(mask_png(lungs, binary=True)))
+    assert picture.mode == "L"
+    np.testing.assert_array_equal(np.array(picture), np.where(lungs.labels > 0, 255, 0))
+
+
+def test_overlay_is_the_drawn_one_in_red_green_blue(image: Image, lungs: Segmentation) -> None:
+    picture = Picture.open(io.BytesIO(overlay_png(image, lungs, Verdict("ok"))))
+    assert picture.mode == "RGB"
+    np.testing.assert_array_equal(np.array(picture), draw.overlay(image, lungs))
+
+
+def test_crop_is_the_lungs_with_a_margin_at_full_depth(image: Image, lungs: Segmentation) -> None:
+    # Both boxes together are 50 x 100, so the margin is 2 pixels.
+    assert crop_box(lungs) == (18, 8, 72, 112)
+    crop = decoded(crop_png(image, lungs))
+    assert crop.dtype == np.uint16
+    np.testing.assert_array_equal(crop, image.pixels[18:72, 8:112])
+
+
+def test_crop_stays_in_the_image(image: Image) -> None:
+    labels = np.zeros((100, 120), np.uint8)
+    labels[:, 0] = 1
+    assert crop_box(image.with_labels(labels)) == (0, 0, 100, 3)
+
+
+def test_crop_without_lungs_is_the_whole_image(image: Image) -> None:
+    nothing = image.with_labels(np.zeros((100, 120), np.uint8))
+    np.testing.assert_array_equal(decoded(crop_png(image, nothing)), image.pixels)
+
+
+def test_masked_keeps_the_lungs_values_and_blanks_the_rest(image: Image, lungs: Segmentation) -> None:
+    masked = decoded(masked_png(image, lungs))
+    assert masked.dtype == np.uint16
+    np.testing.assert_array_equal(masked, np.where(lungs.labels > 0, image.pixels, 0))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_whole_numbers_are_kept_as_they_are(kind: type) -> None:
+    pixels = np.arange(1600).reshape(40, 40).astype(kind)
+    picture = decoded(image_png(pixels, of=Image(pixels, Geometry((40, 40)))))
+    assert picture.dtype == kind
+    np.testing.assert_array_equal(picture, pixels)
+
+
+def test_real_numbers_are_spread_over_16_bits_by_the_range_of_the_whole_image() -> None:
+    pixels = np.full((40, 40), -1.0, np.float32)
+    pixels[10:30, 10:30] = 0.0
+    pixels[0, 0] = 3.0
+    image = Image(pixels, Geometry((40, 40)))
+    labels = np.zeros((40, 40), np.uint8)
+    labels[12:28, 12:28] = 1
+    np.testing.assert_array_equal(decoded(crop_png(image, image.with_labels(labels))), np.full((18, 18), round(65535 / 4)))
