@@ -1,12 +1,15 @@
-"""Proves that a change of the code changes no mask: writes down what the embedded models make of a folder of images, and compares.
+"""Proves that a change of the code changes no mask: writes down what the embedded models make of a
+folder of images, and compares.
 
     python benchmarks/baseline.py write BASELINE.jsonl [--data DATA] [--every N]
     python benchmarks/baseline.py check BASELINE.jsonl [--data DATA] [--every N]
 
-Write with the code before the change, check with that after it. Of every image, slice, series and volume below DATA that is no mask, the
-SHA-256 of its label array, each measurement to full precision, and the verdict with its reasons are kept; radiographs are also done with
-a dilated mask, with the hull, turned by a quarter, and as a negative. `--every N` takes only each Nth input of a folder. The exit status
-is 0 where nothing differs, else 1. Values are compared by names; what was renamed since is in the tables below.
+Write with the code before the change, check with that after it. Of every image, slice, series and
+volume below DATA that is no mask, the SHA-256 of its label array, each measurement to full
+precision, and the verdict with its reasons are kept; radiographs are also done with a dilated mask,
+with the hull, turned by a quarter, and as a negative. `--every N` takes only each Nth input of a
+folder. The exit status is 0 where nothing differs, else 1. Values are compared by names; what was
+renamed since is in the tables below.
 """
 
 from __future__ import annotations
@@ -42,11 +45,16 @@ REASONS: dict[str, str] = {}
 
 def main() -> None:
     """Writes or checks."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("action", choices=("write", "check"))
     parser.add_argument("baseline", type=Path)
     parser.add_argument(
-        "--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of images [shared/data beside this repository]"
+        "--data",
+        type=Path,
+        default=ROOT.parent / "shared" / "data",
+        help="folder of images [shared/data beside this repository]",
     )
     parser.add_argument("--every", type=int, default=1, help="take each Nth input of a folder [1]")
     parser.add_argument("--workers", type=int, default=2, help="processes [2]")
@@ -54,12 +62,21 @@ def main() -> None:
     start = time.perf_counter()
     inputs = list(inputs_of(flags.data, flags.every))
     with ProcessPoolExecutor(flags.workers) as pool:
-        found = dict(entry for entries in pool.map(entries_of, [flags.data] * len(inputs), inputs, chunksize=1) for entry in entries)
+        found = dict(
+            entry
+            for entries in pool.map(entries_of, [flags.data] * len(inputs), inputs, chunksize=1)
+            for entry in entries
+        )
     print(f"{len(inputs)} inputs, {len(found)} results, in {time.perf_counter() - start:.0f} s")
     if flags.action == "write":
-        flags.baseline.write_text("".join(json.dumps([key, value]) + "\n" for key, value in found.items()), encoding="utf-8")
+        flags.baseline.write_text(
+            "".join(json.dumps([key, value]) + "\n" for key, value in found.items()),
+            encoding="utf-8",
+        )
         return
-    before = dict(json.loads(line) for line in flags.baseline.read_text(encoding="utf-8").splitlines())
+    before = dict(
+        json.loads(line) for line in flags.baseline.read_text(encoding="utf-8").splitlines()
+    )
     wanted = {key: renamed(before[key]) for key in found if key in before}
     missing = sorted(set(found) - set(before))
     different = [key for key, value in wanted.items() if value != found[key]]
@@ -70,7 +87,9 @@ def main() -> None:
 
 
 def inputs_of(data: Path, every: int) -> Iterator[str]:
-    """Paths below `data`, from the largest to the smallest, so that the last worker is not left alone with a volume."""
+    """Paths below `data`, from the largest to the smallest, so that the last worker is not left
+    alone with a volume.
+    """
     folders: dict[Path, list[Path]] = {}
     for path in find([data]).files:
         if not is_mask(path.relative_to(data)):
@@ -81,13 +100,19 @@ def inputs_of(data: Path, every: int) -> Iterator[str]:
 
 def weight(path: Path) -> int:
     """Bytes of a file, or of the files in a folder."""
-    return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
+    return (
+        sum(file.stat().st_size for file in path.iterdir())
+        if path.is_dir()
+        else path.stat().st_size
+    )
 
 
 def is_mask(path: Path) -> bool:
     """By the names that the data sets give to masks."""
     name = path.name.lower()
-    return bool(MASKS & set(path.parts)) or name.endswith(MASK_ENDINGS) or name.startswith(MASK_STARTS)
+    return (
+        bool(MASKS & set(path.parts)) or name.endswith(MASK_ENDINGS) or name.startswith(MASK_STARTS)
+    )
 
 
 @cache
@@ -123,7 +148,9 @@ def entry_of(make: Callable[[], Any]) -> dict[str, Any]:
     return {
         "kind": "radiograph" if labels.ndim == 2 else "ct",
         "labels": f"{labels.shape} {hashlib.sha256(labels.tobytes()).hexdigest()}",
-        "measurements": {f"{m.label}/{m.name}/{m.unit}": repr(float(m.value)) for m in result.measurements},
+        "measurements": {
+            f"{m.label}/{m.name}/{m.unit}": repr(float(m.value)) for m in result.measurements
+        },
         "verdict": result.verdict.status,
         "reasons": list(result.verdict.reasons),
     }
@@ -133,8 +160,13 @@ def renamed(entry: dict[str, Any]) -> dict[str, Any]:
     """An entry of the baseline in today's names."""
     if "error" in entry:
         return entry
-    measurements = {MEASUREMENTS.get(name, name): value for name, value in entry["measurements"].items()}
-    return entry | {"measurements": measurements, "reasons": [REASONS.get(reason, reason) for reason in entry["reasons"]]}
+    measurements = {
+        MEASUREMENTS.get(name, name): value for name, value in entry["measurements"].items()
+    }
+    return entry | {
+        "measurements": measurements,
+        "reasons": [REASONS.get(reason, reason) for reason in entry["reasons"]],
+    }
 
 
 if __name__ == "__main__":

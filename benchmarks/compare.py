@@ -1,11 +1,14 @@
-"""Compares training runs: scores the model of each on its validation and test cases as users would run it, and times it on one core.
+"""Compares training runs: scores the model of each on its validation and test cases as users would
+run it, and times it on one core.
 
     python benchmarks/compare.py RUN... > table.md
 
-Prints one line of a Markdown table for each run: what differs from the default settings, parameters, size of the file, milliseconds of
-the network on one core (median of 30 after 5), and the mean Dice on each source's validation and test cases (without questionable masks;
-masks that draw through the heart are judged outside the mediastinal band). A source that was left out of training is scored whole and set
-in bold; it chose nothing. With more than one run of a time, the timings are of one process and comparable.
+Prints one line of a Markdown table for each run: what differs from the default settings,
+parameters, size of the file, milliseconds of the network on one core (median of 30 after 5), and
+the mean Dice on each source's validation and test cases (without questionable masks; masks that
+draw through the heart are judged outside the mediastinal band). A source that was left out of
+training is scored whole and set in bold; it chose nothing. With more than one run of a time, the
+timings are of one process and comparable.
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ from lungseg.train.settings import Settings, describe, read_settings
 def milliseconds(model: Path) -> float:
     """Median time of the network alone, one image, one thread."""
     predictor = Predictor(model, threads=1)
-    batch = np.random.default_rng(0).normal(size=(1, 1, *predictor.card.input_size)).astype(np.float32)
+    batch = (
+        np.random.default_rng(0).normal(size=(1, 1, *predictor.card.input_size)).astype(np.float32)
+    )
     times = []
     for _ in range(35):
         start = time.perf_counter()
@@ -40,7 +45,11 @@ def milliseconds(model: Path) -> float:
 def scores(model: Path, cases: Path) -> dict[str, str]:
     """Mean Dice and HD95 of each source, as a cell of the table."""
     settings = read_settings(cases.parent / "settings.toml")
-    kept = [case for case in read_manifest(cases) if case.split in ("validation", "test") and case.mask is not None]
+    kept = [
+        case
+        for case in read_manifest(cases)
+        if case.split in ("validation", "test") and case.mask is not None
+    ]
     chosen = [case for case in kept if case.notes != "questionable"]
     found, _ = score_cases(RadiographSegmenter(model), chosen)
     cells = {}
@@ -49,14 +58,22 @@ def scores(model: Path, cases: Path) -> dict[str, str]:
         text = f"{np.mean([score.lungs.dice for score in mine]):.4f}"
         if mine[0].convention == "lung":
             text += f" ({np.mean([score.hd95_of_1024 for score in mine]):.1f})"
-        cells[source] = f"**{text}**, n={len(mine)}" if source in settings.leave_out else f"{text}, n={len(mine)}"
+        cells[source] = (
+            f"**{text}**, n={len(mine)}"
+            if source in settings.leave_out
+            else f"{text}, n={len(mine)}"
+        )
     return cells
 
 
 def difference(settings: Settings) -> str:
     """The settings that are not the default, in words."""
     default = Settings()
-    changed = [f"{name} {getattr(settings, name)}" for name, _, _ in describe() if getattr(settings, name) != getattr(default, name)]
+    changed = [
+        f"{name} {getattr(settings, name)}"
+        for name, _, _ in describe()
+        if getattr(settings, name) != getattr(default, name)
+    ]
     return ", ".join(changed) or "default"
 
 
@@ -69,13 +86,22 @@ def main(runs: list[Path]) -> None:
             export(run / "best.ckpt", model)
         net, settings = load_checkpoint(run / "best.ckpt")
         parameters = sum(p.numel() for p in net.parameters()) / 1e6
-        cells = [run.name, difference(settings), f"{parameters:.2f}", f"{model.stat().st_size / 1e6:.1f}"]
+        cells = [
+            run.name,
+            difference(settings),
+            f"{parameters:.2f}",
+            f"{model.stat().st_size / 1e6:.1f}",
+        ]
         rows.append((cells, model, scores(model, run / "cases.csv")))
     sources = sorted({source for _, _, found in rows for source in found})
     header = ["run", "settings", "M parameters", "MB", "ms, one core", *sources]
     print("| " + " | ".join(header) + " |\n" + "|---" * len(header) + "|")
     for cells, model, found in rows:
-        row = [*cells, f"{milliseconds(model):.0f}", *(found.get(source, "-") for source in sources)]
+        row = [
+            *cells,
+            f"{milliseconds(model):.0f}",
+            *(found.get(source, "-") for source in sources),
+        ]
         print("| " + " | ".join(row) + " |")
 
 

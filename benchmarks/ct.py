@@ -1,12 +1,15 @@
-"""Prints how fast and how small lungseg is on a CT volume, a phantom drawn on the fly, as Markdown tables.
+"""Prints how fast and how small lungseg is on a CT volume, a phantom drawn on the fly, as Markdown
+tables.
 
-    python benchmarks/ct.py                     # a volume of 512 x 512 x 300, whole process, and the time of each step
-    python benchmarks/ct.py --slices 1000       # a long one
-    python benchmarks/ct.py --lungmask ENV      # lungmask on the same volume, too; ENV is its environment, made where it does not exist
+    python benchmarks/ct.py                     # a volume of 512 x 512 x 300, whole process, and
+    the time of each step python benchmarks/ct.py --slices 1000       # a long one
+    python benchmarks/ct.py --lungmask ENV      # lungmask on the same volume, too; ENV is its
+    environment, made where it does not exist
 
-lungmask (https://pypi.org/project/lungmask) gets weights in its file format that were drawn at random, so that nothing has to be
-downloaded; the network does the same work with any weights. Its postprocessing is switched off, as on the noise that such weights find it
-would take longer than on lungs. Close other programs first: on a busy machine the figures say nothing.
+lungmask (https://pypi.org/project/lungmask) gets weights in its file format that were drawn at
+random, so that nothing has to be downloaded; the network does the same work with any weights. Its
+postprocessing is switched off, as on the noise that such weights find it would take longer than on
+lungs. Close other programs first: on a busy machine the figures say nothing.
 """
 
 from __future__ import annotations
@@ -36,26 +39,41 @@ LUNGMASK = "lungmask==0.2.22"
 
 def main() -> None:
     """Reads the flags and prints what they ask for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--slices", type=int, default=300, help="of 512 x 512 pixels (300)")
-    parser.add_argument("--height", type=float, default=300.0, help="millimetres that they show (300)")
+    parser.add_argument(
+        "--height", type=float, default=300.0, help="millimetres that they show (300)"
+    )
     parser.add_argument("--model", help="embedded model, or an .onnx file, as in lungseg segment")
-    parser.add_argument("--lungmask", type=Path, metavar="ENV", help="also run lungmask, from this environment; needs 1.5 GB there")
+    parser.add_argument(
+        "--lungmask",
+        type=Path,
+        metavar="ENV",
+        help="also run lungmask, from this environment; needs 1.5 GB there",
+    )
     flags = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         volume = folder / "volume.nii.gz"
-        # In a process of its own: the peak memory of a child counts from what its parent had in memory when it was started.
-        drawing = multiprocessing.get_context("spawn").Process(target=draw_phantom, args=(volume, flags.slices, flags.height))
+        # In a process of its own: the peak memory of a child counts from what its parent had in
+        # memory when it was started.
+        drawing = multiprocessing.get_context("spawn").Process(
+            target=draw_phantom, args=(volume, flags.slices, flags.height)
+        )
         drawing.start()
         drawing.join()
         print(
-            f"512 x 512 x {flags.slices}, {flags.height / flags.slices:.3g} mm a slice, {volume.stat().st_size / 1e6:.0f} MB as .nii.gz\n"
+            f"512 x 512 x {flags.slices}, {flags.height / flags.slices:.3g} mm a slice, "
+            f"{volume.stat().st_size / 1e6:.0f} MB as .nii.gz\n"
         )
         print("| whole process | seconds | peak memory, MB |\n|---|---|---|")
         model = ["--model", flags.model] if flags.model else []
-        seconds, memory = run([str(LUNGSEG), "segment", str(volume), "-o", str(folder / "out"), *model])
+        seconds, memory = run(
+            [str(LUNGSEG), "segment", str(volume), "-o", str(folder / "out"), *model]
+        )
         print(f"| `lungseg segment volume.nii.gz` | {seconds:.1f} | {memory:.0f} |", flush=True)
         if flags.lungmask:
             other, its_memory = run(lungmask_command(flags.lungmask, volume, folder))
@@ -65,15 +83,21 @@ def main() -> None:
 
 
 def draw_phantom(path: Path, slices: int, height: float) -> None:
-    """Writes a phantom of a whole chest, 384 mm wide, with noise, which makes it as hard to unpack as a patient."""
+    """Writes a phantom of a whole chest, 384 mm wide, with noise, which makes it as hard to unpack
+    as a patient.
+    """
     from lungseg.phantom.ct import ct_phantom
     from lungseg.writers import volume_nifti
 
-    path.write_bytes(volume_nifti(ct_phantom((slices, 512, 512), spacing=(height / slices, 0.75, 0.75)).volume))
+    path.write_bytes(
+        volume_nifti(ct_phantom((slices, 512, 512), spacing=(height / slices, 0.75, 0.75)).volume)
+    )
 
 
 def steps(taken: dict[str, float], whole: float) -> None:
-    """Prints what the record says of each step, and what is left: starting, and loading what is not loaded while the volume is read."""
+    """Prints what the record says of each step, and what is left: starting, and loading what is not
+    loaded while the volume is read.
+    """
     print("\n| step | seconds | share |\n|---|---|---|")
     rest = whole - sum(taken.values())
     for step, seconds in (taken | {"all else": rest}).items():
@@ -85,11 +109,19 @@ def lungmask_command(environment: Path, volume: Path, folder: Path) -> list[str]
     python = environment / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", LUNGMASK], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", LUNGMASK],
+            check=True,
+        )
     weights = folder / "random.pth"
     subprocess.run([python, "-c", RANDOM_WEIGHTS, weights], check=True)
     options = ["--modelpath", str(weights), "--nopostprocess", "--noprogress"]
-    return [str(environment / "bin" / "lungmask"), str(volume), str(folder / "mask.nii.gz"), *options]
+    return [
+        str(environment / "bin" / "lungmask"),
+        str(volume),
+        str(folder / "mask.nii.gz"),
+        *options,
+    ]
 
 
 if __name__ == "__main__":

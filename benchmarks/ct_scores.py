@@ -1,17 +1,22 @@
-"""How well a CT model finds lungs: `lungseg evaluate` on every CT set that has masks, as Markdown tables.
+"""How well a CT model finds lungs: `lungseg evaluate` on every CT set that has masks, as Markdown
+tables.
 
     python benchmarks/ct_scores.py FOLDER
     python benchmarks/ct_scores.py FOLDER -o OUT --model mine.onnx
 
 FOLDER holds these, and what is missing is left out:
 
-- lctsc/caseN_ct.nii.gz and caseN_lung.nii.gz: volumes of the 2017 AAPM Lung CT Segmentation Challenge.
-- small_volumes/ct-64.nrrd and lm-64.nrrd, and the same turned: a volume of the Chest Imaging Platform with the lungs in thirds, which
-  become right and left lung here.
-- finding_lungs/2d_images/*.tif and 2d_masks: slices of "Finding and Measuring Lungs in CT Data". The masks of `WRONG` are left out.
-- covid19/ct/*.png and lungs: slices of one volume of the COVID-19 CT set, on which nothing was trained.
+- lctsc/caseN_ct.nii.gz and caseN_lung.nii.gz: volumes of the 2017 AAPM Lung CT Segmentation
+  Challenge.
+- small_volumes/ct-64.nrrd and lm-64.nrrd, and the same turned: a volume of the Chest Imaging
+  Platform with the lungs in thirds, which become right and left lung here.
+- finding_lungs/2d_images/*.tif and 2d_masks: slices of "Finding and Measuring Lungs in CT Data".
+  The masks of `WRONG` are left out.
+- covid19/ct/*.png and lungs: slices of one volume of the COVID-19 CT set, on which nothing was
+  trained.
 
-OUT gets what `lungseg evaluate` leaves, the worst as pictures among it. After its tables comes one of covid19 by height.
+OUT gets what `lungseg evaluate` leaves, the worst as pictures among it. After its tables comes one
+of covid19 by height.
 """
 
 from __future__ import annotations
@@ -33,21 +38,27 @@ from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 KEPT_BACK = {
     "lctsc": ("case3",),
     "finding_lungs": (
-        "ID_0000_Z_0142", "ID_0006_Z_0206", "ID_0013_Z_0047", "ID_0016_Z_0208", "ID_0047_Z_0272", "ID_0072_Z_0119", "ID_0075_Z_0061",
-        "ID_0091_Z_0063", "ID_0096_Z_0216", "ID_0099_Z_0069", "ID_0101_Z_0196", "ID_0102_Z_0238", "ID_0106_Z_0130", "ID_0123_Z_0073",
-        "ID_0128_Z_0130", "ID_0138_Z_0063", "ID_0142_Z_0145", "ID_0150_Z_0090", "ID_0154_Z_0070", "ID_0182_Z_0060", "ID_0192_Z_0064",
-        "ID_0205_Z_0066", "ID_0206_Z_0062", "ID_0220_Z_0066", "ID_0221_Z_0081", "ID_0236_Z_0122", "ID_0239_Z_0365", "ID_0262_Z_0064",
+        "ID_0000_Z_0142", "ID_0006_Z_0206", "ID_0013_Z_0047", "ID_0016_Z_0208", "ID_0047_Z_0272",
+        "ID_0072_Z_0119", "ID_0075_Z_0061",
+        "ID_0091_Z_0063", "ID_0096_Z_0216", "ID_0099_Z_0069", "ID_0101_Z_0196", "ID_0102_Z_0238",
+        "ID_0106_Z_0130", "ID_0123_Z_0073",
+        "ID_0128_Z_0130", "ID_0138_Z_0063", "ID_0142_Z_0145", "ID_0150_Z_0090", "ID_0154_Z_0070",
+        "ID_0182_Z_0060", "ID_0192_Z_0064",
+        "ID_0205_Z_0066", "ID_0206_Z_0062", "ID_0220_Z_0066", "ID_0221_Z_0081", "ID_0236_Z_0122",
+        "ID_0239_Z_0365", "ID_0262_Z_0064",
     ),
 }
 # fmt: on
-"""What the embedded model was not trained on. They were its validation cases, at which one looks while a model is made."""
+"""What the embedded model was not trained on. They were its validation cases, at which one looks
+while a model is made."""
 
 WRONG = ("ID_0254", "ID_0052", "ID_0079")
 """Patients of finding_lungs whose masks are wrong; that of the first labels the outside as lung."""
 
 THIRDS = {RIGHT_LUNG: (12, 13, 14), LEFT_LUNG: (9, 10, 11)}
-"""Chest regions of the Chest Imaging Platform (cipChestConventions.h), in the lower byte of a label: upper, middle and lower third of
-each lung. The upper byte is what kind of tissue it is; airways and vessels outside of all regions have 0 in the lower."""
+"""Chest regions of the Chest Imaging Platform (cipChestConventions.h), in the lower byte of a
+label: upper, middle and lower third of each lung. The upper byte is what kind of tissue it is;
+airways and vessels outside of all regions have 0 in the lower."""
 
 BAND = 10
 """Slices of covid19 that a line of its table is about."""
@@ -55,9 +66,17 @@ BAND = 10
 
 def main() -> None:
     """Reads the flags and prints the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path("ct-scores"), help="folder of the report [ct-scores]")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("ct-scores"),
+        help="folder of the report [ct-scores]",
+    )
     parser.add_argument("--model", default="ct")
     flags = parser.parse_args()
     flags.output.mkdir(parents=True, exist_ok=True)
@@ -66,8 +85,8 @@ def main() -> None:
 
 
 def gathered(folder: Path, output: Path) -> Iterator[Case]:
-    """The cases of the folder, their source told apart by whether they trained the embedded model; labels of thirds are written to
-    `output` as labels of lungs.
+    """The cases of the folder, their source told apart by whether they trained the embedded model;
+    labels of thirds are written to `output` as labels of lungs.
     """
     for data_set in survey(folder):
         for case in data_set.cases:
@@ -87,24 +106,44 @@ def lungs_of_thirds(case: Case, output: Path) -> Path:
     for lung, thirds in THIRDS.items():
         lungs[np.isin(regions & 255, thirds)] = lung.number
     path = output / f"{case.case}_lungs.nrrd"
-    nrrd.write(str(path), lungs, {name: entry for name, entry in header.items() if name not in ("type", "endian", "encoding")})
+    nrrd.write(
+        str(path),
+        lungs,
+        {
+            name: entry
+            for name, entry in header.items()
+            if name not in ("type", "endian", "encoding")
+        },
+    )
     return path
 
 
 def by_height(scores: Path) -> None:
-    """Prints a line for each `BAND` slices of covid19, from the feet to the head, and the percentiles of all."""
+    """Prints a line for each `BAND` slices of covid19, from the feet to the head, and the
+    percentiles of all.
+    """
     with scores.open(newline="") as file:
-        rows = sorted((row for row in csv.DictReader(file) if row["source"] == "covid19"), key=lambda row: row["case"])
+        rows = sorted(
+            (row for row in csv.DictReader(file) if row["source"] == "covid19"),
+            key=lambda row: row["case"],
+        )
     if not rows:
         return
     print(
-        "\n| covid19, from the feet | slices | Dice | lowest | IoU | too much, share of lung | too little |\n|---|---|---|---|---|---|---|"
+        "\n| covid19, from the feet | slices | Dice | lowest | IoU | too much, share of lung | "
+        "too little |\n|---|---|---|---|---|---|---|"
     )
     for first in range(0, len(rows), BAND):
         band = rows[first : first + BAND]
-        dice, iou, precision, recall = (np.array([float(row[name]) for row in band]) for name in ("dice", "iou", "precision", "recall"))
+        dice, iou, precision, recall = (
+            np.array([float(row[name]) for row in band])
+            for name in ("dice", "iou", "precision", "recall")
+        )
         surplus = (recall / precision * (1 - precision)).mean()
-        figures = f"{dice.mean():.4f} | {dice.min():.4f} | {iou.mean():.4f} | {surplus:.3f} | {(1 - recall).mean():.3f}"
+        figures = (
+            f"{dice.mean():.4f} | {dice.min():.4f} | {iou.mean():.4f} | {surplus:.3f} | "
+            f"{(1 - recall).mean():.3f}"
+        )
         print(f"| {band[0]['case']} to {band[-1]['case']} | {len(band)} | {figures} |")
     for name in ("dice", "iou"):
         values = np.array([float(row[name]) for row in rows])

@@ -1,14 +1,17 @@
-"""How fast masks are scored: all surface distances of this package against MONAI's metric code, on the same masks in one process.
+"""How fast masks are scored: all surface distances of this package against MONAI's metric code, on
+the same masks in one process.
 
     python benchmarks/evaluation.py [MASKS]
     python benchmarks/evaluation.py --volume
 
-MASKS is a folder of masks; without it those of phantoms are used. Each is brought to 512 x 512 and compared with itself bent, so that the
-outlines differ everywhere by a few pixels. HD, HD95, ASSD and NSD at 1, 2 and 3 pixels are computed by both, with one thread each, and must
-agree to 1e-4. Prints a Markdown table of the median of seven rounds.
+MASKS is a folder of masks; without it those of phantoms are used. Each is brought to 512 x 512 and
+compared with itself bent, so that the outlines differ everywhere by a few pixels. HD, HD95, ASSD
+and NSD at 1, 2 and 3 pixels are computed by both, with one thread each, and must agree to 1e-4.
+Prints a Markdown table of the median of seven rounds.
 
-With --volume the distances between the surfaces of two pairs of lungs of 512 x 512 x 300 voxels are compared with those of SciPy's exact
-distance transform on the same box: seconds of one core, and how much memory more than the masks.
+With --volume the distances between the surfaces of two pairs of lungs of 512 x 512 x 300 voxels are
+compared with those of SciPy's exact distance transform on the same box: seconds of one core, and
+how much memory more than the masks.
 """
 
 from __future__ import annotations
@@ -23,7 +26,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance, compute_surface_dice
+from monai.metrics import (
+    compute_average_surface_distance,
+    compute_hausdorff_distance,
+    compute_surface_dice,
+)
 from scipy.ndimage import distance_transform_edt
 
 from lungseg.morphology.boxes import enclosing_box
@@ -40,8 +47,12 @@ Figures = list[float]
 def masks(folder: Path | None) -> list[Mask]:
     """`MASKS` lung masks (512, 512)."""
     if folder is None:
-        return [radiograph_phantom((SIDE, SIDE), seed=seed).truth.labels > 0 for seed in range(MASKS)]
-    read = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(folder.iterdir())[:MASKS]]
+        return [
+            radiograph_phantom((SIDE, SIDE), seed=seed).truth.labels > 0 for seed in range(MASKS)
+        ]
+    read = [
+        cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(folder.iterdir())[:MASKS]
+    ]
     return [cv2.resize(mask, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) > 0 for mask in read]
 
 
@@ -49,14 +60,22 @@ def bent(mask: Mask, seed: int) -> Mask:
     """The mask, moved smoothly by some three pixels here and there."""
     rng = np.random.default_rng(seed)
     y, x = np.indices(mask.shape, dtype=np.float32)
-    down, across = (cv2.GaussianBlur(rng.normal(size=mask.shape).astype(np.float32), (0, 0), 30) * 300 for _ in range(2))
+    down, across = (
+        cv2.GaussianBlur(rng.normal(size=mask.shape).astype(np.float32), (0, 0), 30) * 300
+        for _ in range(2)
+    )
     return cv2.remap(mask.astype(np.uint8), x + across, y + down, cv2.INTER_NEAREST) > 0
 
 
 def ours(truth: Mask, found: Mask) -> Figures:
     """The six figures from one pass."""
     distances = surface_distances(truth, found)
-    return [distances.hd, distances.hd95, distances.assd, *(distances.nsd(tolerance) for tolerance in (1, 2, 3))]
+    return [
+        distances.hd,
+        distances.hd95,
+        distances.assd,
+        *(distances.nsd(tolerance) for tolerance in (1, 2, 3)),
+    ]
 
 
 def monai(truth: Mask, found: Mask) -> Figures:
@@ -66,7 +85,10 @@ def monai(truth: Mask, found: Mask) -> Figures:
         compute_hausdorff_distance(y_pred, y, include_background=True),
         compute_hausdorff_distance(y_pred, y, include_background=True, percentile=95),
         compute_average_surface_distance(y_pred, y, include_background=True, symmetric=True),
-        *(compute_surface_dice(y_pred, y, [float(tolerance)], include_background=True) for tolerance in (1, 2, 3)),
+        *(
+            compute_surface_dice(y_pred, y, [float(tolerance)], include_background=True)
+            for tolerance in (1, 2, 3)
+        ),
     ]
     return [float(figure) for figure in figures]
 
@@ -100,7 +122,10 @@ def volume() -> None:
     def by_scipy() -> list[Mask]:
         box = enclosing_box(truth | found)
         edges = [outline(mask[box]) for mask in (truth, found)]
-        return [distance_transform_edt(~other, sampling=spacing)[edge] for edge, other in zip(edges, edges[::-1], strict=True)]
+        return [
+            distance_transform_edt(~other, sampling=spacing)[edge]
+            for edge, other in zip(edges, edges[::-1], strict=True)
+        ]
 
     def by_lungseg() -> list[Mask]:
         distances = surface_distances(truth, found, spacing)
@@ -125,8 +150,14 @@ def main(folder: Path | None) -> None:
     largest = max(float(np.abs(np.subtract(ours(*pair), monai(*pair))).max()) for pair in pairs)
     rounds = [(milliseconds(ours, pairs), milliseconds(monai, pairs)) for _ in range(ROUNDS)]
     mine, theirs = (float(np.median(times)) for times in zip(*rounds, strict=True))
-    print("| all surface distances, 512 x 512 | lungseg, ms | MONAI, ms | ratio | largest difference |\n|---|---|---|---|---|")
-    print(f"| {'phantoms' if folder is None else 'masks'} | {mine:.1f} | {theirs:.1f} | {theirs / mine:.1f} | {largest:.1e} |")
+    print(
+        "| all surface distances, 512 x 512 | lungseg, ms | MONAI, ms | ratio | largest "
+        "difference |\n|---|---|---|---|---|"
+    )
+    print(
+        f"| {'phantoms' if folder is None else 'masks'} | {mine:.1f} | {theirs:.1f} | "
+        f"{theirs / mine:.1f} | {largest:.1e} |"
+    )
 
 
 if __name__ == "__main__":

@@ -29,14 +29,34 @@ def show(rows: list[Row], learned: LearnedVolume, curve: Path | None) -> None:
     for row in rows:
         expected = learned.expected_dice(row["signs"], single=row["single"])
         row |= {"expected": expected.value, "low": expected.low, "high": expected.high}
-    groups = {f"{'slices' if single else 'volumes'}, {group}": (group, single) for group, single in sorted(_kinds(rows))}
-    chosen = {name: [row for row in rows if (row["group"], row["single"]) == kind] for name, kind in groups.items()}
-    show_failures(chosen | {f"all {kind}": [r for r in rows if r["single"] is single] for kind, single in _BOTH.items()}, learned.uncertain)
+    groups = {
+        f"{'slices' if single else 'volumes'}, {group}": (group, single)
+        for group, single in sorted(_kinds(rows))
+    }
+    chosen = {
+        name: [row for row in rows if (row["group"], row["single"]) == kind]
+        for name, kind in groups.items()
+    }
+    show_failures(
+        chosen
+        | {
+            f"all {kind}": [r for r in rows if r["single"] is single]
+            for kind, single in _BOTH.items()
+        },
+        learned.uncertain,
+    )
     for kind, single in _BOTH.items():
         show_calibration(kind, [row for row in rows if row["single"] is single])
     show_alarms(rows)
     if curve is not None:
-        draw_calibration({kind: [row for row in rows if row["single"] is single] for kind, single in _BOTH.items()}, STEPS, curve)
+        draw_calibration(
+            {
+                kind: [row for row in rows if row["single"] is single]
+                for kind, single in _BOTH.items()
+            },
+            STEPS,
+            curve,
+        )
 
 
 _BOTH = {"slices": True, "volumes": False}
@@ -47,37 +67,61 @@ def _kinds(rows: list[Row]) -> set[tuple[str, bool]]:
 
 
 def show_failures(chosen: dict[str, list[Row]], uncertain: float) -> None:
-    """How well masks that failed are told from others; an alarm is an expected Dice below `uncertain`."""
+    """How well masks that failed are told from others; an alarm is an expected Dice below
+    `uncertain`.
+    """
     recall = f"recall at {ALARMS:.0%} false alarms"
-    print(f"| masks | number | Dice below {BAD} | AUROC | {recall} | alarms, of these | of the others | AUROC of the confidence alone |")
+    print(
+        f"| masks | number | Dice below {BAD} | AUROC | {recall} | alarms, of these | of the "
+        "others | AUROC of the confidence alone |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for name, rows in chosen.items():
         bad = np.array([row["dice"] < BAD for row in rows])
-        scores, sure = np.array([row["expected"] for row in rows]), np.array([row["signs"]["confidence"] for row in rows])
+        scores, sure = (
+            np.array([row["expected"] for row in rows]),
+            np.array([row["signs"]["confidence"] for row in rows]),
+        )
         found = caught(scores, bad)
         alarms = " | ".join(f"{np.mean(scores[which] < uncertain):.2f}" for which in (bad, ~bad))
-        print(f"| {name} | {len(rows)} | {bad.sum()} | {auroc(scores, bad):.3f} | {found:.2f} | {alarms} | {auroc(sure, bad):.3f} |")
+        print(
+            f"| {name} | {len(rows)} | {bad.sum()} | {auroc(scores, bad):.3f} | {found:.2f} | "
+            f"{alarms} | {auroc(sure, bad):.3f} |"
+        )
 
 
 def show_calibration(kind: str, rows: list[Row]) -> None:
     """What an expected Dice was worth, and how often the Dice lay within its interval."""
-    print(f"\n| expected Dice of {kind} | number | its mean | mean Dice | share within the interval |\n|---|---|---|---|---|")
-    values = {name: np.array([row[name] for row in rows]) for name in ("expected", "low", "high", "dice")}
+    print(
+        f"\n| expected Dice of {kind} | number | its mean | mean Dice | share within the "
+        "interval |\n|---|---|---|---|---|"
+    )
+    values = {
+        name: np.array([row[name] for row in rows]) for name in ("expected", "low", "high", "dice")
+    }
     inside = (values["dice"] >= values["low"]) & (values["dice"] <= values["high"])
     for low, high in pairwise(STEPS):
         here = (values["expected"] >= low) & (values["expected"] < high)
         if here.any():
             means = " | ".join(f"{values[name][here].mean():.3f}" for name in ("expected", "dice"))
             print(f"| {low} to {high} | {here.sum()} | {means} | {inside[here].mean():.2f} |")
-    print(f"| all | {len(rows)} | {values['expected'].mean():.3f} | {values['dice'].mean():.3f} | {inside.mean():.2f} |")
+    print(
+        f"| all | {len(rows)} | {values['expected'].mean():.3f} | {values['dice'].mean():.3f} | "
+        f"{inside.mean():.2f} |"
+    )
 
 
 def show_alarms(rows: list[Row]) -> None:
     """How many good masks of inputs as they are were not ok, and why."""
     print("\n| inputs as they are | good masks | not ok | because |\n|---|---|---|---|")
-    plain = [row for row in rows if row["done"] == "plain" and "verdict" in row and row["dice"] >= BAD]
+    plain = [
+        row for row in rows if row["done"] == "plain" and "verdict" in row and row["dice"] >= BAD
+    ]
     for group in sorted({row["group"] for row in plain}):
         here = [row for row in plain if row["group"] == group]
         others = [row for row in here if row["verdict"] != "ok"]
         reasons = Counter(reason for row in others for reason in row["reasons"])
-        print(f"| {group} | {len(here)} | {len(others)} | {'; '.join(f'{reason} ({n})' for reason, n in reasons.most_common())} |")
+        print(
+            f"| {group} | {len(here)} | {len(others)} | "
+            f"{'; '.join(f'{reason} ({n})' for reason, n in reasons.most_common())} |"
+        )

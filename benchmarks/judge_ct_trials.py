@@ -2,8 +2,9 @@
 
     python benchmarks/judge_ct_trials.py FOLDER
 
-FOLDER holds lctsc, as for `benchmarks/ct_scores.py`, and whatever else: single slices and series in it are judged as they are; of folders
-with many every third. Of the volumes of lctsc every fourth slice is taken, and each is cut, painted, scaled and turned.
+FOLDER holds lctsc, as for `benchmarks/ct_scores.py`, and whatever else: single slices and series in
+it are judged as they are; of folders with many every third. Of the volumes of lctsc every fourth
+slice is taken, and each is cut, painted, scaled and turned.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ Trial = tuple[str, Volume]
 
 def main() -> None:
     """Prints a line for each kind of trial: how often each verdict and reason was given."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     segmenter = Segmenter(kind="ct", volume_threads=2)
@@ -50,7 +53,10 @@ def main() -> None:
         verdicts[name][result.verdict.status] += 1
         reasons[name].update(short[reason] for reason in result.verdict.reasons)
         expected[name] += [m.value for m in result.measurements if m.name == "expected Dice"]
-    print("| input | number | ok | review | refused | reasons | expected Dice |\n|---|---|---|---|---|---|---|")
+    print(
+        "| input | number | ok | review | refused | reasons | expected Dice "
+        "|\n|---|---|---|---|---|---|---|"
+    )
     for name, counts in verdicts.items():
         why = "; ".join(f"{reason} ({n})" for reason, n in reasons[name].most_common())
         columns = " | ".join(str(counts[status]) for status in ("ok", "review", "refused"))
@@ -60,11 +66,20 @@ def main() -> None:
 
 def files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Files and series that are there."""
-    for kind in ("bmp/images", "prone", "transfer_syntaxes", "odd", "finding_lungs/2d_images", "covid19/ct"):
+    for kind in (
+        "bmp/images",
+        "prone",
+        "transfer_syntaxes",
+        "odd",
+        "finding_lungs/2d_images",
+        "covid19/ct",
+    ):
         paths = sorted((folder / kind).glob("*"))
         yield from ((kind, path) for path in paths[:: 3 if len(paths) > MANY else 1])
     yield from ((kind, folder / kind) for kind in ("series_lidc",) if (folder / kind).is_dir())
-    yield from (("small_volumes", path) for path in sorted((folder / "small_volumes").glob("*ct*.nrrd")))
+    yield from (
+        ("small_volumes", path) for path in sorted((folder / "small_volumes").glob("*ct*.nrrd"))
+    )
 
 
 def volume(voxels: Array, spacing: tuple[float, ...], *, hounsfield: bool = True) -> Volume:
@@ -85,8 +100,14 @@ def real(folder: Path) -> Iterator[Trial]:
         voxels = grey * (HOUNSFIELD[1] - HOUNSFIELD[0]) + HOUNSFIELD[0]
         for name, changed in changes(voxels, lungs):
             yield f"lctsc {name}", volume(changed, spacing)
-        yield "lctsc in 256 greys", volume(np.rint(255 * np.clip((voxels + 1350) / 1500, 0, 1)), spacing, hounsfield=False)
-        yield "lctsc 1000 higher, not called Hounsfield units", volume(voxels + 1000, spacing, hounsfield=False)
+        yield (
+            "lctsc in 256 greys",
+            volume(np.rint(255 * np.clip((voxels + 1350) / 1500, 0, 1)), spacing, hounsfield=False),
+        )
+        yield (
+            "lctsc 1000 higher, not called Hounsfield units",
+            volume(voxels + 1000, spacing, hounsfield=False),
+        )
 
 
 def changes(voxels: Array, lungs: Array) -> Iterator[tuple[str, Array]]:
@@ -105,7 +126,10 @@ def changes(voxels: Array, lungs: Array) -> Iterator[tuple[str, Array]]:
     yield "abdomen, without lungs", voxels[: max(low - 1, 2)]
     yield "neck", voxels[high + 2 :]
     yield "one lung white", np.where(lungs & first, white, voxels)
-    yield "one lung white from the middle backwards", np.where(lungs & first & (rows > np.nonzero(lungs)[1].mean()), white, voxels)
+    yield (
+        "one lung white from the middle backwards",
+        np.where(lungs & first & (rows > np.nonzero(lungs)[1].mean()), white, voxels),
+    )
     yield "1000 higher, called Hounsfield units", voxels + 1000
     yield "divided by 0.817", voxels / 0.817
     yield "half a turn", voxels[:, ::-1, ::-1]
@@ -118,28 +142,49 @@ def drawn() -> Iterator[Trial]:
     """Phantoms, and what is no chest."""
     for seed in range(2):
         for disease in (None, "consolidation", "ground glass", "effusion"):
-            yield f"phantom, {disease or 'healthy'}", ct_phantom((40, 128, 128), seed=seed, disease=disease).volume
+            yield (
+                f"phantom, {disease or 'healthy'}",
+                ct_phantom((40, 128, 128), seed=seed, disease=disease).volume,
+            )
         phantom = ct_phantom((40, 128, 128), seed=seed)
-        voxels, labels, spacing = phantom.volume.voxels, phantom.truth.labels, phantom.volume.grid.spacing
+        voxels, labels, spacing = (
+            phantom.volume.voxels,
+            phantom.truth.labels,
+            phantom.volume.grid.spacing,
+        )
         assert spacing is not None
         rng = np.random.default_rng(seed)
         white = 40 + 15 * rng.standard_normal(voxels.shape)
-        yield "phantom, one lung white", volume(np.where(labels == 1 + seed % 2, white, voxels), spacing)
-        yield "phantom, abdomen", volume(voxels[: int(np.flatnonzero(labels.any(axis=(1, 2)))[0])], spacing)
+        yield (
+            "phantom, one lung white",
+            volume(np.where(labels == 1 + seed % 2, white, voxels), spacing),
+        )
+        yield (
+            "phantom, abdomen",
+            volume(voxels[: int(np.flatnonzero(labels.any(axis=(1, 2)))[0])], spacing),
+        )
         noise = rng.standard_normal((40, 128, 128))
         yield "noise", volume(400 * noise - 300, (5.0, 3.0, 3.0))
-        clouds = np.stack([cv2.GaussianBlur(plane, (0, 0), 4) for plane in noise + np.roll(noise, 1, 0)])
+        clouds = np.stack(
+            [cv2.GaussianBlur(plane, (0, 0), 4) for plane in noise + np.roll(noise, 1, 0)]
+        )
         yield "clouds", volume(400 * clouds / clouds.std() - 400, (5.0, 3.0, 3.0))
         yield "head", head(rng)
 
 
 def head(rng: np.random.Generator) -> Volume:
-    """An ellipsoid of brain in bone, with frontal and maxillary sinuses, and the air cells of both temporal bones."""
+    """An ellipsoid of brain in bone, with frontal and maxillary sinuses, and the air cells of both
+    temporal bones.
+    """
     size = rng.uniform(0.9, 1.1)
-    z, y, x = (np.indices((36, 128, 128)) - np.array([18, 64, 64]).reshape(3, 1, 1, 1)) * np.array([5.0, 1.8, 1.8]).reshape(3, 1, 1, 1)
+    z, y, x = (np.indices((36, 128, 128)) - np.array([18, 64, 64]).reshape(3, 1, 1, 1)) * np.array(
+        [5.0, 1.8, 1.8]
+    ).reshape(3, 1, 1, 1)
 
     def ball(centre: tuple[float, ...], radii: tuple[float, ...]) -> Array:
-        away = sum((size * r - c) ** 2 / q**2 for r, c, q in zip((x, y, z), centre, radii, strict=True))
+        away = sum(
+            (size * r - c) ** 2 / q**2 for r, c, q in zip((x, y, z), centre, radii, strict=True)
+        )
         return np.asarray(away < 1)
 
     voxels = np.where(ball((0, 0, 0), (75, 95, 85)), 1000.0, -1000.0)

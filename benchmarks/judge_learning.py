@@ -1,4 +1,6 @@
-"""Learning what signs say: logistic and ridge regression, in closed form or by Newton's method. For `benchmarks/judge.py`."""
+"""Learning what signs say: logistic and ridge regression, in closed form or by Newton's method. For
+`benchmarks/judge.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,25 @@ from lungseg.quality.model import FARTHEST, Learned, Line
 Array = NDArray[Any]
 Row = dict[str, Any]
 
-DECIDED = ("confidence", "lower confidence", "undecided", "both sides", "dropped", "contrast", "edge", "roughness", "steepness", "spread")
+DECIDED = (
+    "confidence",
+    "lower confidence",
+    "undecided",
+    "both sides",
+    "dropped",
+    "contrast",
+    "edge",
+    "roughness",
+    "steepness",
+    "spread",
+)
 """How decided the network was, and the greys."""
 
 SHAPE = (
-    "area", "top", "bottom", "height", "width", "solidity", "length", "taper", "stretch", "fill", "x", "lower solidity", "slenderness",
-    "apart", "gap", "outward lean", "common lean", "unequal areas", "unequal heights", "unequal tops", "unequal tapers",
+    "area", "top", "bottom", "height", "width", "solidity", "length", "taper", "stretch", "fill",
+    "x", "lower solidity", "slenderness",
+    "apart", "gap", "outward lean", "common lean", "unequal areas", "unequal heights",
+    "unequal tops", "unequal tapers",
     "unequal solidities",
 )  # fmt: skip
 
@@ -26,7 +41,8 @@ FRONTAL_RIDGE, DICE_RIDGE = 3.0, 20.0
 """Penalties of squared weights, of signs in standard deviations."""
 
 FLOOR = 0.01
-"""Added to what a Dice lacks to 1 before its logarithm is taken, so that good masks do not lie apart for nothing."""
+"""Added to what a Dice lacks to 1 before its logarithm is taken, so that good masks do not lie
+apart for nothing."""
 
 FOLDS = 5
 BIN = 60
@@ -44,15 +60,21 @@ def learn(rows: list[Row], model: str) -> Learned:
     """
     films = [row for row in rows if row["kind"] in ("plain", "hard")]
     two = [row for row in films if "area" in row["first"]]
-    others = [row for row in rows if row["kind"] in ("turned", "stranger") and "area" in row["first"]]
+    others = [
+        row for row in rows if row["kind"] in ("turned", "stranger") and "area" in row["first"]
+    ]
     frontal = _learn_frontal(two, others)
-    of = {kind: np.array([frontal(row["first"]) for row in two if row["kind"] == kind]) for kind in ("plain", "hard")}
+    of = {
+        kind: np.array([frontal(row["first"]) for row in two if row["kind"] == kind])
+        for kind in ("plain", "hard")
+    }
     strange = np.array([frontal(row["first"]) for row in others if row["kind"] == "stranger"])
     line, knots = learn_dice(films)
     return Learned(
         model=model,
         frontal=frontal,
-        # Whoever refuses must be sure: below it lies one in a hundred of the films that were made hard, and none as it was.
+        # Whoever refuses must be sure: below it lies one in a hundred of the films that were made
+        # hard, and none as it was.
         refuse=float(np.quantile(of["hard"], 0.01)),
         # Halfway between the strangers and the films as they are.
         doubt=float(np.quantile(strange, 0.98) + np.quantile(of["plain"], 0.005)) / 2,
@@ -86,12 +108,22 @@ def _line(names: tuple[str, ...], mean: Array, deviation: Array, weights: Array)
 
 
 def _learn_frontal(films: list[Row], others: list[Row]) -> Line:
-    """Logistic regression; films and others weigh the same, and so do the groups of others among themselves."""
+    """Logistic regression; films and others weigh the same, and so do the groups of others among
+    themselves.
+    """
     names = DECIDED + SHAPE
     apart, mean, deviation = _scale([row["first"] for row in films + others], names)
     is_film = np.repeat([1.0, 0.0], [len(films), len(others)])
-    sizes = {group: sum(row["group"] == group for row in others) for group in {row["group"] for row in others}}
-    weight = np.concatenate([np.full(len(films), 1 / len(films)), [1 / sizes[row["group"]] / len(sizes) for row in others]])
+    sizes = {
+        group: sum(row["group"] == group for row in others)
+        for group in {row["group"] for row in others}
+    }
+    weight = np.concatenate(
+        [
+            np.full(len(films), 1 / len(films)),
+            [1 / sizes[row["group"]] / len(sizes) for row in others],
+        ]
+    )
     weight *= len(is_film) / 2
     return _line(names, mean, deviation, _logistic(_with_squares(apart), is_film, weight))
 
@@ -108,7 +140,9 @@ def _logistic(columns: Array, truth: Array, weight: Array) -> Array:
     for _ in range(50):
         chance = 1 / (1 + np.exp(-columns @ weights))
         slope = columns.T @ (weight * (chance - truth)) + penalty * weights
-        curvature = (columns.T * (weight * chance * (1 - chance) + 1e-9)) @ columns + np.diag(penalty)
+        curvature = (columns.T * (weight * chance * (1 - chance) + 1e-9)) @ columns + np.diag(
+            penalty
+        )
         step = np.linalg.solve(curvature, slope)
         weights -= step
         if np.abs(step).max() < 1e-8:
@@ -116,8 +150,12 @@ def _logistic(columns: Array, truth: Array, weight: Array) -> Array:
     return weights
 
 
-def learn_dice(films: list[Row], names: tuple[str, ...] = DECIDED, size: int = BIN) -> tuple[Line, tuple[tuple[float, ...], ...]]:
-    """Ridge regression of the logarithm of what the Dice lacks; scores of films left out, fold by fold, say what each score is worth."""
+def learn_dice(
+    films: list[Row], names: tuple[str, ...] = DECIDED, size: int = BIN
+) -> tuple[Line, tuple[tuple[float, ...], ...]]:
+    """Ridge regression of the logarithm of what the Dice lacks; scores of films left out, fold by
+    fold, say what each score is worth.
+    """
     apart, mean, deviation = _scale([row["signs"] for row in films], names)
     columns = _with_squares(apart)
     dice = np.array([row["dice"] for row in films])
@@ -126,19 +164,31 @@ def learn_dice(films: list[Row], names: tuple[str, ...] = DECIDED, size: int = B
     fold = np.array([patients.index(row["patient"]) % FOLDS for row in films])
     scores = np.empty(len(films))
     for one in range(FOLDS):
-        scores[fold == one] = columns[fold == one] @ _ridge(columns[fold != one], lacks[fold != one])
+        scores[fold == one] = columns[fold == one] @ _ridge(
+            columns[fold != one], lacks[fold != one]
+        )
     return _line(names, mean, deviation, _ridge(columns, lacks)), calibration(scores, dice, size)
 
 
 def _ridge(columns: Array, target: Array) -> Array:
-    return np.linalg.solve(columns.T @ columns + np.diag(_penalty(columns, DICE_RIDGE)), columns.T @ target)
+    return np.linalg.solve(
+        columns.T @ columns + np.diag(_penalty(columns, DICE_RIDGE)), columns.T @ target
+    )
 
 
 def calibration(scores: Array, dice: Array, size: int = BIN) -> tuple[tuple[float, ...], ...]:
-    """Of bins of ascending scores the mean score, and mean, 5th and 95th percentile of the Dice, made to rise by isotonic regression."""
+    """Of bins of ascending scores the mean score, and mean, 5th and 95th percentile of the Dice,
+    made to rise by isotonic regression.
+    """
     order = np.argsort(scores)
     bins = np.array_split(order, max(4, len(order) // size))
     centre = np.array([scores[b].mean() for b in bins])
-    curves = [np.array([f(dice[b]) for b in bins]) for f in (np.mean, lambda d: np.quantile(d, 0.05), lambda d: np.quantile(d, 0.95))]
+    curves = [
+        np.array([f(dice[b]) for b in bins])
+        for f in (np.mean, lambda d: np.quantile(d, 0.05), lambda d: np.quantile(d, 0.95))
+    ]
     sizes = np.array([len(b) for b in bins], float)
-    return tuple(tuple(curve.tolist()) for curve in (centre, *(isotonic_regression(curve, weights=sizes).x for curve in curves)))
+    return tuple(
+        tuple(curve.tolist())
+        for curve in (centre, *(isotonic_regression(curve, weights=sizes).x for curve in curves))
+    )

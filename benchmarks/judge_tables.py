@@ -37,8 +37,17 @@ def show(rows: list[Row], curve: Path | None) -> None:
     films = [row for row in rows if row["kind"] in ("plain", "hard") and "expected Dice" in row]
     _calibration(films)
     if curve is not None:
-        names = {"expected": "expected Dice", "low": "expected Dice low", "high": "expected Dice high", "dice": "dice"}
-        panels = {"films as they are and made hard": [{short: row[name] for short, name in names.items()} for row in films]}
+        names = {
+            "expected": "expected Dice",
+            "low": "expected Dice low",
+            "high": "expected Dice high",
+            "dice": "dice",
+        }
+        panels = {
+            "films as they are and made hard": [
+                {short: row[name] for short, name in names.items()} for row in films
+            ]
+        }
         draw_calibration(panels, STEPS, curve)
 
 
@@ -52,17 +61,28 @@ def _table(head: Iterable[str], lines: Iterable[Iterable[object]]) -> None:
 
 def _counts(rows: list[Row]) -> list[str]:
     verdicts = [row["verdict"] for row in rows]
-    return [str(len(rows)), *(str(verdicts.count(verdict)) for verdict in ("ok", "review", "refused"))]
+    return [
+        str(len(rows)),
+        *(str(verdicts.count(verdict)) for verdict in ("ok", "review", "refused")),
+    ]
 
 
 def _groups(rows: list[Row]) -> dict[str, list[Row]]:
-    return {group: [row for row in rows if row["group"] == group] for group in sorted({row["group"] for row in rows})}
+    return {
+        group: [row for row in rows if row["group"] == group]
+        for group in sorted({row["group"] for row in rows})
+    }
 
 
 def _strangers(rows: list[Row]) -> None:
     strangers = [row for row in rows if row["kind"] == "stranger"]
-    lines = [[group, *_counts(some), _share(row["verdict"] != "ok" for row in some)] for group, some in _groups(strangers).items()]
-    lines.append(["**all**", *_counts(strangers), _share(row["verdict"] != "ok" for row in strangers)])
+    lines = [
+        [group, *_counts(some), _share(row["verdict"] != "ok" for row in some)]
+        for group, some in _groups(strangers).items()
+    ]
+    lines.append(
+        ["**all**", *_counts(strangers), _share(row["verdict"] != "ok" for row in strangers)]
+    )
     print("### No frontal chest radiographs: the half that was not learned from\n")
     _table(["what", "n", "ok", "review", "refused", "refused or to review"], lines)
 
@@ -74,12 +94,32 @@ def _films(rows: list[Row]) -> None:
         good = [row for row in some if row["dice"] >= GOOD]
         bad = [row for row in some if row["dice"] < BAD]
         lines.append(
-            [group, *_counts(some), len(good), sum(r["verdict"] != "ok" for r in good), len(bad), sum(r["verdict"] != "ok" for r in bad)]
+            [
+                group,
+                *_counts(some),
+                len(good),
+                sum(r["verdict"] != "ok" for r in good),
+                len(bad),
+                sum(r["verdict"] != "ok" for r in bad),
+            ]
         )
     for group, some in _groups([row for row in rows if row["kind"] == "frontal"]).items():
         lines.append([group, *_counts(some), "-", "-", "-", "-"])
     print("### Frontal chest radiographs as they are\n")
-    _table(["films", "n", "ok", "review", "refused", f"Dice >= {GOOD}", "of these not ok", f"Dice < {BAD}", "of these not ok"], lines)
+    _table(
+        [
+            "films",
+            "n",
+            "ok",
+            "review",
+            "refused",
+            f"Dice >= {GOOD}",
+            "of these not ok",
+            f"Dice < {BAD}",
+            "of these not ok",
+        ],
+        lines,
+    )
 
 
 def _why(rows: list[Row]) -> None:
@@ -91,7 +131,10 @@ def _why(rows: list[Row]) -> None:
         "strangers": ("stranger",),
     }
     groups = {head: [row for row in rows if row["kind"] in of] for head, of in kinds.items()}
-    lines = [[name, *(sum(text in row["reasons"] for row in some) for some in groups.values())] for text, name in names.items()]
+    lines = [
+        [name, *(sum(text in row["reasons"] for row in some) for some in groups.values())]
+        for text, name in names.items()
+    ]
     print("### How often each reason was given\n")
     _table(["reason", *(f"{head}, n={len(some)}" for head, some in groups.items())], lines)
 
@@ -108,7 +151,10 @@ def _turned(rows: list[Row]) -> None:
 
 def auroc(scores: Array, bad: Array) -> float:
     """The chance that a bad mask has a lower score than another one; equal scores count half."""
-    return float(mannwhitneyu(scores[~bad], scores[bad]).statistic / (np.count_nonzero(bad) * np.count_nonzero(~bad)))
+    return float(
+        mannwhitneyu(scores[~bad], scores[bad]).statistic
+        / (np.count_nonzero(bad) * np.count_nonzero(~bad))
+    )
 
 
 def caught(scores: Array, bad: Array) -> float:
@@ -124,7 +170,10 @@ def _bad_masks(rows: list[Row]) -> None:
     }
     hard = [row for row in films if row["kind"] == "hard"]
     sets = {"films made hard": (hard, by), "films as they are and made hard": (films, by)}
-    sets |= {f"made hard, {group}": (some, {"expected Dice": by["expected Dice"]}) for group, some in _groups(hard).items()}
+    sets |= {
+        f"made hard, {group}": (some, {"expected Dice": by["expected Dice"]})
+        for group, some in _groups(hard).items()
+    }
     lines = []
     for head, (some, ways) in sets.items():
         bad = np.array([row["dice"] < BAD for row in some])
@@ -132,7 +181,16 @@ def _bad_masks(rows: list[Row]) -> None:
             continue
         for name, of in ways.items():
             scores = np.array([of(row) for row in some])
-            lines.append([head, len(some), int(bad.sum()), name, f"{auroc(scores, bad):.3f}", f"{caught(scores, bad):.2f}"])
+            lines.append(
+                [
+                    head,
+                    len(some),
+                    int(bad.sum()),
+                    name,
+                    f"{auroc(scores, bad):.3f}",
+                    f"{caught(scores, bad):.2f}",
+                ]
+            )
     print(f"### Telling masks under Dice {BAD}\n")
     _table(["pictures", "n", "bad", "by", "AUROC", f"recall at {ALARMS:.0%} false alarms"], lines)
 
@@ -145,14 +203,32 @@ def _calibration(films: list[Row]) -> None:
             lines.append([f"{low:g} to {high:g}", *_calibrated(some)])
     lines.append(["**all**", *_calibrated(films)])
     print("### Is the expected Dice right?\n")
-    _table(["expected Dice", "n", "its mean", "mean Dice", "mean interval", "Dice within the interval"], lines)
+    _table(
+        [
+            "expected Dice",
+            "n",
+            "its mean",
+            "mean Dice",
+            "mean interval",
+            "Dice within the interval",
+        ],
+        lines,
+    )
 
 
 def _calibrated(rows: list[Row]) -> list[str]:
     expected, dice = ([row[name] for row in rows] for name in ("expected Dice", "dice"))
-    low, high = ([row[name] for row in rows] for name in ("expected Dice low", "expected Dice high"))
+    low, high = (
+        [row[name] for row in rows] for name in ("expected Dice low", "expected Dice high")
+    )
     within = _share(a <= d <= b for a, d, b in zip(low, dice, high, strict=True))
-    return [str(len(rows)), f"{np.mean(expected):.3f}", f"{np.mean(dice):.3f}", f"{np.mean(low):.3f} to {np.mean(high):.3f}", within]
+    return [
+        str(len(rows)),
+        f"{np.mean(expected):.3f}",
+        f"{np.mean(dice):.3f}",
+        f"{np.mean(low):.3f} to {np.mean(high):.3f}",
+        within,
+    ]
 
 
 def _share(holds: Iterable[bool]) -> str:

@@ -1,11 +1,14 @@
-"""Many clients at once at `lungseg serve`: what they are answered, how long it takes, what memory does, and whether the masks are right.
+"""Many clients at once at `lungseg serve`: what they are answered, how long it takes, what memory
+does, and whether the masks are right.
 
-    python benchmarks/serve.py IMAGE... [--clients 8] [--seconds 60] [--workers 1] [--queue 16] [--quick] [--delete]
+    python benchmarks/serve.py IMAGE... [--clients 8] [--seconds 60] [--workers 1] [--queue 16]
+    [--quick] [--delete]
 
-Starts a server of its own on a free port. Each client sends one image after the other, waits for the job, fetches the mask and compares
-it, byte for byte, with what `lungseg segment` wrote for the same image before; with --delete it then deletes the job, as a program would
-that has what it came for. After 429 it waits for as long as it is told, a second at most. Memory is what is resident, in MB, of the
-server and of its workers together (Linux only).
+Starts a server of its own on a free port. Each client sends one image after the other, waits for
+the job, fetches the mask and compares it, byte for byte, with what `lungseg segment` wrote for the
+same image before; with --delete it then deletes the job, as a program would that has what it came
+for. After 429 it waits for as long as it is told, a second at most. Memory is what is resident, in
+MB, of the server and of its workers together (Linux only).
 """
 
 from __future__ import annotations
@@ -30,7 +33,9 @@ COMMAND = (sys.executable, "-m", "lungseg")
 class Load:
     """What the clients share."""
 
-    def __init__(self, address: str, masks: dict[Path, bytes], arguments: argparse.Namespace) -> None:
+    def __init__(
+        self, address: str, masks: dict[Path, bytes], arguments: argparse.Namespace
+    ) -> None:
         self._address, self._masks, self._arguments = address, masks, arguments
         self._files = {path: path.read_bytes() for path in masks}
         self._lock = threading.Lock()
@@ -50,7 +55,9 @@ class Load:
     def _once(self, client: httpx.Client, path: Path) -> None:
         start = time.perf_counter()
         fields = {"quick": "true"} if self._arguments.quick else {}
-        reply = client.post("/segment?wait=60", files={"file": (path.name, self._files[path])}, data=fields)
+        reply = client.post(
+            "/segment?wait=60", files={"file": (path.name, self._files[path])}, data=fields
+        )
         self._count(f"POST {reply.status_code}")
         if reply.status_code == 429:
             time.sleep(min(1.0, float(reply.headers["Retry-After"])))
@@ -74,14 +81,24 @@ class Load:
 
 def command_line(files: list[Path], folder: Path) -> dict[Path, bytes]:
     """The masks that `lungseg segment` writes."""
-    subprocess.run([*COMMAND, "segment", *map(str, files), "-o", str(folder), "--quiet"], check=True)
+    subprocess.run(
+        [*COMMAND, "segment", *map(str, files), "-o", str(folder), "--quiet"], check=True
+    )
     records = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
-    return {Path(record["input"]): (folder / record["outputs"]["mask"]).read_bytes() for record in records if "input" in record}
+    return {
+        Path(record["input"]): (folder / record["outputs"]["mask"]).read_bytes()
+        for record in records
+        if "input" in record
+    }
 
 
 def memory(server: int) -> tuple[float, float]:
     """MB resident of a process, and of its children together."""
-    children = [int(child) for path in Path(f"/proc/{server}/task").glob("*/children") for child in path.read_text().split()]
+    children = [
+        int(child)
+        for path in Path(f"/proc/{server}/task").glob("*/children")
+        for child in path.read_text().split()
+    ]
 
     def resident(process: int) -> float:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
@@ -113,7 +130,11 @@ def main() -> None:
             for part in range(1, 7):
                 time.sleep(max(0.0, start + part * arguments.seconds / 6 - time.monotonic()))
                 own, workers = memory(server.pid)
-                print(f"| {time.monotonic() - start:.0f} | {own:.0f} | {workers:.0f} | {len(load.seconds)} |", flush=True)
+                print(
+                    f"| {time.monotonic() - start:.0f} | {own:.0f} | {workers:.0f} | "
+                    f"{len(load.seconds)} |",
+                    flush=True,
+                )
             for client in clients:
                 client.result()
         passed = time.monotonic() - start
@@ -122,7 +143,10 @@ def main() -> None:
         server.wait()
     print(f"\n{', '.join(f'{what}: {count}' for what, count in sorted(load.answers.items()))}")
     ordered = sorted(load.seconds)
-    print(f"{len(ordered) / passed:.2f} jobs a second; {statistics.median(ordered):.2f} s each, at most {ordered[-1]:.2f} s")
+    print(
+        f"{len(ordered) / passed:.2f} jobs a second; {statistics.median(ordered):.2f} s each, at "
+        f"most {ordered[-1]:.2f} s"
+    )
     print(f"masks that differ from the command line's: {load.wrong} of {len(ordered)}")
 
 

@@ -3,8 +3,8 @@
     python benchmarks/speed.py                  # one image, a folder, the network alone
     python benchmarks/speed.py --install-size   # a fresh core install, by package
 
-The network's table needs the train extra, for the comparison with torch. Close other programs first: on a busy machine the figures
-say nothing.
+The network's table needs the train extra, for the comparison with torch. Close other programs
+first: on a busy machine the figures say nothing.
 """
 
 from __future__ import annotations
@@ -33,15 +33,29 @@ LUNGSEG = Path(sys.executable).parent / "lungseg"
 IMPORTS_ONLY = "import numpy, cv2, onnxruntime"
 """The least that any process with this work to do has to import."""
 CHANNELS = 4
-"""Classes the network was trained with; the exported one merges the last into the background (see `lungseg.train.export`)."""
+"""Classes the network was trained with; the exported one merges the last into the background (see
+`lungseg.train.export`)."""
 
 
 def main() -> None:
     """Reads the flags and prints what they ask for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=200, help="how many radiographs the folder holds (200)")
-    parser.add_argument("--repeat", type=int, default=9, help="how often each process and each network is run; medians are printed (9)")
-    parser.add_argument("--install-size", action="store_true", help="install the core into a fresh environment instead, and print its size")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--images", type=int, default=200, help="how many radiographs the folder holds (200)"
+    )
+    parser.add_argument(
+        "--repeat",
+        type=int,
+        default=9,
+        help="how often each process and each network is run; medians are printed (9)",
+    )
+    parser.add_argument(
+        "--install-size",
+        action="store_true",
+        help="install the core into a fresh environment instead, and print its size",
+    )
     flags = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     with tempfile.TemporaryDirectory() as name:
@@ -50,8 +64,11 @@ def main() -> None:
             install_size(folder)
             return
         films = folder / "films"
-        # In a process of its own: the peak memory of a child counts from what its parent had in memory when it was started.
-        drawing = multiprocessing.get_context("spawn").Process(target=draw_phantoms, args=(films, flags.images))
+        # In a process of its own: the peak memory of a child counts from what its parent had in
+        # memory when it was started.
+        drawing = multiprocessing.get_context("spawn").Process(
+            target=draw_phantoms, args=(films, flags.images)
+        )
         drawing.start()
         drawing.join()
         one_image(min(films.iterdir()), folder / "one", flags.repeat)
@@ -85,13 +102,20 @@ def run(command: list[str]) -> tuple[float, float]:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             said.seek(0)
-            raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}: {said.read().decode()}")
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in kilobytes elsewhere
+            raise RuntimeError(
+                f"{' '.join(command)} ended with status {process.returncode}: "
+                f"{said.read().decode()}"
+            )
+    unit = (
+        1 if sys.platform == "darwin" else 1024
+    )  # ru_maxrss is in bytes there, in kilobytes elsewhere
     return seconds, usage.ru_maxrss * unit / 1e6
 
 
 def median_run(commands: list[list[str]]) -> tuple[float, float]:
-    """Median seconds and the largest peak memory of several processes, after one that is not counted and warms the disk cache."""
+    """Median seconds and the largest peak memory of several processes, after one that is not
+    counted and warms the disk cache.
+    """
     run(commands[0])
     seconds, memory = zip(*(run(command) for command in commands[1:]), strict=True)
     return statistics.median(seconds), max(memory)
@@ -100,7 +124,12 @@ def median_run(commands: list[list[str]]) -> tuple[float, float]:
 def one_image(film: Path, folder: Path, repeat: int) -> None:
     """Whole processes that segment one image, beside one that only imports."""
     imports, imports_memory = median_run([[sys.executable, "-c", IMPORTS_ONLY]] * (repeat + 1))
-    whole, memory = median_run([[str(LUNGSEG), "segment", str(film), "-o", str(folder / str(turn))] for turn in range(repeat + 1)])
+    whole, memory = median_run(
+        [
+            [str(LUNGSEG), "segment", str(film), "-o", str(folder / str(turn))]
+            for turn in range(repeat + 1)
+        ]
+    )
     print("| one 512 x 512 image, whole process | seconds | peak memory, MB |")
     print("|---|---|---|")
     print(f"| `{IMPORTS_ONLY}` | {imports:.2f} | {imports_memory:.0f} |")
@@ -110,13 +139,23 @@ def one_image(film: Path, folder: Path, repeat: int) -> None:
 
 def whole_folder(films: Path, output: Path, count: int) -> None:
     """A process that segments a folder, masks and overlays written."""
-    print("| folder of 512 x 512 images, masks and overlays written | images | seconds | images a second | peak memory, MB |")
+    print(
+        "| folder of 512 x 512 images, masks and overlays written | images | seconds | images a "
+        "second | peak memory, MB |"
+    )
     print("|---|---|---|---|---|")
     seconds, memory = run([str(LUNGSEG), "segment", str(films), "-o", str(output)])
-    masks, overlays = len(list(output.rglob("*_mask.png"))), len(list(output.rglob("*_overlay.png")))
+    masks, overlays = (
+        len(list(output.rglob("*_mask.png"))),
+        len(list(output.rglob("*_overlay.png"))),
+    )
     if (masks, overlays) != (count, count):
         raise RuntimeError(f"{count} images gave {masks} masks and {overlays} overlays")
-    print(f"| `lungseg segment films/` | {count} | {seconds:.1f} | {count / seconds:.1f} | {memory:.0f} |\n", flush=True)
+    print(
+        f"| `lungseg segment films/` | {count} | {seconds:.1f} | {count / seconds:.1f} | "
+        f"{memory:.0f} |\n",
+        flush=True,
+    )
 
 
 def network_alone(repeat: int) -> None:
@@ -130,7 +169,10 @@ def network_alone(repeat: int) -> None:
     rows, columns = first.card.input_size
     image = np.random.default_rng(0).standard_normal((1, 1, rows, columns), dtype=np.float32)
     net = torch_network(first.card.architecture)
-    print(f"{first.card.architecture}, {rows} x {columns}: model file {first.path.stat().st_size / 1e6:.1f} MB\n")
+    print(
+        f"{first.card.architecture}, {rows} x {columns}: model file "
+        f"{first.path.stat().st_size / 1e6:.1f} MB\n"
+    )
     print("| network alone, one image | ONNX Runtime, ms | torch eager, ms | ratio |")
     print("|---|---|---|---|")
     for threads in (1, 2):
@@ -138,7 +180,11 @@ def network_alone(repeat: int) -> None:
         with torch.inference_mode():
             eager = milliseconds(lambda: net(torch.from_numpy(image)).softmax(dim=1), repeat)
         shipped = milliseconds(partial(Predictor("cxr", threads=threads), image), repeat)
-        print(f"| {threads} thread{'s' if threads > 1 else ''} | {shipped:.1f} | {eager:.1f} | {eager / shipped:.2f} |", flush=True)
+        print(
+            f"| {threads} thread{'s' if threads > 1 else ''} | {shipped:.1f} | {eager:.1f} | "
+            f"{eager / shipped:.2f} |",
+            flush=True,
+        )
 
 
 def milliseconds(call: Callable[[], Any], repeat: int) -> float:
@@ -152,28 +198,44 @@ def milliseconds(call: Callable[[], Any], repeat: int) -> float:
 
 
 def torch_network(architecture: str) -> torch.nn.Module:
-    """The network that a card describes, with fresh weights: which ones makes no difference to the time.
+    """The network that a card describes, with fresh weights: which ones makes no difference to the
+    time.
 
     Raises:
         ValueError: the words are not those that `lungseg export` writes.
     """
     from lungseg.nets import UNet, UNetPlusPlus
 
-    pattern = r"(U-Net|U-Net\+\+), width (\d+), depth (\d+), at most (\d+) channels, norm (\w+), (\w+) up-sampling"
+    pattern = (
+        r"(U-Net|U-Net\+\+), width (\d+), depth (\d+), at most (\d+) channels, norm (\w+), "
+        r"(\w+) up-sampling"
+    )
     found = re.fullmatch(pattern, architecture)
     if not found:
         raise ValueError(f"no network can be built from {architecture!r}")
     kind = UNet if found[1] == "U-Net" else UNetPlusPlus
-    net = kind(1, CHANNELS, width=int(found[2]), depth=int(found[3]), max_width=int(found[4]), norm=found[5], up=found[6])  # type: ignore[arg-type]
+    net = kind(
+        1,
+        CHANNELS,
+        width=int(found[2]),
+        depth=int(found[3]),
+        max_width=int(found[4]),
+        norm=found[5],
+        up=found[6],
+    )  # type: ignore[arg-type]
     return net.eval()
 
 
 def install_size(folder: Path) -> None:
-    """Installs the core into a fresh environment, without what that held before, and prints the bytes of each package's files."""
+    """Installs the core into a fresh environment, without what that held before, and prints the
+    bytes of each package's files.
+    """
     python = folder / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     before = disk_bytes(folder / "venv")
-    subprocess.run([python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", ROOT], check=True)
+    subprocess.run(
+        [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", ROOT], check=True
+    )
     added = disk_bytes(folder / "venv") - before
     listing = (
         "import importlib.metadata as m\n"
@@ -181,7 +243,9 @@ def install_size(folder: Path) -> None:
         "    size = sum(p.stat().st_size for f in d.files or [] if (p := f.locate()).is_file())\n"
         "    print(d.name, d.version, size, sep='\\t')\n"
     )
-    lines = subprocess.run([python, "-c", listing], check=True, capture_output=True, text=True).stdout.splitlines()
+    lines = subprocess.run(
+        [python, "-c", listing], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
     packages = sorted((line.split("\t") for line in lines), key=lambda entry: -int(entry[2]))
     if any(name.lower() in ("torch", "lightning", "monai") for name, _, _ in packages):
         raise RuntimeError("the core install has torch in it")
@@ -195,7 +259,11 @@ def install_size(folder: Path) -> None:
 
 def disk_bytes(folder: Path) -> int:
     """Bytes of all files below a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum(
+        path.stat().st_size
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    )
 
 
 if __name__ == "__main__":

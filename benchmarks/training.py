@@ -1,11 +1,14 @@
-"""Prints how fast training is beside the bare network, on phantoms drawn on the fly, as Markdown tables.
+"""Prints how fast training is beside the bare network, on phantoms drawn on the fly, as Markdown
+tables.
 
     python benchmarks/training.py
 
-Both are measured in one process and by turns: a training epoch as `lungseg train` runs it, with augmentation in a worker process, moving
-average, and log; then as many steps of the same network (forward, loss, backward, optimiser) on one batch that lies ready. Of every pair
-of turns the ratio is taken, so that whatever else the machine does touches both. The settings are the defaults: 256 x 256, batches of
-8, bfloat16. The second table says what a sample costs the worker, on one core. Needs the train extra; close other programs first.
+Both are measured in one process and by turns: a training epoch as `lungseg train` runs it, with
+augmentation in a worker process, moving average, and log; then as many steps of the same network
+(forward, loss, backward, optimiser) on one batch that lies ready. Of every pair of turns the ratio
+is taken, so that whatever else the machine does touches both. The settings are the defaults: 256 x
+256, batches of 8, bfloat16. The second table says what a sample costs the worker, on one core.
+Needs the train extra; close other programs first.
 """
 
 from __future__ import annotations
@@ -42,14 +45,22 @@ VALIDATION = 8
 
 def main() -> None:
     """Reads the flags and prints the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=20, help="steps in a turn (20)")
-    parser.add_argument("--turns", type=int, default=7, help="turns of each kind; medians are printed (7)")
+    parser.add_argument(
+        "--turns", type=int, default=7, help="turns of each kind; medians are printed (7)"
+    )
     flags = parser.parse_args()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}\n")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch "
+        f"{torch.__version__}\n"
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        # One more batch than steps: the first of an epoch waits for the worker to begin, which a long epoch does not notice.
+        # One more batch than steps: the first of an epoch waits for the worker to begin, which a
+        # long epoch does not notice.
         settings = replace(Settings(), epochs=flags.turns + 1, patience=flags.turns + 1, workers=1)
         cases = draw_cases(folder, settings.batch * (flags.steps + 1) + VALIDATION)
         training_rate(cases, folder / "run", settings)
@@ -57,11 +68,16 @@ def main() -> None:
 
 
 def draw_cases(folder: Path, count: int) -> list[Case]:
-    """Writes a dozen phantoms of 512 x 512 pixels with their masks, and returns `count` cases of them, in turn."""
+    """Writes a dozen phantoms of 512 x 512 pixels with their masks, and returns `count` cases of
+    them, in turn.
+    """
     for seed in range(12):
         phantom = radiograph_phantom(seed=seed)
         cv2.imwrite(str(folder / f"image{seed}.png"), phantom.image.pixels)
-        cv2.imwrite(str(folder / f"mask{seed}.png"), np.where(phantom.truth.labels > 0, 255, 0).astype(np.uint8))
+        cv2.imwrite(
+            str(folder / f"mask{seed}.png"),
+            np.where(phantom.truth.labels > 0, 255, 0).astype(np.uint8),
+        )
     return [
         Case(
             f"film{i}",
@@ -76,7 +92,9 @@ def draw_cases(folder: Path, count: int) -> list[Case]:
 
 
 def training_rate(cases: list[Case], folder: Path, settings: Settings) -> None:
-    """Trains, stops the time of each epoch but the first, and lets the bare network take as many steps after each."""
+    """Trains, stops the time of each epoch but the first, and lets the bare network take as many
+    steps after each.
+    """
     turns: dict[str, list[float]] = defaultdict(list)
 
     class Stopped(LungModule):
@@ -91,7 +109,9 @@ def training_rate(cases: list[Case], folder: Path, settings: Settings) -> None:
             steps = len(self.watch) - 1
             if self.current_epoch:  # the first one warms up
                 turns["training"].append(steps * settings.batch / (self.watch[-1] - self.watch[0]))
-                turns["bare"].append(bare_rate(copy.deepcopy(self.net), self.batch, steps, settings))
+                turns["bare"].append(
+                    bare_rate(copy.deepcopy(self.net), self.batch, steps, settings)
+                )
 
     # `fit` makes the module itself, and has no use for one from outside but this.
     from lungseg.train import fit as module
@@ -101,18 +121,30 @@ def training_rate(cases: list[Case], folder: Path, settings: Settings) -> None:
         fit(cases, folder, settings, progress=False)
     finally:
         module.LungModule = original
-    ratios = [training / bare for training, bare in zip(turns["training"], turns["bare"], strict=True)]
-    print(f"| {settings.size} x {settings.size}, batches of {settings.batch}, {settings.precision} | images a second |")
+    ratios = [
+        training / bare for training, bare in zip(turns["training"], turns["bare"], strict=True)
+    ]
+    print(
+        f"| {settings.size} x {settings.size}, batches of {settings.batch}, {settings.precision} "
+        "| images a second |"
+    )
     print("|---|---|")
-    print(f"| bare network: forward, loss, backward, optimiser | {statistics.median(turns['bare']):.1f} |")
+    print(
+        "| bare network: forward, loss, backward, optimiser | "
+        f"{statistics.median(turns['bare']):.1f} |"
+    )
     print(f"| `lungseg train` | {statistics.median(turns['training']):.1f} |")
     print(
-        f"| ratio, median of {len(ratios)} turns ({min(ratios):.2f} to {max(ratios):.2f}) | {statistics.median(ratios):.2f} |\n", flush=True
+        f"| ratio, median of {len(ratios)} turns ({min(ratios):.2f} to {max(ratios):.2f}) | "
+        f"{statistics.median(ratios):.2f} |\n",
+        flush=True,
     )
 
 
 def bare_rate(net: torch.nn.Module, batch: Any, steps: int, settings: Settings) -> float:
-    """Images a second of a network that is given the same batch again and again; its first step is not counted."""
+    """Images a second of a network that is given the same batch again and again; its first step is
+    not counted.
+    """
     net.train()
     images, allowed = batch
     images = images.to(memory_format=torch.channels_last)
@@ -151,7 +183,9 @@ def worker_cost(cases: list[Case], settings: Settings, cache: Path) -> None:
         for _ in range(4):
             for i in range(len(data)):
                 part(i)
-        print(f"| {name} | {(time.process_time() - start) / 4 / len(data) * 1000:.2f} |", flush=True)
+        print(
+            f"| {name} | {(time.process_time() - start) / 4 / len(data) * 1000:.2f} |", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ class Asked:
     """Asks as a client on the same machine would."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8080")
+        self._client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8080"
+        )
 
     def request(self, method: str, address: str, **more: Any) -> httpx.Response:
         """The answer."""

@@ -11,4 +11,6 @@ from lungseg.cli.main import app
 
 def lungseg(*arguments: object) -> Any:
     """What `lungseg ARGUMENTS` gives: exit status and what it printed."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    return CliRunner().invoke(
+        app, [str(argument) for argument in arguments], catch_exceptions=False
+    )

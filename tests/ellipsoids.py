@@ -20,7 +20,9 @@ def ellipsoids(
     labels = np.zeros(shape, np.uint8)
     for number, middle in ((1, 0.28), (2, 0.72)):
         if (right, left)[number - 1]:
-            labels[((x - middle) / 0.17) ** 2 + ((y - 0.5) / 0.36) ** 2 + ((z - 0.5) / 0.4) ** 2 < 1] = number
+            labels[
+                ((x - middle) / 0.17) ** 2 + ((y - 0.5) / 0.36) ** 2 + ((z - 0.5) / 0.4) ** 2 < 1
+            ] = number
     affine = np.eye(4)
     affine[:3, :3] = AXIAL * spacing
     affine[:3, 3] = -100.0, -120.0, 30.0
@@ -31,4 +33,6 @@ def ellipsoids(
 
 def turned(volume: Volume, turn: Turn) -> Volume:
     """The same voxels in the same places of the patient, stored in another order."""
-    return Volume(np.ascontiguousarray(turn.apply(volume.voxels)), turn.grid(volume.grid), volume.hounsfield)
+    return Volume(
+        np.ascontiguousarray(turn.apply(volume.voxels)), turn.grid(volume.grid), volume.hounsfield
+    )

@@ -9,7 +9,8 @@ EVIL = '<script>alert("x")</script>\'&🫁'
 
 
 class Page(HTMLParser):
-    """Tags with their attributes, and the text, of a page; a tag that is closed and was not opened is an error."""
+    """Tags with their attributes, and the text, of a page; a tag that is closed and was not opened
+    is an error."""
 
     VOID = frozenset({"meta", "img", "input", "br"})
 
@@ -39,7 +40,11 @@ class Page(HTMLParser):
 
     def all(self, tag: str, look: str | None = None) -> list[dict[str, str]]:
         """The attributes of every tag of that name, and of that class where one is given."""
-        return [of for name, of in self.tags if name == tag and (look is None or look in of.get("class", "").split())]
+        return [
+            of
+            for name, of in self.tags
+            if name == tag and (look is None or look in of.get("class", "").split())
+        ]
 
 
 def outside(text: str) -> list[str]:

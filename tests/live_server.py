@@ -1,4 +1,5 @@
-"""`lungseg serve` in a process of its own, as a user runs it, for tests that need real connections."""
+"""`lungseg serve` in a process of its own, as a user runs it, for tests that need real
+connections."""
 
 from __future__ import annotations
 
@@ -39,7 +40,11 @@ class LiveServer:
         """Process ids of the workers (Linux only)."""
         children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
         ids = [int(number) for path in children for number in path.read_text().split()]
-        return [number for number in ids if b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes()]
+        return [
+            number
+            for number in ids
+            if b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes()
+        ]
 
     def kept(self) -> list[Path]:
         """The folders of jobs that there are."""

@@ -24,9 +24,25 @@ PLAIN = CaseScore(
 )
 
 
-def scored(case: str, dice: float, hd95: float = 10.0, *, patient: str | None = None, source: str = "north", notes: str = "") -> CaseScore:
+def scored(
+    case: str,
+    dice: float,
+    hd95: float = 10.0,
+    *,
+    patient: str | None = None,
+    source: str = "north",
+    notes: str = "",
+) -> CaseScore:
     """A case with this Dice of both lungs and this HD95 of 1024."""
-    return replace(PLAIN, case=case, patient=patient or case, source=source, notes=notes, hd95_of_1024=hd95, lungs=replace(MASK, dice=dice))
+    return replace(
+        PLAIN,
+        case=case,
+        patient=patient or case,
+        source=source,
+        notes=notes,
+        hd95_of_1024=hd95,
+        lungs=replace(MASK, dice=dice),
+    )
 
 
 HEART = replace(

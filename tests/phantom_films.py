@@ -1,4 +1,5 @@
-"""A small set of phantom films with their masks, written in the layout of pairs, for the tests of training and evaluation."""
+"""A small set of phantom films with their masks, written in the layout of pairs, for the tests of
+training and evaluation."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from lungseg.phantom.radiograph import radiograph_phantom
 
 
 def write_films(folder: Path, *, count: int, side: int = 64) -> Path:
-    """Writes `count` phantoms of `side` x `side` pixels into `folder`/images and their masks (0, 255) into `folder`/masks.
+    """Writes `count` phantoms of `side` x `side` pixels into `folder`/images and their masks (0,
+    255) into `folder`/masks.
 
     Two films are of one patient: p0_a, p0_b, p1_a and so on.
     """
@@ -21,5 +23,8 @@ def write_films(folder: Path, *, count: int, side: int = 64) -> Path:
         phantom = radiograph_phantom((side, side), seed=i)
         name = f"p{i // 2}_{'ab'[i % 2]}.png"
         cv2.imwrite(str(folder / "images" / name), phantom.image.pixels)
-        cv2.imwrite(str(folder / "masks" / name), np.where(phantom.truth.labels > 0, 255, 0).astype(np.uint8))
+        cv2.imwrite(
+            str(folder / "masks" / name),
+            np.where(phantom.truth.labels > 0, 255, 0).astype(np.uint8),
+        )
     return folder

@@ -1,4 +1,5 @@
-"""A small chest in Hounsfield units without any symmetry, and ways to store it: in another order of axes, and as DICOM slices."""
+"""A small chest in Hounsfield units without any symmetry, and ways to store it: in another order of
+axes, and as DICOM slices."""
 
 from __future__ import annotations
 
@@ -19,14 +20,22 @@ from lungseg.volume import Volume
 Array = NDArray[Any]
 SHAPE = (20, 34, 40)
 SPACING = (2.5, 0.75, 0.5)
-TURNS = [Turn(order, flipped) for order in permutations((0, 1, 2)) for flipped in product((False, True), repeat=3)]
+TURNS = [
+    Turn(order, flipped)
+    for order in permutations((0, 1, 2))
+    for flipped in product((False, True), repeat=3)
+]
 """All 48 orders and directions of three axes."""
 ORIENTATION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
 def draw_chest(shape: tuple[int, int, int] = SHAPE) -> NDArray[np.int16]:
-    """(slices, rows, columns) as `lungseg.geometry.AXIAL` has them: air, a body, a large right and a small left lung, and noise."""
-    z, y, x = (np.linspace(-1, 1, side).reshape([-1 if i == axis else 1 for i in range(3)]) for axis, side in enumerate(shape))
+    """(slices, rows, columns) as `lungseg.geometry.AXIAL` has them: air, a body, a large right and
+    a small left lung, and noise."""
+    z, y, x = (
+        np.linspace(-1, 1, side).reshape([-1 if i == axis else 1 for i in range(3)])
+        for axis, side in enumerate(shape)
+    )
     voxels = np.full(shape, -1000.0)
     voxels[np.broadcast_to((x / 0.9) ** 2 + (y / 0.75) ** 2 < 1, shape)] = 40
     voxels[((x + 0.4) / 0.3) ** 2 + ((y - 0.1) / 0.45) ** 2 + (z / 0.9) ** 2 < 1] = -850
@@ -35,7 +44,9 @@ def draw_chest(shape: tuple[int, int, int] = SHAPE) -> NDArray[np.int16]:
     return np.rint(voxels + noise).astype(np.int16)
 
 
-def axial_affine(spacing: tuple[float, float, float] = SPACING, origin: Sequence[float] = (-30.0, 12.5, 100.0)) -> NDArray[np.float64]:
+def axial_affine(
+    spacing: tuple[float, float, float] = SPACING, origin: Sequence[float] = (-30.0, 12.5, 100.0)
+) -> NDArray[np.float64]:
     """Of `draw_chest`: LPS from (slice, row, column)."""
     affine = np.eye(4)
     affine[:3, :3] = AXIAL * spacing
@@ -47,22 +58,31 @@ CHEST, AFFINE = draw_chest(), axial_affine()
 
 
 def check_chest(volume: Volume, affine: NDArray[np.float64] = AFFINE) -> None:
-    """Turned to axial, it is the chest, in Hounsfield units, and every voxel lies where it should."""
+    """Turned to axial, it is the chest, in Hounsfield units, and every voxel lies where it
+    should."""
     turn = volume.grid.to_axial()
     assert_array_equal(turn.apply(volume.voxels), CHEST)
     assert_allclose(turn.grid(volume.grid).affine, affine, atol=1e-3)
     assert (volume.hounsfield, volume.voxels.dtype) == (True, np.int16)
 
 
-def stored_as(voxels: Array, affine: NDArray[np.float64], turn: Turn) -> tuple[Array, NDArray[np.float64]]:
+def stored_as(
+    voxels: Array, affine: NDArray[np.float64], turn: Turn
+) -> tuple[Array, NDArray[np.float64]]:
     """The same volume with its axes in the order of `turn`: voxels and affine."""
     grid = turn.grid(Grid(voxels.shape, affine))  # type: ignore[arg-type]
     assert grid.affine is not None
     return np.ascontiguousarray(turn.apply(voxels)), grid.affine
 
 
-def ct_slice(pixels: Array, position: Sequence[float], orientation: Sequence[float] = ORIENTATION, **header: Any) -> FileDataset:
-    """One CT slice of Hounsfield units, explicit little endian, with the header's elements on top (None takes one away)."""
+def ct_slice(
+    pixels: Array,
+    position: Sequence[float],
+    orientation: Sequence[float] = ORIENTATION,
+    **header: Any,
+) -> FileDataset:
+    """One CT slice of Hounsfield units, explicit little endian, with the header's elements on top
+    (None takes one away)."""
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = CTImageStorage
@@ -96,15 +116,22 @@ def ct_slice(pixels: Array, position: Sequence[float], orientation: Sequence[flo
         if value is not None:
             setattr(dataset, keyword, value)
     slope, intercept = float(header.get("RescaleSlope") or 1), float(elements["RescaleIntercept"])
-    intercept = float(header["RescaleIntercept"] or 0) if "RescaleIntercept" in header else intercept
+    intercept = (
+        float(header["RescaleIntercept"] or 0) if "RescaleIntercept" in header else intercept
+    )
     stored = np.rint((pixels.astype(np.float64) - intercept) / slope)
-    dataset.PixelData = stored.astype(np.int16 if dataset.PixelRepresentation else np.uint16).tobytes()
+    dataset.PixelData = stored.astype(
+        np.int16 if dataset.PixelRepresentation else np.uint16
+    ).tobytes()
     dataset["PixelData"].VR = "OW"
     return dataset
 
 
-def write_series(folder: Path, voxels: Array, affine: NDArray[np.float64], **header: Any) -> list[Path]:
-    """(slices, rows, columns) with their affine, one file a slice; neither names nor instance numbers follow their order."""
+def write_series(
+    folder: Path, voxels: Array, affine: NDArray[np.float64], **header: Any
+) -> list[Path]:
+    """(slices, rows, columns) with their affine, one file a slice; neither names nor instance
+    numbers follow their order."""
     folder.mkdir(parents=True, exist_ok=True)
     names = np.random.default_rng(1).permutation(len(voxels))
     columns, rows = affine[:3, 2], affine[:3, 1]
@@ -119,9 +146,17 @@ def write_series(folder: Path, voxels: Array, affine: NDArray[np.float64], **hea
     return paths
 
 
-def enhanced(voxels: Array, positions: Sequence[Sequence[float]], slopes: Sequence[float]) -> FileDataset:
-    """One enhanced CT image of several frames, which state position and slope for each, spacing and orientation once."""
-    dataset = ct_slice(voxels[0], positions[0], SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1", NumberOfFrames=len(voxels))
+def enhanced(
+    voxels: Array, positions: Sequence[Sequence[float]], slopes: Sequence[float]
+) -> FileDataset:
+    """One enhanced CT image of several frames, which state position and slope for each, spacing and
+    orientation once."""
+    dataset = ct_slice(
+        voxels[0],
+        positions[0],
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1",
+        NumberOfFrames=len(voxels),
+    )
     for keyword in (
         "ImagePositionPatient",
         "ImageOrientationPatient",
@@ -140,12 +175,18 @@ def enhanced(voxels: Array, positions: Sequence[Sequence[float]], slopes: Sequen
         return outer
 
     shared = group("PlaneOrientationSequence", ImageOrientationPatient=list(ORIENTATION))
-    shared.update(group("PixelMeasuresSequence", PixelSpacing=list(SPACING[1:]), SliceThickness=SPACING[0]))
+    shared.update(
+        group("PixelMeasuresSequence", PixelSpacing=list(SPACING[1:]), SliceThickness=SPACING[0])
+    )
     dataset.SharedFunctionalGroupsSequence = [shared]
     frames, stored = [], []
     for pixels, position, slope in zip(voxels, positions, slopes, strict=True):
-        frame = group("PlanePositionSequence", ImagePositionPatient=[float(number) for number in position])
-        frame.update(group("PixelValueTransformationSequence", RescaleSlope=slope, RescaleIntercept=-2000))
+        frame = group(
+            "PlanePositionSequence", ImagePositionPatient=[float(number) for number in position]
+        )
+        frame.update(
+            group("PixelValueTransformationSequence", RescaleSlope=slope, RescaleIntercept=-2000)
+        )
         frames.append(frame)
         stored.append(np.rint((pixels.astype(np.float64) + 2000) / slope).astype(np.uint16))
     dataset.PerFrameFunctionalGroupsSequence = frames

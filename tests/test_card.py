@@ -14,7 +14,15 @@ from tiny_model import write_tiny_model
 
 def test_a_card_comes_back_as_it_was(tmp_path: Path) -> None:
     card = ModelCard(
-        "m", "2", "radiograph", "none", (32, 48), ("background", "right lung", "left lung"), "f00d", clip=(1, 99), limits=["für Hunde"]
+        "m",
+        "2",
+        "radiograph",
+        "none",
+        (32, 48),
+        ("background", "right lung", "left lung"),
+        "f00d",
+        clip=(1, 99),
+        limits=["für Hunde"],
     )
     card.write(tmp_path / "m.json")
     assert read_card(tmp_path / "m.json") == card
@@ -22,7 +30,10 @@ def test_a_card_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
-    assert file_sha256(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (
+        file_sha256(tmp_path / "x")
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,7 +48,9 @@ def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
         ({"colour": "red"}, "the model card has unknown fields: colour; update lungseg"),
     ],
 )
-def test_a_card_with_a_value_without_meaning_is_refused(tmp_path: Path, change: dict[str, object], sentence: str) -> None:
+def test_a_card_with_a_value_without_meaning_is_refused(
+    tmp_path: Path, change: dict[str, object], sentence: str
+) -> None:
     card = write_tiny_model(tmp_path).with_suffix(".json")
     card.write_text(json.dumps(json.loads(card.read_text()) | change))
     with pytest.raises(ModelError, match=sentence):

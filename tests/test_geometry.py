@@ -27,20 +27,40 @@ def test_spacing_becomes_two_plain_numbers(given: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [(1.0,), (1.0, 1.0, 1.0), 1.0, (0.0, 1.0), (1.0, -1.0), (1.0, float("nan")), (float("inf"), 1.0), "ab", (None, 1.0)]
+    "given",
+    [
+        (1.0,),
+        (1.0, 1.0, 1.0),
+        1.0,
+        (0.0, 1.0),
+        (1.0, -1.0),
+        (1.0, float("nan")),
+        (float("inf"), 1.0),
+        "ab",
+        (None, 1.0),
+    ],
 )
 def test_what_is_no_spacing_is_refused(given: Any) -> None:
-    with pytest.raises(UsageError, match=r"spacing is \(between rows, between columns\) in millimetres, both above 0, not "):
+    with pytest.raises(
+        UsageError,
+        match=r"spacing is \(between rows, between columns\) in millimetres, both above 0, not ",
+    ):
         Geometry((4, 5), given)
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 5, 6), (0, 5)])
 def test_what_is_no_shape_is_refused(shape: Any) -> None:
-    with pytest.raises(UsageError, match=r"the shape of an image is \(rows, columns\), both at least 1, not "):
+    with pytest.raises(
+        UsageError, match=r"the shape of an image is \(rows, columns\), both at least 1, not "
+    ):
         Geometry(shape)
 
 
-TURNS = [Turn(order, flipped) for order in permutations((0, 1, 2)) for flipped in product((False, True), repeat=3)]
+TURNS = [
+    Turn(order, flipped)
+    for order in permutations((0, 1, 2))
+    for flipped in product((False, True), repeat=3)
+]
 
 
 def axial(spacing: tuple[float, float, float] = (3.0, 0.75, 0.5)) -> Grid:
@@ -60,7 +80,10 @@ def places(grid: Grid) -> np.ndarray[Any, Any]:
 def test_all_48_orders_and_directions_come_back(turn: Turn) -> None:
     voxels = np.arange(60).reshape(3, 4, 5)
     stored, grid = turn.apply(voxels), turn.grid(axial())
-    assert_array_equal(places(grid), np.stack([turn.apply(places(axial())[..., axis]) for axis in range(3)], axis=-1))
+    assert_array_equal(
+        places(grid),
+        np.stack([turn.apply(places(axial())[..., axis]) for axis in range(3)], axis=-1),
+    )
     assert_array_equal(turn.back(stored), voxels)
     found = grid.to_axial()
     assert_array_equal(found.apply(stored), voxels)
@@ -71,7 +94,9 @@ def test_all_48_orders_and_directions_come_back(turn: Turn) -> None:
 
 def test_oblique_grids_turn_to_the_nearest_axes() -> None:
     for angle in (-0.7, -0.2, 0.3, 0.7):
-        rotation = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+        rotation = np.array(
+            [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+        )
         affine = np.eye(4)
         affine[:3, :3] = rotation @ AXIAL
         for turn in TURNS:
@@ -106,18 +131,33 @@ def test_to_ras_is_exact_and_its_own_inverse() -> None:
     ],
 )
 def test_what_is_no_affine_is_refused(affine: Any) -> None:
-    with pytest.raises(UsageError, match=r"the affine of a volume is a finite, invertible \(4, 4\) matrix"):
+    with pytest.raises(
+        UsageError, match=r"the affine of a volume is a finite, invertible \(4, 4\) matrix"
+    ):
         Grid((3, 4, 5), affine)
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 6, 7), (0, 4, 5)])
 def test_what_is_no_shape_of_a_volume_is_refused(shape: Any) -> None:
-    with pytest.raises(UsageError, match=r"the shape of a volume is \(slices, rows, columns\), all at least 1, not "):
+    with pytest.raises(
+        UsageError,
+        match=r"the shape of a volume is \(slices, rows, columns\), all at least 1, not ",
+    ):
         Grid(shape)
 
 
 @pytest.mark.parametrize(
-    "given", [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0.1, -0.2, 0.3), (-0.7, 0.1, 0.7), (0.5, -0.5, 0.5), (0.01, 0.99, -0.02)]
+    "given",
+    [
+        (0, 0, 0),
+        (1, 0, 0),
+        (0, 1, 0),
+        (0, 0, 1),
+        (0.1, -0.2, 0.3),
+        (-0.7, 0.1, 0.7),
+        (0.5, -0.5, 0.5),
+        (0.01, 0.99, -0.02),
+    ],
 )
 def test_rotations_and_quaternions(given: tuple[float, float, float]) -> None:
     matrix = rotation(*given)

@@ -28,10 +28,20 @@ def with_value(value: float) -> Any:
     ("pixels", "sentence"),
     [
         (PIXELS.astype(np.float64), "pixels are uint8, uint16 or float32, not float64"),
-        (PIXELS[:31], "the image has 31 x 50 pixels, too few to show lungs; give an image of at least 32 x 32 pixels"),
-        (with_value(np.nan), "the image contains NaN or infinite values; replace them by finite numbers first"),
+        (
+            PIXELS[:31],
+            "the image has 31 x 50 pixels, too few to show lungs; give an image of at least 32 x "
+            "32 pixels",
+        ),
+        (
+            with_value(np.nan),
+            "the image contains NaN or infinite values; replace them by finite numbers first",
+        ),
         (with_value(np.inf), "the image contains NaN or infinite values"),
-        (np.full((40, 50), 7, np.uint8), r"every pixel has the same value \(7\), so there is nothing to see"),
+        (
+            np.full((40, 50), 7, np.uint8),
+            r"every pixel has the same value \(7\), so there is nothing to see",
+        ),
     ],
 )
 def test_what_is_no_image_is_refused(pixels: Any, sentence: str) -> None:
@@ -40,7 +50,9 @@ def test_what_is_no_image_is_refused(pixels: Any, sentence: str) -> None:
 
 
 def test_another_grid_than_the_pixels_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"pixels of shape \(40, 50\) do not fit a geometry of shape \(50, 40\)"):
+    with pytest.raises(
+        UsageError, match=r"pixels of shape \(40, 50\) do not fit a geometry of shape \(50, 40\)"
+    ):
         Image(PIXELS, Geometry((50, 40)))
 
 
@@ -53,7 +65,9 @@ def test_nothing_can_be_changed_afterwards() -> None:
 
 
 def test_a_segmentation_is_on_the_grid_of_its_image_and_holds_labels_only() -> None:
-    with pytest.raises(UsageError, match=r"labels of shape \(40, 49\) do not fit an image of shape \(40, 50\)"):
+    with pytest.raises(
+        UsageError, match=r"labels of shape \(40, 49\) do not fit an image of shape \(40, 50\)"
+    ):
         image().with_labels(np.zeros((40, 49), np.uint8))
     with pytest.raises(UsageError, match="3 is not a label; labels are 0 to 2"):
         image().with_labels(np.full((40, 50), 3, np.uint8))

@@ -42,17 +42,31 @@ def test_probabilities_of_two_dark_ellipses(model: Path) -> None:
 
 def test_a_batch_gives_what_its_images_give(model: Path) -> None:
     predictor = Predictor(model)
-    images = np.concatenate([batch(dark_ellipses()), batch(dark_ellipses(left=False)), batch(dark_ellipses(right=False))])
+    images = np.concatenate(
+        [
+            batch(dark_ellipses()),
+            batch(dark_ellipses(left=False)),
+            batch(dark_ellipses(right=False)),
+        ]
+    )
     together = predictor(images)
     for i in range(3):
         np.testing.assert_allclose(predictor(images[i : i + 1])[0], together[i], atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("shape", "dtype"), [((1, 1, 32, 64), "float32"), ((1, *SIZE), "float32"), ((1, 3, *SIZE), "float32"), ((1, 1, *SIZE), "float64")]
+    ("shape", "dtype"),
+    [
+        ((1, 1, 32, 64), "float32"),
+        ((1, *SIZE), "float32"),
+        ((1, 3, *SIZE), "float32"),
+        ((1, 1, *SIZE), "float64"),
+    ],
 )
 def test_a_wrong_batch_is_refused(model: Path, shape: tuple[int, ...], dtype: str) -> None:
-    with pytest.raises(UsageError, match=rf"takes float32 of shape \(N, 1, 64, 64\), not {dtype} of shape "):
+    with pytest.raises(
+        UsageError, match=rf"takes float32 of shape \(N, 1, 64, 64\), not {dtype} of shape "
+    ):
         Predictor(model)(np.zeros(shape, dtype))
 
 
@@ -61,18 +75,25 @@ def test_threads_below_one_are_refused(model: Path) -> None:
         Predictor(model, threads=0)
 
 
-def test_an_embedded_model_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_embedded_model_is_found_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(predict, "MODELS", tmp_path)
     path = write_tiny_model(tmp_path)
     assert predict.embedded_models() == ("tiny",)
     assert predict.find_model("tiny") == path
     assert Predictor("tiny").card.name == "tiny"
-    with pytest.raises(ModelError, match="no model named 'cxr9' comes with this package; name one of tiny, or give the path"):
+    with pytest.raises(
+        ModelError,
+        match="no model named 'cxr9' comes with this package; name one of tiny, or give the path",
+    ):
         Predictor("cxr9")
 
 
 def test_a_missing_file_or_card_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"none\.onnx: there is no such model file; give the \.onnx file"):
+    with pytest.raises(
+        ModelError, match=r"none\.onnx: there is no such model file; give the \.onnx file"
+    ):
         Predictor(tmp_path / "none.onnx")
     path = write_tiny_model(tmp_path)
     path.with_suffix(".json").unlink()
@@ -85,7 +106,11 @@ def test_a_model_that_is_not_its_cards_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ModelError, match=r"tiny\.onnx: the model is not the one that its card tiny\.json describes .* put back"):
+    with pytest.raises(
+        ModelError,
+        match=r"tiny\.onnx: the model is not the one that its card tiny\.json describes .* put "
+        r"back",
+    ):
         Predictor(path)
 
 
@@ -96,7 +121,9 @@ def test_a_card_with_other_labels_is_refused(tmp_path: Path) -> None:
     entries["labels"] = ["background", "left lung", "right lung"]
     card.write_text(json.dumps(entries))
     with pytest.raises(
-        ModelError, match=r"tiny\.json: the model card's labels cannot be \('background', 'left lung', 'right lung'\); give"
+        ModelError,
+        match=r"tiny\.json: the model card's labels cannot be \('background', 'left lung', "
+        r"'right lung'\); give",
     ):
         Predictor(path)
 
@@ -112,44 +139,80 @@ def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "text.onnx"
     path.write_text("not a network")
     write_card(path)
-    with pytest.raises(ModelError, match=r"text\.onnx: ONNX Runtime cannot load the model .* export the model again"):
+    with pytest.raises(
+        ModelError,
+        match=r"text\.onnx: ONNX Runtime cannot load the model .* export the model again",
+    ):
         Predictor(path)
 
 
 def test_a_network_with_other_ends_is_refused(tmp_path: Path) -> None:
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 1, *SIZE]) for name in ("x", "y")]
-    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "other", ends[:1], ends[1:])
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 1, *SIZE])
+        for name in ("x", "y")
+    ]
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["y"])], "other", ends[:1], ends[1:]
+    )
     path = tmp_path / "other.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8),
+        str(path),
+    )
     write_card(path)
-    with pytest.raises(ModelError, match=r"the model maps \['x'\] to \['y'\], not image to probabilities"):
+    with pytest.raises(
+        ModelError, match=r"the model maps \['x'\] to \['y'\], not image to probabilities"
+    ):
         Predictor(path)
 
 
 def test_a_card_of_another_size_is_refused(tmp_path: Path) -> None:
     path = write_tiny_model(tmp_path)
     write_card(path, size=(32, 32))
-    with pytest.raises(ModelError, match=r"tiny\.onnx: the network takes 64 x 64 pixels, and its card says 32 x 32; export it again"):
+    with pytest.raises(
+        ModelError,
+        match=r"tiny\.onnx: the network takes 64 x 64 pixels, and its card says 32 x 32; export "
+        r"it again",
+    ):
         Predictor(path)
 
 
-def test_a_network_that_cannot_be_computed_is_one_sentence_and_no_chatter(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 1, "H", "W"]) for name in ("image", "probabilities")]
+def test_a_network_that_cannot_be_computed_is_one_sentence_and_no_chatter(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 1, "H", "W"])
+        for name in ("image", "probabilities")
+    ]
     five = numpy_helper.from_array(np.array([5], np.int64), "five")
-    graph = helper.make_graph([helper.make_node("Reshape", ["image", "five"], ["probabilities"])], "five", ends[:1], ends[1:], [five])
+    graph = helper.make_graph(
+        [helper.make_node("Reshape", ["image", "five"], ["probabilities"])],
+        "five",
+        ends[:1],
+        ends[1:],
+        [five],
+    )
     path = tmp_path / "five.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8),
+        str(path),
+    )
     write_card(path)
-    with pytest.raises(ModelError, match=r"five\.onnx: the network could not be computed \([^\n]+\)\.$"):
+    with pytest.raises(
+        ModelError, match=r"five\.onnx: the network could not be computed \([^\n]+\)\.$"
+    ):
         Predictor(path)(np.zeros((1, 1, *SIZE), np.float32))
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_runtime_keeps_no_id_of_the_machine_and_sends_nothing(tmp_path: Path) -> None:
-    # Its own reporting is out of sight of Python. It begins with files in the home and among the temporary ones, unless it sees a CI.
+    # Its own reporting is out of sight of Python. It begins with files in the home and among the
+    # temporary ones, unless it sees a CI.
     home = tmp_path / "home"
     home.mkdir()
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home)}
     code = "import sys; from lungseg.predict import Predictor; Predictor(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", code, str(MODELS / "cxr.onnx")], env=environment, check=True)
+    subprocess.run(
+        [sys.executable, "-c", code, str(MODELS / "cxr.onnx")], env=environment, check=True
+    )
     assert list(home.rglob("*")) == []

@@ -31,7 +31,9 @@ def test_network_input_is_standardised(dtype: str) -> None:
 @pytest.mark.parametrize(("gain", "offset"), [(0.25, 0.0), (2.0, 10.0), (1.0, -3000.0)])
 def test_contrast_and_brightness_make_no_difference(gain: float, offset: float) -> None:
     plain = to_network(scene(), (64, 64), CLIP)
-    np.testing.assert_allclose(to_network(scene() * gain + offset, (64, 64), CLIP), plain, atol=1e-2)
+    np.testing.assert_allclose(
+        to_network(scene() * gain + offset, (64, 64), CLIP), plain, atol=1e-2
+    )
 
 
 def test_a_negative_is_the_negative() -> None:
@@ -51,7 +53,8 @@ def test_a_single_bright_pixel_survives_percentiles_that_coincide() -> None:
 
 @pytest.mark.parametrize("shape", [(120, 90), (61, 200), (64, 64), (33, 47), (1024, 900)])
 def test_there_and_back_shifts_nothing(shape: tuple[int, int]) -> None:
-    """A ramp comes back as it was, but for half a network pixel at the ends, where linear interpolation has nothing to go on."""
+    """A ramp comes back as it was, but for half a network pixel at the ends, where linear
+    interpolation has nothing to go on."""
     y, x = ((np.indices(shape).T + 0.5) / shape).T
     for ramp in (x, y):
         back = restore(stretch(ramp.astype(np.float32), (64, 64)), shape)

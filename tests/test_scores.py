@@ -13,11 +13,14 @@ from lungseg.errors import UsageError
 
 
 def blob(rng: np.random.Generator, shape: tuple[int, ...], share: float = 0.5) -> np.ndarray:
-    """A random mask with several smooth pieces, some at the border; of three axes, smooth in space."""
+    """A random mask with several smooth pieces, some at the border; of three axes, smooth in
+    space."""
     field = rng.normal(size=shape)
     for axis in range(len(shape)):
         rows = np.moveaxis(field, axis, 0)
-        smooth = cv2.GaussianBlur(rows.reshape(len(rows), -1), (1, 0), sigmaX=0.01, sigmaY=4).reshape(rows.shape)
+        smooth = cv2.GaussianBlur(
+            rows.reshape(len(rows), -1), (1, 0), sigmaX=0.01, sigmaY=4
+        ).reshape(rows.shape)
         field = np.moveaxis(smooth, 0, axis)
     return field > np.quantile(field, 1 - share)
 
@@ -39,16 +42,30 @@ def test_counts_of_a_case_done_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("truth", "prediction", "dice", "precision", "recall", "specificity"),
-    [(0, 0, 1.0, 1.0, 1.0, 1.0), (0, 1, 0.0, 0.0, 1.0, 0.0), (1, 0, 0.0, 1.0, 0.0, 1.0), (1, 1, 1.0, 1.0, 1.0, 1.0)],
+    [
+        (0, 0, 1.0, 1.0, 1.0, 1.0),
+        (0, 1, 0.0, 0.0, 1.0, 0.0),
+        (1, 0, 0.0, 1.0, 0.0, 1.0),
+        (1, 1, 1.0, 1.0, 1.0, 1.0),
+    ],
 )
-def test_empty_and_full_masks(truth: int, prediction: int, dice: float, precision: float, recall: float, specificity: float) -> None:
+def test_empty_and_full_masks(
+    truth: int, prediction: int, dice: float, precision: float, recall: float, specificity: float
+) -> None:
     counts = scores.count(np.full((4, 5), truth), np.full((4, 5), prediction))
-    assert (counts.dice, counts.precision, counts.recall, counts.specificity) == (dice, precision, recall, specificity)
+    assert (counts.dice, counts.precision, counts.recall, counts.specificity) == (
+        dice,
+        precision,
+        recall,
+        specificity,
+    )
     assert counts.iou == counts.accuracy == float(truth == prediction)
 
 
 def test_shapes_that_differ_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"masks of shape \(3, 3\) and \(3, 4\) cannot be compared"):
+    with pytest.raises(
+        UsageError, match=r"masks of shape \(3, 3\) and \(3, 4\) cannot be compared"
+    ):
         scores.dice(np.ones((3, 3)), np.ones((3, 4)))
     with pytest.raises(UsageError, match=r"not of shape \(3,\)"):
         scores.surface_distances(np.ones(3), np.ones(3))
@@ -153,7 +170,13 @@ def test_distances_of_empty_masks() -> None:
     assert (*figures(none), none.hd95_pooled, none.nsd(1)) == (0, 0, 0, 0, 1)
     for pair in ((empty, full), (full, empty)):
         one = scores.surface_distances(*pair)
-        assert (*figures(one), one.hd95_pooled, one.nsd(3)) == (math.inf, math.inf, math.inf, math.inf, 0)
+        assert (*figures(one), one.hd95_pooled, one.nsd(3)) == (
+            math.inf,
+            math.inf,
+            math.inf,
+            math.inf,
+            0,
+        )
 
 
 def test_distances_are_exact_on_large_masks() -> None:
@@ -183,7 +206,9 @@ def test_distances_of_shifted_boxes() -> None:
 
 @pytest.mark.parametrize("kept", [1 << 28, 1])
 @pytest.mark.parametrize("spacing", SPACINGS)
-def test_distances_in_space_are_those_of_an_exact_distance_transform(spacing, kept, monkeypatch) -> None:
+def test_distances_in_space_are_those_of_an_exact_distance_transform(
+    spacing, kept, monkeypatch
+) -> None:
     """Also where the planes are not kept, but computed again each time they are looked at."""
     ndimage = pytest.importorskip("scipy.ndimage")
     monkeypatch.setattr(scores, "KEPT", kept)
@@ -204,7 +229,9 @@ def test_a_lung_that_is_missing_is_far_and_exact() -> None:
     a[2, 3, 4], a[58, 38, 48] = True, True
     b[2, 3, 4] = True
     far = math.sqrt((56 * 2.0) ** 2 + (35 * 0.5) ** 2 + (44 * 0.5) ** 2)
-    np.testing.assert_allclose(np.sort(scores.surface_distances(a, b, (2.0, 0.5, 0.5)).there), [0, far])
+    np.testing.assert_allclose(
+        np.sort(scores.surface_distances(a, b, (2.0, 0.5, 0.5)).there), [0, far]
+    )
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -215,16 +242,30 @@ def test_agrees_with_monai_in_space(spacing) -> None:
     rng = np.random.default_rng(7)
     for _ in range(2):
         shape = tuple(int(side) for side in rng.integers(12, 36, 3))
-        truth, prediction = blob(rng, shape, rng.uniform(0.1, 0.6)), blob(rng, shape, rng.uniform(0.1, 0.6))
+        truth, prediction = (
+            blob(rng, shape, rng.uniform(0.1, 0.6)),
+            blob(rng, shape, rng.uniform(0.1, 0.6)),
+        )
         a, b = (torch.from_numpy(mask)[None, None].float() for mask in (prediction, truth))
         ours = scores.surface_distances(truth, prediction, spacing)
         kwargs = {"include_background": True, "spacing": list(spacing)}
-        assert ours.hd == pytest.approx(float(metrics.compute_hausdorff_distance(a, b, **kwargs)), abs=1e-4)
-        assert ours.hd95 == pytest.approx(float(metrics.compute_hausdorff_distance(a, b, percentile=95, **kwargs)), abs=1e-4)
-        assert ours.assd == pytest.approx(float(metrics.compute_average_surface_distance(a, b, symmetric=True, **kwargs)), abs=1e-4)
+        assert ours.hd == pytest.approx(
+            float(metrics.compute_hausdorff_distance(a, b, **kwargs)), abs=1e-4
+        )
+        assert ours.hd95 == pytest.approx(
+            float(metrics.compute_hausdorff_distance(a, b, percentile=95, **kwargs)), abs=1e-4
+        )
+        assert ours.assd == pytest.approx(
+            float(metrics.compute_average_surface_distance(a, b, symmetric=True, **kwargs)),
+            abs=1e-4,
+        )
         for tolerance in (1.0, 2.0):
-            assert ours.nsd(tolerance) == pytest.approx(float(metrics.compute_surface_dice(a, b, [tolerance], **kwargs)), abs=1e-4)
-        assert scores.dice(truth, prediction) == pytest.approx(float(metrics.compute_dice(a, b)), abs=1e-6)
+            assert ours.nsd(tolerance) == pytest.approx(
+                float(metrics.compute_surface_dice(a, b, [tolerance], **kwargs)), abs=1e-4
+            )
+        assert scores.dice(truth, prediction) == pytest.approx(
+            float(metrics.compute_dice(a, b)), abs=1e-6
+        )
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -235,13 +276,23 @@ def test_agrees_with_monai(spacing: tuple[float, float]) -> None:
     rng = np.random.default_rng(3)
     for _ in range(12):
         shape = (int(rng.integers(30, 90)), int(rng.integers(30, 90)))
-        truth, prediction = blob(rng, shape, rng.uniform(0.05, 0.7)), blob(rng, shape, rng.uniform(0.05, 0.7))
+        truth, prediction = (
+            blob(rng, shape, rng.uniform(0.05, 0.7)),
+            blob(rng, shape, rng.uniform(0.05, 0.7)),
+        )
         a, b = (torch.from_numpy(mask)[None, None].float() for mask in (prediction, truth))
         ours = scores.surface_distances(truth, prediction, spacing)
         kwargs = {"include_background": True, "spacing": list(spacing)}
-        assert ours.hd == pytest.approx(float(metrics.compute_hausdorff_distance(a, b, **kwargs)), abs=1e-4)
-        assert ours.hd95 == pytest.approx(float(metrics.compute_hausdorff_distance(a, b, percentile=95, **kwargs)), abs=1e-4)
-        assert ours.assd == pytest.approx(float(metrics.compute_average_surface_distance(a, b, symmetric=True, **kwargs)), abs=1e-4)
+        assert ours.hd == pytest.approx(
+            float(metrics.compute_hausdorff_distance(a, b, **kwargs)), abs=1e-4
+        )
+        assert ours.hd95 == pytest.approx(
+            float(metrics.compute_hausdorff_distance(a, b, percentile=95, **kwargs)), abs=1e-4
+        )
+        assert ours.assd == pytest.approx(
+            float(metrics.compute_average_surface_distance(a, b, symmetric=True, **kwargs)),
+            abs=1e-4,
+        )
         for tolerance in (1.0, 2.0, 3.0):
             theirs = float(metrics.compute_surface_dice(a, b, [tolerance], **kwargs))
             assert ours.nsd(tolerance) == pytest.approx(theirs, abs=1e-4)
@@ -255,4 +306,6 @@ def test_agrees_with_monai(spacing: tuple[float, float]) -> None:
             ("sensitivity", counts.recall),
             ("specificity", counts.specificity),
         ):
-            assert value == pytest.approx(float(metrics.compute_confusion_matrix_metric(name, table)), abs=1e-4)
+            assert value == pytest.approx(
+                float(metrics.compute_confusion_matrix_metric(name, table)), abs=1e-4
+            )

@@ -82,7 +82,12 @@ def test_volumes_and_slices_are_told_to_be_quick(
 ) -> None:
     told: list[bool] = []
 
-    def finish(self: object, *arguments: object, finish: Callable[..., object] = VolumeSegmenter.finish, **settings: object) -> object:
+    def finish(
+        self: object,
+        *arguments: object,
+        finish: Callable[..., object] = VolumeSegmenter.finish,
+        **settings: object,
+    ) -> object:
         told.append(bool(settings["quick"]))
         return finish(self, *arguments, **settings)
 
@@ -101,9 +106,14 @@ def test_the_caller_may_know_better(scan: Path, film: Path) -> None:
     assert type(as_film(slice_of_scan())) is Result
     unpacked = scan.with_suffix("")
     unpacked.write_bytes(gzip.decompress(scan.read_bytes()))
-    with pytest.raises(lungseg.UnsupportedError, match="a NIfTI file may hold a volume, but no radiograph; take it for CT"):
+    with pytest.raises(
+        lungseg.UnsupportedError,
+        match="a NIfTI file may hold a volume, but no radiograph; take it for CT",
+    ):
         as_film(unpacked)
-    with pytest.raises(UsageError, match="it is a volume, and is to be taken for a radiograph; take it for CT"):
+    with pytest.raises(
+        UsageError, match="it is a volume, and is to be taken for a radiograph; take it for CT"
+    ):
         as_film(ellipsoids()[0])
 
 
@@ -112,16 +122,24 @@ def test_a_model_is_for_one_kind(models: Path, film: Path) -> None:
     assert taken_for("cxr", None) == "cxr"
     assert taken_for(None, None) is None
     assert type(Segmenter("ct")(film)) is VolumeResult
-    with pytest.raises(UsageError, match="ct: the model is for ct, not for cxr; leave one of the two out"):
+    with pytest.raises(
+        UsageError, match="ct: the model is for ct, not for cxr; leave one of the two out"
+    ):
         Segmenter("ct", kind="cxr")
-    with pytest.raises(UsageError, match="there is no kind of image called 'mri'; choose from ct, cxr"):
+    with pytest.raises(
+        UsageError, match="there is no kind of image called 'mri'; choose from ct, cxr"
+    ):
         Segmenter(kind="mri")  # type: ignore[arg-type]
-    with pytest.raises(ModelError, match="no model named 'mri' comes with this package; name one of ct, cxr"):
+    with pytest.raises(
+        ModelError, match="no model named 'mri' comes with this package; name one of ct, cxr"
+    ):
         Segmenter("mri")
     assert (Segmenter().card("ct").name, Segmenter("ct").card("ct").name) == ("ct", "ct")
 
 
-def test_models_are_loaded_when_they_are_needed(film: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_are_loaded_when_they_are_needed(
+    film: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(predict, "MODELS", tmp_path)
     write_tiny_model(tmp_path, name="cxr")
     both = Segmenter()
@@ -132,13 +150,22 @@ def test_models_are_loaded_when_they_are_needed(film: Path, models: Path, tmp_pa
 
 def test_what_is_for_radiographs_is_refused_for_ct(scan: Path) -> None:
     both = Segmenter()
-    with pytest.raises(UsageError, match=r"scan\.nii\.gz: a spacing is for radiographs, and this is CT; segment CT without it"):
+    with pytest.raises(
+        UsageError,
+        match=r"scan\.nii\.gz: a spacing is for radiographs, and this is CT; segment CT without it",
+    ):
         both(scan, spacing=(1.0, 1.0))
-    with pytest.raises(UsageError, match=r"scan\.nii\.gz: a widened mask is for radiographs, and this is CT; segment CT without it"):
+    with pytest.raises(
+        UsageError,
+        match=r"scan\.nii\.gz: a widened mask is for radiographs, and this is CT; segment CT "
+        r"without it",
+    ):
         both(scan, hull=True)
     with pytest.raises(UsageError, match="array: a widened mask is for radiographs"):
         both(slice_of_scan(), dilate=2.0)
-    with pytest.raises(UsageError, match="a volume that was read before has its page and series; leave both out"):
+    with pytest.raises(
+        UsageError, match="a volume that was read before has its page and series; leave both out"
+    ):
         both(ellipsoids()[0], page=1)
     with pytest.raises(UsageError, match="an image that was read before has its spacing and page"):
         both(radiograph_phantom((64, 64)).image, page=1)

@@ -1,4 +1,5 @@
-"""The tutorial, as it stands: its commands are run one after the other, shortened, and leave every file that it speaks of."""
+"""The tutorial, as it stands: its commands are run one after the other, shortened, and leave every
+file that it speaks of."""
 
 from __future__ import annotations
 
@@ -18,7 +19,12 @@ from lungseg.cli.main import app
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-SHORTER = {"range(40)": "range(12)", "(256, 256)": "(64, 64)", "--size 128": "--size 64 --workers 0", "--epochs 30": "--epochs 2"}
+SHORTER = {
+    "range(40)": "range(12)",
+    "(256, 256)": "(64, 64)",
+    "--size 128": "--size 64 --workers 0",
+    "--epochs 30": "--epochs 2",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -51,5 +57,11 @@ def test_the_commands_do_what_the_page_says(tmp_path, monkeypatch) -> None:
             done = CliRunner().invoke(app, arguments, catch_exceptions=False)
             assert done.exit_code == 0, f"{command}\n{done.output}"
     places = set(re.findall(r"`((?:films|runs|report|out)/[\w./]+|cases[\w.]*)`", PAGE))
-    assert {"films/masks", "cases.csv", "runs/mine/curves.png", "report/report.html", "out/new_mask.png"} <= places
+    assert {
+        "films/masks",
+        "cases.csv",
+        "runs/mine/curves.png",
+        "report/report.html",
+        "out/new_mask.png",
+    } <= places
     assert sorted(place for place in places if not Path(place).exists()) == []

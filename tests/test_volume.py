@@ -35,7 +35,10 @@ def test_labels_of_any_type_become_bytes(dtype: type) -> None:
 
 
 def test_a_segmentation_is_on_the_grid_of_its_volume_and_holds_labels_only() -> None:
-    with pytest.raises(UsageError, match=r"labels of shape \(2, 40, 49\) do not fit a volume of shape \(2, 40, 50\)"):
+    with pytest.raises(
+        UsageError,
+        match=r"labels of shape \(2, 40, 49\) do not fit a volume of shape \(2, 40, 50\)",
+    ):
         VOLUME.with_labels(np.zeros((2, 40, 49), np.uint8))
     with pytest.raises(UsageError, match="3 is not a label; labels are 0 to 2"):
         VOLUME.with_labels(np.full(GREYS.shape, 3, np.uint8))

@@ -1,4 +1,5 @@
-"""A network of a few weights that takes what is dark for lung, written on the fly, so that no test needs a trained one."""
+"""A network of a few weights that takes what is dark for lung, written on the fly, so that no test
+needs a trained one."""
 
 from __future__ import annotations
 
@@ -14,13 +15,18 @@ SIZE = (64, 64)
 
 
 def write_tiny_model(
-    folder: Path, *, size: tuple[int, int] = SIZE, name: str = "tiny", steepness: float = 8.0, kind: Kind = "radiograph"
+    folder: Path,
+    *,
+    size: tuple[int, int] = SIZE,
+    name: str = "tiny",
+    steepness: float = 8.0,
+    kind: Kind = "radiograph",
 ) -> Path:
     """Writes `name`.onnx and its card into `folder`, and returns the path of the first.
 
-    Dark pixels are lung: the patient's right one in the left half of the image, the left one in the right half. The three by three
-    mean before that leaves single dark pixels out. The limit is halfway between dark and bright where a third of the image is dark.
-    """
+    Dark pixels are lung: the patient's right one in the left half of the image, the left one in the
+    right half. The three by three mean before that leaves single dark pixels out. The limit is
+    halfway between dark and bright where a third of the image is dark."""
     rows, columns = size
     kernel = np.full((1, 1, 3, 3), 1 / 9, np.float32)
     limit = np.full(1, 0.4, np.float32)
@@ -38,8 +44,15 @@ def write_tiny_model(
         nodes,
         "tiny",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, rows, columns])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 3, rows, columns])],
-        [numpy_helper.from_array(a, n) for a, n in ((kernel, "kernel"), (limit, "limit"), (side, "side"), (scale, "scale"))],
+        [
+            helper.make_tensor_value_info(
+                "probabilities", TensorProto.FLOAT, ["N", 3, rows, columns]
+            )
+        ],
+        [
+            numpy_helper.from_array(a, n)
+            for a, n in ((kernel, "kernel"), (limit, "limit"), (side, "side"), (scale, "scale"))
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = folder / f"{name}.onnx"
@@ -62,8 +75,11 @@ def write_card(path: Path, *, size: tuple[int, int] = SIZE, kind: Kind = "radiog
     card.write(path.with_suffix(".json"))
 
 
-def dark_ellipses(shape: tuple[int, int] = (160, 200), *, right: bool = True, left: bool = True) -> np.ndarray:
-    """(rows, columns), uint8: a bright image with a dark ellipse for each lung that is asked for."""
+def dark_ellipses(
+    shape: tuple[int, int] = (160, 200), *, right: bool = True, left: bool = True
+) -> np.ndarray:
+    """(rows, columns), uint8: a bright image with a dark ellipse for each lung that is asked
+    for."""
     y, x = ((np.indices(shape).T + 0.5) / shape).T
     pixels = np.full(shape, 200, np.uint8)
     if right:

@@ -15,7 +15,16 @@ from lungseg.train.module import LungModule
 from lungseg.train.settings import Settings
 
 SETTINGS = Settings(
-    width=4, depth=3, size=64, epochs=12, batch=2, learning_rate=0.02, average=0.5, validation=0.3, precision="32-true", workers=0
+    width=4,
+    depth=3,
+    size=64,
+    epochs=12,
+    batch=2,
+    learning_rate=0.02,
+    average=0.5,
+    validation=0.3,
+    precision="32-true",
+    workers=0,
 )
 
 
@@ -38,7 +47,14 @@ def stop_in_epoch(monkeypatch: pytest.MonkeyPatch, epoch: int, *, batch: int = 0
     monkeypatch.setattr(LungModule, "training_step", step)
 
 
-def stop_move_and_resume(cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings, *, epoch: int) -> Path:
+def stop_move_and_resume(
+    cases: list[Case],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    *,
+    epoch: int,
+) -> Path:
     """The folder of a run that was interrupted in an epoch, moved, and resumed to its end."""
     with monkeypatch.context() as patch:
         stop_in_epoch(patch, epoch)

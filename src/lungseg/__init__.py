@@ -1,14 +1,23 @@
 """Finds the lungs in chest radiographs and CT.
 
-`segment` takes a file, a folder with a DICOM series or an array, and gives a `Result` or, of CT, a `VolumeResult`; a `Segmenter` keeps its
-models loaded for many. Nothing here needs torch.
+`segment` takes a file, a folder with a DICOM series or an array, and gives a `Result` or, of CT, a
+`VolumeResult`; a `Segmenter` keeps its models loaded for many. Nothing here needs torch.
 """
 
 from __future__ import annotations
 
 from importlib.metadata import version
 
-from lungseg.errors import InputError, LungsegError, ModelError, OutputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
+from lungseg.errors import (
+    InputError,
+    LungsegError,
+    ModelError,
+    OutputError,
+    TooLargeError,
+    UnreadableError,
+    UnsupportedError,
+    UsageError,
+)
 from lungseg.findings import Measurement, Verdict
 from lungseg.geometry import Geometry, Grid
 from lungseg.image import Image

@@ -25,7 +25,8 @@ class ModelCard:
         version: of the model, not of the package.
         kind: the images it is for, "radiograph" or "ct".
         architecture: the network and its arguments, in words.
-        input_size: rows, columns of the network's input; a radiograph, or an axial slice of CT, is stretched to it.
+        input_size: rows, columns of the network's input; a radiograph, or an axial slice of CT, is
+            stretched to it.
         intensity: rule by which pixels become network input (see `lungseg.preprocess`).
         clip: percentiles of the image that are mapped to 0 and 1 by the "percentile" rule.
         labels: name of each output channel, in order.
@@ -54,37 +55,56 @@ class ModelCard:
 
     def write(self, path: Path) -> None:
         """Writes the card as indented JSON."""
-        path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(
+            json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 def read_card(path: Path) -> ModelCard:
     """The card in a JSON file.
 
     Raises:
-        ModelError: the file is missing, not JSON, lacks a field, has one that is not known, or one with a value that has no meaning.
+        ModelError: the file is missing, not JSON, lacks a field, has one that is not known, or one
+            with a value that has no meaning.
     """
     cure = "give the .onnx file that `lungseg export` wrote, with its .json beside it"
     try:
         entries: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelError(f"the model card cannot be read ({(error.strerror or str(error)).lower()})", where=path, cure=cure) from error
+        raise ModelError(
+            f"the model card cannot be read ({(error.strerror or str(error)).lower()})",
+            where=path,
+            cure=cure,
+        ) from error
     except ValueError as error:
         raise ModelError(f"the model card is no JSON ({error})", where=path, cure=cure) from error
     if not isinstance(entries, dict):
         raise ModelError("the model card is no JSON object", where=path, cure=cure)
     unknown = sorted(set(entries) - {f.name for f in fields(ModelCard)})
     if unknown:
-        raise ModelError(f"the model card has unknown fields: {', '.join(unknown)}", where=path, cure="update lungseg")
-    missing = [f.name for f in fields(ModelCard) if f.default is MISSING and f.default_factory is MISSING and f.name not in entries]
+        raise ModelError(
+            f"the model card has unknown fields: {', '.join(unknown)}",
+            where=path,
+            cure="update lungseg",
+        )
+    missing = [
+        f.name
+        for f in fields(ModelCard)
+        if f.default is MISSING and f.default_factory is MISSING and f.name not in entries
+    ]
     if missing:
-        raise ModelError(f"the model card lacks the fields {', '.join(missing)}", where=path, cure=cure)
+        raise ModelError(
+            f"the model card lacks the fields {', '.join(missing)}", where=path, cure=cure
+        )
     for name in _TUPLES:  # which JSON does not know
         if isinstance(entries.get(name), list):
             entries[name] = tuple(entries[name])
     card = ModelCard(**entries)
     for name, holds in _meaningful(card).items():
         if not holds:
-            raise ModelError(f"the model card's {name} cannot be {entries[name]}", where=path, cure=cure)
+            raise ModelError(
+                f"the model card's {name} cannot be {entries[name]}", where=path, cure=cure
+            )
     return card
 
 
@@ -94,9 +114,14 @@ def _meaningful(card: ModelCard) -> dict[str, bool]:
     return {
         "kind": card.kind in get_args(Kind),
         "labels": card.labels == tuple(label.name for label in LABELS),
-        "input_size": isinstance(size, tuple) and len(size) == 2 and all(type(side) is int and side > 0 for side in size),
+        "input_size": isinstance(size, tuple)
+        and len(size) == 2
+        and all(type(side) is int and side > 0 for side in size),
         "intensity": card.intensity in get_args(Intensity),
-        "clip": isinstance(clip, tuple) and len(clip) == 2 and all(map(_is_number, clip)) and 0 <= clip[0] < clip[1] <= 100,
+        "clip": isinstance(clip, tuple)
+        and len(clip) == 2
+        and all(map(_is_number, clip))
+        and 0 <= clip[0] < clip[1] <= 100,
         "threshold": _is_number(threshold) and 0 <= threshold <= 1,
     }
 

@@ -1,4 +1,5 @@
-"""Everything that can go wrong, as one tree; each message says what is wrong, in which file, and what to do.
+"""Everything that can go wrong, as one tree; each message says what is wrong, in which file, and
+what to do.
 
 LungsegError
 ├── InputError            an input cannot be used

@@ -18,8 +18,8 @@ class Measurement:
         name: what was measured, as defined in `docs/measurements.md`, such as "area".
         label: of what: "right lung", "left lung" or "lungs".
         value: the number.
-        unit: "mm", "mm2", "mL", "g", "HU", "percent" or "1"; "pixels", "voxels" or "slices" where the spacing is not known; with what
-            restricts it behind, such as "mm at detector".
+        unit: "mm", "mm2", "mL", "g", "HU", "percent" or "1"; "pixels", "voxels" or "slices" where
+            the spacing is not known; with what restricts it behind, such as "mm at detector".
     """
 
     name: str
@@ -33,16 +33,20 @@ class Verdict:
     """Whether a reader should look.
 
     Attributes:
-        status: "ok"; "review" where at least one reason speaks against trusting the mask unseen; "refused" where the input is not what the
-            package is for, so that its mask, if there is one, means nothing.
-        reasons: for a person, from the fixed lists `lungseg.quality.REASONS` and `lungseg.ct.judge.REASONS`.
+        status: "ok"; "review" where at least one reason speaks against trusting the mask unseen;
+            "refused" where the input is not what the package is for, so that its mask, if there is
+            one, means nothing.
+        reasons: for a person, from the fixed lists `lungseg.quality.REASONS` and
+            `lungseg.ct.judge.REASONS`.
     """
 
     status: Literal["ok", "review", "refused"]
     reasons: tuple[str, ...] = ()
 
 
-def verdict_of(speaks: Mapping[str, bool], reasons: Mapping[str, str], refused: Collection[str]) -> Verdict:
+def verdict_of(
+    speaks: Mapping[str, bool], reasons: Mapping[str, str], refused: Collection[str]
+) -> Verdict:
     """The verdict that follows from what speaks against a mask.
 
     Args:
@@ -52,9 +56,14 @@ def verdict_of(speaks: Mapping[str, bool], reasons: Mapping[str, str], refused: 
     """
     names = [name for name in reasons if speaks.get(name)]
     status: Literal["ok", "review", "refused"] = "review" if names else "ok"
-    return Verdict("refused" if set(refused).intersection(names) else status, tuple(reasons[name] for name in names))
+    return Verdict(
+        "refused" if set(refused).intersection(names) else status,
+        tuple(reasons[name] for name in names),
+    )
 
 
 def asymmetry(right: float, left: float) -> float:
-    """(right - left) / (right + left) of two sizes, in percent: 0 where they are equal, 100 without a left lung, 0 without any."""
+    """(right - left) / (right + left) of two sizes, in percent: 0 where they are equal, 100 without
+    a left lung, 0 without any.
+    """
     return 100.0 * (right - left) / (right + left) if right + left else 0.0

@@ -1,4 +1,6 @@
-"""Where the pixels of an image lie, and where the voxels of a volume do: shape, spacing, orientation."""
+"""Where the pixels of an image lie, and where the voxels of a volume do: shape, spacing,
+orientation.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,14 @@ class Geometry:
 
     Attributes:
         shape: rows, columns.
-        spacing: millimetres between the centres of neighbouring rows, and of neighbouring columns; None where it is not known, and
-            then millimetres are refused, never guessed.
-        plane: where that spacing was measured: in the "patient", or at the "detector" (DICOM ImagerPixelSpacing), where a projection
-            radiograph shows everything magnified.
+        spacing: millimetres between the centres of neighbouring rows, and of neighbouring columns;
+            None where it is not known, and then millimetres are refused, never guessed.
+        plane: where that spacing was measured: in the "patient", or at the "detector" (DICOM
+            ImagerPixelSpacing), where a projection radiograph shows everything magnified.
 
     Raises:
-        UsageError: the shape is not two positive integers, or the spacing not two positive finite numbers.
+        UsageError: the shape is not two positive integers, or the spacing not two positive finite
+            numbers.
     """
 
     shape: tuple[int, int]
@@ -35,15 +38,21 @@ class Geometry:
 
     def __post_init__(self) -> None:
         if len(self.shape) != 2 or min(self.shape) < 1:
-            raise UsageError(f"the shape of an image is (rows, columns), both at least 1, not {self.shape}")
+            raise UsageError(
+                f"the shape of an image is (rows, columns), both at least 1, not {self.shape}"
+            )
         if self.spacing is not None:
             try:
                 rows, columns = (float(s) for s in self.spacing)
             except (TypeError, ValueError):
                 rows = columns = math.nan
             if not (0 < rows < math.inf and 0 < columns < math.inf):
-                raise UsageError(f"spacing is (between rows, between columns) in millimetres, both above 0, not {self.spacing}")
-            # Also where an array or a list was given: a frozen value holds nothing that can be changed, and JSON knows no NumPy.
+                raise UsageError(
+                    "spacing is (between rows, between columns) in millimetres, both above 0, "
+                    f"not {self.spacing}"
+                )
+            # Also where an array or a list was given: a frozen value holds nothing that can be
+            # changed, and JSON knows no NumPy.
             object.__setattr__(self, "spacing", (rows, columns))
 
     @property
@@ -53,11 +62,13 @@ class Geometry:
 
 
 AXIAL: Final = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]], dtype=np.float64)
-"""Directions of the axes (slice, row, column), as columns in LPS, of the one orientation that networks see: slices from the feet to the
-head, rows from front to back, columns from the patient's right to the left, as axial slices are looked at."""
+"""Directions of the axes (slice, row, column), as columns in LPS, of the one orientation that
+networks see: slices from the feet to the head, rows from front to back, columns from the patient's
+right to the left, as axial slices are looked at."""
 
 SLIGHTEST: Final = 1e-6
-"""Smallest volume of a cell, as a share of the product of its edges, that still counts as three axes."""
+"""Smallest volume of a cell, as a share of the product of its edges, that still counts as three
+axes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,12 +77,14 @@ class Grid:
 
     Attributes:
         shape: slices, rows, columns.
-        affine: (4, 4), from homogeneous (slice, row, column) indices to millimetres in LPS (DICOM's patient coordinates: towards the
-            patient's left, back and head); None where only the order of pixels is known, as in pictures, and then the array is taken
-            as axial slices as they are looked at, and millimetres are refused.
+        affine: (4, 4), from homogeneous (slice, row, column) indices to millimetres in LPS (DICOM's
+            patient coordinates: towards the patient's left, back and head); None where only the
+            order of pixels is known, as in pictures, and then the array is taken as axial slices as
+            they are looked at, and millimetres are refused.
 
     Raises:
-        UsageError: the shape is not three positive integers, or the affine is not invertible or not finite.
+        UsageError: the shape is not three positive integers, or the affine is not invertible or not
+            finite.
     """
 
     shape: tuple[int, int, int]
@@ -79,57 +92,85 @@ class Grid:
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or min(self.shape) < 1:
-            raise UsageError(f"the shape of a volume is (slices, rows, columns), all at least 1, not {self.shape}")
+            raise UsageError(
+                "the shape of a volume is (slices, rows, columns), all at least 1, not "
+                f"{self.shape}"
+            )
         if self.affine is None:
             return
         affine = np.array(self.affine, dtype=np.float64)
         if not is_affine(affine):
-            raise UsageError("the affine of a volume is a finite, invertible (4, 4) matrix whose last row is 0 0 0 1")
+            raise UsageError(
+                "the affine of a volume is a finite, invertible (4, 4) matrix whose last row is "
+                "0 0 0 1"
+            )
         affine.flags.writeable = False
         object.__setattr__(self, "affine", affine)
 
     @property
     def spacing(self) -> tuple[float, float, float] | None:
-        """Millimetres between neighbouring slices, rows and columns; None where they are not known."""
+        """Millimetres between neighbouring slices, rows and columns; None where they are not
+        known.
+        """
         if self.affine is None:
             return None
-        slices, rows, columns = (float(edge) for edge in np.linalg.norm(self.affine[:3, :3], axis=0))
+        slices, rows, columns = (
+            float(edge) for edge in np.linalg.norm(self.affine[:3, :3], axis=0)
+        )
         return slices, rows, columns
 
     @property
     def voxel_volume(self) -> float | None:
-        """Cubic millimetres of one voxel (the cell may be skewed, as with a tilted gantry), None where it is not known."""
+        """Cubic millimetres of one voxel (the cell may be skewed, as with a tilted gantry), None
+        where it is not known.
+        """
         return None if self.affine is None else float(abs(np.linalg.det(self.affine[:3, :3])))
 
     def to_axial(self) -> Turn:
-        """The turn, of axes and directions only, that brings the array as close as can be to `AXIAL`; nothing is resampled."""
+        """The turn, of axes and directions only, that brings the array as close as can be to
+        `AXIAL`; nothing is resampled.
+        """
         if self.affine is None:
             return Turn((0, 1, 2), (False, False, False))
         axes = self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)
         likeness = AXIAL.T @ axes  # [wanted axis, axis of the array]
-        order = max(((p, sum(abs(likeness[i, p[i]]) for i in range(3))) for p in _ORDERS), key=lambda pair: pair[1])[0]
+        order = max(
+            ((p, sum(abs(likeness[i, p[i]]) for i in range(3))) for p in _ORDERS),
+            key=lambda pair: pair[1],
+        )[0]
         return Turn(order, tuple(bool(likeness[i, order[i]] < 0) for i in range(3)))
 
 
 def is_affine(matrix: NDArray[np.float64]) -> bool:
-    """Whether a matrix is (4, 4), finite, ends in the row 0 0 0 1, and has three independent axes."""
-    if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or not np.array_equal(matrix[3], (0, 0, 0, 1)):
+    """Whether a matrix is (4, 4), finite, ends in the row 0 0 0 1, and has three independent
+    axes.
+    """
+    if (
+        matrix.shape != (4, 4)
+        or not np.isfinite(matrix).all()
+        or not np.array_equal(matrix[3], (0, 0, 0, 1))
+    ):
         return False
     edges = np.linalg.norm(matrix[:3, :3], axis=0)
     return bool(edges.all() and abs(np.linalg.det(matrix[:3, :3] / edges)) >= SLIGHTEST)
 
 
 def to_ras(affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The affine as NIfTI has it, from (column, row, slice) indices to RAS (right, front, head), of one from (slice, row, column) to LPS.
+    """The affine as NIfTI has it, from (column, row, slice) indices to RAS (right, front, head), of
+    one from (slice, row, column) to LPS.
 
     It is its own inverse, and exact: signs and places change, no digit does.
     """
-    exchanged: NDArray[np.float64] = affine[:, (2, 1, 0, 3)] * np.array([[-1.0], [-1.0], [1.0], [1.0]]) + 0.0  # no minus zeros
+    exchanged: NDArray[np.float64] = (
+        affine[:, (2, 1, 0, 3)] * np.array([[-1.0], [-1.0], [1.0], [1.0]]) + 0.0
+    )  # no minus zeros
     return exchanged
 
 
 def rotation(b: float, c: float, d: float) -> NDArray[np.float64]:
-    """The rotation (3, 3) of a unit quaternion a + bi + cj + dk, of which a, not negative, is not stored (method 2 of nifti1.h)."""
+    """The rotation (3, 3) of a unit quaternion a + bi + cj + dk, of which a, not negative, is not
+    stored (method 2 of nifti1.h).
+    """
     a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
     length = np.sqrt(a * a + b * b + c * c + d * d)
     a, b, c, d = (number / length for number in (a, b, c, d))
@@ -145,8 +186,9 @@ def rotation(b: float, c: float, d: float) -> NDArray[np.float64]:
 def quaternion(matrix: NDArray[np.float64]) -> tuple[float, float, float]:
     """b, c and d of a rotation (3, 3): the inverse of `rotation`.
 
-    From the sums and differences of nifti1.h ("Orientation information"), which are 4 times the products of any two of a, b, c and d: the
-    row with the largest square is taken, so that nothing is divided by a small number (S. W. Shepperd, J. Guidance and Control 1, 1978).
+    From the sums and differences of nifti1.h ("Orientation information"), which are 4 times the
+    products of any two of a, b, c and d: the row with the largest square is taken, so that nothing
+    is divided by a small number (S. W. Shepperd, J. Guidance and Control 1, 1978).
     """
     (r11, r12, r13), (r21, r22, r23), (r31, r32, r33) = matrix.tolist()
     products = np.array(
@@ -179,7 +221,9 @@ class Turn:
 
     def apply(self, array: NDArray[Any]) -> NDArray[Any]:
         """A view of an array in its own order, turned."""
-        return array.transpose(self.order)[tuple(slice(None, None, -1 if flip else 1) for flip in self.flipped)]
+        return array.transpose(self.order)[
+            tuple(slice(None, None, -1 if flip else 1) for flip in self.flipped)
+        ]
 
     def back(self, array: NDArray[Any]) -> NDArray[Any]:
         """A view of a turned array in its own order again: the inverse of `apply`."""

@@ -1,4 +1,6 @@
-"""The two values that travel through the package: an image, and the segmentation on its grid. Frozen, and checked at birth."""
+"""The two values that travel through the package: an image, and the segmentation on its grid.
+Frozen, and checked at birth.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ Kind = Literal["radiograph"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """A grey image, ready to be looked at: high values are bright, and dense tissue is bright unless the image is a negative.
+    """A grey image, ready to be looked at: high values are bright, and dense tissue is bright
+    unless the image is a negative.
 
     Attributes:
         pixels: (rows, columns), uint8, uint16 or float32; read-only.
@@ -28,7 +31,8 @@ class Image:
         notes: what reading had to do or assume, in words, for the record.
 
     Raises:
-        InputError: the pixels are not two-dimensional, of another type, too few, not finite, or all equal.
+        InputError: the pixels are not two-dimensional, of another type, too few, not finite, or all
+            equal.
         UsageError: the geometry has another shape than the pixels.
     """
 
@@ -43,28 +47,46 @@ class Image:
     def __post_init__(self) -> None:
         pixels = self.pixels
         if pixels.ndim != 2:
-            raise InputError(f"an image has 2 axes (rows, columns), this one has shape {pixels.shape}", where=self.source)
+            raise InputError(
+                f"an image has 2 axes (rows, columns), this one has shape {pixels.shape}",
+                where=self.source,
+            )
         if pixels.dtype not in (np.uint8, np.uint16, np.float32):
-            raise InputError(f"pixels are uint8, uint16 or float32, not {pixels.dtype}", where=self.source)
+            raise InputError(
+                f"pixels are uint8, uint16 or float32, not {pixels.dtype}", where=self.source
+            )
         if pixels.shape != self.geometry.shape:
-            raise UsageError(f"pixels of shape {pixels.shape} do not fit a geometry of shape {self.geometry.shape}", where=self.source)
+            raise UsageError(
+                f"pixels of shape {pixels.shape} do not fit a geometry of shape "
+                f"{self.geometry.shape}",
+                where=self.source,
+            )
         if min(pixels.shape) < SMALLEST_SIDE:
             raise InputError(
-                f"the image has {pixels.shape[0]} x {pixels.shape[1]} pixels, too few to show lungs",
+                f"the image has {pixels.shape[0]} x {pixels.shape[1]} pixels, too few to show "
+                "lungs",
                 where=self.source,
                 cure=f"give an image of at least {SMALLEST_SIDE} x {SMALLEST_SIDE} pixels",
             )
         low, high = pixels.min(), pixels.max()
         if not (np.isfinite(low) and np.isfinite(high)):
-            raise InputError("the image contains NaN or infinite values", where=self.source, cure="replace them by finite numbers first")
+            raise InputError(
+                "the image contains NaN or infinite values",
+                where=self.source,
+                cure="replace them by finite numbers first",
+            )
         if low == high:
             raise InputError(
-                f"every pixel has the same value ({low}), so there is nothing to see", where=self.source, cure="export the image again"
+                f"every pixel has the same value ({low}), so there is nothing to see",
+                where=self.source,
+                cure="export the image again",
             )
         view = pixels.view()
         view.flags.writeable = False
         object.__setattr__(self, "pixels", view)
 
     def with_labels(self, labels: Array) -> Segmentation:
-        """The only way to a segmentation: `labels` (rows, columns) with values of `lungseg.structures.LABELS`, on this image's grid."""
+        """The only way to a segmentation: `labels` (rows, columns) with values of
+        `lungseg.structures.LABELS`, on this image's grid.
+        """
         return Segmentation(as_labels(labels, source=self.source), self.geometry)

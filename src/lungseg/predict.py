@@ -1,4 +1,6 @@
-"""The trained network, run by ONNX Runtime: images in, probabilities out. The only importer of onnxruntime."""
+"""The trained network, run by ONNX Runtime: images in, probabilities out. The only importer of
+onnxruntime.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,10 @@ def find_model(model: str | Path) -> Path:
     """
     if isinstance(model, str) and Path(model).name == model and not model.endswith(".onnx"):
         if model not in embedded_models():
-            cure = f"name one of {', '.join(embedded_models()) or 'none'}, or give the path of an .onnx file"
+            cure = (
+                f"name one of {', '.join(embedded_models()) or 'none'}, or give the path of "
+                "an .onnx file"
+            )
             raise ModelError(f"no model named {model!r} comes with this package", cure=cure)
         return MODELS / f"{model}.onnx"
     path = Path(model)
@@ -42,7 +47,11 @@ def find_model(model: str | Path) -> Path:
     except OSError as error:  # such as a folder above it that may not be entered
         raise _unreadable(path, error) from error
     if not there:
-        raise ModelError("there is no such model file", where=path, cure="give the .onnx file that `lungseg export` wrote")
+        raise ModelError(
+            "there is no such model file",
+            where=path,
+            cure="give the .onnx file that `lungseg export` wrote",
+        )
     return path
 
 
@@ -53,7 +62,9 @@ def processors() -> int:
 
 def _unreadable(path: Path, error: OSError) -> ModelError:
     reason = (error.strerror or str(error)).lower()
-    return ModelError(f"the model file cannot be read ({reason})", where=path, cure="give one that can be")
+    return ModelError(
+        f"the model file cannot be read ({reason})", where=path, cure="give one that can be"
+    )
 
 
 class Predictor:
@@ -68,11 +79,13 @@ class Predictor:
         """Loads a model.
 
         Args:
-            model: name of an embedded model, or path of an .onnx file with its card (.json) beside it.
+            model: name of an embedded model, or path of an .onnx file with its card (.json) beside
+                it.
             threads: how many threads one call computes with; None for one on each core.
 
         Raises:
-            ModelError: the model or its card is missing or broken, or the two do not belong together.
+            ModelError: the model or its card is missing or broken, or the two do not belong
+                together.
             UsageError: `threads` is below 1.
         """
         if threads is not None and threads < 1:
@@ -86,9 +99,11 @@ class Predictor:
             raise _unreadable(self.path, error) from error
         if hashlib.sha256(content).hexdigest() != self.card.sha256:
             raise ModelError(
-                f"the model is not the one that its card {self.path.with_suffix('.json').name} describes (SHA-256 differs)",
+                f"the model is not the one that its card {self.path.with_suffix('.json').name} "
+                "describes (SHA-256 differs)",
                 where=self.path,
-                cure="put back the .onnx and .json files that were exported together, or install the package again",
+                cure="put back the .onnx and .json files that were exported together, or install "
+                "the package again",
             )
         self._session = _session(content, self.path, self.card.input_size, threads)
 
@@ -96,7 +111,8 @@ class Predictor:
         """Probabilities of background, right lung, left lung.
 
         Args:
-            batch: (N, 1, rows, columns) of the card's input size, float32, as `lungseg.preprocess.to_network` makes it.
+            batch: (N, 1, rows, columns) of the card's input size, float32, as
+                `lungseg.preprocess.to_network` makes it.
 
         Returns:
             (N, 3, rows, columns), float32, 0 to 1, adding up to 1 over the second axis.
@@ -105,13 +121,24 @@ class Predictor:
             UsageError: the batch has another shape or type.
             ModelError: the network could not be computed.
         """
-        if batch.ndim != 4 or batch.shape[1:] != (1, *self.card.input_size) or batch.dtype != np.float32:
+        if (
+            batch.ndim != 4
+            or batch.shape[1:] != (1, *self.card.input_size)
+            or batch.dtype != np.float32
+        ):
             rows, columns = self.card.input_size
-            raise UsageError(f"the network takes float32 of shape (N, 1, {rows}, {columns}), not {batch.dtype} of shape {batch.shape}")
+            raise UsageError(
+                f"the network takes float32 of shape (N, 1, {rows}, {columns}), not "
+                f"{batch.dtype} of shape {batch.shape}"
+            )
         try:
-            probabilities: NDArray[np.float32] = self._session.run(["probabilities"], {"image": batch})[0]
+            probabilities: NDArray[np.float32] = self._session.run(
+                ["probabilities"], {"image": batch}
+            )[0]
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
-            raise ModelError(f"the network could not be computed ({_one_line(error)})", where=self.path) from error
+            raise ModelError(
+                f"the network could not be computed ({_one_line(error)})", where=self.path
+            ) from error
         return probabilities
 
 
@@ -119,9 +146,14 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _session(content: bytes, path: Path, size: tuple[int, int], threads: int | None) -> onnxruntime.InferenceSession:
-    """A session that computes on this machine's processor, keeps no more memory than it needs, and says nothing."""
-    # Version 1.29 and later keep an id of the machine in the user's folder and report to their maker, from the import on.
+def _session(
+    content: bytes, path: Path, size: tuple[int, int], threads: int | None
+) -> onnxruntime.InferenceSession:
+    """A session that computes on this machine's processor, keeps no more memory than it needs, and
+    says nothing.
+    """
+    # Version 1.29 and later keep an id of the machine in the user's folder and report to their
+    # maker, from the import on.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
@@ -134,15 +166,29 @@ def _session(content: bytes, path: Path, size: tuple[int, int], threads: int | N
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise ModelError(f"ONNX Runtime cannot load the model ({_one_line(error)})", where=path, cure="export the model again") from error
-    inputs, outputs = [i.name for i in session.get_inputs()], [o.name for o in session.get_outputs()]
+        raise ModelError(
+            f"ONNX Runtime cannot load the model ({_one_line(error)})",
+            where=path,
+            cure="export the model again",
+        ) from error
+    inputs, outputs = (
+        [i.name for i in session.get_inputs()],
+        [o.name for o in session.get_outputs()],
+    )
     if inputs != ["image"] or outputs != ["probabilities"]:
         raise ModelError(
-            f"the model maps {inputs} to {outputs}, not image to probabilities", where=path, cure="export it with `lungseg export`"
+            f"the model maps {inputs} to {outputs}, not image to probabilities",
+            where=path,
+            cure="export it with `lungseg export`",
         )
     taken = session.get_inputs()[0].shape[2:]
-    if any(isinstance(side, int) and side != stated for side, stated in zip(taken, size, strict=False)):  # a free side has a name instead
+    if any(
+        isinstance(side, int) and side != stated for side, stated in zip(taken, size, strict=False)
+    ):  # a free side has a name instead
         raise ModelError(
-            f"the network takes {taken[0]} x {taken[1]} pixels, and its card says {size[0]} x {size[1]}", where=path, cure="export it again"
+            f"the network takes {taken[0]} x {taken[1]} pixels, and its card says {size[0]} x "
+            f"{size[1]}",
+            where=path,
+            cure="export it again",
         )
     return session

@@ -1,4 +1,6 @@
-"""From an image to the network's input, and from the network's output back to the image's grid. Training and inference share it."""
+"""From an image to the network's input, and from the network's output back to the image's grid.
+Training and inference share it.
+"""
 
 from __future__ import annotations
 
@@ -16,36 +18,46 @@ Float = NDArray[np.float32]
 def stretch(pixels: Array, size: tuple[int, int]) -> Float:
     """Pixels (rows, columns) of any real type, resampled to `size` (rows, columns), float32.
 
-    Shrinking averages over the area of each new pixel, so that noise and fine lines do not alias; enlarging interpolates linearly.
-    Where one axis shrinks and the other grows, each gets its own. The grids share their outer edges, as in `restore`.
+    Shrinking averages over the area of each new pixel, so that noise and fine lines do not alias;
+    enlarging interpolates linearly. Where one axis shrinks and the other grows, each gets its own.
+    The grids share their outer edges, as in `restore`.
     """
     rows, columns = size
     if pixels.dtype not in (np.uint8, np.uint16, np.float32):
         pixels = pixels.astype(np.float32)
-    for shape, method in (((min(rows, pixels.shape[0]), min(columns, pixels.shape[1])), cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
+    for shape, method in (
+        ((min(rows, pixels.shape[0]), min(columns, pixels.shape[1])), cv2.INTER_AREA),
+        (size, cv2.INTER_LINEAR),
+    ):
         if pixels.shape != shape:
             pixels = cv2.resize(pixels, shape[::-1], interpolation=method)
     return pixels.astype(np.float32)
 
 
 def window(pixels: Array, clip: tuple[float, float]) -> Float:
-    """Pixels with the two `clip` percentiles mapped to 0 and 1 and what lies beyond cut off, float32.
+    """Pixels with the two `clip` percentiles mapped to 0 and 1 and what lies beyond cut off,
+    float32.
 
-    Where the percentiles coincide, the lowest and highest value take their place; a flat image gives zeros.
+    Where the percentiles coincide, the lowest and highest value take their place; a flat image
+    gives zeros.
     """
     low, high = np.percentile(pixels, clip)
     if high <= low:
         low, high = float(pixels.min()), float(pixels.max())
     if high <= low:
         return np.zeros(pixels.shape, np.float32)
-    scaled: Float = np.clip((pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
+    scaled: Float = np.clip(
+        (pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low), 0.0, 1.0
+    )
     return scaled
 
 
 def standardise(pixels: Array, clip: tuple[float, float]) -> Float:
-    """The "percentile" rule: the two `clip` percentiles become 0 and 1, what lies beyond is cut off, then mean 0 and deviation 1.
+    """The "percentile" rule: the two `clip` percentiles become 0 and 1, what lies beyond is cut
+    off, then mean 0 and deviation 1.
 
-    So any linear change of contrast and brightness leaves the network's input as it was. A flat image gives zeros.
+    So any linear change of contrast and brightness leaves the network's input as it was. A flat
+    image gives zeros.
     """
     return centred(window(pixels, clip))
 
@@ -57,25 +69,37 @@ def centred(pixels: Float) -> Float:
 
 
 def to_network(pixels: Array, size: tuple[int, int], clip: tuple[float, float]) -> Float:
-    """Pixels (rows, columns) -> network input (1, rows, columns) of `size`, float32, mean 0 and deviation 1."""
+    """Pixels (rows, columns) -> network input (1, rows, columns) of `size`, float32, mean 0 and
+    deviation 1.
+    """
     return standardise(stretch(pixels, size), clip)[np.newaxis]
 
 
 def shrink_labels(labels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A label map (rows, columns) on the network's grid of `size`: of each of its pixels the label at the centre."""
-    return np.asarray(cv2.resize(np.ascontiguousarray(labels), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT), dtype=np.uint8)
+    """A label map (rows, columns) on the network's grid of `size`: of each of its pixels the label
+    at the centre.
+    """
+    return np.asarray(
+        cv2.resize(np.ascontiguousarray(labels), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT),
+        dtype=np.uint8,
+    )
 
 
 def restore(plane: Float, shape: tuple[int, int]) -> Float:
-    """The inverse of `stretch` for one plane of probabilities: (rows, columns) of the network -> `shape`, linearly interpolated."""
+    """The inverse of `stretch` for one plane of probabilities: (rows, columns) of the network ->
+    `shape`, linearly interpolated.
+    """
     rows, columns = shape
-    return np.asarray(cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    return np.asarray(
+        cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR), dtype=np.float32
+    )
 
 
 SMOOTHING = 0.5
-"""Standard deviation of the smoothing of an enlarged probability, in pixels of the network. Linear interpolation leaves a corner
-wherever the outline crosses a pixel border of the network; this rounds it off, and moves the outline of a disc of ten such pixels
-across by 0.03 of one. Hand-drawn masks of 512 pixels, shrunk to a quarter and enlarged again, come back with Dice 0.9979 without it,
+"""Standard deviation of the smoothing of an enlarged probability, in pixels of the network. Linear
+interpolation leaves a corner wherever the outline crosses a pixel border of the network; this
+rounds it off, and moves the outline of a disc of ten such pixels across by 0.03 of one. Hand-drawn
+masks of 512 pixels, shrunk to a quarter and enlarged again, come back with Dice 0.9979 without it,
 0.9985 with it, and less with 0.3 or 1.0."""
 
 
@@ -84,7 +108,8 @@ def smooth(plane: Float, enlargement: tuple[float, float]) -> Float:
 
     Args:
         plane: (rows, columns) on the image's grid.
-        enlargement: image pixels to one pixel of the network, along rows and columns; where neither is above 1 nothing is done.
+        enlargement: image pixels to one pixel of the network, along rows and columns; where neither
+            is above 1 nothing is done.
     """
     sigma = tuple(SMOOTHING * e if e > 1 else 0.0 for e in enlargement)
     rows, columns = (2 * math.ceil(2.5 * s) + 1 for s in sigma)
@@ -92,11 +117,15 @@ def smooth(plane: Float, enlargement: tuple[float, float]) -> Float:
         return plane
     # A kernel of one pixel does nothing, but OpenCV wants its deviation to be above 0.
     down, across = (s or 1.0 for s in sigma)
-    blurred = cv2.GaussianBlur(plane, (columns, rows), sigmaX=across, sigmaY=down, borderType=cv2.BORDER_REPLICATE)
+    blurred = cv2.GaussianBlur(
+        plane, (columns, rows), sigmaX=across, sigmaY=down, borderType=cv2.BORDER_REPLICATE
+    )
     return np.asarray(blurred, dtype=np.float32)
 
 
 def restored(plane: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """One channel (rows, columns) of the network's grid on an image's, without the corners that enlarging leaves."""
+    """One channel (rows, columns) of the network's grid on an image's, without the corners that
+    enlarging leaves.
+    """
     enlargement = shape[0] / plane.shape[0], shape[1] / plane.shape[1]
     return smooth(restore(plane, shape), enlargement)

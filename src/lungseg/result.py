@@ -64,11 +64,15 @@ class Result(_Measured):
 
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
-        """(3, rows, columns) on the input's grid: background, right lung, left lung; 0 to 1, adding up to 1. Before cleaning."""
+        """(3, rows, columns) on the input's grid: background, right lung, left lung; 0 to 1, adding
+        up to 1. Before cleaning.
+        """
         return self.restore_probabilities()
 
     def overlay(self) -> NDArray[np.uint8]:
-        """(rows, columns, 3), red, green, blue: the radiograph with the lungs tinted and outlined; marked where it was refused."""
+        """(rows, columns, 3), red, green, blue: the radiograph with the lungs tinted and outlined;
+        marked where it was refused.
+        """
         from lungseg.draw.picture import overlay, stamped
 
         return stamped(overlay(self.image, self.segmentation), self.verdict)
@@ -82,9 +86,11 @@ class Result(_Measured):
         binary: bool = False,
         overwrite: bool = False,
     ) -> dict[str, Path]:
-        """Writes outputs into `folder`, named after the image's file or as `name` says, and returns their paths.
+        """Writes outputs into `folder`, named after the image's file or as `name` says, and returns
+        their paths.
 
-        Arguments and errors are those of `lungseg.writers.save`; an existing file is an error unless `overwrite` is set.
+        Arguments and errors are those of `lungseg.writers.save`; an existing file is an error
+        unless `overwrite` is set.
         """
         from lungseg.writers import save
 
@@ -130,11 +136,14 @@ class VolumeResult(_Measured):
 
     @property
     def mask(self) -> NDArray[np.uint8]:
-        """(slices, rows, columns) in the input's own order: 0 background, 1 right lung, 2 left lung (the patient's)."""
+        """(slices, rows, columns) in the input's own order: 0 background, 1 right lung, 2 left lung
+        (the patient's).
+        """
         return self.segmentation.labels
 
     def probability(self, label: str) -> NDArray[np.uint8]:
-        """(slices, rows, columns) in the input's own order: probability of the "right lung" or "left lung" in 255ths, before cleaning.
+        """(slices, rows, columns) in the input's own order: probability of the "right lung" or
+        "left lung" in 255ths, before cleaning.
 
         Raises:
             KeyError: there is no lung of that name.
@@ -142,7 +151,9 @@ class VolumeResult(_Measured):
         return self.restore_probability({lung.name: lung.number for lung in LUNGS}[label])
 
     def overlay(self) -> NDArray[np.uint8]:
-        """(rows, columns, 3), red, green, blue: a sheet of slices in three planes, lungs tinted and outlined; marked where refused."""
+        """(rows, columns, 3), red, green, blue: a sheet of slices in three planes, lungs tinted and
+        outlined; marked where refused.
+        """
         from lungseg.draw.picture import stamped
         from lungseg.draw.volume import overview
 
@@ -157,9 +168,11 @@ class VolumeResult(_Measured):
         binary: bool = False,
         overwrite: bool = False,
     ) -> dict[str, Path]:
-        """Writes outputs into `folder`, named after the volume's file or folder or as `name` says, and returns their paths.
+        """Writes outputs into `folder`, named after the volume's file or folder or as `name` says,
+        and returns their paths.
 
-        Arguments and errors are those of `lungseg.writers.save_volume`; an existing file is an error unless `overwrite` is set.
+        Arguments and errors are those of `lungseg.writers.save_volume`; an existing file is an
+        error unless `overwrite` is set.
         """
         from lungseg.writers import save_volume
 

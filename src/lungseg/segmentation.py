@@ -50,9 +50,14 @@ class Segmentation:
 
     def __post_init__(self) -> None:
         if self.labels.shape != self.geometry.shape:
-            raise UsageError(f"labels of shape {self.labels.shape} do not fit an image of shape {self.geometry.shape}")
+            raise UsageError(
+                f"labels of shape {self.labels.shape} do not fit an image of shape "
+                f"{self.geometry.shape}"
+            )
         if int(self.labels.max()) >= len(LABELS):
-            raise UsageError(f"{int(self.labels.max())} is not a label; labels are 0 to {len(LABELS) - 1}")
+            raise UsageError(
+                f"{int(self.labels.max())} is not a label; labels are 0 to {len(LABELS) - 1}"
+            )
         view = self.labels.view()
         view.flags.writeable = False
         object.__setattr__(self, "labels", view)
@@ -75,9 +80,14 @@ class VolumeSegmentation:
 
     def __post_init__(self) -> None:
         if self.labels.shape != self.grid.shape:
-            raise UsageError(f"labels of shape {self.labels.shape} do not fit a volume of shape {self.grid.shape}")
+            raise UsageError(
+                f"labels of shape {self.labels.shape} do not fit a volume of shape "
+                f"{self.grid.shape}"
+            )
         if int(self.labels.max()) >= len(LABELS):
-            raise UsageError(f"{int(self.labels.max())} is not a label; labels are 0 to {len(LABELS) - 1}")
+            raise UsageError(
+                f"{int(self.labels.max())} is not a label; labels are 0 to {len(LABELS) - 1}"
+            )
         view = self.labels.view()
         view.flags.writeable = False
         object.__setattr__(self, "labels", view)

@@ -1,4 +1,6 @@
-"""The way in for both kinds of image: what the source is decides which road it takes, unless the caller says so."""
+"""The way in for both kinds of image: what the source is decides which road it takes, unless the
+caller says so.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ from lungseg.timing import Seconds, timed
 from lungseg.volume import Volume
 
 Source = str | Path | Array | Image | Volume
-"""A file, a folder with a DICOM series, an array (rows, columns), or an image or volume that was read before."""
+"""A file, a folder with a DICOM series, an array (rows, columns), or an image or volume that was
+read before."""
 
 Kind = Literal["ct", "cxr"]
 """Computed tomography, or chest radiograph; also the name of the embedded model for it."""
@@ -33,11 +36,13 @@ KINDS: Final[dict[str, Kind]] = {"ct": "ct", "radiograph": "cxr"}
 """Of what stands in a card and in a record."""
 
 MOST_VOLUMES = 2
-"""CT volumes that are worked on at the same time: one can be read while the network is busy with the other."""
+"""CT volumes that are worked on at the same time: one can be read while the network is busy with
+the other."""
 
 
 class Segmenter:
-    """Finds lungs in radiographs and CT, with the models kept loaded; may be used from several threads at once.
+    """Finds lungs in radiographs and CT, with the models kept loaded; may be used from several
+    threads at once.
 
     Attributes:
         kind: what all sources are taken for; None where each is looked at.
@@ -54,11 +59,14 @@ class Segmenter:
         """Checks the model's card; models are loaded when they are first needed.
 
         Args:
-            model: name of an embedded model, or path of an .onnx file with its card (.json) beside it; all sources are taken for the
-                kind that it is for. None for the embedded model of each source's kind.
+            model: name of an embedded model, or path of an .onnx file with its card (.json) beside
+                it; all sources are taken for the kind that it is for. None for the embedded model
+                of each source's kind.
             kind: take all sources for this, whatever they seem to be.
-            threads: how many threads the network computes one radiograph with; None for one on each core.
-            volume_threads: how many threads all volumes together are computed with; None for one on each core.
+            threads: how many threads the network computes one radiograph with; None for one on each
+                core.
+            volume_threads: how many threads all volumes together are computed with; None for one on
+                each core.
 
         Raises:
             ModelError: the model or its card is missing or broken.
@@ -94,14 +102,19 @@ class Segmenter:
         """The lungs of one radiograph or CT.
 
         Args:
-            source: path of a file or of a folder with a DICOM series, an array (rows, columns), an `Image` or a `Volume`.
-            spacing: millimetres between rows and between columns, in the patient; instead of what the file says. Not of volumes.
+            source: path of a file or of a folder with a DICOM series, an array (rows, columns), an
+                `Image` or a `Volume`.
+            spacing: millimetres between rows and between columns, in the patient; instead of what
+                the file says. Not of volumes.
             page: which page or frame of a file with several, counted from 1.
             series: which series of a folder with several: number, UID or description.
             skip_damaged: leave out slices of a series that cannot be decoded.
-            dilate: how far the mask is widened: in millimetres where the spacing is known, else in pixels. Radiographs only.
-            hull: take what lies between the lungs into the mask, the heart too, before it is widened. Radiographs only.
-            quick: leave out the expected Dice of CT, which takes another look; that of radiographs costs nothing.
+            dilate: how far the mask is widened: in millimetres where the spacing is known, else in
+                pixels. Radiographs only.
+            hull: take what lies between the lungs into the mask, the heart too, before it is
+                widened. Radiographs only.
+            quick: leave out the expected Dice of CT, which takes another look; that of radiographs
+                costs nothing.
             progress: told how far the network is with a volume.
 
         Raises:
@@ -117,7 +130,13 @@ class Segmenter:
             _refuse("a spacing", given=spacing is not None, where=source)
             _refuse("a widened mask", given=hull or dilate != 0, where=source)
             return self._segment_volume(
-                source, page=page, series=series, skip_damaged=skip_damaged, quick=quick, progress=progress, seconds=seconds
+                source,
+                page=page,
+                series=series,
+                skip_damaged=skip_damaged,
+                quick=quick,
+                progress=progress,
+                seconds=seconds,
             )
         image = RadiographSegmenter.read(source, spacing=spacing, page=page, seconds=seconds)
         with timed("read", seconds):
@@ -128,10 +147,16 @@ class Segmenter:
         return self._radiographs()(image, dilate=dilate, hull=hull, seconds=seconds)
 
     def _seems(self, source: Source) -> Literal["volume", "picture", "radiograph"]:
-        """What the source is by what is stored; of a picture only its pixels tell, unless the caller does."""
+        """What the source is by what is stored; of a picture only its pixels tell, unless the
+        caller does.
+        """
         if isinstance(source, Volume):
             if self.kind == "cxr":
-                raise UsageError("it is a volume, and is to be taken for a radiograph", where=source.source, cure="take it for CT")
+                raise UsageError(
+                    "it is a volume, and is to be taken for a radiograph",
+                    where=source.source,
+                    cure="take it for CT",
+                )
             return "volume"
         if isinstance(source, Image):
             return "picture" if self.kind == "ct" else "radiograph"
@@ -153,24 +178,36 @@ class Segmenter:
         seconds: Seconds,
     ) -> VolumeResult:
         with self._room, ThreadPoolExecutor(1) as pool:
-            loading = pool.submit(self._volumes)  # a third of a second for which reading need not wait
+            loading = pool.submit(
+                self._volumes
+            )  # a third of a second for which reading need not wait
             with timed("read", seconds):
                 if not isinstance(source, Volume):
-                    source = read_volume(source, series=series, frame=page, skip_damaged=skip_damaged)
+                    source = read_volume(
+                        source, series=series, frame=page, skip_damaged=skip_damaged
+                    )
                 elif page is not None or series is not None:
-                    raise UsageError("a volume that was read before has its page and series", where=source.source, cure="leave both out")
+                    raise UsageError(
+                        "a volume that was read before has its page and series",
+                        where=source.source,
+                        cure="leave both out",
+                    )
             return loading.result()(source, quick=quick, progress=progress, seconds=seconds)
 
     def _radiographs(self) -> RadiographSegmenter:
         with self._loading:
             if self._radiograph_road is None:
-                self._radiograph_road = RadiographSegmenter(self._model or "cxr", threads=self._threads)
+                self._radiograph_road = RadiographSegmenter(
+                    self._model or "cxr", threads=self._threads
+                )
             return self._radiograph_road
 
     def _volumes(self) -> VolumeSegmenter:
         with self._loading:
             if self._volume_road is None:
-                self._volume_road = VolumeSegmenter(self._model or "ct", threads=self._volume_threads)
+                self._volume_road = VolumeSegmenter(
+                    self._model or "ct", threads=self._volume_threads
+                )
             return self._volume_road
 
 
@@ -182,12 +219,17 @@ def taken_for(model: str | Path | None, kind: Kind | None) -> Kind | None:
         UsageError: there is no such kind, or the model is for the other one.
     """
     if kind is not None and kind not in get_args(Kind):
-        raise UsageError(f"there is no kind of image called {kind!r}", cure=f"choose from {', '.join(get_args(Kind))}")
+        raise UsageError(
+            f"there is no kind of image called {kind!r}",
+            cure=f"choose from {', '.join(get_args(Kind))}",
+        )
     if model is None:
         return kind
     own = KINDS[read_card(find_model(model).with_suffix(".json")).kind]
     if kind not in (None, own):
-        raise UsageError(f"the model is for {own}, not for {kind}", where=model, cure="leave one of the two out")
+        raise UsageError(
+            f"the model is for {own}, not for {kind}", where=model, cure="leave one of the two out"
+        )
     return own
 
 
@@ -204,9 +246,20 @@ def segment(
     model: str | Path | None = None,
     kind: Kind | None = None,
 ) -> Result | VolumeResult:
-    """The lungs of one radiograph or CT; see `Segmenter`. Models are loaded when first needed and kept for the next calls."""
+    """The lungs of one radiograph or CT; see `Segmenter`. Models are loaded when first needed and
+    kept for the next calls.
+    """
     segmenter = _kept(model, kind)
-    return segmenter(source, spacing=spacing, page=page, series=series, skip_damaged=skip_damaged, dilate=dilate, hull=hull, quick=quick)
+    return segmenter(
+        source,
+        spacing=spacing,
+        page=page,
+        series=series,
+        skip_damaged=skip_damaged,
+        dilate=dilate,
+        hull=hull,
+        quick=quick,
+    )
 
 
 @cache
@@ -217,4 +270,8 @@ def _kept(model: str | Path | None, kind: Kind | None) -> Segmenter:
 def _refuse(setting: str, *, given: bool, where: Source) -> None:
     if given:
         name = where.source if isinstance(where, Volume) else where
-        raise UsageError(f"{setting} is for radiographs, and this is CT", where=name, cure="segment CT without it")
+        raise UsageError(
+            f"{setting} is for radiographs, and this is CT",
+            where=name,
+            cure="segment CT without it",
+        )

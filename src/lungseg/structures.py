@@ -28,8 +28,8 @@ RIGHT_LUNG: Final = Label(1, "right lung", (0, 158, 115), "3341006")
 LEFT_LUNG: Final = Label(2, "left lung", (86, 180, 233), "44029006")
 
 LABELS: Final = (BACKGROUND, RIGHT_LUNG, LEFT_LUNG)
-"""All labels, at the index of their number. Colours are from the Okabe-Ito palette, safe for colour-blind readers
-(M. Okabe, K. Ito, "Color Universal Design", 2008)."""
+"""All labels, at the index of their number. Colours are from the Okabe-Ito palette, safe for
+colour-blind readers (M. Okabe, K. Ito, "Color Universal Design", 2008)."""
 
 LUNGS: Final = (RIGHT_LUNG, LEFT_LUNG)
 
@@ -37,5 +37,8 @@ LUNGS: Final = (RIGHT_LUNG, LEFT_LUNG)
 MIRRORED_CHANNELS = (0, 2, 1)
 """Background, left lung, right lung: what the channels are in a mirror."""
 
-NUMBERS: Final = {**{lung.name: (lung.number,) for lung in LUNGS}, "lungs": tuple(lung.number for lung in LUNGS)}
+NUMBERS: Final = {
+    **{lung.name: (lung.number,) for lung in LUNGS},
+    "lungs": tuple(lung.number for lung in LUNGS),
+}
 """Of each lung and of both, by name, the labels."""

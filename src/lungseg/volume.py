@@ -1,4 +1,6 @@
-"""The two values of CT that travel through the package: a volume, and the segmentation on its grid. Frozen, and checked at birth."""
+"""The two values of CT that travel through the package: a volume, and the segmentation on its grid.
+Frozen, and checked at birth.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +15,23 @@ from lungseg.segmentation import SMALLEST_SIDE, Array, VolumeSegmentation, as_la
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Volume:
-    """A CT volume, in the order and orientation in which it was stored; a single slice is a volume of one.
+    """A CT volume, in the order and orientation in which it was stored; a single slice is a volume
+    of one.
 
     Attributes:
-        voxels: (slices, rows, columns), int16 Hounsfield units where `hounsfield`, else uint8, uint16 or float32 greys, bright where
-            dense; read-only.
+        voxels: (slices, rows, columns), int16 Hounsfield units where `hounsfield`, else uint8,
+            uint16 or float32 greys, bright where dense; read-only.
         grid: where the voxels lie.
-        hounsfield: whether the values are Hounsfield units; densities are refused where they are not.
+        hounsfield: whether the values are Hounsfield units; densities are refused where they are
+            not.
         source: the file's or folder's path, or "array".
         format: what the voxels came as, such as "NIfTI", "DICOM series" or "PNG".
         sha256: of the file's bytes (of all files of a series, in order), in hexadecimal.
         gaps: how many slices are missing between those that are there, as far as positions tell.
         notes: what reading had to do or assume, in words, for the record.
-        header: of a NIfTI file its first 348 bytes (540 in NIfTI-2) as they are stored, of an NRRD file its text up to the empty line,
-            else empty; what is written on the same grid repeats from it where the grid lies, bit by bit.
+        header: of a NIfTI file its first 348 bytes (540 in NIfTI-2) as they are stored, of an NRRD
+            file its text up to the empty line, else empty; what is written on the same grid repeats
+            from it where the grid lies, bit by bit.
 
     Raises:
         InputError: the voxels are of another type, too few, not finite, or all equal.
@@ -51,25 +56,49 @@ class Volume:
     def __post_init__(self) -> None:
         voxels = self.voxels
         if voxels.ndim != 3:
-            raise InputError(f"a volume has 3 axes (slices, rows, columns), this one has shape {voxels.shape}", where=self.source)
-        if voxels.dtype not in ((np.int16,) if self.hounsfield else (np.uint8, np.uint16, np.float32)):
-            raise UsageError(f"voxels are int16 Hounsfield units, or uint8, uint16 or float32 greys, not {voxels.dtype}", where=self.source)
+            raise InputError(
+                f"a volume has 3 axes (slices, rows, columns), this one has shape {voxels.shape}",
+                where=self.source,
+            )
+        if voxels.dtype not in (
+            (np.int16,) if self.hounsfield else (np.uint8, np.uint16, np.float32)
+        ):
+            raise UsageError(
+                "voxels are int16 Hounsfield units, or uint8, uint16 or float32 greys, not "
+                f"{voxels.dtype}",
+                where=self.source,
+            )
         if voxels.shape != self.grid.shape:
-            raise UsageError(f"voxels of shape {voxels.shape} do not fit a grid of shape {self.grid.shape}", where=self.source)
+            raise UsageError(
+                f"voxels of shape {voxels.shape} do not fit a grid of shape {self.grid.shape}",
+                where=self.source,
+            )
         if sorted(voxels.shape)[1] < SMALLEST_SIDE:
             shape = " x ".join(str(side) for side in voxels.shape)
-            raise InputError(f"the volume has {shape} voxels, too few to show lungs", where=self.source, cure="give a larger one")
+            raise InputError(
+                f"the volume has {shape} voxels, too few to show lungs",
+                where=self.source,
+                cure="give a larger one",
+            )
         low, high = voxels.min(), voxels.max()
         if not (np.isfinite(low) and np.isfinite(high)):
-            raise InputError("the volume contains NaN or infinite values", where=self.source, cure="replace them by finite numbers first")
+            raise InputError(
+                "the volume contains NaN or infinite values",
+                where=self.source,
+                cure="replace them by finite numbers first",
+            )
         if low == high:
             raise InputError(
-                f"every voxel has the same value ({low}), so there is nothing to see", where=self.source, cure="export it again"
+                f"every voxel has the same value ({low}), so there is nothing to see",
+                where=self.source,
+                cure="export it again",
             )
         view = voxels.view()
         view.flags.writeable = False
         object.__setattr__(self, "voxels", view)
 
     def with_labels(self, labels: Array) -> VolumeSegmentation:
-        """The only way to a segmentation: `labels` (slices, rows, columns) with values of `lungseg.structures.LABELS`, on this grid."""
+        """The only way to a segmentation: `labels` (slices, rows, columns) with values of
+        `lungseg.structures.LABELS`, on this grid.
+        """
         return VolumeSegmentation(as_labels(labels, source=self.source), self.grid)

@@ -1,11 +1,23 @@
-"""What hides the lungs: opacities whiten and never darken, gas stays outside the lungs, and no label is ever touched."""
+"""What hides the lungs: opacities whiten and never darken, gas stays outside the lungs, and no
+label is ever touched."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from lungseg.augment.occlusions import Arrow, Block, Effusion, Fluid, Gas, Letters, Patches, Tube, draw, draw_effusion
+from lungseg.augment.occlusions import (
+    Arrow,
+    Block,
+    Effusion,
+    Fluid,
+    Gas,
+    Letters,
+    Patches,
+    Tube,
+    draw,
+    draw_effusion,
+)
 from lungseg.datasets.label_sets import LEFT, RIGHT, allowed_classes
 from lungseg.phantom.radiograph import radiograph_phantom
 
@@ -32,7 +44,9 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-@pytest.mark.parametrize("thing", OPACITIES, ids=lambda thing: f"{type(thing).__name__} {thing.side}")
+@pytest.mark.parametrize(
+    "thing", OPACITIES, ids=lambda thing: f"{type(thing).__name__} {thing.side}"
+)
 def test_opacities_whiten_their_lung_and_darken_nothing(thing, grey, sets) -> None:
     for seed in range(5):
         after = thing.onto(grey.copy(), sets, rng(seed))
@@ -68,13 +82,17 @@ def test_an_effusion_hides_the_base_of_its_lung_and_the_diaphragm(sets) -> None:
     grey[bottom + 1 :] = 0.8  # the belly
     top = np.flatnonzero((sets == LEFT).any(axis=1))[0]
     for bright, expected in ((0.0, 0.6), (1.0, 0.8)):
-        painted = Effusion(LEFT, 0.4, 0.0, 0.0, 0.01, 1.0, bright, 0.0).onto(grey.copy(), sets, rng())
+        painted = Effusion(LEFT, 0.4, 0.0, 0.0, 0.01, 1.0, bright, 0.0).onto(
+            grey.copy(), sets, rng()
+        )
         assert painted.dtype == np.float32
         base = (sets == LEFT) & (np.arange(SHAPE[0])[:, np.newaxis] > bottom - 0.2 * (bottom - top))
         assert painted[base].mean() == pytest.approx(expected, abs=0.06)
         edge = painted[bottom - 2 : bottom + 4, (sets == LEFT)[bottom - 2]]
         assert np.ptp(edge) < 0.15  # where the grey went from 0.2 to 0.8 before
-        above = (sets == LEFT) & (np.arange(SHAPE[0])[:, np.newaxis] < bottom - 0.65 * (bottom - top))
+        above = (sets == LEFT) & (
+            np.arange(SHAPE[0])[:, np.newaxis] < bottom - 0.65 * (bottom - top)
+        )
         np.testing.assert_allclose(painted[above], 0.2, atol=0.02)
         np.testing.assert_allclose(painted[sets == RIGHT], 0.2, atol=0.02)
 
@@ -82,7 +100,10 @@ def test_an_effusion_hides_the_base_of_its_lung_and_the_diaphragm(sets) -> None:
 def test_an_effusion_rises_at_the_chest_wall(sets) -> None:
     grey = np.where(np.isin(sets, (RIGHT, LEFT)), 0.2, 0.6).astype(np.float32)
     for side, wall in ((RIGHT, slice(0, 5)), (LEFT, slice(-5, None))):
-        flat, bent = (Effusion(side, 0.3, 0.0, m, 0.01, 1.0, 0.0, 0.0).onto(grey.copy(), sets, rng()) - grey for m in (0.0, 0.6))
+        flat, bent = (
+            Effusion(side, 0.3, 0.0, m, 0.01, 1.0, 0.0, 0.0).onto(grey.copy(), sets, rng()) - grey
+            for m in (0.0, 0.6)
+        )
         columns = np.flatnonzero((sets == side).any(axis=0))[wall]
         assert bent[:, columns].sum() > flat[:, columns].sum() + 0.5
 
@@ -99,7 +120,10 @@ def test_what_is_black_around_the_film_stays_so(grey, sets) -> None:
 def test_patches_cover_the_drawn_share(grey, sets) -> None:
     lung = sets == RIGHT
     dark = np.where(lung, 0.0, grey).astype(np.float32)
-    covered = [(Patches(RIGHT, share, 0.08, 1.0).onto(dark.copy(), sets, rng(3))[lung] > 0.25).mean() for share in (0.2, 0.6)]
+    covered = [
+        (Patches(RIGHT, share, 0.08, 1.0).onto(dark.copy(), sets, rng(3))[lung] > 0.25).mean()
+        for share in (0.2, 0.6)
+    ]
     assert covered == pytest.approx([0.2, 0.6], abs=0.1)
 
 
@@ -114,7 +138,11 @@ def test_gas_is_dark_and_outside_the_lungs(grey, sets) -> None:
     assert changed == 10
 
 
-@pytest.mark.parametrize("thing", [*OPACITIES, draw_effusion(rng()), Gas(0.5, 0.05, 0.8)], ids=lambda thing: type(thing).__name__)
+@pytest.mark.parametrize(
+    "thing",
+    [*OPACITIES, draw_effusion(rng()), Gas(0.5, 0.05, 0.8)],
+    ids=lambda thing: type(thing).__name__,
+)
 def test_without_lungs_there_is_nothing_to_obscure(thing, grey) -> None:
     np.testing.assert_array_equal(thing.onto(grey.copy(), np.ones(SHAPE, np.uint8), rng()), grey)
 
@@ -154,7 +182,22 @@ def test_nothing_touches_its_inputs(grey, sets) -> None:
 
 def test_every_kind_is_drawn_and_some_samples_stay_clear() -> None:
     drawn = [draw(rng(seed)) for seed in range(300)]
-    assert {type(thing) for things in drawn for thing in things} == {Fluid, Patches, Gas, Tube, Letters, Arrow, Block}
+    assert {type(thing) for things in drawn for thing in things} == {
+        Fluid,
+        Patches,
+        Gas,
+        Tube,
+        Letters,
+        Arrow,
+        Block,
+    }
     assert 0.2 < np.mean([not things for things in drawn]) < 0.4
-    sides = [{thing.side for thing in things if isinstance(thing, Fluid | Patches)} for things in drawn]
-    assert {frozenset(side) for side in sides} == {frozenset(), frozenset({RIGHT}), frozenset({LEFT}), frozenset({RIGHT, LEFT})}
+    sides = [
+        {thing.side for thing in things if isinstance(thing, Fluid | Patches)} for things in drawn
+    ]
+    assert {frozenset(side) for side in sides} == {
+        frozenset(),
+        frozenset({RIGHT}),
+        frozenset({LEFT}),
+        frozenset({RIGHT, LEFT}),
+    }

@@ -1,4 +1,5 @@
-"""Augmentation: replayed from its numbers, labels and picture moved alike, and each change doing what it says and no more."""
+"""Augmentation: replayed from its numbers, labels and picture moved alike, and each change doing
+what it says and no more."""
 
 from __future__ import annotations
 
@@ -10,7 +11,14 @@ import pytest
 
 from lungseg.augment import parameters as augment
 from lungseg.augment.parameters import NONE, Draw, Strength, apply, draw, swap_sides
-from lungseg.datasets.label_sets import ANYTHING, BACKGROUND, LEFT, MEDIASTINUM, RIGHT, allowed_classes
+from lungseg.datasets.label_sets import (
+    ANYTHING,
+    BACKGROUND,
+    LEFT,
+    MEDIASTINUM,
+    RIGHT,
+    allowed_classes,
+)
 from lungseg.errors import UsageError
 from lungseg.phantom.radiograph import radiograph_phantom
 
@@ -52,7 +60,9 @@ def grey_after(picture, allowed, **changes) -> np.ndarray:
     return apply(picture, allowed, replace(NEUTRAL, **changes), SIZE)[0]
 
 
-def test_the_same_seed_draws_the_same_sample_and_the_same_draw_gives_it_again(picture, allowed) -> None:
+def test_the_same_seed_draws_the_same_sample_and_the_same_draw_gives_it_again(
+    picture, allowed
+) -> None:
     for seed in range(40):
         drawn = draw(np.random.default_rng(seed))
         first = apply(picture, allowed, drawn, SIZE)
@@ -62,18 +72,30 @@ def test_the_same_seed_draws_the_same_sample_and_the_same_draw_gives_it_again(pi
 
 
 def test_two_seeds_give_two_samples(picture, allowed) -> None:
-    samples = [apply(picture, allowed, draw(np.random.default_rng(seed)), SIZE)[0] for seed in range(10)]
+    samples = [
+        apply(picture, allowed, draw(np.random.default_rng(seed)), SIZE)[0] for seed in range(10)
+    ]
     assert all(not np.array_equal(a, b) for i, a in enumerate(samples) for b in samples[:i])
 
 
-@pytest.mark.parametrize(("convention", "sets"), [("lung", {2, 4, 9}), ("lung and heart", {1, 2, 4, 10, 12}), ("partial", {2, 4, 15})])
-def test_samples_have_the_asked_shape_and_only_sets_that_masks_make(picture, convention, sets) -> None:
+@pytest.mark.parametrize(
+    ("convention", "sets"),
+    [("lung", {2, 4, 9}), ("lung and heart", {1, 2, 4, 10, 12}), ("partial", {2, 4, 15})],
+)
+def test_samples_have_the_asked_shape_and_only_sets_that_masks_make(
+    picture, convention, sets
+) -> None:
     assert (BACKGROUND, RIGHT, LEFT, MEDIASTINUM, ANYTHING) == (1, 2, 4, 8, 15)
     allowed = allowed_classes(radiograph_phantom(SIZE).truth.labels, convention)
     seen: set[int] = set()
     for seed in range(60):
         grey, moved = apply(picture, allowed, draw(np.random.default_rng(seed)), (32, 56))
-        assert (grey.shape, grey.dtype, moved.shape, moved.dtype) == ((32, 56), np.float32, (32, 56), np.uint8)
+        assert (grey.shape, grey.dtype, moved.shape, moved.dtype) == (
+            (32, 56),
+            np.float32,
+            (32, 56),
+            np.uint8,
+        )
         assert np.isfinite(grey).all()
         seen |= set(np.unique(moved).tolist())
     assert seen == sets | {BACKGROUND}  # of the padding
@@ -106,8 +128,12 @@ def test_swap_sides_of_every_set_of_classes() -> None:
     np.testing.assert_array_equal(swap_sides(sets), expected)
 
 
-def test_a_shift_moves_picture_and_sets_alike_and_pads_with_fill_and_background(picture, allowed) -> None:
-    quarter = np.array([[1, 0, 0.25], [0, 1, -0.125]], np.float32)  # looks a quarter to the right and an eighth up
+def test_a_shift_moves_picture_and_sets_alike_and_pads_with_fill_and_background(
+    picture, allowed
+) -> None:
+    quarter = np.array(
+        [[1, 0, 0.25], [0, 1, -0.125]], np.float32
+    )  # looks a quarter to the right and an eighth up
     grey, sets = apply(picture, allowed, replace(NEUTRAL, matrix=quarter, fill=0.5), SIZE)
     np.testing.assert_allclose(grey[8:, :36], picture[:-8, 12:] / 255, atol=1e-5)
     np.testing.assert_array_equal(sets[8:, :36], allowed[:-8, 12:])
@@ -118,7 +144,12 @@ def test_a_shift_moves_picture_and_sets_alike_and_pads_with_fill_and_background(
 
 
 def test_a_turn_by_half_a_circle_is_exact(picture, allowed) -> None:
-    grey, sets = apply(picture, allowed, replace(NEUTRAL, matrix=np.array([[-1, 0, 0], [0, -1, 0]], np.float32)), SIZE)
+    grey, sets = apply(
+        picture,
+        allowed,
+        replace(NEUTRAL, matrix=np.array([[-1, 0, 0], [0, -1, 0]], np.float32)),
+        SIZE,
+    )
     np.testing.assert_allclose(grey, picture[::-1, ::-1] / 255, atol=1e-5)
     np.testing.assert_array_equal(sets, allowed[::-1, ::-1])
 
@@ -128,7 +159,12 @@ def test_every_geometry_moves_the_sets_with_the_picture(allowed) -> None:
     lungs = np.where((allowed & (RIGHT | LEFT)) > 0, 255, 0).astype(np.uint8)
     for seed in range(30):
         drawn = draw(np.random.default_rng(seed))
-        grey, sets = apply(lungs, allowed, replace(NEUTRAL, matrix=drawn.matrix, bend=drawn.bend, mirror=drawn.mirror), SIZE)
+        grey, sets = apply(
+            lungs,
+            allowed,
+            replace(NEUTRAL, matrix=drawn.matrix, bend=drawn.bend, mirror=drawn.mirror),
+            SIZE,
+        )
         disagree = (grey > 0.5) != ((sets & (RIGHT | LEFT)) > 0)
         assert disagree.mean() < 0.015
         assert (np.abs(grey - 0.5)[disagree] < 0.5).all()  # on the outline only
@@ -155,7 +191,9 @@ def test_a_larger_picture_is_brought_to_the_asked_size() -> None:
     ],
 )
 def test_changes_of_grey_are_what_they_say(picture, allowed, changes, expected) -> None:
-    np.testing.assert_allclose(grey_after(picture, allowed, **changes), expected(picture / 255), atol=1e-5)
+    np.testing.assert_allclose(
+        grey_after(picture, allowed, **changes), expected(picture / 255), atol=1e-5
+    )
 
 
 def test_noise_has_the_drawn_deviation_and_seed(allowed) -> None:
@@ -193,7 +231,9 @@ def test_obscuring_things_are_painted_in_order_after_the_mirror(picture, allowed
             return np.full_like(grey, 0.25 * len(seen))
 
     seen: list[np.ndarray] = []
-    grey, sets = apply(picture, allowed, replace(NEUTRAL, mirror=True, obscured=(Recorder(), Recorder())), SIZE)
+    grey, sets = apply(
+        picture, allowed, replace(NEUTRAL, mirror=True, obscured=(Recorder(), Recorder())), SIZE
+    )
     np.testing.assert_allclose(grey, 0.5, atol=1e-6)
     for given in seen:
         np.testing.assert_array_equal(given, augment.swap_sides(allowed[:, ::-1]))
@@ -212,7 +252,10 @@ def test_a_plain_sample_is_moved_little_and_not_disguised() -> None:
 def test_a_worn_sample_differs_in_one_or_two_things_from_what_it_would_have_been() -> None:
     seen: set[str] = set()
     for seed in range(40):
-        fresh, worn = (json.loads(draw(np.random.default_rng(seed), Strength(wear=share)).to_json()) for share in (0.0, 1.0))
+        fresh, worn = (
+            json.loads(draw(np.random.default_rng(seed), Strength(wear=share)).to_json())
+            for share in (0.0, 1.0)
+        )
         differ = {name for name in fresh if fresh[name] != worn[name]}
         assert 1 <= len(differ) <= 2
         seen |= differ
@@ -226,7 +269,10 @@ def test_a_worn_sample_differs_in_one_or_two_things_from_what_it_would_have_been
 
 def test_an_effusion_is_added_to_what_would_have_been_drawn() -> None:
     for seed in range(20):
-        fresh, hidden = (draw(np.random.default_rng(seed), Strength(wear=0.5, plain=0.5, effusion=share)) for share in (0.0, 1.0))
+        fresh, hidden = (
+            draw(np.random.default_rng(seed), Strength(wear=0.5, plain=0.5, effusion=share))
+            for share in (0.0, 1.0)
+        )
         assert type(hidden.obscured[0]).__name__ == "Effusion"
         assert replace(hidden, obscured=hidden.obscured[1:]).to_json() == fresh.to_json()
 
@@ -236,7 +282,9 @@ def test_numbers_written_as_json_give_the_same_sample_to_the_last_bit(picture, a
     for seed in range(120):
         drawn = draw(np.random.default_rng(seed), Strength(flip=0.5, plain=0.1, effusion=0.2))
         again = Draw.from_json(drawn.to_json())
-        for a, b in zip(apply(picture, allowed, drawn, SIZE), apply(picture, allowed, again, SIZE), strict=True):
+        for a, b in zip(
+            apply(picture, allowed, drawn, SIZE), apply(picture, allowed, again, SIZE), strict=True
+        ):
             np.testing.assert_array_equal(a, b)
         assert again.to_json() == drawn.to_json()
         kinds |= {type(thing).__name__ for thing in again.obscured}
@@ -285,7 +333,9 @@ def test_zoom_keeps_proportions_and_warp_does_not() -> None:
 
 def test_padding_sets_the_picture_in_a_frame() -> None:
     assert all((np.diag(drawn.matrix[:, :2]) > 1.0).any() for drawn in only(padding=1))
-    assert np.mean([(drawn.matrix != np.eye(2, 3)).any() for drawn in only(padding=0.25)]) == pytest.approx(0.25, abs=0.06)
+    assert np.mean(
+        [(drawn.matrix != np.eye(2, 3)).any() for drawn in only(padding=0.25)]
+    ) == pytest.approx(0.25, abs=0.06)
 
 
 @pytest.mark.parametrize("name", ["mirror", "flip", "half_turn"])
@@ -293,7 +343,9 @@ def test_chances_of_mirror_flip_and_half_turn(name) -> None:
     others = {"mirror", "flip", "half_turn"} - {name}
     for chance in (0.0, 0.3, 1.0):
         drawn = only(**{name: chance})
-        assert np.mean([getattr(d, name) for d in drawn]) == pytest.approx(chance, abs=0.07 if chance == 0.3 else 0)
+        assert np.mean([getattr(d, name) for d in drawn]) == pytest.approx(
+            chance, abs=0.07 if chance == 0.3 else 0
+        )
         assert not any(getattr(d, other) for d in drawn for other in others)
 
 
@@ -336,18 +388,36 @@ def test_strengths_out_of_range_are_refused(strength, words) -> None:
 
 
 def test_greys_and_things_that_obscure_have_chances_of_their_own() -> None:
-    neutral = {f: getattr(NEUTRAL, f) for f in ("gamma", "contrast", "brightness", "blur", "coarse", "noise", "window", "negative", "fill")}
+    neutral = {
+        f: getattr(NEUTRAL, f)
+        for f in (
+            "gamma",
+            "contrast",
+            "brightness",
+            "blur",
+            "coarse",
+            "noise",
+            "window",
+            "negative",
+            "fill",
+        )
+    }
     for drawn in only(obscure=1):
         assert {f: getattr(drawn, f) for f in neutral} == neutral
         assert (drawn.shade, drawn.equalise, drawn.jpeg) == (None, None, None)
     assert any(drawn.obscured for drawn in only(obscure=1))
     assert not any(drawn.obscured for drawn in only(greys=1))
-    assert np.mean([drawn.contrast != 1 for drawn in only(greys=0.4)]) == pytest.approx(0.4, abs=0.07)
+    assert np.mean([drawn.contrast != 1 for drawn in only(greys=0.4)]) == pytest.approx(
+        0.4, abs=0.07
+    )
 
 
 def test_one_strength_does_not_change_what_another_draws() -> None:
     for seed in range(50):
-        usual, still = (draw(np.random.default_rng(seed), strength) for strength in (Strength(), Strength(rotation=0, shift_x=0, zoom=0)))
+        usual, still = (
+            draw(np.random.default_rng(seed), strength)
+            for strength in (Strength(), Strength(rotation=0, shift_x=0, zoom=0))
+        )
         assert (usual.mirror, usual.gamma, usual.seed) == (still.mirror, still.gamma, still.seed)
         assert usual.matrix[1, 2] == still.matrix[1, 2]
 
@@ -367,7 +437,12 @@ def test_impossible_strengths_are_refused(strength, words) -> None:
 
 
 def test_the_shipped_models_samples_are_still_drawn() -> None:
-    # Numbers of the first release: a change of order would make another training of the same settings.
+    # Numbers of the first release: a change of order would make another training of the same
+    # settings.
     drawn = draw(np.random.default_rng((0, 3, 7)))
     assert (drawn.mirror, drawn.seed) == (False, 1861232562)
-    np.testing.assert_allclose(drawn.matrix, [[0.899115, -0.00651984, 0.019553], [-0.0256714, 1.0718075, -0.028818]], rtol=1e-5)
+    np.testing.assert_allclose(
+        drawn.matrix,
+        [[0.899115, -0.00651984, 0.019553], [-0.0256714, 1.0718075, -0.028818]],
+        rtol=1e-5,
+    )

@@ -29,7 +29,15 @@ class FakeSegmenter:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def card(self, kind: str) -> ModelCard:
-        return ModelCard("fake", "1", "radiograph", "none", (64, 64), ("background", "right lung", "left lung"), "f00d")
+        return ModelCard(
+            "fake",
+            "1",
+            "radiograph",
+            "none",
+            (64, 64),
+            ("background", "right lung", "left lung"),
+            "f00d",
+        )
 
     def __call__(self, source: Path, **settings: Any) -> Result:
         with self.lock:
@@ -65,7 +73,8 @@ def segmenter() -> FakeSegmenter:
 
 @pytest.fixture
 def draw(tmp_path: Path) -> Callable[..., Path]:
-    """Draws a 40 x 40 PNG at a path below the test's folder, its brightest pixel of the given value."""
+    """Draws a 40 x 40 PNG at a path below the test's folder, its brightest pixel of the given
+    value."""
 
     def draw(name: str, brightest: int = 200) -> Path:
         path = tmp_path / name

@@ -52,7 +52,9 @@ def test_long_names_are_cut_and_stay_apart() -> None:
 
 def test_the_order_of_the_files_does_not_matter() -> None:
     paths = ["/d/a/x.png", "/d/b/x.png", "/d/b/x.jpg", "/d/c/y.png"]
-    assert dict(zip(paths, named(*paths), strict=True)) == dict(zip(paths[::-1], named(*paths[::-1]), strict=True))
+    assert dict(zip(paths, named(*paths), strict=True)) == dict(
+        zip(paths[::-1], named(*paths[::-1]), strict=True)
+    )
 
 
 def test_names_of_earlier_runs_are_kept_and_given_to_nobody_else() -> None:
@@ -66,7 +68,10 @@ def test_no_output_gets_the_path_of_an_input() -> None:
 
 def test_no_two_inputs_of_many_share_a_name() -> None:
     files = [
-        Path(f"/data/p{patient}/s{study}/{view}.png") for patient in range(5) for study in range(3) for view in ("front", "Front", "side")
+        Path(f"/data/p{patient}/s{study}/{view}.png")
+        for patient in range(5)
+        for study in range(3)
+        for view in ("front", "Front", "side")
     ]
     names = sorted(name.casefold() for name in name_inputs(files, {}, OUT).values())
     assert len(names) == 45
@@ -74,9 +79,17 @@ def test_no_two_inputs_of_many_share_a_name() -> None:
 
 
 def test_outputs_that_the_record_beside_them_lists_are_no_inputs(tmp_path: Path) -> None:
-    files = [tmp_path / name for name in ("x.png", "x_mask.png", "y_mask.png")] + [tmp_path / "sub" / "x_mask.png"]
+    files = [tmp_path / name for name in ("x.png", "x_mask.png", "y_mask.png")] + [
+        tmp_path / "sub" / "x_mask.png"
+    ]
     outputs = {"mask": "x_mask.png", "overlay": "x_overlay.png"}
-    entry = {"input": "/x.png", "kind": "radiograph", "verdict": "ok", "reasons": [], "outputs": outputs}
+    entry = {
+        "input": "/x.png",
+        "kind": "radiograph",
+        "verdict": "ok",
+        "reasons": [],
+        "outputs": outputs,
+    }
     (tmp_path / "results.jsonl").write_text(json.dumps(entry) + "\n")
     assert without_own_outputs(files) == [files[0], files[2], files[3]]
 
@@ -87,7 +100,10 @@ def test_where_the_record_cannot_be_read_nothing_is_left_out(tmp_path: Path) -> 
 
 
 def test_the_small_pictures_of_a_report_are_no_inputs(tmp_path: Path) -> None:
-    files = [tmp_path / "out" / "report_thumbnails" / "x.jpg", tmp_path / "report_thumbnails" / "x.jpg"]
+    files = [
+        tmp_path / "out" / "report_thumbnails" / "x.jpg",
+        tmp_path / "report_thumbnails" / "x.jpg",
+    ]
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "results.jsonl").write_text("")
     assert without_own_outputs(files) == [files[1]]

@@ -44,12 +44,26 @@ def records(folder: Path) -> list[dict[str, Any]]:
 def test_files_are_written_and_recorded(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
     x, y = draw("x.png", 100), draw("y.png", 50)
     out = tmp_path / "out"
-    outcomes = run([x, y], out, segmenter, spacing=(0.5, 0.25), page=2, series="1", skip_damaged=True, dilate=3)
-    assert outcomes[0] == Outcome(x, "done", "ok", (), {"mask": out / "x_mask.png", "overlay": out / "x_overlay.png"})
+    outcomes = run(
+        [x, y], out, segmenter, spacing=(0.5, 0.25), page=2, series="1", skip_damaged=True, dilate=3
+    )
+    assert outcomes[0] == Outcome(
+        x, "done", "ok", (), {"mask": out / "x_mask.png", "overlay": out / "x_overlay.png"}
+    )
     assert pictures(out) == ["x_mask.png", "x_overlay.png", "y_mask.png", "y_overlay.png"]
-    asked = {"spacing": (0.5, 0.25), "page": 2, "series": "1", "skip_damaged": True, "dilate": 3, "hull": False, "quick": False}
+    asked = {
+        "spacing": (0.5, 0.25),
+        "page": 2,
+        "series": "1",
+        "skip_damaged": True,
+        "dilate": 3,
+        "hull": False,
+        "quick": False,
+    }
     assert sorted(segmenter.calls) == [(path, asked) for path in (x, y)]
-    assert [(row["input"], row["name"], row["verdict"], row["lungs_area_pixels"]) for row in table(out)] == [
+    assert [
+        (row["input"], row["name"], row["verdict"], row["lungs_area_pixels"]) for row in table(out)
+    ] == [
         (str(x), "x", "ok", "100"),
         (str(y), "y", "ok", "50"),
     ]
@@ -67,7 +81,9 @@ def test_files_are_written_and_recorded(segmenter: Any, draw: Draw, tmp_path: Pa
     assert list(record["seconds"]) == ["read", "write"]
 
 
-def test_order_is_that_of_the_files_whoever_is_done_first(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_order_is_that_of_the_files_whoever_is_done_first(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     files = [draw(f"{name}.png") for name in "zyxwvutsr"]
     segmenter.before = lambda path: time.sleep(0.05 if path.stem == "z" else 0)
     outcomes = run(files, tmp_path / "out", segmenter, workers=3)
@@ -79,11 +95,17 @@ def test_files_are_worked_on_side_by_side(segmenter: Any, draw: Draw, tmp_path: 
     # Each waits for the other one: where they came one after the other, both would fail.
     together = threading.Barrier(2, timeout=10)
     segmenter.before = lambda path: together.wait()
-    assert statuses(run([draw("x.png"), draw("y.png")], tmp_path / "out", segmenter, workers=2)) == ["done", "done"]
+    assert statuses(
+        run([draw("x.png"), draw("y.png")], tmp_path / "out", segmenter, workers=2)
+    ) == ["done", "done"]
 
 
-def test_no_more_is_begun_than_the_reader_of_the_outcomes_can_follow(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
-    outcomes = segment_many([draw(f"{number}.png") for number in range(40)], tmp_path / "out", segmenter, workers=2)
+def test_no_more_is_begun_than_the_reader_of_the_outcomes_can_follow(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
+    outcomes = segment_many(
+        [draw(f"{number}.png") for number in range(40)], tmp_path / "out", segmenter, workers=2
+    )
     next(outcomes)
     outcomes.close()
     assert len(segmenter.calls) <= 5
@@ -102,10 +124,17 @@ def test_a_bad_file_does_not_stop_the_others(segmenter: Any, draw: Draw, tmp_pat
         ("failed", f"{bad}: is no image; export it again."),
         ("ok", ""),
     ]
-    assert pictures(tmp_path / "out") == ["x_mask.png", "x_overlay.png", "y_mask.png", "y_overlay.png"]
+    assert pictures(tmp_path / "out") == [
+        "x_mask.png",
+        "x_overlay.png",
+        "y_mask.png",
+        "y_overlay.png",
+    ]
 
 
-def test_what_nobody_foresaw_is_a_failure_of_that_file_alone(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_what_nobody_foresaw_is_a_failure_of_that_file_alone(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     def before(path: Path) -> None:
         if path.stem != "y":
             raise MemoryError if path.stem == "x" else ZeroDivisionError("oh")
@@ -113,8 +142,13 @@ def test_what_nobody_foresaw_is_a_failure_of_that_file_alone(segmenter: Any, dra
     segmenter.before = before
     outcomes = run([draw(f"{name}.png") for name in "xyz"], tmp_path / "out", segmenter)
     assert statuses(outcomes) == ["failed", "done", "failed"]
-    assert outcomes[0].reasons == (f"{tmp_path / 'x.png'}: there is not enough memory for it; use fewer workers.",)
-    assert outcomes[2].reasons == (f"{tmp_path / 'z.png'}: unexpected ZeroDivisionError: oh; report this, if you can with the file.",)
+    assert outcomes[0].reasons == (
+        f"{tmp_path / 'x.png'}: there is not enough memory for it; use fewer workers.",
+    )
+    assert outcomes[2].reasons == (
+        f"{tmp_path / 'z.png'}: unexpected ZeroDivisionError: oh; report this, if you can with "
+        "the file.",
+    )
 
 
 def test_two_inputs_of_one_name_keep_apart(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
@@ -124,7 +158,9 @@ def test_two_inputs_of_one_name_keep_apart(segmenter: Any, draw: Draw, tmp_path:
     assert [row["name"] for row in table(tmp_path / "out")] == ["a_x", "b_x"]
 
 
-def test_an_input_of_a_later_run_does_not_take_the_name_of_an_earlier_one(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_an_input_of_a_later_run_does_not_take_the_name_of_an_earlier_one(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     first, second = draw("a/x.png"), draw("b/x.png")
     run([first], out, segmenter)
@@ -135,7 +171,9 @@ def test_an_input_of_a_later_run_does_not_take_the_name_of_an_earlier_one(segmen
     assert pictures(out) == ["b_x_mask.png", "b_x_overlay.png", "x_mask.png", "x_overlay.png"]
 
 
-def test_what_is_done_is_left_alone_and_only_the_new_is_done(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_what_is_done_is_left_alone_and_only_the_new_is_done(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     x, y = draw("x.png"), draw("y.png")
     run([x], tmp_path / "out", segmenter)
     outcomes = run([x, y, x], tmp_path / "out", segmenter)
@@ -145,39 +183,62 @@ def test_what_is_done_is_left_alone_and_only_the_new_is_done(segmenter: Any, dra
     assert [row["input"] for row in table(tmp_path / "out")] == [str(x), str(y)]
 
 
-def test_overwrite_does_it_again_and_replaces_the_row(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_overwrite_does_it_again_and_replaces_the_row(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     x, y = draw("x.png", 10), draw("y.png", 20)
     run([x, y], tmp_path / "out", segmenter)
     draw("x.png", 99)
     assert statuses(run([x], tmp_path / "out", segmenter, overwrite=True, binary=True)) == ["done"]
-    assert [(row["name"], row["lungs_area_pixels"]) for row in table(tmp_path / "out")] == [("x", "99"), ("y", "20")]
+    assert [(row["name"], row["lungs_area_pixels"]) for row in table(tmp_path / "out")] == [
+        ("x", "99"),
+        ("y", "20"),
+    ]
     assert len(records(tmp_path / "out")) == 2
-    assert set(np.unique(cv2.imread(str(tmp_path / "out" / "x_mask.png"), cv2.IMREAD_UNCHANGED))) == {0, 255}
+    assert set(
+        np.unique(cv2.imread(str(tmp_path / "out" / "x_mask.png"), cv2.IMREAD_UNCHANGED))
+    ) == {0, 255}
 
 
-def test_a_missing_output_is_added_and_the_others_are_left_alone(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_a_missing_output_is_added_and_the_others_are_left_alone(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     x, out = draw("x.png"), tmp_path / "out"
     run([x], out, segmenter)
     (out / "x_mask.png").write_bytes(b"touched by the user")
     outcomes = run([x], out, segmenter, outputs=["mask", "crop"])
     assert outcomes == [Outcome(x, "done", "ok", (), {"crop": out / "x_crop.png"})]
     assert (out / "x_mask.png").read_bytes() == b"touched by the user"
-    assert records(out)[0]["outputs"] == {"mask": "x_mask.png", "overlay": "x_overlay.png", "crop": "x_crop.png"}
+    assert records(out)[0]["outputs"] == {
+        "mask": "x_mask.png",
+        "overlay": "x_overlay.png",
+        "crop": "x_crop.png",
+    }
 
 
-def test_other_settings_do_not_mix_with_what_is_there(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_other_settings_do_not_mix_with_what_is_there(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     x, out = draw("x.png"), tmp_path / "out"
     run([x], out, segmenter)
     outcomes = run([x], out, segmenter, outputs=["crop"], dilate=2)
-    assert outcomes == [Outcome(x, "skipped", reasons=("done already, with other settings; --overwrite does it again",))]
+    assert outcomes == [
+        Outcome(
+            x, "skipped", reasons=("done already, with other settings; --overwrite does it again",)
+        )
+    ]
     assert pictures(out) == ["x_mask.png", "x_overlay.png"]
 
 
-def test_a_file_that_no_record_knows_is_left_alone(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_a_file_that_no_record_knows_is_left_alone(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     x, out = draw("x.png"), tmp_path / "out"
     mine = draw("out/x_mask.png").read_bytes()
     outcomes = run([x], out, segmenter)
-    assert outcomes[0].reasons == ("x_mask.png is there already and results.jsonl does not know it; --overwrite replaces it",)
+    assert outcomes[0].reasons == (
+        "x_mask.png is there already and results.jsonl does not know it; --overwrite replaces it",
+    )
     assert (pictures(out), (out / "x_mask.png").read_bytes()) == (["x_mask.png"], mine)
     assert statuses(run([x], out, segmenter, overwrite=True)) == ["done"]
     assert (out / "x_mask.png").read_bytes() != mine
@@ -213,14 +274,24 @@ def test_after_a_disk_was_full_half_written_results_are_done_again(
 
     monkeypatch.setattr(atomic.Path, "replace", replace)
     outcomes = run([x], out, segmenter)
-    assert outcomes[0].reasons[0].startswith(f"{out / 'x_overlay.png'}: cannot be written (no space left on device)")
-    assert sorted(path.name for path in out.iterdir()) == ["results.jsonl", "summary.csv", "x_mask.png"]
+    assert (
+        outcomes[0]
+        .reasons[0]
+        .startswith(f"{out / 'x_overlay.png'}: cannot be written (no space left on device)")
+    )
+    assert sorted(path.name for path in out.iterdir()) == [
+        "results.jsonl",
+        "summary.csv",
+        "x_mask.png",
+    ]
     monkeypatch.undo()
     assert statuses(run([x], out, segmenter)) == ["done"]
     assert pictures(out) == ["x_mask.png", "x_overlay.png"]
 
 
-def test_an_interruption_keeps_what_was_done_and_the_next_run_goes_on(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_an_interruption_keeps_what_was_done_and_the_next_run_goes_on(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     files = [draw(f"{number}.png") for number in range(12)]
     out = tmp_path / "out"
     outcomes = segment_many(files, out, segmenter, workers=1)
@@ -231,12 +302,18 @@ def test_an_interruption_keeps_what_was_done_and_the_next_run_goes_on(segmenter:
     done = [row["name"] for row in table(out)]
     assert 4 <= len(done) < 12
     assert done == [str(number) for number in range(len(done))]
-    assert pictures(out) == sorted(f"{name}_{output}.png" for name in done for output in ("mask", "overlay"))
-    assert statuses(run(files, out, segmenter)) == ["skipped"] * len(done) + ["done"] * (12 - len(done))
+    assert pictures(out) == sorted(
+        f"{name}_{output}.png" for name in done for output in ("mask", "overlay")
+    )
+    assert statuses(run(files, out, segmenter)) == ["skipped"] * len(done) + ["done"] * (
+        12 - len(done)
+    )
     assert len(table(out)) == len(records(out)) == 12
 
 
-def test_an_interruption_while_waiting_loses_no_record(segmenter: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_while_waiting_loses_no_record(
+    segmenter: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from lungseg.writers import Ledger
 
     plain, calls = Ledger.add, []
@@ -250,12 +327,18 @@ def test_an_interruption_while_waiting_loses_no_record(segmenter: Any, draw: Dra
     monkeypatch.setattr(Ledger, "add", add)
     with pytest.raises(KeyboardInterrupt):
         run([draw(f"{number}.png") for number in range(3)], tmp_path / "out", segmenter, workers=3)
-    assert [row["name"] for row in table(tmp_path / "out")] == sorted(Path(name).stem for name in segmenter.names)
+    assert [row["name"] for row in table(tmp_path / "out")] == sorted(
+        Path(name).stem for name in segmenter.names
+    )
 
 
-def test_a_folder_that_cannot_be_written_to_is_one_error(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_one_error(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(OutputError, match=r"out: is a file, and results need a folder; name another output folder"):
+    with pytest.raises(
+        OutputError, match=r"out: is a file, and results need a folder; name another output folder"
+    ):
         run([draw("x.png")], tmp_path / "out", segmenter)
 
 

@@ -34,59 +34,109 @@ def records(folder: Path) -> list[dict[str, Any]]:
 def test_reports_and_their_index_are_written(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
     out, x = tmp_path / "out", draw("x.png")
     (outcome,) = run([x], out, segmenter, outputs=["mask"], reports=["report", "pdf"])
-    assert outcome.outputs == {"mask": out / "x_mask.png", "report": out / "x_report.html", "pdf": out / "x_report.pdf"}
-    expected = ["report.html", "report_thumbnails/x.jpg", "results.jsonl", "summary.csv", "x_mask.png", "x_report.html", "x_report.pdf"]
+    assert outcome.outputs == {
+        "mask": out / "x_mask.png",
+        "report": out / "x_report.html",
+        "pdf": out / "x_report.pdf",
+    }
+    expected = [
+        "report.html",
+        "report_thumbnails/x.jpg",
+        "results.jsonl",
+        "summary.csv",
+        "x_mask.png",
+        "x_report.html",
+        "x_report.pdf",
+    ]
     assert files(out) == expected
     assert (out / "x_report.pdf").read_bytes().startswith(b"%PDF")
-    assert records(out)[0]["outputs"] == {"mask": "x_mask.png", "report": "x_report.html", "pdf": "x_report.pdf"}
+    assert records(out)[0]["outputs"] == {
+        "mask": "x_mask.png",
+        "report": "x_report.html",
+        "pdf": "x_report.pdf",
+    }
     assert 'href="x_report.html"' in (out / "report.html").read_text(encoding="utf-8")
     assert cv2.imread(str(out / "report_thumbnails" / "x.jpg")).shape == (192, 192, 3)
 
 
-def test_a_report_that_is_missing_is_added_and_masks_stay(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_a_report_that_is_missing_is_added_and_masks_stay(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     out, x = tmp_path / "out", draw("x.png")
     run([x], out, segmenter, outputs=["mask"])
     (out / "x_mask.png").write_bytes(b"as it was")
-    assert [outcome.status for outcome in run([x], out, segmenter, outputs=["mask"], reports=["report"])] == ["done"]
+    assert [
+        outcome.status for outcome in run([x], out, segmenter, outputs=["mask"], reports=["report"])
+    ] == ["done"]
     assert (out / "x_mask.png").read_bytes() == b"as it was"
     assert records(out)[0]["outputs"] == {"mask": "x_mask.png", "report": "x_report.html"}
-    assert [outcome.reasons for outcome in run([x], out, segmenter, outputs=["mask"], reports=["report"])] == [("done already",)]
+    assert [
+        outcome.reasons
+        for outcome in run([x], out, segmenter, outputs=["mask"], reports=["report"])
+    ] == [("done already",)]
     assert len(segmenter.calls) == 2
 
 
-def test_a_report_that_no_record_knows_is_left_alone(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_a_report_that_no_record_knows_is_left_alone(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     out, x = tmp_path / "out", draw("x.png")
     out.mkdir()
     (out / "x_report.html").write_text("mine")
     (outcome,) = run([x], out, segmenter, reports=["report"])
-    assert outcome.reasons == ("x_report.html is there already and results.jsonl does not know it; --overwrite replaces it",)
+    assert outcome.reasons == (
+        "x_report.html is there already and results.jsonl does not know it; --overwrite replaces "
+        "it",
+    )
     assert (out / "x_report.html").read_text() == "mine"
 
 
 def test_refused_inputs_are_written_and_marked(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
     out, segmenter.verdict = tmp_path / "out", REFUSED
     (outcome,) = run([draw("x.png")], out, segmenter)
-    assert (outcome.status, outcome.verdict, outcome.reasons) == ("done", "refused", ("this is a hand",))
+    assert (outcome.status, outcome.verdict, outcome.reasons) == (
+        "done",
+        "refused",
+        ("this is a hand",),
+    )
     assert sorted(outcome.outputs) == ["mask", "overlay"]
-    assert cv2.imread(str(out / "x_overlay.png"))[0, 39].tolist() == [0, 94, 213]  # blue, green, red
+    assert cv2.imread(str(out / "x_overlay.png"))[0, 39].tolist() == [
+        0,
+        94,
+        213,
+    ]  # blue, green, red
     assert "refused,this is a hand" in (out / "summary.csv").read_text()
 
 
-def test_strict_writes_record_and_report_of_refused_inputs_and_no_mask(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_strict_writes_record_and_report_of_refused_inputs_and_no_mask(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     out, x, segmenter.verdict = tmp_path / "out", draw("x.png"), REFUSED
-    (outcome,) = run([x], out, segmenter, strict=True, outputs=["mask", "overlay", "crop"], reports=["report"])
+    (outcome,) = run(
+        [x], out, segmenter, strict=True, outputs=["mask", "overlay", "crop"], reports=["report"]
+    )
     assert outcome.outputs == {"report": out / "x_report.html"}
-    assert files(out) == ["report.html", "report_thumbnails/x.jpg", "results.jsonl", "summary.csv", "x_report.html"]
+    assert files(out) == [
+        "report.html",
+        "report_thumbnails/x.jpg",
+        "results.jsonl",
+        "summary.csv",
+        "x_report.html",
+    ]
     assert "refused,this is a hand" in (out / "summary.csv").read_text()
     assert "no mask and no numbers are shown" in (out / "x_report.html").read_text(encoding="utf-8")
     assert records(out)[0]["settings"]["strict"] is True
-    again = run([x], out, segmenter, strict=True, outputs=["mask", "overlay", "crop"], reports=["report"])
+    again = run(
+        [x], out, segmenter, strict=True, outputs=["mask", "overlay", "crop"], reports=["report"]
+    )
     assert [outcome.reasons for outcome in again] == [("done already",)]
     (loose,) = run([x], out, segmenter, outputs=["mask"])
     assert loose.reasons == ("done already, with other settings; --overwrite does it again",)
 
 
-def test_strict_takes_back_what_an_earlier_run_wrote(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_strict_takes_back_what_an_earlier_run_wrote(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     out, x, segmenter.verdict = tmp_path / "out", draw("x.png"), REFUSED
     run([x], out, segmenter)
     assert files(out) == ["results.jsonl", "summary.csv", "x_mask.png", "x_overlay.png"]
@@ -101,7 +151,9 @@ def test_strict_changes_nothing_for_the_others(segmenter: Any, draw: Draw, tmp_p
     assert sorted(outcome.outputs) == ["mask", "overlay"]
 
 
-def test_quick_is_passed_on_and_of_radiographs_not_recorded(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_quick_is_passed_on_and_of_radiographs_not_recorded(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     run([draw("x.png")], tmp_path / "out", segmenter, quick=True)
     assert [settings["quick"] for _, settings in segmenter.calls] == [True]
     assert "quick" not in records(tmp_path / "out")[0]["settings"]
@@ -116,7 +168,9 @@ def test_pdf_without_its_library_is_told_before_anything_is_done(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_report_does_not_outlive_the_result_it_is_of(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_a_report_does_not_outlive_the_result_it_is_of(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     out, x = tmp_path / "out", draw("x.png")
     run([x], out, segmenter, outputs=["mask"], reports=["report"])
     (out / "x_report.html").write_text("old")

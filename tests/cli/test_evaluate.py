@@ -38,7 +38,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def split(films: Path, tmp_path: Path) -> Path:
     """A CSV of all films, of which the two of patient p0 are for validation."""
-    cases = [replace(case, split="validation" if case.patient == "p0" else "train") for case in recognise(films)]
+    cases = [
+        replace(case, split="validation" if case.patient == "p0" else "train")
+        for case in recognise(films)
+    ]
     write_manifest(cases, tmp_path / "cases.csv")
     return tmp_path / "cases.csv"
 
@@ -52,7 +55,9 @@ def test_it_scores_the_validation_split_and_prints_what_it_writes(model, split, 
     done = lungseg("evaluate", model, split, "-o", tmp_path / "out")
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == (tmp_path / "out" / "scores.md").read_text()
-    assert scored(tmp_path / "out") == [(source, f"p0_{film}") for source in ("north", "south") for film in "ab"]
+    assert scored(tmp_path / "out") == [
+        (source, f"p0_{film}") for source in ("north", "south") for film in "ab"
+    ]
 
 
 def test_it_takes_a_split_and_sources(model, films, split, tmp_path) -> None:
@@ -64,7 +69,9 @@ def test_it_takes_a_split_and_sources(model, films, split, tmp_path) -> None:
     assert len(of(films, "--split", "all")) == 16
     assert {source for source, _ in of(films, "--split", "all", "--source", "south")} == {"south"}
     assert len(of(split, "--split", "train")) == 12
-    assert len(of(films)) == 2  # as `train` would split the folder by default: 0.15 of six patients and of two
+    assert (
+        len(of(films)) == 2
+    )  # as `train` would split the folder by default: 0.15 of six patients and of two
 
 
 def test_a_list_of_cases_without_a_column_for_left_masks_is_read(model, split, tmp_path) -> None:
@@ -78,7 +85,14 @@ def test_a_list_of_cases_without_a_column_for_left_masks_is_read(model, split, t
 
 def test_several_models_are_compared(model, split, tmp_path) -> None:
     pytest.importorskip("scipy")
-    done = lungseg("evaluate", model, write_tiny_model(tmp_path, name="dull", steepness=0.8), split, "-o", tmp_path / "out")
+    done = lungseg(
+        "evaluate",
+        model,
+        write_tiny_model(tmp_path, name="dull", steepness=0.8),
+        split,
+        "-o",
+        tmp_path / "out",
+    )
     assert done.exit_code == 0, done.output
     assert "| north | Dice | 2 | 1 | tiny | dull |" in done.stdout
 
@@ -88,7 +102,12 @@ def test_what_could_not_be_scored_is_named_and_changes_the_status(model, split, 
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
     row = f"x,px,{broken},{broken},north,validation,lung,,"
-    split.write_text("\n".join([*lines, row, row.replace("x,px", "y,py").replace(f"{broken},{broken}", f"{broken},")]) + "\n")
+    split.write_text(
+        "\n".join(
+            [*lines, row, row.replace("x,px", "y,py").replace(f"{broken},{broken}", f"{broken},")]
+        )
+        + "\n"
+    )
     done = lungseg("evaluate", model, split, "-o", tmp_path / "out")
     assert done.exit_code == 1
     first, second = done.stderr.splitlines()
@@ -99,7 +118,9 @@ def test_what_could_not_be_scored_is_named_and_changes_the_status(model, split, 
 
 def test_changes_and_card(model, split, tmp_path) -> None:
     copy = write_tiny_model(tmp_path, name="copy")
-    done = lungseg("evaluate", copy, split, "-o", tmp_path / "out", "--changes", "--card", "--source", "south")
+    done = lungseg(
+        "evaluate", copy, split, "-o", tmp_path / "out", "--changes", "--card", "--source", "south"
+    )
     assert done.exit_code == 0, done.output
     assert "| mirrored |" in done.stdout
     assert '"scores": {\n    "south": {\n      "cases": 2,' in copy.with_suffix(".json").read_text()
@@ -119,7 +140,12 @@ def rsna(tmp_path: Path) -> Path:
     (folder / "stage_2_train_images").mkdir(parents=True)
     for name in ("a1", "b2"):
         cv2.imwrite(str(folder / "stage_2_train_images" / f"{name}.png"), dark_ellipses())
-    rows = ["patientId,x,y,width,height,Target", "a1,46,70,20,20,1", "a1,100,60,80,40,1", "b2,,,,,0"]
+    rows = [
+        "patientId,x,y,width,height,Target",
+        "a1,46,70,20,20,1",
+        "a1,100,60,80,40,1",
+        "b2,,,,,0",
+    ]
     (folder / "stage_2_train_labels.csv").write_text("\n".join(rows) + "\n")
     return folder
 
@@ -129,7 +155,9 @@ def test_films_without_masks_but_with_boxes_are_scored_by_these(model, rsna, tmp
     assert plain.exit_code == 0, plain.output
     assert "| as it is | 2 | 1 | 1 |" in plain.stdout
     assert "| widened by 10 pixels | 2 | 1 | 1 |" in plain.stdout
-    asked = lungseg("evaluate", model, rsna, "-o", tmp_path / "out", "--boxes", "--dilate", 3, "--spacing", 0.5)
+    asked = lungseg(
+        "evaluate", model, rsna, "-o", tmp_path / "out", "--boxes", "--dilate", 3, "--spacing", 0.5
+    )
     assert "| widened by 3 mm | 2 | 1 | 1 |" in asked.stdout
 
 
@@ -137,12 +165,16 @@ def test_a_matrix_of_models_that_are_there(model, split, tmp_path) -> None:
     done = lungseg("evaluate", f"north={model}", split, "-o", tmp_path / "out", "--matrix")
     assert done.exit_code == 0, done.output
     assert done.stdout == (tmp_path / "out" / "matrix.md").read_text()
-    assert [cell.endswith("n=2") for cell in done.stdout.splitlines()[4].split(" | ")[1:2]] == [True]
+    assert [cell.endswith("n=2") for cell in done.stdout.splitlines()[4].split(" | ")[1:2]] == [
+        True
+    ]
     assert "**, n=2 | " in done.stdout  # of north only the validation patient
     assert ", n=4 |" in done.stdout  # of south every film
 
 
-def test_a_matrix_trains_what_is_not_there_and_keeps_it(model, split, tmp_path, monkeypatch) -> None:
+def test_a_matrix_trains_what_is_not_there_and_keeps_it(
+    model, split, tmp_path, monkeypatch
+) -> None:
     pytest.importorskip("lightning")
     trained: list[tuple[str, set[str], int, bool]] = []
 
@@ -161,19 +193,37 @@ def test_a_matrix_trains_what_is_not_there_and_keeps_it(model, split, tmp_path, 
     monkeypatch.setattr("lungseg.train.fit.fit", fit)
     monkeypatch.setattr("lungseg.train.finalise.finish", finish)
     (tmp_path / "s.toml").write_text("epochs = 3\n")
-    command = ("evaluate", split, "-o", tmp_path / "out", "--matrix", "--settings", tmp_path / "s.toml")
+    command = (
+        "evaluate",
+        split,
+        "-o",
+        tmp_path / "out",
+        "--matrix",
+        "--settings",
+        tmp_path / "s.toml",
+    )
     stopped = lungseg(*command)
     assert stopped.exit_code == 130
     assert stopped.stderr.endswith("Stopped. The same command goes on from the last whole epoch.\n")
     done = lungseg(*command)
     assert done.exit_code == 0, done.output
     runs = tmp_path / "out" / "runs"
-    assert done.stderr == f"north: trained before, in {runs / 'north'}\nsouth: training in {runs / 'south'}\n"
-    assert trained == [("north", {"north"}, 3, False), ("south", {"south"}, 3, False), ("south", {"south"}, 3, True)]
+    assert (
+        done.stderr
+        == f"north: trained before, in {runs / 'north'}\nsouth: training in {runs / 'south'}\n"
+    )
+    assert trained == [
+        ("north", {"north"}, 3, False),
+        ("south", {"south"}, 3, False),
+        ("south", {"south"}, 3, True),
+    ]
     assert done.stdout.count("**, n=2 |") == 4
     other = lungseg(*command[:-2])
     assert other.exit_code == 2
-    assert other.stderr == f"Error: {runs / 'north'}: this run was trained with other settings; choose another folder, or remove the run.\n"
+    assert other.stderr == (
+        f"Error: {runs / 'north'}: this run was trained with other settings; choose "
+        "another folder, or remove the run.\n"
+    )
 
 
 def test_volumes_of_a_list_that_dataset_wrote_are_scored(tmp_path) -> None:
@@ -181,14 +231,34 @@ def test_volumes_of_a_list_that_dataset_wrote_are_scored(tmp_path) -> None:
     for i in range(3):
         volume, labels = ellipsoids((20, 48, 60 + i), spacing=(10.0, 5.0, 5.0))
         (tmp_path / "scans" / f"p{i}_ct.nii.gz").write_bytes(volume_nifti(volume))
-        (tmp_path / "scans" / f"p{i}_lung.nii.gz").write_bytes(volume_nifti(Volume(labels, volume.grid, hounsfield=False)))
-    listed = lungseg("dataset", tmp_path / "scans", "-o", tmp_path / "volumes.csv", "--split", "67/33")
+        (tmp_path / "scans" / f"p{i}_lung.nii.gz").write_bytes(
+            volume_nifti(Volume(labels, volume.grid, hounsfield=False))
+        )
+    listed = lungseg(
+        "dataset", tmp_path / "scans", "-o", tmp_path / "volumes.csv", "--split", "67/33"
+    )
     assert listed.exit_code == 0, listed.output
-    done = lungseg("evaluate", write_tiny_model(tmp_path, kind="ct"), tmp_path / "volumes.csv", "-o", tmp_path / "out")
+    done = lungseg(
+        "evaluate",
+        write_tiny_model(tmp_path, kind="ct"),
+        tmp_path / "volumes.csv",
+        "-o",
+        tmp_path / "out",
+    )
     assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[0].startswith("| volumes | n | Dice | right | left | IoU | HD95, mm | ASSD, mm | NSD at 1 |")
+    assert done.stdout.splitlines()[0].startswith(
+        "| volumes | n | Dice | right | left | IoU | HD95, mm | ASSD, mm | NSD at 1 |"
+    )
     assert len(scored(tmp_path / "out")) == 1
-    spacing = lungseg("evaluate", tmp_path / "tiny.onnx", tmp_path / "volumes.csv", "-o", tmp_path / "out", "--spacing", "1")
+    spacing = lungseg(
+        "evaluate",
+        tmp_path / "tiny.onnx",
+        tmp_path / "volumes.csv",
+        "-o",
+        tmp_path / "out",
+        "--spacing",
+        "1",
+    )
     assert spacing.exit_code == 2
     assert "a spacing is for radiographs, and this is CT; segment CT without it." in spacing.stderr
 
@@ -196,12 +266,19 @@ def test_volumes_of_a_list_that_dataset_wrote_are_scored(tmp_path) -> None:
 @pytest.mark.data
 def test_a_real_volume_is_scored_in_space(data_folder, tmp_path) -> None:
     lists = tmp_path / "volumes.csv"
-    assert lungseg("dataset", data_folder / "ct" / "lctsc", "-o", lists, "--no-check").exit_code == 0
+    assert (
+        lungseg("dataset", data_folder / "ct" / "lctsc", "-o", lists, "--no-check").exit_code == 0
+    )
     done = lungseg("evaluate", "ct", lists, "-o", tmp_path / "out")
     assert done.exit_code == 0, done.output
     with (tmp_path / "out" / "scores.csv").open(newline="") as stream:
         (line,) = csv.DictReader(stream)
-    assert (line["case"], line["kind"], line["unit"], line.get("dice_right", "")) == ("case3", "volume", "mm", "")
+    assert (line["case"], line["kind"], line["unit"], line.get("dice_right", "")) == (
+        "case3",
+        "volume",
+        "mm",
+        "",
+    )
     assert float(line["dice"]) > 0.97
     assert float(line["hd95"]) < 6
 
@@ -209,26 +286,78 @@ def test_a_real_volume_is_scored_in_space(data_folder, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("{cases}",), "there is no model to evaluate; name it before the cases: lungseg evaluate cxr cases.csv -o report."),
-        (("{model}", "{cases}", "--matrix", "--boxes"), "--matrix and --boxes are two questions; ask them one after the other."),
-        (("a={model}", "{cases}", "--matrix", "--card"), "--changes and --card need masks, and no --matrix or --boxes; "),
-        (("{model}", "{cases}", "--boxes", "--changes"), "--changes and --card need masks, and no --matrix or --boxes; "),
-        (("{model}", "{cases}", "--recipe", "cxr"), "--recipe and --settings are for models that --matrix trains; "),
-        (("a={model}", "{cases}", "--matrix", "--recipe", "cxr"), "--recipe and --settings are for models that --matrix trains; "),
-        (("{cases}", "--matrix", "--recipe", "cxr", "--settings", "s.toml"), "--recipe and --settings both say how to train; "),
-        (("{model}", "{cases}", "--matrix"), "{model} does not say what the model was trained on; write SOURCE=FILE, as montgomery=mine."),
-        (("../a={model}", "{cases}", "--matrix"), "../a={model} does not say what the model was trained on; "),
-        (("a={model}", "a={model}", "{cases}", "--matrix"), "two models have the same name; name each after what it was trained on."),
-        (("{model}", "{model}", "{cases}", "--boxes"), "boxes are scored with one model, not with 2; "),
-        (("{model}", "{cases}", "--boxes"), "{cases}: there are neither masks nor a list of boxes (stage_2_train_labels.csv beside "),
+        (
+            ("{cases}",),
+            "there is no model to evaluate; name it before the cases: lungseg evaluate cxr "
+            "cases.csv -o report.",
+        ),
+        (
+            ("{model}", "{cases}", "--matrix", "--boxes"),
+            "--matrix and --boxes are two questions; ask them one after the other.",
+        ),
+        (
+            ("a={model}", "{cases}", "--matrix", "--card"),
+            "--changes and --card need masks, and no --matrix or --boxes; ",
+        ),
+        (
+            ("{model}", "{cases}", "--boxes", "--changes"),
+            "--changes and --card need masks, and no --matrix or --boxes; ",
+        ),
+        (
+            ("{model}", "{cases}", "--recipe", "cxr"),
+            "--recipe and --settings are for models that --matrix trains; ",
+        ),
+        (
+            ("a={model}", "{cases}", "--matrix", "--recipe", "cxr"),
+            "--recipe and --settings are for models that --matrix trains; ",
+        ),
+        (
+            ("{cases}", "--matrix", "--recipe", "cxr", "--settings", "s.toml"),
+            "--recipe and --settings both say how to train; ",
+        ),
+        (
+            ("{model}", "{cases}", "--matrix"),
+            "{model} does not say what the model was trained on; write SOURCE=FILE, as "
+            "montgomery=mine.",
+        ),
+        (
+            ("../a={model}", "{cases}", "--matrix"),
+            "../a={model} does not say what the model was trained on; ",
+        ),
+        (
+            ("a={model}", "a={model}", "{cases}", "--matrix"),
+            "two models have the same name; name each after what it was trained on.",
+        ),
+        (
+            ("{model}", "{model}", "{cases}", "--boxes"),
+            "boxes are scored with one model, not with 2; ",
+        ),
+        (
+            ("{model}", "{cases}", "--boxes"),
+            "{cases}: there are neither masks nor a list of boxes (stage_2_train_labels.csv "
+            "beside ",
+        ),
         (
             ("{model}", "{cases}", "--dilate", "3"),
-            "--dilate is for --boxes: with masks, those of the model are scored as they are; leave it out.",
+            "--dilate is for --boxes: with masks, those of the model are scored as they are; "
+            "leave it out.",
         ),
-        (("{model}", "{cases}", "--spacing", "0"), "--spacing 0 is not a spacing; give millimetres between pixels, such as 0.143."),
-        (("{model}", "{cases}", "--split", "test"), "{cases}: there is no case of split 'test' of north, south; give another --split, "),
-        (("{model}", "{cases}", "--source", "east", "--source", "west"), "{cases}: there is no case of source east, west."),
-        (("{model}", "{model}", "{cases}"), "models to be compared need names of their own; give each model once, "),
+        (
+            ("{model}", "{cases}", "--spacing", "0"),
+            "--spacing 0 is not a spacing; give millimetres between pixels, such as 0.143.",
+        ),
+        (
+            ("{model}", "{cases}", "--split", "test"),
+            "{cases}: there is no case of split 'test' of north, south; give another --split, ",
+        ),
+        (
+            ("{model}", "{cases}", "--source", "east", "--source", "west"),
+            "{cases}: there is no case of source east, west.",
+        ),
+        (
+            ("{model}", "{model}", "{cases}"),
+            "models to be compared need names of their own; give each model once, ",
+        ),
     ],
 )
 def test_wrong_use_is_said_in_a_sentence(model, split, tmp_path, arguments, words) -> None:
@@ -240,15 +369,33 @@ def test_wrong_use_is_said_in_a_sentence(model, split, tmp_path, arguments, word
 
 
 def test_help_shows_an_example() -> None:
-    assert "Example: lungseg evaluate cxr mine.onnx runs/mine/cases.csv -o report" in " ".join(lungseg("evaluate", "--help").output.split())
+    assert "Example: lungseg evaluate cxr mine.onnx runs/mine/cases.csv -o report" in " ".join(
+        lungseg("evaluate", "--help").output.split()
+    )
 
 
 def test_it_needs_no_torch(films, tmp_path) -> None:
     code = (
-        "import sys\nfor name in ('torch', 'lightning', 'monai', 'onnx', 'scipy'): sys.modules[name] = None\n"
+        "import sys\nfor name in ('torch', 'lightning', 'monai', 'onnx', 'scipy'): "
+        "sys.modules[name] = None\n"
         "from lungseg.cli.main import app\napp(sys.argv[1:])"
     )
-    arguments = ("evaluate", write_tiny_model(tmp_path), films, "-o", tmp_path / "scores", "--source", "south", "--split", "all")
-    done = subprocess.run([sys.executable, "-c", code, *map(os.fspath, arguments)], capture_output=True, text=True, check=False)
+    arguments = (
+        "evaluate",
+        write_tiny_model(tmp_path),
+        films,
+        "-o",
+        tmp_path / "scores",
+        "--source",
+        "south",
+        "--split",
+        "all",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(os.fspath, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "| south | 4 |" in done.stdout

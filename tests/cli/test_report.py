@@ -14,7 +14,15 @@ from lungseg.cli import report as cli_report
 from lungseg.errors import UsageError
 from tiny_model import dark_ellipses, write_tiny_model
 
-WRITTEN = ["report.html", "report_thumbnails", "results.jsonl", "summary.csv", "x_mask.png", "x_overlay.png", "x_report.html"]
+WRITTEN = [
+    "report.html",
+    "report_thumbnails",
+    "results.jsonl",
+    "summary.csv",
+    "x_mask.png",
+    "x_overlay.png",
+    "x_report.html",
+]
 """Of a folder in which x.png was segmented, with reports."""
 
 
@@ -48,7 +56,9 @@ def test_strict_writes_no_mask_of_what_is_refused(model: Path, tmp_path: Path) -
     bright = np.full((160, 200), 200, np.uint8)
     bright[60:100, 80:120] = 255
     cv2.imwrite(str(tmp_path / "bright.png"), bright)
-    ran = lungseg("segment", tmp_path / "bright.png", "-o", tmp_path / "out", "--strict", "--model", model)
+    ran = lungseg(
+        "segment", tmp_path / "bright.png", "-o", tmp_path / "out", "--strict", "--model", model
+    )
     assert ran.exit_code == 0, ran.stderr
     assert names(tmp_path / "out") == ["results.jsonl", "summary.csv"]
     record = json.loads((tmp_path / "out" / "results.jsonl").read_text())
@@ -60,7 +70,9 @@ def test_report_of_a_folder(films: Path, model: Path, tmp_path: Path) -> None:
     assert lungseg("segment", films, "-o", out, "--model", model).exit_code == 1
     ran = lungseg("report", out)
     assert ran.exit_code == 0
-    assert ran.stdout == f"1 report, 1 input without, as it could not be segmented. Index: {out / 'report.html'}\n"
+    assert ran.stdout == (
+        f"1 report, 1 input without, as it could not be segmented. Index: {out / 'report.html'}\n"
+    )
     assert f"{films / 'x.png'}: {out / 'x_report.html'}\n" in ran.stderr
     assert f"{films / 'broken.png'}: no report, as it could not be segmented\n" in ran.stderr
     assert names(out) == WRITTEN
@@ -81,20 +93,31 @@ def test_a_report_that_cannot_be_written_is_named(films: Path, model: Path, tmp_
 def test_no_results_are_one_sentence(tmp_path: Path) -> None:
     ran = lungseg("report", tmp_path)
     assert ran.exit_code == 1
-    assert ran.stderr == (f"Error: {tmp_path}: there are no results here; name a folder in which lungseg segment left results.jsonl.\n")
+    assert ran.stderr == (
+        f"Error: {tmp_path}: there are no results here; name a folder in which lungseg segment "
+        "left results.jsonl.\n"
+    )
 
 
 def test_identify_alone_is_wrong_use(films: Path, tmp_path: Path) -> None:
     ran = lungseg("segment", films, "-o", tmp_path / "out", "--identify")
     assert ran.exit_code == 2
-    assert ran.stderr == "Error: --identify is about reports, and none was asked for; add --report, or leave it out.\n"
+    assert ran.stderr == (
+        "Error: --identify is about reports, and none was asked for; add --report, or "
+        "leave it out.\n"
+    )
     with pytest.raises(UsageError):
         cli_report.kinds_of(report=False, pdf=False, identify=True)
 
 
 @pytest.mark.parametrize(
     ("report", "pdf", "kinds"),
-    [(False, False, ()), (True, False, ("report",)), (False, True, ("report", "pdf")), (True, True, ("report", "pdf"))],
+    [
+        (False, False, ()),
+        (True, False, ("report",)),
+        (False, True, ("report", "pdf")),
+        (True, True, ("report", "pdf")),
+    ],
 )
 def test_pdf_adds_to_the_page(report: bool, pdf: bool, kinds: tuple[str, ...]) -> None:
     assert cli_report.kinds_of(report=report, pdf=pdf, identify=False) == kinds

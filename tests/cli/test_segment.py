@@ -47,11 +47,18 @@ def pictures(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.png"))
 
 
-def test_one_file_gives_mask_overlay_row_and_record(films: Path, model: Path, tmp_path: Path) -> None:
+def test_one_file_gives_mask_overlay_row_and_record(
+    films: Path, model: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     ran = lungseg("segment", films / "x.png", "-o", out, "--model", model)
     assert ran.exit_code == 0
-    assert sorted(path.name for path in out.iterdir()) == ["results.jsonl", "summary.csv", "x_mask.png", "x_overlay.png"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "results.jsonl",
+        "summary.csv",
+        "x_mask.png",
+        "x_overlay.png",
+    ]
     mask = Picture.open(out / "x_mask.png")
     assert (mask.mode, mask.size) == ("P", (200, 160))
     values = np.array(mask)
@@ -62,23 +69,51 @@ def test_one_file_gives_mask_overlay_row_and_record(films: Path, model: Path, tm
     assert ran.stdout.endswith(f"Results: {out}\n")
 
 
-def test_a_folder_is_walked_and_equal_names_keep_apart(films: Path, model: Path, tmp_path: Path) -> None:
-    assert lungseg("segment", films, "-o", tmp_path / "out", "--only", "mask", "--model", model).exit_code == 0
+def test_a_folder_is_walked_and_equal_names_keep_apart(
+    films: Path, model: Path, tmp_path: Path
+) -> None:
+    assert (
+        lungseg(
+            "segment", films, "-o", tmp_path / "out", "--only", "mask", "--model", model
+        ).exit_code
+        == 0
+    )
     assert pictures(tmp_path / "out") == ["films_x_mask.png", "sub_x_mask.png", "y_mask.png"]
 
 
 def test_a_pattern(films: Path, model: Path, tmp_path: Path) -> None:
-    assert lungseg("segment", films / "*.png", "-o", tmp_path / "out", "--only", "mask", "--model", model).exit_code == 0
+    assert (
+        lungseg(
+            "segment", films / "*.png", "-o", tmp_path / "out", "--only", "mask", "--model", model
+        ).exit_code
+        == 0
+    )
     assert pictures(tmp_path / "out") == ["x_mask.png", "y_mask.png"]
 
 
-def test_bad_inputs_are_named_and_the_others_finished(films: Path, model: Path, tmp_path: Path) -> None:
+def test_bad_inputs_are_named_and_the_others_finished(
+    films: Path, model: Path, tmp_path: Path
+) -> None:
     (films / "bad.png").write_bytes(b"")
     out = tmp_path / "out"
-    ran = lungseg("segment", films / "bad.png", films / "gone.png", films / "y.png", "-o", out, "--model", model)
+    ran = lungseg(
+        "segment",
+        films / "bad.png",
+        films / "gone.png",
+        films / "y.png",
+        "-o",
+        out,
+        "--model",
+        model,
+    )
     assert ran.exit_code == 1
-    assert f"failed: {films / 'bad.png'}: the file is empty; copy or export it again.\n" in ran.stderr
-    assert f"failed: {films / 'gone.png'}: there is no such file or folder; check the name.\n" in ran.stderr
+    assert (
+        f"failed: {films / 'bad.png'}: the file is empty; copy or export it again.\n" in ran.stderr
+    )
+    assert (
+        f"failed: {films / 'gone.png'}: there is no such file or folder; check the name.\n"
+        in ran.stderr
+    )
     assert "1 of 2 segmented, 1 failed, nothing found at 1 path, in " in ran.stdout
     assert [(row["name"], row["verdict"]) for row in table(out)] == [("bad", "failed"), ("y", "ok")]
     assert pictures(out) == ["y_mask.png", "y_overlay.png"]
@@ -87,11 +122,16 @@ def test_bad_inputs_are_named_and_the_others_finished(films: Path, model: Path, 
 def test_nothing_but_a_missing_file(model: Path, tmp_path: Path) -> None:
     ran = lungseg("segment", tmp_path / "gone.png", "-o", tmp_path / "out", "--model", model)
     assert ran.exit_code == 1
-    assert ran.stderr == f"failed: {tmp_path / 'gone.png'}: there is no such file or folder; check the name.\n"
+    assert (
+        ran.stderr
+        == f"failed: {tmp_path / 'gone.png'}: there is no such file or folder; check the name.\n"
+    )
     assert not (tmp_path / "out").exists()
 
 
-def test_a_second_run_leaves_results_alone_and_says_so(films: Path, model: Path, tmp_path: Path) -> None:
+def test_a_second_run_leaves_results_alone_and_says_so(
+    films: Path, model: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     lungseg("segment", films / "x.png", "-o", out, "--model", model)
     before = (out / "x_mask.png").stat().st_mtime_ns
@@ -100,13 +140,18 @@ def test_a_second_run_leaves_results_alone_and_says_so(films: Path, model: Path,
     assert f"1/2 {films / 'x.png'}: skipped (done already)\n" in ran.stderr
     assert "1 of 2 segmented, 1 skipped, in " in ran.stdout
     assert (out / "x_mask.png").stat().st_mtime_ns == before
-    assert lungseg("segment", films / "x.png", "-o", out, "--model", model, "--overwrite").exit_code == 0
+    assert (
+        lungseg("segment", films / "x.png", "-o", out, "--model", model, "--overwrite").exit_code
+        == 0
+    )
     assert (out / "x_mask.png").stat().st_mtime_ns > before
     assert len(table(out)) == 2
 
 
 @pytest.mark.parametrize("place", [".", "out"])
-def test_results_within_the_input_folder_are_not_taken_for_inputs(films: Path, model: Path, place: str) -> None:
+def test_results_within_the_input_folder_are_not_taken_for_inputs(
+    films: Path, model: Path, place: str
+) -> None:
     for _ in range(2):
         ran = lungseg("segment", films, "-o", films / place, "--model", model)
         assert ran.exit_code == 0
@@ -121,14 +166,20 @@ def test_only_results_of_an_earlier_run(films: Path, model: Path, tmp_path: Path
     lungseg("segment", films, "-o", tmp_path / "out", "--model", model)
     ran = lungseg("segment", tmp_path / "out", "-o", tmp_path / "other", "--model", model)
     assert ran.exit_code == 1
-    assert "there is no image to segment; name other files, or a folder that holds some." in ran.stderr
+    assert (
+        "there is no image to segment; name other files, or a folder that holds some." in ran.stderr
+    )
 
 
 def test_crop_masked_and_binary(films: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    lungseg("segment", films / "x.png", "-o", out, "--model", model, "--crop", "--masked", "--binary")
+    lungseg(
+        "segment", films / "x.png", "-o", out, "--model", model, "--crop", "--masked", "--binary"
+    )
     assert pictures(out) == ["x_crop.png", "x_mask.png", "x_masked.png", "x_overlay.png"]
-    mask, masked = (cv2.imread(str(out / f"x_{name}.png"), cv2.IMREAD_UNCHANGED) for name in ("mask", "masked"))
+    mask, masked = (
+        cv2.imread(str(out / f"x_{name}.png"), cv2.IMREAD_UNCHANGED) for name in ("mask", "masked")
+    )
     assert sorted(np.unique(mask)) == [0, 255]
     np.testing.assert_array_equal(masked, np.where(mask > 0, dark_ellipses(), 0))
     rows, columns = np.nonzero(mask)
@@ -137,9 +188,15 @@ def test_crop_masked_and_binary(films: Path, model: Path, tmp_path: Path) -> Non
     assert crop.shape == (np.ptp(rows) + 1 + 2 * margin, np.ptp(columns) + 1 + 2 * margin)
 
 
-def test_dilation_is_in_pixels_or_in_millimetres_of_the_spacing(films: Path, model: Path, tmp_path: Path) -> None:
+def test_dilation_is_in_pixels_or_in_millimetres_of_the_spacing(
+    films: Path, model: Path, tmp_path: Path
+) -> None:
     top = []
-    for name, settings in {"plain": (), "pixels": ("--dilate", 4), "mm": ("--dilate", 4, "--spacing", "0.5,1")}.items():
+    for name, settings in {
+        "plain": (),
+        "pixels": ("--dilate", 4),
+        "mm": ("--dilate", 4, "--spacing", "0.5,1"),
+    }.items():
         lungseg("segment", films / "x.png", "-o", tmp_path / name, "--model", model, *settings)
         mask = np.array(Picture.open(tmp_path / name / "x_mask.png"))
         top.append(int(np.nonzero(mask)[0].min()))
@@ -152,12 +209,25 @@ def test_dilation_is_in_pixels_or_in_millimetres_of_the_spacing(films: Path, mod
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (["--only", "mask,maks"], "there is no output called 'maks'; choose from mask, overlay, crop, masked, probabilities."),
-        (["--only", ","], "no output was asked for; choose from mask, overlay, crop, masked, probabilities."),
-        (["--only", "overlay", "--binary"], "--binary is about the mask, which --only leaves out; drop one of the two."),
+        (
+            ["--only", "mask,maks"],
+            "there is no output called 'maks'; choose from mask, overlay, crop, masked, "
+            "probabilities.",
+        ),
+        (
+            ["--only", ","],
+            "no output was asked for; choose from mask, overlay, crop, masked, probabilities.",
+        ),
+        (
+            ["--only", "overlay", "--binary"],
+            "--binary is about the mask, which --only leaves out; drop one of the two.",
+        ),
         (["--dilate", "-1"], "a mask is widened by a finite radius of at least 0, not by -1.0."),
         (["--dilate", "nan"], "a mask is widened by a finite radius of at least 0, not by nan."),
-        (["--spacing", "a"], "--spacing a is not a spacing; give millimetres, as 0.2 or as ROWS,COLUMNS."),
+        (
+            ["--spacing", "a"],
+            "--spacing a is not a spacing; give millimetres, as 0.2 or as ROWS,COLUMNS.",
+        ),
         (["--spacing", "0.1,0"], "--spacing 0.1,0 is not a spacing"),
         (["--spacing", "1,1,1"], "--spacing 1,1,1 is not a spacing"),
         (["--model", "nosuch"], "no model named 'nosuch' comes with this package"),
@@ -167,7 +237,9 @@ def test_dilation_is_in_pixels_or_in_millimetres_of_the_spacing(films: Path, mod
         (["--nosuch"], "No such option: --nosuch"),
     ],
 )
-def test_wrong_use_is_told_before_anything_is_written(films: Path, model: Path, tmp_path: Path, settings: list[str], sentence: str) -> None:
+def test_wrong_use_is_told_before_anything_is_written(
+    films: Path, model: Path, tmp_path: Path, settings: list[str], sentence: str
+) -> None:
     named = [] if "--model" in settings else ["--model", model]
     ran = lungseg("segment", films, "-o", tmp_path / "out", *named, *settings)
     assert ran.exit_code == 2
@@ -185,19 +257,28 @@ def test_output_folder_that_cannot_be_made(films: Path, model: Path, tmp_path: P
     (tmp_path / "out").write_text("a file")
     ran = lungseg("segment", films, "-o", tmp_path / "out", "--model", model)
     assert ran.exit_code == 1
-    assert ran.stderr == f"Error: {tmp_path / 'out'}: is a file, and results need a folder; name another output folder.\n"
+    assert ran.stderr == (
+        f"Error: {tmp_path / 'out'}: is a file, and results need a folder; name another "
+        "output folder.\n"
+    )
 
 
 def test_quiet_names_only_what_failed(films: Path, model: Path, tmp_path: Path) -> None:
     (films / "bad.png").write_bytes(b"")
     ran = lungseg("segment", films, "-o", tmp_path / "out", "--model", model, "--quiet")
     assert (ran.exit_code, ran.stdout) == (1, "")
-    assert ran.stderr == f"1/4 failed: {films / 'bad.png'}: the file is empty; copy or export it again.\n"
+    assert (
+        ran.stderr
+        == f"1/4 failed: {films / 'bad.png'}: the file is empty; copy or export it again.\n"
+    )
 
 
-def test_the_sum_counts_what_was_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_sum_counts_what_was_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     outcomes = (
-        Outcome(tmp_path / name, "done", verdict, ("a reason",)) for name, verdict in (("a", "ok"), ("b", "refused"), ("c", "review"))
+        Outcome(tmp_path / name, "done", verdict, ("a reason",))
+        for name, verdict in (("a", "ok"), ("b", "refused"), ("c", "review"))
     )
     _tell(outcomes, 3, 0, quiet=False, output=tmp_path)
     said = capsys.readouterr()
@@ -209,8 +290,25 @@ def test_info_lists_what_there_is() -> None:
     known = json.loads(lungseg("info", "--json").stdout)
     assert [model["name"] for model in known["models"]] == list(embedded_models())
     assert [label["name"] for label in known["labels"]] == ["background", "right lung", "left lung"]
-    assert [output["name"] for output in known["outputs"]] == ["mask", "overlay", "crop", "masked", "probabilities"]
-    assert known["formats"] == ["BMP", "DICOM", "GIF", "JPEG", "JSRT", "MetaImage", "NIfTI", "NRRD", "PNG", "TIFF"]
+    assert [output["name"] for output in known["outputs"]] == [
+        "mask",
+        "overlay",
+        "crop",
+        "masked",
+        "probabilities",
+    ]
+    assert known["formats"] == [
+        "BMP",
+        "DICOM",
+        "GIF",
+        "JPEG",
+        "JSRT",
+        "MetaImage",
+        "NIfTI",
+        "NRRD",
+        "PNG",
+        "TIFF",
+    ]
     text = lungseg("info").stdout
     assert "  1 right lung (SNOMED CT 3341006)\n" in text
     assert "  BMP, DICOM, GIF, JPEG, JSRT, MetaImage, NIfTI, NRRD, PNG, TIFF\n" in text
@@ -222,30 +320,47 @@ def test_version_and_help() -> None:
         assert "Example: lungseg " in lungseg(command, "--help").stdout
 
 
-def test_demo_and_info_with_a_model_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_and_info_with_a_model_in_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lungseg.predict.MODELS", tmp_path)
     write_tiny_model(tmp_path, name="cxr")
     ran = lungseg("demo", "-o", tmp_path / "demo", "--seed", 3)
     assert ran.exit_code == 0
     assert pictures(tmp_path / "demo") == ["phantom.png", "phantom_mask.png", "phantom_overlay.png"]
     assert ran.stdout.count("Dice against the truth") == 3
-    assert f"Pictures: {tmp_path / 'demo' / 'phantom.png'}, {tmp_path / 'demo' / 'phantom_mask.png'}, " in ran.stdout
-    assert "  cxr 0: radiograph, three by three mean and a threshold, 64 x 64; " in lungseg("info").stdout
+    assert (
+        f"Pictures: {tmp_path / 'demo' / 'phantom.png'}, {tmp_path / 'demo' / 'phantom_mask.png'}, "
+        in ran.stdout
+    )
+    assert (
+        "  cxr 0: radiograph, three by three mean and a threshold, 64 x 64; "
+        in lungseg("info").stdout
+    )
     assert json.loads(lungseg("info", "--json").stdout)["models"][0]["name"] == "cxr"
 
 
 def test_demo_finds_the_lungs_it_drew(tmp_path: Path) -> None:
     ran = lungseg("demo", "-o", tmp_path)
     assert ran.exit_code == 0
-    assert pictures(tmp_path)[-3:] == ["phantom.png", "phantom_mask.png", "phantom_overlay.png"] if "ct" not in embedded_models() else True
-    found = [(line.partition(" Dice")[0].strip(), float(line.split()[-1])) for line in ran.stdout.splitlines() if "Dice" in line]
+    assert (
+        pictures(tmp_path)[-3:] == ["phantom.png", "phantom_mask.png", "phantom_overlay.png"]
+        if "ct" not in embedded_models()
+        else True
+    )
+    found = [
+        (line.partition(" Dice")[0].strip(), float(line.split()[-1]))
+        for line in ran.stdout.splitlines()
+        if "Dice" in line
+    ]
     assert [label for label, _ in found[:3]] == ["right lung", "left lung", "lungs"]
     assert min(dice for _, dice in found) > 0.9
     assert f"Pictures: {tmp_path / 'phantom.png'}, " in ran.stdout
 
 
 def start(*arguments: object, **streams: int) -> subprocess.Popen[bytes]:
-    """A process that hears Ctrl-C, also where the tests themselves run in a shell's background and ignore it."""
+    """A process that hears Ctrl-C, also where the tests themselves run in a shell's background and
+    ignore it."""
     command = [sys.executable, "-m", "lungseg", *map(str, arguments)]
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(command, preexec_fn=heard, **streams)  # noqa: PLW1509 (the tests start no threads)
@@ -253,26 +368,61 @@ def start(*arguments: object, **streams: int) -> subprocess.Popen[bytes]:
 
 def test_a_process_of_its_own_and_its_exit_status(films: Path, model: Path, tmp_path: Path) -> None:
     for files, status in (([films / "x.png"], 0), ([films / "gone.png"], 1), ([], 2)):
-        process = start("segment", *files, "-o", tmp_path / "out", "--model", model, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = start(
+            "segment",
+            *files,
+            "-o",
+            tmp_path / "out",
+            "--model",
+            model,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         assert process.wait(60) == status
     assert pictures(tmp_path / "out") == ["x_mask.png", "x_overlay.png"]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here, which plays the full disk")
-def test_standard_output_that_cannot_be_written_is_one_sentence(films: Path, model: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="no /dev/full here, which plays the full disk"
+)
+def test_standard_output_that_cannot_be_written_is_one_sentence(
+    films: Path, model: Path, tmp_path: Path
+) -> None:
     with Path("/dev/full").open("wb") as full:
-        process = start("segment", films / "x.png", "-o", tmp_path, "--model", model, stdout=full.fileno(), stderr=subprocess.PIPE)
+        process = start(
+            "segment",
+            films / "x.png",
+            "-o",
+            tmp_path,
+            "--model",
+            model,
+            stdout=full.fileno(),
+            stderr=subprocess.PIPE,
+        )
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert stderr.decode().splitlines()[1:] == ["Error: standard output: no space left on device; make room or check permissions."]
+    assert stderr.decode().splitlines()[1:] == [
+        "Error: standard output: no space left on device; make room or check permissions."
+    ]
 
 
 def test_warnings_of_libraries_are_not_shown(model: Path, tmp_path: Path) -> None:
     """Pillow warns of EXIF that ends early; nothing is wrong with the pixels."""
     content = cv2.imencode(".jpg", dark_ellipses())[1].tobytes()
     exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0"
-    (tmp_path / "x.jpg").write_bytes(content[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + content[2:])
-    process = start("segment", tmp_path / "x.jpg", "-o", tmp_path, "--model", model, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    (tmp_path / "x.jpg").write_bytes(
+        content[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + content[2:]
+    )
+    process = start(
+        "segment",
+        tmp_path / "x.jpg",
+        "-o",
+        tmp_path,
+        "--model",
+        model,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     _, stderr = process.communicate(timeout=60)
     assert stderr.decode() == f"1/1 {tmp_path / 'x.jpg'}: ok\n"
 
@@ -281,34 +431,66 @@ def test_a_failed_write_names_the_input_too(films: Path, model: Path, tmp_path: 
     (tmp_path / "x_mask.png").mkdir()
     ran = lungseg("segment", films / "x.png", "-o", tmp_path, "--model", model, "--overwrite")
     assert ran.exit_code == 1
-    assert ran.stderr.startswith(f"1/1 failed: {films / 'x.png'}: {tmp_path / 'x_mask.png'}: cannot be written (is a directory); ")
+    assert ran.stderr.startswith(
+        f"1/1 failed: {films / 'x.png'}: {tmp_path / 'x_mask.png'}: cannot be written (is a "
+        "directory); "
+    )
 
 
-def test_ctrl_c_keeps_what_was_done_and_the_same_command_goes_on(model: Path, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_was_done_and_the_same_command_goes_on(
+    model: Path, tmp_path: Path
+) -> None:
     films, out = tmp_path / "films", tmp_path / "out"
     films.mkdir()
     content = cv2.imencode(".png", dark_ellipses((800, 800)))[1].tobytes()
     for number in range(150):
         (films / f"{number:03d}.png").write_bytes(content)
-    process = start("segment", films, "-o", out, "--model", model, "--workers", 2, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = start(
+        "segment",
+        films,
+        "-o",
+        out,
+        "--model",
+        model,
+        "--workers",
+        2,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     while not (out / "results.jsonl").exists() or not (out / "results.jsonl").read_bytes():
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert stderr.decode().endswith(f"Stopped. What was done is recorded in {out}; the same command goes on from there.\n")
+    assert stderr.decode().endswith(
+        f"Stopped. What was done is recorded in {out}; the same command goes on from there.\n"
+    )
     done = [row["name"] for row in table(out)]
     assert 1 <= len(done) < 150
     assert done == [f"{number:03d}" for number in range(len(done))]
-    assert pictures(out) == sorted(f"{name}_{output}.png" for name in done for output in ("mask", "overlay"))
-    assert f"{150 - len(done)} of 150 segmented, {len(done)} skipped" in lungseg("segment", films, "-o", out, "--model", model).stdout
+    assert pictures(out) == sorted(
+        f"{name}_{output}.png" for name in done for output in ("mask", "overlay")
+    )
+    assert (
+        f"{150 - len(done)} of 150 segmented, {len(done)} skipped"
+        in lungseg("segment", films, "-o", out, "--model", model).stdout
+    )
 
 
 def test_a_terminal_gets_a_bar_and_the_failures(films: Path, model: Path, tmp_path: Path) -> None:
     (films / "bad.png").write_bytes(b"")
     terminal, end = pty.openpty()
-    process = start("segment", films, "-o", tmp_path / "out", "--model", model, stdout=subprocess.DEVNULL, stderr=end)
+    process = start(
+        "segment",
+        films,
+        "-o",
+        tmp_path / "out",
+        "--model",
+        model,
+        stdout=subprocess.DEVNULL,
+        stderr=end,
+    )
     os.close(end)
     seen = b""
     try:

@@ -32,7 +32,9 @@ def _embedded(tmp_path_factory: pytest.TempPathFactory) -> None:
         yield
 
 
-def write_series(folder: Path, volume: Volume, *, uid: str = "1.2.3", named: str = "", damaged: int | None = None) -> Path:
+def write_series(
+    folder: Path, volume: Volume, *, uid: str = "1.2.3", named: str = "", damaged: int | None = None
+) -> Path:
     """One DICOM file a slice, named against the order of the slices."""
     folder.mkdir(parents=True, exist_ok=True)
     count = len(volume.voxels)
@@ -42,14 +44,24 @@ def write_series(folder: Path, volume: Volume, *, uid: str = "1.2.3", named: str
         meta.MediaStorageSOPInstanceUID = generate_uid()
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
         dataset = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
-        dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
+        dataset.SOPClassUID, dataset.SOPInstanceUID = (
+            CTImageStorage,
+            meta.MediaStorageSOPInstanceUID,
+        )
         dataset.Modality, dataset.SeriesInstanceUID, dataset.SeriesDescription = "CT", uid, named
         dataset.Rows, dataset.Columns = pixels.shape
-        dataset.ImagePositionPatient = [float(value) for value in volume.grid.affine[:3, 3] + number * volume.grid.affine[:3, 0]]
+        dataset.ImagePositionPatient = [
+            float(value) for value in volume.grid.affine[:3, 3] + number * volume.grid.affine[:3, 0]
+        ]
         dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
         dataset.PixelSpacing, dataset.SliceThickness = [3.0, 3.0], 5.0
         dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 1
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = (
+            16,
+            16,
+            15,
+            1,
+        )
         dataset.RescaleSlope, dataset.RescaleIntercept = 1, 0
         dataset.PixelData = pixels.tobytes() if number != damaged else pixels.tobytes()[:100]
         dataset.save_as(folder / f"{uid}_{count - number:03d}.dcm", enforce_file_format=True)
@@ -65,7 +77,9 @@ def scan(tmp_path: Path) -> Path:
 
 
 def written(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.name not in ("results.jsonl", "summary.csv"))
+    return sorted(
+        path.name for path in folder.iterdir() if path.name not in ("results.jsonl", "summary.csv")
+    )
 
 
 def record(folder: Path) -> dict[str, object]:
@@ -75,7 +89,11 @@ def record(folder: Path) -> dict[str, object]:
 def test_a_volume_gives_a_volume(scan: Path, tmp_path: Path) -> None:
     ran = lungseg("segment", scan, "-o", tmp_path / "out", "--probabilities")
     assert ran.exit_code == 0
-    assert written(tmp_path / "out") == ["scan_mask.nii.gz", "scan_overlay.png", "scan_probabilities.nii.gz"]
+    assert written(tmp_path / "out") == [
+        "scan_mask.nii.gz",
+        "scan_overlay.png",
+        "scan_probabilities.nii.gz",
+    ]
     mask = nibabel.load(tmp_path / "out" / "scan_mask.nii.gz")
     np.testing.assert_array_equal(mask.affine, nibabel.load(scan).affine)
     labels = np.asanyarray(mask.dataobj)
@@ -83,7 +101,17 @@ def test_a_volume_gives_a_volume(scan: Path, tmp_path: Path) -> None:
     assert (labels[18, 32, 6], labels[46, 32, 6], labels[32, 2, 6]) == (1, 2, 0)
     known = record(tmp_path / "out")
     assert (known["kind"], known["slices"], known["model"]["name"]) == ("ct", 12, "ct")
-    assert set(known["seconds"]) == {"read", "prepare", "predict", "interpolate", "restore", "clean", "measure", "judge", "write"}
+    assert set(known["seconds"]) == {
+        "read",
+        "prepare",
+        "predict",
+        "interpolate",
+        "restore",
+        "clean",
+        "measure",
+        "judge",
+        "write",
+    }
     assert "1 of 1 segmented" in ran.stdout
 
 
@@ -97,7 +125,10 @@ def test_a_folder_with_a_series_is_one_input_named_after_it(tmp_path: Path) -> N
     mask = np.asanyarray(nibabel.load(tmp_path / "out" / "1.2.840.7_mask.nii.gz").dataobj).T
     assert (mask[truth == 1] == 1).mean() > 0.9
     assert (mask[truth == 2] == 2).mean() > 0.9
-    assert lungseg("segment", folder, "-o", tmp_path / "out").stderr == f"1/1 {folder}: skipped (done already)\n"
+    assert (
+        lungseg("segment", folder, "-o", tmp_path / "out").stderr
+        == f"1/1 {folder}: skipped (done already)\n"
+    )
 
 
 def test_of_several_series_one_is_chosen(tmp_path: Path) -> None:
@@ -112,7 +143,10 @@ def test_of_several_series_one_is_chosen(tmp_path: Path) -> None:
     assert lungseg("segment", folder, "-o", tmp_path / "out", "--series", "1.2.4").exit_code == 0
     assert record(tmp_path / "out")["slices"] == 4
     assert record(tmp_path / "out")["settings"]["series"] == "1.2.4"
-    assert "with other settings" in lungseg("segment", folder, "-o", tmp_path / "out", "--series", "1.2.3").stderr
+    assert (
+        "with other settings"
+        in lungseg("segment", folder, "-o", tmp_path / "out", "--series", "1.2.3").stderr
+    )
 
 
 def test_a_damaged_slice_is_named_and_left_out_only_when_asked(tmp_path: Path) -> None:
@@ -127,7 +161,10 @@ def test_a_damaged_slice_is_named_and_left_out_only_when_asked(tmp_path: Path) -
 
 def test_radiographs_and_ct_in_one_run(scan: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(scan.parent / "film.png"), radiograph_phantom((256, 256)).image.pixels)
-    cv2.imwrite(str(scan.parent / "slice.png"), ((ellipsoids((5, 128, 128))[0].voxels[2] + 1000) // 5).astype(np.uint8))
+    cv2.imwrite(
+        str(scan.parent / "slice.png"),
+        ((ellipsoids((5, 128, 128))[0].voxels[2] + 1000) // 5).astype(np.uint8),
+    )
     (scan.parent / "bad.nii.gz").write_bytes(scan.read_bytes()[:3000])
     write_series(scan.parent / "series", ellipsoids((6, 64, 64))[0])
     out = tmp_path / "out"
@@ -135,7 +172,12 @@ def test_radiographs_and_ct_in_one_run(scan: Path, tmp_path: Path) -> None:
     assert ran.exit_code == 1
     assert "4 of 5 segmented" in ran.stdout
     assert f"failed: {scan.parent / 'bad.nii.gz'}: " in ran.stderr
-    assert written(out) == ["film_mask.png", "scan_mask.nii.gz", "series_mask.nii.gz", "slice_mask.png"]
+    assert written(out) == [
+        "film_mask.png",
+        "scan_mask.nii.gz",
+        "series_mask.nii.gz",
+        "slice_mask.png",
+    ]
     with (out / "summary.csv").open(newline="") as stream:
         rows = {row["name"]: row for row in csv.DictReader(stream)}
     assert {name: row["kind"] for name, row in rows.items()} == {
@@ -145,7 +187,10 @@ def test_radiographs_and_ct_in_one_run(scan: Path, tmp_path: Path) -> None:
         "series": "ct",
         "slice": "ct",
     }
-    assert (rows["film"]["right_lung_volume_mL"], rows["scan"]["right_lung_area_pixels"]) == ("", "")
+    assert (rows["film"]["right_lung_volume_mL"], rows["scan"]["right_lung_area_pixels"]) == (
+        "",
+        "",
+    )
     assert float(rows["scan"]["right_lung_volume_mL"]) > 0
     assert float(rows["film"]["right_lung_area_pixels"]) > 0
     again = lungseg("segment", scan.parent, "-o", out, "--only", "mask")
@@ -162,18 +207,29 @@ def test_the_spacing_of_a_slice_in_a_picture_is_remembered(scan: Path, tmp_path:
 
 def test_what_an_input_is_taken_for_can_be_said(scan: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(scan.parent / "film.png"), radiograph_phantom((256, 256)).image.pixels)
-    assert lungseg("segment", scan.parent / "film.png", "-o", tmp_path / "out", "--as", "ct").exit_code == 0
+    assert (
+        lungseg("segment", scan.parent / "film.png", "-o", tmp_path / "out", "--as", "ct").exit_code
+        == 0
+    )
     assert record(tmp_path / "out")["kind"] == "ct"
     ran = lungseg("segment", scan.parent / "film.png", "-o", tmp_path / "out")
     assert "skipped (done already)" in ran.stderr  # as what it was taken for then
-    assert "with other settings" in lungseg("segment", scan.parent / "film.png", "-o", tmp_path / "out", "--as", "cxr").stderr
+    assert (
+        "with other settings"
+        in lungseg(
+            "segment", scan.parent / "film.png", "-o", tmp_path / "out", "--as", "cxr"
+        ).stderr
+    )
     ran = lungseg("segment", scan, "-o", tmp_path / "other", "--as", "cxr")
     assert ran.exit_code == 1
     ran = lungseg("segment", scan, "-o", tmp_path / "third", "--as", "mri")
     assert ran.exit_code == 2
     assert "'mri' is not one of 'ct', 'cxr'" in ran.stderr
     ran = lungseg("segment", scan, "-o", tmp_path / "third", "--as", "cxr", "--model", "ct")
-    assert (ran.exit_code, ran.stderr) == (2, "Error: ct: the model is for ct, not for cxr; leave one of the two out.\n")
+    assert (ran.exit_code, ran.stderr) == (
+        2,
+        "Error: ct: the model is for ct, not for cxr; leave one of the two out.\n",
+    )
 
 
 def test_a_folder_of_slices_taken_for_radiographs_is_walked(tmp_path: Path) -> None:
@@ -191,11 +247,17 @@ def test_nothing_half_written(scan: Path, tmp_path: Path) -> None:
     assert not list(out.glob(".lungseg-*"))
 
 
-def test_a_volume_without_lungs_is_done_and_flagged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_volume_without_lungs_is_done_and_flagged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     volume = ellipsoids((8, 64, 64))[0]
     (tmp_path / "scan.nii.gz").write_bytes(volume_nifti(volume))
-    nothing = np.repeat(np.array([1, 0, 0], np.float32).reshape(1, 3, 1, 1), 64 * 64, axis=3).reshape(1, 3, 64, 64)
-    monkeypatch.setattr(predict.Predictor, "__call__", lambda self, batch: np.repeat(nothing, len(batch), axis=0))
+    nothing = np.repeat(
+        np.array([1, 0, 0], np.float32).reshape(1, 3, 1, 1), 64 * 64, axis=3
+    ).reshape(1, 3, 64, 64)
+    monkeypatch.setattr(
+        predict.Predictor, "__call__", lambda self, batch: np.repeat(nothing, len(batch), axis=0)
+    )
     ran = lungseg("segment", tmp_path / "scan.nii.gz", "-o", tmp_path / "out")
     assert ran.exit_code == 0
     assert "refused (no lungs were found" in ran.stderr
@@ -206,7 +268,14 @@ def test_demo_shows_a_ct_too(tmp_path: Path) -> None:
     ran = lungseg("demo", "-o", tmp_path)
     assert ran.exit_code == 0
     assert written(tmp_path) == [
-        *("phantom.png", "phantom_ct.nii.gz", "phantom_ct_mask.nii.gz", "phantom_ct_overlay.png", "phantom_mask.png", "phantom_overlay.png")
+        *(
+            "phantom.png",
+            "phantom_ct.nii.gz",
+            "phantom_ct_mask.nii.gz",
+            "phantom_ct_overlay.png",
+            "phantom_mask.png",
+            "phantom_overlay.png",
+        )
     ]
     assert ran.stdout.count("Dice against the truth") == 6
     assert "\nCT\n  right lung Dice" in ran.stdout

@@ -16,7 +16,8 @@ def refused(*options: str, **environment: str) -> str:
 
 def test_other_machines_are_not_served_without_a_token():
     assert refused("--host", "0.0.0.0") == (
-        "Error: 0.0.0.0 can be reached from other machines, and that needs a token; give one with --token."
+        "Error: 0.0.0.0 can be reached from other machines, and that needs a token; give one "
+        "with --token."
     )
     assert "too few to keep others out" in refused("--host", "0.0.0.0", LUNGSEG_TOKEN="short")
 
@@ -25,7 +26,8 @@ def test_a_port_that_is_taken_is_said():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert refused("--port", str(port)) == (
-            f"Error: 127.0.0.1:{port} cannot be listened on (address already in use); choose another --port or --host."
+            f"Error: 127.0.0.1:{port} cannot be listened on (address already in use); choose "
+            "another --port or --host."
         )
 
 

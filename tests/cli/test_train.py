@@ -21,9 +21,22 @@ from lungseg.train.settings import Settings, describe, read_recipe, read_setting
 from phantom_films import write_films
 
 SMALL = Settings(
-    width=6, depth=5, size=64, batch=2, learning_rate=0.01, average=0.5, validation=0.3, precision="32-true", workers=0, epochs=25
+    width=6,
+    depth=5,
+    size=64,
+    batch=2,
+    learning_rate=0.01,
+    average=0.5,
+    validation=0.3,
+    precision="32-true",
+    workers=0,
+    epochs=25,
 )
-FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in asdict(SMALL).items() if value != getattr(Settings(), name)]
+FLAGS = [
+    f"--{name.replace('_', '-')}={value}"
+    for name, value in asdict(SMALL).items()
+    if value != getattr(Settings(), name)
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -49,7 +62,10 @@ def run(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = lungseg("train", films, "-o", folder, *FLAGS, "-q")
     assert done.exit_code == 0, done.output
     first, second, third = done.stdout.splitlines()
-    assert (first, second) == (f"Best weights: {folder / 'best.ckpt'}", f"Model: {folder / 'model.onnx'}")
+    assert (first, second) == (
+        f"Best weights: {folder / 'best.ckpt'}",
+        f"Model: {folder / 'model.onnx'}",
+    )
     assert third.startswith("Mean Dice of the validation cases: 0.")
     assert done.stderr == ""
     return folder
@@ -73,13 +89,30 @@ def test_flags_become_the_settings_of_the_run(run) -> None:
 
 def test_a_run_leaves_all_that_there_is_to_see(run) -> None:
     left = {path.name for path in run.iterdir()}
-    assert left >= {"settings.toml", "cases.csv", "metrics.csv", "curves.png", "tensorboard", "best.ckpt", "last.ckpt"}
-    assert left >= {"model.onnx", "model.json", "predictions", "montage_best.png", "montage_median.png", "montage_worst.png"}
+    assert left >= {
+        "settings.toml",
+        "cases.csv",
+        "metrics.csv",
+        "curves.png",
+        "tensorboard",
+        "best.ckpt",
+        "last.ckpt",
+    }
+    assert left >= {
+        "model.onnx",
+        "model.json",
+        "predictions",
+        "montage_best.png",
+        "montage_median.png",
+        "montage_worst.png",
+    }
 
 
 def test_a_run_goes_on_from_a_model_where_that_ended(run, model, films, tmp_path) -> None:
     still = ("--start-from", model, "--epochs", 1, "--learning-rate", 0, "--average", 0)
-    done = lungseg("train", films, "-o", tmp_path / "more", "--settings", run / "settings.toml", *still, "-q")
+    done = lungseg(
+        "train", films, "-o", tmp_path / "more", "--settings", run / "settings.toml", *still, "-q"
+    )
     assert done.exit_code == 0, done.output
     with (run / "metrics.csv").open(newline="") as stream:
         best = max(float(line["val_dice"]) for line in csv.DictReader(stream))
@@ -91,9 +124,22 @@ def test_a_run_goes_on_from_a_model_where_that_ended(run, model, films, tmp_path
 
 def test_a_recipe_is_known_by_its_name_and_overruled_by_flags(films, tmp_path, monkeypatch) -> None:
     seen: list[Settings] = []
-    monkeypatch.setattr(fit_module, "fit", lambda cases, folder, settings, **_: seen.append(settings))
+    monkeypatch.setattr(
+        fit_module, "fit", lambda cases, folder, settings, **_: seen.append(settings)
+    )
     monkeypatch.setattr(fit_module, "is_first", lambda: False)
-    done = lungseg("train", films, "-o", tmp_path, "--recipe", "r5-unet-128-laptop", "--epochs", 7, "--norm", "none")
+    done = lungseg(
+        "train",
+        films,
+        "-o",
+        tmp_path,
+        "--recipe",
+        "r5-unet-128-laptop",
+        "--epochs",
+        7,
+        "--norm",
+        "none",
+    )
     assert done.exit_code == 0, done.output
     assert seen == [replace(read_recipe("r5-unet-128-laptop"), epochs=7, norm="none")]
 
@@ -102,8 +148,14 @@ def test_augmented_samples_are_drawn_instead_of_training(films, tmp_path) -> Non
     done = lungseg("train", films, "-o", tmp_path / "look", *FLAGS, "--show-augmented", 3)
     assert done.exit_code == 0, done.output
     picture = tmp_path / "look" / "augmented.png"
-    assert done.stdout == f"{picture}, with the numbers of each sample in {picture.with_suffix('.jsonl')}\n"
-    assert sorted(path.name for path in picture.parent.iterdir()) == ["augmented.jsonl", "augmented.png"]
+    assert (
+        done.stdout
+        == f"{picture}, with the numbers of each sample in {picture.with_suffix('.jsonl')}\n"
+    )
+    assert sorted(path.name for path in picture.parent.iterdir()) == [
+        "augmented.jsonl",
+        "augmented.png",
+    ]
     assert cv2.imread(str(picture)) is not None
 
 
@@ -117,7 +169,9 @@ def test_a_model_of_ones_own_is_scored_and_used(run, model, films, tmp_path) -> 
     assert np.mean([float(line["dice"]) for line in lines]) > 0.8
     assert min(float(line[f"dice_{side}"]) for line in lines for side in ("right", "left")) > 0.7
 
-    done = lungseg("segment", films / "north" / "images" / "p0_a.png", "-o", tmp_path / "out", "--model", model)
+    done = lungseg(
+        "segment", films / "north" / "images" / "p0_a.png", "-o", tmp_path / "out", "--model", model
+    )
     assert done.exit_code == 0, done.output
     mask = cv2.imread(str(tmp_path / "out" / "p0_a_mask.png"))
     assert mask.shape == (64, 64, 3)
@@ -125,12 +179,32 @@ def test_a_model_of_ones_own_is_scored_and_used(run, model, films, tmp_path) -> 
 
 
 def test_settings_come_from_a_file_and_flags_overrule_it(films, tmp_path) -> None:
-    (tmp_path / "s.toml").write_text("width = 2\ndepth = 3\nsize = 64\nepochs = 3\nworkers = 0\nvalidation = 0.4\nleave_out = ['north']\n")
-    flags = ["--epochs", "1", "--leave-out", "south", "--net", "unetpp", "--no-deep-supervision", "-q"]
-    done = lungseg("train", films, "-o", tmp_path / "run", "--settings", tmp_path / "s.toml", *flags)
+    (tmp_path / "s.toml").write_text(
+        "width = 2\ndepth = 3\nsize = 64\nepochs = 3\nworkers = 0\nvalidation = 0.4\nleave_out = "
+        "['north']\n"
+    )
+    flags = [
+        "--epochs",
+        "1",
+        "--leave-out",
+        "south",
+        "--net",
+        "unetpp",
+        "--no-deep-supervision",
+        "-q",
+    ]
+    done = lungseg(
+        "train", films, "-o", tmp_path / "run", "--settings", tmp_path / "s.toml", *flags
+    )
     assert done.exit_code == 0, done.output
     found = read_settings(tmp_path / "run" / "settings.toml")
-    assert (found.width, found.epochs, found.net, found.deep_supervision, found.leave_out) == (2, 1, "unetpp", False, ("south",))
+    assert (found.width, found.epochs, found.net, found.deep_supervision, found.leave_out) == (
+        2,
+        1,
+        "unetpp",
+        False,
+        ("south",),
+    )
 
 
 def test_a_stopped_run_says_how_to_go_on_and_goes_on(films, tmp_path, monkeypatch) -> None:
@@ -143,20 +217,40 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on(films, tmp_path, monkeypatc
         patch.setattr(fit_module, "LungModule", Module)
         done = lungseg("train", films, "-o", tmp_path, *FLAGS, "--epochs", 2, "-q")
     assert done.exit_code == 130
-    assert done.stderr == "Stopped. With --resume in place of the settings, the run goes on from its last whole epoch.\n"
+    assert done.stderr == (
+        "Stopped. With --resume in place of the settings, the run goes on from its last "
+        "whole epoch.\n"
+    )
     done = lungseg("train", films, "-o", tmp_path, "--resume", "-q")
     assert done.exit_code == 0, done.output
-    assert [line.split(",")[0] for line in (tmp_path / "metrics.csv").read_text().splitlines()] == ["epoch", "0", "1"]
+    assert [line.split(",")[0] for line in (tmp_path / "metrics.csv").read_text().splitlines()] == [
+        "epoch",
+        "0",
+        "1",
+    ]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--epochs", 1), "{run}: the folder holds a run already; choose another folder, or resume it."),
-        (("--resume", "--epochs", 20), "{run}: a run goes on with the settings it began with; give --resume without other settings."),
+        (
+            ("--epochs", 1),
+            "{run}: the folder holds a run already; choose another folder, or resume it.",
+        ),
+        (
+            ("--resume", "--epochs", 20),
+            "{run}: a run goes on with the settings it began with; give --resume without other "
+            "settings.",
+        ),
         (("--recipe", "r9"), "there is no recipe 'r9'; there are {recipes}."),
-        (("--recipe", "cxr", "--settings", "s.toml"), "--recipe and --settings both say how to train; give one of them."),
-        (("--size", 100), "size 100 is not a multiple of 32, as depth 6 needs; change one of them."),
+        (
+            ("--recipe", "cxr", "--settings", "s.toml"),
+            "--recipe and --settings both say how to train; give one of them.",
+        ),
+        (
+            ("--size", 100),
+            "size 100 is not a multiple of 32, as depth 6 needs; change one of them.",
+        ),
     ],
 )
 def test_wrong_use_is_said_in_a_sentence(run, films, arguments, words) -> None:
@@ -168,7 +262,10 @@ def test_wrong_use_is_said_in_a_sentence(run, films, arguments, words) -> None:
 def test_there_must_be_a_run_to_resume(films, tmp_path) -> None:
     done = lungseg("train", films, "-o", tmp_path, "--resume")
     assert done.exit_code == 2
-    assert done.stderr == f"Error: {tmp_path}: there is no run to resume; give the folder of a run that was stopped.\n"
+    assert done.stderr == (
+        f"Error: {tmp_path}: there is no run to resume; give the folder of a run that "
+        "was stopped.\n"
+    )
 
 
 def test_a_setting_that_is_not_one_is_refused_by_its_flag(films, tmp_path) -> None:
@@ -196,4 +293,7 @@ def test_without_the_extra_it_is_said_what_to_install(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "lungseg.train.fit", None)
     with pytest.raises(UsageError) as refused:
         cli_training._training("fit")
-    assert str(refused.value) == "training needs the library lungseg.train.fit; install it with `pip install 'lungseg[train]'`."
+    assert str(refused.value) == (
+        "training needs the library lungseg.train.fit; install it with `pip install "
+        "'lungseg[train]'`."
+    )

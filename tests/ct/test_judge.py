@@ -16,7 +16,10 @@ from lungseg.quality.confidence import Confidence
 from lungseg.volume import Volume
 
 SHAPE = (50, 50, 60)
-RIGHT, LEFT = (1, slice(10, 40), slice(10, 40), slice(8, 26)), (2, slice(10, 40), slice(10, 40), slice(34, 52))
+RIGHT, LEFT = (
+    (1, slice(10, 40), slice(10, 40), slice(8, 26)),
+    (2, slice(10, 40), slice(10, 40), slice(34, 52)),
+)
 Box = tuple[int, slice, slice, slice]
 
 
@@ -35,8 +38,8 @@ def verdict(
 ) -> Verdict:
     """Of a volume with boxes of a label; two of 16200 voxels are 2 L each at a spacing of 5 mm.
 
-    `values` are those of right and left lung, `spine` the rows of a bone between them, `expected` an expected Dice, `air` that in front.
-    """
+    `values` are those of right and left lung, `spine` the rows of a bone between them, `expected`
+    an expected Dice, `air` that in front."""
     labels = np.zeros(shape, np.uint8)
     for number, *box in boxes:
         labels[tuple(box)] = number
@@ -50,7 +53,12 @@ def verdict(
         voxels[:, :5] = air
     if spine is not None:
         voxels[:, spine, 28:32] = 400
-    volume = Volume(voxels if hounsfield else voxels.astype(np.float32), Grid(shape, affine), hounsfield=hounsfield, gaps=gaps)
+    volume = Volume(
+        voxels if hounsfield else voxels.astype(np.float32),
+        Grid(shape, affine),
+        hounsfield=hounsfield,
+        gaps=gaps,
+    )
     segmentation = volume.with_labels(labels)
     measurements = measure_volume(volume, segmentation, Confidence(sure, sure, sure))
     if expected is not None:
@@ -91,34 +99,51 @@ def test_no_lungs_in_a_volume_refuse_it_and_in_a_slice_send_it_to_review():
 
 def test_what_is_too_small_or_of_the_wrong_density_is_no_chest():
     names = ("no chest", "small")
-    assert verdict(RIGHT, LEFT, spacing=1.4) == Verdict("refused", tuple(REASONS[name] for name in names))
+    assert verdict(RIGHT, LEFT, spacing=1.4) == Verdict(
+        "refused", tuple(REASONS[name] for name in names)
+    )
     bases = [(number, slice(0, 2), *box) for number, _, *box in (RIGHT, LEFT)]
     names = ("cut off below", "small")
     assert verdict(*bases, spacing=2.5) == Verdict("review", tuple(REASONS[name] for name in names))
     names = ("no chest", "one lung", "density")
-    assert verdict(RIGHT, values=(-990, 0)) == Verdict("refused", tuple(REASONS[name] for name in names))
+    assert verdict(RIGHT, values=(-990, 0)) == Verdict(
+        "refused", tuple(REASONS[name] for name in names)
+    )
     names = ("no chest", "small", "density")
-    assert verdict(RIGHT, LEFT, values=(-980, -980), spacing=2.5) == Verdict("refused", tuple(REASONS[name] for name in names))
-    everywhere = [(number, slice(0, 50), slice(0, 50), columns) for number, *_, columns in (RIGHT, LEFT)]
+    assert verdict(RIGHT, LEFT, values=(-980, -980), spacing=2.5) == Verdict(
+        "refused", tuple(REASONS[name] for name in names)
+    )
+    everywhere = [
+        (number, slice(0, 50), slice(0, 50), columns) for number, *_, columns in (RIGHT, LEFT)
+    ]
     names = ("no chest", "cut off above", "cut off below", "edge", "density")
-    assert verdict(*everywhere, values=(-300, -300)) == Verdict("refused", tuple(REASONS[name] for name in names))
+    assert verdict(*everywhere, values=(-300, -300)) == Verdict(
+        "refused", tuple(REASONS[name] for name in names)
+    )
     # A piece cut out of a chest reaches everywhere too.
     names = ("cut off above", "cut off below", "edge")
     assert verdict(*everywhere) == Verdict("review", tuple(REASONS[name] for name in names))
     single = (1, slice(0, 1), *RIGHT[2:])
     names = ("one lung", "density")
-    assert verdict(single, values=(-990, 0), shape=(1, 50, 60)) == Verdict("review", tuple(REASONS[name] for name in names))
+    assert verdict(single, values=(-990, 0), shape=(1, 50, 60)) == Verdict(
+        "review", tuple(REASONS[name] for name in names)
+    )
     assert verdict(RIGHT, LEFT, expected=0.49) == Verdict("refused", (REASONS["no chest"],))
     assert verdict(RIGHT, LEFT, expected=0.5) == Verdict("ok", ())
 
 
-@pytest.mark.parametrize(("value", "speaks"), [(-940, True), (-920, False), (-410, False), (-390, True), (200, True)])
+@pytest.mark.parametrize(
+    ("value", "speaks"), [(-940, True), (-920, False), (-410, False), (-390, True), (200, True)]
+)
 def test_the_density_of_lungs(value, speaks):
     expected = Verdict("review", (REASONS["density"],)) if speaks else Verdict("ok", ())
     assert verdict(RIGHT, LEFT, values=(value, value)) == expected
 
 
-@pytest.mark.parametrize(("value", "speaks"), [(-1224, True), (-1050, False), (-1000, False), (-920, False), (-880, True), (-2048, False)])
+@pytest.mark.parametrize(
+    ("value", "speaks"),
+    [(-1224, True), (-1050, False), (-1000, False), (-920, False), (-880, True), (-2048, False)],
+)
 def test_the_density_of_air_around_the_patient(value, speaks):
     expected = Verdict("review", (REASONS["density"],)) if speaks else Verdict("ok", ())
     assert verdict(RIGHT, LEFT, air=value) == expected
@@ -137,7 +162,9 @@ def test_an_airless_lung():
         affine[:3, :3] = AXIAL * 5.0
         volume = Volume(voxels, Grid(SHAPE, affine), hounsfield=True)
         segmentation = volume.with_labels(labels)
-        found = judge_volume(volume, segmentation, measure_volume(volume, segmentation, Confidence(1.0, 1.0, 1.0)))
+        found = judge_volume(
+            volume, segmentation, measure_volume(volume, segmentation, Confidence(1.0, 1.0, 1.0))
+        )
         assert found == Verdict(status, (REASONS["opaque"],) if status == "review" else ())
 
 
@@ -163,7 +190,9 @@ def test_a_network_that_is_unsure():
     assert verdict(RIGHT, LEFT, sure=0.9).status == "ok"
     # What was learned knows better.
     assert verdict(RIGHT, LEFT, sure=0.89, expected=0.97) == Verdict("ok", ())
-    assert verdict(RIGHT, LEFT, expected=0.8, seen=("uncertain",)) == Verdict("review", (REASONS["uncertain"],))
+    assert verdict(RIGHT, LEFT, expected=0.8, seen=("uncertain",)) == Verdict(
+        "review", (REASONS["uncertain"],)
+    )
 
 
 def test_what_is_not_known_is_no_reason():
@@ -171,11 +200,16 @@ def test_what_is_not_known_is_no_reason():
 
 
 def test_a_tip_in_the_last_slice_is_not_cut_off():
-    assert verdict(RIGHT, LEFT, (1, slice(40, 50), slice(20, 23), slice(16, 21))) == Verdict("ok", ())
+    assert verdict(RIGHT, LEFT, (1, slice(40, 50), slice(20, 23), slice(16, 21))) == Verdict(
+        "ok", ()
+    )
 
 
 def test_one_slice_is_not_cut_off_and_its_lungs_may_differ():
-    boxes = (1, slice(0, 1), slice(10, 40), slice(8, 26)), (2, slice(0, 1), slice(10, 20), slice(34, 52))
+    boxes = (
+        (1, slice(0, 1), slice(10, 40), slice(8, 26)),
+        (2, slice(0, 1), slice(10, 20), slice(34, 52)),
+    )
     assert verdict(*boxes, shape=(1, 50, 60)) == Verdict("ok", ())
     edge = (1, slice(0, 1), slice(10, 40), slice(0, 26)), boxes[1]
     assert verdict(*edge, shape=(1, 50, 60)).reasons == (REASONS["edge"],)
@@ -187,20 +221,36 @@ def test_first_and_last_slice_are_those_of_the_patient():
     labels = np.zeros((60, 50, 50), np.uint8)
     labels[8:26, 10:40, 20:50], labels[34:52, 10:40, 10:40] = 1, 2
     affine = np.eye(4)
-    affine[:3, :3] = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]]) * 5.0  # slices to the left, rows to the back, columns to the head
-    volume = Volume(np.where(labels > 0, -800, 50).astype(np.int16), Grid(labels.shape, affine), hounsfield=True)
+    affine[:3, :3] = (
+        np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]]) * 5.0
+    )  # slices to the left, rows to the back, columns to the head
+    volume = Volume(
+        np.where(labels > 0, -800, 50).astype(np.int16), Grid(labels.shape, affine), hounsfield=True
+    )
     segmentation = volume.with_labels(labels)
     measurements = measure_volume(volume, segmentation, Confidence(1.0, 1.0, 1.0))
-    assert judge_volume(volume, segmentation, measurements) == Verdict("review", (REASONS["cut off above"],))
+    assert judge_volume(volume, segmentation, measurements) == Verdict(
+        "review", (REASONS["cut off above"],)
+    )
 
 
 def test_several_reasons_are_all_given():
     names = ("one lung", "cut off below", "gaps", "small", "uncertain")
-    assert verdict((1, slice(0, 20), *RIGHT[2:]), spacing=4.0, gaps=3, sure=0.5).reasons == tuple(REASONS[name] for name in names)
+    assert verdict((1, slice(0, 20), *RIGHT[2:]), spacing=4.0, gaps=3, sure=0.5).reasons == tuple(
+        REASONS[name] for name in names
+    )
 
 
 def test_every_reason_stands_in_the_page():
-    page = (Path(__file__).resolve().parents[2] / "docs" / "verdicts_ct.md").read_text(encoding="utf-8")
-    rows = [line.split(" | ") for line in page.split("## Reasons")[1].split("\n## ")[0].splitlines() if line.startswith("| ")][1:]
+    page = (Path(__file__).resolve().parents[2] / "docs" / "verdicts_ct.md").read_text(
+        encoding="utf-8"
+    )
+    rows = [
+        line.split(" | ")
+        for line in page.split("## Reasons")[1].split("\n## ")[0].splitlines()
+        if line.startswith("| ")
+    ][1:]
     assert [row[0].removeprefix("| ") for row in rows] == list(REASONS.values())
-    assert {row[0].removeprefix("| ") for row in rows if row[1].startswith("refused")} == {REASONS[name] for name in REFUSED}
+    assert {row[0].removeprefix("| ") for row in rows if row[1].startswith("refused")} == {
+        REASONS[name] for name in REFUSED
+    }

@@ -46,7 +46,10 @@ def test_known_lungs_come_through(seed, touching):
 
 
 def test_islands_go():
-    labels = lungs(gas=(2, slice(0, 3), slice(12, 20), slice(30, 40)), air=(1, slice(8, 20), slice(0, 4), slice(0, 5)))
+    labels = lungs(
+        gas=(2, slice(0, 3), slice(12, 20), slice(30, 40)),
+        air=(1, slice(8, 20), slice(0, 4), slice(0, 5)),
+    )
     np.testing.assert_array_equal(clean_volume(labels, SPACING), lungs())
 
 
@@ -57,21 +60,29 @@ def test_what_touches_at_an_edge_only_is_an_island():
 
 def test_a_large_part_that_was_cut_off_stays_and_a_small_one_goes():
     labels = lungs(cut=(0, slice(8, 9), slice(None), slice(None)))
-    np.testing.assert_array_equal(clean_volume(labels, SPACING), labels)  # 3 of 20 slices lie below the cut
+    np.testing.assert_array_equal(
+        clean_volume(labels, SPACING), labels
+    )  # 3 of 20 slices lie below the cut
     labels = lungs(cut=(0, slice(6, 7), slice(None), slice(None)))
     cleaned = clean_volume(labels, SPACING)
     assert not cleaned[:7].any()
     np.testing.assert_array_equal(cleaned[7:], labels[7:])
 
 
-@pytest.mark.parametrize("where", [(slice(8, 14), slice(14, 20), slice(28, 34)), (slice(5, 9), slice(10, 30), slice(28, 42))])
+@pytest.mark.parametrize(
+    "where",
+    [(slice(8, 14), slice(14, 20), slice(28, 34)), (slice(5, 9), slice(10, 30), slice(28, 42))],
+)
 def test_the_wrong_side_is_put_right(where):
     """A patch, and all of the lowest slices, of the left lung that were called right."""
     np.testing.assert_array_equal(clean_volume(lungs(wrong=(1, *where)), SPACING), lungs())
 
 
 def test_a_patch_in_a_wrong_patch():
-    labels = lungs(wrong=(1, slice(8, 18), slice(12, 26), slice(30, 40)), right_again=(2, slice(10, 14), slice(16, 20), slice(33, 37)))
+    labels = lungs(
+        wrong=(1, slice(8, 18), slice(12, 26), slice(30, 40)),
+        right_again=(2, slice(10, 14), slice(16, 20), slice(33, 37)),
+    )
     np.testing.assert_array_equal(clean_volume(labels, SPACING), lungs())
 
 
@@ -83,7 +94,10 @@ def test_a_small_patch_in_an_only_lung_is_no_second_lung():
 
 
 def test_lungs_that_touch_are_parted_where_the_labels_change():
-    labels = lungs(junction=(1, slice(8, 20), slice(10, 12), slice(22, 26)), other=(2, slice(8, 20), slice(10, 12), slice(26, 28)))
+    labels = lungs(
+        junction=(1, slice(8, 20), slice(10, 12), slice(22, 26)),
+        other=(2, slice(8, 20), slice(10, 12), slice(26, 28)),
+    )
     np.testing.assert_array_equal(clean_volume(labels, SPACING), labels)
 
 
@@ -91,7 +105,10 @@ def test_what_touching_lungs_enclose_in_a_slice_stays_outside():
     """The mediastinum of a chest whose lungs touch before and behind it, over its whole height."""
     labels = lungs()
     for rows in (slice(10, 12), slice(28, 30)):
-        labels[:, rows, 22:25], labels[:, rows, 25:28] = labels[:, 15:16, 21:22], labels[:, 15:16, 28:29]
+        labels[:, rows, 22:25], labels[:, rows, 25:28] = (
+            labels[:, 15:16, 21:22],
+            labels[:, 15:16, 28:29],
+        )
     assert (labels[10, 11, 8:42] > 0).all()
     np.testing.assert_array_equal(clean_volume(labels, SPACING), labels)
 
@@ -111,7 +128,10 @@ def test_the_dome_of_the_diaphragm_is_not_filled():
 
 
 def test_an_island_in_a_hole_goes_with_it():
-    labels = lungs(hole=(0, slice(10, 18), slice(14, 26), slice(10, 20)), island=(2, slice(12, 14), slice(18, 20), slice(14, 16)))
+    labels = lungs(
+        hole=(0, slice(10, 18), slice(14, 26), slice(10, 20)),
+        island=(2, slice(12, 14), slice(18, 20), slice(14, 16)),
+    )
     np.testing.assert_array_equal(clean_volume(labels, SPACING), lungs())
 
 
@@ -137,7 +157,10 @@ def test_a_single_slice(spacing):
     labels = truth.copy()
     labels[0, 5:8, 5:8] = 1  # 36 mm2 of air outside
     holes = np.zeros(truth.shape, np.uint8)
-    y, x = (int(c) for c in np.argwhere(cv2.erode((truth[0] == 2).astype(np.uint8), np.ones((25, 25))))[0])
+    y, x = (
+        int(c)
+        for c in np.argwhere(cv2.erode((truth[0] == 2).astype(np.uint8), np.ones((25, 25))))[0]
+    )
     labels[0, y - 2 : y + 3, x - 2 : x + 3] = 0
     holes[0, y - 2 : y + 3, x - 2 : x + 3] = 2
     cleaned = clean_volume(labels, spacing)
@@ -148,7 +171,12 @@ def test_a_single_slice(spacing):
 
 def test_a_lung_in_two_parts_of_a_single_slice():
     labels = np.zeros((1, 100, 100), np.uint8)
-    labels[0, 10:40, 10:40], labels[0, 60:80, 10:30], labels[0, 10:80, 60:90], labels[0, 90:95, 60:70] = 1, 1, 2, 2
+    (
+        labels[0, 10:40, 10:40],
+        labels[0, 60:80, 10:30],
+        labels[0, 10:80, 60:90],
+        labels[0, 90:95, 60:70],
+    ) = 1, 1, 2, 2
     expected = labels.copy()
     expected[0, 90:95, 60:70] = 0  # less than a tenth of the lung
     np.testing.assert_array_equal(clean_volume(labels), expected)
@@ -190,14 +218,20 @@ def test_hand_drawn_lungs_come_through(data_folder):
     for path in paths:
         image = nibabel.load(path)
         mask = np.ascontiguousarray(np.asarray(image.dataobj).T > 0)
-        cleaned = clean_volume(mask.astype(np.uint8), tuple(float(s) for s in image.header.get_zooms()[::-1])) > 0
+        cleaned = (
+            clean_volume(
+                mask.astype(np.uint8), tuple(float(s) for s in image.header.get_zooms()[::-1])
+            )
+            > 0
+        )
         overlap = 2 * (mask & cleaned).sum() / (mask.sum() + cleaned.sum())
         assert overlap > 0.998
         assert not (mask & ~cleaned).any()
 
 
 def _thorax() -> tuple[np.ndarray, np.ndarray]:
-    """Labels and voxels of two lungs, slices 2 to 11 of 12, of which the labels lack the lowest three of the right one."""
+    """Labels and voxels of two lungs, slices 2 to 11 of 12, of which the labels lack the lowest
+    three of the right one."""
     voxels = np.full((12, 60, 60), 40, np.int16)
     voxels[2:, 15:45, 5:25] = -850
     voxels[2:, 15:45, 35:55] = -850
@@ -214,7 +248,9 @@ def test_a_base_that_the_network_left_out_is_completed() -> None:
     assert set(np.unique(labels[2:, :, :30])) == {0, 1}
 
 
-@pytest.mark.parametrize("spacing", [None, (5.1, 1.0, 1.0)], ids=["unknown spacing", "slices far apart"])
+@pytest.mark.parametrize(
+    "spacing", [None, (5.1, 1.0, 1.0)], ids=["unknown spacing", "slices far apart"]
+)
 def test_bases_are_left_alone_where_slices_say_little_of_each_other(spacing) -> None:
     labels, voxels = _thorax()
     before = labels.copy()
@@ -223,7 +259,9 @@ def test_bases_are_left_alone_where_slices_say_little_of_each_other(spacing) -> 
 
 
 @pytest.mark.parametrize(
-    ("place", "density"), [(np.s_[4, 18:40, 8:20], -990), (np.s_[4, 5:55, 0:30], -800)], ids=["gas", "much broader than the lung above"]
+    ("place", "density"),
+    [(np.s_[4, 18:40, 8:20], -990), (np.s_[4, 5:55, 0:30], -800)],
+    ids=["gas", "much broader than the lung above"],
 )
 def test_what_is_no_base_stays_outside(place, density) -> None:
     labels, voxels = _thorax()
@@ -247,7 +285,8 @@ def test_bases_of_lungs_that_touch_keep_their_sides() -> None:
 
 
 def _abdomen() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The truth, and voxels, 40 x 60 x 60 of 3 mm, of two lungs, the left one over a stomach full of gas; and a mask that joins these."""
+    """The truth, and voxels, 40 x 60 x 60 of 3 mm, of two lungs, the left one over a stomach full
+    of gas; and a mask that joins these."""
     truth = np.zeros((40, 60, 60), np.uint8)
     truth[8:36, 15:45, 8:26], truth[8:36, 15:45, 34:52] = 1, 2
     truth[8:16, 20:40, 34:50] = 0
@@ -258,7 +297,11 @@ def _abdomen() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return truth, voxels, labels
 
 
-def _without_stomach(labels: np.ndarray, voxels: np.ndarray, spacing: tuple[float, float, float] | None = (3.0, 3.0, 3.0)) -> np.ndarray:
+def _without_stomach(
+    labels: np.ndarray,
+    voxels: np.ndarray,
+    spacing: tuple[float, float, float] | None = (3.0, 3.0, 3.0),
+) -> np.ndarray:
     left = labels.copy()
     remove_bowel_gas(left, voxels, spacing)
     return left
@@ -274,7 +317,9 @@ def test_gas_below_the_diaphragm_goes_with_its_wall() -> None:
 
 
 def test_finer_voxels_show_the_same_gas() -> None:
-    truth, voxels, labels = (np.repeat(np.repeat(np.repeat(array, 3, 0), 2, 1), 2, 2) for array in _abdomen())
+    truth, voxels, labels = (
+        np.repeat(np.repeat(np.repeat(array, 3, 0), 2, 1), 2, 2) for array in _abdomen()
+    )
     left = _without_stomach(labels, voxels, (1.0, 1.5, 1.5))
     assert_array_equal(left[::3, ::2, ::2], _without_stomach(*_abdomen()[:0:-1]))
     assert_array_equal(left[truth > 0], truth[truth > 0])
@@ -282,7 +327,12 @@ def test_finer_voxels_show_the_same_gas() -> None:
 
 @pytest.mark.parametrize(
     "place",
-    [np.s_[9:15, 20:28, 10:18], np.s_[8:13, 15:25, 8:18], np.s_[16:22, 22:38, 36:48], np.s_[17:30, 15:45, 34:52]],
+    [
+        np.s_[9:15, 20:28, 10:18],
+        np.s_[8:13, 15:25, 8:18],
+        np.s_[16:22, 22:38, 36:48],
+        np.s_[17:30, 15:45, 34:52],
+    ],
     ids=["in the lung", "in a corner above the diaphragm", "on the dome", "half a lung"],
 )
 def test_a_bulla_stays(place) -> None:
@@ -292,7 +342,9 @@ def test_a_bulla_stays(place) -> None:
     assert_array_equal(_without_stomach(truth, voxels), truth)
 
 
-@pytest.mark.parametrize("spacing", [None, (5.1, 3.0, 3.0)], ids=["unknown spacing", "slices far apart"])
+@pytest.mark.parametrize(
+    "spacing", [None, (5.1, 3.0, 3.0)], ids=["unknown spacing", "slices far apart"]
+)
 def test_gas_is_left_alone_where_slices_say_little_of_each_other(spacing) -> None:
     _, voxels, labels = _abdomen()
     assert_array_equal(_without_stomach(labels, voxels, spacing), labels)
@@ -326,7 +378,11 @@ def test_noise_is_one_piece(monkeypatch):
 
 
 def test_holes_are_filled_by_their_size_in_a_slice_or_where_they_are_enclosed():
-    vessel, dome, cave = np.s_[5:25, 12:14, 10:12], np.s_[5:25, 20:24, 10:14], np.s_[10:15, 15:25, 32:38]
+    vessel, dome, cave = (
+        np.s_[5:25, 12:14, 10:12],
+        np.s_[5:25, 20:24, 10:14],
+        np.s_[10:15, 15:25, 32:38],
+    )
     labels = lungs(vessel=(0, *vessel), dome=(0, *dome), cave=(0, *cave))
     assert_array_equal(fill_holes(labels, 4.0), lungs(dome=(0, *dome)))
     assert_array_equal(fill_holes(np.zeros((2, 3, 4), np.uint8), 4.0), np.zeros((2, 3, 4)))

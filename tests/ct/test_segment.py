@@ -45,7 +45,15 @@ def test_a_volume_becomes_a_result(segmenter: VolumeSegmenter) -> None:
     assert result.measurement("mean").value == pytest.approx(volume.voxels[result.mask > 0].mean())
     assert result.measurement("confidence").value > 0.9
     assert result.card is segmenter.card
-    assert list(result.seconds) == ["prepare", "predict", "interpolate", "restore", "clean", "measure", "judge"]
+    assert list(result.seconds) == [
+        "prepare",
+        "predict",
+        "interpolate",
+        "restore",
+        "clean",
+        "measure",
+        "judge",
+    ]
     with pytest.raises(KeyError):
         result.measurement("area")
 
@@ -58,7 +66,9 @@ def test_the_patients_lungs_stay_his_in_all_48_orders(segmenter: VolumeSegmenter
         stored = turned(volume, turn)
         result = segmenter(stored)
         np.testing.assert_array_equal(turn.back(result.mask), plain.mask)
-        np.testing.assert_array_equal(turn.back(result.probability("left lung")), plain.probability("left lung"))
+        np.testing.assert_array_equal(
+            turn.back(result.probability("left lung")), plain.probability("left lung")
+        )
         assert result.segmentation.grid is stored.grid
         assert result.measurement("mass").value == pytest.approx(plain.measurement("mass").value)
 
@@ -82,7 +92,10 @@ def test_bone_and_padding_make_no_difference(segmenter: VolumeSegmenter) -> None
     corner = np.s_[:, :3, :3]
     bright, clipped = volume.voxels.copy(), volume.voxels.copy()
     bright[corner], clipped[corner] = 3000, 600
-    np.testing.assert_array_equal(segmenter(replace(volume, voxels=bright)).mask, segmenter(replace(volume, voxels=clipped)).mask)
+    np.testing.assert_array_equal(
+        segmenter(replace(volume, voxels=bright)).mask,
+        segmenter(replace(volume, voxels=clipped)).mask,
+    )
     assert dice(plain > 0, segmenter(replace(volume, voxels=bright)).mask > 0) > 0.95
 
 
@@ -96,7 +109,9 @@ def test_any_size(segmenter: VolumeSegmenter, shape: tuple[int, int, int]) -> No
 
 def test_greys_are_segmented_too(segmenter: VolumeSegmenter) -> None:
     volume, _ = ellipsoids()
-    greys = Volume(((volume.voxels + 1000) // 5).astype(np.uint8), Grid(volume.grid.shape), hounsfield=False)
+    greys = Volume(
+        ((volume.voxels + 1000) // 5).astype(np.uint8), Grid(volume.grid.shape), hounsfield=False
+    )
     result = segmenter(greys)
     assert dice(result.mask > 0, segmenter(volume).mask > 0) > 0.99
     assert result.measurement("volume").unit == "voxels"
@@ -104,9 +119,13 @@ def test_greys_are_segmented_too(segmenter: VolumeSegmenter) -> None:
         result.measurement("mean")
 
 
-def test_no_lungs_are_an_empty_mask_for_review(segmenter: VolumeSegmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_lungs_are_an_empty_mask_for_review(
+    segmenter: VolumeSegmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def nothing(batch: np.ndarray) -> np.ndarray:
-        return np.repeat(np.array([0.6, 0.3, 0.1], np.float32).reshape(1, 3, 1, 1), len(batch), axis=0) * np.ones((64, 64), np.float32)
+        return np.repeat(
+            np.array([0.6, 0.3, 0.1], np.float32).reshape(1, 3, 1, 1), len(batch), axis=0
+        ) * np.ones((64, 64), np.float32)
 
     nothing.card = segmenter.card  # type: ignore[attr-defined]
     monkeypatch.setattr(segmenter, "_predictor", nothing)
@@ -166,11 +185,21 @@ EXPECTED = ["expected Dice", "expected Dice low", "expected Dice high"]
 
 
 def learned(model: Path, *, uncertain: float = 0.5, sha256: str | None = None) -> LearnedVolume:
-    """The score is the mask agreement of both looks, and worth itself; of volumes the interval is narrower."""
-    line = Line(("mask agreement",), mean=(0.0,), deviation=(1.0,), weights=(1.0,), squares=(0.0,), offset=0.0)
+    """The score is the mask agreement of both looks, and worth itself; of volumes the interval is
+    narrower."""
+    line = Line(
+        ("mask agreement",),
+        mean=(0.0,),
+        deviation=(1.0,),
+        weights=(1.0,),
+        squares=(0.0,),
+        offset=0.0,
+    )
     slices = Calibration((0.0, 1.0), expected=(0.0, 1.0), low=(0.0, 0.5), high=(1.0, 1.0))
     volumes = Calibration((0.0, 1.0), expected=(0.0, 0.98), low=(0.0, 0.96), high=(0.0, 0.99))
-    return LearnedVolume(sha256 or read_card(model.with_suffix(".json")).sha256, line, slices, volumes, uncertain)
+    return LearnedVolume(
+        sha256 or read_card(model.with_suffix(".json")).sha256, line, slices, volumes, uncertain
+    )
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +209,9 @@ def judged_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return model
 
 
-def test_the_expected_dice_is_measured_unless_it_has_to_be_quick(judged_model: Path, segmenter: VolumeSegmenter) -> None:
+def test_the_expected_dice_is_measured_unless_it_has_to_be_quick(
+    judged_model: Path, segmenter: VolumeSegmenter
+) -> None:
     volume, _ = ellipsoids()
     judged = VolumeSegmenter(judged_model, threads=2)
     found = judged(volume).measurements[-3:]
@@ -195,7 +226,10 @@ def test_the_expected_dice_is_measured_unless_it_has_to_be_quick(judged_model: P
 
 def test_a_slice_has_its_own_worth(judged_model: Path) -> None:
     single = ellipsoids((1, 64, 64))[0]
-    expected, low, high = (VolumeSegmenter(judged_model, threads=1)(single).measurement(name).value for name in EXPECTED)
+    expected, low, high = (
+        VolumeSegmenter(judged_model, threads=1)(single).measurement(name).value
+        for name in EXPECTED
+    )
     assert (low, high) == (pytest.approx(expected / 2), 1.0)
 
 
@@ -215,7 +249,9 @@ def test_no_lungs_have_no_expected_dice(judged_model: Path) -> None:
     assert not {m.name for m in judged.finish(volume, planes).measurements}.intersection(EXPECTED)
 
 
-def test_the_second_look_sees_few_slices(judged_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_look_sees_few_slices(
+    judged_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     judged = VolumeSegmenter(judged_model, threads=1)
     volume, _ = ellipsoids((60, 64, 64))
     planes = judged.infer(volume)

@@ -1,4 +1,5 @@
-"""The windpipe is taken out of lung, and nothing else is: on drawn discs and boxes, on a phantom, and on patients."""
+"""The windpipe is taken out of lung, and nothing else is: on drawn discs and boxes, on a phantom,
+and on patients."""
 
 from __future__ import annotations
 
@@ -19,10 +20,13 @@ def disc(column: float, row: float = 50.0, radius: float = 4.0) -> np.ndarray:
 
 
 def chest() -> tuple[np.ndarray, np.ndarray]:
-    """Labels and voxels, 40 x 100 x 120, of two lungs up to slice 34, a windpipe one voxel beside the right one, and bronchi from 14."""
+    """Labels and voxels, 40 x 100 x 120, of two lungs up to slice 34, a windpipe one voxel beside
+    the right one, and bronchi from 14."""
     labels = np.zeros((40, 100, 120), np.uint8)
     labels[2:35, 20:80, 10:55], labels[2:35, 20:80, 75:110] = 1, 2
-    labels[4:12, 15:85] = np.where(labels[4:12, 50:51] > 0, labels[4:12, 50:51], 0)  # the largest slices
+    labels[4:12, 15:85] = np.where(
+        labels[4:12, 50:51] > 0, labels[4:12, 50:51], 0
+    )  # the largest slices
     voxels = np.where(labels > 0, LUNG, TISSUE).astype(np.int16)
     for number in range(14, 40):
         voxels[number][disc(60)] = GAS
@@ -37,7 +41,9 @@ def called_lung(labels: np.ndarray, voxels: np.ndarray) -> np.ndarray:
     return np.where(voxels == GAS, np.uint8(1), labels)
 
 
-def taken(labels: np.ndarray, voxels: np.ndarray, spacing: tuple[float, float, float] | None = SPACING) -> np.ndarray:
+def taken(
+    labels: np.ndarray, voxels: np.ndarray, spacing: tuple[float, float, float] | None = SPACING
+) -> np.ndarray:
     left = labels.copy()
     remove_windpipe(left, voxels, spacing)
     return (labels > 0) & (left == 0)
@@ -81,7 +87,9 @@ def test_what_cannot_be_told_from_lung_is_left():
     labels, voxels = chest()
     voxels[20:25, 44:57, 50:56] = GAS
     labels[20:25, 44:57, 50:56] = 1
-    assert [number for number, _ in find_windpipe(labels, voxels, SPACING)] == list(range(39, 24, -1))
+    assert [number for number, _ in find_windpipe(labels, voxels, SPACING)] == list(
+        range(39, 24, -1)
+    )
     assert not taken(labels, voxels).any()
 
 
@@ -109,7 +117,9 @@ def test_a_bulla_alone_is_no_windpipe():
 def test_a_bronchus_inside_the_lung_belongs_to_it():
     labels, voxels = chest()
     for step, number in enumerate(range(13, 4, -1), start=1):
-        voxels[number][:, 45:60] = np.where(disc(60 - 1.6 * step, radius=2.5)[:, 45:60], GAS, voxels[number][:, 45:60])
+        voxels[number][:, 45:60] = np.where(
+            disc(60 - 1.6 * step, radius=2.5)[:, 45:60], GAS, voxels[number][:, 45:60]
+        )
     left = taken(np.where(voxels == GAS, np.uint8(1), labels), voxels)
     assert left[14:, 50, 60].all()
     assert not left[:8].any()
@@ -133,11 +143,17 @@ def test_nothing_is_done_where_spacing_or_a_lung_is_missing():
 @pytest.mark.parametrize(("slices", "noise"), [(60, 15.0), (60, 60.0), (150, 15.0), (34, 15.0)])
 def test_the_windpipe_of_a_phantom(slices, noise):
     phantom = ct_phantom((slices, 128, 128), noise=noise)
-    labels, voxels, spacing = phantom.truth.labels, phantom.volume.voxels, phantom.truth.grid.spacing
+    labels, voxels, spacing = (
+        phantom.truth.labels,
+        phantom.volume.voxels,
+        phantom.truth.grid.spacing,
+    )
     assert spacing is not None
     # All gas but lung, above the carina and near the midline.
     gas = (voxels < -700) & (labels == 0)
-    gas[: round(0.62 * slices)] = gas[:, :45] = gas[:, 85:] = gas[:, :, :54] = gas[:, :, 74:] = False
+    gas[: round(0.62 * slices)] = gas[:, :45] = gas[:, 85:] = gas[:, :, :54] = gas[:, :, 74:] = (
+        False
+    )
     wrong = np.where(gas, np.uint8(1), labels)
     remove_windpipe(wrong, voxels, spacing)
     millilitre = 1000 / phantom.truth.grid.voxel_volume
@@ -148,14 +164,17 @@ def test_the_windpipe_of_a_phantom(slices, noise):
 
 @pytest.mark.data
 def test_windpipes_of_patients(data_folder):
-    """Found down to the main bronchi; of the lungs that readers drew less than 1 mL goes, along the bronchi's walls."""
+    """Found down to the main bronchi; of the lungs that readers drew less than 1 mL goes, along the
+    bronchi's walls."""
     nibabel = pytest.importorskip("nibabel")
     found = []
     for path in sorted((data_folder / "ct" / "lctsc").glob("*_lung.nii.gz")):
         image = nibabel.load(path)
         labels = (np.asarray(image.dataobj).T > 0).astype(np.uint8)
         labels[:, :, labels.shape[2] // 2 :] *= 2
-        voxels = np.asarray(nibabel.load(path.with_name(path.name.replace("_lung", "_ct"))).dataobj).T.astype(np.int16)
+        voxels = np.asarray(
+            nibabel.load(path.with_name(path.name.replace("_lung", "_ct"))).dataobj
+        ).T.astype(np.int16)
         spacing = tuple(float(side) for side in image.header.get_zooms()[::-1])
         sections = find_windpipe(labels, voxels, spacing)
         found.append((sections[0][0] - sections[-1][0]) * spacing[0])

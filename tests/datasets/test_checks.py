@@ -1,4 +1,5 @@
-"""Checks of pairs: each thing that is wrong with one is found and named, and sound pairs are left in peace."""
+"""Checks of pairs: each thing that is wrong with one is found and named, and sound pairs are left
+in peace."""
 
 from __future__ import annotations
 
@@ -30,7 +31,10 @@ def problems(films, tmp_path):
 
     def told(mask: np.ndarray, **changes) -> list[str]:
         cv2.imwrite(str(tmp_path / "mask.png"), mask)
-        return [finding.problem for finding in check_cases([replace(films[0], mask=tmp_path / "mask.png", **changes)])]
+        return [
+            finding.problem
+            for finding in check_cases([replace(films[0], mask=tmp_path / "mask.png", **changes)])
+        ]
 
     return told
 
@@ -39,7 +43,9 @@ def truth(films) -> np.ndarray:
     return cv2.imread(str(films[0].mask), cv2.IMREAD_UNCHANGED)
 
 
-def lungs(right: tuple[int, int], left: tuple[int, int], rows: tuple[int, int] = (20, 80)) -> np.ndarray:
+def lungs(
+    right: tuple[int, int], left: tuple[int, int], rows: tuple[int, int] = (20, 80)
+) -> np.ndarray:
     """Two upright bars between the given columns."""
     mask = np.zeros((SIDE, SIDE), np.uint8)
     for first, last in (right, left):
@@ -56,11 +62,14 @@ def test_a_finding_names_its_case_and_its_file(films, tmp_path) -> None:
     cv2.imwrite(str(mask), np.zeros((SIDE, SIDE), np.uint8))
     sick = replace(films[1], mask=mask)
     problem = "mask empty, or nearly: it covers 0.00% of the picture"
-    assert check_cases([films[0], sick, films[2]]) == [Finding(films[1].case, "north", mask, problem)]
+    assert check_cases([films[0], sick, films[2]]) == [
+        Finding(films[1].case, "north", mask, problem)
+    ]
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(0, "mask empty, or nearly: it covers 0.00%"), (255, "mask full, or nearly: it covers 100%")]
+    ("value", "expected"),
+    [(0, "mask empty, or nearly: it covers 0.00%"), (255, "mask full, or nearly: it covers 100%")],
 )
 def test_empty_and_full_masks(problems, value, expected) -> None:
     assert problems(np.full((SIDE, SIDE), value, np.uint8)) == [f"{expected} of the picture"]
@@ -88,7 +97,9 @@ def test_the_outside_of_a_round_picture_labelled(problems, films) -> None:
 
 
 def test_a_mask_the_wrong_way_round(problems, films) -> None:
-    assert problems(255 - truth(films)) == ["outside labelled as lung: the mask takes up 100% of the picture's border"]
+    assert problems(255 - truth(films)) == [
+        "outside labelled as lung: the mask takes up 100% of the picture's border"
+    ]
 
 
 def test_one_lung_only(problems) -> None:
@@ -101,29 +112,42 @@ def test_a_mask_in_pieces(problems) -> None:
     mask[85:93, 10:60] = 255
     assert problems(mask) == []
     mask[85:95, 10:60] = 255
-    assert problems(mask) == ["mask in pieces: beside the two largest there is one with 17% of it, perhaps a labelled outside"]
+    assert problems(mask) == [
+        (
+            "mask in pieces: beside the two largest there is one with 17% of it, perhaps a "
+            "labelled outside"
+        )
+    ]
 
 
 def test_greys_of_a_lossy_mask(problems, films) -> None:
     grey = truth(films)
     grey[5, :6] = [1, 3, 2, 7, 250, 254]
     assert problems(grey) == ["mask not binary: it has 8 values, 0, 1, 2, 3, ..."]
-    assert problems(np.where(truth(films) > 0, 255, np.where(np.arange(SIDE) < 20, 78, 0)).astype(np.uint8)) == [
-        "mask not binary: it has 3 values, 0, 78, 255"
-    ]
+    assert problems(
+        np.where(truth(films) > 0, 255, np.where(np.arange(SIDE) < 20, 78, 0)).astype(np.uint8)
+    ) == ["mask not binary: it has 3 values, 0, 78, 255"]
 
 
 def test_labels_of_the_lungs_are_no_greys_and_have_their_sides(problems, films) -> None:
-    labels = np.where(truth(films) > 0, np.where(np.arange(SIDE) < SIDE // 2, 1, 2), 0).astype(np.uint8)
+    labels = np.where(truth(films) > 0, np.where(np.arange(SIDE) < SIDE // 2, 1, 2), 0).astype(
+        np.uint8
+    )
     assert problems(labels) == []
-    assert problems(np.where(labels > 0, 3 - labels, 0)) == ["lungs on the wrong sides: the right one lies on the right of the picture"]
+    assert problems(np.where(labels > 0, 3 - labels, 0)) == [
+        "lungs on the wrong sides: the right one lies on the right of the picture"
+    ]
 
 
 @pytest.mark.parametrize(("gap", "found"), [(28, False), (18, False), (16, True), (0, True)])
 def test_the_heart_is_inside_where_the_lungs_are_close_at_mid_height(problems, gap, found) -> None:
     # 64 columns from side to side: the limit of 27 % lies at 17.3.
     mask = lungs((16, 48 - gap // 2), (48 + gap // 2, 80))
-    expected = [f"heart inside the mask: the lungs are at most {gap / 64:.0%} of their width apart"] if found else []
+    expected = (
+        [f"heart inside the mask: the lungs are at most {gap / 64:.0%} of their width apart"]
+        if found
+        else []
+    )
     assert problems(mask) == expected
     assert problems(mask, convention="lung and heart") == []
     assert problems(mask, convention="partial") == []
@@ -135,7 +159,9 @@ def test_the_widest_gap_counts_and_only_at_mid_height(problems) -> None:
     assert problems(mask) == []
     mask = lungs((16, 43), (53, 80))
     mask[70:80, 30:66] = 0  # below the middle
-    assert problems(mask) == ["heart inside the mask: the lungs are at most 16% of their width apart"]
+    assert problems(mask) == [
+        "heart inside the mask: the lungs are at most 16% of their width apart"
+    ]
 
 
 def test_unreadable_files_are_told_apart(films, tmp_path) -> None:
@@ -149,25 +175,36 @@ def test_unreadable_files_are_told_apart(films, tmp_path) -> None:
 def test_an_image_of_one_grey(films, tmp_path) -> None:
     cv2.imwrite(str(tmp_path / "flat.png"), np.full((SIDE, SIDE), 7, np.uint8))
     (finding,) = check_cases([replace(films[0], image=tmp_path / "flat.png")])
-    assert finding.problem == "image cannot be used: every pixel has the same value (7), so there is nothing to see"
+    assert (
+        finding.problem
+        == "image cannot be used: every pixel has the same value (7), so there is nothing to see"
+    )
 
 
 def test_masks_of_each_lung(films, tmp_path) -> None:
     whole = truth(films)
-    right, left = (np.where(side, whole, 0).astype(np.uint8) for side in (np.arange(SIDE) < SIDE // 2, np.arange(SIDE) >= SIDE // 2))
+    right, left = (
+        np.where(side, whole, 0).astype(np.uint8)
+        for side in (np.arange(SIDE) < SIDE // 2, np.arange(SIDE) >= SIDE // 2)
+    )
     for name, mask in (("right", right), ("left", left), ("short", left[:-2]), ("none", left * 0)):
         cv2.imwrite(str(tmp_path / f"{name}.png"), mask)
     pair = replace(films[0], mask=tmp_path / "right.png", mask_left=tmp_path / "left.png")
     assert check_cases([pair]) == []
     (short,) = check_cases([replace(pair, mask_left=tmp_path / "short.png")])
-    assert short.problem == "masks do not fit: the mask of the left lung has shape (94, 96), that of the right (96, 96)"
+    assert short.problem == (
+        "masks do not fit: the mask of the left lung has shape (94, 96), that of the right (96, 96)"
+    )
     (none,) = check_cases([replace(pair, mask_left=tmp_path / "none.png")])
     assert none.problem == "one lung only: the left one has 0% of the mask"
 
 
 def test_without_a_mask_only_the_image_is_checked(films, tmp_path) -> None:
     assert check_cases([replace(films[0], mask=None)]) == []
-    gone = [replace(films[0], image=tmp_path / f"gone{ending}", mask=None) for ending in (".png", ".nii.gz", ".nrrd", ".MHA")]
+    gone = [
+        replace(films[0], image=tmp_path / f"gone{ending}", mask=None)
+        for ending in (".png", ".nii.gz", ".nrrd", ".MHA")
+    ]
     findings = check_cases(gone)
     assert [(finding.path, finding.problem) for finding in findings] == [
         (case.image, "image cannot be used: there is no such file") for case in gone
@@ -179,8 +216,14 @@ def test_a_heart_inside_is_no_question_of_ct_slices(films, tmp_path) -> None:
     lungs = np.full((SIDE, SIDE), 0, np.uint8)
     lungs[20:70, 15:47], lungs[20:70, 49:80] = 1, 2
     cv2.imwrite(str(tmp_path / "mask.png"), lungs)
-    cv2.imwrite(str(tmp_path / "slice.png"), np.clip((phantom.volume.voxels[0] + 1024) / 6.4, 0, 255).astype(np.uint8))
-    film, ct = (replace(films[0], image=image, mask=tmp_path / "mask.png") for image in (films[0].image, tmp_path / "slice.png"))
+    cv2.imwrite(
+        str(tmp_path / "slice.png"),
+        np.clip((phantom.volume.voxels[0] + 1024) / 6.4, 0, 255).astype(np.uint8),
+    )
+    film, ct = (
+        replace(films[0], image=image, mask=tmp_path / "mask.png")
+        for image in (films[0].image, tmp_path / "slice.png")
+    )
     assert [finding.kind for finding in check_cases([film])] == ["heart inside the mask"]
     assert check_cases([ct]) == []
 
@@ -209,10 +252,19 @@ def test_the_sheet_shows_each_suspicious_case_once(films, tmp_path) -> None:
 @pytest.mark.data
 def test_the_wrong_mask_of_a_public_set_is_found(data_folder) -> None:
     folder = data_folder / "ct" / "finding_lungs"
-    cases = [Case(p.stem, p.stem, p, folder / "2d_masks" / p.name, "ct") for p in sorted((folder / "2d_images").iterdir())]
+    cases = [
+        Case(p.stem, p.stem, p, folder / "2d_masks" / p.name, "ct")
+        for p in sorted((folder / "2d_images").iterdir())
+    ]
     found = {finding.case: finding.problem for finding in check_cases(cases)}
-    assert found["ID_0254_Z_0075"] == "outside labelled as lung: one part of the mask surrounds the other"
-    assert found["ID_0052_Z_0108"] == "mask in pieces: beside the two largest there is one with 24% of it, perhaps a labelled outside"
+    assert (
+        found["ID_0254_Z_0075"]
+        == "outside labelled as lung: one part of the mask surrounds the other"
+    )
+    assert found["ID_0052_Z_0108"] == (
+        "mask in pieces: beside the two largest there is one with 24% of it, perhaps a "
+        "labelled outside"
+    )
     assert found["ID_0079_Z_0072"].startswith("one lung only: the right one")
     assert len(found) <= 5
 
@@ -220,7 +272,11 @@ def test_the_wrong_mask_of_a_public_set_is_found(data_folder) -> None:
 @pytest.mark.data
 def test_hearts_inside_masks_are_found(data_folder) -> None:
     cases = recognise(data_folder / "cxr")
-    as_lung = [replace(case, convention="lung") for case in cases if case.convention != "partial" and case.mask is not None]
+    as_lung = [
+        replace(case, convention="lung")
+        for case in cases
+        if case.convention != "partial" and case.mask is not None
+    ]
     found = {(finding.source, finding.case) for finding in check_cases(as_lung)}
     hearts = {(case.source, case.case) for case in cases if case.convention == "lung and heart"}
     sound = [case for case in cases if case.convention == "lung" and case.mask is not None]

@@ -24,16 +24,22 @@ def read(folder: Path, text: str) -> list[Case]:
     return list(found.cases)
 
 
-@pytest.mark.parametrize("header", ["image,mask", "Filename,Mask Path", "img_path,segmentation", "file,label"])
+@pytest.mark.parametrize(
+    "header", ["image,mask", "Filename,Mask Path", "img_path,segmentation", "file,label"]
+)
 def test_what_is_missing_is_filled_in(folder, header) -> None:
-    assert read(folder, f"{header}\np1_a.png,p1_a_m.png\n") == [Case("p1_a", "p1", folder / "p1_a.png", folder / "p1_a_m.png", "set")]
+    assert read(folder, f"{header}\np1_a.png,p1_a_m.png\n") == [
+        Case("p1_a", "p1", folder / "p1_a.png", folder / "p1_a_m.png", "set")
+    ]
 
 
 def test_columns_are_told_by_their_names(folder) -> None:
     header = "id,Image,Right-Mask,left_mask,Subject,dataset,subset,remarks,convention,age"
     line = "7,p1_a.png,p1_a_m.png,left.png,Ann,there,VAL,odd,partial,50"
     image, mask, left = (folder / name for name in ("p1_a.png", "p1_a_m.png", "left.png"))
-    assert read(folder, f"{header}\n{line}\n") == [Case("7", "Ann", image, mask, "there", "validation", "partial", "odd", left)]
+    assert read(folder, f"{header}\n{line}\n") == [
+        Case("7", "Ann", image, mask, "there", "validation", "partial", "odd", left)
+    ]
 
 
 def test_images_and_masks_may_lie_in_folders_of_that_name(folder) -> None:
@@ -53,22 +59,38 @@ def test_a_manifest_is_read_as_one(folder) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("image,age\np1_a.png,3\n", "list.csv: the list of cases lacks a column of masks; name it mask; there are image, age."),
-        ("mask,age\np1_a_m.png,3\n", "list.csv: the list of cases lacks a column of images; name it image; there are mask, age."),
-        ("image,age\np1_a.png,3,4,5\n", "list.csv: the list of cases lacks a column of masks; name it mask; there are image, age."),
+        (
+            "image,age\np1_a.png,3\n",
+            "list.csv: the list of cases lacks a column of masks; name it mask; there are image, "
+            "age.",
+        ),
+        (
+            "mask,age\np1_a_m.png,3\n",
+            "list.csv: the list of cases lacks a column of images; name it image; there are "
+            "mask, age.",
+        ),
+        (
+            "image,age\np1_a.png,3,4,5\n",
+            "list.csv: the list of cases lacks a column of masks; name it mask; there are image, "
+            "age.",
+        ),
         ("image,label\np1_a.png,pneumonia\n", "the list of cases lacks a column of masks"),
         ("image,mask\np1_a.png,no.png\n", "the list of cases names a missing mask, "),
         ("image,mask\nno.png,p1_a_m.png\n", "the list of cases names a missing image, "),
         ("image,mask,id\n,p1_a_m.png,7\n", "list.csv: a case (7) has no image; fill in its image."),
         (
             "image,mask,split\np1_a.png,p1_a_m.png,fold\n",
-            "case p1_a has the unknown split 'fold'; known are training, val, valid, testing, train, validation, test.",
+            "case p1_a has the unknown split 'fold'; known are training, val, valid, testing, "
+            "train, validation, test.",
         ),
         (
             "image,mask,convention\np1_a.png,p1_a_m.png,all\n",
             "case p1_a has the unknown convention 'all'; known are lung, lung and heart, partial.",
         ),
-        ("image,mask\np1_a.png,p1_a_m.png\np1_a.png,p1_a_m.png\n", "case p1_a of source set is there twice"),
+        (
+            "image,mask\np1_a.png,p1_a_m.png\np1_a.png,p1_a_m.png\n",
+            "case p1_a of source set is there twice",
+        ),
         ("", "list.csv: the list of cases is empty."),
     ],
 )

@@ -33,7 +33,15 @@ RIGHT, LEFT = (5, 6, 7), (30, 31)
 LABELS = mask(1, *RIGHT) + mask(2, *LEFT)
 
 
-@pytest.mark.parametrize("drawn", [mask(255, *RIGHT, *LEFT), mask(1, *RIGHT, *LEFT), mask(40000, *RIGHT, *LEFT, dtype=np.uint16), LABELS])
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        mask(255, *RIGHT, *LEFT),
+        mask(1, *RIGHT, *LEFT),
+        mask(40000, *RIGHT, *LEFT, dtype=np.uint16),
+        LABELS,
+    ],
+)
 def test_one_mask(tmp_path, drawn) -> None:
     case = Case("x", "x", tmp_path / "x.png", write(tmp_path / "m.png", drawn), "s")
     assert_array_equal(read_labels(case), LABELS)
@@ -52,13 +60,21 @@ def test_a_label_map_of_our_own_is_loaded_once(tmp_path, monkeypatch) -> None:
     path = tmp_path / "m.png"
     path.write_bytes(mask_png(image.with_labels(LABELS)))
     read_bytes, loaded = Path.read_bytes, []
-    monkeypatch.setattr(Path, "read_bytes", lambda path: loaded.append(path.name) or read_bytes(path))
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda path: loaded.append(path.name) or read_bytes(path)
+    )
     assert_array_equal(read_labels(Case("x", "x", tmp_path / "x.png", path, "s")), LABELS)
     assert loaded == ["m.png"]
 
 
 def test_labels_one_and_two_say_which_side(tmp_path) -> None:
-    case = Case("x", "x", tmp_path / "x.png", write(tmp_path / "m.png", mask(2, *RIGHT) + mask(1, *LEFT)), "s")
+    case = Case(
+        "x",
+        "x",
+        tmp_path / "x.png",
+        write(tmp_path / "m.png", mask(2, *RIGHT) + mask(1, *LEFT)),
+        "s",
+    )
     assert_array_equal(read_labels(case), mask(2, *RIGHT) + mask(1, *LEFT))
 
 
@@ -66,12 +82,20 @@ def test_of_greys_the_lighter_half_is_lung(tmp_path) -> None:
     drawn = mask(255, *RIGHT, *LEFT)
     drawn[drawn == 0] = 78
     drawn[:, 15] = 127
-    assert_array_equal(read_labels(Case("x", "x", tmp_path / "x.png", write(tmp_path / "m.png", drawn), "s")), LABELS)
+    assert_array_equal(
+        read_labels(Case("x", "x", tmp_path / "x.png", write(tmp_path / "m.png", drawn), "s")),
+        LABELS,
+    )
 
 
 def test_a_mask_of_each_lung(tmp_path) -> None:
-    right, left = write(tmp_path / "r.png", mask(255, *RIGHT)), write(tmp_path / "l.png", mask(255, *LEFT))
-    assert_array_equal(read_labels(Case("x", "x", tmp_path / "x.png", right, "s", mask_left=left)), LABELS)
+    right, left = (
+        write(tmp_path / "r.png", mask(255, *RIGHT)),
+        write(tmp_path / "l.png", mask(255, *LEFT)),
+    )
+    assert_array_equal(
+        read_labels(Case("x", "x", tmp_path / "x.png", right, "s", mask_left=left)), LABELS
+    )
 
 
 def test_a_slice_without_lung_is_a_truth_like_any_other(tmp_path) -> None:
@@ -80,21 +104,34 @@ def test_a_slice_without_lung_is_a_truth_like_any_other(tmp_path) -> None:
 
 
 def test_sizes_that_differ_are_refused(tmp_path) -> None:
-    right, left = write(tmp_path / "r.png", mask(255, *RIGHT)), write(tmp_path / "l.png", mask(255, *LEFT)[:, :38])
+    right, left = (
+        write(tmp_path / "r.png", mask(255, *RIGHT)),
+        write(tmp_path / "l.png", mask(255, *LEFT)[:, :38]),
+    )
     with pytest.raises(InputError) as refused:
         read_labels(Case("x", "x", tmp_path / "x.png", right, "s"), (36, 41))
-    assert str(refused.value) == f"{right}: the mask has shape (36, 40), its image (36, 41); correct the pair."
+    assert (
+        str(refused.value)
+        == f"{right}: the mask has shape (36, 40), its image (36, 41); correct the pair."
+    )
     with pytest.raises(InputError) as refused:
         read_labels(Case("x", "x", tmp_path / "x.png", right, "s", mask_left=left))
-    assert str(refused.value) == f"{left}: the mask of the left lung has shape (36, 38), that of the right (36, 40)."
+    assert (
+        str(refused.value)
+        == f"{left}: the mask of the left lung has shape (36, 38), that of the right (36, 40)."
+    )
 
 
 def test_a_case_without_a_mask_is_refused(tmp_path) -> None:
-    with pytest.raises(InputError, match=r"x\.png: the case has no mask; leave it out, or give it one\."):
+    with pytest.raises(
+        InputError, match=r"x\.png: the case has no mask; leave it out, or give it one\."
+    ):
         read_labels(Case("x", "x", tmp_path / "x.png", None, "s"))
 
 
-@pytest.mark.parametrize(("image", "shape"), [("JPCLN001.IMG", (2048, 2048)), ("JPCLN001.png", (1024, 1024))])
+@pytest.mark.parametrize(
+    ("image", "shape"), [("JPCLN001.IMG", (2048, 2048)), ("JPCLN001.png", (1024, 1024))]
+)
 def test_masks_of_scr_are_brought_to_the_grid_of_raw_films(tmp_path, image, shape) -> None:
     from PIL import Image as Pillow
 
@@ -103,8 +140,12 @@ def test_masks_of_scr_are_brought_to_the_grid_of_raw_films(tmp_path, image, shap
     Pillow.fromarray(drawn).save(tmp_path / "m.gif")
     labels = read_labels(Case("x", "x", tmp_path / image, tmp_path / "m.gif", "jsrt"), shape)
     scale = shape[0] // 1024
-    assert_array_equal(np.flatnonzero(labels[300 * scale] == 1), np.arange(200 * scale, 400 * scale))
-    assert_array_equal(np.flatnonzero(labels[700 * scale - 1] == 2), np.arange(600 * scale, 800 * scale))
+    assert_array_equal(
+        np.flatnonzero(labels[300 * scale] == 1), np.arange(200 * scale, 400 * scale)
+    )
+    assert_array_equal(
+        np.flatnonzero(labels[700 * scale - 1] == 2), np.arange(600 * scale, 800 * scale)
+    )
     assert not labels[300 * scale - 1].any()
 
 

@@ -52,15 +52,22 @@ def test_a_lung_mask_is_sure_inside_and_leaves_the_mediastinum_open_outside() ->
 def test_a_mask_with_the_heart_is_sure_outside_and_in_the_outer_fifth_of_each_row() -> None:
     allowed = allowed_classes(TWO, "lung and heart")
     assert allowed[1].tolist() == [B] + [R] * 2 + [R | M] * 8 + [B] + [L | M] * 8 + [L] * 2 + [B]
-    assert allowed[3].tolist() == [B] * 3 + [R] * 1 + [R | M] * 4 + [B] * 9 + [L | M] * 2 + [L] * 1 + [B] * 3
+    assert (
+        allowed[3].tolist()
+        == [B] * 3 + [R] * 1 + [R | M] * 4 + [B] * 9 + [L | M] * 2 + [L] * 1 + [B] * 3
+    )
     assert (allowed[0] == B).all()
 
 
 def test_a_partial_mask_says_nothing_outside() -> None:
-    assert allowed_classes(TWO, "partial")[1].tolist() == [ANYTHING] + [R] * 10 + [ANYTHING] + [L] * 10 + [ANYTHING]
+    assert allowed_classes(TWO, "partial")[1].tolist() == [ANYTHING] + [R] * 10 + [ANYTHING] + [
+        L
+    ] * 10 + [ANYTHING]
 
 
-@pytest.mark.parametrize(("convention", "outside"), [("lung", B | M), ("lung and heart", B), ("partial", ANYTHING)])
+@pytest.mark.parametrize(
+    ("convention", "outside"), [("lung", B | M), ("lung and heart", B), ("partial", ANYTHING)]
+)
 def test_an_empty_mask(convention, outside) -> None:
     assert (allowed_classes(np.zeros((3, 4), np.uint8), convention) == outside).all()
 
@@ -105,12 +112,18 @@ def test_small_pieces_join_the_nearer_lung() -> None:
 
 @pytest.mark.parametrize(
     "rows",
-    [("..##########",) * 3, ("..##########",) * 3 + ("............", "#..........."), ("..##########", "...........#")],
+    [
+        ("..##########",) * 3,
+        ("..##########",) * 3 + ("............", "#..........."),
+        ("..##########", "...........#"),
+    ],
     ids=["one piece", "and a crumb", "touching at a corner"],
 )
 def test_a_single_piece_is_cut_at_the_middle_of_the_picture(rows) -> None:
     drawn = mask(*rows)
-    np.testing.assert_array_equal(label_sides(drawn), np.where(drawn == 0, 0, np.where(np.arange(12) < 6, 1, 2)))
+    np.testing.assert_array_equal(
+        label_sides(drawn), np.where(drawn == 0, 0, np.where(np.arange(12) < 6, 1, 2))
+    )
 
 
 def test_no_lung_has_no_sides() -> None:

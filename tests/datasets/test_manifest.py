@@ -28,7 +28,13 @@ def case(mine: Path) -> Case:
 
 def test_a_manifest_comes_back_as_it_was(mine, case) -> None:
     cases = [
-        replace(case, split="test", notes='a, "b"', convention="partial", mask_left=mine / "masks/left.tif"),
+        replace(
+            case,
+            split="test",
+            notes='a, "b"',
+            convention="partial",
+            mask_left=mine / "masks/left.tif",
+        ),
         replace(case, case="y", image=mine / "images/y.tif", mask=None),
     ]
     path = mine.parent / "cases.csv"
@@ -37,14 +43,26 @@ def test_a_manifest_comes_back_as_it_was(mine, case) -> None:
     with path.open(newline="") as stream:
         assert stream.readline() == "# drawn, with seed 3\n"
         rows = list(csv.DictReader(stream))
-    assert list(rows[0]) == ["case", "patient", "image", "mask", "source", "split", "convention", "notes", "mask_left"]
+    assert list(rows[0]) == [
+        "case",
+        "patient",
+        "image",
+        "mask",
+        "source",
+        "split",
+        "convention",
+        "notes",
+        "mask_left",
+    ]
     assert [row["mask"] for row in rows] == ["mine/masks/x_mask.tif", ""]
     write_manifest(cases[:1], path)
     assert path.read_text().startswith("case,patient")
     assert read_manifest(path) == cases[:1]
 
 
-@pytest.mark.parametrize("mark", ["\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"])
+@pytest.mark.parametrize(
+    "mark", ["\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+)
 def test_only_the_end_of_a_line_ends_a_line(mine, case, mark) -> None:
     cases = [replace(case, notes=f"one{mark}two")]
     write_manifest(cases, mine / "cases.csv", remark="by\u2028seed")
@@ -61,7 +79,10 @@ def test_a_manifest_is_written_as_a_whole(mine, case) -> None:
     [
         "mask,image,age,case,patient,source\nmasks/x_mask.tif,images/x.tif,50,x,7,here\n",
         "\ufeffcase;patient;image;mask;source\nx;7;images/x.tif;masks/x_mask.tif;here\n",
-        '"# a remark, as a spreadsheet saves it",,,,\ncase,patient,image,mask,source\nx,7,images/x.tif,masks/x_mask.tif,here\n',
+        (
+            '"# a remark, as a spreadsheet saves '
+            'it",,,,\ncase,patient,image,mask,source\nx,7,images/x.tif,masks/x_mask.tif,here\n'
+        ),
     ],
     ids=["other columns", "semicolons", "remark"],
 )
@@ -78,11 +99,13 @@ def test_a_manifest_may_have_gone_through_other_hands(mine, case, text) -> None:
         ("# nothing but a remark\n", "cases.csv: the list of cases is empty."),
         (
             "case,image,mask\nx,images/x.tif,masks/x_mask.tif\n",
-            "cases.csv: the list of cases lacks the columns patient, source; fill them in, or let `lungseg dataset` do it.",
+            "cases.csv: the list of cases lacks the columns patient, source; fill them in, or "
+            "let `lungseg dataset` do it.",
         ),
         (
             f"{HEADER},convention\nx,x,images/x.tif,masks/x_mask.tif,s,heart\n",
-            "cases.csv: case x has the unknown convention 'heart'; known are lung, lung and heart, partial.",
+            "cases.csv: case x has the unknown convention 'heart'; known are lung, lung and "
+            "heart, partial.",
         ),
         (
             f"{HEADER},split\nx,x,images/x.tif,masks/x_mask.tif,s,val\n",
@@ -92,21 +115,33 @@ def test_a_manifest_may_have_gone_through_other_hands(mine, case, text) -> None:
             f"{HEADER}\nx,,images/x.tif,masks/x_mask.tif,s\n",
             "cases.csv: a case (x) has no patient; fill in its patient.",
         ),
-        (f"{HEADER}\nx,x,images/z.tif,masks/x_mask.tif,s\n", "cases.csv: case x names a missing image, "),
+        (
+            f"{HEADER}\nx,x,images/z.tif,masks/x_mask.tif,s\n",
+            "cases.csv: case x names a missing image, ",
+        ),
         (f"{HEADER}\nx,x,images/x.tif,masks/z.tif,s\n", "cases.csv: case x names a missing mask, "),
-        (f"{HEADER},mask_left\nx,x,images/x.tif,masks/x_mask.tif,s,z.tif\n", "cases.csv: case x names a missing mask_left, "),
+        (
+            f"{HEADER},mask_left\nx,x,images/x.tif,masks/x_mask.tif,s,z.tif\n",
+            "cases.csv: case x names a missing mask_left, ",
+        ),
         (
             f"{HEADER},mask_left\nx,x,images/x.tif,,s,masks/left.tif\n",
-            "cases.csv: case x has a mask of the left lung only; give the right lung's as mask, or none.",
+            "cases.csv: case x has a mask of the left lung only; give the right lung's as mask, "
+            "or none.",
         ),
-        (f"{HEADER}\nx,x,images/x.tif\n", "cases.csv: a case (x) has no source; fill in its source."),
+        (
+            f"{HEADER}\nx,x,images/x.tif\n",
+            "cases.csv: a case (x) has no source; fill in its source.",
+        ),
         (
             f"{HEADER}\nx,x,images/x.tif,,s\nx,y,images/y.tif,,s\n",
-            "cases.csv: case x of source s is there twice; leave one out, or give it another name or source.",
+            "cases.csv: case x of source s is there twice; leave one out, or give it another "
+            "name or source.",
         ),
         (
             f"{HEADER},split\nx,7,images/x.tif,,s,test\ny,7,images/y.tif,,s,train\n",
-            "images of patient 7 of source s are in different splits: train and test; give all images of a patient the same split.",
+            "images of patient 7 of source s are in different splits: train and test; give all "
+            "images of a patient the same split.",
         ),
     ],
 )
@@ -124,7 +159,9 @@ def test_patients_of_one_name_in_two_sources_are_two_patients(mine) -> None:
     assert [case.split for case in read_manifest(path)] == ["test", "train"]
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00case", b'case,patient\n"' + bytes(200_000)])
+@pytest.mark.parametrize(
+    "content", [None, b"\xff\xfe\x00case", b'case,patient\n"' + bytes(200_000)]
+)
 def test_a_manifest_that_cannot_be_read_is_named(tmp_path, content) -> None:
     if content is not None:
         (tmp_path / "cases.csv").write_bytes(content)

@@ -20,10 +20,22 @@ def test_a_patient_has_any_number_of_boxes(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (f"{HEADER}\na,1,2,x,4,1\n", "boxes.csv: a box of patient a is no box: 1, 2, x, 4; correct the line."),
-        (f"{HEADER}\na,1,2,3,,1\n", "boxes.csv: a box of patient a is no box: 1, 2, 3, ; correct the line."),
-        (f"{HEADER}\na,1,2,0,4,1\n", "boxes.csv: a box of patient a is no box: 1, 2, 0, 4; correct the line."),
-        (f"{HEADER}\na,1,2,3,nan,1\n", "boxes.csv: a box of patient a is no box: 1, 2, 3, nan; correct the line."),
+        (
+            f"{HEADER}\na,1,2,x,4,1\n",
+            "boxes.csv: a box of patient a is no box: 1, 2, x, 4; correct the line.",
+        ),
+        (
+            f"{HEADER}\na,1,2,3,,1\n",
+            "boxes.csv: a box of patient a is no box: 1, 2, 3, ; correct the line.",
+        ),
+        (
+            f"{HEADER}\na,1,2,0,4,1\n",
+            "boxes.csv: a box of patient a is no box: 1, 2, 0, 4; correct the line.",
+        ),
+        (
+            f"{HEADER}\na,1,2,3,nan,1\n",
+            "boxes.csv: a box of patient a is no box: 1, 2, 3, nan; correct the line.",
+        ),
         ("patientId,x,y\na,1,2\n", "boxes.csv: the list of boxes lacks the columns height, width."),
         ("", "boxes.csv: the list of boxes lacks the columns height, patientId, width, x, y."),
     ],

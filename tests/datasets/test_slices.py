@@ -1,4 +1,5 @@
-"""CT volumes and slices of 16 bits as pictures for training: order, sides, holes, and what is left out."""
+"""CT volumes and slices of 16 bits as pictures for training: order, sides, holes, and what is left
+out."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ from phantom_volumes import TURNS, stored_as, write_series
 
 SHAPE = (24, 96, 96)
 STEP = (12.0, 3.7, 3.7)
-SAGITTAL = next(turn for turn in TURNS if turn.order == (2, 0, 1) and turn.flipped == (True, True, False))
+SAGITTAL = next(
+    turn for turn in TURNS if turn.order == (2, 0, 1) and turn.flipped == (True, True, False)
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,30 +36,60 @@ def phantom() -> CtPhantom:
 
 def write(path: Path, voxels: np.ndarray, affine: np.ndarray, *, hounsfield: bool = False) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(volume_nifti(Volume(voxels, Grid(voxels.shape, affine), hounsfield=hounsfield)))
+    path.write_bytes(
+        volume_nifti(Volume(voxels, Grid(voxels.shape, affine), hounsfield=hounsfield))
+    )
     return path
 
 
-def write_case(folder: Path, phantom: CtPhantom, name: str = "p1", turn=SAGITTAL, labels: np.ndarray | None = None) -> Case:
+def write_case(
+    folder: Path,
+    phantom: CtPhantom,
+    name: str = "p1",
+    turn=SAGITTAL,
+    labels: np.ndarray | None = None,
+) -> Case:
     """An image in one order of axes, and its labels in the order of the phantom."""
     affine = phantom.volume.grid.affine
-    image = write(folder / f"{name}_ct.nii.gz", *stored_as(phantom.volume.voxels, affine, turn), hounsfield=True)
+    image = write(
+        folder / f"{name}_ct.nii.gz",
+        *stored_as(phantom.volume.voxels, affine, turn),
+        hounsfield=True,
+    )
     lung = phantom.truth.labels if labels is None else labels
-    return Case(name, name, image, write(folder / f"{name}_lung.nii.gz", lung.astype(np.uint8), affine), "north")
+    return Case(
+        name,
+        name,
+        image,
+        write(folder / f"{name}_lung.nii.gz", lung.astype(np.uint8), affine),
+        "north",
+    )
 
 
 def stacked(cases: tuple[Case, ...]) -> tuple[np.ndarray, np.ndarray]:
-    return np.stack([read(case.image).pixels for case in cases]), np.stack([read_labels(case) for case in cases])
+    return np.stack([read(case.image).pixels for case in cases]), np.stack(
+        [read_labels(case) for case in cases]
+    )
 
 
 @pytest.mark.parametrize("given", ["both lungs as one", "right is 1", "right is 2"])
-def test_a_sagittal_volume_becomes_axial_slices_with_right_and_left(phantom, tmp_path, given) -> None:
+def test_a_sagittal_volume_becomes_axial_slices_with_right_and_left(
+    phantom, tmp_path, given
+) -> None:
     truth = phantom.truth.labels
-    stored = {"both lungs as one": truth > 0, "right is 1": truth, "right is 2": np.where(truth > 0, 3 - truth, 0)}[given]
+    stored = {
+        "both lungs as one": truth > 0,
+        "right is 1": truth,
+        "right is 2": np.where(truth > 0, 3 - truth, 0),
+    }[given]
     sliced = slice_cases([write_case(tmp_path, phantom, labels=stored)], tmp_path / "slices")
     assert (sliced.findings, len(sliced.of_volumes)) == ((), SHAPE[0])
-    assert [case.case for case in sliced.cases] == [f"p1_{number:03d}" for number in range(SHAPE[0])]
-    assert {(case.patient, case.source, case.mask_left) for case in sliced.cases} == {("p1", "north", None)}
+    assert [case.case for case in sliced.cases] == [
+        f"p1_{number:03d}" for number in range(SHAPE[0])
+    ]
+    assert {(case.patient, case.source, case.mask_left) for case in sliced.cases} == {
+        ("p1", "north", None)
+    }
     assert sliced.cases[3].image == tmp_path / "slices" / "north" / "images" / "p1_003.png"
     pixels, labels = stacked(sliced.cases)
     clipped = np.clip(phantom.volume.voxels.astype(float), -1024, 600)
@@ -101,7 +134,10 @@ def test_holes_of_vessels_are_filled_and_larger_ones_stay(phantom, tmp_path) -> 
     labels = phantom.truth.labels.copy()
     heights = np.flatnonzero((labels == 1).sum(axis=(1, 2)) > 200)
     at = heights[len(heights) // 2]
-    row, column = (round(c.mean()) for c in np.nonzero(cv2.erode((labels[at] == 1).astype(np.uint8), np.ones((7, 7)))))
+    row, column = (
+        round(c.mean())
+        for c in np.nonzero(cv2.erode((labels[at] == 1).astype(np.uint8), np.ones((7, 7))))
+    )
     assert (labels[at, row - 3 : row + 4, column - 3 : column + 4] == 1).all()
     small, large = labels.copy(), labels.copy()
     small[:, row - 1 : row + 2, column] = 0  # 41 mm2, through all slices
@@ -118,13 +154,17 @@ def test_slices_far_from_the_lungs_are_left_out_and_every_nth_can_be_kept(tmp_pa
     case = write_case(tmp_path, phantom, labels=labels)
     numbers = [int(made.case[-3:]) for made in slice_cases([case], tmp_path / "slices").cases]
     assert numbers == list(range(45 - BELOW, 49 + ABOVE + 1))
-    numbers = [int(made.case[-3:]) for made in slice_cases([case], tmp_path / "slices", every=10).cases]
+    numbers = [
+        int(made.case[-3:]) for made in slice_cases([case], tmp_path / "slices", every=10).cases
+    ]
     assert numbers == list(range(45 - BELOW, 49 + ABOVE + 1, 10))
     with pytest.raises(UsageError, match="every 0th slice cannot be kept"):
         slice_cases([case], tmp_path / "slices", every=0)
 
 
-def test_what_does_not_fit_is_left_out_in_one_sentence_and_the_others_stay(phantom, tmp_path) -> None:
+def test_what_does_not_fit_is_left_out_in_one_sentence_and_the_others_stay(
+    phantom, tmp_path
+) -> None:
     affine = phantom.volume.grid.affine
     good = write_case(tmp_path, phantom)
     labels = phantom.truth.labels
@@ -137,12 +177,26 @@ def test_what_does_not_fit_is_left_out_in_one_sentence_and_the_others_stay(phant
         "empty": tmp_path / "empty.nii.gz",
     }
     volume = Volume(labels, Grid(labels.shape, affine), hounsfield=False)
-    masks["empty"].write_bytes(nifti_gz([np.zeros_like(labels)], volume, (slice(0, SHAPE[0]), slice(0, SHAPE[1]), slice(0, SHAPE[2]))))
-    sliced = slice_cases([*(replace(good, case=name, mask=mask) for name, mask in masks.items()), good], tmp_path / "slices")
+    masks["empty"].write_bytes(
+        nifti_gz(
+            [np.zeros_like(labels)],
+            volume,
+            (slice(0, SHAPE[0]), slice(0, SHAPE[1]), slice(0, SHAPE[2])),
+        )
+    )
+    sliced = slice_cases(
+        [*(replace(good, case=name, mask=mask) for name, mask in masks.items()), good],
+        tmp_path / "slices",
+    )
     assert {case.patient for case in sliced.cases} == {"p1"}
     assert len(sliced.cases) == SHAPE[0]
     assert [(finding.case, finding.path, finding.problem) for finding in sliced.findings] == [
-        ("short", masks["short"], "left out: the labels have 23 x 96 x 96 voxels in axial order, their image has 24 x 96 x 96"),
+        (
+            "short",
+            masks["short"],
+            "left out: the labels have 23 x 96 x 96 voxels in axial order, their image has 24 x "
+            "96 x 96",
+        ),
         ("moved", masks["moved"], "left out: the labels lie up to 10 voxels away from their image"),
         ("gone", masks["gone"], "left out: there is no such file"),
         ("empty", masks["empty"], "left out: there is no lung in the labels"),
@@ -157,7 +211,10 @@ def test_a_series_and_its_labels_are_recognised_and_cut(phantom, tmp_path) -> No
     assert [(case.case, case.image.name) for case in found.cases] == [("p7", "p7")]
     sliced = slice_cases(found.cases, tmp_path / "slices")
     assert (len(sliced.cases), sliced.findings) == (12, ())
-    assert_array_equal(np.where(phantom.truth.labels[6:18] > 0, stacked(sliced.cases)[1], 0), phantom.truth.labels[6:18])
+    assert_array_equal(
+        np.where(phantom.truth.labels[6:18] > 0, stacked(sliced.cases)[1], 0),
+        phantom.truth.labels[6:18],
+    )
 
 
 def test_slices_of_sixteen_bits_become_eight_and_other_pictures_stay(phantom, tmp_path) -> None:
@@ -168,15 +225,31 @@ def test_slices_of_sixteen_bits_become_eight_and_other_pictures_stay(phantom, tm
     cv2.imwrite(str(tmp_path / "deep.tif"), pixels)
     cv2.imwrite(str(tmp_path / "mask.png"), (mask > 0) * np.uint8(255))
     cv2.imwrite(str(tmp_path / "flat.png"), (pixels >> 4).astype(np.uint8))
-    deep = Case("deep", "p3", tmp_path / "deep.tif", tmp_path / "mask.png", "south", split="train", notes="mine")
-    others = [replace(deep, case="flat", image=tmp_path / "flat.png"), replace(deep, case="alone", mask=None)]
+    deep = Case(
+        "deep",
+        "p3",
+        tmp_path / "deep.tif",
+        tmp_path / "mask.png",
+        "south",
+        split="train",
+        notes="mine",
+    )
+    others = [
+        replace(deep, case="flat", image=tmp_path / "flat.png"),
+        replace(deep, case="alone", mask=None),
+    ]
     others.append(replace(deep, case="gone", image=tmp_path / "gone.png"))
     sliced = slice_cases([deep, *others], tmp_path / "slices")
     assert list(sliced.cases[1:]) == others
     assert (sliced.of_volumes, sliced.findings) == (frozenset(), ())
     made = sliced.cases[0]
     folder = tmp_path / "slices" / "south"
-    assert made == replace(deep, image=folder / "images" / "deep.png", mask=folder / "masks" / "deep.png")
+    assert made == replace(
+        deep, image=folder / "images" / "deep.png", mask=folder / "masks" / "deep.png"
+    )
     low, high = np.percentile(pixels, (0.1, 99.9))
-    assert np.abs(read(made.image).pixels - np.clip((pixels - low) / (high - low), 0, 1) * 255).max() <= 0.51
+    assert (
+        np.abs(read(made.image).pixels - np.clip((pixels - low) / (high - low), 0, 1) * 255).max()
+        <= 0.51
+    )
     assert_array_equal(np.where(mask > 0, read_labels(made), 0), mask)

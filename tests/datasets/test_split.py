@@ -13,14 +13,24 @@ from lungseg.errors import UsageError
 
 def case(source: str, patient: int, image: int, **changes: str) -> Case:
     name = f"p{patient}_{image}"
-    return replace(Case(name, f"p{patient}", Path(f"{name}.png"), Path(f"{name}_mask.png"), source), **changes)
+    return replace(
+        Case(name, f"p{patient}", Path(f"{name}.png"), Path(f"{name}_mask.png"), source), **changes
+    )
 
 
-CASES = [case(source, patient, image) for source, patients in (("a", 20), ("b", 7)) for patient in range(patients) for image in range(3)]
+CASES = [
+    case(source, patient, image)
+    for source, patients in (("a", 20), ("b", 7))
+    for patient in range(patients)
+    for image in range(3)
+]
 
 
 def sides(cases: list[Case], source: str) -> dict[str, set[str]]:
-    return {split: {c.patient for c in cases if (c.source, c.split) == (source, split)} for split in ("train", "validation")}
+    return {
+        split: {c.patient for c in cases if (c.source, c.split) == (source, split)}
+        for split in ("train", "validation")
+    }
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -35,12 +45,24 @@ def test_patients_stay_together_and_every_source_gives_its_share(seed) -> None:
 
 def test_the_split_of_one_source_knows_nothing_of_the_others_nor_of_the_order() -> None:
     whole = split_by_patient(CASES, validation=0.25, seed=3)
-    alone = split_by_patient([c for c in reversed(CASES) if c.source == "b"], validation=0.25, seed=3)
+    alone = split_by_patient(
+        [c for c in reversed(CASES) if c.source == "b"], validation=0.25, seed=3
+    )
     assert sides(alone, "b") == sides(whole, "b")
 
 
 def test_seeds_split_differently() -> None:
-    assert len({frozenset(sides(split_by_patient(CASES, validation=0.25, seed=seed), "a")["validation"]) for seed in range(10)}) > 5
+    assert (
+        len(
+            {
+                frozenset(
+                    sides(split_by_patient(CASES, validation=0.25, seed=seed), "a")["validation"]
+                )
+                for seed in range(10)
+            }
+        )
+        > 5
+    )
 
 
 def test_a_split_that_is_given_is_kept() -> None:
@@ -51,32 +73,50 @@ def test_a_split_that_is_given_is_kept() -> None:
 def test_training_validation_and_testing_share_the_patients_of_each_source() -> None:
     done = split_by_patient(CASES, validation=0.1, test=0.25, seed=1)
     for source, sizes in (("a", (13, 2, 5)), ("b", (4, 1, 2))):
-        patients = [{c.patient for c in done if (c.source, c.split) == (source, split)} for split in ("train", "validation", "test")]
+        patients = [
+            {c.patient for c in done if (c.source, c.split) == (source, split)}
+            for split in ("train", "validation", "test")
+        ]
         assert tuple(map(len, patients)) == sizes
         assert len(set.union(*patients)) == sum(sizes)
     # Drawing for testing as well leaves the validation as it was.
-    assert sides(done, "a")["validation"] == sides(split_by_patient(CASES, validation=0.1, seed=1), "a")["validation"]
+    assert (
+        sides(done, "a")["validation"]
+        == sides(split_by_patient(CASES, validation=0.1, seed=1), "a")["validation"]
+    )
 
 
 def test_a_split_that_is_given_for_some_is_kept_for_their_patients_and_the_rest_is_drawn() -> None:
-    some = [replace(c, split="test") if (c.source, c.patient, c.case) == ("a", "p1", "p1_0") else c for c in CASES]
+    some = [
+        replace(c, split="test") if (c.source, c.patient, c.case) == ("a", "p1", "p1_0") else c
+        for c in CASES
+    ]
     done = split_by_patient(some, validation=0.25, seed=0)
     assert {c.split for c in done if (c.source, c.patient) == ("a", "p1")} == {"test"}
     assert {c.patient for c in done if (c.source, c.split) == ("a", "test")} == {"p1"}
     assert len(sides(done, "a")["validation"]) == 5  # a quarter of 19
-    assert [c for c in done if c.source == "b"] == [c for c in split_by_patient(CASES, validation=0.25, seed=0) if c.source == "b"]
+    assert [c for c in done if c.source == "b"] == [
+        c for c in split_by_patient(CASES, validation=0.25, seed=0) if c.source == "b"
+    ]
 
 
 def test_where_testing_is_given_the_others_share_the_rest_as_before() -> None:
     some = [replace(c, split="test") if c.patient in ("p0", "p1", "p2", "p3") else c for c in CASES]
     done = split_by_patient(some, validation=0.25, test=0.5, seed=0)
-    assert {c.patient for c in done if (c.source, c.split) == ("a", "test")} == {"p0", "p1", "p2", "p3"}
+    assert {c.patient for c in done if (c.source, c.split) == ("a", "test")} == {
+        "p0",
+        "p1",
+        "p2",
+        "p3",
+    }
     assert [len(group) for group in sides(done, "a").values()] == [8, 8]
 
 
 def test_what_has_no_mask_is_for_testing_and_changes_nothing_for_the_others() -> None:
     bare = [replace(case("a", 100 + i, 0), mask=None) for i in range(5)]
-    done = split_by_patient([*bare, *CASES, replace(case("a", 1, 9), mask=None)], validation=0.25, seed=0)
+    done = split_by_patient(
+        [*bare, *CASES, replace(case("a", 1, 9), mask=None)], validation=0.25, seed=0
+    )
     assert [c.split for c in done[:5]] == ["test"] * 5
     assert done[5:-1] == split_by_patient(CASES, validation=0.25, seed=0)
     assert done[-1].split == next(c.split for c in done if (c.source, c.patient) == ("a", "p1"))
@@ -93,14 +133,19 @@ def test_folds_deal_out_the_patients_and_leave_those_for_testing() -> None:
     for fold in folds:
         assert [replace(c, split="") for c in fold] == CASES
         assert {c.patient for c in fold if c.split == "test"} == {"p1"}
-        assert all(not group & sides(fold, "a")["train"] for group in [sides(fold, "a")["validation"]])
+        assert all(
+            not group & sides(fold, "a")["train"] for group in [sides(fold, "a")["validation"]]
+        )
 
 
 @pytest.mark.parametrize("count", [1, 21])
 def test_folds_need_patients(count) -> None:
     with pytest.raises(UsageError) as refused:
         split_into_folds(CASES, count, seed=0)
-    words = f"{count} folds cannot be made of 20 patients with a mask; choose at least 2, and not more than there are patients."
+    words = (
+        f"{count} folds cannot be made of 20 patients with a mask; choose at least 2, and "
+        "not more than there are patients."
+    )
     assert str(refused.value) == words
 
 

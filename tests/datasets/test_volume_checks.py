@@ -35,17 +35,28 @@ def write(path: Path, voxels: np.ndarray, *, hounsfield: bool = False) -> Path:
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("volumes")
-    return Case("c", "p", write(folder / "c_ct.nii.gz", VOXELS, hounsfield=True), write(folder / "c_lung.nii.gz", LABELS), "north")
+    return Case(
+        "c",
+        "p",
+        write(folder / "c_ct.nii.gz", VOXELS, hounsfield=True),
+        write(folder / "c_lung.nii.gz", LABELS),
+        "north",
+    )
 
 
 def problems(case: Case) -> list[str]:
     findings = check_cases([case])
-    assert all((finding.case, finding.source, finding.path) == ("c", "north", case.mask) for finding in findings)
+    assert all(
+        (finding.case, finding.source, finding.path) == ("c", "north", case.mask)
+        for finding in findings
+    )
     return [finding.problem for finding in findings]
 
 
 @pytest.mark.parametrize(
-    "labels", [LABELS, LABELS > 0, (LABELS > 0) * 255, np.array([0, 4, 3])[LABELS]], ids=["sides", "one", "255", "luna"]
+    "labels",
+    [LABELS, LABELS > 0, (LABELS > 0) * 255, np.array([0, 4, 3])[LABELS]],
+    ids=["sides", "one", "255", "luna"],
 )
 def test_good_labels_are_good(good, labels, tmp_path) -> None:
     assert problems(replace(good, mask=write(tmp_path / "m.nii.gz", labels))) == []
@@ -54,7 +65,9 @@ def test_good_labels_are_good(good, labels, tmp_path) -> None:
 def test_labels_in_another_order_of_axes_are_good(good, tmp_path) -> None:
     assert VOLUME.grid.affine is not None
     voxels, affine = stored_as(LABELS.astype(np.uint8), VOLUME.grid.affine, TURNS[29])
-    (tmp_path / "m.nii.gz").write_bytes(volume_nifti(Volume(voxels, Grid(voxels.shape, affine), hounsfield=False)))
+    (tmp_path / "m.nii.gz").write_bytes(
+        volume_nifti(Volume(voxels, Grid(voxels.shape, affine), hounsfield=False))
+    )
     assert problems(replace(good, mask=tmp_path / "m.nii.gz")) == []
 
 
@@ -70,11 +83,23 @@ SMALL[8, 24:30, 15:20] = 1
         (np.zeros(SHAPE), "mask empty: there is no lung in it"),
         (SMALL, "mask nearly empty: it holds 7.5 mL"),
         (np.indices(SHAPE)[0] < 19, "mask full, or nearly: it covers 95% of the volume"),
-        ((LABELS == 0) & (np.indices(SHAPE)[0] < 8), "outside labelled as lung: the mask takes up 40% of the volume's sides"),
-        (LABELS[::-1], "mask mirrored: turned over head to foot it lies on voxels of -960 HU, as it is of -"),
+        (
+            (LABELS == 0) & (np.indices(SHAPE)[0] < 8),
+            "outside labelled as lung: the mask takes up 40% of the volume's sides",
+        ),
+        (
+            LABELS[::-1],
+            "mask mirrored: turned over head to foot it lies on voxels of -960 HU, as it is of -",
+        ),
         (BOX, "mask beside the lungs: its voxels have 12 HU on average"),
-        (np.where((LABELS == 2) & (np.indices(SHAPE)[0] != 2), 0, LABELS), "one lung only: the left one has 1% of the mask"),
-        (np.where(LABELS > 0, 3 - LABELS, 0), "right and left exchanged: the lung of label 1 lies further to the patient's left, "),
+        (
+            np.where((LABELS == 2) & (np.indices(SHAPE)[0] != 2), 0, LABELS),
+            "one lung only: the left one has 1% of the mask",
+        ),
+        (
+            np.where(LABELS > 0, 3 - LABELS, 0),
+            "right and left exchanged: the lung of label 1 lies further to the patient's left, ",
+        ),
         (LABELS * 5, "labels not known: there are 3 values, 0, 5, 10"),
     ],
 )
@@ -96,10 +121,15 @@ def test_files_that_cannot_be_used(good, tmp_path) -> None:
     (image,) = check_cases([replace(good, image=broken)])
     assert (image.path, image.problem) == (broken, "image cannot be used: the file is empty")
     assert problems(replace(good, mask=broken)) == ["mask cannot be used: the file is empty"]
-    short = Volume(LABELS[:-1].astype(np.uint8), Grid((19, *SHAPE[1:]), VOLUME.grid.affine), hounsfield=False)
+    short = Volume(
+        LABELS[:-1].astype(np.uint8), Grid((19, *SHAPE[1:]), VOLUME.grid.affine), hounsfield=False
+    )
     (tmp_path / "short.nii.gz").write_bytes(volume_nifti(short))
     (found,) = problems(replace(good, mask=tmp_path / "short.nii.gz"))
-    assert found == "masks do not fit: the labels have 19 x 48 x 60 voxels in axial order, their image has 20 x 48 x 60"
+    assert found == (
+        "masks do not fit: the labels have 19 x 48 x 60 voxels in axial order, their "
+        "image has 20 x 48 x 60"
+    )
 
 
 def test_the_sheet_shows_a_coronal_plane(good, tmp_path) -> None:
@@ -107,9 +137,15 @@ def test_the_sheet_shows_a_coronal_plane(good, tmp_path) -> None:
     broken.write_bytes(b"")
     cases = [replace(good, case=name) for name in "abc"]
     cases[1], cases[2] = replace(cases[1], image=broken), replace(cases[2], mask=broken)
-    sheet = suspicious_sheet(cases, [Finding(case.case, "north", case.image, "odd") for case in cases])
+    sheet = suspicious_sheet(
+        cases, [Finding(case.case, "north", case.image, "odd") for case in cases]
+    )
     assert sheet.shape[1] == 3 * TILE + 4 * GAP
     assert sheet.shape[0] == TILE + CAPTION + 2 * GAP
     tiles = [sheet[:-CAPTION, GAP + i * (TILE + GAP) :][:, :TILE] for i in range(3)]
-    assert [bool((tile.max(axis=2) != tile.min(axis=2)).any()) for tile in tiles] == [True, False, False]
+    assert [bool((tile.max(axis=2) != tile.min(axis=2)).any()) for tile in tiles] == [
+        True,
+        False,
+        False,
+    ]
     assert [bool(tile.any()) for tile in tiles] == [True, False, True]

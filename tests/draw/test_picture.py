@@ -71,7 +71,10 @@ def test_an_image_that_is_constant_but_for_a_few_pixels_is_still_shown():
     assert np.count_nonzero(shown) == 1
 
 
-@pytest.mark.parametrize(("shape", "width"), [((32, 32), 1), ((384, 900), 1), ((385, 900), 2), ((512, 512), 2), ((1024, 1024), 4)])
+@pytest.mark.parametrize(
+    ("shape", "width"),
+    [((32, 32), 1), ((384, 900), 1), ((385, 900), 2), ((512, 512), 2), ((1024, 1024), 4)],
+)
 def test_outlines_widen_with_the_image(shape, width):
     assert outline_width(shape) == width
 
@@ -106,7 +109,9 @@ def test_lungs_are_tinted_by_the_stated_formula_and_outlined_in_their_colours(ch
         (LEFT_LUNG, np.s_[10:30, 44:64], np.s_[11:29, 45:63]),
     ):
         grey = image.pixels[core].astype(float)[..., None]
-        np.testing.assert_array_equal(picture[core], np.rint((1 - opacity) * grey + opacity * np.array(label.colour)))
+        np.testing.assert_array_equal(
+            picture[core], np.rint((1 - opacity) * grey + opacity * np.array(label.colour))
+        )
         rim = np.zeros(image.pixels.shape, bool)
         rim[box] = True
         rim[core] = False
@@ -122,7 +127,9 @@ def test_both_lungs_may_have_one_colour(chest):
     lungs = truth.labels > 0
     np.testing.assert_array_equal(red[~lungs], grey(image)[~lungs])
     core = np.s_[11:29, 9:23]
-    np.testing.assert_array_equal(red[core][..., 0], np.rint(0.75 * image.pixels[core] + 0.25 * 255))
+    np.testing.assert_array_equal(
+        red[core][..., 0], np.rint(0.75 * image.pixels[core] + 0.25 * 255)
+    )
     np.testing.assert_array_equal(red[core][..., 1], np.rint(0.75 * image.pixels[core]))
     outlined = (plain == RIGHT_LUNG.colour).all(axis=2)
     np.testing.assert_array_equal((red == (255, 0, 0)).all(axis=2), outlined)
@@ -139,7 +146,13 @@ def test_label_maps_are_painted_in_the_colours_of_their_labels(chest):
 
 
 @pytest.mark.parametrize(
-    ("shape", "expected"), [((400, 200), (100, 50)), ((50, 80), (62, 100)), ((3, 900), (1, 100)), ((100, 100), (100, 100))]
+    ("shape", "expected"),
+    [
+        ((400, 200), (100, 50)),
+        ((50, 80), (62, 100)),
+        ((3, 900), (1, 100)),
+        ((100, 100), (100, 100)),
+    ],
 )
 def test_a_fitted_picture_keeps_its_proportions(shape, expected):
     picture = np.full((*shape, 3), (10, 20, 30), np.uint8)
@@ -164,7 +177,9 @@ def test_without_lungs_the_overlay_is_the_image(chest):
 
 def test_an_overlay_needs_one_grid_and_a_share(chest):
     image, truth = chest
-    with pytest.raises(UsageError, match=r"shape \(48, 64\) is not one of an image of shape \(40, 64\)"):
+    with pytest.raises(
+        UsageError, match=r"shape \(48, 64\) is not one of an image of shape \(40, 64\)"
+    ):
         overlay(image_of(np.ascontiguousarray(image.pixels[:40])), truth)
     with pytest.raises(UsageError, match=r"opacity is between 0 and 1, not 1\.1"):
         overlay(image, truth, opacity=1.1)
@@ -210,7 +225,9 @@ def test_a_refused_picture_says_so_in_its_edge_and_keeps_its_size():
     marked = stamped(picture, Verdict("refused", ("this is a hand",)))
     assert marked.shape == picture.shape
     assert picture.max() == 90
-    assert [tuple(marked[row, column]) for row, column in ((199, 150), (100, 0), (100, 299), (3, 295))] == [REFUSED] * 4
+    assert [
+        tuple(marked[row, column]) for row, column in ((199, 150), (100, 0), (100, 299), (3, 295))
+    ] == [REFUSED] * 4
     assert marked[4:16].max() == 255  # white letters
     np.testing.assert_array_equal(marked[30:190, 10:290], picture[30:190, 10:290])
 
@@ -223,7 +240,9 @@ def test_other_pictures_are_not_marked(verdict):
 
 @pytest.mark.parametrize("shape", [(32, 32), (40, 900), (900, 40)])
 def test_pictures_of_any_shape_can_be_marked(shape):
-    marked = stamped(np.zeros((*shape, 3), np.uint8), Verdict("refused", ("a very long reason " * 9,)))
+    marked = stamped(
+        np.zeros((*shape, 3), np.uint8), Verdict("refused", ("a very long reason " * 9,))
+    )
     assert marked[0, 0].tolist() == list(REFUSED)
     assert marked[shape[0] // 2 + 8, shape[1] // 2].tolist() == [0, 0, 0]
 

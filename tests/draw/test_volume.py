@@ -15,7 +15,9 @@ from phantom_volumes import TURNS
 
 def tiles(sheet: np.ndarray) -> list[np.ndarray]:
     rows, columns = (sheet.shape[0] - GAP) // 3 - GAP, (sheet.shape[1] - GAP) // TILES - GAP
-    places = ((GAP + i * (rows + GAP), GAP + j * (columns + GAP)) for i in range(3) for j in range(TILES))
+    places = (
+        (GAP + i * (rows + GAP), GAP + j * (columns + GAP)) for i in range(3) for j in range(TILES)
+    )
     return [sheet[top : top + rows - CAPTION, left : left + columns] for top, left in places]
 
 
@@ -30,7 +32,9 @@ def test_three_planes_in_true_proportions() -> None:
     assert sheet.shape == (GAP + 3 * (205 + CAPTION + GAP), GAP + TILES * (TILE + GAP), 3)
     axial, coronal, sagittal = (tiles(sheet)[i * TILES + 3] for i in range(3))
     for tile, size in ((axial, (205, 256)), (coronal, (192, 256)), (sagittal, (192, 205))):
-        assert np.ptp(np.argwhere(tile.any(axis=2)), axis=0) == pytest.approx(np.array(size) - 1, abs=1)
+        assert np.ptp(np.argwhere(tile.any(axis=2)), axis=0) == pytest.approx(
+            np.array(size) - 1, abs=1
+        )
 
 
 def test_the_patients_right_is_on_the_left_and_his_head_is_up() -> None:
@@ -42,7 +46,9 @@ def test_the_patients_right_is_on_the_left_and_his_head_is_up() -> None:
     assert right[:, 0].mean() < tile.shape[0] / 2
 
 
-@pytest.mark.parametrize("turn", [Turn((2, 0, 1), (True, False, True)), Turn((1, 2, 0), (False, True, False))])
+@pytest.mark.parametrize(
+    "turn", [Turn((2, 0, 1), (True, False, True)), Turn((1, 2, 0), (False, True, False))]
+)
 def test_the_order_in_the_file_makes_no_difference_but_to_captions(turn: Turn) -> None:
     volume, labels = ellipsoids((20, 60, 64))
     stored = turned(volume, turn)
@@ -72,7 +78,11 @@ def test_greys_without_lungs_and_few_slices() -> None:
 def test_another_shape_is_refused() -> None:
     volume, labels = ellipsoids((4, 40, 50))
     other, _ = ellipsoids((5, 40, 50))
-    with pytest.raises(UsageError, match=r"a segmentation of shape \(4, 40, 50\) is not one of a volume of shape \(5, 40, 50\)"):
+    with pytest.raises(
+        UsageError,
+        match=r"a segmentation of shape \(4, 40, 50\) is not one of a volume of shape \(5, 40, "
+        r"50\)",
+    ):
         overview(other, volume.with_labels(labels))
 
 
@@ -89,10 +99,15 @@ def test_the_unpainted_sheet_shows_the_same_slices_in_greys() -> None:
 
 def test_a_section_is_one_slice_in_true_proportions_whatever_the_order() -> None:
     volume, labels = ellipsoids((20, 40, 48), spacing=(10.0, 5.0, 5.0))
-    straight = [section(volume, labels, axis, number, 120) for axis, number in ((0, 10), (1, 20), (2, 14))]
+    straight = [
+        section(volume, labels, axis, number, 120) for axis, number in ((0, 10), (1, 20), (2, 14))
+    ]
     assert [picture.shape for picture in straight] == [(100, 120, 3), (100, 120, 3), (120, 120, 3)]
     for turn in TURNS[3::11]:
         stored = turned(volume, turn)
         assert np.array_equal(section(stored, labels, 1, 20, 120), straight[1])
-    columns = [np.flatnonzero((straight[1] == lung.colour).all(axis=2).any(axis=0)) for lung in (RIGHT_LUNG, LEFT_LUNG)]
+    columns = [
+        np.flatnonzero((straight[1] == lung.colour).all(axis=2).any(axis=0))
+        for lung in (RIGHT_LUNG, LEFT_LUNG)
+    ]
     assert columns[0].max() < 60 < columns[1].min()  # the patient's right is on the left

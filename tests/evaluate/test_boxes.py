@@ -27,7 +27,9 @@ def test_the_share_of_a_box_counts_its_pixels_in_the_image() -> None:
     assert share_inside(mask, Box(15, 10, 10, 10)) == 0.25
     assert share_inside(mask, Box(0, 0, 5, 5)) == 0
     mask[:, :2] = 1
-    assert share_inside(mask, Box(-8, 5, 10, 10)) == 1  # what lies beyond the image is not asked for
+    assert (
+        share_inside(mask, Box(-8, 5, 10, 10)) == 1
+    )  # what lies beyond the image is not asked for
     assert share_inside(mask, Box(28.4, 18.4, 9, 9)) == 0
     assert math.isnan(share_inside(mask, Box(40, 5, 3, 3)))
 
@@ -46,8 +48,15 @@ def write(folder: Path, films: list[Case]) -> list[Case]:
 def test_boxes_are_scored_with_and_without_a_margin(films, tmp_path) -> None:
     model = write_tiny_model(tmp_path)
     boxes = {"a": [INSIDE, BESIDE], "b": [HALF], "c": []}
-    report = evaluate_boxes(model, write(tmp_path, films), boxes, tmp_path / "out", radius=12, jobs=2)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["boxes.csv", "report.html", "scores.md", "worst.png"]
+    report = evaluate_boxes(
+        model, write(tmp_path, films), boxes, tmp_path / "out", radius=12, jobs=2
+    )
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "boxes.csv",
+        "report.html",
+        "scores.md",
+        "worst.png",
+    ]
     with (tmp_path / "out" / "boxes.csv").open(newline="") as stream:
         found = {(line["case"], line["box"]): line for line in csv.DictReader(stream)}
     assert set(found) == {("a", "1"), ("a", "2"), ("b", "1")}
@@ -58,33 +67,57 @@ def test_boxes_are_scored_with_and_without_a_margin(films, tmp_path) -> None:
     as_it_is, widened, of_hull = (line.split(" | ") for line in report.text.splitlines()[2:])
     assert as_it_is[:4] == ["| as it is", "3", "2", "2"]
     assert widened[:4] == ["| widened by 12 pixels", "3", "2", "2"]
-    assert of_hull[:5] == ["| hull of both lungs, widened by 12 pixels", "3", "2", "2", "1.0000 (1.0000 to 1.0000)"]
+    assert of_hull[:5] == [
+        "| hull of both lungs, widened by 12 pixels",
+        "3",
+        "2",
+        "2",
+        "1.0000 (1.0000 to 1.0000)",
+    ]
     mean = np.mean([float(line["inside_dilated"]) for line in found.values()])
     assert float(widened[4].split()[0]) == pytest.approx(mean, abs=2e-4)
     sheet = cv2.imread(str(tmp_path / "out" / "worst.png"))
     assert sheet.shape[1] == 4 + 2 * (320 + 4)  # two images have boxes
-    assert "Marked opacities in the lung masks of tiny" in (tmp_path / "out" / "report.html").read_text()
+    assert (
+        "Marked opacities in the lung masks of tiny"
+        in (tmp_path / "out" / "report.html").read_text()
+    )
 
 
 def test_with_a_spacing_the_margin_is_in_millimetres(films, tmp_path) -> None:
     model, cases = write_tiny_model(tmp_path), write(tmp_path, films)
     pixels, millimetres = (
-        evaluate_boxes(model, cases, {"a": [HALF]}, tmp_path / "out", radius=radius, spacing=spacing)
+        evaluate_boxes(
+            model, cases, {"a": [HALF]}, tmp_path / "out", radius=radius, spacing=spacing
+        )
         for radius, spacing in ((12, None), (6, (0.5, 0.5)))
     )
     table, doubt = millimetres.text.split("\n\n")
     assert pixels.text.replace("12 pixels", "6 mm") == table
-    assert doubt == "Of 1 image the pixel spacing seems wrong, and so are millimetres (boxes.csv says why); --spacing states it."
+    assert doubt == (
+        "Of 1 image the pixel spacing seems wrong, and so are millimetres (boxes.csv "
+        "says why); --spacing states it."
+    )
 
 
 def test_means_over_boxes_and_over_images_are_two_things() -> None:
     shares = [("a", 1, 0.4), ("a", 2, 0.6), ("b", 1, 1.0)]
-    scores = [BoxScore(case, case, box, share / 2, share, 1.0, "10 mm", "ok", "") for case, box, share in shares]
+    scores = [
+        BoxScore(case, case, box, share / 2, share, 1.0, "10 mm", "ok", "")
+        for case, box, share in shares
+    ]
     as_it_is, widened, of_hull = summarise_boxes(scores).rows
     assert (as_it_is[4].split()[0], as_it_is[5], as_it_is[7]) == ("0.3333", "0.3750", "2")
-    assert (widened[0], widened[4].split()[0], widened[5], widened[7]) == ("widened by 10 mm", "0.6667", "0.7500", "1")
+    assert (widened[0], widened[4].split()[0], widened[5], widened[7]) == (
+        "widened by 10 mm",
+        "0.6667",
+        "0.7500",
+        "1",
+    )
     assert (of_hull[0], of_hull[4].split()[0]) == ("hull of both lungs, widened by 10 mm", "1.0000")
-    mixed = summarise_boxes([*scores, BoxScore("c", "c", 1, 0.0, 0.2, 0.2, "10 pixels", "ok", "")]).rows
+    mixed = summarise_boxes(
+        [*scores, BoxScore("c", "c", 1, 0.0, 0.2, 0.2, "10 pixels", "ok", "")]
+    ).rows
     assert [row[:2] for row in mixed] == [
         ["as it is", "4"],
         ["widened by 10 mm", "3"],
@@ -97,7 +130,9 @@ def test_means_over_boxes_and_over_images_are_two_things() -> None:
 def test_an_image_that_cannot_be_read_is_named(films, tmp_path) -> None:
     cases = write(tmp_path, films)
     cases[0].image.write_bytes(b"no image")
-    report = evaluate_boxes(write_tiny_model(tmp_path), cases, {"a": [HALF], "b": [HALF]}, tmp_path / "out")
+    report = evaluate_boxes(
+        write_tiny_model(tmp_path), cases, {"a": [HALF], "b": [HALF]}, tmp_path / "out"
+    )
     (why,) = report.failures
     assert why.startswith(f"{cases[0].image}: ")
     assert report.text.endswith(f"1 of 2 images could not be read and are left out: {why}")
@@ -106,14 +141,21 @@ def test_an_image_that_cannot_be_read_is_named(films, tmp_path) -> None:
 
 
 def test_there_must_be_a_box_and_a_margin(films, tmp_path) -> None:
-    with pytest.raises(InputError, match="none of the 3 images has a box; give the folder with images and list of boxes"):
+    with pytest.raises(
+        InputError,
+        match="none of the 3 images has a box; give the folder with images and list of boxes",
+    ):
         evaluate_boxes(write_tiny_model(tmp_path), films, {"z": [HALF]}, tmp_path / "out")
     with pytest.raises(UsageError, match="a finite radius of at least 0, not by -1"):
-        evaluate_boxes(write_tiny_model(tmp_path), films, {"a": [HALF]}, tmp_path / "out", radius=-1)
+        evaluate_boxes(
+            write_tiny_model(tmp_path), films, {"a": [HALF]}, tmp_path / "out", radius=-1
+        )
 
 
 @pytest.mark.data
-def test_the_embedded_model_keeps_most_of_what_was_marked_in_rsna_films(data_folder, tmp_path) -> None:
+def test_the_embedded_model_keeps_most_of_what_was_marked_in_rsna_films(
+    data_folder, tmp_path
+) -> None:
     (found,) = survey(data_folder / "cxr" / "rsna")
     boxes = read_boxes(data_folder / "cxr" / "rsna" / "stage_2_train_labels.csv")
     report = evaluate_boxes("cxr", found.cases, boxes, tmp_path, jobs=2)

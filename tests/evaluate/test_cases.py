@@ -33,19 +33,31 @@ def lungs() -> np.ndarray:
     return labels
 
 
-def result(labels: np.ndarray, status: str = "ok", *, spacing=None, raw: np.ndarray | None = None) -> Result:
-    """A result with these labels; `raw` is what thresholding alone would give, the same if not given."""
+def result(
+    labels: np.ndarray, status: str = "ok", *, spacing=None, raw: np.ndarray | None = None
+) -> Result:
+    """A result with these labels; `raw` is what thresholding alone would give, the same if not
+    given."""
     image = Image(np.indices(SHAPE).sum(axis=0).astype(np.uint8), Geometry(SHAPE, spacing))
     raw = labels if raw is None else raw
     probabilities = np.stack([raw == label for label in range(3)]).astype(np.float32)
-    card = ModelCard("m", "0", "radiograph", "none", SHAPE, ("background", "right lung", "left lung"), "")
-    return Result(image, image.with_labels(labels), (), Verdict(status, ()), card, {}, lambda: probabilities)
+    card = ModelCard(
+        "m", "0", "radiograph", "none", SHAPE, ("background", "right lung", "left lung"), ""
+    )
+    return Result(
+        image, image.with_labels(labels), (), Verdict(status, ()), card, {}, lambda: probabilities
+    )
 
 
 def test_a_perfect_mask() -> None:
     found = score(CASE, lungs(), result(lungs()))
     assert (found.case, found.patient, found.source) == ("c", "p", "here")
-    assert (found.convention, found.notes, found.verdict, found.unit) == ("lung", "odd", "ok", "pixels")
+    assert (found.convention, found.notes, found.verdict, found.unit) == (
+        "lung",
+        "odd",
+        "ok",
+        "pixels",
+    )
     best = MaskScore(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 1)
     assert (found.right, found.left) == (best, best)
     assert found.lungs == found.uncleaned == replace(best, components=2)
@@ -81,9 +93,15 @@ def test_a_lung_under_the_wrong_name_counts_for_each_lung_only() -> None:
 
 @pytest.mark.parametrize(
     ("spacing", "unit", "distance", "nsd"),
-    [(None, "pixels", 2, (False, True)), ((0.5, 0.5), "mm", 1, (True, True)), ((0.7, 2.0), "mm", 4, (False, False))],
+    [
+        (None, "pixels", 2, (False, True)),
+        ((0.5, 0.5), "mm", 1, (True, True)),
+        ((0.7, 2.0), "mm", 4, (False, False)),
+    ],
 )
-def test_distances_are_in_millimetres_where_they_are_known_and_scaled_to_1024_pixels(spacing, unit, distance, nsd) -> None:
+def test_distances_are_in_millimetres_where_they_are_known_and_scaled_to_1024_pixels(
+    spacing, unit, distance, nsd
+) -> None:
     found = score(CASE, lungs(), result(np.roll(lungs(), 2, axis=1), spacing=spacing))
     assert (found.unit, found.lungs.hd, found.lungs.hd95) == (unit, distance, distance)
     assert found.hd95_of_1024 == 2 * 1024 / 128
@@ -92,8 +110,18 @@ def test_distances_are_in_millimetres_where_they_are_known_and_scaled_to_1024_pi
 
 def test_nothing_found_is_infinitely_far() -> None:
     found = score(CASE, lungs(), result(np.zeros(SHAPE, np.uint8)))
-    assert (found.lungs.dice, found.lungs.precision, found.lungs.nsd_3, found.lungs.area_error) == (0, 1, 0, -1)
-    assert (found.lungs.hd, found.lungs.assd, found.hd95_of_1024, found.lungs.components) == (math.inf, math.inf, math.inf, 0)
+    assert (found.lungs.dice, found.lungs.precision, found.lungs.nsd_3, found.lungs.area_error) == (
+        0,
+        1,
+        0,
+        -1,
+    )
+    assert (found.lungs.hd, found.lungs.assd, found.hd95_of_1024, found.lungs.components) == (
+        math.inf,
+        math.inf,
+        math.inf,
+        0,
+    )
 
 
 def test_what_cleaning_changes_is_seen() -> None:
@@ -111,12 +139,27 @@ def test_a_mask_with_the_heart_inside_is_judged_outside_the_band_only() -> None:
     labels = lungs()
     labels[mediastinal_band(truth)] = 0  # no heart in what was found: right
     found = score(case, truth, result(labels))
-    assert [found.lungs.dice, found.lungs.iou, found.lungs.precision, found.lungs.recall, found.uncleaned.dice] == [1.0] * 5
-    unknown = (found.right.dice, found.left.dice, found.lungs.hd95, found.lungs.nsd_1, found.uncleaned.assd, found.hd95_of_1024)
+    assert [
+        found.lungs.dice,
+        found.lungs.iou,
+        found.lungs.precision,
+        found.lungs.recall,
+        found.uncleaned.dice,
+    ] == [1.0] * 5
+    unknown = (
+        found.right.dice,
+        found.left.dice,
+        found.lungs.hd95,
+        found.lungs.nsd_1,
+        found.uncleaned.assd,
+        found.hd95_of_1024,
+    )
     assert all(math.isnan(value) for value in unknown)
     assert (found.right.components, found.lungs.components) == (1, 2)
 
-    labels[16:48, 10:12] = 0  # 64 pixels of the outer right lung missed: of 15 + 10 columns of 32 that count
+    labels[16:48, 10:12] = (
+        0  # 64 pixels of the outer right lung missed: of 15 + 10 columns of 32 that count
+    )
     found = score(case, truth, result(labels))
     assert found.lungs.recall == pytest.approx(1 - 64 / (25 * 32))
     labels[0, :16] = 1  # and 16 pixels outside the truth
@@ -127,12 +170,17 @@ def test_a_mask_with_the_heart_inside_is_judged_outside_the_band_only() -> None:
 
 def write_case(folder: Path, name: str, *, mask_shape: tuple[int, int] = (160, 200)) -> Case:
     cv2.imwrite(str(folder / f"{name}.png"), dark_ellipses())
-    cv2.imwrite(str(folder / f"{name}_mask.png"), np.where(dark_ellipses(mask_shape) < 100, 255, 0).astype(np.uint8))
+    cv2.imwrite(
+        str(folder / f"{name}_mask.png"),
+        np.where(dark_ellipses(mask_shape) < 100, 255, 0).astype(np.uint8),
+    )
     return replace(CASE, case=name, image=folder / f"{name}.png", mask=folder / f"{name}_mask.png")
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_cases_are_scored_in_their_order_and_what_cannot_be_is_named(tmp_path, caplog, jobs) -> None:
+def test_cases_are_scored_in_their_order_and_what_cannot_be_is_named(
+    tmp_path, caplog, jobs
+) -> None:
     segmenter = RadiographSegmenter(write_tiny_model(tmp_path), threads=1)
     cases = [write_case(tmp_path, name) for name in "abcde"]
     cases[1].image.write_bytes(b"no image")
@@ -142,14 +190,19 @@ def test_cases_are_scored_in_their_order_and_what_cannot_be_is_named(tmp_path, c
     assert min(each.lungs.dice for each in found) > 0.97
     assert [each.case for each in failures] == ["b", "d"]
     assert failures[0].why.startswith(f"{tmp_path / 'b.png'}: ")
-    assert failures[1].why == f"{tmp_path / 'd_mask.png'}: the mask has shape (80, 100), its image (160, 200); correct the pair."
+    assert failures[1].why == (
+        f"{tmp_path / 'd_mask.png'}: the mask has shape (80, 100), its image (160, 200); "
+        "correct the pair."
+    )
     assert "case b of here is left out" in caplog.text
 
 
 def test_a_spacing_that_is_given_is_used(tmp_path) -> None:
     segmenter = RadiographSegmenter(write_tiny_model(tmp_path), threads=1)
     case = write_case(tmp_path, "a")
-    ((pixels,), _), ((millimetres,), _) = (score_cases(segmenter, [case], spacing=spacing) for spacing in (None, (0.5, 0.5)))
+    ((pixels,), _), ((millimetres,), _) = (
+        score_cases(segmenter, [case], spacing=spacing) for spacing in (None, (0.5, 0.5))
+    )
     assert (pixels.unit, millimetres.unit) == ("pixels", "mm")
     assert millimetres.lungs.assd == pytest.approx(pixels.lungs.assd / 2)
     assert millimetres.hd95_of_1024 == pixels.hd95_of_1024

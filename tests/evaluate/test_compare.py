@@ -24,7 +24,9 @@ def test_a_model_that_is_better_on_every_patient() -> None:
     assert (dice.n, dice.patients, dice.mean_first) == (8, 8, pytest.approx(0.9))
     assert dice.difference == pytest.approx(0.0135)
     assert 0.0115 < dice.low < 0.0135 < dice.high < 0.0155
-    assert dice.p == pytest.approx(2 / 2**8)  # of all signs, this and its mirror image are as extreme
+    assert dice.p == pytest.approx(
+        2 / 2**8
+    )  # of all signs, this and its mirror image are as extreme
     assert (hd95.metric, hd95.difference) == ("HD95 (of 1024)", -3.5)
     assert hd95.p == pytest.approx(scipy_stats.wilcoxon([-float(i) for i in range(8)]).pvalue)
 
@@ -59,7 +61,10 @@ def test_a_lung_that_one_model_does_not_find_is_an_infinite_difference_and_no_er
 def test_where_each_model_misses_a_lung_nobody_knows_the_mean_difference(patient) -> None:
     first = [replace(FIRST[0], hd95_of_1024=math.inf), *FIRST[1:]]
     second = [*SECOND[:-1], replace(SECOND[-1], hd95_of_1024=math.inf)]
-    same = [[replace(score, patient=patient if score.case == "7" else score.case) for score in scores] for scores in (first, second)]
+    same = [
+        [replace(score, patient=patient if score.case == "7" else score.case) for score in scores]
+        for scores in (first, second)
+    ]
     _, hd95 = found = differences({"old": same[0], "new": same[1]})
     assert all(map(math.isnan, (hd95.difference, hd95.low, hd95.high)))
     assert 0 < hd95.p < 1
@@ -69,19 +74,31 @@ def test_where_each_model_misses_a_lung_nobody_knows_the_mean_difference(patient
 def test_what_a_truth_does_not_say_is_not_compared() -> None:
     other = replace(HEART, lungs=replace(MASK, dice=0.8))
     (dice,) = differences({"old": [HEART], "new": [other]})
-    assert (dice.cases, dice.metric, dice.difference, dice.p) == ("adults", "Dice", pytest.approx(-0.1), 1.0)
+    assert (dice.cases, dice.metric, dice.difference, dice.p) == (
+        "adults",
+        "Dice",
+        pytest.approx(-0.1),
+        1.0,
+    )
     assert math.isnan(dice.low)
 
 
 def test_of_three_models_every_pair_is_compared() -> None:
     found = differences({"a": FIRST, "b": SECOND, "c": FIRST})
-    assert [(d.first, d.second) for d in found if d.metric == "Dice"] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [(d.first, d.second) for d in found if d.metric == "Dice"] == [
+        ("a", "b"),
+        ("a", "c"),
+        ("b", "c"),
+    ]
 
 
 def test_the_table_to_paste() -> None:
     table = compare_table(differences({"old": FIRST, "new": SECOND}))
     assert table.markdown().splitlines()[:2] == [
-        "| cases | metric | n | patients | first | second | first's mean | second's mean | difference (95 % interval) | p |",
+        (
+            "| cases | metric | n | patients | first | second | first's mean | second's mean "
+            "| difference (95 % interval) | p |"
+        ),
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     name, metric, n, patients, first, second, mean_first, mean_second, difference, p = table.rows[0]
@@ -94,4 +111,6 @@ def test_without_scipy_it_is_said_what_to_install(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.stats", None)
     with pytest.raises(UsageError) as refused:
         differences({"old": FIRST, "new": SECOND})
-    assert str(refused.value) == "comparing models needs the library scipy; install it with `pip install 'lungseg[train]'`."
+    assert str(refused.value) == (
+        "comparing models needs the library scipy; install it with `pip install 'lungseg[train]'`."
+    )

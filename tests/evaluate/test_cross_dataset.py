@@ -29,7 +29,11 @@ def names(cases: list[Case]) -> list[str]:
 
 
 def test_of_its_own_source_a_model_is_asked_what_its_run_kept_back() -> None:
-    run = [case("north", "a", "train"), case("north", "b", "validation"), case("north", "c", "test")]
+    run = [
+        case("north", "a", "train"),
+        case("north", "b", "validation"),
+        case("north", "c", "test"),
+    ]
     chosen, own = choose("north", ALL, run)
     assert (names(chosen), own) == (["nb", "nc", "sa", "sb", "sc"], {"north"})
     chosen, own = choose("whatever it is called", ALL, run)
@@ -37,19 +41,34 @@ def test_of_its_own_source_a_model_is_asked_what_its_run_kept_back() -> None:
 
 
 def test_of_images_without_a_mask_nothing_was_learnt() -> None:
-    run = [case("north", "a", "train"), case("north", "b", "validation"), replace(case("south", "d", "train"), mask=None)]
+    run = [
+        case("north", "a", "train"),
+        case("north", "b", "validation"),
+        replace(case("south", "d", "train"), mask=None),
+    ]
     chosen, own = choose("north", ALL, run)
     assert (names(chosen), own) == (["nb", "sa", "sb", "sc"], {"north"})
 
 
 def test_a_source_that_a_run_left_out_is_tested_whole() -> None:
-    run = [case("north", "a", "train"), case("north", "b", "validation"), case("south", "a", "test"), case("south", "b", "test")]
+    run = [
+        case("north", "a", "train"),
+        case("north", "b", "validation"),
+        case("south", "a", "test"),
+        case("south", "b", "test"),
+    ]
     chosen, own = choose("without south", ALL, run)
     assert (names(chosen), own) == (["nb", "sa", "sb", "sc"], {"north"})
 
 
 def test_without_its_run_a_model_is_taken_at_its_name() -> None:
-    split = [*ALL[:3], *(replace(each, split=s) for each, s in zip(ALL[3:], ("train", "validation", "train"), strict=True))]
+    split = [
+        *ALL[:3],
+        *(
+            replace(each, split=s)
+            for each, s in zip(ALL[3:], ("train", "validation", "train"), strict=True)
+        ),
+    ]
     chosen, own = choose("south", split, None)
     assert (names(chosen), own) == (["na", "nb", "nc", "sb"], {"south"})
 
@@ -62,7 +81,10 @@ def test_the_table_has_rows_of_training_and_columns_of_testing() -> None:
     ]
     table = matrix_table(cells, "dice")
     assert table.header == ("trained on", "north", "south")
-    assert table.rows == [["south", "0.9000, n=30", "**0.9500**, n=2"], ["all", "-", "**0.9600**, n=2"]]
+    assert table.rows == [
+        ["south", "0.9000, n=30", "**0.9500**, n=2"],
+        ["all", "-", "**0.9600**, n=2"],
+    ]
     assert matrix_table(cells, "hd95_of_1024").rows[0] == ["south", "-", "**10.0**, n=2"]
 
 
@@ -75,25 +97,47 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
 
 
 def test_every_model_meets_every_source(films, tmp_path) -> None:
-    models = {name: write_tiny_model(tmp_path, name=name, steepness=s) for name, s in (("north", 8.0), ("south", 0.8))}
+    models = {
+        name: write_tiny_model(tmp_path, name=name, steepness=s)
+        for name, s in (("north", 8.0), ("south", 0.8))
+    }
     runs = {
-        "north": [replace(each, split="validation" if each.patient == "p1" else "train") for each in films if each.source == "north"],
+        "north": [
+            replace(each, split="validation" if each.patient == "p1" else "train")
+            for each in films
+            if each.source == "north"
+        ],
         "south": [replace(each, split="train") for each in films if each.source == "south"],
     }
-    asked = [*films, replace(films[0], case="q", notes="questionable"), replace(films[0], case="bare", mask=None)]
+    asked = [
+        *films,
+        replace(films[0], case="q", notes="questionable"),
+        replace(films[0], case="bare", mask=None),
+    ]
     report = cross(models, asked, tmp_path / "out", runs=runs, jobs=2)
     out = tmp_path / "out"
     assert (report.failures, report.without_mask) == ((), 1)
-    assert sorted(path.name for path in out.iterdir()) == ["matrix.csv", "matrix.md", "north", "report.html", "south"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "matrix.csv",
+        "matrix.md",
+        "north",
+        "report.html",
+        "south",
+    ]
     with (out / "matrix.csv").open(newline="") as stream:
-        cells = [(c["trained"], c["tested"], c["own"], c["n"], c["patients"]) for c in csv.DictReader(stream)]
+        cells = [
+            (c["trained"], c["tested"], c["own"], c["n"], c["patients"])
+            for c in csv.DictReader(stream)
+        ]
     assert cells == [
         ("north", "north", "True", "2", "1"),
         ("north", "south", "False", "2", "1"),
         ("south", "north", "False", "4", "2"),
     ]
     assert (out / "matrix.md").read_text() == report.text + "\n"
-    assert report.text.startswith("Dice\n\n| trained on | north | south |\n|---|---|---|\n| north | **0.2")
+    assert report.text.startswith(
+        "Dice\n\n| trained on | north | south |\n|---|---|---|\n| north | **0.2"
+    )
     assert "\n\nHD95 (of 1024)\n\n| trained on | north | south |" in report.text
     assert report.text.endswith(EXPLANATION)
     page = (out / "report.html").read_text()
@@ -115,12 +159,21 @@ def test_a_model_must_have_something_to_be_asked(films, tmp_path) -> None:
     north = [each for each in films if each.source == "north"]
     with pytest.raises(InputError) as refused:
         cross({"north": write_tiny_model(tmp_path)}, north, tmp_path / "out", runs={})
-    words = "there is no case with lung to score the model of north on; give cases of other sources, or with their splits."
+    words = (
+        "there is no case with lung to score the model of north on; give cases of other "
+        "sources, or with their splits."
+    )
     assert str(refused.value) == words
 
 
 def test_cases_without_lung_are_not_enough(films, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(cross_dataset, "score_cases", lambda *_, **__: ([replace(scored("x", 1.0), has_lung=False)], ()))
-    with pytest.raises(InputError, match="there is no case with lung to score the model of mine on;"):
+    monkeypatch.setattr(
+        cross_dataset,
+        "score_cases",
+        lambda *_, **__: ([replace(scored("x", 1.0), has_lung=False)], ()),
+    )
+    with pytest.raises(
+        InputError, match="there is no case with lung to score the model of mine on;"
+    ):
         cross({"mine": write_tiny_model(tmp_path)}, films, tmp_path / "out", runs={})
     assert not (tmp_path / "out").exists()

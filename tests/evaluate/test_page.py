@@ -30,7 +30,10 @@ def test_a_table_names_its_rows_and_columns_and_escapes_what_is_in_it() -> None:
         (EVIL, "row"),
         ("b", "row"),
     ]
-    assert [(td.text, td.get("class")) for td in table.iter("td")] == [("0.9, n=2", "strong"), ("-", None)]
+    assert [(td.text, td.get("class")) for td in table.iter("td")] == [
+        ("0.9, n=2", "strong"),
+        ("-", None),
+    ]
 
 
 def test_pictures_lie_in_the_page_and_say_what_they_show() -> None:
@@ -44,7 +47,10 @@ def test_pictures_lie_in_the_page_and_say_what_they_show() -> None:
 def test_one_model_is_drawn_by_source_and_several_by_model() -> None:
     one = distributions({"m": [PLAIN, scored("s", 0.5, source="south"), HEART]})
     assert one.count("<svg") == 4
-    assert [name in one for name in (">adults<", ">north<", ">south<", ">all that leave the heart out<", ">m<")] == [True] * 4 + [False]
+    assert [
+        name in one
+        for name in (">adults<", ">north<", ">south<", ">all that leave the heart out<", ">m<")
+    ] == [True] * 4 + [False]
     assert "human against human, 0.973" in one
     several = distributions({"m": [PLAIN], "n": [scored("s", 0.5)]})
     assert [name in several for name in (">m<", ">n<", ">north<")] == [True, True, False]
@@ -52,7 +58,10 @@ def test_one_model_is_drawn_by_source_and_several_by_model() -> None:
 
 
 def test_a_page_needs_nothing_from_elsewhere() -> None:
-    parts = [section(EVIL, every_metric(summaries([PLAIN])), text=EVIL), distributions({"m": [PLAIN]})]
+    parts = [
+        section(EVIL, every_metric(summaries([PLAIN])), text=EVIL),
+        distributions({"m": [PLAIN]}),
+    ]
     text = page(EVIL, parts)
     assert text.startswith("<!DOCTYPE html>\n<html lang=")
     assert "<script" not in text

@@ -1,4 +1,5 @@
-"""Each change moves picture and mask alike, and a segmenter that knows no better is found steady."""
+"""Each change moves picture and mask alike, and a segmenter that knows no better is found
+steady."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ TURNS = [name for name in NAMES if "rotated" in name]
 
 
 def blocks() -> np.ndarray:
-    """Two bright blocks on black, along the borders of JPEG's blocks, so that every change can be exact."""
+    """Two bright blocks on black, along the borders of JPEG's blocks, so that every change can be
+    exact."""
     picture = np.zeros((128, 160), np.uint8)
     picture[32:96, 32:64] = 200
     picture[32:80, 96:128] = 200
@@ -35,7 +37,8 @@ def blocks() -> np.ndarray:
 
 
 def names_halves(picture: np.ndarray) -> SimpleNamespace:
-    """A segmenter for `blocks`: what differs from the commonest grey is lung, the right one in the left half of the picture."""
+    """A segmenter for `blocks`: what differs from the commonest grey is lung, the right one in the
+    left half of the picture."""
     away = np.abs(picture.astype(int) - int(np.median(picture)))
     side = np.where(np.arange(picture.shape[1]) < picture.shape[1] / 2, 1, 2)
     return SimpleNamespace(mask=np.where(away > away.max() / 2, side, 0).astype(np.uint8))
@@ -54,7 +57,11 @@ def test_changes_make_eight_bit_pictures_and_leave_the_given_one_alone() -> None
         np.testing.assert_array_equal(picture, blocks())
 
 
-@pytest.mark.parametrize("change", [change for change in changes() if change.name != "negative"], ids=lambda change: change.name)
+@pytest.mark.parametrize(
+    "change",
+    [change for change in changes() if change.name != "negative"],
+    ids=lambda change: change.name,
+)
 def test_the_mask_goes_where_the_picture_goes(change) -> None:
     rng = np.random.default_rng(0)
     for _ in range(3):
@@ -71,7 +78,10 @@ def test_the_mirror_swaps_the_lungs() -> None:
 
 
 def test_turns_are_opposite_and_counter_clockwise_where_positive() -> None:
-    left, right = (next(change for change in changes() if change.name == f"rotated by {angle} degrees") for angle in (15, -15))
+    left, right = (
+        next(change for change in changes() if change.name == f"rotated by {angle} degrees")
+        for angle in (15, -15)
+    )
     mark = np.zeros((65, 65), np.uint8)
     mark[30:35, 58:63] = 1
     assert np.argwhere(left.mask(mark)).mean(axis=0)[0] < 28
@@ -81,7 +91,8 @@ def test_turns_are_opposite_and_counter_clockwise_where_positive() -> None:
 
 def test_contrast_is_about_the_mean_and_cut_off() -> None:
     quarter, twice = (
-        next(change for change in changes() if change.name == name) for name in ("a quarter of the contrast", "twice the contrast")
+        next(change for change in changes() if change.name == name)
+        for name in ("a quarter of the contrast", "twice the contrast")
     )
     picture = np.array([[0, 100], [100, 200]], np.uint8)
     assert quarter.picture(picture).tolist() == [[75, 100], [100, 125]]

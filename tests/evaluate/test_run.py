@@ -52,11 +52,19 @@ def test_it_leaves_tables_a_sheet_of_the_worst_and_a_page(cases, model, tmp_path
     assert (out / "scores.md").read_text() == report.text + "\n"
     assert (report.failures, report.without_mask) == ((), 0)
     for table in report.text.split("\n\n"):
-        assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == ["diseased_adults", "north"]
+        assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == [
+            "diseased_adults",
+            "north",
+        ]
     lines = read_csv(out / "scores.csv")
-    assert {(line["source"], line["case"]) for line in lines} == {(case.source, case.case) for case in cases}
+    assert {(line["source"], line["case"]) for line in lines} == {
+        (case.source, case.case) for case in cases
+    }
     assert len(read_csv(out / "patients.csv")) == 3 + 1
-    means = {(line["cases"], line["region"], line["metric"]): line["mean"] for line in read_csv(out / "summary.csv")}
+    means = {
+        (line["cases"], line["region"], line["metric"]): line["mean"]
+        for line in read_csv(out / "summary.csv")
+    }
     north = [float(line["dice_left"]) for line in lines if line["source"] == "north"]
     assert float(means["north", "left", "dice"]) == pytest.approx(np.mean(north), abs=2e-4)
     assert json.loads(model.with_suffix(".json").read_text())["scores"] == {}
@@ -64,7 +72,9 @@ def test_it_leaves_tables_a_sheet_of_the_worst_and_a_page(cases, model, tmp_path
     assert sheet.shape == (4 + 2 * (320 + 22 + 4), 4 + 5 * (320 + 4), 3)
 
 
-def test_the_page_holds_the_tables_and_the_worst_as_pictures(cases, model, tmp_path, monkeypatch) -> None:
+def test_the_page_holds_the_tables_and_the_worst_as_pictures(
+    cases, model, tmp_path, monkeypatch
+) -> None:
     monkeypatch.setattr(pictures, "WORST", 3)
     evaluate([model], cases, tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text()
@@ -73,7 +83,9 @@ def test_the_page_holds_the_tables_and_the_worst_as_pictures(cases, model, tmp_p
     codes = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
     assert len(codes) == 3
     for code in codes:
-        tile = cv2.imdecode(np.frombuffer(base64.b64decode(code), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        tile = cv2.imdecode(np.frombuffer(base64.b64decode(code), np.uint8), cv2.IMREAD_COLOR)[
+            ..., ::-1
+        ]
         assert tile.shape == (320, 320, 3)
         assert (np.abs(tile.astype(int) - pictures.TRUTH_COLOUR).max(axis=2) < 60).sum() > 200
     assert "Lung masks of tiny" in page
@@ -83,14 +95,25 @@ def test_the_page_holds_the_tables_and_the_worst_as_pictures(cases, model, tmp_p
 def test_the_result_does_not_depend_on_the_jobs(cases, model, tmp_path) -> None:
     evaluate([model], cases, tmp_path / "one", jobs=1)
     evaluate([model], cases, tmp_path / "three", jobs=3)
-    for name in ("scores.csv", "scores.md", "summary.csv", "patients.csv", "worst.png", "report.html"):
+    for name in (
+        "scores.csv",
+        "scores.md",
+        "summary.csv",
+        "patients.csv",
+        "worst.png",
+        "report.html",
+    ):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "three" / name).read_bytes()
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_scored(cases, model, tmp_path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
-    report = evaluate([model], [replace(cases[0], image=broken), *cases[1:], replace(cases[0], case="bare", mask=None)], tmp_path / "out")
+    report = evaluate(
+        [model],
+        [replace(cases[0], image=broken), *cases[1:], replace(cases[0], case="bare", mask=None)],
+        tmp_path / "out",
+    )
     (why,) = report.failures
     assert why.startswith(f"{broken}: ")
     assert report.without_mask == 1
@@ -100,7 +123,9 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_scored(cases, model, tmp_p
 
 
 def test_there_must_be_something_to_score(cases, model, tmp_path) -> None:
-    with pytest.raises(InputError, match="none of the 2 cases has a mask to be judged by; give cases with masks"):
+    with pytest.raises(
+        InputError, match="none of the 2 cases has a mask to be judged by; give cases with masks"
+    ):
         evaluate([model], [replace(case, mask=None) for case in cases[:2]], tmp_path / "out")
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
@@ -113,8 +138,19 @@ def test_several_models_are_compared_case_by_case(cases, model, tmp_path) -> Non
     other = write_tiny_model(tmp_path, name="dull", steepness=0.8)
     report = evaluate([model, other], cases, tmp_path / "out")
     out = tmp_path / "out"
-    assert sorted(path.name for path in out.iterdir()) == ["comparison.csv", "dull", "report.html", "scores.md", "tiny"]
-    assert sorted(path.name for path in (out / "dull").iterdir()) == ["patients.csv", "scores.csv", "summary.csv", "worst.png"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "comparison.csv",
+        "dull",
+        "report.html",
+        "scores.md",
+        "tiny",
+    ]
+    assert sorted(path.name for path in (out / "dull").iterdir()) == [
+        "patients.csv",
+        "scores.csv",
+        "summary.csv",
+        "worst.png",
+    ]
     lines = read_csv(out / "comparison.csv")
     assert [(line["cases"], line["metric"], line["first"], line["second"]) for line in lines] == [
         ("diseased_adults", "Dice", "tiny", "dull"),
@@ -122,7 +158,13 @@ def test_several_models_are_compared_case_by_case(cases, model, tmp_path) -> Non
         ("north", "HD95 (of 1024)", "tiny", "dull"),
     ]
     means = {
-        name: np.mean([float(x["dice"]) for x in read_csv(out / name / "scores.csv") if x["source"] == "north"])
+        name: np.mean(
+            [
+                float(x["dice"])
+                for x in read_csv(out / name / "scores.csv")
+                if x["source"] == "north"
+            ]
+        )
         for name in ("tiny", "dull")
     }
     assert float(lines[1]["difference"]) == pytest.approx(means["dull"] - means["tiny"], abs=2e-4)
@@ -144,7 +186,9 @@ def test_models_of_one_file_name_are_told_by_their_folders() -> None:
     assert name_models(["cxr", "a/mine.onnx"]) == {"cxr": "cxr", "mine": "a/mine.onnx"}
     assert list(name_models(["runs/a/model.onnx", "runs/b/model.onnx"])) == ["a-model", "b-model"]
     for models in ([], ["cxr", "cxr"]):
-        with pytest.raises(UsageError, match="models to be compared need names of their own; give each model once"):
+        with pytest.raises(
+            UsageError, match="models to be compared need names of their own; give each model once"
+        ):
             name_models(models)
 
 
@@ -152,7 +196,10 @@ def test_changes_are_measured_when_asked_for(cases, model, tmp_path) -> None:
     report = evaluate([model], cases[-2:], tmp_path / "out", changed=True)
     table, _, changes = report.text.split("\n\n")
     assert len(table.splitlines()) == 2 + 1
-    means = {name.strip(): float(mean) for _, name, mean, *_ in (line.split("|") for line in changes.splitlines()[2:])}
+    means = {
+        name.strip(): float(mean)
+        for _, name, mean, *_ in (line.split("|") for line in changes.splitlines()[2:])
+    }
     assert len(means) == 11
     assert means["mirrored"] > 0.95
     assert "How steady the masks are" in (tmp_path / "out" / "report.html").read_text()
@@ -166,24 +213,44 @@ def test_deep_pictures_are_changed_as_they_are_shown(cases, model, tmp_path, mon
     given: list[np.ndarray] = []
     monkeypatch.setattr(module, "steadiness", steadiness)
     deep = tmp_path / "deep.png"
-    cv2.imwrite(str(deep), cv2.imread(str(cases[-1].image), cv2.IMREAD_UNCHANGED).astype(np.uint16) * 257)
+    cv2.imwrite(
+        str(deep), cv2.imread(str(cases[-1].image), cv2.IMREAD_UNCHANGED).astype(np.uint16) * 257
+    )
     evaluate([model], [replace(cases[-1], image=deep)], tmp_path / "out", changed=True)
     (picture,) = given
     assert picture.dtype == np.uint8
     assert (picture.min(), picture.max()) == (0, 255)
 
 
-def test_scores_are_entered_into_the_card_and_questionable_masks_are_not(cases, model, tmp_path) -> None:
+def test_scores_are_entered_into_the_card_and_questionable_masks_are_not(
+    cases, model, tmp_path
+) -> None:
     questionable = replace(cases[-1], source="south", notes="questionable")
-    evaluate([model], [*cases[:-1], replace(cases[-1], notes="questionable"), questionable], tmp_path / "out", enter=True)
+    evaluate(
+        [model],
+        [*cases[:-1], replace(cases[-1], notes="questionable"), questionable],
+        tmp_path / "out",
+        enter=True,
+    )
     scores = Predictor(model).card.scores
     assert set(scores) == {"diseased_adults", "north"}
-    assert {name: entry["cases"] for name, entry in scores.items()} == {"diseased_adults": 2, "north": 5}
+    assert {name: entry["cases"] for name, entry in scores.items()} == {
+        "diseased_adults": 2,
+        "north": 5,
+    }
     assert set(scores["diseased_adults"]) == {"cases", "truth", "dice", "dice_5th_percentile"}
-    assert set(scores["north"]) == {"cases", "truth", "dice", "dice_5th_percentile", "hd95_of_1024_pixels"}
+    assert set(scores["north"]) == {
+        "cases",
+        "truth",
+        "dice",
+        "dice_5th_percentile",
+        "hd95_of_1024_pixels",
+    }
     assert scores["diseased_adults"]["truth"] == "lung and heart"
     lines = read_csv(tmp_path / "out" / "scores.csv")
-    dice = [float(line["dice"]) for line in lines if line["source"] == "north" and not line["notes"]]
+    dice = [
+        float(line["dice"]) for line in lines if line["source"] == "north" and not line["notes"]
+    ]
     assert scores["north"]["dice"] == pytest.approx(np.mean(dice), abs=1e-4)
 
 
@@ -197,7 +264,8 @@ def test_a_file_in_place_of_the_folder_is_named(cases, model, tmp_path) -> None:
 
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
-    """Three volumes, a slice with lungs, and one without; those of the source "both" tell right from left."""
+    """Three volumes, a slice with lungs, and one without; those of the source "both" tell right
+    from left."""
     folder = tmp_path_factory.mktemp("scans")
     found: list[Case] = []
     for i, source in enumerate(("one", "both", "both")):
@@ -209,8 +277,16 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
         found.append(Case(f"v{i}", f"p{i}", image, mask, source))
     pixels = dark_ellipses((96, 120))
     for name, empty in (("with", False), ("none", True)):
-        cv2.imwrite(str(folder / f"{name}.png"), np.where(np.arange(120) < 60, 200, 210 + pixels * 0).astype(np.uint8) if empty else pixels)
-        cv2.imwrite(str(folder / f"{name}_mask.png"), np.zeros_like(pixels) if empty else np.where(pixels < 100, 255, 0).astype(np.uint8))
+        cv2.imwrite(
+            str(folder / f"{name}.png"),
+            np.where(np.arange(120) < 60, 200, 210 + pixels * 0).astype(np.uint8)
+            if empty
+            else pixels,
+        )
+        cv2.imwrite(
+            str(folder / f"{name}_mask.png"),
+            np.zeros_like(pixels) if empty else np.where(pixels < 100, 255, 0).astype(np.uint8),
+        )
         found.append(Case(name, "s", folder / f"{name}.png", folder / f"{name}_mask.png", "slices"))
     return found
 
@@ -226,7 +302,9 @@ def test_ct_volumes_and_slices_stand_in_tables_of_their_own(scans, ct_model, tmp
     names = ["patients.csv", "report.html", "scores.csv", "scores.md", "summary.csv", "worst.png"]
     assert sorted(path.name for path in out.iterdir()) == names
     assert report.failures == ()
-    pictures, volumes, each, sure = ([line.split(" | ") for line in table.splitlines()] for table in report.text.split("\n\n"))
+    pictures, volumes, each, sure = (
+        [line.split(" | ") for line in table.splitlines()] for table in report.text.split("\n\n")
+    )
     assert [row[0] for row in pictures[2:]] == ["| slices", "| slices, without lung"]
     assert [row[0] for row in volumes[2:]] == ["| both", "| one"]
     assert [row[0] for row in each[2:]] == ["| one/v0", "| both/v1", "| both/v2"]
@@ -236,15 +314,29 @@ def test_ct_volumes_and_slices_stand_in_tables_of_their_own(scans, ct_model, tmp
     lines = {line["case"]: line for line in read_csv(out / "scores.csv")}
     assert float(lines["v1"]["dice"]) > 0.9
     assert float(lines["v1"]["dice_right"]) > 0.9
-    assert (lines["v0"]["dice_right"], lines["v0"]["kind"], lines["v0"]["unit"]) == ("nan", "volume", "mm")
+    assert (lines["v0"]["dice_right"], lines["v0"]["kind"], lines["v0"]["unit"]) == (
+        "nan",
+        "volume",
+        "mm",
+    )
     assert float(lines["v0"]["slice_dice"]) > 0.8
     assert lines["v0"]["worst_slice"].startswith("slice ")
-    assert (lines["with"]["kind"], lines["with"]["slice_dice"], lines["none"]["has_lung"]) == ("slice", "", "0")
-    means = {(line["cases"], line["region"], line["metric"]): line for line in read_csv(out / "summary.csv")}
+    assert (lines["with"]["kind"], lines["with"]["slice_dice"], lines["none"]["has_lung"]) == (
+        "slice",
+        "",
+        "0",
+    )
+    means = {
+        (line["cases"], line["region"], line["metric"]): line
+        for line in read_csv(out / "summary.csv")
+    }
     assert means["one", "lungs", "volume_error"]["unit"] == "mL"
     assert float(means["both", "lungs", "slice_dice"]["n"]) == 2
     assert ("one", "right", "dice") not in means
-    assert {row["patient"]: row.get("hd95_of_volumes") == "nan" for row in read_csv(out / "patients.csv")}["s"]
+    assert {
+        row["patient"]: row.get("hd95_of_volumes") == "nan"
+        for row in read_csv(out / "patients.csv")
+    }["s"]
     entered = json.loads(ct_model.with_suffix(".json").read_text())["scores"]
     assert (sorted(entered), entered["slices"]["cases"]) == (["both", "one", "slices"], 1)
     assert entered["one"]["hd95_mm"] == round(float(lines["v0"]["hd95"]), 2)
@@ -253,10 +345,14 @@ def test_ct_volumes_and_slices_stand_in_tables_of_their_own(scans, ct_model, tmp
     assert "Slices are numbered from 0" in page
 
 
-def test_the_worst_volumes_are_shown_in_three_planes_with_the_truth(scans, ct_model, tmp_path) -> None:
+def test_the_worst_volumes_are_shown_in_three_planes_with_the_truth(
+    scans, ct_model, tmp_path
+) -> None:
     evaluate([ct_model], scans[:1], tmp_path / "out")
     sheet = cv2.imread(str(tmp_path / "out" / "worst.png"))[..., ::-1]
-    assert sheet.shape[1] == 2 * 4 + 3 * 320 + 4 * 4  # one of three tiles, with its border, in a sheet with one
+    assert (
+        sheet.shape[1] == 2 * 4 + 3 * 320 + 4 * 4
+    )  # one of three tiles, with its border, in a sheet with one
     yellow = (sheet == pictures.TRUTH_COLOUR).all(axis=2)
     assert yellow.any(axis=0).nonzero()[0].max() > 2 * 320 > yellow.any(axis=0).nonzero()[0].min()
     assert yellow.sum() > 200
@@ -267,13 +363,24 @@ def test_models_of_ct_are_compared_on_volumes(scans, ct_model, tmp_path) -> None
     other = write_tiny_model(tmp_path, kind="ct", name="dull-ct", steepness=0.8)
     evaluate([ct_model, other], scans[1:3], tmp_path / "out")
     lines = read_csv(tmp_path / "out" / "comparison.csv")
-    assert [(line["cases"], line["metric"], line["patients"]) for line in lines] == [("both", "Dice", "2"), ("both", "HD95", "2")]
+    assert [(line["cases"], line["metric"], line["patients"]) for line in lines] == [
+        ("both", "Dice", "2"),
+        ("both", "HD95", "2"),
+    ]
 
 
 def test_what_is_for_radiographs_is_not_for_ct(scans, model, ct_model, tmp_path) -> None:
-    with pytest.raises(UsageError, match="the models are for images of different kinds: tiny-ct and tiny; evaluate those for CT and for "):
+    with pytest.raises(
+        UsageError,
+        match="the models are for images of different kinds: tiny-ct and tiny; evaluate those "
+        "for CT and for ",
+    ):
         evaluate([model, ct_model], scans, tmp_path / "out")
-    with pytest.raises(UsageError, match="pictures are changed for models of radiographs only; leave --changes out"):
+    with pytest.raises(
+        UsageError, match="pictures are changed for models of radiographs only; leave --changes out"
+    ):
         evaluate([ct_model], scans, tmp_path / "out", changed=True)
-    with pytest.raises(UsageError, match="a spacing is for radiographs, and this is CT; segment CT without it"):
+    with pytest.raises(
+        UsageError, match="a spacing is for radiographs, and this is CT; segment CT without it"
+    ):
         evaluate([ct_model], scans, tmp_path / "out", spacing=(1.0, 1.0))

@@ -31,7 +31,14 @@ def test_images_of_one_patient_are_no_further_evidence() -> None:
 
 
 def test_intervals_leave_unknown_values_out_and_keep_infinite_ones() -> None:
-    values = np.array([[1.0, NAN, math.inf, NAN], [1.0, 2.0, 1.0, NAN], [1.0, 4.0, 1.0, 7.0], [1.0, 6.0, 1.0, NAN]])
+    values = np.array(
+        [
+            [1.0, NAN, math.inf, NAN],
+            [1.0, 2.0, 1.0, NAN],
+            [1.0, 4.0, 1.0, 7.0],
+            [1.0, 6.0, 1.0, NAN],
+        ]
+    )
     low, high = mean_intervals(values, list("abcd"))
     assert (low[0], high[0]) == (1, 1)
     assert (low[1], high[1]) == (2, 6)
@@ -57,7 +64,9 @@ def test_every_metric_is_summed_up_from_its_bad_end() -> None:
     found = summaries(scores)
     dice, hd95 = of(found, "lungs", "dice"), of(found, "lungs", "hd95_of_1024")
     assert (dice.n, dice.patients, dice.unit) == (21, 21, "")
-    assert (dice.mean, dice.median, dice.worst_twentieth, dice.worst) == pytest.approx((0.91, 0.91, 0.901, 0.9))
+    assert (dice.mean, dice.median, dice.worst_twentieth, dice.worst) == pytest.approx(
+        (0.91, 0.91, 0.901, 0.9)
+    )
     assert dice.low < 0.91 < dice.high
     assert hd95.unit == "pixels of 1024"
     assert (hd95.mean, hd95.median, hd95.worst_twentieth, hd95.worst) == (20, 20, 29, 30)
@@ -66,7 +75,11 @@ def test_every_metric_is_summed_up_from_its_bad_end() -> None:
 
 
 def test_questionable_masks_stand_apart_in_every_group() -> None:
-    scores = [scored("a", 0.9), scored("b", 0.8, source="south"), scored("c", 0.1, source="south", notes="questionable")]
+    scores = [
+        scored("a", 0.9),
+        scored("b", 0.8, source="south"),
+        scored("c", 0.1, source="south", notes="questionable"),
+    ]
     assert {name: [score.case for score in members] for name, members in group(scores).items()} == {
         "all that leave the heart out": ["a", "b"],
         "north": ["a"],
@@ -77,7 +90,12 @@ def test_questionable_masks_stand_apart_in_every_group() -> None:
 
 def test_of_an_area_error_the_size_is_what_is_bad() -> None:
     errors = [-0.5, 0.1, 0.2]
-    found = summaries([replace(PLAIN, case=str(e), patient=str(e), lungs=replace(MASK, area_error=e)) for e in errors])
+    found = summaries(
+        [
+            replace(PLAIN, case=str(e), patient=str(e), lungs=replace(MASK, area_error=e))
+            for e in errors
+        ]
+    )
     error = of(found, "lungs", "area_error")
     assert error.mean == pytest.approx(-0.2 / 3)
     assert (error.median, error.worst_twentieth, error.worst) == pytest.approx((0.1, 0.47, -0.5))

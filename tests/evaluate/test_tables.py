@@ -6,7 +6,15 @@ import csv
 from dataclasses import replace
 
 from lungseg.evaluate.summary import summaries
-from lungseg.evaluate.tables import Table, summarise, summarise_changes, summarise_surely, write_patients, write_scores, write_table
+from lungseg.evaluate.tables import (
+    Table,
+    summarise,
+    summarise_changes,
+    summarise_surely,
+    write_patients,
+    write_scores,
+    write_table,
+)
 from made_up_scores import HEART, MASK, PLAIN, scored
 
 
@@ -29,10 +37,25 @@ def test_a_source_is_summed_up() -> None:
         "most components",
         "to review",
     )
-    sides = {"right": replace(MASK, dice=0.87, components=2), "left": replace(MASK, dice=0.83, components=1)}
+    sides = {
+        "right": replace(MASK, dice=0.87, components=2),
+        "left": replace(MASK, dice=0.83, components=1),
+    }
     worse = replace(scored("y", 0.85, 30.0), verdict="review", **sides)
     assert rows(summarise([PLAIN, worse])) == {
-        "north": ["2", "0.9000", "0.8550", "0.8500", "1", "0.9200", "0.8800", "20.0", "30.0", "2", "1"],
+        "north": [
+            "2",
+            "0.9000",
+            "0.8550",
+            "0.8500",
+            "1",
+            "0.9200",
+            "0.8800",
+            "20.0",
+            "30.0",
+            "2",
+            "1",
+        ],
     }
 
 
@@ -40,7 +63,13 @@ def test_sources_questionable_masks_and_what_leaves_the_heart_out_stand_apart() 
     south = scored("s", 0.97, source="south")
     questionable = replace(HEART, source="south", notes="questionable")
     table = rows(summarise([PLAIN, south, questionable, HEART]))
-    assert list(table) == ["adults", "all that leave the heart out", "north", "south", "south, questionable masks"]
+    assert list(table) == [
+        "adults",
+        "all that leave the heart out",
+        "north",
+        "south",
+        "south, questionable masks",
+    ]
     assert [table[name][0] for name in table] == ["1", "2", "1", "1", "1"]
     assert table["all that leave the heart out"][1] == "0.9600"
     assert table["adults"][5:9] == ["-", "-", "-", "-"]
@@ -49,7 +78,12 @@ def test_sources_questionable_masks_and_what_leaves_the_heart_out_stand_apart() 
 
 def test_how_sure_means_are_and_what_cleaning_does() -> None:
     table = summarise_surely(summaries([PLAIN, scored("y", 0.85), HEART]))
-    assert table.header[-4:] == ("Dice, not cleaned", "HD95, not cleaned", "pieces", "pieces, not cleaned")
+    assert table.header[-4:] == (
+        "Dice, not cleaned",
+        "HD95, not cleaned",
+        "pieces",
+        "pieces, not cleaned",
+    )
     assert rows(table) == {
         "adults": ["1", "1", "0.9000", "0.9000", "-", "-", "-", "0.8900", "-", "2.00", "4.00"],
         "north": [
@@ -73,19 +107,37 @@ def test_the_csv_has_a_line_for_each_case_the_worst_first(tmp_path) -> None:
     with (tmp_path / "scores.csv").open(newline="") as stream:
         lines = list(csv.DictReader(stream))
     assert [line["case"] for line in lines] == ["h", "x", "z"]
-    assert (lines[0]["hd95"], lines[1]["hd95"], lines[1]["hd95_of_1024"], lines[1]["unit"]) == ("nan", "5.0000", "10.0000", "pixels")
-    assert (lines[1]["dice"], lines[1]["dice_right"], lines[1]["dice_left"], lines[1]["dice_uncleaned"]) == (
+    assert (lines[0]["hd95"], lines[1]["hd95"], lines[1]["hd95_of_1024"], lines[1]["unit"]) == (
+        "nan",
+        "5.0000",
+        "10.0000",
+        "pixels",
+    )
+    assert (
+        lines[1]["dice"],
+        lines[1]["dice_right"],
+        lines[1]["dice_left"],
+        lines[1]["dice_uncleaned"],
+    ) == (
         "0.9500",
         "0.9700",
         "0.9300",
         "0.9400",
     )
-    assert (lines[0]["components"], lines[0]["components_right"], lines[0]["components_uncleaned"]) == ("2", "1", "4")
+    assert (
+        lines[0]["components"],
+        lines[0]["components_right"],
+        lines[0]["components_uncleaned"],
+    ) == ("2", "1", "4")
     assert len(lines[0]) == 8 + 4 * 15
 
 
 def test_the_csv_of_patients_has_means_over_their_images(tmp_path) -> None:
-    scores = [scored("a", 0.9, 10, patient="p"), scored("b", 0.8, 30, patient="p"), scored("c", 0.84, patient="q")]
+    scores = [
+        scored("a", 0.9, 10, patient="p"),
+        scored("b", 0.8, 30, patient="p"),
+        scored("c", 0.84, patient="q"),
+    ]
     write_patients([replace(scores[0], verdict="review"), *scores[1:]], tmp_path / "patients.csv")
     assert (tmp_path / "patients.csv").read_text().splitlines() == [
         "source,patient,images,dice,lowest_dice,hd95_of_1024,to_review",
@@ -95,7 +147,11 @@ def test_the_csv_of_patients_has_means_over_their_images(tmp_path) -> None:
 
 
 def test_cells_may_hold_what_parts_others(tmp_path) -> None:
-    assert Table(("a|b", "c"), [("1", "x|y")]).markdown().splitlines() == [r"| a\|b | c |", "|---|---|", r"| 1 | x\|y |"]
+    assert Table(("a|b", "c"), [("1", "x|y")]).markdown().splitlines() == [
+        r"| a\|b | c |",
+        "|---|---|",
+        r"| 1 | x\|y |",
+    ]
     write_table([{"a": "x,y", "b": 0.12345, "c": float("nan")}], tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_text() == 'a,b,c\n"x,y",0.1235,nan\n'
 

@@ -28,12 +28,23 @@ VOXEL = 5.0 * 2.0 * 2.0 / 1000  # mL
 VOLUME, LABELS = ellipsoids(SHAPE, spacing=SPACING)
 
 
-def result(labels: np.ndarray, *, volume: Volume = VOLUME, raw: np.ndarray | None = None) -> VolumeResult:
-    """A result with these labels; `raw` is what thresholding alone would give, the same if not given."""
+def result(
+    labels: np.ndarray, *, volume: Volume = VOLUME, raw: np.ndarray | None = None
+) -> VolumeResult:
+    """A result with these labels; `raw` is what thresholding alone would give, the same if not
+    given."""
     raw = labels if raw is None else raw
-    card = ModelCard("m", "0", "ct", "none", (64, 64), ("background", "right lung", "left lung"), "")
+    card = ModelCard(
+        "m", "0", "ct", "none", (64, 64), ("background", "right lung", "left lung"), ""
+    )
     return VolumeResult(
-        volume, volume.with_labels(labels), (), Verdict("review", ()), card, {}, lambda number: np.where(raw == number, np.uint8(128), 0)
+        volume,
+        volume.with_labels(labels),
+        (),
+        Verdict("review", ()),
+        card,
+        {},
+        lambda number: np.where(raw == number, np.uint8(128), 0),
     )
 
 
@@ -54,7 +65,9 @@ def test_a_perfect_mask(tmp_path) -> None:
     assert math.isnan(found.hd95_of_1024)
     with_lung = int(np.count_nonzero(LABELS.any(axis=(1, 2))))
     assert found.slices is not None
-    assert replace(found.slices, worst_slice="") == SliceScores(1.0, "", 1.0, with_lung, 0, SHAPE[0] - with_lung, 0)
+    assert replace(found.slices, worst_slice="") == SliceScores(
+        1.0, "", 1.0, with_lung, 0, SHAPE[0] - with_lung, 0
+    )
 
 
 def test_distances_are_millimetres_in_space_and_volumes_millilitres(tmp_path) -> None:
@@ -82,9 +95,15 @@ def test_scores_do_not_depend_on_the_order_in_which_a_volume_is_stored(turn, tmp
     plain = score_ct(case(tmp_path, LABELS), result(labels))
     assert plain.slices is not None
     assert (plain.slices.slices_missed, plain.slices.slices_claimed) == (1, 1)
-    assert (plain.slices.worst_slice, plain.slices.worst_slice_dice) == (f"slice {heights[-1]}", 0.0)
+    assert (plain.slices.worst_slice, plain.slices.worst_slice_dice) == (
+        f"slice {heights[-1]}",
+        0.0,
+    )
     volume = turned(VOLUME, turn)
-    stored = score_ct(case(tmp_path, turn.apply(LABELS), volume=volume), result(np.ascontiguousarray(turn.apply(labels)), volume=volume))
+    stored = score_ct(
+        case(tmp_path, turn.apply(LABELS), volume=volume),
+        result(np.ascontiguousarray(turn.apply(labels)), volume=volume),
+    )
     assert stored.slices is not None
     axis = turn.order.index(0)
     own = SHAPE[0] - 1 - heights[-1] if turn.flipped[axis] else heights[-1]
@@ -97,7 +116,12 @@ def figures(found: CaseScore) -> list[float]:
     regions = [getattr(found, name) for name in ("lungs", "right", "left", "uncleaned")]
     scores = [getattr(region, name) for region in regions for name in MaskScore.__slots__]
     assert found.slices is not None
-    return [*scores, found.slices.slice_dice, found.slices.slices_with_lung, found.slices.slices_without_lung]
+    return [
+        *scores,
+        found.slices.slice_dice,
+        found.slices.slices_with_lung,
+        found.slices.slices_without_lung,
+    ]
 
 
 def test_where_the_truth_does_not_tell_sides_single_lungs_have_no_score(tmp_path) -> None:
@@ -126,7 +150,9 @@ def test_labels_as_luna16_has_them(tmp_path) -> None:
 def test_a_mask_of_each_lung(tmp_path) -> None:
     right = case(tmp_path, LABELS == 1)
     left = tmp_path / "left.nii.gz"
-    left.write_bytes(volume_nifti(Volume((LABELS == 2).astype(np.uint8), VOLUME.grid, hounsfield=False)))
+    left.write_bytes(
+        volume_nifti(Volume((LABELS == 2).astype(np.uint8), VOLUME.grid, hounsfield=False))
+    )
     found = score_ct(replace(right, mask_left=left), result(LABELS))
     assert (found.right.dice, found.left.dice) == (1, 1)
 
@@ -149,12 +175,16 @@ def test_without_spacing_distances_are_in_voxels_and_there_are_no_millilitres(tm
     assert math.isnan(found.lungs.volume_error)
 
 
-@pytest.mark.parametrize(("spacing", "unit", "distance"), [((3.0, 0.5, 0.5), "mm", 1.0), (None, "pixels", 2.0)])
+@pytest.mark.parametrize(
+    ("spacing", "unit", "distance"), [((3.0, 0.5, 0.5), "mm", 1.0), (None, "pixels", 2.0)]
+)
 def test_a_slice_is_scored_as_a_picture(spacing, unit, distance, tmp_path) -> None:
     labels = LABELS[10:11]
     affine = None if spacing is None else np.diag([*spacing, 1.0])[[2, 1, 0, 3]]
     volume = Volume(np.array(VOLUME.voxels[10:11]), Grid((1, *SHAPE[1:]), affine), hounsfield=True)
-    found = score_ct(case(tmp_path, labels, volume=volume), result(np.roll(labels, 2, axis=1), volume=volume))
+    found = score_ct(
+        case(tmp_path, labels, volume=volume), result(np.roll(labels, 2, axis=1), volume=volume)
+    )
     assert (found.kind, found.unit, found.slices) == ("slice", unit, None)
     assert found.lungs.hd == distance
     assert found.hd95_of_1024 == 2 * 1024 / SHAPE[2]
@@ -170,7 +200,10 @@ def test_a_truth_without_lung(tmp_path) -> None:
     assert (wrong.has_lung, wrong.lungs.dice, wrong.lungs.hd95) == (False, 0, math.inf)
     assert right.slices is not None
     assert wrong.slices is not None
-    assert (right.slices.slices_claimed, wrong.slices.slices_claimed) == (0, int(LABELS.any(axis=(1, 2)).sum()))
+    assert (right.slices.slices_claimed, wrong.slices.slices_claimed) == (
+        0,
+        int(LABELS.any(axis=(1, 2)).sum()),
+    )
     assert (right.slices.worst_slice, math.isnan(right.slices.slice_dice)) == ("", True)
 
 
@@ -183,7 +216,11 @@ def volume_nifti_of_nothing() -> bytes:
 
 def test_labels_on_another_grid_are_refused(tmp_path) -> None:
     short = Volume(LABELS[:-1], Grid((19, 40, 48), VOLUME.grid.affine), hounsfield=False)
-    with pytest.raises(InputError, match="the labels have 19 x 40 x 48 voxels in axial order, their image has 20 x 40 x 48; give labels"):
+    with pytest.raises(
+        InputError,
+        match="the labels have 19 x 40 x 48 voxels in axial order, their image has 20 x 40 x 48; "
+        "give labels",
+    ):
         score_ct(case(tmp_path, LABELS[:-1], volume=short), result(LABELS))
     with pytest.raises(InputError, match="the case has no mask; leave it out, or give it one"):
         score_ct(replace(case(tmp_path, LABELS), mask=None), result(LABELS))

@@ -33,7 +33,10 @@ def parameters(net: nn.Module) -> int:
 
 
 @pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize(("depth", "width", "norm", "up"), list(product((2, 4), (1, 3), ("batch", "none"), ("transposed", "interpolated"))))
+@pytest.mark.parametrize(
+    ("depth", "width", "norm", "up"),
+    list(product((2, 4), (1, 3), ("batch", "none"), ("transposed", "interpolated"))),
+)
 def test_logits_have_the_shape_of_the_input(net, depth, width, norm, up) -> None:
     network = net(2, 5, width=width, depth=depth, norm=norm, up=up).eval()
     rows, columns = 3 * 2 ** (depth - 1), 2 * 2 ** (depth - 1)
@@ -45,7 +48,11 @@ def test_logits_have_the_shape_of_the_input(net, depth, width, norm, up) -> None
 def test_normalisation_is_there_only_if_asked_for(net, norm) -> None:
     network = net(width=2, depth=3, norm=norm)
     normalised = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3)]
+    convolutions = [
+        module
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3)
+    ]
     assert len(normalised) == (len(convolutions) if norm == "batch" else 0)
     assert all((module.bias is None) == (norm == "batch") for module in convolutions)
 
@@ -58,7 +65,12 @@ def test_a_size_that_is_no_multiple_fails_clearly(net) -> None:
 
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize(
-    ("arguments", "named"), [({"depth": 1}, "depth=1"), ({"width": 0}, "width=0"), ({"width": 8, "max_width": 4}, "max_width=4")]
+    ("arguments", "named"),
+    [
+        ({"depth": 1}, "depth=1"),
+        ({"width": 0}, "width=0"),
+        ({"width": 8, "max_width": 4}, "max_width=4"),
+    ],
 )
 def test_arguments_that_make_no_network_are_named(net, arguments, named) -> None:
     with pytest.raises(ValueError, match=rf"depth >= 2 and 1 <= width <= max_width; got .*{named}"):
@@ -107,14 +119,19 @@ def test_every_node_of_unetpp_takes_all_earlier_ones_of_its_resolution() -> None
     inputs: dict[str, torch.Tensor] = {}
     for name, block in net.x.items():
         block.register_forward_hook(
-            lambda _, given, found, name=name: (inputs.__setitem__(name, given[0]), outputs.__setitem__(name, found))[-1]
+            lambda _, given, found, name=name: (
+                inputs.__setitem__(name, given[0]),
+                outputs.__setitem__(name, found),
+            )[-1]
         )
     net(torch.randn(1, 1, 16, 16))
     for name in net.x:
         i, j = map(int, name.split("_"))
         if j:
             raised = net.up[name](outputs[f"{i + 1}_{j - 1}"])
-            torch.testing.assert_close(inputs[name], torch.cat([*(outputs[f"{i}_{k}"] for k in range(j)), raised], dim=1))
+            torch.testing.assert_close(
+                inputs[name], torch.cat([*(outputs[f"{i}_{k}"] for k in range(j)), raised], dim=1)
+            )
 
 
 def test_deep_supervision_gives_a_head_to_each_depth_and_their_mean() -> None:
@@ -145,7 +162,11 @@ def test_gradients_reach_every_parameter(net, norm) -> None:
     torch.manual_seed(0)
     network = net(width=4, depth=3, norm=norm)
     network(torch.randn(2, 1, 16, 16)).square().mean().backward()
-    still = [name for name, parameter in network.named_parameters() if parameter.grad is None or not parameter.grad.any()]
+    still = [
+        name
+        for name, parameter in network.named_parameters()
+        if parameter.grad is None or not parameter.grad.any()
+    ]
     assert still == []
 
 

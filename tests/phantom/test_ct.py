@@ -30,7 +30,9 @@ def pieces(mask: np.ndarray) -> int:
         count, numbers = cv2.connectedComponents(plane.astype(np.uint8), connectivity=4)
         numbers = np.where(plane, numbers + len(parent) - 1, 0)
         parent += range(len(parent), len(parent) + count - 1)
-        for a, b in np.unique(np.stack([before, numbers])[:, (before > 0) & (numbers > 0)], axis=1).T:
+        for a, b in np.unique(
+            np.stack([before, numbers])[:, (before > 0) & (numbers > 0)], axis=1
+        ).T:
             parent[root(int(a))] = root(int(b))
         before = numbers
     return sum(n == parent[n] for n in range(1, len(parent)))
@@ -98,7 +100,9 @@ def test_diseased_lung_is_lung_but_fluid_is_not():
 
 def test_arms_are_added_beside_the_chest():
     spacing = (8.0, 6.0, 6.0)
-    plain, arms = (ct_phantom((30, 64, 96), spacing=spacing, arms=both).volume.voxels for both in (False, True))
+    plain, arms = (
+        ct_phantom((30, 64, 96), spacing=spacing, arms=both).volume.voxels for both in (False, True)
+    )
     added = (arms > -300) & (plain < -700)
     assert added[:, :, :24].any()
     assert added[:, :, 72:].any()
@@ -127,7 +131,9 @@ def test_another_grid_shows_the_same_patient():
 def test_an_oblique_grid_shows_the_same_patient():
     straight = ct_phantom((40, 64, 64), spacing=(6.0, 6.0, 6.0))
     angle = np.radians(20)
-    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    turn = np.array(
+        [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+    )
     affine = np.eye(4)
     affine[:3, :3] = turn @ AXIAL * 6.0
     affine[:3, 3] = -affine[:3, :3] @ ((np.array((40, 64, 64)) - 1) / 2)
@@ -136,7 +142,9 @@ def test_an_oblique_grid_shows_the_same_patient():
         assert millilitres(oblique, label) == pytest.approx(millilitres(straight, label), rel=0.01)
         at = np.argwhere(oblique.truth.labels == label) @ affine[:3, :3].T + affine[:3, 3]
         grid = straight.truth.grid
-        there = np.rint((at - grid.affine[:3, 3]) @ np.linalg.inv(grid.affine[:3, :3]).T).astype(int)
+        there = np.rint((at - grid.affine[:3, 3]) @ np.linalg.inv(grid.affine[:3, :3]).T).astype(
+            int
+        )
         assert (straight.truth.labels[tuple(there.T)] == label).mean() > 0.96
 
 

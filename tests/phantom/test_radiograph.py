@@ -34,7 +34,9 @@ def test_there_is_one_right_and_one_left_lung_in_one_piece_without_holes(seed):
     for label in (1, 2):
         lung = (labels == label).astype(np.uint8)
         assert cv2.connectedComponents(lung, connectivity=4)[0] == 2
-        assert cv2.connectedComponents(np.pad(1 - lung, 1, constant_values=1), connectivity=8)[0] == 2
+        assert (
+            cv2.connectedComponents(np.pad(1 - lung, 1, constant_values=1), connectivity=8)[0] == 2
+        )
         assert 0.07 < lung.mean() < 0.18
         middles.append(np.nonzero(lung)[1].mean())
     assert middles[0] < 256 / 2 < middles[1]  # the patient's right is on the left of the image
@@ -46,7 +48,8 @@ def test_anatomy_is_that_of_a_chest(seed):
     labels = radiograph_phantom((256, 256), seed=seed).truth.labels
     right, left = labels == 1, labels == 2
     assert right.sum() > left.sum()  # the heart takes from the left lung
-    # Low in the lungs the heart reaches further to the left of the middle between the outer borders than to the right.
+    # Low in the lungs the heart reaches further to the left of the middle between the outer borders
+    # than to the right.
     low = int(np.nonzero(right)[0].max()) - 60
     across = np.nonzero(labels[low])[0]
     middle = (across.min() + across.max()) / 2
@@ -62,7 +65,10 @@ def test_greys_are_those_of_a_chest_film(seed):
     rows = np.nonzero(labels)[0]
     between = np.zeros(labels.shape, bool)
     for row in range(rows.min() + 30, rows.max() - 60):
-        between[row, np.nonzero(labels[row] == 1)[0].max() + 3 : np.nonzero(labels[row] == 2)[0].min() - 2] = True
+        between[
+            row,
+            np.nonzero(labels[row] == 1)[0].max() + 3 : np.nonzero(labels[row] == 2)[0].min() - 2,
+        ] = True
     lungs, mediastinum = grey[labels > 0], grey[between]
     assert 70 < lungs.mean() < 165
     assert mediastinum.mean() > lungs.mean() + 60
@@ -93,15 +99,26 @@ def test_spacing_scales_the_pixels_and_not_the_thorax():
 
 
 def test_sixteen_bits_show_what_eight_bits_show():
-    eight, sixteen = (radiograph_phantom((128, 128), seed=1, bits=bits).image.pixels for bits in (8, 16))
+    eight, sixteen = (
+        radiograph_phantom((128, 128), seed=1, bits=bits).image.pixels for bits in (8, 16)
+    )
     assert (eight.dtype, sixteen.dtype) == (np.uint8, np.uint16)
     np.testing.assert_allclose(sixteen / 257.0, eight, atol=0.51)
 
 
 def test_consolidation_whitens_one_lung_and_leaves_the_truth():
-    clear, filled = (radiograph_phantom((256, 256), seed=2, consolidation=share) for share in (0.0, 1.0))
+    clear, filled = (
+        radiograph_phantom((256, 256), seed=2, consolidation=share) for share in (0.0, 1.0)
+    )
     np.testing.assert_array_equal(clear.truth.labels, filled.truth.labels)
-    gain = [float((filled.image.pixels.astype(int) - clear.image.pixels)[clear.truth.labels == label].mean()) for label in (1, 2)]
+    gain = [
+        float(
+            (filled.image.pixels.astype(int) - clear.image.pixels)[
+                clear.truth.labels == label
+            ].mean()
+        )
+        for label in (1, 2)
+    ]
     assert max(gain) > 15
     assert abs(min(gain)) < 3
 
@@ -110,7 +127,8 @@ def test_noise_is_that_of_counted_quanta():
     share = radiograph_phantom((256, 256), seed=0, bits=16).image.pixels / np.float32(0.93 * 65535)
     optical_depth = np.log(share / (1 - share))  # the film's curve undone, but for scale and offset
     rough = np.abs(optical_depth - cv2.GaussianBlur(optical_depth, (0, 0), 1.5))
-    # The few quanta behind the abdomen vary more, relative to their number, than the many beside the neck.
+    # The few quanta behind the abdomen vary more, relative to their number, than the many beside
+    # the neck.
     assert rough[-20:, 110:146].mean() > 3 * rough[:8, :8].mean() > 0
 
 

@@ -26,7 +26,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "verdicts.md"
 
 
 def verdict(*boxes: tuple[int, int, int, int, int], sure: float = 0.97) -> Verdict:
-    """Of an image of 100 by 100 with boxes of a label, first row, row after the last, first column, column after the last."""
+    """Of an image of 100 by 100 with boxes of a label, first row, row after the last, first column,
+    column after the last."""
     labels = np.zeros(SHAPE, np.uint8)
     for label, top, bottom, first, last in boxes:
         labels[top:bottom, first:last] = label
@@ -68,7 +69,11 @@ def test_what_only_fills_up_an_image_is_not_its_edge() -> None:
     for label, top, bottom, first, last in LUNGS:
         labels[top:bottom, first:last] = label
     segmentation = Segmentation(labels, Geometry(SHAPE))
-    found = judge(segmentation, measure(segmentation, Confidence(0.97, 0.97, 0.97)), shown=(slice(0, 80), slice(0, 100)))
+    found = judge(
+        segmentation,
+        measure(segmentation, Confidence(0.97, 0.97, 0.97)),
+        shown=(slice(0, 80), slice(0, 100)),
+    )
     assert found == Verdict("review", (REASONS["cut off"],))
 
 
@@ -86,7 +91,9 @@ def test_the_edges_of_a_picture_are_where_it_ends(dtype: type) -> None:
 
 
 def test_several_reasons_are_all_given() -> None:
-    assert verdict((1, 0, 16, 0, 16), sure=0.5).reasons == tuple(REASONS[n] for n in ("one lung", "small", "cut off", "uncertain"))
+    assert verdict((1, 0, 16, 0, 16), sure=0.5).reasons == tuple(
+        REASONS[n] for n in ("one lung", "small", "cut off", "uncertain")
+    )
 
 
 def test_without_a_lung_it_is_refused() -> None:
@@ -111,7 +118,9 @@ def test_what_the_picture_says_sends_it_to_review(name: str) -> None:
 
 
 def test_what_is_no_frontal_radiograph_is_refused_whatever_else_there_is() -> None:
-    assert seen("uncertain", "slice", "not frontal") == Verdict("refused", tuple(REASONS[n] for n in ("not frontal", "slice", "uncertain")))
+    assert seen("uncertain", "slice", "not frontal") == Verdict(
+        "refused", tuple(REASONS[n] for n in ("not frontal", "slice", "uncertain"))
+    )
 
 
 def test_where_there_is_an_expected_dice_confidence_does_not_decide() -> None:
@@ -126,7 +135,14 @@ def test_the_page_of_verdicts_has_every_reason_and_no_other() -> None:
     assert {name for name, _, status in rows if status == "refused"} == REFUSED
 
 
-LINE = Line(signs=("a", "b"), mean=(1.0, 0.0), deviation=(2.0, 0.5), weights=(3.0, -1.0), squares=(0.0, 0.25), offset=10.0)
+LINE = Line(
+    signs=("a", "b"),
+    mean=(1.0, 0.0),
+    deviation=(2.0, 0.5),
+    weights=(3.0, -1.0),
+    squares=(0.0, 0.25),
+    offset=10.0,
+)
 
 
 def learned(**changes: object) -> Learned:
@@ -173,16 +189,28 @@ def test_what_was_learned_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_broken_file_is_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / "cxr.judge.json"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(ModelError, match=r"cxr\.judge\.json: what was learned to judge this model's masks cannot be read; write it again"):
+    with pytest.raises(
+        ModelError,
+        match=r"cxr\.judge\.json: what was learned to judge this model's masks cannot be read; "
+        r"write it again",
+    ):
         Learned.read(path)
 
 
-@pytest.mark.parametrize("changes", [{"refuse": "low"}, {"low": (0.0,)}, {"scores": ("a", "b", "c")}, {"dice": {"signs": ["a"]}}])
-def test_what_cannot_be_computed_is_found_when_it_is_read(tmp_path: Path, changes: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [{"refuse": "low"}, {"low": (0.0,)}, {"scores": ("a", "b", "c")}, {"dice": {"signs": ["a"]}}],
+)
+def test_what_cannot_be_computed_is_found_when_it_is_read(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
     path = tmp_path / "cxr.judge.json"
     learned().write(path)
     path.write_text(json.dumps(json.loads(path.read_text()) | changes), encoding="utf-8")
-    with pytest.raises(ModelError, match=r"cxr\.judge\.json: what was learned to judge this model's masks cannot be read"):
+    with pytest.raises(
+        ModelError,
+        match=r"cxr\.judge\.json: what was learned to judge this model's masks cannot be read",
+    ):
         Learned.read(path)
 
 
@@ -216,24 +244,44 @@ def test_signs_of_two_equal_ellipses() -> None:
     assert signs["taper"] == pytest.approx(1, abs=0.01)
     assert signs["solidity"] == pytest.approx(1, abs=0.03)
     assert (signs["top"], signs["bottom"], signs["gap"]) == (48 / 256, 209 / 256, 35 / 256)
-    assert [signs[f"unequal {what}"] for what in ("areas", "heights", "tops", "solidities")] == [0, 0, 0, 0]
+    assert [signs[f"unequal {what}"] for what in ("areas", "heights", "tops", "solidities")] == [
+        0,
+        0,
+        0,
+        0,
+    ]
     assert signs["common lean"] == pytest.approx(0, abs=1e-6)
 
 
 def test_a_lung_that_leans_shows_in_the_signs() -> None:
     probabilities, labels = lungs(turned=20)
-    signs = first_signs(np.zeros((256, 256), np.float32), probabilities, labels, Confidence(1, 1, 1))
+    signs = first_signs(
+        np.zeros((256, 256), np.float32), probabilities, labels, Confidence(1, 1, 1)
+    )
     assert signs["common lean"] == pytest.approx(np.deg2rad(10), abs=0.01)
     assert signs["unequal heights"] > 0.02
 
 
 def test_what_cannot_be_told_of_a_missing_lung_is_absent() -> None:
     probabilities, labels = lungs(left=False)
-    signs = first_signs(np.zeros((256, 256), np.float32), probabilities, labels, Confidence(1, 0, 1))
+    signs = first_signs(
+        np.zeros((256, 256), np.float32), probabilities, labels, Confidence(1, 0, 1)
+    )
     assert "contrast" in signs
     assert "area" not in signs
-    nothing = first_signs(np.zeros((256, 256), np.float32), np.zeros((3, 256, 256), np.float32), np.zeros_like(labels), Confidence(0, 0, 0))
-    assert nothing == {"confidence": 0, "lower confidence": 0, "undecided": 0, "both sides": -3, "dropped": 0}
+    nothing = first_signs(
+        np.zeros((256, 256), np.float32),
+        np.zeros((3, 256, 256), np.float32),
+        np.zeros_like(labels),
+        Confidence(0, 0, 0),
+    )
+    assert nothing == {
+        "confidence": 0,
+        "lower confidence": 0,
+        "undecided": 0,
+        "both sides": -3,
+        "dropped": 0,
+    }
 
 
 def test_two_looks_agree_with_themselves_only() -> None:

@@ -20,14 +20,20 @@ WRONG = "the pixel spacing may be wrong, and with it all that is in millimetres"
 NAMES = ("area", "share", "height", "width", "confidence")
 
 
-def ellipses(spacing: tuple[float, float] | None = None, plane: str = "patient", *, left: bool = True) -> Segmentation:
-    """Two ellipses, with semi-axes of 120 and 60, and of 100 and 50 pixels along rows and columns."""
+def ellipses(
+    spacing: tuple[float, float] | None = None, plane: str = "patient", *, left: bool = True
+) -> Segmentation:
+    """Two ellipses, with semi-axes of 120 and 60, and of 100 and 50 pixels along rows and
+    columns."""
     y, x = np.indices(SHAPE) + 0.5
     labels = np.zeros(SHAPE, np.uint8)
     labels[((y - 200) / 120) ** 2 + ((x - 140) / 60) ** 2 < 1] = 1
     if left:
         labels[((y - 200) / 100) ** 2 + ((x - 360) / 50) ** 2 < 1] = 2
-    image = Image(np.arange(SHAPE[0] * SHAPE[1], dtype=np.float32).reshape(SHAPE), Geometry(SHAPE, spacing, plane))  # type: ignore[arg-type]
+    image = Image(
+        np.arange(SHAPE[0] * SHAPE[1], dtype=np.float32).reshape(SHAPE),
+        Geometry(SHAPE, spacing, plane),
+    )  # type: ignore[arg-type]
     return image.with_labels(labels)
 
 
@@ -36,7 +42,9 @@ def found(segmentation: Segmentation) -> dict[tuple[str, str], Measurement]:
 
 
 def test_names_and_order_are_always_the_same() -> None:
-    expected = [(name, label) for name in NAMES for label in ("right lung", "left lung", "lungs")] + [("asymmetry", "lungs")]
+    expected = [
+        (name, label) for name in NAMES for label in ("right lung", "left lung", "lungs")
+    ] + [("asymmetry", "lungs")]
     for segmentation in (ellipses(), ellipses((0.2, 0.2)), ellipses(left=False)):
         assert [(m.name, m.label) for m in measure(segmentation, SURE)] == expected
 
@@ -48,14 +56,26 @@ def test_two_ellipses(spacing: tuple[float, float] | None) -> None:
     right, left = math.pi * 120 * 60, math.pi * 100 * 50
     assert values["area", "right lung"] == pytest.approx(right * rows * columns, rel=0.01)
     assert values["area", "left lung"] == pytest.approx(left * rows * columns, rel=0.01)
-    assert values["area", "lungs"] == pytest.approx(values["area", "right lung"] + values["area", "left lung"])
+    assert values["area", "lungs"] == pytest.approx(
+        values["area", "right lung"] + values["area", "left lung"]
+    )
     assert values["share", "lungs"] == pytest.approx(100 * (right + left) / (400 * 500), rel=0.01)
     assert values["height", "right lung"] == 240 * rows
     assert values["width", "right lung"] == 120 * columns
-    assert (values["height", "left lung"], values["width", "left lung"]) == (200 * rows, 100 * columns)
-    assert (values["height", "lungs"], values["width", "lungs"]) == (240 * rows, (410 - 80) * columns)
+    assert (values["height", "left lung"], values["width", "left lung"]) == (
+        200 * rows,
+        100 * columns,
+    )
+    assert (values["height", "lungs"], values["width", "lungs"]) == (
+        240 * rows,
+        (410 - 80) * columns,
+    )
     assert values["asymmetry", "lungs"] == pytest.approx(100 * (7200 - 5000) / 12200, rel=0.01)
-    assert [values["confidence", label] for label in ("right lung", "left lung", "lungs")] == [0.98, 0.97, 0.99]
+    assert [values["confidence", label] for label in ("right lung", "left lung", "lungs")] == [
+        0.98,
+        0.97,
+        0.99,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -66,9 +86,18 @@ def test_two_ellipses(spacing: tuple[float, float] | None) -> None:
         ((0.2, 0.2), "detector", "mm at detector", "mm2 at detector"),
     ],
 )
-def test_units_follow_from_what_is_known(spacing: tuple[float, float] | None, plane: str, length: str, area: str) -> None:
+def test_units_follow_from_what_is_known(
+    spacing: tuple[float, float] | None, plane: str, length: str, area: str
+) -> None:
     units = {name: m.unit for (name, _), m in found(ellipses(spacing, plane)).items()}
-    assert units == {"area": area, "share": "percent", "height": length, "width": length, "confidence": "1", "asymmetry": "percent"}
+    assert units == {
+        "area": area,
+        "share": "percent",
+        "height": length,
+        "width": length,
+        "confidence": "1",
+        "asymmetry": "percent",
+    }
 
 
 @pytest.mark.parametrize(
@@ -79,7 +108,8 @@ def test_units_follow_from_what_is_known(spacing: tuple[float, float] | None, pl
         (
             0.36,
             "patient",
-            f"the lungs would be 86 mm high: unless a part of them is missing or this is a small child, {WRONG}",
+            "the lungs would be 86 mm high: unless a part of them is missing or this is a small "
+            f"child, {WRONG}",
         ),
         (
             1.75,
@@ -88,7 +118,9 @@ def test_units_follow_from_what_is_known(spacing: tuple[float, float] | None, pl
         ),
     ],
 )
-def test_a_height_that_no_lungs_have_speaks_against_the_spacing(spacing: float | None, plane: str, doubt: str | None) -> None:
+def test_a_height_that_no_lungs_have_speaks_against_the_spacing(
+    spacing: float | None, plane: str, doubt: str | None
+) -> None:
     of_spacing = None if spacing is None else (spacing, spacing)
     assert doubt_of_scale(measure(ellipses(of_spacing, plane), SURE)) == doubt
 
@@ -118,6 +150,8 @@ def test_confidence_of_a_case_done_by_hand() -> None:
 
 def test_confidence_of_certainty_and_of_nothing() -> None:
     labels = np.array([[1, 0, 2]], np.uint8)
-    assert confidence(labels, (labels == 1).astype(np.float32), (labels == 2).astype(np.float32)) == Confidence(1.0, 1.0, 1.0)
+    assert confidence(
+        labels, (labels == 1).astype(np.float32), (labels == 2).astype(np.float32)
+    ) == Confidence(1.0, 1.0, 1.0)
     nothing = np.zeros((1, 3), np.float32)
     assert confidence(np.zeros((1, 3), np.uint8), nothing, nothing) == Confidence(0.0, 0.0, 0.0)

@@ -45,7 +45,9 @@ def test_both_probabilities_together_reach_the_threshold() -> None:
 def test_islands_are_removed() -> None:
     islands = box(2, 12, 2, 12) + box(90, 95, 60, 65)
     np.testing.assert_array_equal(clean(RIGHT + islands, LEFT), RIGHT + 2 * LEFT)
-    assert SMALLEST_LUNG * RIGHT.size < 100, "the larger island is removed for not being the largest, not for its size"
+    assert SMALLEST_LUNG * RIGHT.size < 100, (
+        "the larger island is removed for not being the largest, not for its size"
+    )
 
 
 def test_what_is_smaller_than_any_lung_is_none() -> None:
@@ -65,7 +67,10 @@ def test_a_patch_of_the_other_side_alone_makes_no_second_lung() -> None:
 
 
 def test_lungs_that_touch_are_parted_where_the_probabilities_cross() -> None:
-    np.testing.assert_array_equal(clean(box(20, 80, 15, 60), box(20, 80, 60, 105)), box(20, 80, 15, 60) + 2 * box(20, 80, 60, 105))
+    np.testing.assert_array_equal(
+        clean(box(20, 80, 15, 60), box(20, 80, 60, 105)),
+        box(20, 80, 15, 60) + 2 * box(20, 80, 60, 105),
+    )
 
 
 def test_holes_are_filled() -> None:
@@ -90,7 +95,9 @@ def random_probabilities(seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     shape = (int(rng.integers(40, 160)), int(rng.integers(40, 160)))
     scale = rng.uniform(0.5, 12)
-    lung, side = (cv2.GaussianBlur(rng.normal(size=shape), (0, 0), scale) * scale * 3 for _ in range(2))
+    lung, side = (
+        cv2.GaussianBlur(rng.normal(size=shape), (0, 0), scale) * scale * 3 for _ in range(2)
+    )
     lung = 1 / (1 + np.exp(-lung - rng.normal()))
     share = 1 / (1 + np.exp(-4 * side))
     return (lung * share).astype(np.float32), (lung * (1 - share)).astype(np.float32)
@@ -98,7 +105,9 @@ def random_probabilities(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def fill(mask: np.ndarray) -> np.ndarray:
     """The mask and all that it encloses, found otherwise than in `clean`."""
-    contours, _ = cv2.findContours(np.pad(mask, 1).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contours, _ = cv2.findContours(
+        np.pad(mask, 1).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
     filled = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)
     cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
     return filled[1:-1, 1:-1] > 0
@@ -115,7 +124,9 @@ def test_properties_of_any_cleaned_mask(seed: int) -> None:
         assert components(mask) <= 1
         if mask.any():
             assert mask.sum() >= SMALLEST_LUNG * mask.size
-            assert (mask & lung & (plane >= right + left - plane)).any(), "each lung has pixels that the network gave it"
+            assert (mask & lung & (plane >= right + left - plane)).any(), (
+                "each lung has pixels that the network gave it"
+            )
             assert not ((labels == 0) & fill(mask)).any(), "no holes are left"
     if not lung.any():
         assert not labels.any()
@@ -131,7 +142,8 @@ def test_cleaning_twice_is_cleaning_once(seed: int) -> None:
     if min(areas) == 0 or 0.25 < areas[0] / sum(areas) < 0.75:
         np.testing.assert_array_equal(twice, once)
     else:
-        # Two that touch may have become one-sided when leftovers were dropped; then they become one lung, and nothing is lost.
+        # Two that touch may have become one-sided when leftovers were dropped; then they become one
+        # lung, and nothing is lost.
         assert not ((once > 0) & (twice == 0)).any()
 
 
@@ -148,7 +160,8 @@ def test_an_enlarged_outline_is_smooth_and_keeps_its_area(enlargement: int) -> N
     assert mask.sum() == pytest.approx(np.pi * (radius * enlargement) ** 2, rel=0.01)
     y, x = np.indices(mask.shape) + 0.5 - size * enlargement / 2
     distances = np.hypot(x, y)
-    # The outline of the true disc is nowhere farther than a tenth of a network pixel, or one of the image where that is larger.
+    # The outline of the true disc is nowhere farther than a tenth of a network pixel, or one of the
+    # image where that is larger.
     tolerance = max(0.1 * enlargement, 1.0)
     assert mask[distances < radius * enlargement - tolerance].all()
     assert not mask[distances > radius * enlargement + tolerance].any()
@@ -219,7 +232,9 @@ def test_the_hull_takes_in_what_lies_between_the_lungs() -> None:
 
 @pytest.mark.parametrize("radius", [-1.0, float("nan"), float("inf")])
 def test_a_radius_without_meaning_is_refused(radius: float) -> None:
-    with pytest.raises(UsageError, match="a mask is widened by a finite radius of at least 0, not by"):
+    with pytest.raises(
+        UsageError, match="a mask is widened by a finite radius of at least 0, not by"
+    ):
         dilate(np.ones((9, 9), np.uint8), radius)
 
 
@@ -233,6 +248,8 @@ def test_a_radius_beyond_the_image_covers_it_and_is_no_overflow() -> None:
 def test_pixels_too_oblong_are_refused() -> None:
     labels = np.ones((40, 50), np.uint8)
     with pytest.raises(
-        UsageError, match=r"a mask with 0\.1 mm between rows and 5 mm between columns cannot be widened; state the right spacing"
+        UsageError,
+        match=r"a mask with 0\.1 mm between rows and 5 mm between columns cannot be widened; "
+        r"state the right spacing",
     ):
         dilate(labels, 3, (0.1, 5.0))

@@ -56,7 +56,9 @@ def test_probabilities_are_on_the_images_grid(segmenter: RadiographSegmenter) ->
     result = segmenter(dark_ellipses())
     assert result.probabilities.shape == (3, 160, 200)
     np.testing.assert_allclose(result.probabilities.sum(axis=0), 1, atol=1e-5)
-    np.testing.assert_array_equal(result.mask > 0, result.probabilities[1:].sum(axis=0) >= segmenter.card.threshold)
+    np.testing.assert_array_equal(
+        result.mask > 0, result.probabilities[1:].sum(axis=0) >= segmenter.card.threshold
+    )
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (40, 300), (700, 500), (1500, 1200)])
@@ -92,7 +94,9 @@ def test_an_image_is_taken_as_it_is(segmenter: RadiographSegmenter) -> None:
     result = segmenter(image)
     assert result.image is image
     assert result.measurement("area").unit == "mm2 at detector"
-    with pytest.raises(UsageError, match="an image that was read before has its spacing and page; leave both out"):
+    with pytest.raises(
+        UsageError, match="an image that was read before has its spacing and page; leave both out"
+    ):
         segmenter(image, spacing=(1.0, 1.0))
 
 
@@ -102,17 +106,26 @@ def test_a_widened_mask_says_so(segmenter: RadiographSegmenter) -> None:
     by_pixels = segmenter(dark_ellipses(), dilate=4)
     np.testing.assert_array_equal(by_millimetres.mask, by_pixels.mask)
     assert by_pixels.mask[plain.mask > 0].all()
-    assert by_millimetres.measurement("height", "right lung").value == plain.measurement("height", "right lung").value + 4.0
+    assert (
+        by_millimetres.measurement("height", "right lung").value
+        == plain.measurement("height", "right lung").value + 4.0
+    )
     assert by_millimetres.measurement("confidence") == plain.measurement("confidence")
     assert by_millimetres.image.notes == (*plain.image.notes, "mask widened by 2 mm")
     assert by_pixels.image.notes[-1] == "mask widened by 4 pixels"
     bridged = segmenter(dark_ellipses(), dilate=4, hull=True)
-    assert bridged.image.notes[-2:] == ("mask widened to the convex hull of both lungs", "mask widened by 4 pixels")
+    assert bridged.image.notes[-2:] == (
+        "mask widened to the convex hull of both lungs",
+        "mask widened by 4 pixels",
+    )
     assert bridged.mask[by_pixels.mask > 0].all()
     middle = bridged.mask.shape[0] // 2
     assert by_pixels.mask[middle, bridged.mask.shape[1] // 2] == 0
     assert set(np.unique(bridged.mask[middle, 60:140])) == {1, 2}
-    assert segmenter(dark_ellipses(), hull=True).image.notes[-1] == "mask widened to the convex hull of both lungs"
+    assert (
+        segmenter(dark_ellipses(), hull=True).image.notes[-1]
+        == "mask widened to the convex hull of both lungs"
+    )
     with pytest.raises(UsageError, match="not by -1"):
         segmenter(dark_ellipses(), dilate=-1)
 
@@ -122,7 +135,8 @@ def test_a_spacing_that_cannot_be_right_is_noted(segmenter: RadiographSegmenter)
     (note,) = segmenter(dark_ellipses(), spacing=(0.5, 0.5)).image.notes
     assert note.startswith("the lungs would be 53 mm high: ")
     assert note.endswith(
-        "unless a part of them is missing or this is a small child, the pixel spacing may be wrong, and with it all that is in millimetres"
+        "unless a part of them is missing or this is a small child, the pixel spacing may be "
+        "wrong, and with it all that is in millimetres"
     )
 
 
@@ -138,7 +152,15 @@ def test_the_verdict_is_of_the_mask_before_it_is_widened(segmenter: RadiographSe
     wide = segmenter(dark_ellipses(), dilate=40)
     assert {int(side.max()) for side in (wide.mask[0], wide.mask[-1])} == {2}
     assert wide.verdict == Verdict("ok")
-    assert list(wide.seconds) == ["read", "prepare", "predict", "clean", "measure", "judge", "dilate"]
+    assert list(wide.seconds) == [
+        "read",
+        "prepare",
+        "predict",
+        "clean",
+        "measure",
+        "judge",
+        "dilate",
+    ]
 
 
 def test_no_lung_is_found_where_there_is_none(segmenter: RadiographSegmenter) -> None:
@@ -172,7 +194,8 @@ def test_a_negative_has_the_mask_of_its_positive() -> None:
 
 
 class _LeftBorder:
-    """A network that calls the left border of whatever it sees right lung, and is as sure of it as it is told."""
+    """A network that calls the left border of whatever it sees right lung, and is as sure of it as
+    it is told."""
 
     def __init__(self, model: Path, sureness: float) -> None:
         self.card = RadiographSegmenter(model).card
@@ -211,7 +234,9 @@ def _turned_clockwise(pixels: np.ndarray, degrees: float) -> np.ndarray:
     return cv2.warpAffine(pixels, matrix, (columns, rows), borderMode=cv2.BORDER_REPLICATE)
 
 
-def test_a_tilted_thorax_is_set_upright_and_its_mask_turned_back(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilted_thorax_is_set_upright_and_its_mask_turned_back(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     segmenter, seen = RadiographSegmenter(model), []
 
     class Watched(predict.Predictor):
@@ -224,16 +249,22 @@ def test_a_tilted_thorax_is_set_upright_and_its_mask_turned_back(model: Path, mo
     assert [len(batch) for batch in seen] == [1, 2]
     dark = seen[1][0, 0] < 0
     sides = np.arange(SIZE[1]) < SIZE[1] // 2
-    assert tilt(dark & sides, dark & ~sides, (160, 200)) + USUAL_TILT == pytest.approx(-USUAL_TILT, abs=3)
+    assert tilt(dark & sides, dark & ~sides, (160, 200)) + USUAL_TILT == pytest.approx(
+        -USUAL_TILT, abs=3
+    )
     assert dice(_turned_clockwise((truth() > 0).astype(np.uint8), 12), result.mask > 0) > 0.95
 
 
-def test_nothing_is_expected_of_a_model_that_nothing_was_learned_for(segmenter: RadiographSegmenter) -> None:
+def test_nothing_is_expected_of_a_model_that_nothing_was_learned_for(
+    segmenter: RadiographSegmenter,
+) -> None:
     result = segmenter(dark_ellipses())
     assert result.measurements[-1].name == "asymmetry"
 
 
-def test_a_picture_that_ends_in_even_grey_is_to_be_looked_at(segmenter: RadiographSegmenter) -> None:
+def test_a_picture_that_ends_in_even_grey_is_to_be_looked_at(
+    segmenter: RadiographSegmenter,
+) -> None:
     pixels = radiograph_phantom((128, 128)).image.pixels.copy()
     assert REASONS["damaged"] not in segmenter(pixels).verdict.reasons
     pixels[100:] = 128

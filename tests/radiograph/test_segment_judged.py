@@ -1,4 +1,5 @@
-"""What is learned of a model and asked of each of its looks: the expected Dice, turned pictures, and what is no chest."""
+"""What is learned of a model and asked of each of its looks: the expected Dice, turned pictures,
+and what is no chest."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def _line(sign: str, mean: float, weight: float) -> Line:
 
 
 def _teach(folder: Path, clear: float = 2.0, size: tuple[int, int] = SIZE) -> RadiographSegmenter:
-    """Of a network that learned: lungs are narrower above than below, and the Dice is the confidence."""
+    """Of a network that learned: lungs are narrower above than below, and the Dice is the
+    confidence."""
     model = write_tiny_model(folder, size=size)
     learned = Learned(
         model=file_sha256(model),
@@ -47,7 +49,9 @@ def _teach(folder: Path, clear: float = 2.0, size: tuple[int, int] = SIZE) -> Ra
 
 @pytest.fixture
 def taught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RadiographSegmenter:
-    monkeypatch.setattr("lungseg.radiograph.segment.looks_like_ct", lambda _: False)  # as flat as they are, drawings do
+    monkeypatch.setattr(
+        "lungseg.radiograph.segment.looks_like_ct", lambda _: False
+    )  # as flat as they are, drawings do
     return _teach(tmp_path)
 
 
@@ -56,36 +60,58 @@ def _tapering(narrow: float = 0.4) -> np.ndarray:
     pixels = np.full((160, 200), 200, np.uint8)
     for middle in (56, 144):
         above, below = 32 * narrow, 32
-        corners = [(middle - above, 30), (middle + above, 30), (middle + below, 130), (middle - below, 130)]
+        corners = [
+            (middle - above, 30),
+            (middle + above, 30),
+            (middle + below, 130),
+            (middle - below, 130),
+        ]
         cv2.fillPoly(pixels, [np.array(corners, np.int32)], 40)
     return pixels
 
 
 def test_the_expected_dice_is_measured(taught: RadiographSegmenter) -> None:
     result = taught(_tapering())
-    assert [m.name for m in result.measurements[-3:]] == ["expected Dice", "expected Dice low", "expected Dice high"]
+    assert [m.name for m in result.measurements[-3:]] == [
+        "expected Dice",
+        "expected Dice low",
+        "expected Dice high",
+    ]
     expected = result.measurement("expected Dice")
     assert (expected.label, expected.unit) == ("lungs", "1")
     assert 0.9 < expected.value < 1
     assert result.measurement("expected Dice low").value == pytest.approx(0.9 * expected.value)
-    assert result.measurement("expected Dice high").value == pytest.approx(0.5 + 0.5 * expected.value)
+    assert result.measurement("expected Dice high").value == pytest.approx(
+        0.5 + 0.5 * expected.value
+    )
     assert result.verdict == Verdict("ok")
 
 
-def test_what_was_learned_for_another_model_is_refused(taught: RadiographSegmenter, tmp_path: Path) -> None:
+def test_what_was_learned_for_another_model_is_refused(
+    taught: RadiographSegmenter, tmp_path: Path
+) -> None:
     path = write_tiny_model(tmp_path, steepness=9.0)
-    with pytest.raises(ModelError, match=r"tiny\.judge\.json: what was learned to judge a model's masks belongs to another model"):
+    with pytest.raises(
+        ModelError,
+        match=r"tiny\.judge\.json: what was learned to judge a model's masks belongs to another "
+        r"model",
+    ):
         RadiographSegmenter(path)
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_an_image_that_lies_is_turned_for_the_network_and_its_mask_back(taught: RadiographSegmenter, quarters: int) -> None:
+def test_an_image_that_lies_is_turned_for_the_network_and_its_mask_back(
+    taught: RadiographSegmenter, quarters: int
+) -> None:
     upright = taught(_tapering())
     lying = taught(np.ascontiguousarray(np.rot90(_tapering(), quarters)))
     assert dice(np.rot90(upright.mask, quarters) > 0, lying.mask > 0) > 0.97
     assert lying.verdict == Verdict("review", (REASONS["turned"],))
     back = 90 * (4 - quarters)
-    assert lying.image.notes[-1] == f"was turned by {back} degrees anticlockwise for the network, so that the chest stands upright"
+    assert lying.image.notes[-1] == (
+        f"was turned by {back} degrees anticlockwise for the network, so that the chest "
+        "stands upright"
+    )
     assert upright.image.notes == ()
     np.testing.assert_array_equal(lying.mask > 0, lying.probabilities[1:].sum(axis=0) >= 0.5)
 
@@ -93,7 +119,9 @@ def test_an_image_that_lies_is_turned_for_the_network_and_its_mask_back(taught: 
 def test_a_negative_is_put_right_and_said_so(taught: RadiographSegmenter) -> None:
     plain, negative = taught(_tapering()), taught(255 - _tapering())
     np.testing.assert_array_equal(plain.mask, negative.mask)
-    assert negative.image.notes == ("seems to be a negative: its greys were turned round for the network",)
+    assert negative.image.notes == (
+        "seems to be a negative: its greys were turned round for the network",
+    )
     assert negative.verdict == Verdict("ok")
 
 
@@ -104,7 +132,9 @@ def test_a_negative_upside_down_is_put_right(taught: RadiographSegmenter) -> Non
     assert len(both.image.notes) == 2
 
 
-def test_an_oblong_network_is_shown_what_fits_it(tmp_path: Path, taught: RadiographSegmenter) -> None:
+def test_an_oblong_network_is_shown_what_fits_it(
+    tmp_path: Path, taught: RadiographSegmenter
+) -> None:
     oblong = _teach(tmp_path, size=(48, 64))
     upside_down = oblong(np.ascontiguousarray(_tapering()[::-1, ::-1]))
     assert upside_down.verdict.reasons == (REASONS["turned"],)
@@ -114,7 +144,9 @@ def test_an_oblong_network_is_shown_what_fits_it(tmp_path: Path, taught: Radiogr
     assert lying.verdict.status != "ok"
 
 
-def test_turned_pictures_go_through_the_network_one_by_one(taught: RadiographSegmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_turned_pictures_go_through_the_network_one_by_one(
+    taught: RadiographSegmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[int] = []
 
     class Watched(predict.Predictor):
@@ -133,7 +165,9 @@ def test_what_may_be_no_chest_is_reviewed(taught: RadiographSegmenter) -> None:
     assert taught(_tapering(1.0)).verdict == Verdict("review", (REASONS["doubtful"],))
 
 
-def test_what_is_no_chest_however_it_lies_is_refused(tmp_path: Path, taught: RadiographSegmenter) -> None:
+def test_what_is_no_chest_however_it_lies_is_refused(
+    tmp_path: Path, taught: RadiographSegmenter
+) -> None:
     upside_down = np.ascontiguousarray(_tapering()[::-1])
     assert taught(upside_down).verdict.reasons == (REASONS["turned"],)
     hardly_ever_clear = _teach(tmp_path, clear=99.0)
@@ -156,8 +190,13 @@ def _statuses(segmenter: RadiographSegmenter, files: list[Path]) -> list[str]:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("folder", "step"), [("not_frontal/lateral", 3), ("not_frontal/ct_slices", 4), ("dicom/non_chest", 1)])
-def test_what_is_no_frontal_radiograph_is_never_ok(data_folder: Path, embedded: RadiographSegmenter, folder: str, step: int) -> None:
+@pytest.mark.parametrize(
+    ("folder", "step"),
+    [("not_frontal/lateral", 3), ("not_frontal/ct_slices", 4), ("dicom/non_chest", 1)],
+)
+def test_what_is_no_frontal_radiograph_is_never_ok(
+    data_folder: Path, embedded: RadiographSegmenter, folder: str, step: int
+) -> None:
     statuses = _statuses(embedded, sorted((data_folder / "cxr" / folder).iterdir())[::step])
     assert len(statuses) >= 4
     assert "ok" not in statuses
@@ -166,9 +205,16 @@ def test_what_is_no_frontal_radiograph_is_never_ok(data_folder: Path, embedded: 
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("folder", "step", "ok"),
-    [("masks_and_labels/CXR_png", 50, 11), ("diseased_adults/images", 40, 5), ("paediatric/images", 40, 5), ("dicom/chest", 1, 3)],
+    [
+        ("masks_and_labels/CXR_png", 50, 11),
+        ("diseased_adults/images", 40, 5),
+        ("paediatric/images", 40, 5),
+        ("dicom/chest", 1, 3),
+    ],
 )
-def test_frontal_radiographs_are_not_refused(data_folder: Path, embedded: RadiographSegmenter, folder: str, step: int, ok: int) -> None:
+def test_frontal_radiographs_are_not_refused(
+    data_folder: Path, embedded: RadiographSegmenter, folder: str, step: int, ok: int
+) -> None:
     statuses = _statuses(embedded, sorted((data_folder / "cxr" / folder).iterdir())[::step])
     assert "refused" not in statuses
     assert statuses.count("ok") >= ok
@@ -176,8 +222,12 @@ def test_frontal_radiographs_are_not_refused(data_folder: Path, embedded: Radiog
 
 @pytest.mark.data
 @pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_a_film_that_lies_gets_the_mask_of_the_upright_one(data_folder: Path, embedded: RadiographSegmenter, quarters: int) -> None:
-    pixels = embedded.read(data_folder / "cxr" / "masks_and_labels" / "CXR_png" / "CHNCXR_0001_0.png").pixels
+def test_a_film_that_lies_gets_the_mask_of_the_upright_one(
+    data_folder: Path, embedded: RadiographSegmenter, quarters: int
+) -> None:
+    pixels = embedded.read(
+        data_folder / "cxr" / "masks_and_labels" / "CXR_png" / "CHNCXR_0001_0.png"
+    ).pixels
     upright = embedded(pixels)
     lying = embedded(np.ascontiguousarray(np.rot90(pixels, quarters)))
     assert lying.verdict.reasons == (REASONS["turned"],)
@@ -198,10 +248,14 @@ def test_the_embedded_model_refuses_noise_and_knows_a_phantom_on_its_head() -> N
 @pytest.mark.parametrize("negative", [False, True])
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("quarters", range(4))
-def test_right_is_on_the_left_of_the_upright_picture_however_it_was_stored(quarters: int, mirrored: bool, negative: bool) -> None:
+def test_right_is_on_the_left_of_the_upright_picture_however_it_was_stored(
+    quarters: int, mirrored: bool, negative: bool
+) -> None:
     phantom = radiograph_phantom((256, 224), seed=0)
     pixels, labels = phantom.image.pixels, phantom.truth.labels
-    if mirrored:  # what was the left lung now lies where right ones do, and nothing else can be known
+    if (
+        mirrored
+    ):  # what was the left lung now lies where right ones do, and nothing else can be known
         pixels, labels = pixels[:, ::-1], np.array([0, 2, 1], np.uint8)[labels[:, ::-1]]
     stored = np.ascontiguousarray(np.rot90(255 - pixels if negative else pixels, quarters))
     found = segment(stored, kind="cxr")

@@ -37,7 +37,8 @@ def deep_film() -> Array:
 
 
 def make_dataset(pixels: Array, **header: Any) -> FileDataset:
-    """A computed radiograph of `pixels`, explicit little endian, with the header's elements on top (None takes one away)."""
+    """A computed radiograph of `pixels`, explicit little endian, with the header's elements on top
+    (None takes one away)."""
     bits = 8 * pixels.dtype.itemsize
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -71,7 +72,8 @@ def make_dataset(pixels: Array, **header: Any) -> FileDataset:
 
 @pytest.fixture
 def write_dicom(tmp_path: Path) -> Callable[..., Path]:
-    """`write_dicom(pixels, name="film.dcm", **header)` writes a computed radiograph and returns its path."""
+    """`write_dicom(pixels, name="film.dcm", **header)` writes a computed radiograph and returns its
+    path."""
 
     def write(pixels: Array, name: str = "film.dcm", **header: Any) -> Path:
         path = tmp_path / name

@@ -51,7 +51,9 @@ def test_a_size_in_another_box_is_not_believed():
         b"\0\0" + SIZ,
         SIGNATURE,
         SIGNATURE + box(b"uuid", b"")[:4],
-        SIGNATURE + struct.pack(">I4sQ", 1, b"uuid", 16) + box(b"jp2c", SIZ),  # lengths of 64 bits are not followed
+        SIGNATURE
+        + struct.pack(">I4sQ", 1, b"uuid", 16)
+        + box(b"jp2c", SIZ),  # lengths of 64 bits are not followed
         SIGNATURE + struct.pack(">I4s", 0, b"uuid") + box(b"jp2c", SIZ),
         b"\xff\xd8",
         b"\xff\xd8\xff\xc0\0\x0b",

@@ -50,7 +50,11 @@ def test_files_and_folders(tmp_path, slices, write_dicom, film):
     ct = {"slice.png", "volume", "luna", "series", "ct.dcm"}
     assert {name for name, kind in found.items() if kind == "ct"} == ct
     assert found["film.png"] == found["films"] == "radiograph"
-    assert [is_picture(tmp_path / name) for name in ("slice.png", "ct.dcm", "series")] == [True, False, False]
+    assert [is_picture(tmp_path / name) for name in ("slice.png", "ct.dcm", "series")] == [
+        True,
+        False,
+        False,
+    ]
     with pytest.raises(UnreadableError, match="there is no such file"):
         detect(tmp_path / "gone")
 
@@ -61,7 +65,13 @@ def test_hounsfield_units_are_told_by_air_and_soft_tissue():
     padded = chest.copy()
     padded[:, :10] = -2048
     assert is_hounsfield(padded)
-    for other in (chest + 1024, chest // 2, np.clip(chest, -600, 400), np.full_like(chest, -2048), np.minimum(chest, -900)):
+    for other in (
+        chest + 1024,
+        chest // 2,
+        np.clip(chest, -600, 400),
+        np.full_like(chest, -2048),
+        np.minimum(chest, -900),
+    ):
         assert not is_hounsfield(other)
     assert is_label_map(np.clip(chest, -10, 10))
     assert not is_label_map(chest)
@@ -69,10 +79,20 @@ def test_hounsfield_units_are_told_by_air_and_soft_tissue():
 
 @pytest.mark.data
 def test_real_pictures(data_folder):
-    """Of all radiographs at most three are taken for CT, and of all slices none for a radiograph."""
+    """Of all radiographs at most three are taken for CT, and of all slices none for a
+    radiograph."""
     cxr, ct = data_folder / "cxr", data_folder / "ct"
-    patterns = ("masks_and_labels/CXR_png/*", "masks_and_labels/test/*", "diseased_adults/images/*", "paediatric/images/*")
-    films = [path for pattern in (*patterns, "not_frontal/lateral/*") for path in sorted(cxr.glob(pattern))]
+    patterns = (
+        "masks_and_labels/CXR_png/*",
+        "masks_and_labels/test/*",
+        "diseased_adults/images/*",
+        "paediatric/images/*",
+    )
+    films = [
+        path
+        for pattern in (*patterns, "not_frontal/lateral/*")
+        for path in sorted(cxr.glob(pattern))
+    ]
     assert len(films) == 1092
     assert sum(detect(path) == "ct" for path in films) <= 3
     for folder, count in (

@@ -15,7 +15,12 @@ import pytest
 from numpy.testing import assert_array_equal
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
 from lungseg.readers import find, read, read_volume
@@ -68,13 +73,21 @@ def test_twelve_bits_keep_their_steps(write_dicom, deep_film):
     ],
 )
 @pytest.mark.parametrize("preamble", [True, False])
-def test_uncompressed_syntaxes_with_and_without_preamble(write_dicom, deep_film, tmp_path, syntax, name, preamble):
+def test_uncompressed_syntaxes_with_and_without_preamble(
+    write_dicom, deep_film, tmp_path, syntax, name, preamble
+):
     dataset = pydicom.dcmread(write_dicom(deep_film, **WINDOW))
     if syntax == ExplicitVRBigEndian:
         dataset.PixelData = deep_film.astype(">u2").tobytes()
     dataset.file_meta.TransferSyntaxUID = syntax
     path = tmp_path / "film"
-    pydicom.dcmwrite(path, dataset, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian, force_encoding=True)
+    pydicom.dcmwrite(
+        path,
+        dataset,
+        implicit_vr=syntax.is_implicit_VR,
+        little_endian=syntax.is_little_endian,
+        force_encoding=True,
+    )
     if not preamble:
         path.write_bytes(path.read_bytes()[132:])
     image = read(path)
@@ -129,7 +142,9 @@ def test_lossy_syntaxes_are_close(write_dicom, film, syntax, name):
 def test_jpeg_extended_with_twelve_bits(write_dicom, deep_film):
     path = compress(write_dicom(deep_film, **WINDOW), "JPEGExtendedProcess2_4")
     image = read(path)
-    assert np.abs(image.pixels.astype(int) - stretched(deep_film)).max() <= 4 * 16  # and black and white, which both occur, stay so
+    assert (
+        np.abs(image.pixels.astype(int) - stretched(deep_film)).max() <= 4 * 16
+    )  # and black and white, which both occur, stay so
     assert (deep_film.min(), deep_film.max()) == (0, 4095)
     assert image.format == "DICOM (JPEG extended)"
 
@@ -142,11 +157,21 @@ def test_rle_of_pydicom(write_dicom, deep_film):
     assert_array_equal(read(path).pixels, stretched(deep_film))
 
 
-@pytest.mark.parametrize("header", [{}, {"PlanarConfiguration": None}], ids=["stated", "not stated"])
+@pytest.mark.parametrize(
+    "header", [{}, {"PlanarConfiguration": None}], ids=["stated", "not stated"]
+)
 @pytest.mark.parametrize("photometric", ["RGB", "YBR_FULL"])
 def test_secondary_capture_in_colour(write_dicom, film, photometric, header):
-    channels = [film] * 3 if photometric == "RGB" else [film, np.full_like(film, 128), np.full_like(film, 128)]
-    capture = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "Modality": "OT", "PhotometricInterpretation": photometric}
+    channels = (
+        [film] * 3
+        if photometric == "RGB"
+        else [film, np.full_like(film, 128), np.full_like(film, 128)]
+    )
+    capture = {
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.7",
+        "Modality": "OT",
+        "PhotometricInterpretation": photometric,
+    }
     assert_array_equal(read(write_dicom(np.dstack(channels), **capture, **header)).pixels, film)
 
 
@@ -169,7 +194,10 @@ def test_colour_photograph_in_dicom(write_dicom):
 def test_frames(write_dicom, film):
     both = np.stack([film, 255 - film])
     path = write_dicom(film, NumberOfFrames=2, PixelData=both.tobytes())
-    with pytest.raises(UnsupportedError, match=r"it holds 2 frames.*; say with `page` \(--page\) which frame is meant, from 1 to 2"):
+    with pytest.raises(
+        UnsupportedError,
+        match=r"it holds 2 frames.*; say with `page` \(--page\) which frame is meant, from 1 to 2",
+    ):
         read(path)
     assert_array_equal(read(path, page=2).pixels, 255 - film)
     with pytest.raises(InputError, match="frame 3 was asked for, and it holds 2"):
@@ -182,10 +210,18 @@ def test_frames(write_dicom, film):
         ({}, None, "patient"),
         ({"ImagerPixelSpacing": [0.2, 0.1]}, (0.2, 0.1), "detector"),
         ({"ImagerPixelSpacing": [0.2, 0.1], "PixelSpacing": [0.2, 0.1]}, (0.2, 0.1), "detector"),
-        ({"ImagerPixelSpacing": [0.2, 0.1], "PixelSpacing": [0.200001, 0.1]}, (0.2, 0.1), "detector"),
+        (
+            {"ImagerPixelSpacing": [0.2, 0.1], "PixelSpacing": [0.200001, 0.1]},
+            (0.2, 0.1),
+            "detector",
+        ),
         ({"ImagerPixelSpacing": [0.2, 0.1], "PixelSpacing": [0.18, 0.09]}, (0.18, 0.09), "patient"),
         ({"PixelSpacing": [0.18, 0.09]}, (0.18, 0.09), "detector"),
-        ({"PixelSpacing": [0.18, 0.09], "PixelSpacingCalibrationType": "FIDUCIAL"}, (0.18, 0.09), "patient"),
+        (
+            {"PixelSpacing": [0.18, 0.09], "PixelSpacingCalibrationType": "FIDUCIAL"},
+            (0.18, 0.09),
+            "patient",
+        ),
         ({"NominalScannedPixelSpacing": [0.17, 0.17]}, (0.17, 0.17), "detector"),
         ({"PixelSpacing": [0, 0]}, None, "patient"),
         ({"PixelSpacing": [0.2]}, None, "patient"),
@@ -199,9 +235,9 @@ def test_spacing_and_where_it_was_measured(write_dicom, film, header, spacing, p
 
 
 def test_notes_on_spacing(write_dicom, film):
-    assert read(write_dicom(film, PixelSpacing=[0.1, 0.1], PixelSpacingCalibrationType="GEOMETRY")).notes == (
-        "pixel spacing calibrated (GEOMETRY)",
-    )
+    assert read(
+        write_dicom(film, PixelSpacing=[0.1, 0.1], PixelSpacingCalibrationType="GEOMETRY")
+    ).notes == ("pixel spacing calibrated (GEOMETRY)",)
     assert read(write_dicom(film, PixelSpacing=[0.1, 0.1])).notes == (
         "whether the pixel spacing was calibrated is not stated; taken as measured at the detector",
     )
@@ -221,22 +257,50 @@ def test_film_hung_the_other_way_round_is_noted(write_dicom, film):
 @pytest.mark.parametrize(
     ("header", "error", "words"),
     [
-        ({"Modality": "CT"}, UnsupportedError, r"of modality CT, and no radiograph; take it for CT \(--as ct\)"),
+        (
+            {"Modality": "CT"},
+            UnsupportedError,
+            r"of modality CT, and no radiograph; take it for CT \(--as ct\)",
+        ),
         ({"Modality": "MR"}, UnsupportedError, "of modality MR"),
         (
             {"Modality": None, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2"},
             UnsupportedError,
             "of the kind CT Image Storage, and no radiograph; take it for CT",
         ),
-        ({"Modality": "SR", "PixelData": None}, UnreadableError, r"no pixel data \(it is of modality SR\)"),
-        ({"PixelData": None}, UnreadableError, "the DICOM file holds no pixel data; give a radiograph"),
+        (
+            {"Modality": "SR", "PixelData": None},
+            UnreadableError,
+            r"no pixel data \(it is of modality SR\)",
+        ),
+        (
+            {"PixelData": None},
+            UnreadableError,
+            "the DICOM file holds no pixel data; give a radiograph",
+        ),
         ({"PixelData": b""}, UnreadableError, "could not be decoded"),
         ({"PixelData": b"\0" * 100}, UnreadableError, "could not be decoded"),
         ({"Rows": None}, UnreadableError, "does not state rows and columns"),
-        ({"Rows": 30000, "Columns": 30000}, TooLargeError, "the header states 30000 x 30000 pixels"),
-        ({"PhotometricInterpretation": None}, UnsupportedError, "its photometric interpretation is missing"),
-        ({"PhotometricInterpretation": "NEGATIVE"}, UnsupportedError, "its photometric interpretation is not one that is known"),
-        ({"PhotometricInterpretation": "RGB"}, UnreadableError, "its pixels do not fit RGB|could not be decoded"),
+        (
+            {"Rows": 30000, "Columns": 30000},
+            TooLargeError,
+            "the header states 30000 x 30000 pixels",
+        ),
+        (
+            {"PhotometricInterpretation": None},
+            UnsupportedError,
+            "its photometric interpretation is missing",
+        ),
+        (
+            {"PhotometricInterpretation": "NEGATIVE"},
+            UnsupportedError,
+            "its photometric interpretation is not one that is known",
+        ),
+        (
+            {"PhotometricInterpretation": "RGB"},
+            UnreadableError,
+            "its pixels do not fit RGB|could not be decoded",
+        ),
         ({"BitsAllocated": None}, UnreadableError, "could not be decoded"),
     ],
 )
@@ -254,7 +318,9 @@ def test_radiographs_and_unnamed_modalities_pass(write_dicom, film, modality):
     assert_array_equal(read(write_dicom(film, Modality=modality)).pixels, film)
 
 
-@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.102", "1.2.3.4"])
+@pytest.mark.parametrize(
+    "syntax", ["1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.102", "1.2.3.4"]
+)
 def test_unknown_transfer_syntax(write_dicom, film, syntax):
     path = write_dicom(film)
     dataset = pydicom.dcmread(path)
@@ -262,7 +328,9 @@ def test_unknown_transfer_syntax(write_dicom, film, syntax):
     dataset.PixelData = encapsulate([film.tobytes()])
     dataset["PixelData"].is_undefined_length = True
     dataset.save_as(path, implicit_vr=False, little_endian=True)
-    with pytest.raises(UnsupportedError, match=r"its pixels are compressed as .*, which is not read; convert it"):
+    with pytest.raises(
+        UnsupportedError, match=r"its pixels are compressed as .*, which is not read; convert it"
+    ):
         read(path)
 
 
@@ -294,7 +362,10 @@ def test_truncated_pixels_in_a_whole_file(write_dicom, film, syntax, part):
     frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
     dataset.PixelData = encapsulate([frame[: int(len(frame) * part) // 2 * 2]])
     dataset.save_as(path)
-    with pytest.raises(UnreadableError, match=r"its pixels \(.*\) could not be decoded: they are damaged, truncated"):
+    with pytest.raises(
+        UnreadableError,
+        match=r"its pixels \(.*\) could not be decoded: they are damaged, truncated",
+    ):
         read(path)
 
 
@@ -323,15 +394,22 @@ def test_damaged_deflated_file(write_dicom, film, cut):
     path = compress(write_dicom(film), "DeflatedExplicitVRLittleEndian")
     content = path.read_bytes()
     start = 144 + int.from_bytes(content[140:144], "little")
-    path.write_bytes(content[:-200] if cut else content[:start] + b"\xff" * (len(content) - start))  # no block begins with three ones
+    path.write_bytes(
+        content[:-200] if cut else content[:start] + b"\xff" * (len(content) - start)
+    )  # no block begins with three ones
     for reader in (read, read_volume):
-        with pytest.raises(UnreadableError, match=r"film\.dcm: the deflated DICOM file is damaged; copy or export it again\.$"):
+        with pytest.raises(
+            UnreadableError,
+            match=r"film\.dcm: the deflated DICOM file is damaged; copy or export it again\.$",
+        ):
             reader(path)
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES[:4])
 @pytest.mark.parametrize("rows", [15, 90])
-def test_another_size_than_the_header_states_is_not_decoded(write_dicom, film, monkeypatch, syntax, rows):
+def test_another_size_than_the_header_states_is_not_decoded(
+    write_dicom, film, monkeypatch, syntax, rows
+):
     path = compress(write_dicom(film), syntax)
     assert_array_equal(read(path).pixels.shape, film.shape)
     dataset = pydicom.dcmread(path)
@@ -339,7 +417,10 @@ def test_another_size_than_the_header_states_is_not_decoded(write_dicom, film, m
     dataset.save_as(path)
     decoded = []
     monkeypatch.setattr("pydicom.pixels.utils.pixel_array", lambda *_, **__: decoded.append(1))
-    with pytest.raises(UnreadableError, match=r"its pixels \(.*\) could not be decoded: .* do not fit the header; export"):
+    with pytest.raises(
+        UnreadableError,
+        match=r"its pixels \(.*\) could not be decoded: .* do not fit the header; export",
+    ):
         read(path)
     assert decoded == []
 
@@ -348,7 +429,10 @@ def test_another_size_than_the_header_states_is_not_decoded(write_dicom, film, m
 def test_the_size_is_that_of_the_frame_which_the_offsets_name(write_dicom, film, first):
     path = compress(write_dicom(film), "JPEG2000Lossless")
     dataset = pydicom.dcmread(path)
-    frames = [cv2.imencode(".jp2", film[:40])[1].tobytes(), next(generate_frames(dataset.PixelData, number_of_frames=1))]
+    frames = [
+        cv2.imencode(".jp2", film[:40])[1].tobytes(),
+        next(generate_frames(dataset.PixelData, number_of_frames=1)),
+    ]
     frames = [frame + bytes(len(frame) % 2) for frame in frames]
     dataset.PixelData, offsets, lengths = encapsulate_extended(frames[::-1] if first else frames)
     dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths = offsets[8:], lengths[8:]

@@ -1,4 +1,5 @@
-"""Damages of DICOM files that once ended the whole process, or brought the file's own text into an error."""
+"""Damages of DICOM files that once ended the whole process, or brought the file's own text into an
+error."""
 
 from __future__ import annotations
 
@@ -28,12 +29,17 @@ def test_odd_version_of_jfif_in_colour(write_dicom, film):
 def test_a_kind_that_is_no_uid_stays_out_of_the_error(write_dicom, film):
     path = write_dicom(film, Modality=None, SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1.2.3.4.5")
     path.write_bytes(path.read_bytes().replace(b"1.1.2.1.2.3.4.5", b"1.1.2.Secret^Na"))
-    with pytest.raises(UnsupportedError, match="the DICOM file is of an unknown kind, and no radiograph"):
+    with pytest.raises(
+        UnsupportedError, match="the DICOM file is of an unknown kind, and no radiograph"
+    ):
         read(path)
 
 
 def test_a_transfer_syntax_that_is_no_uid_stays_out_of_the_error(write_dicom, film):
     path = write_dicom(film)
     path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"Secret^Name".ljust(20)))
-    with pytest.raises(UnsupportedError, match="its pixels are compressed in an unknown way, which is not read; convert it"):
+    with pytest.raises(
+        UnsupportedError,
+        match="its pixels are compressed in an unknown way, which is not read; convert it",
+    ):
         read(path)

@@ -42,7 +42,14 @@ def names(found, tree):
 
 def test_folder_is_walked_in_order(tree):
     found = find([tree])
-    assert names(found, tree) == ["a.JPG", "b.png", "photo.webp", "deep/1.2.840.113", "deep/IM0001", "deep/er/c.tif"]
+    assert names(found, tree) == [
+        "a.JPG",
+        "b.png",
+        "photo.webp",
+        "deep/1.2.840.113",
+        "deep/IM0001",
+        "deep/er/c.tif",
+    ]
     assert found.problems == []
 
 
@@ -55,8 +62,16 @@ def test_patterns(tree):
     assert names(find([tree / "*.png"]), tree) == ["b.png"]
     assert names(find([f"{tree}/**/*.tif"]), tree) == ["deep/er/c.tif"]
     assert names(find([f"{tree}/[ab].*"]), tree) == ["a.JPG", "b.png"]
-    assert names(find([f"{tree}/deep/*"]), tree) == ["deep/1.2.840.113", "deep/IM0001", "deep/er/c.tif"]
-    assert names(find([f"{tree}/deep/**"]), tree) == ["deep/1.2.840.113", "deep/IM0001", "deep/er/c.tif"]
+    assert names(find([f"{tree}/deep/*"]), tree) == [
+        "deep/1.2.840.113",
+        "deep/IM0001",
+        "deep/er/c.tif",
+    ]
+    assert names(find([f"{tree}/deep/**"]), tree) == [
+        "deep/1.2.840.113",
+        "deep/IM0001",
+        "deep/er/c.tif",
+    ]
 
 
 def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path):
@@ -78,8 +93,14 @@ def test_problems_do_not_stop_the_others(tree):
     assert all(type(problem) is UnreadableError for problem in found.problems)
     assert [str(problem) for problem in found.problems] == [
         f"{tree}/missing.png: there is no such file or folder; check the name.",
-        f"{tree}/*.bmp: the pattern matches no images; name a file, folder or pattern with radiographs in it.",
-        f"{tree}/empty: the folder holds no images; name a file, folder or pattern with radiographs in it.",
+        (
+            f"{tree}/*.bmp: the pattern matches no images; name a file, folder or pattern "
+            "with radiographs in it."
+        ),
+        (
+            f"{tree}/empty: the folder holds no images; name a file, folder or pattern with "
+            "radiographs in it."
+        ),
     ]
 
 
@@ -101,7 +122,10 @@ def test_unreadable_folder_is_reported_and_the_rest_walked(tree, monkeypatch):
     found = find([tree])
     assert names(found, tree) == ["a.JPG", "b.png", "photo.webp"]
     assert [str(problem) for problem in found.problems] == [
-        f"{tree}/deep: permission to read the folder was denied; change its permissions or leave it out."
+        (
+            f"{tree}/deep: permission to read the folder was denied; change its permissions "
+            "or leave it out."
+        )
     ]
     alone = find([tree / "deep"])
     assert alone.files == []
@@ -122,7 +146,9 @@ def test_broken_link_is_found_and_then_refused(tmp_path):
     link = tmp_path / "film.png"
     link.symlink_to(tmp_path / "gone.png")
     assert find([link]).files == [link]
-    with pytest.raises(UnreadableError, match="it is a link to a file that does not exist; check the name"):
+    with pytest.raises(
+        UnreadableError, match="it is a link to a file that does not exist; check the name"
+    ):
         read(link)
 
 
@@ -144,7 +170,9 @@ def test_what_lies_in_a_folder_that_may_not_be_entered_is_found_and_then_refused
     monkeypatch.setattr("pathlib.Path.stat", refuse)
     file = tree / "deep" / "IM0001"
     assert find([file]).files == [file]
-    with pytest.raises(UnreadableError, match="permission to read it was denied; change its permissions"):
+    with pytest.raises(
+        UnreadableError, match="permission to read it was denied; change its permissions"
+    ):
         read(file)
 
 
@@ -152,7 +180,9 @@ def test_an_empty_path_is_not_the_folder_one_is_in(tree, monkeypatch):
     monkeypatch.chdir(tree)
     found = find([""])
     assert found.files == []
-    assert [str(problem) for problem in found.problems] == ["a path is empty; name a file, folder or pattern."]
+    assert [str(problem) for problem in found.problems] == [
+        "a path is empty; name a file, folder or pattern."
+    ]
 
 
 def test_a_film_is_found_beside_a_header_that_is_not_its_own(tmp_path: Path) -> None:

@@ -20,12 +20,21 @@ def stretched(pixels, highest=4095):
 
 
 def test_order_is_rescale_then_window_then_inversion(write_dicom, deep_film):
-    header = {"RescaleSlope": 2, "RescaleIntercept": -1000, "WindowCenter": 3000, "WindowWidth": 2001}
+    header = {
+        "RescaleSlope": 2,
+        "RescaleIntercept": -1000,
+        "WindowCenter": 3000,
+        "WindowWidth": 2001,
+    }
     image = read(write_dicom(deep_film, PhotometricInterpretation="MONOCHROME1", **header))
     rescaled = deep_film * 2.0 - 1000
     shown = np.clip((rescaled - 2999.5) / 2000 + 0.5, 0, 1)
     assert_array_equal(image.pixels, np.rint((1 - shown) * 65535))
-    assert image.notes == ("rescaled by 2 and -1000", "window 3000 / 2001", "inverted, as the header asks")
+    assert image.notes == (
+        "rescaled by 2 and -1000",
+        "window 3000 / 2001",
+        "inverted, as the header asks",
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,7 +49,9 @@ def test_order_is_rescale_then_window_then_inversion(write_dicom, deep_film):
     ],
 )
 def test_inverted_once_at_most(write_dicom, film, photometric, shape, inverted):
-    image = read(write_dicom(film, PhotometricInterpretation=photometric, PresentationLUTShape=shape))
+    image = read(
+        write_dicom(film, PhotometricInterpretation=photometric, PresentationLUTShape=shape)
+    )
     assert_array_equal(image.pixels, 255 - film if inverted else film)
     assert image.pixels.dtype == np.uint8
 
@@ -48,10 +59,14 @@ def test_inverted_once_at_most(write_dicom, film, photometric, shape, inverted):
 def test_window_functions(write_dicom, deep_film):
     window = {"WindowCenter": 2000, "WindowWidth": 1000}
     exact = read(write_dicom(deep_film, VOILUTFunction="LINEAR_EXACT", **window))
-    assert_array_equal(exact.pixels, np.rint(np.clip((deep_film - 2000.0) / 1000 + 0.5, 0, 1) * 65535))
+    assert_array_equal(
+        exact.pixels, np.rint(np.clip((deep_film - 2000.0) / 1000 + 0.5, 0, 1) * 65535)
+    )
     assert exact.notes == ("window 2000 / 1000 LINEAR_EXACT",)
     sigmoid = read(write_dicom(deep_film, VOILUTFunction="SIGMOID", **window))
-    assert_array_equal(sigmoid.pixels, np.rint(65535 / (1 + np.exp(-4 * (deep_film - 2000.0) / 1000))))
+    assert_array_equal(
+        sigmoid.pixels, np.rint(65535 / (1 + np.exp(-4 * (deep_film - 2000.0) / 1000)))
+    )
     step = read(write_dicom(deep_film, WindowCenter=2000, WindowWidth=1))
     assert_array_equal(step.pixels, np.where(deep_film >= 2000, 65535, 0))
 
@@ -158,5 +173,7 @@ def test_overlay_in_the_unused_bits_is_taken_out(write_dicom, deep_film):
 def test_pixels_at_the_top_of_their_words(write_dicom, deep_film, type_):
     pixels = deep_film.astype(type_) - type_(0 if type_ is np.uint16 else 2048)
     window = WINDOW if type_ is np.uint16 else {"WindowCenter": 0, "WindowWidth": 4096}
-    assert_array_equal(read(write_dicom(pixels << 4, HighBit=15, **window)).pixels, stretched(deep_film))
+    assert_array_equal(
+        read(write_dicom(pixels << 4, HighBit=15, **window)).pixels, stretched(deep_film)
+    )
     assert_array_equal(read(write_dicom(pixels, HighBit=15, **window)).pixels, stretched(deep_film))

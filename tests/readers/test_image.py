@@ -18,17 +18,33 @@ from lungseg.readers.limits import LARGEST_FILE
         (b"", UnreadableError, "the file is empty"),
         (b"Patient,Finding\n1,nothing\n", UnsupportedError, "the file is text, not an image"),
         ("Größe\n".encode("utf-16"), UnsupportedError, "the file is text, not an image"),
-        (b"GIF89a" + bytes(90), UnreadableError, "the GIF file is damaged, or holds pixels of a kind that is not read"),
+        (
+            b"GIF89a" + bytes(90),
+            UnreadableError,
+            "the GIF file is damaged, or holds pixels of a kind that is not read",
+        ),
         (b"RIFF\0\0\0\0WEBPVP8 ", UnsupportedError, "WebP files are not read"),
         (b"\0\0\0\x18ftypheic", UnsupportedError, "HEIC files are not read"),
         (b"%PDF-1.7\n", UnsupportedError, "PDF files are not read"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", UnsupportedError, "JPEG 2000 files are not read"),
         (b"PK\x03\x04" + bytes(30), UnsupportedError, "ZIP files are not read"),
-        (bytes(344) + b"n+1\0", UnsupportedError, r"a NIfTI file may hold a volume, but no radiograph; take it for CT \(--as ct\)"),
-        (bytes(range(256)), UnsupportedError, "the file is no PNG, JPEG, TIFF, BMP, GIF or DICOM image"),
+        (
+            bytes(344) + b"n+1\0",
+            UnsupportedError,
+            r"a NIfTI file may hold a volume, but no radiograph; take it for CT \(--as ct\)",
+        ),
+        (
+            bytes(range(256)),
+            UnsupportedError,
+            "the file is no PNG, JPEG, TIFF, BMP, GIF or DICOM image",
+        ),
         (b"\x89PNG\r\n\x1a\n", UnreadableError, "the PNG file is truncated"),
         (b"\xff\xd8\xff\xe0", UnreadableError, "the JPEG file is truncated"),
-        (b"II*\0", UnreadableError, "the TIFF file is damaged, or holds pixels of a kind that is not read"),
+        (
+            b"II*\0",
+            UnreadableError,
+            "the TIFF file is damaged, or holds pixels of a kind that is not read",
+        ),
         (bytes(128) + b"DICM", UnreadableError, "the DICOM file holds no pixel data"),
     ],
 )
@@ -42,7 +58,9 @@ def test_what_is_no_radiograph_is_told_by_its_content(tmp_path, content, error, 
 
 
 def test_missing_file_and_folder(tmp_path):
-    with pytest.raises(UnreadableError, match=r"nothing\.png: there is no such file; check the name\."):
+    with pytest.raises(
+        UnreadableError, match=r"nothing\.png: there is no such file; check the name\."
+    ):
         read(tmp_path / "nothing.png")
     with pytest.raises(UnreadableError, match="it is a folder, not a file"):
         read(tmp_path)
@@ -57,7 +75,11 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "words"), [(PermissionError(13, "denied"), "permission to read it was denied"), (OSError(5, "broken disk"), "broken disk")]
+    ("error", "words"),
+    [
+        (PermissionError(13, "denied"), "permission to read it was denied"),
+        (OSError(5, "broken disk"), "broken disk"),
+    ],
 )
 def test_refused_by_the_system(tmp_path, monkeypatch, error, words):
     path = tmp_path / "film.png"
@@ -84,7 +106,12 @@ def test_array_types_that_are_kept(film, dtype):
     image = read(film.astype(dtype), spacing=(0.5, 0.25))
     assert image.pixels.dtype == dtype
     assert_array_equal(image.pixels, film)
-    assert (image.source, image.format, image.geometry.spacing, image.geometry.plane) == ("array", "array", (0.5, 0.25), "patient")
+    assert (image.source, image.format, image.geometry.spacing, image.geometry.plane) == (
+        "array",
+        "array",
+        (0.5, 0.25),
+        "patient",
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,10 +120,22 @@ def test_array_types_that_are_kept(film, dtype):
         (np.eye(40, dtype=bool), np.uint8, ()),
         (np.eye(40, dtype=np.int64) * 255, np.uint8, ()),
         (np.eye(40, dtype=np.int32) * 65535, np.uint16, ()),
-        (np.eye(40, dtype=np.int16) * 3000 - 1000, np.uint16, ("1000 added to every pixel, so that none is below 0",)),
-        (np.eye(40, dtype=np.int8) - 1, np.uint16, ("1 added to every pixel, so that none is below 0",)),
+        (
+            np.eye(40, dtype=np.int16) * 3000 - 1000,
+            np.uint16,
+            ("1000 added to every pixel, so that none is below 0",),
+        ),
+        (
+            np.eye(40, dtype=np.int8) - 1,
+            np.uint16,
+            ("1 added to every pixel, so that none is below 0",),
+        ),
         (np.eye(40, dtype=np.uint32) * 2**24, np.float32, ()),
-        (np.eye(40, dtype=np.int64) * (2**24 + 1), np.float32, ("pixels rounded to the 24 bits of float32",)),
+        (
+            np.eye(40, dtype=np.int64) * (2**24 + 1),
+            np.float32,
+            ("pixels rounded to the 24 bits of float32",),
+        ),
         (np.eye(40, dtype=np.float64), np.float32, ()),
         (np.eye(40, dtype=np.float16), np.float32, ()),
     ],
@@ -105,7 +144,9 @@ def test_array_types_that_are_converted(array, dtype, notes):
     image = read(array)
     assert image.pixels.dtype == dtype
     assert image.notes == notes
-    expected = array * 255.0 if array.dtype == bool else array.astype(float) - min(0, float(array.min()))
+    expected = (
+        array * 255.0 if array.dtype == bool else array.astype(float) - min(0, float(array.min()))
+    )
     assert_array_equal(image.pixels, expected.astype(dtype))
 
 

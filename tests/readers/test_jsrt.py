@@ -17,13 +17,19 @@ def densities() -> np.ndarray:
     return (down + across).astype(">u2")
 
 
-def test_a_raw_film_is_told_by_its_size_and_turned_so_that_dense_tissue_is_bright(tmp_path, densities) -> None:
+def test_a_raw_film_is_told_by_its_size_and_turned_so_that_dense_tissue_is_bright(
+    tmp_path, densities
+) -> None:
     path = tmp_path / "JPCLN001.IMG"
     path.write_bytes(densities.tobytes())
     image = read(path)
     assert image.pixels.dtype == np.uint16
     assert_array_equal(image.pixels, 4095 - densities.astype(int))
-    assert (image.format, image.geometry.spacing, image.geometry.plane) == ("JSRT", (0.175, 0.175), "detector")
+    assert (image.format, image.geometry.spacing, image.geometry.plane) == (
+        "JSRT",
+        (0.175, 0.175),
+        "detector",
+    )
     assert image.notes == ("a raw JSRT film, optical densities turned into brightness",)
     assert find([tmp_path]).files == [path]
 
@@ -32,12 +38,19 @@ def test_more_than_twelve_bits_are_no_raw_film(tmp_path, densities) -> None:
     values = densities.copy()
     values[7, 7] = 4096
     (tmp_path / "film.img").write_bytes(values.tobytes())
-    with pytest.raises(UnreadableError, match=r"film\.img: it has the size of a raw JSRT film, but values up to 4096, above 4095"):
+    with pytest.raises(
+        UnreadableError,
+        match=r"film\.img: it has the size of a raw JSRT film, but values up to 4096, above 4095",
+    ):
         read(tmp_path / "film.img")
 
 
-@pytest.mark.parametrize(("name", "size"), [("film.IMG", 2 * 2048 * 2048 - 2), ("film.raw", 2 * 2048 * 2048)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("film.IMG", 2 * 2048 * 2048 - 2), ("film.raw", 2 * 2048 * 2048)]
+)
 def test_another_size_or_ending_is_no_raw_film(tmp_path, densities, name, size) -> None:
     (tmp_path / name).write_bytes(densities.tobytes()[:size])
-    with pytest.raises(UnsupportedError, match="the file is no PNG, JPEG, TIFF, BMP, GIF or DICOM image"):
+    with pytest.raises(
+        UnsupportedError, match="the file is no PNG, JPEG, TIFF, BMP, GIF or DICOM image"
+    ):
         read(tmp_path / name)

@@ -20,20 +20,41 @@ from phantom_volumes import AFFINE, CHEST, SHAPE, check_chest
 
 
 def write_nrrd(path, voxels, fields, *, pack=lambda content: content):
-    text = "NRRD0004\n# drawn\n" + "".join(f"{key}: {value}\n" for key, value in fields.items()) + "\n"
+    text = (
+        "NRRD0004\n# drawn\n" + "".join(f"{key}: {value}\n" for key, value in fields.items()) + "\n"
+    )
     path.write_bytes(text.encode() + pack(voxels.tobytes()))
     return path
 
 
 def nrrd_fields(signs=(1, 1, 1), **more):
     steps = [tuple(np.array(signs) * AFFINE[:3, axis]) for axis in (2, 1, 0)]
-    directions = " ".join("(" + ",".join(f"{float(number)}" for number in step) + ")" for step in steps)
+    directions = " ".join(
+        "(" + ",".join(f"{float(number)}" for number in step) + ")" for step in steps
+    )
     origin = "(" + ",".join(f"{float(number)}" for number in np.array(signs) * AFFINE[:3, 3]) + ")"
-    fields = {"type": "short", "dimension": 3, "sizes": "40 34 20", "endian": "little", "encoding": "raw"}
-    return fields | {"space": "left-posterior-superior", "space directions": directions, "space origin": origin} | more
+    fields = {
+        "type": "short",
+        "dimension": 3,
+        "sizes": "40 34 20",
+        "endian": "little",
+        "encoding": "raw",
+    }
+    return (
+        fields
+        | {
+            "space": "left-posterior-superior",
+            "space directions": directions,
+            "space origin": origin,
+        }
+        | more
+    )
 
 
-@pytest.mark.parametrize(("encoding", "pack"), [("raw", bytes), ("gzip", gzip.compress), ("gz", gzip.compress), ("bzip2", bz2.compress)])
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [("raw", bytes), ("gzip", gzip.compress), ("gz", gzip.compress), ("bzip2", bz2.compress)],
+)
 def test_nrrd_encodings(tmp_path, encoding, pack):
     path = write_nrrd(tmp_path / "chest.nrrd", CHEST, nrrd_fields(encoding=encoding), pack=pack)
     volume = read_volume(path)
@@ -44,10 +65,17 @@ def test_nrrd_encodings(tmp_path, encoding, pack):
 
 @pytest.mark.parametrize(
     ("space", "signs"),
-    [("right-anterior-superior", (-1, -1, 1)), ("RAS", (-1, -1, 1)), ("left-anterior-superior", (1, -1, 1)), ("LPS", (1, 1, 1))],
+    [
+        ("right-anterior-superior", (-1, -1, 1)),
+        ("RAS", (-1, -1, 1)),
+        ("left-anterior-superior", (1, -1, 1)),
+        ("LPS", (1, 1, 1)),
+    ],
 )
 def test_nrrd_spaces(tmp_path, space, signs):
-    check_chest(read_volume(write_nrrd(tmp_path / "chest.nrrd", CHEST, nrrd_fields(signs, space=space))))
+    check_chest(
+        read_volume(write_nrrd(tmp_path / "chest.nrrd", CHEST, nrrd_fields(signs, space=space)))
+    )
 
 
 def test_nrrd_without_space(tmp_path):
@@ -65,7 +93,9 @@ def test_nrrd_without_space(tmp_path):
 
 
 def test_nrrd_with_its_voxels_elsewhere(tmp_path):
-    path = write_nrrd(tmp_path / "chest.nhdr", np.zeros(0), nrrd_fields(endian="big") | {"data file": "chest.raw"})
+    path = write_nrrd(
+        tmp_path / "chest.nhdr", np.zeros(0), nrrd_fields(endian="big") | {"data file": "chest.raw"}
+    )
     with pytest.raises(UnreadableError, match=r"its voxels are in chest\.raw, and that is missing"):
         read_volume(path)
     (tmp_path / "chest.raw").write_bytes(b"before" + CHEST.astype(">i2").tobytes())
@@ -73,7 +103,9 @@ def test_nrrd_with_its_voxels_elsewhere(tmp_path):
     check_chest(read_volume(path))
 
 
-def test_warning_filters_are_left_alone_though_dicom_is_read_at_the_same_time(tmp_path, monkeypatch):
+def test_warning_filters_are_left_alone_though_dicom_is_read_at_the_same_time(
+    tmp_path, monkeypatch
+):
     path = write_nrrd(tmp_path / "chest.nrrd", CHEST, nrrd_fields())
     filters, read_header, begun, leave = list(warnings.filters), nrrd.read_header, Event(), Event()
 
@@ -94,10 +126,18 @@ def test_warning_filters_are_left_alone_though_dicom_is_read_at_the_same_time(tm
 
 def test_nrrd_of_vectors_frames_and_text(tmp_path):
     fields = nrrd_fields()
-    vector = fields | {"dimension": 4, "sizes": "3 40 34 20", "space directions": "none " + fields["space directions"]}
+    vector = fields | {
+        "dimension": 4,
+        "sizes": "3 40 34 20",
+        "space directions": "none " + fields["space directions"],
+    }
     with pytest.raises(UnsupportedError, match="its voxels are colours or vectors"):
         read_volume(write_nrrd(tmp_path / "v.nrrd", np.zeros((*SHAPE, 3), np.int16), vector))
-    frames = fields | {"dimension": 4, "sizes": "40 34 20 2", "space directions": fields["space directions"] + " none"}
+    frames = fields | {
+        "dimension": 4,
+        "sizes": "40 34 20 2",
+        "space directions": fields["space directions"] + " none",
+    }
     path = write_nrrd(tmp_path / "f.nrrd", np.stack([CHEST[::-1], CHEST]), frames)
     with pytest.raises(UnsupportedError, match="it holds 2 frames"):
         read_volume(path)

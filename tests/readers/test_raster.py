@@ -20,7 +20,9 @@ from lungseg.writers.png import mask_png
 
 
 def save(picture, path: Path, kind: str, **options) -> Path:
-    (picture if isinstance(picture, Pillow.Image) else Pillow.fromarray(picture)).save(path, kind, **options)
+    (picture if isinstance(picture, Pillow.Image) else Pillow.fromarray(picture)).save(
+        path, kind, **options
+    )
     return path
 
 
@@ -34,7 +36,12 @@ def test_grey_of_eight_bits_comes_back_exactly(film, tmp_path, kind):
     image = read(path)
     assert_array_equal(image.pixels, film)
     assert image.pixels.dtype == np.uint8
-    assert (image.format, image.source, image.notes, image.geometry.spacing) == (kind, str(path), (), None)
+    assert (image.format, image.source, image.notes, image.geometry.spacing) == (
+        kind,
+        str(path),
+        (),
+        None,
+    )
     assert image.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -53,7 +60,12 @@ def test_jpeg_is_close(film, tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "mode"),
-    [(kind, mode) for kind in ("PNG", "TIFF", "BMP") for mode in ("RGB", "RGBA", "LA", "P", "1") if (kind, mode) != ("BMP", "LA")],
+    [
+        (kind, mode)
+        for kind in ("PNG", "TIFF", "BMP")
+        for mode in ("RGB", "RGBA", "LA", "P", "1")
+        if (kind, mode) != ("BMP", "LA")
+    ],
 )
 def test_other_modes(film, tmp_path, kind, mode):
     grey = Pillow.fromarray(film)
@@ -92,29 +104,60 @@ def test_signed_tiff_is_shifted_and_says_so(film, tmp_path):
 
 
 def write_tiff(path: Path, pixels, *, sample_format: int = 1) -> Path:
-    """Grey (rows, columns), or red, green and blue one after the other (3, rows, columns), uncompressed."""
+    """Grey (rows, columns), or red, green and blue one after the other (3, rows, columns),
+    uncompressed."""
     *apart, rows, columns = pixels.shape
     count, size = (3, pixels.nbytes // 3) if apart else (1, pixels.nbytes)
-    tags = {256: [columns], 257: [rows], 258: [8 * pixels.itemsize] * count, 259: [1], 262: [2 if apart else 1]}
-    tags |= {273: [1000 + size * i for i in range(count)], 277: [count], 279: [size] * count, 284: [2 if apart else 1]}
+    tags = {
+        256: [columns],
+        257: [rows],
+        258: [8 * pixels.itemsize] * count,
+        259: [1],
+        262: [2 if apart else 1],
+    }
+    tags |= {
+        273: [1000 + size * i for i in range(count)],
+        277: [count],
+        279: [size] * count,
+        284: [2 if apart else 1],
+    }
     content, behind = struct.pack("<2sHIH", b"II", 42, 8, len(tags) + 1), b""
     for tag, numbers in (tags | {339: [sample_format] * count}).items():
         packed = struct.pack(f"<{len(numbers)}I", *numbers)
-        content += struct.pack("<HHI", tag, 4, len(numbers)) + (packed if len(numbers) == 1 else struct.pack("<I", 500 + len(behind)))
+        content += struct.pack("<HHI", tag, 4, len(numbers)) + (
+            packed if len(numbers) == 1 else struct.pack("<I", 500 + len(behind))
+        )
         behind += packed if len(numbers) > 1 else b""
     path.write_bytes(content.ljust(500, b"\0") + behind.ljust(500, b"\0") + pixels.tobytes())
     return path
 
 
 def test_tiff_of_numbers_whose_sign_pillow_mistakes(film, tmp_path):
-    assert_array_equal(read(write_tiff(tmp_path / "small.tif", (film - 128).view(np.int8), sample_format=2)).pixels, film)
-    assert_array_equal(read(write_tiff(tmp_path / "large.tif", film.astype(np.uint32) << 24)).pixels, film * 2.0**24)
-    assert_array_equal(read(write_tiff(tmp_path / "signed.tif", film.astype(np.int32) - 9, sample_format=2)).pixels, film)
+    assert_array_equal(
+        read(
+            write_tiff(tmp_path / "small.tif", (film - 128).view(np.int8), sample_format=2)
+        ).pixels,
+        film,
+    )
+    assert_array_equal(
+        read(write_tiff(tmp_path / "large.tif", film.astype(np.uint32) << 24)).pixels,
+        film * 2.0**24,
+    )
+    assert_array_equal(
+        read(
+            write_tiff(tmp_path / "signed.tif", film.astype(np.int32) - 9, sample_format=2)
+        ).pixels,
+        film,
+    )
 
 
 def test_tiff_of_colours_apart(film, deep_film, tmp_path):
     assert_array_equal(read(write_tiff(tmp_path / "film.tif", np.stack([film] * 3))).pixels, film)
-    with pytest.raises(UnsupportedError, match=r"deep\.tif: it is a TIFF of 16-bit colours that are not red, green and blue side by side"):
+    with pytest.raises(
+        UnsupportedError,
+        match=r"deep\.tif: it is a TIFF of 16-bit colours that are not red, green and blue side "
+        r"by side",
+    ):
         read(write_tiff(tmp_path / "deep.tif", np.stack([deep_film] * 3)))
 
 
@@ -159,10 +202,33 @@ def write_colour_tiff(path: Path, grey, orientation: int) -> None:
     rows, columns = grey.shape
     pixels = np.dstack([grey] * 3).astype("<u2").tobytes()
     start = 8 + len(pixels)
-    entries = [(256, 4, 1, columns), (257, 4, 1, rows), (258, 3, 3, start), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, 8)]
-    entries += [(274, 3, 1, orientation), (277, 3, 1, 3), (278, 4, 1, rows), (279, 4, 1, len(pixels)), (284, 3, 1, 1)]
-    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
-    path.write_bytes(b"II*\0" + struct.pack("<I", start + 6) + pixels + struct.pack("<HHH", 16, 16, 16) + directory)
+    entries = [
+        (256, 4, 1, columns),
+        (257, 4, 1, rows),
+        (258, 3, 3, start),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+        (273, 4, 1, 8),
+    ]
+    entries += [
+        (274, 3, 1, orientation),
+        (277, 3, 1, 3),
+        (278, 4, 1, rows),
+        (279, 4, 1, len(pixels)),
+        (284, 3, 1, 1),
+    ]
+    directory = (
+        struct.pack("<H", len(entries))
+        + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+        + bytes(4)
+    )
+    path.write_bytes(
+        b"II*\0"
+        + struct.pack("<I", start + 6)
+        + pixels
+        + struct.pack("<HHH", 16, 16, 16)
+        + directory
+    )
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -184,7 +250,8 @@ def test_resolution_is_not_a_spacing_but_a_stated_one_is(film, tmp_path):
 def test_chunks_that_say_nothing_of_the_pixels_cause_no_chatter(film, tmp_path, capfd):
     path = save(film, tmp_path / "film.png", "PNG")
     content = path.read_bytes()
-    # A colour profile on a grey picture, as some photo programs write it, and a gamma that is out of range.
+    # A colour profile on a grey picture, as some photo programs write it, and a gamma that is out
+    # of range.
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     extra = png_chunk(b"iCCP", b"rgb\0\0" + zlib.compress(profile)) + png_chunk(b"gAMA", bytes(4))
     path.write_bytes(content[:33] + extra + content[33:])
@@ -194,19 +261,28 @@ def test_chunks_that_say_nothing_of_the_pixels_cause_no_chatter(film, tmp_path, 
 
 def test_pages_of_a_tiff(film, tmp_path):
     path = tmp_path / "films.tif"
-    Pillow.fromarray(film).save(path, "TIFF", save_all=True, append_images=[Pillow.fromarray(255 - film)])
-    with pytest.raises(UnsupportedError, match=r"it holds 2 pages.*; say with `page` \(--page\) which page is meant, from 1 to 2"):
+    Pillow.fromarray(film).save(
+        path, "TIFF", save_all=True, append_images=[Pillow.fromarray(255 - film)]
+    )
+    with pytest.raises(
+        UnsupportedError,
+        match=r"it holds 2 pages.*; say with `page` \(--page\) which page is meant, from 1 to 2",
+    ):
         read(path)
     assert_array_equal(read(path, page=1).pixels, film)
     assert_array_equal(read(path, page=2).pixels, 255 - film)
-    with pytest.raises(InputError, match="page 3 was asked for, and it holds 2; ask for one from 1 to 2"):
+    with pytest.raises(
+        InputError, match="page 3 was asked for, and it holds 2; ask for one from 1 to 2"
+    ):
         read(path, page=3)
 
 
 def test_a_page_of_a_single_picture(film, tmp_path):
     path = save(film, tmp_path / "film.png", "PNG")
     assert_array_equal(read(path, page=1).pixels, film)
-    with pytest.raises(InputError, match=r"page 2 was asked for, and it holds 1; leave `page` \(--page\) out"):
+    with pytest.raises(
+        InputError, match=r"page 2 was asked for, and it holds 1; leave `page` \(--page\) out"
+    ):
         read(path, page=2)
 
 
@@ -248,7 +324,10 @@ def test_jpeg_of_a_kind_that_is_not_read(film, tmp_path, place, byte):
     content = bytearray(path.read_bytes())
     content[content.index(b"\xff\xc0") + place] = byte
     path.write_bytes(content)
-    with pytest.raises(UnsupportedError, match="a lossless JPEG file, or one of more than 8 bits, is read within DICOM only"):
+    with pytest.raises(
+        UnsupportedError,
+        match="a lossless JPEG file, or one of more than 8 bits, is read within DICOM only",
+    ):
         read(path)
 
 
@@ -257,12 +336,16 @@ def test_damaged_png(film, tmp_path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(UnreadableError, match=r"film\.png: the PNG file is damaged; copy or export it again\.$"):
+    with pytest.raises(
+        UnreadableError, match=r"film\.png: the PNG file is damaged; copy or export it again\.$"
+    ):
         read(path)
 
 
 def png_header(columns: int, rows: int) -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(
+        b"IHDR", struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
+    )
 
 
 BOMBS = {
@@ -270,11 +353,24 @@ BOMBS = {
     "JPEG": b"\xff\xd8\xff\xc0\0\x0b\x08" + struct.pack(">HH", 30000, 30000) + b"\1\1\x11\0",
     "TIFF": b"II*\0\x08\0\0\0\x05\0"
     + b"".join(
-        struct.pack("<HHII", *entry) for entry in [(256, 4, 1, 30000), (257, 4, 1, 30000), (258, 3, 1, 8), (262, 3, 1, 1), (273, 4, 1, 8)]
+        struct.pack("<HHII", *entry)
+        for entry in [
+            (256, 4, 1, 30000),
+            (257, 4, 1, 30000),
+            (258, 3, 1, 8),
+            (262, 3, 1, 1),
+            (273, 4, 1, 8),
+        ]
     )
     + b"\0\0\0\0",
-    "BMP": b"BM" + struct.pack("<IHHI", 900_000_054, 0, 0, 54) + struct.pack("<IiiHHIIiiII", 40, 30000, 30000, 1, 8, 0, 0, 0, 0, 256, 0),
-    "GIF": b"GIF89a" + struct.pack("<HHBBB", 30000, 30000, 0, 0, 0) + b"," + struct.pack("<HHHHB", 0, 0, 30000, 30000, 0) + b"\x08",
+    "BMP": b"BM"
+    + struct.pack("<IHHI", 900_000_054, 0, 0, 54)
+    + struct.pack("<IiiHHIIiiII", 40, 30000, 30000, 1, 8, 0, 0, 0, 0, 256, 0),
+    "GIF": b"GIF89a"
+    + struct.pack("<HHBBB", 30000, 30000, 0, 0, 0)
+    + b","
+    + struct.pack("<HHHHB", 0, 0, 30000, 30000, 0)
+    + b"\x08",
 }
 
 
@@ -290,7 +386,11 @@ def test_limits_of_size(tmp_path):
     path = tmp_path / "bomb.png"
     for columns, rows in ((16385, 100), (100, 16385), (9000, 9000)):
         path.write_bytes(png_header(columns, rows))
-        with pytest.raises(TooLargeError, match=f"the header states {rows} x {columns} pixels.*at most 16384 pixels a side and 80 million"):
+        with pytest.raises(
+            TooLargeError,
+            match=f"the header states {rows} x {columns} pixels.*at most 16384 pixels a side and "
+            "80 million",
+        ):
             read(path)
     path.write_bytes(png_header(16384, 4000))
     with pytest.raises(UnreadableError, match="truncated"):
@@ -330,7 +430,9 @@ def test_a_damaged_mask_that_the_package_wrote_is_refused(tmp_path) -> None:
     content = mask_png(radiograph_phantom((96, 128)).truth)
     start = content.index(b"IDAT") - 4
     path = tmp_path / "mask.png"
-    path.write_bytes(content[:start] + png_chunk(b"IDAT", b"\x78\x9c" + b"\xff" * 50) + png_chunk(b"IEND", b""))
+    path.write_bytes(
+        content[:start] + png_chunk(b"IDAT", b"\x78\x9c" + b"\xff" * 50) + png_chunk(b"IEND", b"")
+    )
     for reader in (read_mask, read_label_map, read):
         with pytest.raises(UnreadableError, match=r"mask\.png: the PNG file is damaged"):
             reader(path)
@@ -339,7 +441,9 @@ def test_a_damaged_mask_that_the_package_wrote_is_refused(tmp_path) -> None:
 def test_a_mask_is_loaded_once(tmp_path, monkeypatch) -> None:
     path, loaded = save(np.eye(40, dtype=np.uint8), tmp_path / "mask.png", "PNG"), []
     read_bytes = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: loaded.append(path.name) or read_bytes(path))
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda path: loaded.append(path.name) or read_bytes(path)
+    )
     assert_array_equal(read_mask(path), np.eye(40))
     assert loaded == ["mask.png"]
 

@@ -15,9 +15,17 @@ pytestmark = pytest.mark.data
 @pytest.mark.parametrize(
     ("name", "shape", "note"),
     [
-        ("chest/gdcm-CR-MONO1-10-chest.dcm", (440, 440), "window 550 / 1024; inverted, as the header asks"),
+        (
+            "chest/gdcm-CR-MONO1-10-chest.dcm",
+            (440, 440),
+            "window 550 / 1024; inverted, as the header asks",
+        ),
         ("chest/RG1_J2KI.dcm", (1955, 1841), "window 15000 / 30000; inverted, as the header asks"),
-        ("chest/1.2.276.0.7230010.3.1.4.8323329.6904.1517875201.850819.dcm", (1024, 1024), "whether the pixel spacing"),
+        (
+            "chest/1.2.276.0.7230010.3.1.4.8323329.6904.1517875201.850819.dcm",
+            (1024, 1024),
+            "whether the pixel spacing",
+        ),
     ],
 )
 def test_in_chest_films_the_mediastinum_is_brighter_than_the_lungs(data_folder, name, shape, note):
@@ -27,11 +35,16 @@ def test_in_chest_films_the_mediastinum_is_brighter_than_the_lungs(data_folder, 
     rows, columns = shape
     band = image.pixels[rows // 3 : rows // 2].astype(float)
     spine = band[:, int(columns * 0.45) : int(columns * 0.55)].mean()
-    lungs = [band[:, int(columns * start) : int(columns * (start + 0.12))].mean() for start in (0.2, 0.68)]
+    lungs = [
+        band[:, int(columns * start) : int(columns * (start + 0.12))].mean()
+        for start in (0.2, 0.68)
+    ]
     assert spine > 1.1 * max(lungs)
 
 
-@pytest.mark.parametrize("name", ["RG2_JPLL.dcm", "GH133.dcm", "dx_image_dog_lateral.dcm", "OutOfBoundsOverlay.dcm"])
+@pytest.mark.parametrize(
+    "name", ["RG2_JPLL.dcm", "GH133.dcm", "dx_image_dog_lateral.dcm", "OutOfBoundsOverlay.dcm"]
+)
 def test_other_radiographs_are_read_and_judged_later(data_folder, name):
     image = read(data_folder / "cxr" / "dicom" / "non_chest" / name)
     assert image.format.startswith("DICOM (")
@@ -49,7 +62,11 @@ def test_all_of_rsna(data_folder):
     assert len(found.files) == 91
     for path in found.files:
         image = read(path)
-        assert (image.geometry.shape, image.pixels.dtype, image.format) == ((1024, 1024), np.uint8, "DICOM (JPEG baseline)")
+        assert (image.geometry.shape, image.pixels.dtype, image.format) == (
+            (1024, 1024),
+            np.uint8,
+            "DICOM (JPEG baseline)",
+        )
         assert image.geometry.plane == "detector"
 
 
@@ -68,7 +85,15 @@ def test_odd_files_and_computed_tomography_are_refused(data_folder):
             read(path)
 
 
-@pytest.mark.parametrize("pattern", ["masks_and_labels/test/*", "diseased_adults/images/*0*", "paediatric/images/*1*", "not_frontal/*/*"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "masks_and_labels/test/*",
+        "diseased_adults/images/*0*",
+        "paediatric/images/*1*",
+        "not_frontal/*/*",
+    ],
+)
 def test_radiographs_as_pictures(data_folder, pattern):
     found = find([data_folder / "cxr" / pattern])
     assert found.problems == []
@@ -79,19 +104,34 @@ def test_radiographs_as_pictures(data_folder, pattern):
 def test_series_with_missing_slices(data_folder):
     volume = read_volume(data_folder / "ct" / "series_lidc")
     assert (volume.voxels.shape, volume.hounsfield, volume.gaps) == ((34, 512, 512), True, 95)
-    assert volume.notes[0].startswith("slices stand unevenly, 2.50 to 35.00 mm apart, 95 missing between them")
+    assert volume.notes[0].startswith(
+        "slices stand unevenly, 2.50 to 35.00 mm apart, 95 missing between them"
+    )
     assert volume.grid.to_axial().flipped == (False, False, False)
 
 
 def test_prone_slices_are_turned(data_folder):
-    turns = {path.name[:6]: read_volume(path).grid.to_axial().flipped for path in sorted((data_folder / "ct" / "prone").iterdir())}
+    turns = {
+        path.name[:6]: read_volume(path).grid.to_axial().flipped
+        for path in sorted((data_folder / "ct" / "prone").iterdir())
+    }
     supine, prone = (False, False, False), (False, True, True)
-    assert turns == {"MS0008": supine, "MS0018": supine, "SL0059": prone, "SL0064": prone, "SL0074": prone, "SL0083": prone}
+    assert turns == {
+        "MS0008": supine,
+        "MS0018": supine,
+        "SL0059": prone,
+        "SL0064": prone,
+        "SL0074": prone,
+        "SL0083": prone,
+    }
 
 
 @pytest.mark.parametrize("name", ["CT1_UNC", "CTImage"])
 def test_all_transfer_syntaxes_give_the_same_slice(data_folder, name):
-    slices = [read_volume(path) for path in sorted((data_folder / "ct" / "transfer_syntaxes").glob(f"{name}*"))]
+    slices = [
+        read_volume(path)
+        for path in sorted((data_folder / "ct" / "transfer_syntaxes").glob(f"{name}*"))
+    ]
     assert len(slices) >= 4
     for one in slices:
         assert_array_equal(one.voxels, slices[0].voxels)
@@ -102,7 +142,10 @@ def test_all_transfer_syntaxes_give_the_same_slice(data_folder, name):
 
 def test_volumes_in_files(data_folder):
     small = data_folder / "ct" / "small_volumes"
-    straight, turned = read_volume(small / "ct-64.nrrd"), read_volume(small / "ct-64-transformed.nrrd")
+    straight, turned = (
+        read_volume(small / "ct-64.nrrd"),
+        read_volume(small / "ct-64-transformed.nrrd"),
+    )
     assert_array_equal(straight.voxels, turned.voxels)
     assert_allclose(straight.grid.spacing, turned.grid.spacing)
     assert not np.allclose(straight.grid.affine, turned.grid.affine)
@@ -118,4 +161,8 @@ def test_slices_without_hounsfield_units(data_folder):
     for pattern, shape in (("covid19/ct/*", (1, 256, 256)), ("bmp/images/*", (1, 512, 512))):
         for path in sorted((data_folder / "ct").glob(pattern)):
             volume = read_volume(path)
-            assert (volume.voxels.shape, volume.hounsfield, volume.grid.affine) == (shape, False, None)
+            assert (volume.voxels.shape, volume.hounsfield, volume.grid.affine) == (
+                shape,
+                False,
+                None,
+            )

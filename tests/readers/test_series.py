@@ -15,11 +15,22 @@ from pydicom.uid import RLELossless
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
 from lungseg.readers import detect, find, holds_series, read_volume
 from lungseg.readers.limits import LARGEST_SIDE
-from phantom_volumes import AFFINE, CHEST, SHAPE, SPACING, axial_affine, check_chest, ct_slice, enhanced, write_series
+from phantom_volumes import (
+    AFFINE,
+    CHEST,
+    SHAPE,
+    SPACING,
+    axial_affine,
+    check_chest,
+    ct_slice,
+    enhanced,
+    write_series,
+)
 
 
 def cut(step_slice, step_row, step_column):
-    """The chest cut along other axes: each is an axis of the chest (0, 1, 2) and a direction; voxels, and their affine."""
+    """The chest cut along other axes: each is an axis of the chest (0, 1, 2) and a direction;
+    voxels, and their affine."""
     order = [step_slice[0], step_row[0], step_column[0]]
     flips = tuple(slice(None, None, step[1]) for step in (step_slice, step_row, step_column))
     voxels = CHEST.transpose(order)[flips]
@@ -77,12 +88,18 @@ def test_a_tilted_gantry_skews_the_stack(tmp_path):
 def test_hash_covers_the_files_in_the_order_of_slices(tmp_path):
     paths = write_series(tmp_path / "series", CHEST, AFFINE)
     assert sorted(paths) != paths
-    assert read_volume(tmp_path / "series").sha256 == hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+    assert (
+        read_volume(tmp_path / "series").sha256
+        == hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+    )
 
 
 def test_each_slice_has_its_own_rescaling(tmp_path):
     for number, pixels in enumerate(CHEST):
-        header = {"RescaleSlope": 0.5 if number % 2 else 1, "RescaleIntercept": -2000 if number % 3 else -1200}
+        header = {
+            "RescaleSlope": 0.5 if number % 2 else 1,
+            "RescaleIntercept": -2000 if number % 3 else -1200,
+        }
         ct_slice(pixels, (0, 0, 2.5 * number), **header).save_as(tmp_path / f"{number}.dcm")
     assert_array_equal(read_volume(tmp_path).voxels, CHEST)
 
@@ -90,14 +107,20 @@ def test_each_slice_has_its_own_rescaling(tmp_path):
 def test_paddings_are_kept_and_noted(tmp_path):
     voxels = CHEST.copy()
     voxels[:, :, :8] = -3024
-    write_series(tmp_path / "series", voxels, AFFINE, PixelRepresentation=1, PixelPaddingValue=-2000)
+    write_series(
+        tmp_path / "series", voxels, AFFINE, PixelRepresentation=1, PixelPaddingValue=-2000
+    )
     volume = read_volume(tmp_path / "series")
     assert_array_equal(volume.voxels, voxels)
     assert volume.notes == ("20% of the voxels are padding, down to -3024",)
 
 
 @pytest.mark.parametrize(
-    ("missing", "note"), [([7], "2.50 to 5.00 mm apart, 1 missing"), ([3, 4, 5, 12], "2.50 to 10.00 mm apart, 4 missing")]
+    ("missing", "note"),
+    [
+        ([7], "2.50 to 5.00 mm apart, 1 missing"),
+        ([3, 4, 5, 12], "2.50 to 10.00 mm apart, 4 missing"),
+    ],
 )
 def test_missing_slices_are_counted(tmp_path, missing, note):
     paths = write_series(tmp_path / "series", CHEST, AFFINE)
@@ -106,7 +129,9 @@ def test_missing_slices_are_counted(tmp_path, missing, note):
     volume = read_volume(tmp_path / "series")
     assert_array_equal(volume.voxels, np.delete(CHEST, missing, axis=0))
     assert volume.gaps == len(missing)
-    assert volume.notes == (f"slices stand unevenly, {note} between them; the mean was taken for all",)
+    assert volume.notes == (
+        f"slices stand unevenly, {note} between them; the mean was taken for all",
+    )
     assert_allclose(volume.grid.affine[:3, 0] * (len(volume.voxels) - 1), [0, 0, 2.5 * 19])
 
 
@@ -114,30 +139,43 @@ def test_every_nth_slice_is_told_from_thick_ones(tmp_path):
     affine = axial_affine((10, *SPACING[1:]))
     write_series(tmp_path / "thin", CHEST, affine)
     volume = read_volume(tmp_path / "thin")
-    assert volume.notes == ("slices of 2.5 mm stand 10 mm apart, so that volumes count what was not imaged between them",)
+    assert volume.notes == (
+        "slices of 2.5 mm stand 10 mm apart, so that volumes count what was not imaged between "
+        "them",
+    )
     write_series(tmp_path / "thick", CHEST, affine, SliceThickness=10)
     assert read_volume(tmp_path / "thick").notes == ()
 
 
 def test_unevenly_cut_slices(tmp_path):
     for number, pixels in enumerate(CHEST):
-        ct_slice(pixels, (0, 0, 2.5 * number + (0.7 if number % 2 else 0))).save_as(tmp_path / f"{number}.dcm")
+        ct_slice(pixels, (0, 0, 2.5 * number + (0.7 if number % 2 else 0))).save_as(
+            tmp_path / f"{number}.dcm"
+        )
     volume = read_volume(tmp_path)
     assert volume.gaps == 0
-    assert volume.notes == ("slices stand unevenly, 1.80 to 3.20 mm apart; the mean was taken for all",)
+    assert volume.notes == (
+        "slices stand unevenly, 1.80 to 3.20 mm apart; the mean was taken for all",
+    )
 
 
 def test_pieces_of_a_scan_that_overlap_lack_no_slice(tmp_path):
     for number, pixels in enumerate(CHEST):
-        ct_slice(pixels, (0, 0, 2.5 * number - (2 if number > 9 else 0))).save_as(tmp_path / f"{number}.dcm")
+        ct_slice(pixels, (0, 0, 2.5 * number - (2 if number > 9 else 0))).save_as(
+            tmp_path / f"{number}.dcm"
+        )
     volume = read_volume(tmp_path)
     assert volume.gaps == 0
-    assert volume.notes == ("slices stand unevenly, 0.50 to 2.50 mm apart; the mean was taken for all",)
+    assert volume.notes == (
+        "slices stand unevenly, 0.50 to 2.50 mm apart; the mean was taken for all",
+    )
 
 
 def test_slices_shifted_against_each_other_are_noted(tmp_path):
     for number, pixels in enumerate(CHEST):
-        ct_slice(pixels, (3 if number > 9 else 0, 0, 2.5 * number)).save_as(tmp_path / f"{number}.dcm")
+        ct_slice(pixels, (3 if number > 9 else 0, 0, 2.5 * number)).save_as(
+            tmp_path / f"{number}.dcm"
+        )
     assert "mm beside a straight line" in read_volume(tmp_path).notes[0]
 
 
@@ -146,11 +184,17 @@ def test_the_same_slice_twice_counts_once_and_two_different_ones_are_refused(tmp
     shutil.copy(paths[4], tmp_path / "again.dcm")
     volume = read_volume(tmp_path)
     check_chest(volume)
-    assert volume.notes == ("slices left out because there are others of the same content at the same position: 1",)
+    assert volume.notes == (
+        "slices left out because there are others of the same content at the same position: 1",
+    )
     changed = pydicom.dcmread(paths[4])
     changed.PixelData = changed.PixelData[2:] + bytes(2)
     changed.save_as(tmp_path / "again.dcm")
-    with pytest.raises(InputError, match=r"it shows something else at the same place as .*; take one of them out of the folder"):
+    with pytest.raises(
+        InputError,
+        match=r"it shows something else at the same place as .*; take one of them out of the "
+        r"folder",
+    ):
         read_volume(tmp_path)
 
 
@@ -179,22 +223,37 @@ def test_of_damaged_twins_the_first_whole_one_is_kept(tmp_path, copies):
     )
     assert (volume.gaps, volume.notes) == (0, notes[:copies])
     files = [*paths[:4], tmp_path / "x0.dcm", *paths[5:]]
-    assert volume.sha256 == hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    assert (
+        volume.sha256 == hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    )
     changed = pydicom.dcmread(tmp_path / "x0.dcm")
     changed.PixelData = changed.PixelData[2:] + bytes(2)
     changed.save_as(tmp_path / "y.dcm")
-    with pytest.raises(InputError, match=r"y\.dcm: it shows something else at the same place as x0\.dcm; take one of them out"):
+    with pytest.raises(
+        InputError,
+        match=r"y\.dcm: it shows something else at the same place as x0\.dcm; take one of them out",
+    ):
         read_volume(tmp_path, skip_damaged=True)
 
 
 def test_several_series_are_listed_and_one_is_chosen(tmp_path):
     write_series(tmp_path / "a", CHEST, AFFINE)
-    paths = write_series(tmp_path / "b", CHEST[:5] + 1, AFFINE, SeriesInstanceUID="1.2.9", SeriesNumber=7, SeriesDescription="SOFT")
+    paths = write_series(
+        tmp_path / "b",
+        CHEST[:5] + 1,
+        AFFINE,
+        SeriesInstanceUID="1.2.9",
+        SeriesNumber=7,
+        SeriesDescription="SOFT",
+    )
     for path in paths:
         path.rename(tmp_path / "a" / f"other{path.name}")
     with pytest.raises(UnsupportedError) as caught:
         read_volume(tmp_path / "a")
-    assert "it holds 2 CT series: 1: LUNG (20 slices, 1.2.3), 2: SOFT (5 slices, 1.2.9); choose one with" in str(caught.value)
+    assert (
+        "it holds 2 CT series: 1: LUNG (20 slices, 1.2.3), 2: SOFT (5 slices, 1.2.9); choose one "
+        "with" in str(caught.value)
+    )
     for wish in ("2", "1.2.9", "soft"):
         assert_array_equal(read_volume(tmp_path / "a", series=wish).voxels, CHEST[:5] + 1)
     check_chest(read_volume(tmp_path / "a", series="1"))
@@ -206,7 +265,10 @@ def test_slices_of_one_series_in_two_planes_are_two(tmp_path):
     write_series(tmp_path / "a", CHEST, AFFINE)
     for path in write_series(tmp_path / "b", *cut((1, 1), (0, -1), (2, 1))):
         path.rename(tmp_path / "a" / f"coronal{path.name}")
-    with pytest.raises(UnsupportedError, match=r"it holds 2 CT series: 1: LUNG \(20 slices, 1\.2\.3\), 2: LUNG \(34 slices"):
+    with pytest.raises(
+        UnsupportedError,
+        match=r"it holds 2 CT series: 1: LUNG \(20 slices, 1\.2\.3\), 2: LUNG \(34 slices",
+    ):
         read_volume(tmp_path / "a")
     check_chest(read_volume(tmp_path / "a", series="2"))
     with pytest.raises(InputError, match=r"2 series are called '1\.2\.3'"):
@@ -236,7 +298,10 @@ def test_a_damaged_slice_is_named_and_left_out_when_asked(tmp_path):
     whole = paths[6].read_bytes()
     for content in (whole[:-500], whole[:600], b""):
         paths[6].write_bytes(content)
-        with pytest.raises(UnreadableError, match=rf"{paths[6].name}.*leave it out with `skip_damaged` \(--skip-damaged\)"):
+        with pytest.raises(
+            UnreadableError,
+            match=rf"{paths[6].name}.*leave it out with `skip_damaged` \(--skip-damaged\)",
+        ):
             read_volume(tmp_path)
         volume = read_volume(tmp_path, skip_damaged=True)
         assert_array_equal(volume.voxels, np.delete(CHEST, 6, axis=0))
@@ -247,10 +312,16 @@ def test_a_damaged_slice_is_named_and_left_out_when_asked(tmp_path):
 def test_slices_that_do_not_agree_are_refused(tmp_path):
     paths = write_series(tmp_path, CHEST, AFFINE)
     ct_slice(CHEST[6, :32], AFFINE[:3, 3] + [0, 0, 15]).save_as(paths[6])
-    with pytest.raises(UnsupportedError, match=rf"{paths[6].name}: the slice has 32 x 40 pixels, and others of its series 34 x 40"):
+    with pytest.raises(
+        UnsupportedError,
+        match=rf"{paths[6].name}: the slice has 32 x 40 pixels, and others of its series 34 x 40",
+    ):
         read_volume(tmp_path)
     ct_slice(CHEST[6], AFFINE[:3, 3] + [0, 0, 15], PixelSpacing=[1, 1]).save_as(paths[6])
-    with pytest.raises(UnsupportedError, match=r"the slice has 1 x 1 mm of spacing, and others of its series 0\.75 x 0\.5"):
+    with pytest.raises(
+        UnsupportedError,
+        match=r"the slice has 1 x 1 mm of spacing, and others of its series 0\.75 x 0\.5",
+    ):
         read_volume(tmp_path)
 
 
@@ -323,14 +394,28 @@ def test_compressed_slices(tmp_path):
 
 
 def test_without_rescaling_the_values_decide(tmp_path):
-    write_series(tmp_path / "hu", CHEST, AFFINE, RescaleSlope=None, RescaleIntercept=None, PixelRepresentation=1)
+    write_series(
+        tmp_path / "hu",
+        CHEST,
+        AFFINE,
+        RescaleSlope=None,
+        RescaleIntercept=None,
+        PixelRepresentation=1,
+    )
     check_chest(read_volume(tmp_path / "hu"))
     grey = np.clip((CHEST + 1100) // 8, 0, 255)
     write_series(tmp_path / "grey", grey, AFFINE, RescaleSlope=None, RescaleIntercept=None)
     volume = read_volume(tmp_path / "grey")
     assert (volume.hounsfield, volume.voxels.dtype) == (False, np.uint16)
     assert_array_equal(volume.voxels, grey)
-    write_series(tmp_path / "low", CHEST // 2, AFFINE, RescaleSlope=None, RescaleIntercept=None, PixelRepresentation=1)
+    write_series(
+        tmp_path / "low",
+        CHEST // 2,
+        AFFINE,
+        RescaleSlope=None,
+        RescaleIntercept=None,
+        PixelRepresentation=1,
+    )
     volume = read_volume(tmp_path / "low")
     assert_array_equal(volume.voxels, CHEST // 2 - (CHEST // 2).min())
     assert volume.notes == (f"{-(CHEST // 2).min()} added to every voxel, so that none is below 0",)
@@ -338,12 +423,19 @@ def test_without_rescaling_the_values_decide(tmp_path):
 
 def test_a_secondary_capture_is_a_picture_and_other_modalities_are_refused(tmp_path):
     path = tmp_path / "capture.dcm"
-    ct_slice(CHEST[10], (0, 0, 0), SOPClassUID="1.2.840.10008.5.1.4.1.1.7", Modality="OT").save_as(path)
+    ct_slice(CHEST[10], (0, 0, 0), SOPClassUID="1.2.840.10008.5.1.4.1.1.7", Modality="OT").save_as(
+        path
+    )
     volume = read_volume(path)
     assert (volume.hounsfield, volume.voxels.shape) == (False, (1, *SHAPE[1:]))
-    for header, words in (({"Modality": "MR"}, "of modality MR"), ({"ImageType": ["A", "B", "LOCALIZER"]}, "a localizer")):
+    for header, words in (
+        ({"Modality": "MR"}, "of modality MR"),
+        ({"ImageType": ["A", "B", "LOCALIZER"]}, "a localizer"),
+    ):
         ct_slice(CHEST[10], (0, 0, 0), **header).save_as(path)
-        with pytest.raises(UnsupportedError, match=rf"the DICOM file is no CT slice \(it is {words}\)"):
+        with pytest.raises(
+            UnsupportedError, match=rf"the DICOM file is no CT slice \(it is {words}\)"
+        ):
             read_volume(path)
     with pytest.raises(UnsupportedError, match="the folder holds no CT slices in DICOM"):
         read_volume(tmp_path)
@@ -356,11 +448,17 @@ def test_sizes_are_capped_by_the_header(tmp_path):
         read_volume(path)
 
 
-@pytest.mark.parametrize(("frames", "header"), [(2**14 + 1, {}), (2**12 + 1, {"Rows": 512, "Columns": 512})])
+@pytest.mark.parametrize(
+    ("frames", "header"), [(2**14 + 1, {}), (2**12 + 1, {"Rows": 512, "Columns": 512})]
+)
 def test_frames_are_capped_by_the_header(tmp_path, frames, header):
     path = tmp_path / "many.dcm"
     ct_slice(CHEST[10], (0, 0, 0), NumberOfFrames=frames, **header).save_as(path)
-    with pytest.raises(TooLargeError, match=rf"many\.dcm: the header states {frames} frames of \d+ x \d+ pixels, more than a volume has"):
+    with pytest.raises(
+        TooLargeError,
+        match=rf"many\.dcm: the header states {frames} frames of \d+ x \d+ pixels, more than a "
+        r"volume has",
+    ):
         read_volume(path)
     assert not holds_series(tmp_path)
 

@@ -20,7 +20,10 @@ def test_colour_photograph_is_refused(tmp_path, large):
     scene = np.dstack([large, np.uint8(down * 255 // 300), np.uint8(across * 255 // 400)])
     path = tmp_path / "holiday.jpg"
     cv2.imwrite(str(path), scene)
-    with pytest.raises(UnsupportedError, match=r"holiday\.jpg: it is a colour picture, not a radiograph \(\d+% of it is coloured\)"):
+    with pytest.raises(
+        UnsupportedError,
+        match=r"holiday\.jpg: it is a colour picture, not a radiograph \(\d+% of it is coloured\)",
+    ):
         read(path)
 
 
@@ -71,7 +74,11 @@ def test_sixteen_bits_are_kept(deep_film):
     ],
 )
 def test_whole_numbers_far_from_0_keep_their_steps(dtype, low, done):
-    steps = np.linspace(0, min(65535, np.iinfo(dtype).max - low), 3000).astype(np.uint16).reshape(50, 60)
+    steps = (
+        np.linspace(0, min(65535, np.iinfo(dtype).max - low), 3000)
+        .astype(np.uint16)
+        .reshape(50, 60)
+    )
     pixels, notes = to_image_type((steps.astype(object) + low).astype(dtype), source="array")
     assert_array_equal(pixels, steps)
     assert (pixels.dtype, notes) == (np.uint16, (done,))

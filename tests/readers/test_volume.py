@@ -47,7 +47,11 @@ def test_nifti_in_all_48_orders_and_directions(tmp_path, turn):
     assert_array_equal(to_ras(volume.grid.affine), nibabel.load(path).affine)
     assert volume.grid.to_axial().back(CHEST).tobytes() == volume.voxels.tobytes()
     assert volume.header == path.read_bytes()[:348]
-    assert (volume.format, volume.notes, volume.sha256) == ("NIfTI", (), hashlib.sha256(path.read_bytes()).hexdigest())
+    assert (volume.format, volume.notes, volume.sha256) == (
+        "NIfTI",
+        (),
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
 
 
 @pytest.mark.parametrize("name", ["chest.nii.gz", "chest.hdr", "chest.img", "renamed"])
@@ -55,7 +59,12 @@ def test_nifti_packed_in_pairs_and_renamed(tmp_path, name):
     if name == "renamed":
         write_nifti(tmp_path / "chest.nii.gz", CHEST, AFFINE).rename(tmp_path / name)
     else:
-        write_nifti(tmp_path / name, CHEST, AFFINE, kind=nibabel.Nifti1Pair if name[-1] != "z" else nibabel.Nifti1Image)
+        write_nifti(
+            tmp_path / name,
+            CHEST,
+            AFFINE,
+            kind=nibabel.Nifti1Pair if name[-1] != "z" else nibabel.Nifti1Image,
+        )
     volume = read_volume(tmp_path / name)
     check_chest(volume)
     if name == "chest.hdr":
@@ -63,10 +72,15 @@ def test_nifti_packed_in_pairs_and_renamed(tmp_path, name):
         assert volume.sha256 == hashlib.sha256(both).hexdigest()
 
 
-@pytest.mark.parametrize(("header", "voxels"), [(".hdr", ".img"), (".HDR", ".IMG"), (".HDR", ".img"), (".hdr", ".IMG")])
+@pytest.mark.parametrize(
+    ("header", "voxels"), [(".hdr", ".img"), (".HDR", ".IMG"), (".HDR", ".img"), (".hdr", ".IMG")]
+)
 def test_a_pair_is_one_volume_however_its_endings_are_written(tmp_path, header, voxels):
     write_nifti(tmp_path / "chest.hdr", CHEST, AFFINE, kind=nibabel.Nifti1Pair)
-    paths = [(tmp_path / "chest.hdr").rename(tmp_path / f"chest{header}"), (tmp_path / "chest.img").rename(tmp_path / f"chest{voxels}")]
+    paths = [
+        (tmp_path / "chest.hdr").rename(tmp_path / f"chest{header}"),
+        (tmp_path / "chest.img").rename(tmp_path / f"chest{voxels}"),
+    ]
     assert find([tmp_path]).files == paths[:1]
     for path in paths:
         assert detect(path) == "ct"
@@ -78,7 +92,9 @@ def test_a_pair_is_one_volume_however_its_endings_are_written(tmp_path, header, 
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_both_versions_and_both_orders_of_bytes(tmp_path, kind, order):
-    image = kind(CHEST.T.astype(order + "i2"), to_ras(AFFINE), header=kind.header_class(endianness=order))
+    image = kind(
+        CHEST.T.astype(order + "i2"), to_ras(AFFINE), header=kind.header_class(endianness=order)
+    )
     nibabel.save(image, tmp_path / "chest.nii")
     check_chest(read_volume(tmp_path / "chest.nii"))
 
@@ -105,7 +121,10 @@ def test_types_of_numbers(tmp_path, dtype):
 
 
 def test_scaled_and_fractional_numbers_become_whole_hounsfield_units(tmp_path):
-    path = patched(write_nifti(tmp_path / "a.nii", (CHEST + 2048).astype(np.uint16), AFFINE), (112, "<2f", 1.0, -2048.0))
+    path = patched(
+        write_nifti(tmp_path / "a.nii", (CHEST + 2048).astype(np.uint16), AFFINE),
+        (112, "<2f", 1.0, -2048.0),
+    )
     check_chest(read_volume(path))
     volume = read_volume(write_nifti(tmp_path / "b.nii", CHEST + np.float32(0.25), AFFINE))
     check_chest(volume)
@@ -117,8 +136,15 @@ def test_paddings_stay_and_metal_is_cut_off(tmp_path):
     voxels[:, :6] = -2048
     voxels[5, 20, 20] = 70_000
     volume = read_volume(write_nifti(tmp_path / "chest.nii", voxels, AFFINE))
-    assert (volume.voxels[0, 0, 0], volume.voxels[5, 20, 20], volume.hounsfield) == (-2048, 32767, True)
-    assert volume.notes == ("values beyond -32768 and 32767 were set to these", "18% of the voxels are padding, down to -2048")
+    assert (volume.voxels[0, 0, 0], volume.voxels[5, 20, 20], volume.hounsfield) == (
+        -2048,
+        32767,
+        True,
+    )
+    assert volume.notes == (
+        "values beyond -32768 and 32767 were set to these",
+        "18% of the voxels are padding, down to -2048",
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +153,11 @@ def test_paddings_stay_and_metal_is_cut_off(tmp_path):
         (lambda chest: np.clip((chest + 1024) // 8, 0, 255).astype(np.uint8), np.uint8, ()),
         (lambda chest: np.clip((chest + 1024) // 8, 0, 255).astype(np.int16), np.uint8, ()),
         (lambda chest: (chest - chest.min()).astype(np.int16), np.uint16, ()),
-        (lambda chest: (chest // 2).astype(np.int16), np.uint16, ("540 added to every voxel, so that none is below 0",)),
+        (
+            lambda chest: (chest // 2).astype(np.int16),
+            np.uint16,
+            ("540 added to every voxel, so that none is below 0",),
+        ),
         (lambda chest: (chest.astype(np.int32) - chest.min()) * 30, np.uint16, ()),
         (lambda chest: (chest / 1000).astype(np.float64), np.float32, ()),
     ],
@@ -136,13 +166,17 @@ def test_what_is_not_in_hounsfield_units_is_grey(tmp_path, change, dtype, notes)
     stored = change(CHEST)
     volume = read_volume(write_nifti(tmp_path / "chest.nii.gz", stored, AFFINE))
     assert (volume.voxels.dtype, volume.hounsfield, volume.notes) == (dtype, False, notes)
-    assert_allclose(volume.voxels, stored - min(0, stored.min()) if dtype != np.float32 else stored, rtol=1e-6)
+    assert_allclose(
+        volume.voxels, stored - min(0, stored.min()) if dtype != np.float32 else stored, rtol=1e-6
+    )
 
 
 def test_of_several_volumes_one_is_chosen(tmp_path):
     four = np.stack([CHEST, CHEST[::-1]])
     path = write_nifti(tmp_path / "four.nii.gz", four, AFFINE)
-    with pytest.raises(UnsupportedError, match=r"it holds 2 frames.*which frame is meant, from 1 to 2"):
+    with pytest.raises(
+        UnsupportedError, match=r"it holds 2 frames.*which frame is meant, from 1 to 2"
+    ):
         read_volume(path)
     volume = read_volume(path, frame=2)
     assert_array_equal(volume.voxels, CHEST[::-1])
@@ -155,7 +189,9 @@ def test_of_several_volumes_one_is_chosen(tmp_path):
 def test_five_axes_colours_and_complex_numbers_are_refused(tmp_path):
     with pytest.raises(UnsupportedError, match="it has 5 axes, and a volume has 3"):
         read_volume(write_nifti(tmp_path / "five.nii", np.zeros((2, 2, *SHAPE), np.int16), AFFINE))
-    path = write_nifti(tmp_path / "colours.nii", np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")]), AFFINE)
+    path = write_nifti(
+        tmp_path / "colours.nii", np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")]), AFFINE
+    )
     with pytest.raises(UnsupportedError, match=r"its voxels are colours \(NIfTI datatype 128\)"):
         read_volume(path)
     with pytest.raises(UnsupportedError, match="numbers of a kind that CT does not have"):
@@ -167,7 +203,9 @@ def test_a_singular_sform_gives_way_to_the_qform_and_both_are_refused(tmp_path):
     volume = read_volume(path)
     check_chest(volume)
     assert volume.notes == ("its sform cannot be inverted, so that its qform was taken",)
-    with pytest.raises(UnreadableError, match="its sform and qform cannot be inverted, so that nobody knows where"):
+    with pytest.raises(
+        UnreadableError, match="its sform and qform cannot be inverted, so that nobody knows where"
+    ):
         read_volume(patched(path, (84, "<f", 0)))
     with pytest.raises(UnreadableError, match="its sform cannot be inverted"):
         read_volume(patched(path, (252, "<h", 0)))
@@ -180,7 +218,10 @@ def test_forms_that_are_mirror_images_of_each_other_are_told(tmp_path):
     nibabel.save(image, tmp_path / "chest.nii")
     volume = read_volume(tmp_path / "chest.nii")
     check_chest(volume)
-    assert volume.notes == ("its sform and its qform are mirror images of each other, so that right and left are uncertain",)
+    assert volume.notes == (
+        "its sform and its qform are mirror images of each other, so that right and left are "
+        "uncertain",
+    )
 
 
 def test_without_a_form_right_and_left_are_assumed_and_said_to_be(tmp_path):
@@ -194,20 +235,26 @@ def test_without_a_form_right_and_left_are_assumed_and_said_to_be(tmp_path):
 def test_metres_become_millimetres(tmp_path):
     affine = AFFINE.copy()
     affine[:3] /= 1000
-    check_chest(read_volume(patched(write_nifti(tmp_path / "chest.nii", CHEST, affine), (123, "<b", 1))))
+    check_chest(
+        read_volume(patched(write_nifti(tmp_path / "chest.nii", CHEST, affine), (123, "<b", 1)))
+    )
 
 
 def test_not_a_number_is_refused(tmp_path):
     for bad in (np.nan, np.inf):
         voxels = CHEST.astype(np.float32)
         voxels[3, 4, 5] = bad
-        with pytest.raises(InputError, match="the volume contains NaN or infinite values; replace them"):
+        with pytest.raises(
+            InputError, match="the volume contains NaN or infinite values; replace them"
+        ):
             read_volume(write_nifti(tmp_path / "chest.nii.gz", voxels, AFFINE))
 
 
 def test_label_maps_are_refused(tmp_path):
     labels = (CHEST < -500).astype(np.uint8)
-    with pytest.raises(InputError, match="so few different values that it is a map of labels, no image"):
+    with pytest.raises(
+        InputError, match="so few different values that it is a map of labels, no image"
+    ):
         read_volume(write_nifti(tmp_path / "mask.nii.gz", labels, AFFINE))
 
 
@@ -215,7 +262,12 @@ def test_truncated_and_damaged_files(tmp_path):
     path = write_nifti(tmp_path / "chest.nii.gz", CHEST, AFFINE)
     packed, plain = path.read_bytes(), gzip.decompress(path.read_bytes())
     words = "the file ends before all voxels that its header states; copy"
-    for content in (plain[:-1], plain[:1000], packed[: len(packed) // 2], gzip.compress(plain[:-2])):
+    for content in (
+        plain[:-1],
+        plain[:1000],
+        packed[: len(packed) // 2],
+        gzip.compress(plain[:-2]),
+    ):
         path.write_bytes(content)
         with pytest.raises(UnreadableError, match=words):
             read_volume(path)
@@ -239,7 +291,9 @@ def test_truncated_and_damaged_files(tmp_path):
 def test_gzip_of_several_members(tmp_path):
     plain = write_nifti(tmp_path / "chest.nii", CHEST, AFFINE).read_bytes()
     path = tmp_path / "members.nii.gz"
-    path.write_bytes(b"".join(gzip.compress(plain[start : start + 5000]) for start in range(0, len(plain), 5000)))
+    path.write_bytes(
+        b"".join(gzip.compress(plain[start : start + 5000]) for start in range(0, len(plain), 5000))
+    )
     check_chest(read_volume(path))
 
 
@@ -258,7 +312,11 @@ def test_a_bomb_is_refused_before_it_is_inflated(tmp_path):
     path = write_nifti(tmp_path / "chest.nii", CHEST, AFFINE)
     patched(path, (42, "<3h", 1024, 1025, 1024))
     assert LARGEST_VOLUME < 1024 * 1025 * 1024
-    with pytest.raises(TooLargeError, match="the header states 1024 x 1025 x 1024 voxels, and it was not read; give a volume of at most"):
+    with pytest.raises(
+        TooLargeError,
+        match="the header states 1024 x 1025 x 1024 voxels, and it was not read; give a volume "
+        "of at most",
+    ):
         read_volume(path)
     patched(path, (42, "<3h", 512, 512, 512))
     (tmp_path / "small.nii.gz").write_bytes(gzip.compress(path.read_bytes()[:352] + bytes(100_000)))
@@ -316,7 +374,9 @@ def test_what_is_no_image_is_refused(tmp_path):
 def test_label_volumes_are_read_with_their_grid_and_pictures_without(tmp_path):
     labels = np.zeros(SHAPE, np.uint8)
     labels[3:9, 5:20, 4:18] = 2
-    voxels, grid = read_label_volume(write_nifti(tmp_path / "labels.nii", *stored_as(labels, AFFINE, TURNS[20])))
+    voxels, grid = read_label_volume(
+        write_nifti(tmp_path / "labels.nii", *stored_as(labels, AFFINE, TURNS[20]))
+    )
     turn = grid.to_axial()
     assert_array_equal(turn.apply(voxels), labels)
     assert_allclose(turn.grid(grid).affine, AFFINE, atol=1e-3)

@@ -35,10 +35,24 @@ def card(kind: str) -> ModelCard:
 def film() -> Result:
     """A phantom of 96 x 96 pixels of 4 mm with its true lungs."""
     phantom = radiograph_phantom((96, 96), spacing=(4.0, 4.0))
-    image = dataclasses.replace(phantom.image, source="/data/Doe John/b.png", format="PNG", sha256="ab12", notes=("a <note>",))
+    image = dataclasses.replace(
+        phantom.image,
+        source="/data/Doe John/b.png",
+        format="PNG",
+        sha256="ab12",
+        notes=("a <note>",),
+    )
     found = (*measure(phantom.truth, SURE), Measurement("expected Dice", "lungs", 0.95123, "1"))
     empty = np.zeros((3, 96, 96), np.float32)
-    return Result(image, phantom.truth, found, Verdict("review", ("the lungs are <odd>",)), card("cxr"), {"read": 0.1}, lambda: empty)
+    return Result(
+        image,
+        phantom.truth,
+        found,
+        Verdict("review", ("the lungs are <odd>",)),
+        card("cxr"),
+        {"read": 0.1},
+        lambda: empty,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -46,4 +60,12 @@ def scan() -> VolumeResult:
     """A phantom of 16 slices with its true lungs."""
     phantom = ct_phantom((16, 48, 48))
     found = measure_volume(phantom.volume, phantom.truth, SURE)
-    return VolumeResult(phantom.volume, phantom.truth, found, Verdict("ok"), card("ct"), {}, lambda _: np.zeros((16, 48, 48), np.uint8))
+    return VolumeResult(
+        phantom.volume,
+        phantom.truth,
+        found,
+        Verdict("ok"),
+        card("ct"),
+        {},
+        lambda _: np.zeros((16, 48, 48), np.uint8),
+    )

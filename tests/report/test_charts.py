@@ -25,37 +25,54 @@ def test_a_chart_has_every_value_at_its_place() -> None:
     assert chart.attrib["aria-label"] == chart.findtext("title") == "Dice <of> each"
     dots = [float(dot.attrib["cx"]) for dot in chart.findall("circle")]
     left, right = AXIS.at(0.5), AXIS.at(1.0)
-    assert dots == pytest.approx([left, (left + right) / 2, right, left], abs=0.06)  # what lies below the axis stands at its end
+    assert dots == pytest.approx(
+        [left, (left + right) / 2, right, left], abs=0.06
+    )  # what lies below the axis stands at its end
     assert len(chart.findall("rect")) == 2
     words = [text.text for text in chart.findall("text")]
     assert "human & human" in words
     assert EVIL in words
-    assert f"{EVIL[:27]}…" in strips({f"{EVIL} and more": [0.6]}, AXIS).replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
+    assert f"{EVIL[:27]}…" in strips({f"{EVIL} and more": [0.6]}, AXIS).replace(
+        "&lt;", "<"
+    ).replace("&gt;", ">").replace("&quot;", '"')
     (mark,) = (path for path in chart.findall("path") if path.attrib["class"] == "mark")
     assert mark.attrib["d"].startswith(f"M{AXIS.at(0.9):.1f} ")
 
 
 def test_a_curve_climbs_by_one_step_for_each_value() -> None:
     chart = tree(curves({"a": [1.0, 0.75, math.inf, 0.5], "none": []}, AXIS))
-    legend_a, curve, legend_none = (path.attrib["d"] for path in chart.findall("path") if "curve" in path.attrib["class"])
+    legend_a, curve, legend_none = (
+        path.attrib["d"] for path in chart.findall("path") if "curve" in path.attrib["class"]
+    )
     steps = [(float(x), float(y)) for x, y in re.findall(r"H([\d.]+)V([\d.]+)", curve)]
     bottom, height = 26 + 240, 240
-    expected = [(AXIS.at(value), bottom - height * share) for value, share in ((0.5, 0.25), (0.75, 0.5), (1.0, 0.75))]
+    expected = [
+        (AXIS.at(value), bottom - height * share)
+        for value, share in ((0.5, 0.25), (0.75, 0.5), (1.0, 0.75))
+    ]
     np.testing.assert_allclose(steps, expected, atol=0.06)
     assert "H" not in legend_a + legend_none
 
 
 def test_infinite_values_stand_at_the_end_of_their_strip() -> None:
     chart = tree(strips({"a": [0.6, 0.8, math.inf, math.inf]}, AXIS))
-    (median,) = (path.attrib["d"] for path in chart.findall("path") if path.attrib["class"] == "median")
+    (median,) = (
+        path.attrib["d"] for path in chart.findall("path") if path.attrib["class"] == "median"
+    )
     assert float(re.findall(r"M([\d.]+)", median)[0]) == pytest.approx(AXIS.at(0.9), abs=0.06)
 
 
 def test_densities_are_drawn_as_shares_of_each_series() -> None:
     axis = Axis("HU", 0.0, 30.0)
     series = {"right lung": np.array([1, 2, 1]), "none": np.array([0, 0, 0])}
-    chart = tree(densities(series, np.array([0, 10, 20, 30]), axis, {"right lung": "right", "none": "left"}))
-    lines = {path.attrib["class"]: path.attrib["d"] for path in chart.findall("path") if "curve" in path.attrib["class"]}
+    chart = tree(
+        densities(series, np.array([0, 10, 20, 30]), axis, {"right lung": "right", "none": "left"})
+    )
+    lines = {
+        path.attrib["class"]: path.attrib["d"]
+        for path in chart.findall("path")
+        if "curve" in path.attrib["class"]
+    }
     # Bottom 266, top 26; the highest share, one half, reaches the top.
     assert lines["curve right"] == "M210.0 266V146.0H362.0V26.0H514.0V146.0H666.0V266"
     assert lines["curve left"] == "M210.0 266V266.0H362.0V266.0H514.0V266.0H666.0V266"
@@ -70,7 +87,11 @@ def test_columns_count_values_and_those_beyond_the_ends() -> None:
 
 
 def test_a_figure_has_the_title_below_its_chart() -> None:
-    for chart in (columns([0.5], AXIS), strips({EVIL: [0.6]}, AXIS), bars({EVIL: 1}, AXIS.title, {})):
+    for chart in (
+        columns([0.5], AXIS),
+        strips({EVIL: [0.6]}, AXIS),
+        bars({EVIL: 1}, AXIS.title, {}),
+    ):
         (drawn, caption) = tree(figure(chart))
         assert ET.tostring(drawn) == ET.tostring(tree(chart))
         assert (caption.tag, caption.text) == ("figcaption", "Dice <of> each")
@@ -79,7 +100,9 @@ def test_a_figure_has_the_title_below_its_chart() -> None:
 def test_bars_name_and_number_every_count() -> None:
     chart = tree(bars({"refused": 3, EVIL: 6}, "by <verdict>", {"refused": "refused"}))
     assert [text.text for text in chart.findall("text")] == ["refused", "3", EVIL, "6"]
-    assert [(rect.attrib["class"], float(rect.attrib["width"])) for rect in chart.findall("rect")] == [
+    assert [
+        (rect.attrib["class"], float(rect.attrib["width"])) for rect in chart.findall("rect")
+    ] == [
         ("bar refused", 310.0),
         ("bar ", 620.0),
     ]

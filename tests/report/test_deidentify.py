@@ -15,9 +15,9 @@ from phantom_volumes import CHEST, ct_slice, write_series
 @pytest.fixture
 def slice_file(tmp_path: Path) -> Path:
     path = tmp_path / "doe.dcm"
-    ct_slice(CHEST[10], (0, 0, 0), PatientName="Doe^Jane", PatientID="AB-77/1", StudyDate="20200102").save_as(
-        path, enforce_file_format=True
-    )
+    ct_slice(
+        CHEST[10], (0, 0, 0), PatientName="Doe^Jane", PatientID="AB-77/1", StudyDate="20200102"
+    ).save_as(path, enforce_file_format=True)
     return path
 
 
@@ -35,12 +35,17 @@ def test_the_header_of_a_file_and_of_a_folder(slice_file: Path, tmp_path: Path) 
 def test_what_is_no_dicom_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
     (tmp_path / "empty").mkdir()
-    assert [header_identity({"input": str(tmp_path / name)}) for name in ("a.png", "empty")] == [{}, {}]
+    assert [header_identity({"input": str(tmp_path / name)}) for name in ("a.png", "empty")] == [
+        {},
+        {},
+    ]
     assert header_identity({"input": "/gone.png", "format": "PNG"}) == {}
     assert header_identity({"input": "array", "format": "array"}) == {}
 
 
-def test_where_the_header_cannot_be_read_nothing_is_known_and_the_code_stands_for_the_name() -> None:
+def test_where_the_header_cannot_be_read_nothing_is_known_and_the_code_stands_for_the_name() -> (
+    None
+):
     entry = {"input": "/gone/doe.dcm", "format": "DICOM", "name": "doe", "sha256": "ab"}
     assert header_identity(entry) is None
     assert shown_name(entry, None).startswith("image-")
@@ -49,26 +54,49 @@ def test_where_the_header_cannot_be_read_nothing_is_known_and_the_code_stands_fo
 
 def test_dicom_without_the_usual_beginning_is_read_too(slice_file: Path) -> None:
     slice_file.write_bytes(slice_file.read_bytes()[132:])
-    for entry in ({"input": str(slice_file)}, {"input": str(slice_file.parent)}, {"input": str(slice_file), "format": "DICOM"}):
+    for entry in (
+        {"input": str(slice_file)},
+        {"input": str(slice_file.parent)},
+        {"input": str(slice_file), "format": "DICOM"},
+    ):
         found = header_identity(entry)
         assert found is not None
         assert found["PatientName"] == "Doe^Jane"
 
 
-def test_a_file_that_was_read_as_dicom_is_read_again_whatever_it_begins_with(tmp_path: Path) -> None:
+def test_a_file_that_was_read_as_dicom_is_read_again_whatever_it_begins_with(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "odd"
-    path.write_bytes(struct.pack("<HHI", 0x0010, 0x0010, 8) + b"Doe^Jane")  # no preamble, and a name where other files have their kind
+    path.write_bytes(
+        struct.pack("<HHI", 0x0010, 0x0010, 8) + b"Doe^Jane"
+    )  # no preamble, and a name where other files have their kind
     assert header_identity({"input": str(path)}) == {}
     assert header_identity({"input": str(path), "format": "DICOM"}) == {"PatientName": "Doe^Jane"}
 
 
 def test_secret_words_are_parts_of_the_name_and_the_numbers() -> None:
-    words = secrets({"PatientName": "Doe^Jane^X", "PatientID": "AB-77/1", "StudyDate": "20200102", "AccessionNumber": "12"})
+    words = secrets(
+        {
+            "PatientName": "Doe^Jane^X",
+            "PatientID": "AB-77/1",
+            "StudyDate": "20200102",
+            "AccessionNumber": "12",
+        }
+    )
     assert words == ("Doe^Jane^X", "AB-77/1", "Jane", "Doe")
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("doe_2", True), ("x-JANE", True), ("ab77_1", True), ("20200102", False), ("x_12", False), ("lung", False)]
+    ("name", "told"),
+    [
+        ("doe_2", True),
+        ("x-JANE", True),
+        ("ab77_1", True),
+        ("20200102", False),
+        ("x_12", False),
+        ("lung", False),
+    ],
 )
 def test_a_name_that_holds_a_secret_is_replaced_by_a_code(name: str, told: bool) -> None:
     words = secrets({"PatientName": "Doe^Jane^X", "PatientID": "AB-77/1", "AccessionNumber": "12"})
@@ -79,13 +107,20 @@ def test_a_name_that_holds_a_secret_is_replaced_by_a_code(name: str, told: bool)
 
 
 def test_codes_differ_by_image_and_by_name() -> None:
-    codes = {shown_name({"name": name, "sha256": sha}, ("doe",)) for name in ("doe", "doe1") for sha in ("a", "b")}
+    codes = {
+        shown_name({"name": name, "sha256": sha}, ("doe",))
+        for name in ("doe", "doe1")
+        for sha in ("a", "b")
+    }
     assert len(codes) == 4
 
 
 def test_texts_lose_paths_and_secrets() -> None:
     entry = {"input": "/data/Doe/x.png"}
-    assert blanked("/data/Doe/x.png: the file is empty; export it again.", entry, ()) == "the file is empty; export it again."
+    assert (
+        blanked("/data/Doe/x.png: the file is empty; export it again.", entry, ())
+        == "the file is empty; export it again."
+    )
     assert blanked("/data/Doe/x.png/3.dcm: it is damaged.", entry, ()) == "it is damaged."
     assert blanked("in /data/Doe there is nothing", entry, ()) == "in … there is nothing"
     assert blanked("slice of DOE", entry, ("Doe",)) == "(left out, as it names the patient)"
@@ -93,6 +128,12 @@ def test_texts_lose_paths_and_secrets() -> None:
 
 
 def test_words_that_a_relative_path_is_made_of_stay_in_texts() -> None:
-    assert blanked("the lungs are in the image", {"input": "lungs"}, ()) == "the lungs are in the image"
+    assert (
+        blanked("the lungs are in the image", {"input": "lungs"}, ())
+        == "the lungs are in the image"
+    )
     assert blanked("lungs of unusual size", {"input": "lungs"}, ()) == "lungs of unusual size"
-    assert blanked("against in/y.dcm in the image", {"input": "in/x.dcm"}, ()) == "against …y.dcm in the image"
+    assert (
+        blanked("against in/y.dcm in the image", {"input": "in/x.dcm"}, ())
+        == "against …y.dcm in the image"
+    )

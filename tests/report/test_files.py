@@ -19,7 +19,14 @@ from lungseg.batch import segment_many
 from lungseg.errors import InputError
 from lungseg.findings import Verdict
 from lungseg.predict import embedded_models
-from lungseg.report import Reported, report_folder, study_again, study_of, write_index, write_reports
+from lungseg.report import (
+    Reported,
+    report_folder,
+    study_again,
+    study_of,
+    write_index,
+    write_reports,
+)
 from lungseg.result import Result
 from lungseg.segmenter import Segmenter
 from lungseg.writers import volume_nifti
@@ -30,7 +37,10 @@ from tiny_model import dark_ellipses, write_tiny_model
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("models")
-    return {"cxr": write_tiny_model(folder, name="cxr"), "ct": write_tiny_model(folder, name="ct", kind="ct")}
+    return {
+        "cxr": write_tiny_model(folder, name="cxr"),
+        "ct": write_tiny_model(folder, name="ct", kind="ct"),
+    }
 
 
 @pytest.fixture
@@ -59,7 +69,9 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", ["cxr", "ct"])
-def test_a_report_made_again_is_the_one_made_at_once(kind: str, models: dict[str, Path], film: Path, scan: Path, tmp_path: Path) -> None:
+def test_a_report_made_again_is_the_one_made_at_once(
+    kind: str, models: dict[str, Path], film: Path, scan: Path, tmp_path: Path
+) -> None:
     out, file = tmp_path / "out", film if kind == "cxr" else scan
     entry = segmented(file, out, models[kind])
     first = study_of(Segmenter(models[kind], threads=1)(file))
@@ -72,20 +84,29 @@ def test_a_report_made_again_is_the_one_made_at_once(kind: str, models: dict[str
     np.testing.assert_array_equal(again.marked, first.marked)
     assert first.densities.keys() == again.densities.keys()
     assert bool(first.densities) is (kind == "ct")
-    assert all(np.array_equal(first.densities[name], again.densities[name]) for name in first.densities)
+    assert all(
+        np.array_equal(first.densities[name], again.densities[name]) for name in first.densities
+    )
     assert again.card is None  # such a model does not come with the package
 
 
-def test_where_the_input_is_gone_or_changed_the_overlay_stands_alone(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
+def test_where_the_input_is_gone_or_changed_the_overlay_stands_alone(
+    models: dict[str, Path], film: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     entry = segmented(film, out, models["cxr"])
     overlay = cv2.imread(str(out / "film_overlay.png"))[..., ::-1]
     film.write_bytes(cv2.imencode(".png", dark_ellipses()[::-1] + 1)[1].tobytes())
     changed = study_again(entry, out)
-    assert changed.said == ("The input has changed since it was segmented, so the picture itself is not shown.",)
+    assert changed.said == (
+        "The input has changed since it was segmented, so the picture itself is not shown.",
+    )
     film.unlink()
     gone = study_again(entry, out)
-    assert gone.said == ("The input is not where it was, or cannot be read any more, so the picture itself is not shown.",)
+    assert gone.said == (
+        "The input is not where it was, or cannot be read any more, so the picture itself is not "
+        "shown.",
+    )
     for study in (changed, gone):
         assert study.original is None
         np.testing.assert_array_equal(study.marked, overlay)
@@ -93,11 +114,15 @@ def test_where_the_input_is_gone_or_changed_the_overlay_stands_alone(models: dic
     assert (study_again(entry, out).original, study_again(entry, out).marked) == (None, None)
 
 
-def test_a_mask_that_tells_no_sides_leaves_the_picture_and_the_overlay(models: dict[str, Path], scan: Path, tmp_path: Path) -> None:
+def test_a_mask_that_tells_no_sides_leaves_the_picture_and_the_overlay(
+    models: dict[str, Path], scan: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     study = study_again(segmented(scan, out, models["ct"], binary=True), out)
     assert study.original is not None
-    np.testing.assert_array_equal(study.marked, cv2.imread(str(out / "scan_overlay.png"))[..., ::-1])
+    np.testing.assert_array_equal(
+        study.marked, cv2.imread(str(out / "scan_overlay.png"))[..., ::-1]
+    )
     assert study.densities == {}
 
 
@@ -106,25 +131,38 @@ def test_without_any_mask_that_is_said(models: dict[str, Path], film: Path, tmp_
     study = study_again(segmented(film, out, models["cxr"], outputs=["crop"]), out)
     assert study.original is not None
     assert study.marked is None
-    assert study.said == ("No mask that says which lung is which and no overlay lie in the folder of results, so none is shown.",)
+    assert study.said == (
+        "No mask that says which lung is which and no overlay lie in the folder of results, so "
+        "none is shown.",
+    )
 
 
-def test_a_folder_gets_reports_an_index_and_records_of_them(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
+def test_a_folder_gets_reports_an_index_and_records_of_them(
+    models: dict[str, Path], film: Path, tmp_path: Path
+) -> None:
     out, broken = tmp_path / "out", tmp_path / "broken.png"
     broken.write_bytes(b"")
     list(segment_many([film, broken], out, Segmenter(models["cxr"], threads=1), workers=1))
     done = list(report_folder(out, kinds=("report", "pdf"), workers=2))
     paths = {"report": out / "film_report.html", "pdf": out / "film_report.pdf"}
     assert done == [Reported(str(film), paths), Reported(str(broken), failed=True)]
-    assert [entry.get("outputs", {}).get("report") for entry in records(out)] == ["film_report.html", None]
+    assert [entry.get("outputs", {}).get("report") for entry in records(out)] == [
+        "film_report.html",
+        None,
+    ]
     index = Page((out / "report.html").read_text(encoding="utf-8"))
     assert [of["src"] for of in index.all("img")] == ["report_thumbnails/film.jpg"]
     before = (out / "film_report.html").read_bytes()
-    assert list(report_folder(out)) == [Reported(str(film), paths), Reported(str(broken), failed=True)]  # also the PDF that is there
+    assert list(report_folder(out)) == [
+        Reported(str(film), paths),
+        Reported(str(broken), failed=True),
+    ]  # also the PDF that is there
     assert (out / "film_report.html").read_bytes() == before
 
 
-def test_what_names_a_patient_is_in_no_file_and_no_name_unless_asked_for(models: dict[str, Path], tmp_path: Path) -> None:
+def test_what_names_a_patient_is_in_no_file_and_no_name_unless_asked_for(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
     series, out = tmp_path / "Name_Secret", tmp_path / "out"
     write_series(series, CHEST, axial_affine(), PatientID="ID-4711")
     segmented(series, out, models["ct"], outputs=["mask"], reports=("report",))
@@ -134,19 +172,26 @@ def test_what_names_a_patient_is_in_no_file_and_no_name_unless_asked_for(models:
         text = page.read_text(encoding="utf-8").lower()
         assert [word in text for word in ("secret", "4711", str(tmp_path).lower())] == [False] * 3
     list(report_folder(out, identify=True))
-    assert sorted(path.name for path in out.glob("*.html")) == ["Name_Secret_report.html", "report.html"]
+    assert sorted(path.name for path in out.glob("*.html")) == [
+        "Name_Secret_report.html",
+        "report.html",
+    ]
     shown = Page((out / "Name_Secret_report.html").read_text(encoding="utf-8")).text
     assert [word in shown for word in ("Secret^Name", "ID-4711", str(series))] == [True] * 3
     assert str(series) in (out / "report.html").read_text(encoding="utf-8")
     list(report_folder(out))
     assert sorted(path.name for path in out.glob("*.html")) == [name, "report.html"]
-    assert [path.name for path in (out / "report_thumbnails").iterdir()] == [name.replace("_report.html", ".jpg")]
+    assert [path.name for path in (out / "report_thumbnails").iterdir()] == [
+        name.replace("_report.html", ".jpg")
+    ]
     series.rename(tmp_path / "elsewhere")
     list(report_folder(out))  # also where the header cannot be looked at any more
     assert sorted(path.name for path in out.glob("*.html")) == [name, "report.html"]
 
 
-def test_an_index_that_names_nobody_does_not_lead_to_a_report_that_does(models: dict[str, Path], tmp_path: Path) -> None:
+def test_an_index_that_names_nobody_does_not_lead_to_a_report_that_does(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
     series, out = tmp_path / "Name_Secret", tmp_path / "out"
     write_series(series, CHEST, axial_affine())
     segmented(series, out, models["ct"], outputs=["mask"], reports=("report",), identify=True)
@@ -157,7 +202,9 @@ def test_an_index_that_names_nobody_does_not_lead_to_a_report_that_does(models: 
     assert "<a " not in text
 
 
-def test_no_report_is_left_that_names_a_patient_who_must_not_be_named(models: dict[str, Path], tmp_path: Path) -> None:
+def test_no_report_is_left_that_names_a_patient_who_must_not_be_named(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
     series, out = tmp_path / "scan", tmp_path / "out"
     write_series(series, CHEST, axial_affine())
     segmented(series, out, models["ct"], outputs=["mask"], reports=("report", "pdf"), identify=True)
@@ -167,17 +214,23 @@ def test_no_report_is_left_that_names_a_patient_who_must_not_be_named(models: di
     assert (out / "scan_report.pdf").read_bytes() != first
 
 
-def test_a_strictly_refused_record_shows_no_mask(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
+def test_a_strictly_refused_record_shows_no_mask(
+    models: dict[str, Path], film: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     entry = segmented(film, out, models["cxr"]) | {"verdict": "refused", "reasons": ["it is odd"]}
     entry["settings"] |= {"strict": True}
     study = study_again(entry, out)
     assert study.original is not None
     assert (study.marked, study.record["measurements"]) == (None, [])
-    assert study.said == ("The input was refused and --strict was set, so no mask and no numbers are shown.",)
+    assert study.said == (
+        "The input was refused and --strict was set, so no mask and no numbers are shown.",
+    )
 
 
-def test_a_report_that_cannot_be_written_does_not_stop_the_others(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_does_not_stop_the_others(
+    models: dict[str, Path], film: Path, tmp_path: Path
+) -> None:
     out, other = tmp_path / "out", tmp_path / "other.png"
     other.write_bytes(film.read_bytes())
     list(segment_many([film, other], out, Segmenter(models["cxr"], threads=1), workers=1))
@@ -188,17 +241,25 @@ def test_a_report_that_cannot_be_written_does_not_stop_the_others(models: dict[s
 
 
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there are no results here; name a folder in which lungseg segment left results\.jsonl"):
+    with pytest.raises(
+        InputError,
+        match=r"there are no results here; name a folder in which lungseg segment left "
+        r"results\.jsonl",
+    ):
         report_folder(tmp_path)
 
 
-def test_equal_inputs_have_pictures_of_their_own(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
+def test_equal_inputs_have_pictures_of_their_own(
+    models: dict[str, Path], film: Path, tmp_path: Path
+) -> None:
     result = Segmenter(models["cxr"], threads=1)(film)
     assert isinstance(result, Result)
     refused = dataclasses.replace(result, verdict=Verdict("refused", ("it is odd",)))
     for number, each in enumerate((result, refused)):
         write_reports(study_of(each, name=f"n{number}"), tmp_path, ["report"])
-    small = [cv2.imread(str(tmp_path / "report_thumbnails" / f"n{number}.jpg")) for number in (0, 1)]
+    small = [
+        cv2.imread(str(tmp_path / "report_thumbnails" / f"n{number}.jpg")) for number in (0, 1)
+    ]
     assert [max(picture.shape[:2]) for picture in small] == [192, 192]
     assert not np.array_equal(*small)
 
@@ -209,7 +270,11 @@ def test_real_images_keep_their_patients_to_themselves(data_folder: Path, tmp_pa
     from lungseg.report.deidentify import header_identity
 
     films = sorted((data_folder / "cxr" / "dicom" / "non_chest").glob("*.dcm"))
-    list(segment_many(films, tmp_path, Segmenter(threads=1), outputs=["mask"], reports=("report",), quick=True))
+    list(
+        segment_many(
+            films, tmp_path, Segmenter(threads=1), outputs=["mask"], reports=("report",), quick=True
+        )
+    )
     text = "".join(path.read_text(encoding="utf-8") for path in tmp_path.glob("*.html"))
     headers = [header_identity({"input": str(film), "format": "DICOM"}) for film in films]
     names = {header.get("PatientName", "") for header in headers if header} - {"", "Anonymized"}
@@ -219,11 +284,18 @@ def test_real_images_keep_their_patients_to_themselves(data_folder: Path, tmp_pa
     assert os.sep + "dicom" + os.sep not in text
 
 
-def test_a_record_that_is_broken_does_not_stop_the_others(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
+def test_a_record_that_is_broken_does_not_stop_the_others(
+    models: dict[str, Path], film: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     entry = segmented(film, out, models["cxr"])
-    broken = {key: value for key, value in entry.items() if key != "model"} | {"input": "/gone.png", "name": "gone"}
-    (out / "results.jsonl").write_text(f"{json.dumps(broken)}\n{json.dumps(entry)}\n", encoding="utf-8")
+    broken = {key: value for key, value in entry.items() if key != "model"} | {
+        "input": "/gone.png",
+        "name": "gone",
+    }
+    (out / "results.jsonl").write_text(
+        f"{json.dumps(broken)}\n{json.dumps(entry)}\n", encoding="utf-8"
+    )
     first, second = report_folder(out)
     assert first.problem == f"{out / 'results.jsonl'}: its record is broken; segment it again."
     assert second.paths == {"report": out / "film_report.html"}

@@ -25,7 +25,10 @@ from lungseg.volume import Volume
 
 def pictures(text: str) -> list[np.ndarray]:
     codes = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', text)
-    return [cv2.imdecode(np.frombuffer(base64.b64decode(code), np.uint8), cv2.IMREAD_COLOR)[..., ::-1] for code in codes]
+    return [
+        cv2.imdecode(np.frombuffer(base64.b64decode(code), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        for code in codes
+    ]
 
 
 def test_a_page_stands_alone_and_shows_both_pictures(film: Result) -> None:
@@ -33,8 +36,14 @@ def test_a_page_stands_alone_and_shows_both_pictures(film: Result) -> None:
     found = Page(text)
     assert outside(text) == []
     assert found.all("html") == [{"lang": "en"}]
-    (policy,) = (of["content"] for of in found.all("meta") if of.get("http-equiv") == "Content-Security-Policy")
-    assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-")
+    (policy,) = (
+        of["content"]
+        for of in found.all("meta")
+        if of.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy.startswith(
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-"
+    )
     before, after = pictures(text)
     assert before.shape == after.shape == (96, 96, 3)
     assert np.abs(before.astype(int)[..., 0] - before[..., 2]).max() < 12  # grey
@@ -45,7 +54,12 @@ def test_a_page_stands_alone_and_shows_both_pictures(film: Result) -> None:
         "The same with the lungs marked: right lung and left lung.",
     ]
     (slider,) = found.all("input")
-    assert (slider["type"], slider["min"], slider["max"], slider["value"]) == ("range", "0", "100", "50")
+    assert (slider["type"], slider["min"], slider["max"], slider["value"]) == (
+        "range",
+        "0",
+        "100",
+        "50",
+    )
     assert found.text.count(NO_DEVICE) == 2
 
 
@@ -99,7 +113,9 @@ def test_names_are_escaped_and_paths_left_out(film: Result) -> None:
 
 
 def test_a_file_name_that_is_no_text_can_be_written(film: Result) -> None:
-    odd = dataclasses.replace(film, image=dataclasses.replace(film.image, source="/data/\udcff.png"))
+    odd = dataclasses.replace(
+        film, image=dataclasses.replace(film.image, source="/data/\udcff.png")
+    )
     assert re.search(r"Lungs of image-[0-9a-f]{12}<", page(odd))
     assert "/data/?.png" in page(odd, identify=True)
     page(odd, identify=True).encode()
@@ -121,19 +137,30 @@ def test_a_refused_input_is_marked_and_strictness_hides_its_mask(film: Result) -
     assert len(pictures(html_page(study_of(film, strict=True)))) == 2
 
 
-@pytest.mark.parametrize(("side", "shown"), [(1500, (1024, 1024)), (1024, (1024, 1024)), (40, (40, 40))])
-def test_pictures_are_shrunk_never_enlarged(film: Result, side: int, shown: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("side", "shown"), [(1500, (1024, 1024)), (1024, (1024, 1024)), (40, (40, 40))]
+)
+def test_pictures_are_shrunk_never_enlarged(
+    film: Result, side: int, shown: tuple[int, int]
+) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (side, side), np.uint8)
     image = Image(pixels, dataclasses.replace(film.image.geometry, shape=(side, side)))
-    large = dataclasses.replace(film, image=image, segmentation=image.with_labels(np.zeros((side, side), np.uint8)))
+    large = dataclasses.replace(
+        film, image=image, segmentation=image.with_labels(np.zeros((side, side), np.uint8))
+    )
     assert [picture.shape[:2] for picture in pictures(page(large))] == [shown, shown]
     assert "lungs marked: " in page(large)
 
 
 def test_all_three_numbers_of_the_expected_dice_make_one_sentence(film: Result) -> None:
-    more = tuple(Measurement(f"expected Dice {end}", "lungs", value, "1") for end, value in (("low", 0.9), ("high", 0.972)))
+    more = tuple(
+        Measurement(f"expected Dice {end}", "lungs", value, "1")
+        for end, value in (("low", 0.9), ("high", 0.972))
+    )
     text = Page(page(dataclasses.replace(film, measurements=film.measurements + more))).text
-    assert "about 0.95; nine in ten masks like this one lie between 0.90 and 0.97. 1 would be" in text
+    assert (
+        "about 0.95; nine in ten masks like this one lie between 0.90 and 0.97. 1 would be" in text
+    )
 
 
 def test_numbers_are_rounded_and_nothing_is_minus_zero() -> None:
@@ -149,10 +176,17 @@ def test_every_measurement_has_a_definition(film: Result, scan: VolumeResult) ->
     assert "area" in CT  # of a single slice
 
 
-def test_a_volume_without_lungs_has_no_histogram_and_its_slices_are_spread_over_all_of_it(scan: VolumeResult) -> None:
+def test_a_volume_without_lungs_has_no_histogram_and_its_slices_are_spread_over_all_of_it(
+    scan: VolumeResult,
+) -> None:
     nothing = scan.volume.with_labels(np.zeros(scan.volume.voxels.shape, np.uint8))
     found = measure_volume(scan.volume, nothing, Confidence(0.0, 0.0, 0.0))
-    empty = dataclasses.replace(scan, segmentation=nothing, measurements=found, verdict=Verdict("refused", ("no lungs were found",)))
+    empty = dataclasses.replace(
+        scan,
+        segmentation=nothing,
+        measurements=found,
+        verdict=Verdict("refused", ("no lungs were found",)),
+    )
     page = Page(html_page(study_of(empty)))
     assert "Densities" not in page.text
     assert "Slices evenly spread over the volume." in page.text
@@ -160,10 +194,20 @@ def test_a_volume_without_lungs_has_no_histogram_and_its_slices_are_spread_over_
 
 
 def test_a_single_slice_is_not_compared_with_whole_lungs(scan: VolumeResult) -> None:
-    volume = Volume(scan.volume.voxels[8:9], Grid((1, 48, 48), scan.volume.grid.affine), hounsfield=True)
+    volume = Volume(
+        scan.volume.voxels[8:9], Grid((1, 48, 48), scan.volume.grid.affine), hounsfield=True
+    )
     lungs = volume.with_labels(scan.mask[8:9])
     sure = Confidence(1.0, 1.0, 1.0)
-    result = VolumeResult(volume, lungs, measure_volume(volume, lungs, sure), Verdict("ok"), scan.card, {}, lambda _: volume.voxels)
+    result = VolumeResult(
+        volume,
+        lungs,
+        measure_volume(volume, lungs, sure),
+        Verdict("ok"),
+        scan.card,
+        {},
+        lambda _: volume.voxels,
+    )
     page = Page(html_page(study_of(result)))
     assert "as published" not in page.text
     assert "Published values are of whole lungs" in page.text

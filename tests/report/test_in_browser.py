@@ -22,7 +22,12 @@ def page() -> Iterator[Any]:
         shown = browser.new_page()
         shown.on("console", lambda message: complaints.append(message.text))
         shown.on("pageerror", lambda error: complaints.append(str(error)))
-        shown.on("request", lambda request: request.url.startswith(("file:", "data:")) or complaints.append(request.url))
+        shown.on(
+            "request",
+            lambda request: (
+                request.url.startswith(("file:", "data:")) or complaints.append(request.url)
+            ),
+        )
         yield shown
     assert complaints == []
 
@@ -32,7 +37,9 @@ def names(page: Any) -> list[str]:
 
 
 def test_the_index_is_sorted_filtered_and_turned_page_by_page(page: Any, tmp_path: Path) -> None:
-    records = [entry(f"n{number}", dice=0.9 + number / 2000) for number in range(103)] + [entry("bad", "refused", reasons=["it is <odd>"])]
+    records = [entry(f"n{number}", dice=0.9 + number / 2000) for number in range(103)] + [
+        entry("bad", "refused", reasons=["it is <odd>"])
+    ]
     page.goto(write_index(records, tmp_path).as_uri())
     assert (names(page)[:3], len(names(page))) == (["bad", "n0", "n1"], 100)
     page.get_by_role("button", name="Next").click()
@@ -60,5 +67,10 @@ def test_the_slider_uncovers_the_marked_lungs(page: Any, film: Result, tmp_path:
     slider = page.get_by_role("slider")
     for key, covered in (("Home", "0%"), ("ArrowRight", "1%"), ("End", "100%")):
         slider.press(key)
-        assert page.eval_on_selector(".after", "(image) => getComputedStyle(image).clipPath") == f"inset(0px 0px 0px {covered})"
-    assert slider.get_attribute("aria-valuetext") == "0 percent of the picture with the lungs marked"
+        assert (
+            page.eval_on_selector(".after", "(image) => getComputedStyle(image).clipPath")
+            == f"inset(0px 0px 0px {covered})"
+        )
+    assert (
+        slider.get_attribute("aria-valuetext") == "0 percent of the picture with the lungs marked"
+    )

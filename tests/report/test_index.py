@@ -25,15 +25,25 @@ def entry(name: str, verdict: str = "ok", dice: float | None = None, **more: Any
         "sha256": f"{name}-sha",
         "kind": "radiograph",
         "format": "PNG",
-        "measurements": [{"name": what, "label": "lungs", "value": value, "unit": unit} for what, value, unit in measured],
+        "measurements": [
+            {"name": what, "label": "lungs", "value": value, "unit": unit}
+            for what, value, unit in measured
+        ],
         "outputs": {"report": f"{name}_report.html"},
     }
-    known = {"input": f"/data/secret/{name}.png", "name": name, "verdict": verdict, "reasons": [] if verdict == "ok" else ["it is odd"]}
+    known = {
+        "input": f"/data/secret/{name}.png",
+        "name": name,
+        "verdict": verdict,
+        "reasons": [] if verdict == "ok" else ["it is odd"],
+    }
     return known | ({} if failed else segmented) | more
 
 
 def data_of(text: str) -> dict[str, Any]:
-    return json.loads(re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[0])
+    return json.loads(
+        re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[0]
+    )
 
 
 def test_the_worst_come_first(tmp_path: Path) -> None:
@@ -45,18 +55,32 @@ def test_the_worst_come_first(tmp_path: Path) -> None:
         entry("hand", "refused", dice=0.99),
         entry("dim", "review", dice=0.8),
         entry("bad", "review", dice=0.7),
-        entry("gone", "failed", input=str(empty), reasons=[f"{empty}: the file is empty; export it again."]),
+        entry(
+            "gone",
+            "failed",
+            input=str(empty),
+            reasons=[f"{empty}: the file is empty; export it again."],
+        ),
     ]
     lines = lines_of(records, tmp_path)
     assert [line.title for line in lines] == ["gone", "hand", "bad", "dim", "fair", "good"]
     assert lines[0].reasons == ("the file is empty; export it again.",)
-    assert lines[-1] == Line("good", True, False, "radiograph", "ok", 0.98, 0.97, 5000.0, "mm²", 4.26, (), "")
+    assert lines[-1] == Line(
+        "good", True, False, "radiograph", "ok", 0.98, 0.97, 5000.0, "mm²", 4.26, (), ""
+    )
     text = index_page(lines)
     found = Page(text)
     assert "secret" not in text
     assert str(tmp_path) not in text
     assert outside(text) == []
-    assert [row[0] for row in data_of(text)["rows"]] == ["gone", "hand", "bad", "dim", "fair", "good"]
+    assert [row[0] for row in data_of(text)["rows"]] == [
+        "gone",
+        "hand",
+        "bad",
+        "dim",
+        "fair",
+        "good",
+    ]
     for number, what in (
         ("6", "inputs"),
         ("1", "failed"),
@@ -71,7 +95,10 @@ def test_the_worst_come_first(tmp_path: Path) -> None:
 
 
 def test_lungs_that_are_nearly_equal_differ_by_no_minus_zero(tmp_path: Path) -> None:
-    equal = entry("equal", measurements=[{"name": "asymmetry", "label": "lungs", "value": -0.03, "unit": "percent"}])
+    equal = entry(
+        "equal",
+        measurements=[{"name": "asymmetry", "label": "lungs", "value": -0.03, "unit": "percent"}],
+    )
     text = index_page(lines_of([equal], tmp_path))
     assert '<td class="n">0.0</td></tr>' in text
     assert ",0.0,[]]" in text.partition('id="data"')[2]
@@ -95,7 +122,10 @@ def test_names_of_any_kind_do_no_harm(tmp_path: Path) -> None:
     (picture,) = found.all("img")
     assert picture["loading"] == "lazy"
     assert picture["alt"] == f"Lungs of {name}"
-    assert picture["src"] == "report_thumbnails/%3Cscript%3Ealert%28%22x%22%29%3Cscript%3E%27%26%F0%9F%AB%81.jpg"
+    assert (
+        picture["src"]
+        == "report_thumbnails/%3Cscript%3Ealert%28%22x%22%29%3Cscript%3E%27%26%F0%9F%AB%81.jpg"
+    )
     assert all("onload" not in of for of in found.all("a"))
     data = data_of(text)
     assert [row[0] for row in data["rows"]] == ["bad", name, '"onload="alert(1)']
@@ -118,7 +148,10 @@ def test_ten_thousand_inputs_are_a_small_page(tmp_path: Path) -> None:
 def test_paths_and_patients_are_shown_only_where_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "Doe.dcm"
     ct_slice(CHEST[10], (0, 0, 0), PatientName="Doe^Jane").save_as(file, enforce_file_format=True)
-    records = [entry("Doe", input=str(file), format="DICOM", outputs={}), entry("Doe_2", "failed", input=str(file), reasons=["Doe is odd"])]
+    records = [
+        entry("Doe", input=str(file), format="DICOM", outputs={}),
+        entry("Doe_2", "failed", input=str(file), reasons=["Doe is odd"]),
+    ]
     text = write_index(records, tmp_path).read_text(encoding="utf-8")
     assert "Doe" not in text
     assert len(re.findall(r"<td>image-[0-9a-f]{12}</td>", text)) == 2
@@ -128,30 +161,51 @@ def test_paths_and_patients_are_shown_only_where_asked_for(tmp_path: Path) -> No
 
 
 def test_an_input_of_which_nobody_knows_whose_it_is_gets_a_code(tmp_path: Path) -> None:
-    records = [entry("gone", "failed", reasons=["/data/secret/gone.png: there is no such file."]), entry("x", format="DICOM", outputs={})]
+    records = [
+        entry("gone", "failed", reasons=["/data/secret/gone.png: there is no such file."]),
+        entry("x", format="DICOM", outputs={}),
+    ]
     lines = lines_of(records, tmp_path)
-    assert [re.sub("[0-9a-f]{12}", "CODE", line.title) for line in lines] == ["image-CODE", "image-CODE"]
+    assert [re.sub("[0-9a-f]{12}", "CODE", line.title) for line in lines] == [
+        "image-CODE",
+        "image-CODE",
+    ]
     assert [line.title for line in lines_of(records, tmp_path, identify=True)] == ["gone", "x"]
 
 
 def test_volumes_and_areas_are_told_apart(tmp_path: Path) -> None:
-    volume = [{"name": "volume", "label": "lungs", "value": value, "unit": "mL"} for value in (4000.0,)]
+    volume = [
+        {"name": "volume", "label": "lungs", "value": value, "unit": "mL"} for value in (4000.0,)
+    ]
     lines = lines_of([entry("scan", kind="ct", measurements=volume), entry("film")], tmp_path)
-    assert [(line.kind, line.size, line.unit) for line in lines] == [("CT", 4000.0, "mL"), ("radiograph", 5000.0, "mm²")]
+    assert [(line.kind, line.size, line.unit) for line in lines] == [
+        ("CT", 4000.0, "mL"),
+        ("radiograph", 5000.0, "mm²"),
+    ]
     text = Page(index_page(lines)).text
     assert "4\N{NO-BREAK SPACE}000 mLmedian size" in text
     assert "Size of the lungs in mm²" in text
 
 
 def test_reports_that_hide_a_name_are_still_led_to_where_names_are_shown(tmp_path: Path) -> None:
-    (line,) = lines_of([entry("Doe", outputs={"report": "image-0123456789ab_report.html"})], tmp_path, identify=True)
-    assert (line.title, line.report, line.source) == ("image-0123456789ab", True, "/data/secret/Doe.png")
+    (line,) = lines_of(
+        [entry("Doe", outputs={"report": "image-0123456789ab_report.html"})],
+        tmp_path,
+        identify=True,
+    )
+    assert (line.title, line.report, line.source) == (
+        "image-0123456789ab",
+        True,
+        "/data/secret/Doe.png",
+    )
 
 
 def test_a_page_that_is_no_index_is_left_as_it_is(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text("<title>My thesis</title>", encoding="utf-8")
-    with pytest.raises(OutputError, match=r"report\.html: is there already, and is no index of results; move it"):
+    with pytest.raises(
+        OutputError, match=r"report\.html: is there already, and is no index of results; move it"
+    ):
         write_index([entry("x")], tmp_path)
     assert page.read_text(encoding="utf-8") == "<title>My thesis</title>"
     page.unlink()

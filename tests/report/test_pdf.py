@@ -18,9 +18,14 @@ from lungseg.result import Result, VolumeResult
 
 
 def words(code: bytes) -> str:
-    """The strings that a PDF of reportlab shows, one after the other, without spaces, which are at other places than in the text."""
+    """The strings that a PDF of reportlab shows, one after the other, without spaces, which are at
+    other places than in the text."""
     found = []
-    for stream in re.findall(rb"/ASCII85Decode /FlateDecode \] /Length \d+\s*>>\s*stream\s*(.*?)endstream", code, re.DOTALL):
+    for stream in re.findall(
+        rb"/ASCII85Decode /FlateDecode \] /Length \d+\s*>>\s*stream\s*(.*?)endstream",
+        code,
+        re.DOTALL,
+    ):
         content = zlib.decompress(a85decode(stream.strip().removesuffix(b"~>"))).decode("cp1252")
         found += re.findall(r"\(((?:[^()\\]|\\.)*)\) Tj", content)
     return re.sub(r"\s", "", "".join(re.sub(r"\\([()\\])", r"\1", text) for text in found))
@@ -55,14 +60,20 @@ def test_ct_has_its_planes_and_densities(scan: VolumeResult) -> None:
 
 
 def test_letters_that_the_fonts_lack_become_question_marks(film: Result) -> None:
-    shown = words(pdf(dataclasses.replace(film, verdict=Verdict("refused", ("肺 & <b>",))), name=EVIL))
+    shown = words(
+        pdf(dataclasses.replace(film, verdict=Verdict("refused", ("肺 & <b>",))), name=EVIL)
+    )
     assert "Lungsof<script>alert" in shown
     assert "?&<b>" in shown
 
 
-def test_without_reportlab_there_is_one_sentence(film: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_reportlab_there_is_one_sentence(
+    film: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
-        UsageError, match=r'PDF needs reportlab, which is not installed; run pip install "lungseg\[pdf\]", or leave --pdf out'
+        UsageError,
+        match=r'PDF needs reportlab, which is not installed; run pip install "lungseg\[pdf\]", '
+        r"or leave --pdf out",
     ):
         pdf(film)

@@ -23,7 +23,9 @@ def chromium() -> Iterator[Any]:
     """The browser; the tests are skipped where it, or playwright, is missing."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     if path is None or importlib.util.find_spec("playwright") is None:
-        missing = "chromium (Debian's package of that name)" if path is None else "playwright (extra dev)"
+        missing = (
+            "chromium (Debian's package of that name)" if path is None else "playwright (extra dev)"
+        )
         if os.environ.get(ASKED_FOR) == "1":
             pytest.fail(f"{ASKED_FOR} asks for the tests in a browser, and {missing} is missing")
         pytest.skip(f"the page is tested in a browser only where there is {missing}")

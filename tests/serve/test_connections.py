@@ -1,4 +1,5 @@
-"""Clients that mean no good, or are not well, against a server in a process of its own; and many at once."""
+"""Clients that mean no good, or are not well, against a server in a process of its own; and many at
+once."""
 
 from __future__ import annotations
 
@@ -15,14 +16,25 @@ import pytest
 from live_server import LiveServer
 from lungseg.segmenter import Segmenter
 
-HEAD = b"POST /segment HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=xyz\r\n"
+HEAD = (
+    b"POST /segment HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; "
+    b"boundary=xyz\r\n"
+)
 PART = b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="patient.png"\r\n\r\n'
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, tiny_model):
     server = LiveServer(
-        tmp_path_factory.mktemp("server"), "--model", str(tiny_model), "--idle", "0.5", "--most-megabytes", "2", "--queue", "8"
+        tmp_path_factory.mktemp("server"),
+        "--model",
+        str(tiny_model),
+        "--idle",
+        "0.5",
+        "--most-megabytes",
+        "2",
+        "--queue",
+        "8",
     )
     yield server
     said = server.stop()
@@ -86,7 +98,9 @@ def test_an_upload_that_drips_is_given_up(server):
         connection.sendall(HEAD + b"Content-Length: 100000\r\n\r\n" + PART)
         said = drip(connection, b"x")
     assert said.startswith(b"HTTP/1.1 408")
-    assert said.endswith(b'{"detail":"The upload is slower than 8192 bytes a second, and was given up."}')
+    assert said.endswith(
+        b'{"detail":"The upload is slower than 8192 bytes a second, and was given up."}'
+    )
     assert nothing_is_left(server)
 
 
@@ -109,7 +123,9 @@ def test_five_gigabytes_are_refused_before_a_byte_of_them_is_read(server):
 def test_without_end_or_length_they_are_refused_once_it_is_too_much(server):
     piece = b"10000\r\n" + bytes(0x10000) + b"\r\n"
     with server.connect() as connection:
-        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(PART) + PART + b"\r\n")
+        connection.sendall(
+            HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(PART) + PART + b"\r\n"
+        )
         said = drip(connection, piece)
     assert said.startswith(b"HTTP/1.1 413")
     assert nothing_is_left(server)
@@ -118,7 +134,10 @@ def test_without_end_or_length_they_are_refused_once_it_is_too_much(server):
 def test_a_client_that_sends_all_before_it_listens_still_gets_its_answer(server, film):
     with server.client() as client:
         reply = client.post("/segment", files={"file": ("patient.png", film + bytes(3_000_000))})
-    assert (reply.status_code, reply.json()) == (413, {"detail": "At most 2 MB are taken at a time."})
+    assert (reply.status_code, reply.json()) == (
+        413,
+        {"detail": "At most 2 MB are taken at a time."},
+    )
 
 
 def test_a_header_of_any_length_is_not_read(server):
@@ -127,7 +146,9 @@ def test_a_header_of_any_length_is_not_read(server):
         assert answer(connection).startswith(b"HTTP/1.1 400")
 
 
-@pytest.mark.skipif(not hasattr(select, "POLLRDHUP"), reason="this system does not tell that the other side hung up")
+@pytest.mark.skipif(
+    not hasattr(select, "POLLRDHUP"), reason="this system does not tell that the other side hung up"
+)
 def test_who_asks_and_does_not_listen_is_hung_up_on(server):
     asked = 5000
     with server.connect() as connection:
@@ -138,13 +159,17 @@ def test_who_asks_and_does_not_listen_is_hung_up_on(server):
         assert 0 < answer(connection).count(b"HTTP/1.1 200") < asked
 
 
-def test_eight_clients_at_once_get_the_masks_of_the_command_line(server, tiny_model, film, tmp_path):
+def test_eight_clients_at_once_get_the_masks_of_the_command_line(
+    server, tiny_model, film, tmp_path
+):
     (tmp_path / "chest.png").write_bytes(film)
     mask = Segmenter(tiny_model)(tmp_path / "chest.png").save(tmp_path)["mask"].read_bytes()
 
     def ask(_):
         with server.client() as client:
-            job = client.post("/segment?wait=60", files={"file": ("chest.png", film)}, data={"quick": "true"}).json()
+            job = client.post(
+                "/segment?wait=60", files={"file": ("chest.png", film)}, data={"quick": "true"}
+            ).json()
             found = client.get(job["files"]["mask"]).content
             assert client.delete(f"/jobs/{job['id']}").status_code == 200
             return job["state"], found

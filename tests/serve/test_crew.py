@@ -1,4 +1,5 @@
-"""Workers and what becomes of jobs that do not end well. A worker is made to work for ever by stopping its process."""
+"""Workers and what becomes of jobs that do not end well. A worker is made to work for ever by
+stopping its process."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ import pytest
 from lungseg.serve.app import Server
 from lungseg.serve.settings import Settings
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes cannot be stopped on this system")
+pytestmark = pytest.mark.skipif(
+    not hasattr(signal, "SIGSTOP"), reason="processes cannot be stopped on this system"
+)
 
 
 @asynccontextmanager
@@ -21,7 +24,9 @@ async def running(model, **settings):
     server = Server(Settings(model=str(model), **settings))
     async with server.api.router.lifespan_context(server.api):
         transport = httpx.ASGITransport(server.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://localhost", timeout=60
+        ) as client:
             yield server, client
 
 
@@ -39,19 +44,25 @@ async def ended(client, job):
     return (await client.get(f"/jobs/{job['id']}?wait=60")).json()
 
 
-def test_a_killed_worker_fails_its_job_a_cancelled_one_is_replaced_and_others_go_on(tiny_model, film, caplog):
+def test_a_killed_worker_fails_its_job_a_cancelled_one_is_replaced_and_others_go_on(
+    tiny_model, film, caplog
+):
     async def scenario():
         async with running(tiny_model) as (server, client):
             [worker] = server.crew.processes
             os.kill(worker, signal.SIGSTOP)
-            killed, waiting = await begun(client, film), (await client.post("/segment", files={"file": ("b.png", film)})).json()
+            killed, waiting = (
+                await begun(client, film),
+                (await client.post("/segment", files={"file": ("b.png", film)})).json(),
+            )
             health = (await client.get("/healthz")).json()
             assert health == {"status": "ok", "workers": 1, "running": 1, "queued": 1}
             os.kill(worker, signal.SIGKILL)
             killed = await ended(client, killed)
             assert (killed["state"], killed["files"]) == ("failed", {})
             assert killed["error"] == (
-                "The process that worked on it ended unexpectedly, perhaps for want of memory; try again, or send a smaller one."
+                "The process that worked on it ended unexpectedly, perhaps for want of memory; "
+                "try again, or send a smaller one."
             )
             assert (await ended(client, waiting))["state"] == "done"
 
@@ -92,7 +103,9 @@ def test_a_job_has_its_time_and_results_have_theirs(tiny_model, film):
             os.kill(server.crew.processes[0], signal.SIGSTOP)
             job = await ended(client, await begun(client, film))
             assert job["state"] == "failed"
-            assert job["error"] == "It was not done within 0.2 s, and was stopped; send a smaller one."
+            assert (
+                job["error"] == "It was not done within 0.2 s, and was stopped; send a smaller one."
+            )
             while (await client.get(f"/jobs/{job['id']}")).status_code == 200:
                 await asyncio.sleep(0.05)
             assert server.jobs.stored == 0
@@ -126,7 +139,9 @@ def test_what_is_cancelled_while_its_worker_is_replaced_is_left_alone(tiny_model
             job = await begun(client, film)
             cancelled = (await client.delete(f"/jobs/{job['id']}")).json()
             assert cancelled["state"] == "cancelled"
-            assert (await client.post("/segment?wait=60", files={"file": ("b.png", film)})).json()["state"] == "done"
+            assert (await client.post("/segment?wait=60", files={"file": ("b.png", film)})).json()[
+                "state"
+            ] == "done"
             assert len(list(server.jobs._folder.glob("[!.]*"))) == 1
 
     asyncio.run(scenario())

@@ -35,4 +35,8 @@ def test_what_a_dead_server_left_is_removed_and_what_a_living_one_has_is_not(tmp
         assert not dead.exists()
         with private_folder():
             assert living.exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lungseg-serve-begun", "lungseg-serve-link", "other"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "lungseg-serve-begun",
+        "lungseg-serve-link",
+        "other",
+    ]

@@ -33,7 +33,8 @@ CT_SHAPE = (12, 96, 96)
 
 DROP = """([name, letters]) => {
   const transfer = new DataTransfer();
-  transfer.items.add(new File([Uint8Array.from(atob(letters), (letter) => letter.charCodeAt(0))], name));
+  transfer.items.add(new File([Uint8Array.from(atob(letters), (letter) => letter.charCodeAt(0))],
+  name));
   const event = new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true });
   document.getElementById("drop").dispatchEvent(event);
 }"""
@@ -44,8 +45,10 @@ PIXEL = """([x, y]) => {
 }"""
 PASTE = """([name, letters]) => {
   const transfer = new DataTransfer();
-  transfer.items.add(new File([Uint8Array.from(atob(letters), (letter) => letter.charCodeAt(0))], name));
-  document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true }));
+  transfer.items.add(new File([Uint8Array.from(atob(letters), (letter) => letter.charCodeAt(0))],
+  name));
+  document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer,
+  bubbles: true }));
 }"""
 GROUPED = """async (names) => {
   const { fromList, grouped } = await import("/page/intake.js");
@@ -61,7 +64,8 @@ FILLED = """async ([labels, width, label]) => {
   const { border } = await import("/page/outline.js");
   const path = border(Uint8Array.from(labels), width, label);
   const context = new OffscreenCanvas(1, 1).getContext("2d");
-  return labels.map((_, at) => context.isPointInPath(path, (at % width) + 0.5, Math.floor(at / width) + 0.5, "evenodd"));
+  return labels.map((_, at) => context.isPointInPath(path, (at % width) + 0.5,
+  Math.floor(at / width) + 0.5, "evenodd"));
 }"""
 PICTURE = "() => document.getElementById('stage').toDataURL()"
 CONTRASTS = """() => {
@@ -78,16 +82,19 @@ CONTRASTS = """() => {
     return over(getComputedStyle(element).backgroundColor, below);
   };
   const light = (colour) => {
-    const [r, g, b] = colour.map((part) => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = colour.map(
+      (part) => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const found = [];
   while (words.nextNode()) {
     const element = words.currentNode.parentElement;
-    if (!words.currentNode.data.trim() || !element.checkVisibility() || element.closest(".skip, .unseen, :disabled, template")) continue;
+    if (!words.currentNode.data.trim() || !element.checkVisibility()
+        || element.closest(".skip, .unseen, :disabled, template")) continue;
     const ground = groundOf(element);
-    const [bright, dark] = [light(ground), light(over(getComputedStyle(element).color, ground))].sort((a, b) => b - a);
+    const [bright, dark] = [light(ground), light(over(getComputedStyle(element).color,
+    ground))].sort((a, b) => b - a);
     found.push([(bright + 0.05) / (dark + 0.05), words.currentNode.data.trim()]);
   }
   return found;
@@ -97,7 +104,8 @@ FOCUSED = """() => {
   if (element === document.body) return ["BODY", "", 0];
   const shown = element.matches(".segments input") ? element.nextElementSibling : element;
   const style = getComputedStyle(shown);
-  return [element.id || element.name || element.className || element.tagName, style.outlineStyle, parseFloat(style.outlineWidth)];
+  return [element.id || element.name || element.className || element.tagName, style.outlineStyle,
+  parseFloat(style.outlineWidth)];
 }"""
 
 
@@ -123,8 +131,16 @@ def done(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamesp
     (folder / "scan.nii.gz").write_bytes(volume_nifti(scan))
     (folder / "letter.png").write_bytes(b"Dear Sir or Madam,")
     paths = [str(folder / name) for name in ("film.png", "half.png", "scan.nii.gz")]
-    assert CliRunner().invoke(app, ["segment", *paths, "-o", str(out), "--quiet"], catch_exceptions=False).exit_code == 0
-    records = [json.loads(line) for line in (out / "results.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert (
+        CliRunner()
+        .invoke(app, ["segment", *paths, "-o", str(out), "--quiet"], catch_exceptions=False)
+        .exit_code
+        == 0
+    )
+    records = [
+        json.loads(line)
+        for line in (out / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     return SimpleNamespace(
         folder=folder,
         out=out,
@@ -152,7 +168,11 @@ def watched(browser: Any, address: str, path: str = "/") -> Iterator[Any]:
     finally:
         context.close()
     # That an answer was no success is no complaint of the page's: it is what some tests are about.
-    assert [text for text in complaints if not text.startswith("Failed to load resource: the server responded with a status of 4")] == []
+    assert [
+        text
+        for text in complaints
+        if not text.startswith("Failed to load resource: the server responded with a status of 4")
+    ] == []
     assert asked - {""} == {urlsplit(address).netloc}
 
 
@@ -190,16 +210,24 @@ def state(page: Any, what: str, number: int = 1) -> None:
 
 
 def set_slider(page: Any, name: str, value: float) -> None:
-    page.eval_on_selector(f"#{name}", "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", value)
+    page.eval_on_selector(
+        f"#{name}",
+        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }",
+        value,
+    )
 
 
 def inside(page: Any, labels: np.ndarray, number: int) -> list[int]:
-    """Where the canvas shows the pixel that is deepest inside a lung; the picture is fitted into it."""
+    """Where the canvas shows the pixel that is deepest inside a lung; the picture is fitted into
+    it."""
     depth = cv2.distanceTransform((labels == number).astype(np.uint8), cv2.DIST_L2, 3)
     row, column = np.unravel_index(np.argmax(depth), depth.shape)
     box = page.eval_on_selector("#stage", "(stage) => [stage.width, stage.height]")
     scale = min(box[0] / labels.shape[1], box[1] / labels.shape[0])
-    place = [(side - scale * length) / 2 + (at + 0.5) * scale for side, length, at in zip(box, labels.T.shape, (column, row), strict=True)]
+    place = [
+        (side - scale * length) / 2 + (at + 0.5) * scale
+        for side, length, at in zip(box, labels.T.shape, (column, row), strict=True)
+    ]
     return [int(value) for value in place]
 
 
@@ -209,7 +237,9 @@ def downloaded(page: Any, act: Callable[[], None]) -> tuple[str, bytes]:
     return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
 
 
-def test_lungs_are_tinted_in_the_colours_of_the_package_as_far_as_the_slider_says(film: Any, done: SimpleNamespace) -> None:
+def test_lungs_are_tinted_in_the_colours_of_the_package_as_far_as_the_slider_says(
+    film: Any, done: SimpleNamespace
+) -> None:
     for label in (RIGHT_LUNG, LEFT_LUNG):
         place = inside(film, done.labels, label.number)
         seen = {}
@@ -229,26 +259,35 @@ def test_lungs_are_filled_outlined_or_not_shown(film: Any, done: SimpleNamespace
     pictures = []
     for choice in ("Fill", "Outline", "Off"):
         film.get_by_text(choice, exact=True).click()
-        pictures.append((film.evaluate(PIXEL, place) == list(RIGHT_LUNG.colour), film.evaluate(PICTURE)))
+        pictures.append(
+            (film.evaluate(PIXEL, place) == list(RIGHT_LUNG.colour), film.evaluate(PICTURE))
+        )
     assert [filled for filled, _ in pictures] == [True, False, False]
     assert len({picture for _, picture in pictures}) == 3
     film.get_by_text("Fill", exact=True).click()
 
 
-def test_verdict_measurements_and_files_are_those_of_the_command_line(film: Any, done: SimpleNamespace) -> None:
+def test_verdict_measurements_and_files_are_those_of_the_command_line(
+    film: Any, done: SimpleNamespace
+) -> None:
     record = done.records["film.png"]
     assert film.inner_text("#verdict strong") == VERDICTS[record["verdict"]][0]
     assert film.locator("#verdict li").all_text_contents() == record["reasons"]
     area = {m["label"]: m["value"] for m in record["measurements"] if m["name"] == "area"}
     cells = film.locator("#measurements tbody tr").first.locator("th, td").all_inner_texts()
-    assert cells == ["Area pixels", *(f"{area[label]:,.0f}" for label in ("right lung", "left lung", "lungs"))]
+    assert cells == [
+        "Area pixels",
+        *(f"{area[label]:,.0f}" for label in ("right lung", "left lung", "lungs")),
+    ]
     for name in ("mask", "overlay"):
         file = downloaded(film, film.locator(f"[data-file={name}]").click)
         assert file == (f"film_{name}.png", (done.out / f"film_{name}.png").read_bytes())
     name, content = downloaded(film, film.locator("[data-file=record]").click)
     assert (name, json.loads(content)["verdict"]) == ("film_record.json", record["verdict"])
     assert "Remove" not in words(film)
-    assert re.search(r"deletes this image and its results at \d\d:\d\d", film.inner_text("#expires"))
+    assert re.search(
+        r"deletes this image and its results at \d\d:\d\d", film.inner_text("#expires")
+    )
 
 
 def test_a_doubtful_image_comes_with_its_reasons(page: Any, done: SimpleNamespace) -> None:
@@ -262,9 +301,23 @@ def test_a_doubtful_image_comes_with_its_reasons(page: Any, done: SimpleNamespac
 
 
 def test_of_a_refused_image_no_quality_is_told_nor_what_its_names_would_do(page: Any) -> None:
-    job = {"id": "x", "kind": "cxr", "verdict": "refused", "reasons": ["<img src=x onerror=alert(1)>"], "notes": ["<b>odd</b>"]}
+    job = {
+        "id": "x",
+        "kind": "cxr",
+        "verdict": "refused",
+        "reasons": ["<img src=x onerror=alert(1)>"],
+        "notes": ["<b>odd</b>"],
+    }
     dice = [{"name": "expected Dice", "label": "lungs", "value": 0.9, "unit": "1"}]
-    page.evaluate(FINDINGS, job | {"measurements": dice, "files": {"mask": "/elsewhere"}, "expires": "2030-01-01T00:00:00Z"})
+    page.evaluate(
+        FINDINGS,
+        job
+        | {
+            "measurements": dice,
+            "files": {"mask": "/elsewhere"},
+            "expires": "2030-01-01T00:00:00Z",
+        },
+    )
     said = page.text_content("#verdict")
     assert said.startswith("Refused")
     assert said.endswith("<img src=x onerror=alert(1)>")
@@ -286,7 +339,13 @@ def test_slices_are_scrolled_by_wheel_keys_and_slider(scan: Any) -> None:
     scan.focus("#stage")
     scan.keyboard.press("Home")
     pictures = [shows(0)]
-    for key, number in (("ArrowUp", 1), ("PageUp", 11), ("ArrowDown", 10), ("PageDown", 0), ("End", 11)):
+    for key, number in (
+        ("ArrowUp", 1),
+        ("PageUp", 11),
+        ("ArrowDown", 10),
+        ("PageDown", 0),
+        ("End", 11),
+    ):
         scan.keyboard.press(key)
         pictures.append(shows(number))
     set_slider(scan, "slice", 5)
@@ -318,7 +377,9 @@ def test_a_window_shows_the_greys_that_belong_to_it(scan: Any, done: SimpleNames
     scan.get_by_text("Fill", exact=True).click()
 
 
-def test_dragging_with_the_right_button_changes_the_window_and_with_the_left_moves(scan: Any) -> None:
+def test_dragging_with_the_right_button_changes_the_window_and_with_the_left_moves(
+    scan: Any,
+) -> None:
     box = scan.locator("#stage").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
@@ -354,7 +415,9 @@ def test_zoom_by_buttons_keys_and_wheel_and_back(film: Any) -> None:
     assert zoom() == fitted
 
 
-def test_a_bad_file_is_told_beside_its_name_and_the_others_go_on(page: Any, done: SimpleNamespace) -> None:
+def test_a_bad_file_is_told_beside_its_name_and_the_others_go_on(
+    page: Any, done: SimpleNamespace
+) -> None:
     page.set_input_files("#files", [done.folder / "letter.png", done.folder / "film.png"])
     state(page, "failed")
     assert page.inner_text("#jobs li:first-child .name") == "letter.png"
@@ -365,17 +428,21 @@ def test_a_bad_file_is_told_beside_its_name_and_the_others_go_on(page: Any, done
 
 
 def test_what_runs_and_what_waits_is_cancelled_and_removed(page: Any, tmp_path: Path) -> None:
-    long = tmp_path / "long.nii.gz"  # many seconds of work, so that it is still running when it is cancelled, on a busy machine too
+    long = tmp_path / "long.nii.gz"  # many seconds of work, still running when it is cancelled
     volume = ct_phantom((120, 64, 64)).volume
     voxels = np.tile(volume.voxels, (3, 1, 1))
-    long.write_bytes(volume_nifti(replace(volume, voxels=voxels, grid=replace(volume.grid, shape=voxels.shape))))
+    long.write_bytes(
+        volume_nifti(replace(volume, voxels=voxels, grid=replace(volume.grid, shape=voxels.shape)))
+    )
     page.set_input_files("#files", [long] * 2)
     state(page, "running")
     state(page, "queued", 2)
     assert words(page, 2) == "next in the queue"
     for number in (2, 1):
         with page.expect_response(lambda answer: answer.request.method == "DELETE") as answer:
-            page.locator(f"#jobs li:nth-child({number})").get_by_role("button", name="Cancel long.nii.gz").click()
+            page.locator(f"#jobs li:nth-child({number})").get_by_role(
+                "button", name="Cancel long.nii.gz"
+            ).click()
         assert answer.value.json()["state"] == "cancelled"
         state(page, "cancelled", number)
     page.get_by_role("button", name="Remove long.nii.gz").first.click()
@@ -386,12 +453,16 @@ def test_what_runs_and_what_waits_is_cancelled_and_removed(page: Any, tmp_path: 
 
 
 def test_a_picture_is_pasted(page: Any, done: SimpleNamespace) -> None:
-    page.evaluate(PASTE, ["image.png", base64.b64encode((done.folder / "letter.png").read_bytes()).decode()])
+    page.evaluate(
+        PASTE, ["image.png", base64.b64encode((done.folder / "letter.png").read_bytes()).decode()]
+    )
     state(page, "failed")
     assert page.inner_text("#jobs li .name") == "image.png"
 
 
-def test_a_header_goes_with_its_voxels_and_what_systems_leave_in_folders_is_left_out(page: Any) -> None:
+def test_a_header_goes_with_its_voxels_and_what_systems_leave_in_folders_is_left_out(
+    page: Any,
+) -> None:
     names = ["a.mhd", "a.zraw", "b.raw", "film.png", ".DS_Store", "DICOMDIR"]
     assert page.evaluate(GROUPED, names) == [["a.mhd", "a.zraw"], ["b.raw"], ["film.png"]]
 
@@ -399,7 +470,10 @@ def test_a_header_goes_with_its_voxels_and_what_systems_leave_in_folders_is_left
 def test_borders_hold_exactly_the_pixels_of_their_label(page: Any) -> None:
     labels = np.random.default_rng(0).choice(3, (17, 23), p=(0.4, 0.4, 0.2))
     for number in (1, 2):
-        assert page.evaluate(FILLED, [labels.ravel().tolist(), 23, number]) == (labels.ravel() == number).tolist()
+        assert (
+            page.evaluate(FILLED, [labels.ravel().tolist(), 23, number])
+            == (labels.ravel() == number).tolist()
+        )
 
 
 def test_two_fingers_zoom(film: Any) -> None:
@@ -418,15 +492,21 @@ def test_two_fingers_zoom(film: Any) -> None:
 
 
 def test_a_busy_server_is_asked_again_when_it_says(page: Any, done: SimpleNamespace) -> None:
-    answers = [{"status": 429, "headers": {"Retry-After": "1"}, "json": {"detail": "The queue is full."}}]
-    page.route("**/segment", lambda route: route.fulfill(**answers.pop()) if answers else route.continue_())
+    answers = [
+        {"status": 429, "headers": {"Retry-After": "1"}, "json": {"detail": "The queue is full."}}
+    ]
+    page.route(
+        "**/segment", lambda route: route.fulfill(**answers.pop()) if answers else route.continue_()
+    )
     page.set_input_files("#files", done.folder / "letter.png")
     page.get_by_text("the server is busy; trying again in 1 s").wait_for()
     state(page, "failed")
     assert words(page).startswith("This is no image that is read")
 
 
-def test_too_large_a_file_is_not_even_sent(browser: Any, address: str, done: SimpleNamespace) -> None:
+def test_too_large_a_file_is_not_even_sent(
+    browser: Any, address: str, done: SimpleNamespace
+) -> None:
     with watched(browser, address) as page:
         page.route("**/about", lambda route: route.fulfill(json=limited(route.fetch().json())))
         page.reload()
@@ -440,7 +520,9 @@ def limited(about: dict[str, Any]) -> dict[str, Any]:
     return about | {"limits": about["limits"] | {"most_bytes": 1000}}
 
 
-def test_dicom_files_that_come_together_are_offered_as_one_series(page: Any, tmp_path: Path) -> None:
+def test_dicom_files_that_come_together_are_offered_as_one_series(
+    page: Any, tmp_path: Path
+) -> None:
     paths = write_series(tmp_path / "chest", draw_chest(), AFFINE)
     page.set_input_files("#files", paths)
     page.wait_for_selector("#series[open]")
@@ -480,7 +562,9 @@ def test_a_server_with_a_token_asks_for_it_once(browser: Any, done: SimpleNamesp
             page.fill("#token-value", TOKEN)
             page.keyboard.press("Enter")
             state(page, "failed", 2)
-            assert [words(page, number)[:29] for number in (1, 2)] == ["This is no image that is read"] * 2
+            assert [words(page, number)[:29] for number in (1, 2)] == [
+                "This is no image that is read"
+            ] * 2
 
 
 def test_keys_are_listed_and_can_be_turned_off(film: Any) -> None:
@@ -506,8 +590,24 @@ def test_keys_are_listed_and_can_be_turned_off(film: Any) -> None:
 
 def test_every_control_has_a_name_and_shows_when_it_has_the_focus(scan: Any) -> None:
     tree = scan.context.new_cdp_session(scan).send("Accessibility.getFullAXTree")["nodes"]
-    roles = {"button", "checkbox", "combobox", "image", "list", "progressbar", "radio", "region", "slider", "table", "textbox"}
-    named = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in tree if not node["ignored"]]
+    roles = {
+        "button",
+        "checkbox",
+        "combobox",
+        "image",
+        "list",
+        "progressbar",
+        "radio",
+        "region",
+        "slider",
+        "table",
+        "textbox",
+    }
+    named = [
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in tree
+        if not node["ignored"]
+    ]
     assert [role for role, name in named if role in roles - {"list", "table"} and not name] == []
     assert {"button", "combobox", "image", "radio", "slider"} <= {role for role, _ in named}
     scan.focus(".skip")
@@ -518,7 +618,21 @@ def test_every_control_has_a_name_and_shows_when_it_has_the_focus(scan: Any) -> 
     stops = seen[:-1]
     assert [name for name, style, width in stops if style == "none" or width < 2] == []
     order = [name for name, _, _ in stops]
-    ends = ["skip", "theme", "help-open", "pick-files", "pick-folder", "kind", "quick", "open", "end", "lungs", "opacity", "drag", "stage"]
+    ends = [
+        "skip",
+        "theme",
+        "help-open",
+        "pick-files",
+        "pick-folder",
+        "kind",
+        "quick",
+        "open",
+        "end",
+        "lungs",
+        "opacity",
+        "drag",
+        "stage",
+    ]
     assert order[: len(ends)] == ends
     assert {"slice", "level", "width", "zoom-in"} < set(order)
 
@@ -559,6 +673,8 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(film: Any, width: int) -> N
 
 
 def test_it_says_what_becomes_of_the_images(page: Any) -> None:
-    assert "Images and results are deleted 60 minutes after they are done." in page.inner_text("#kept")
+    assert "Images and results are deleted 60 minutes after they are done." in page.inner_text(
+        "#kept"
+    )
     assert "Nothing leaves this machine." in page.inner_text("footer")
     assert "Not a medical device" in page.inner_text("header")

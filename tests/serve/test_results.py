@@ -54,7 +54,12 @@ def test_a_radiograph(films, film, tiny_model, tmp_path):
     result = Segmenter(tiny_model)(tmp_path / "chest.png")
     paths = result.save(tmp_path / "out")
     job = job_of(films, ("C:\\films\\chest.png", film), quick="true")
-    assert (job["state"], job["progress"], job["name"], job["kind"]) == ("done", 1.0, "chest.png", "cxr")
+    assert (job["state"], job["progress"], job["name"], job["kind"]) == (
+        "done",
+        1.0,
+        "chest.png",
+        "cxr",
+    )
     assert (job["shape"], job["spacing"], job["hounsfield"], job["window"], job["range"]) == (
         [1, 160, 200],
         None,
@@ -78,7 +83,10 @@ def test_a_radiograph(films, film, tiny_model, tmp_path):
     assert report.headers["content-disposition"].startswith("attachment")
     assert report.text.startswith("<!DOCTYPE html>")
     assert films.get(job["files"]["pdf"]).content.startswith(b"%PDF-")
-    assert np.array_equal(picture(films, job, "slices/0"), cv2.imdecode(np.frombuffer(film, np.uint8), cv2.IMREAD_GRAYSCALE))
+    assert np.array_equal(
+        picture(films, job, "slices/0"),
+        cv2.imdecode(np.frombuffer(film, np.uint8), cv2.IMREAD_GRAYSCALE),
+    )
     assert np.array_equal(picture(films, job, "labels/0"), result.mask)
     assert set(np.unique(picture(films, job, "slices/0?low=40&high=41"))) == {0, 255}
 
@@ -89,7 +97,12 @@ def test_a_volume_in_another_order_of_axes(scans, tiny_ct_model, tmp_path):
     path.write_bytes(volume_nifti(Volume(voxels, Grid(voxels.shape, affine), hounsfield=True)))
     mask = Segmenter(tiny_ct_model)(path).save(tmp_path / "out")["mask"]
     job = job_of(scans, (path.name, path.read_bytes(), "image/png"))
-    assert (job["kind"], job["shape"], job["hounsfield"], job["window"]) == ("ct", [20, 34, 40], True, [-1000, 400])
+    assert (job["kind"], job["shape"], job["hounsfield"], job["window"]) == (
+        "ct",
+        [20, 34, 40],
+        True,
+        [-1000, 400],
+    )
     assert job["spacing"] == pytest.approx([2.5, 0.75, 0.5])
     assert scans.get(job["files"]["mask"]).content == mask.read_bytes()
     grey = np.clip((CHEST[7].astype(np.float32) + 1000) * (255 / 1400), 0, 255)
@@ -107,7 +120,9 @@ def test_a_volume_in_another_order_of_axes(scans, tiny_ct_model, tmp_path):
         assert scans.get(f"/jobs/{job['id']}/files/{name}").status_code == 404
 
 
-def test_a_series_as_slices_and_as_a_zip_gives_the_mask_of_its_folder(scans, tiny_ct_model, tmp_path):
+def test_a_series_as_slices_and_as_a_zip_gives_the_mask_of_its_folder(
+    scans, tiny_ct_model, tmp_path
+):
     files = write_series(tmp_path / "series", CHEST, AFFINE)
     mask = Segmenter(tiny_ct_model)(tmp_path / "series").save(tmp_path / "out")["mask"].read_bytes()
     loose = job_of(scans, *[(path.name, path.read_bytes()) for path in files])
@@ -124,23 +139,37 @@ def test_a_series_as_slices_and_as_a_zip_gives_the_mask_of_its_folder(scans, tin
         assert scans.get(job["files"]["mask"]).content == mask
 
 
-def test_a_kind_that_is_named_gives_the_same_mask(films, scans, film, tiny_model, tiny_ct_model, tmp_path):
+def test_a_kind_that_is_named_gives_the_same_mask(
+    films, scans, film, tiny_model, tiny_ct_model, tmp_path
+):
     (tmp_path / "chest.png").write_bytes(film)
-    for client, model, kind, other in ((films, tiny_model, "cxr", "ct"), (scans, tiny_ct_model, "ct", "cxr")):
+    for client, model, kind, other in (
+        (films, tiny_model, "cxr", "ct"),
+        (scans, tiny_ct_model, "ct", "cxr"),
+    ):
         job = job_of(client, ("chest.png", film), kind=kind, quick="true")
         mask = Segmenter(model, kind=kind)(tmp_path / "chest.png").save(tmp_path / kind)["mask"]
         assert (job["state"], job["kind"]) == ("done", kind)
         assert client.get(job["files"]["mask"]).content == mask.read_bytes()
         assert json.loads(client.get(job["files"]["record"]).content)["seconds"]["read"] > 0
         refused = client.post("/segment", files={"file": ("chest.png", film)}, data={"kind": other})
-        assert (refused.status_code, refused.json()) == (422, {"detail": f"The model of this server is for {kind} alone."})
+        assert (refused.status_code, refused.json()) == (
+            422,
+            {"detail": f"The model of this server is for {kind} alone."},
+        )
 
 
 def test_large_radiographs_are_shown_smaller(films, film):
-    large = cv2.resize(cv2.imdecode(np.frombuffer(film, np.uint8), cv2.IMREAD_GRAYSCALE), (2000, 1600))
+    large = cv2.resize(
+        cv2.imdecode(np.frombuffer(film, np.uint8), cv2.IMREAD_GRAYSCALE), (2000, 1600)
+    )
     job = job_of(films, ("large.png", cv2.imencode(".png", large)[1].tobytes()), quick="true")
     assert job["shape"] == [1, 1600, 2000]
-    assert picture(films, job, "slices/0").shape == picture(films, job, "labels/0").shape == (819, 1024)
+    assert (
+        picture(films, job, "slices/0").shape
+        == picture(films, job, "labels/0").shape
+        == (819, 1024)
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,27 +177,56 @@ def test_large_radiographs_are_shown_smaller(films, film):
     [
         ("cut.png", lambda film: film[: len(film) // 2], {}, "cut.png: "),
         ("chest.png", lambda film: film, {"page": "2"}, "chest.png: "),
-        ("lie.nii", lambda film: b"\x5c\1\0\0" + bytes(340) + b"n+1\0" + bytes(1000), {}, "lie.nii: "),
+        (
+            "lie.nii",
+            lambda film: b"\x5c\1\0\0" + bytes(340) + b"n+1\0" + bytes(1000),
+            {},
+            "lie.nii: ",
+        ),
         (
             "two.zip",
             lambda film: zipped({"a.png": film, "b.png": film}),
             {},
             "two.zip: it holds 2 images or series, and one is segmented at a time; ",
         ),
-        ("none.zip", lambda film: zipped({"a.txt": b"words"}), {}, "none: the folder holds no images"),
-        ("scan.mhd", lambda film: elsewhere("/etc/passwd"), {}, "scan.mhd: its voxels are in another folder"),
-        ("scan.mhd", lambda film: elsewhere("../../../../../etc/passwd"), {}, "scan.mhd: its voxels are in another folder"),
-        ("scan.mhd", lambda film: elsewhere("scan.raw"), {}, "scan.mhd: its voxels are in scan.raw, and that is missing"),
+        (
+            "none.zip",
+            lambda film: zipped({"a.txt": b"words"}),
+            {},
+            "none: the folder holds no images",
+        ),
+        (
+            "scan.mhd",
+            lambda film: elsewhere("/etc/passwd"),
+            {},
+            "scan.mhd: its voxels are in another folder",
+        ),
+        (
+            "scan.mhd",
+            lambda film: elsewhere("../../../../../etc/passwd"),
+            {},
+            "scan.mhd: its voxels are in another folder",
+        ),
+        (
+            "scan.mhd",
+            lambda film: elsewhere("scan.raw"),
+            {},
+            "scan.mhd: its voxels are in scan.raw, and that is missing",
+        ),
     ],
 )
-def test_what_cannot_be_segmented_fails_with_a_sentence_that_names_no_folder(films, scans, film, name, content, fields, words):
+def test_what_cannot_be_segmented_fails_with_a_sentence_that_names_no_folder(
+    films, scans, film, name, content, fields, words
+):
     served = films if ".mhd" not in name and ".nii" not in name else scans
     job = job_of(served, (name, content(film)), **fields)
     assert job["state"] == "failed"
     assert job["error"].startswith(words)
     assert job["error"].endswith(".")
     assert "/" not in job["error"].replace("its voxels", "")
-    assert served.get(f"/jobs/{job['id']}/slices/0").json() == {"detail": "The job is failed and has no results."}
+    assert served.get(f"/jobs/{job['id']}/slices/0").json() == {
+        "detail": "The job is failed and has no results."
+    }
 
 
 def zipped(contents):
@@ -180,8 +238,16 @@ def zipped(contents):
 
 
 def elsewhere(name):
-    fields = {"ObjectType": "Image", "NDims": 3, "DimSize": "40 34 20", "ElementSpacing": "1 1 1", "ElementType": "MET_SHORT"}
-    return "".join(f"{key} = {value}\n" for key, value in {**fields, "ElementDataFile": name}.items()).encode()
+    fields = {
+        "ObjectType": "Image",
+        "NDims": 3,
+        "DimSize": "40 34 20",
+        "ElementSpacing": "1 1 1",
+        "ElementType": "MET_SHORT",
+    }
+    return "".join(
+        f"{key} = {value}\n" for key, value in {**fields, "ElementDataFile": name}.items()
+    ).encode()
 
 
 def test_a_report_is_no_more_named_after_the_patient_than_it_names_him(scans, tmp_path):
@@ -191,6 +257,13 @@ def test_a_report_is_no_more_named_after_the_patient_than_it_names_him(scans, tm
     assert job["state"] == "done", job["error"]
     for name, ending in (("report", "html"), ("pdf", "pdf")):
         answer = scans.get(job["files"][name])
-        assert re.fullmatch(rf'attachment; filename="image-[0-9a-f]{{12}}_report\.{ending}"', answer.headers["content-disposition"])
+        assert re.fullmatch(
+            rf'attachment; filename="image-[0-9a-f]{{12}}_report\.{ending}"',
+            answer.headers["content-disposition"],
+        )
         assert b"secret" not in answer.content.lower()
-    assert scans.get(job["files"]["mask"]).headers["content-disposition"].startswith('attachment; filename="secret_mask.')
+    assert (
+        scans.get(job["files"]["mask"])
+        .headers["content-disposition"]
+        .startswith('attachment; filename="secret_mask.')
+    )

@@ -33,20 +33,40 @@ def test_every_answer_has_the_same_headers():
     assert HEADERS["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "LOCALHOST"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "LOCALHOST"]
+)
 def test_it_answers_to_its_own_names(host):
     assert client().get("/about", headers={"host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "[::1", "", "localhost@evil.example"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8080",
+        "127.0.0.1.evil.example",
+        "[::1",
+        "",
+        "localhost@evil.example",
+    ],
+)
 def test_it_does_not_answer_to_foreign_names(host):
     answer = client().get("/about", headers={"host": host})
-    assert (answer.status_code, answer.json()) == (400, {"detail": "This server is asked for under its own name only, such as localhost."})
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"detail": "This server is asked for under its own name only, such as localhost."},
+    )
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_beyond_loopback_any_name_may_lead_here():
-    assert client(host="0.0.0.0", token=TOKEN).get("/about", headers={"host": "lungs.example"}).status_code == 200
+    assert (
+        client(host="0.0.0.0", token=TOKEN)
+        .get("/about", headers={"host": "lungs.example"})
+        .status_code
+        == 200
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,23 +83,45 @@ def test_beyond_loopback_any_name_may_lead_here():
 @pytest.mark.parametrize(("method", "address"), [("POST", "/segment"), ("DELETE", "/jobs/x")])
 def test_pages_of_other_sites_may_change_nothing(headers, method, address):
     answer = client().request(method, address, headers=headers)
-    assert (answer.status_code, answer.json()) == (403, {"detail": "Pages of other sites may not use this server."})
+    assert (answer.status_code, answer.json()) == (
+        403,
+        {"detail": "Pages of other sites may not use this server."},
+    )
 
 
 def test_no_other_site_is_let_in_by_cors():
     answer = client().get("/about", headers={"origin": "http://evil.example"})
     assert not [name for name in answer.headers if name.startswith("access-control")]
-    assert client().request("OPTIONS", "/segment", headers={"origin": "http://evil.example"}).status_code == 405
+    assert (
+        client()
+        .request("OPTIONS", "/segment", headers={"origin": "http://evil.example"})
+        .status_code
+        == 405
+    )
 
 
 @pytest.mark.parametrize(
-    "sent", [None, "", "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", TOKEN, "Bearer \xe9"]
+    "sent",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        f"Basic {TOKEN}",
+        f"Bearer {TOKEN}x",
+        TOKEN,
+        "Bearer \xe9",
+    ],
 )
 @pytest.mark.parametrize("address", ["/jobs/x", "/metrics", "/jobs/x/files/mask", "//jobs/x"])
 def test_without_the_token_nothing_is_told(sent, address):
     headers = {} if sent is None else {"authorization": sent.encode("latin-1")}
     answer = client(token=TOKEN).get(f"http://127.0.0.1:8080{address}", headers=headers)
-    assert (answer.status_code, answer.json()) == (401, {"detail": "This server needs its token, as Authorization: Bearer TOKEN."})
+    assert (answer.status_code, answer.json()) == (
+        401,
+        {"detail": "This server needs its token, as Authorization: Bearer TOKEN."},
+    )
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
@@ -99,7 +141,13 @@ def test_the_page_and_what_it_needs_first_are_open():
 
 def test_about_tells_limits_and_models():
     about = client(most_bytes=10**6, keep=60, queue=3, time_limit=5).get("/about").json()
-    assert about["limits"] == {"most_bytes": 10**6, "keep_seconds": 60, "time_limit_seconds": 5, "queue": 3, "most_files": 3000}
+    assert about["limits"] == {
+        "most_bytes": 10**6,
+        "keep_seconds": 60,
+        "time_limit_seconds": 5,
+        "queue": 3,
+        "most_files": 3000,
+    }
     assert {model["kind"] for model in about["models"]} == {"radiograph", "ct"}
     assert about["needs_token"] is False
 
@@ -131,16 +179,23 @@ def test_the_interface_describes_itself():
         "/jobs/{number}/slices/{index}",
         "/jobs/{number}/labels/{index}",
     }
-    form = described["paths"]["/segment"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    form = described["paths"]["/segment"]["post"]["requestBody"]["content"]["multipart/form-data"][
+        "schema"
+    ]
     assert set(form["properties"]) == {"file", "kind", "quick", "series", "page"}
-    assert {"200", "202", "401", "413", "415", "422", "429"} <= set(described["paths"]["/segment"]["post"]["responses"])
+    assert {"200", "202", "401", "413", "415", "422", "429"} <= set(
+        described["paths"]["/segment"]["post"]["responses"]
+    )
 
 
 def test_jobs_are_counted_where_nothing_changes_them_meanwhile(monkeypatch):
     server = Server(Settings())
     threads = []
     counted = property(lambda _: threads.append(threading.get_ident()) or 0)
-    server.jobs, server.crew = type("Jobs", (), {"running": counted, "queued": 0})(), SimpleNamespace(processes=[])
+    server.jobs, server.crew = (
+        type("Jobs", (), {"running": counted, "queued": 0})(),
+        SimpleNamespace(processes=[]),
+    )
     server.metrics.watch("running", "Jobs that a worker has.", lambda: server.jobs.running)
     for address in ("/healthz", "/metrics"):
         assert Asked(server.app).get(address).status_code == 200

@@ -15,9 +15,15 @@ def test_this_machine_needs_no_token(host):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "example.org"])
 def test_others_need_one(host):
-    with pytest.raises(UsageError, match="can be reached from other machines, and that needs a token; give one with --token"):
+    with pytest.raises(
+        UsageError,
+        match="can be reached from other machines, and that needs a token; give one with --token",
+    ):
         Settings(host=host)
-    with pytest.raises(UsageError, match="the token has 15 characters, too few to keep others out; give at least 16"):
+    with pytest.raises(
+        UsageError,
+        match="the token has 15 characters, too few to keep others out; give at least 16",
+    ):
         Settings(host=host, token=TOKEN[1:])
     assert not Settings(host=host, token=TOKEN).is_local
 

@@ -48,7 +48,13 @@ def test_a_file_becomes_a_job_whatever_name_and_type_the_client_gives_it(door, f
     job = answer.json()
     assert answer.status_code == 202
     assert answer.headers["location"] == f"/jobs/{job['id']}"
-    assert (job["name"], job["state"], job["position"], job["step"], job["expires"]) == ("_b_chest.exe", "queued", 1, "waiting", None)
+    assert (job["name"], job["state"], job["position"], job["step"], job["expires"]) == (
+        "_b_chest.exe",
+        "queued",
+        1,
+        "waiting",
+        None,
+    )
     assert len(job["id"]) == 32
     [path] = (door.folder / job["id"] / "sent").iterdir()
     assert path.read_bytes() == film
@@ -75,7 +81,9 @@ def test_wishes_reach_the_worker(door, film):
 def test_several_files_are_one_job_and_of_equal_names_none_is_lost(door, film):
     job = door.send(("IM1", film), ("im1", film[:-1]), ("a.txt", b"words")).json()
     assert job["name"] == "IM1 (3 files)"
-    files = {path.name: path.stat().st_size for path in (door.folder / job["id"] / "sent").iterdir()}
+    files = {
+        path.name: path.stat().st_size for path in (door.folder / job["id"] / "sent").iterdir()
+    }
     assert files == {"IM1": len(film), "2_im1": len(film) - 1, "a.txt": 5}
 
 
@@ -113,17 +121,27 @@ def test_archives_are_looked_at_first(door, contents, status, words):
 
 
 def test_a_zip_is_sent_alone(door, film):
-    assert door.refusal(("a.zip", zipped({"a": film})), ("b.png", film)) == (422, "A zip is sent alone.")
+    assert door.refusal(("a.zip", zipped({"a": film})), ("b.png", film)) == (
+        422,
+        "A zip is sent alone.",
+    )
 
 
 def test_a_form_without_files_or_with_senseless_words_is_refused(door, film):
     file = ("a.png", film)
-    assert door.client.post("/segment", files={"kind": (None, "ct")}).json()["detail"].startswith("No file was sent;")
+    assert (
+        door.client.post("/segment", files={"kind": (None, "ct")})
+        .json()["detail"]
+        .startswith("No file was sent;")
+    )
     assert door.refusal(file, kind="mri") == (422, "kind is one of auto, ct, cxr.")
     assert door.refusal(file, quick="yes") == (422, "quick is one of true, false.")
     assert door.refusal(file, page="0") == (422, "page is a number from 1.")
     assert door.refusal(file, page="¹") == (422, "page is a number from 1.")
-    assert door.refusal(file, path="/etc/passwd") == (422, "A form has parts called file, kind, quick, series, page, and no others.")
+    assert door.refusal(file, path="/etc/passwd") == (
+        422,
+        "A form has parts called file, kind, quick, series, page, and no others.",
+    )
     assert door.refusal(file, series="x" * 257) == (422, "What is said of series is too long.")
 
 
@@ -145,7 +163,11 @@ def test_what_is_no_form_is_refused(door, film):
     ):
         answer = post("/segment", content=content, headers=form)
         assert (answer.status_code, answer.json()["detail"]) == (400, words)
-    answer = post("/segment", content=b"", headers={"content-type": f"multipart/form-data; boundary={'x' * 3000}"})
+    answer = post(
+        "/segment",
+        content=b"",
+        headers={"content-type": f"multipart/form-data; boundary={'x' * 3000}"},
+    )
     assert answer.status_code == 400
     assert list(door.folder.iterdir()) == []
 
@@ -153,7 +175,10 @@ def test_what_is_no_form_is_refused(door, film):
 def test_too_much_is_refused_by_what_is_stated_and_by_what_comes(door, film):
     large = 413, "At most 0.1 MB are taken at a time."
     assert door.refusal(("a.png", film + bytes(100_000))) == large
-    parts = [b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n', *[bytes(10_000)] * 11]
+    parts = [
+        b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n',
+        *[bytes(10_000)] * 11,
+    ]
     form = {"content-type": "multipart/form-data; boundary=xyz"}
 
     async def pieces():
@@ -163,8 +188,16 @@ def test_too_much_is_refused_by_what_is_stated_and_by_what_comes(door, film):
     answer = door.client.post("/segment", content=pieces(), headers=form)  # without a length
     assert (answer.status_code, answer.json()["detail"]) == large
     for stated in ("-1", "1e3", "9" * 20):
-        assert door.client.post("/segment", content=b"", headers={**form, "content-length": stated}).status_code == 413
-    assert door.refusal(*[(f"{i}.png", b"x") for i in range(8)]) == (413, "At most 3 files are taken at a time.")
+        assert (
+            door.client.post(
+                "/segment", content=b"", headers={**form, "content-length": stated}
+            ).status_code
+            == 413
+        )
+    assert door.refusal(*[(f"{i}.png", b"x") for i in range(8)]) == (
+        413,
+        "At most 3 files are taken at a time.",
+    )
     assert list(door.folder.iterdir()) == []
 
 
@@ -207,7 +240,10 @@ def test_what_is_over_is_forgotten_in_time(door, film):
     job.ended -= door.server.settings.keep
     jobs.expire()
     answer = door.client.get(f"/jobs/{job.id}")
-    assert (answer.status_code, answer.json()) == (404, {"detail": "There is no such job, or its time is over."})
+    assert (answer.status_code, answer.json()) == (
+        404,
+        {"detail": "There is no such job, or its time is over."},
+    )
     assert list(door.folder.iterdir()) == []
 
 

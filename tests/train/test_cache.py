@@ -44,7 +44,13 @@ def test_made_once_and_found_again(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda data: b"", lambda data: data[:-1], lambda data: data + b"0", lambda data: b"\xff" + data[1:], lambda data: data[:-1] + b"x"],
+    [
+        lambda data: b"",
+        lambda data: data[:-1],
+        lambda data: data + b"0",
+        lambda data: b"\xff" + data[1:],
+        lambda data: data[:-1] + b"x",
+    ],
     ids=["empty", "cut off", "longer", "content", "checksum"],
 )
 def test_a_damaged_file_is_made_again(tmp_path, damage) -> None:
@@ -67,7 +73,10 @@ def test_a_folder_that_is_none_is_named(tmp_path) -> None:
 
 
 def test_the_name_depends_on_files_and_settings_alone(case) -> None:
-    names = {cache_file(Path("cache"), changed, {"size": 1}) for changed in (case, replace(case, split="test", notes="x", case="y"))}
+    names = {
+        cache_file(Path("cache"), changed, {"size": 1})
+        for changed in (case, replace(case, split="test", notes="x", case="y"))
+    }
     assert len(names) == 1
     assert names.pop().parent == Path("cache")
 
@@ -76,8 +85,16 @@ def test_whatever_changes_the_arrays_changes_the_name(case, tmp_path, monkeypatc
     def name(changed: Case = case, **settings: int) -> str:
         return cache_file(Path(), changed, {"size": 1, **settings}).name
 
-    names = [name(), name(size=2), name(replace(case, convention="partial")), name(replace(case, mask=None))]
-    names += [name(replace(case, mask_left=case.mask)), name(replace(case, image=case.mask, mask=case.image))]
+    names = [
+        name(),
+        name(size=2),
+        name(replace(case, convention="partial")),
+        name(replace(case, mask=None)),
+    ]
+    names += [
+        name(replace(case, mask_left=case.mask)),
+        name(replace(case, image=case.mask, mask=case.image)),
+    ]
     for path in (case.image, case.mask):
         status = path.stat()
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1000))

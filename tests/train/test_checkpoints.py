@@ -20,7 +20,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if os.name != "posix" or os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+    if (
+        os.name != "posix"
+        or os.geteuid() != 0
+        or subprocess.run(mount, capture_output=True, check=False).returncode != 0
+    ):
         pytest.skip("a small file system can only be made by root")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
@@ -36,7 +40,8 @@ def test_where_the_disk_gets_full_the_last_good_checkpoint_survives(small_disk) 
     with pytest.raises(OutputError) as refused:
         WholeFiles().save_checkpoint(checkpoint(200_000, 2.0), path)
     assert str(refused.value) == (
-        f"{path}: cannot be written (no space left on device); make room or choose an output folder that can be written to."
+        f"{path}: cannot be written (no space left on device); make room or choose an output "
+        "folder that can be written to."
     )
     assert [entry.name for entry in small_disk.iterdir()] == ["last.ckpt"]
     assert torch.equal(network_weights(path)["weight"], torch.full((100_000,), 1.0))
@@ -51,7 +56,9 @@ def test_where_writing_fails_the_last_good_checkpoint_survives(tmp_path, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", full)
-        with pytest.raises(OutputError, match=r"last\.ckpt: cannot be written \(no space left on device\)"):
+        with pytest.raises(
+            OutputError, match=r"last\.ckpt: cannot be written \(no space left on device\)"
+        ):
             WholeFiles().save_checkpoint(checkpoint(3, 2.0), path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["last.ckpt"]
     assert read_checkpoint(path)["state_dict"]["net.weight"].tolist() == [1.0, 1.0, 1.0]

@@ -27,7 +27,9 @@ def test_validation_gives_what_inference_would_see(cases) -> None:
     assert len(data) == 3
     for case, (x, allowed) in zip(cases, (data[i] for i in range(3)), strict=False):
         assert (x.shape, x.dtype, allowed.dtype) == ((1, *SIZE), torch.float32, torch.uint8)
-        np.testing.assert_allclose(x.numpy(), to_network(read(case.image).pixels, SIZE, CLIP), atol=0.02)  # greys of 8 bits
+        np.testing.assert_allclose(
+            x.numpy(), to_network(read(case.image).pixels, SIZE, CLIP), atol=0.02
+        )  # greys of 8 bits
         np.testing.assert_array_equal(allowed.numpy(), allowed_classes(read_labels(case), "lung"))
 
 
@@ -54,7 +56,12 @@ def test_sets_are_never_averaged(tmp_path, cases) -> None:
     mask = np.zeros((64, 64), np.uint8)
     mask[10:50, 4:28] = mask[10:50, 36:60] = 255
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
-    data = CaseArrays([replace(cases[0], mask=tmp_path / "mask.png", convention="lung and heart")], (32, 32), CLIP, seed=None)
+    data = CaseArrays(
+        [replace(cases[0], mask=tmp_path / "mask.png", convention="lung and heart")],
+        (32, 32),
+        CLIP,
+        seed=None,
+    )
     allowed = data.as_kept(0)[1]
     assert set(np.unique(allowed)) == {1, 2, 4, 10, 12}
     assert (allowed[15, 2], allowed[15, 29]) == (2, 4)
@@ -70,7 +77,9 @@ def test_a_repeated_case_is_kept_once_and_augmented_each_time(cases) -> None:
 def test_strength_reaches_the_samples(cases) -> None:
     still = CaseArrays(cases[:2], SIZE, CLIP, seed=5, strength=NONE)
     plain = CaseArrays(cases[:2], SIZE, CLIP, seed=None)
-    for (x, sets), (expected, truth) in zip((still[0], still[1]), (plain[0], plain[1]), strict=True):
+    for (x, sets), (expected, truth) in zip(
+        (still[0], still[1]), (plain[0], plain[1]), strict=True
+    ):
         assert float((x - expected).abs().mean()) < 0.1  # kept larger, and brought back
         assert float((sets != truth).float().mean()) < 0.02
 
@@ -81,18 +90,25 @@ def test_lungs_are_widened_by_pixels_of_the_network(tmp_path, cases, seed) -> No
     mask[20:40, 10:20] = mask[20:40, 44:54] = 255
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
     case = replace(cases[0], mask=tmp_path / "mask.png")
-    narrow, wide = (CaseArrays([case], (32, 32), CLIP, seed=seed, strength=NONE, dilate=by)[0][1].numpy() for by in (0, 3))
+    narrow, wide = (
+        CaseArrays([case], (32, 32), CLIP, seed=seed, strength=NONE, dilate=by)[0][1].numpy()
+        for by in (0, 3)
+    )
     for sets, by in ((narrow, 0), (wide, 3)):
         for bit, columns in ((RIGHT, (5, 9)), (LEFT, (22, 26))):
             found = np.argwhere(sets == bit)
             np.testing.assert_allclose(
-                [found.min(axis=0), found.max(axis=0)], [(10 - by, columns[0] - by), (19 + by, columns[1] + by)], atol=1 if seed == 0 else 0
+                [found.min(axis=0), found.max(axis=0)],
+                [(10 - by, columns[0] - by), (19 + by, columns[1] + by)],
+                atol=1 if seed == 0 else 0,
             )
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path, cases) -> None:
     cv2.imwrite(str(tmp_path / "mask.png"), np.eye(48, dtype=np.uint8) * 255)
-    with pytest.raises(InputError, match=r"mask\.png: the mask has shape \(48, 48\), its image \(64, 64\)"):
+    with pytest.raises(
+        InputError, match=r"mask\.png: the mask has shape \(48, 48\), its image \(64, 64\)"
+    ):
         CaseArrays([replace(cases[0], mask=tmp_path / "mask.png")], SIZE, CLIP, seed=None)
 
 
@@ -115,7 +131,9 @@ def test_a_cache_changes_nothing(tmp_path, cases, seed) -> None:
 def test_a_second_start_decodes_nothing(tmp_path, cases, monkeypatch) -> None:
     first = CaseArrays(cases[:2], SIZE, CLIP, seed=0, cache=tmp_path)[1]
     monkeypatch.setattr("lungseg.train.data.read", lambda path: pytest.fail(f"{path} was decoded"))
-    torch.testing.assert_close(CaseArrays(cases[:2], SIZE, CLIP, seed=0, cache=tmp_path)[1], first, rtol=0, atol=0)
+    torch.testing.assert_close(
+        CaseArrays(cases[:2], SIZE, CLIP, seed=0, cache=tmp_path)[1], first, rtol=0, atol=0
+    )
     with pytest.raises(pytest.fail.Exception, match="was decoded"):
         CaseArrays(cases[:2], SIZE, CLIP, seed=0, dilate=1, cache=tmp_path)
 

@@ -36,10 +36,17 @@ def write_run(folder: Path, cases: list[Case], settings: Settings = SETTINGS) ->
     folder.mkdir()
     torch.manual_seed(0)
     net = build_network(settings)
-    net(torch.randn(4, 1, settings.size, settings.size))  # moves the statistics of batch normalisation
-    torch.save({"state_dict": {f"net.{name}": value for name, value in net.state_dict().items()}}, folder / "best.ckpt")
+    net(
+        torch.randn(4, 1, settings.size, settings.size)
+    )  # moves the statistics of batch normalisation
+    torch.save(
+        {"state_dict": {f"net.{name}": value for name, value in net.state_dict().items()}},
+        folder / "best.ckpt",
+    )
     settings.write(folder / "settings.toml")
-    listed = [replace(case, split="validation" if case.patient == "p0" else "train") for case in cases]
+    listed = [
+        replace(case, split="validation" if case.patient == "p0" else "train") for case in cases
+    ]
     unlabelled = replace(cases[0], case="p9_a", patient="p9", mask=None, split="train")
     write_manifest([*listed, unlabelled], folder / "cases.csv")
     return folder / "best.ckpt"
@@ -64,7 +71,9 @@ def test_the_pair_gives_what_torch_gives_at_any_batch_size(exported, checkpoint)
     with torch.inference_mode():
         logits = load_checkpoint(checkpoint)[0](torch.from_numpy(batch))
     p = logits.softmax(dim=1).numpy()
-    np.testing.assert_allclose(found, np.stack([p[:, 0] + p[:, 3], p[:, 1], p[:, 2]], axis=1), atol=0.005)
+    np.testing.assert_allclose(
+        found, np.stack([p[:, 0] + p[:, 3], p[:, 1], p[:, 2]], axis=1), atol=0.005
+    )
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
 
 
@@ -96,11 +105,19 @@ def test_the_file_bears_no_traces_of_the_machine(exported) -> None:
 def test_the_card_says_what_the_run_knows_and_what_it_was_told(exported) -> None:
     card = read_card(exported.card)
     assert exported.card == exported.model.with_suffix(".json")
-    assert (card.name, card.version, card.terms, card.limits) == ("small", "0.3", "none", ["phantoms only"])
+    assert (card.name, card.version, card.terms, card.limits) == (
+        "small",
+        "0.3",
+        "none",
+        ["phantoms only"],
+    )
     assert (card.kind, card.input_size, card.clip) == ("radiograph", (32, 32), (1, 99))
     assert card.labels == ("background", "right lung", "left lung")
     assert card.sha256 == file_sha256(exported.model)
-    assert card.architecture == "U-Net, width 8, depth 3, at most 192 channels, norm batch, transposed up-sampling"
+    assert (
+        card.architecture
+        == "U-Net, width 8, depth 3, at most 192 channels, norm batch, transposed up-sampling"
+    )
     assert card.data == [
         {"source": "north", "images": 6, "patients": 3, "terms": "free"},
         {"source": "south", "images": 2, "patients": 1},
@@ -116,12 +133,17 @@ def test_unetpp_is_exported_too(tmp_path, cases) -> None:
     assert card.architecture.startswith("U-Net++, width 2, depth 3")
 
 
-def test_a_model_that_disagrees_with_torch_is_not_left_behind(tmp_path, checkpoint, monkeypatch) -> None:
+def test_a_model_that_disagrees_with_torch_is_not_left_behind(
+    tmp_path, checkpoint, monkeypatch
+) -> None:
     monkeypatch.setattr(module, "TOLERANCE", -1.0)
     for before in ([], ["m.json", "m.onnx"]):
         for name in before:
             (tmp_path / name).write_text("an earlier one")
-        with pytest.raises(ModelError, match=r"m\.onnx: the exported model differs from torch by 0\.0\d\d in probability\."):
+        with pytest.raises(
+            ModelError,
+            match=r"m\.onnx: the exported model differs from torch by 0\.0\d\d in probability\.",
+        ):
             export(checkpoint, tmp_path / "m.onnx")
         assert sorted(path.name for path in tmp_path.iterdir()) == before
     assert (tmp_path / "m.onnx").read_text() == "an earlier one"
@@ -129,13 +151,19 @@ def test_a_model_that_disagrees_with_torch_is_not_left_behind(tmp_path, checkpoi
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path, checkpoint) -> None:
     (tmp_path / "m.onnx").mkdir()
-    with pytest.raises(OutputError, match=r"m\.onnx: cannot be written \(is a directory\); make room or choose an output folder"):
+    with pytest.raises(
+        OutputError,
+        match=r"m\.onnx: cannot be written \(is a directory\); make room or choose an output "
+        r"folder",
+    ):
         export(checkpoint, tmp_path / "m.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
 
 
 def test_a_model_cannot_have_the_name_of_its_card(tmp_path, checkpoint) -> None:
-    with pytest.raises(UsageError, match=r"m\.json: the card of the model has this name; name the model m\.onnx\."):
+    with pytest.raises(
+        UsageError, match=r"m\.json: the card of the model has this name; name the model m\.onnx\."
+    ):
         export(checkpoint, tmp_path / "m.json")
     assert not list(tmp_path.iterdir())
 
@@ -147,12 +175,18 @@ def test_a_model_that_computes_no_numbers_is_not_left_behind(tmp_path, cases) ->
         if name.endswith("weight"):
             value.fill_(float("nan"))
     torch.save(content, checkpoint)
-    with pytest.raises(ModelError, match=r"best\.ckpt: the network gives no numbers; its training has diverged; train again with"):
+    with pytest.raises(
+        ModelError,
+        match=r"best\.ckpt: the network gives no numbers; its training has diverged; train again "
+        r"with",
+    ):
         export(checkpoint, tmp_path / "out" / "m.onnx")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_that_cannot_be_loaded_is_not_left_behind(tmp_path, checkpoint, monkeypatch) -> None:
+def test_a_model_that_cannot_be_loaded_is_not_left_behind(
+    tmp_path, checkpoint, monkeypatch
+) -> None:
     monkeypatch.setattr(module, "_graph", lambda *_: onnx.ModelProto())
     monkeypatch.setattr(module, "halve_weights", lambda model: model)
     with pytest.raises(ModelError, match=r"m\.onnx: "):
@@ -166,13 +200,16 @@ def test_a_model_that_cannot_be_loaded_is_not_left_behind(tmp_path, checkpoint, 
         (ABOUT + "\n", None),
         (
             'name = "a"\nversion = "1"\ncolour = "red"',
-            "about.toml: the description of the model has an unknown field, 'colour'; known are name, version, terms, limits, sources.",
+            "about.toml: the description of the model has an unknown field, 'colour'; known are "
+            "name, version, terms, limits, sources.",
         ),
         ('name = "a"', "about.toml: the description of the model lacks the field 'version'"),
         ("name = ", "about.toml: the description of the model cannot be read (Invalid value"),
     ],
 )
-def test_the_description_of_a_model_is_checked(tmp_path, checkpoint, text, words, monkeypatch) -> None:
+def test_the_description_of_a_model_is_checked(
+    tmp_path, checkpoint, text, words, monkeypatch
+) -> None:
     monkeypatch.setattr(module, "_graph", lambda *_: pytest.fail("the network was exported"))
     (tmp_path / "about.toml").write_text(text)
     if words is None:
@@ -207,7 +244,10 @@ def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path, cases) -> None:
     ("content", "words"),
     [
         (b"", r"this is no checkpoint, or one with code in it \(EOFError\)"),
-        (b"no checkpoint at all", r"this is no checkpoint, or one with code in it \(UnpicklingError\)"),
+        (
+            b"no checkpoint at all",
+            r"this is no checkpoint, or one with code in it \(UnpicklingError\)",
+        ),
         ({"weights": {}}, "this is no checkpoint of a network"),
         ([1, 2], "this is no checkpoint of a network"),
         (None, r"the checkpoint cannot be read \(no such file or directory\)"),
@@ -221,7 +261,9 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, cases, content, words) -> No
         checkpoint.write_bytes(content)
     else:
         torch.save(content, checkpoint)
-    with pytest.raises(ModelError, match=rf"best\.ckpt: {words}; give best\.ckpt or last\.ckpt of a run\."):
+    with pytest.raises(
+        ModelError, match=rf"best\.ckpt: {words}; give best\.ckpt or last\.ckpt of a run\."
+    ):
         load_checkpoint(checkpoint)
 
 
@@ -230,7 +272,10 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path, cases) -> None:
     replace(SETTINGS, width=4).write(tmp_path / "run" / "settings.toml")
     with pytest.raises(ModelError) as refused:
         load_checkpoint(checkpoint)
-    assert str(refused.value) == f"{checkpoint}: this is no checkpoint of the settings beside it; put back the run's settings.toml."
+    assert str(refused.value) == (
+        f"{checkpoint}: this is no checkpoint of the settings beside it; put back the "
+        "run's settings.toml."
+    )
 
 
 def test_the_card_says_what_kind_of_pictures_the_model_is_for(tmp_path, cases) -> None:

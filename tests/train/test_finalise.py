@@ -1,4 +1,5 @@
-"""What becomes of the best weights: a model, predictions and sheets; and what one broken case costs."""
+"""What becomes of the best weights: a model, predictions and sheets; and what one broken case
+costs."""
 
 from __future__ import annotations
 
@@ -52,13 +53,19 @@ def finished(folder: Path, cases: list[Case]) -> Finished:
 
 
 def with_split(cases: list[Case], splits: str) -> list[Case]:
-    """The first cases, each of a patient of its own, a letter of t (test), v (validation), n (train) for each."""
+    """The first cases, each of a patient of its own, a letter of t (test), v (validation), n
+    (train) for each."""
     names = {"t": "test", "v": "validation", "n": "train"}
-    return [replace(case, patient=case.case, split=names[letter]) for case, letter in zip(cases, splits, strict=False)]
+    return [
+        replace(case, patient=case.case, split=names[letter])
+        for case, letter in zip(cases, splits, strict=False)
+    ]
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
 
 
 def rows(picture: Path, columns: int) -> int:
@@ -81,7 +88,11 @@ def test_test_cases_are_predicted_through_the_pipeline_and_shown(run, cases) -> 
         *(f"predictions/{case.case}_mask.png" for case in given[:4]),
     ]
     assert (done.split, done.failed, len(done.predictions)) == ("test", (), 4)
-    assert [path.name for path in done.pictures] == ["montage_best.png", "montage_median.png", "montage_worst.png"]
+    assert [path.name for path in done.pictures] == [
+        "montage_best.png",
+        "montage_median.png",
+        "montage_worst.png",
+    ]
     segmenter, dices = RadiographSegmenter(run / "model.onnx"), []
     for case, path in zip(given, done.predictions, strict=False):
         found = segmenter(case.image).mask
@@ -101,21 +112,31 @@ def indices(path: Path) -> np.ndarray:
         return np.asarray(picture)
 
 
-def shown(run: Path, cases: list[Case], monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[str, ...]]]:
+def shown(
+    run: Path, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, list[tuple[str, ...]]]:
     """The captions of each row of each sheet."""
     sheets: dict[str, list[tuple[str, ...]]] = {}
     monkeypatch.setattr(
-        finish_module, "write_sheet", lambda rows, path: sheets.update({path.stem: [tuple(text for _, text in row) for row in rows]})
+        finish_module,
+        "write_sheet",
+        lambda rows, path: sheets.update(
+            {path.stem: [tuple(text for _, text in row) for row in rows]}
+        ),
     )
     finished(run, cases)
     return sheets
 
 
-def test_each_sheet_has_a_third_of_the_cases_the_best_and_the_worst_first(run, cases, monkeypatch) -> None:
+def test_each_sheet_has_a_third_of_the_cases_the_best_and_the_worst_first(
+    run, cases, monkeypatch
+) -> None:
     north = [case for case in cases if case.source == "north"]
     sheets = shown(run, with_split(north, "tttttttt"), monkeypatch)
     assert list(sheets) == ["montage_best", "montage_median", "montage_worst"]
-    best, median, worst = ([float(row[-1].removeprefix("Dice ")) for row in sheet] for sheet in sheets.values())
+    best, median, worst = (
+        [float(row[-1].removeprefix("Dice ")) for row in sheet] for sheet in sheets.values()
+    )
     assert (len(best), len(median), len(worst)) == (3, 3, 3)
     assert best == sorted(best, reverse=True)
     assert worst == sorted(worst)
@@ -128,7 +149,9 @@ def test_each_sheet_has_a_third_of_the_cases_the_best_and_the_worst_first(run, c
 def test_a_sheet_has_at_most_so_many_rows(run, cases, monkeypatch) -> None:
     monkeypatch.setattr(finish_module, "ROWS", 2)
     nobody = replace(cases[0], mask=None)
-    given = with_split(cases, "tttttttt") + [replace(nobody, case=f"extra{i}", patient="extra") for i in range(3)]
+    given = with_split(cases, "tttttttt") + [
+        replace(nobody, case=f"extra{i}", patient="extra") for i in range(3)
+    ]
     done = finished(run, given)
     assert [rows(path, 4) for path in done.pictures[:3]] == [2, 2, 2]
     assert rows(done.pictures[3], 3) == 2
@@ -140,14 +163,26 @@ def test_without_test_cases_those_of_validation_are_shown(run, cases) -> None:
     assert (done.split, len(done.predictions)) == ("validation", 2)
 
 
-def test_cases_without_a_mask_are_predicted_and_shown_whatever_their_split(run, cases, monkeypatch) -> None:
-    given = [replace(case, mask=None) if i in (0, 3) else case for i, case in enumerate(with_split(cases, "tnvtn"))]
+def test_cases_without_a_mask_are_predicted_and_shown_whatever_their_split(
+    run, cases, monkeypatch
+) -> None:
+    given = [
+        replace(case, mask=None) if i in (0, 3) else case
+        for i, case in enumerate(with_split(cases, "tnvtn"))
+    ]
     sheets = shown(run, given, monkeypatch)
     assert [row[0] for row in sheets["montage_unlabelled"]] == [given[0].case, given[3].case]
-    assert {row[1:] for row in sheets["montage_unlabelled"]} <= {("prediction", "verdict: ok"), ("prediction", "verdict: review")}
-    assert [row[0] for row in sheets["montage_best"]] == [given[2].case]  # no test case has a mask: so validation it is
+    assert {row[1:] for row in sheets["montage_unlabelled"]} <= {
+        ("prediction", "verdict: ok"),
+        ("prediction", "verdict: review"),
+    }
+    assert [row[0] for row in sheets["montage_best"]] == [
+        given[2].case
+    ]  # no test case has a mask: so validation it is
     done = finish(run)
-    assert {path.name for path in done.predictions} == {f"{given[i].case}_mask.png" for i in (0, 2, 3)}
+    assert {path.name for path in done.predictions} == {
+        f"{given[i].case}_mask.png" for i in (0, 2, 3)
+    }
 
 
 def test_where_nothing_has_a_mask_there_is_no_dice(run, cases) -> None:
@@ -167,8 +202,13 @@ def test_a_broken_case_is_named_and_the_others_are_finished(run, cases, tmp_path
         done = finished(run, given)
     assert len(done.failed) == 2
     assert done.failed[0].startswith(f"north {given[1].case}: {broken}: ")
-    assert done.failed[1] == f"north {given[2].case}: {small}: the mask has shape (32, 32), its image (64, 64); correct the pair."
-    assert [record.getMessage() for record in caplog.records] == [f"case left out: {sentence}" for sentence in done.failed]
+    assert done.failed[1] == (
+        f"north {given[2].case}: {small}: the mask has shape (32, 32), its image (64, "
+        "64); correct the pair."
+    )
+    assert [record.getMessage() for record in caplog.records] == [
+        f"case left out: {sentence}" for sentence in done.failed
+    ]
     scored = [given[0], given[3]]
     assert [rows(path, 4) for path in done.pictures] == [1, 1, 1]
     assert {f"{case.case}_mask.png" for case in scored} <= {path.name for path in done.predictions}
@@ -182,8 +222,14 @@ def test_masks_that_draw_through_the_heart_do_not_judge_it(run, cases, monkeypat
     found = RadiographSegmenter(run / "model.onnx")(case.image).mask > 0
     labels = finish_module.read_labels(case)
     judged = ~mediastinal_band(labels)
-    assert done.dice == count((labels > 0)[judged], found[judged]).dice != count(labels > 0, found).dice
-    assert sheets["montage_best"] == [(case.case, "truth", "prediction", f"Dice {done.dice:.3f}, heart not judged")]
+    assert (
+        done.dice
+        == count((labels > 0)[judged], found[judged]).dice
+        != count(labels > 0, found).dice
+    )
+    assert sheets["montage_best"] == [
+        (case.case, "truth", "prediction", f"Dice {done.dice:.3f}, heart not judged")
+    ]
 
 
 def test_questionable_masks_are_predicted_and_do_not_count(run, cases) -> None:
@@ -194,15 +240,24 @@ def test_questionable_masks_are_predicted_and_do_not_count(run, cases) -> None:
 
 
 def test_files_of_cases_never_share_a_name(run, cases) -> None:
-    north, south = (next(case for case in cases if case.source == source) for source in ("north", "south"))
+    north, south = (
+        next(case for case in cases if case.source == source) for source in ("north", "south")
+    )
     assert north.case == south.case
-    assert _names([north, south, cases[1]]) == [f"north_{north.case}", f"south_{south.case}", cases[1].case]
+    assert _names([north, south, cases[1]]) == [
+        f"north_{north.case}",
+        f"south_{south.case}",
+        cases[1].case,
+    ]
     odd = [replace(north, case=name) for name in ("a/b", "A b", "../x", "1.2.3", "2_a_b")]
     assert _names(odd) == ["a_b", "2_A_b", ".._x", "1.2.3", "2_2_a_b"]
     alike = [replace(north, case=name) for name in ("x?y", "x!y", "x_y_0", "X.y")]
     assert _names(alike) == ["x_y", "2_x_y", "x_y_0", "X.y"]
     done = finished(run, [replace(case, split="test") for case in (north, south)])
-    assert [path.name for path in done.predictions] == [f"north_{north.case}_mask.png", f"south_{south.case}_mask.png"]
+    assert [path.name for path in done.predictions] == [
+        f"north_{north.case}_mask.png",
+        f"south_{south.case}_mask.png",
+    ]
 
 
 def test_it_may_be_repeated(run, cases) -> None:
@@ -215,7 +270,10 @@ def test_it_may_be_repeated(run, cases) -> None:
 def test_there_must_be_weights(tmp_path) -> None:
     with pytest.raises(UsageError) as refused:
         finish(tmp_path)
-    assert str(refused.value) == f"{tmp_path}: there are no weights to finish the run with; train for at least one epoch."
+    assert (
+        str(refused.value)
+        == f"{tmp_path}: there are no weights to finish the run with; train for at least one epoch."
+    )
 
 
 def test_real_weights_are_exported(tmp_path, cases) -> None:

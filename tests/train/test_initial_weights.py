@@ -1,4 +1,5 @@
-"""What a run begins with: checkpoints, ONNX files, and the embedded model, which comes back out of its file as it went in."""
+"""What a run begins with: checkpoints, ONNX files, and the embedded model, which comes back out of
+its file as it went in."""
 
 from __future__ import annotations
 
@@ -24,8 +25,12 @@ SMALL = Settings(width=4, depth=3, size=32)
 
 
 def phantoms(size: int, count: int) -> torch.Tensor:
-    films = [radiograph_phantom((2 * size, 2 * size), seed=seed).image.pixels for seed in range(count)]
-    return torch.from_numpy(np.stack([to_network(film, (size, size), (0.5, 99.5)) for film in films]))
+    films = [
+        radiograph_phantom((2 * size, 2 * size), seed=seed).image.pixels for seed in range(count)
+    ]
+    return torch.from_numpy(
+        np.stack([to_network(film, (size, size), (0.5, 99.5)) for film in films])
+    )
 
 
 def test_the_embedded_model_goes_on_as_it_is() -> None:
@@ -39,13 +44,18 @@ def test_the_embedded_model_goes_on_as_it_is() -> None:
         trained = Deployed(net.train())(pictures).numpy()
     assert np.abs(found - Predictor("cxr", threads=1)(other.numpy())).max() < 1e-2
     assert (found[:, 1:].sum(axis=1) > 0.5).mean() > 0.1  # there are lungs to agree on
-    # In training mode, on the pictures that the statistics were measured on, it computes what it did.
+    # In training mode, on the pictures that the statistics were measured on, it computes what it
+    # did.
     assert np.abs(trained - Predictor("cxr", threads=1)(pictures.numpy())).mean() < 1e-3
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"net": "unetpp", "up": "interpolated"}, {"net": "unetpp", "norm": "none", "deep_supervision": False}],
+    [
+        {},
+        {"net": "unetpp", "up": "interpolated"},
+        {"net": "unetpp", "norm": "none", "deep_supervision": False},
+    ],
     ids=lambda changes: "-".join(map(str, changes.values())) or "unet",
 )
 def test_an_exported_network_is_read_back(changes) -> None:
@@ -83,13 +93,18 @@ def test_a_model_of_another_network_is_refused_and_says_which_it_is() -> None:
     net = build_network(SMALL)
     with pytest.raises(UsageError) as refused:
         begin_with("cxr", net, phantoms(32, 1))
-    assert "cxr.onnx: this model has the weights of another network; give the settings of this one: U-Net, width 16, depth 6, " in str(
-        refused.value
+    assert (
+        "cxr.onnx: this model has the weights of another network; give the settings of this one: "
+        "U-Net, width 16, depth 6, " in str(refused.value)
     )
 
 
 def test_a_model_that_no_network_of_ours_made_is_refused(tmp_path) -> None:
-    with pytest.raises(UsageError, match="this model has the weights of another network; give the settings of this one: three by three"):
+    with pytest.raises(
+        UsageError,
+        match="this model has the weights of another network; give the settings of this one: "
+        "three by three",
+    ):
         begin_with(str(write_tiny_model(tmp_path)), build_network(SMALL), phantoms(32, 1))
 
 
@@ -98,7 +113,11 @@ def test_a_model_that_no_network_of_ours_made_is_refused(tmp_path) -> None:
     [
         ("nothing", "no model named 'nothing' comes with this package"),
         ("none.onnx", "none.onnx: there is no such model file"),
-        ("none.ckpt", "none.ckpt: the checkpoint cannot be read (no such file or directory); give best.ckpt or last.ckpt of a run."),
+        (
+            "none.ckpt",
+            "none.ckpt: the checkpoint cannot be read (no such file or directory); give "
+            "best.ckpt or last.ckpt of a run.",
+        ),
     ],
 )
 def test_what_is_not_there_is_said(source, words) -> None:
@@ -108,6 +127,16 @@ def test_what_is_not_there_is_said(source, words) -> None:
 
 
 def test_weights_of_another_network_in_a_checkpoint_are_refused(tmp_path: Path) -> None:
-    torch.save({"state_dict": {f"net.{name}": value for name, value in build_network(SMALL).state_dict().items()}}, tmp_path / "a.ckpt")
-    with pytest.raises(UsageError, match=r"a\.ckpt: these are the weights of another network; give its net, width and depth"):
+    torch.save(
+        {
+            "state_dict": {
+                f"net.{name}": value for name, value in build_network(SMALL).state_dict().items()
+            }
+        },
+        tmp_path / "a.ckpt",
+    )
+    with pytest.raises(
+        UsageError,
+        match=r"a\.ckpt: these are the weights of another network; give its net, width and depth",
+    ):
         begin_with(str(tmp_path / "a.ckpt"), build_network(Settings(width=2, depth=3, size=32)), [])

@@ -1,4 +1,5 @@
-"""What a run tells while it goes on, with a network of one weight: the TensorBoard log, the curves, the bar."""
+"""What a run tells while it goes on, with a network of one weight: the TensorBoard log, the curves,
+the bar."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ pytestmark = [  # remarks of Lightning, which `fit` hushes too
 
 
 class OneWeight(lightning.LightningModule):
-    """Logs a loss of 0.5 and a Dice that grows by a tenth an epoch; raises what it is told to, in the epoch it is told to."""
+    """Logs a loss of 0.5 and a Dice that grows by a tenth an epoch; raises what it is told to, in
+    the epoch it is told to."""
 
     def __init__(self, stop: BaseException | None = None, at: int = 0) -> None:
         super().__init__()
@@ -48,7 +50,11 @@ class OneWeight(lightning.LightningModule):
         if self.stop is not None and (self.current_epoch, index) == (self.at, 1):
             raise self.stop
         loss = self.net(batch).mean() * 0 + 0.5
-        self.log_dict({"train_loss": loss, "val_dice": 0.1 * self.current_epoch, "val_dice_north": 0.9}, on_epoch=True, on_step=False)
+        self.log_dict(
+            {"train_loss": loss, "val_dice": 0.1 * self.current_epoch, "val_dice_north": 0.9},
+            on_epoch=True,
+            on_step=False,
+        )
         return loss
 
     def configure_optimizers(self) -> Any:
@@ -61,7 +67,9 @@ class Table(lightning.Callback):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         fresh = not self.path.exists()
         with self.path.open("a", newline="") as stream:
             lines: list[list[Any]] = [["epoch", "train_loss"], [trainer.current_epoch, 0.5]]
@@ -69,10 +77,17 @@ class Table(lightning.Callback):
 
 
 def train(
-    folder: Path, epochs: int, module: OneWeight | None = None, *, told: Sequence[lightning.Callback] | None = None, **more: Any
+    folder: Path,
+    epochs: int,
+    module: OneWeight | None = None,
+    *,
+    told: Sequence[lightning.Callback] | None = None,
+    **more: Any,
 ) -> None:
     told = callbacks(folder, Settings(epochs=epochs), progress=False) if told is None else told
-    keep = lightning.pytorch.callbacks.ModelCheckpoint(folder, "last", enable_version_counter=False, save_on_train_epoch_end=True)
+    keep = lightning.pytorch.callbacks.ModelCheckpoint(
+        folder, "last", enable_version_counter=False, save_on_train_epoch_end=True
+    )
     trainer = lightning.Trainer(
         accelerator="cpu",
         max_epochs=epochs,
@@ -102,7 +117,9 @@ def logged(folder: Path) -> tuple[dict[str, list[tuple[int, float]]], EventAccum
     """Every curve that TensorBoard shows, as (epoch, value)."""
     events = EventAccumulator(str(folder / "tensorboard"))
     events.Reload()
-    return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}, events
+    return {
+        tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]
+    }, events
 
 
 def test_tensorboard_has_every_figure_of_every_epoch_and_the_settings(tmp_path) -> None:
@@ -150,7 +167,11 @@ def test_an_epoch_that_was_logged_but_not_kept_is_shown_as_it_was_when_done_agai
 
 def test_curves_are_drawn_after_each_epoch(tmp_path, monkeypatch) -> None:
     drawn: list[int] = []
-    monkeypatch.setattr(logs, "draw_curves", lambda metrics, picture: drawn.append(len(metrics.read_text().splitlines()) - 1))
+    monkeypatch.setattr(
+        logs,
+        "draw_curves",
+        lambda metrics, picture: drawn.append(len(metrics.read_text().splitlines()) - 1),
+    )
     train(tmp_path, 3)
     assert drawn == [1, 2, 3, 3]
 
@@ -181,7 +202,9 @@ def test_short_epochs_are_not_spent_on_drawing(tmp_path, monkeypatch) -> None:
 def test_after_a_stop_everything_so_far_is_there(tmp_path, monkeypatch, at) -> None:
     monkeypatch.setattr(logs, "REDRAWN_AFTER", 3600.0)
     told = callbacks(tmp_path, Settings(epochs=3), progress=True)
-    with pytest.raises(SystemExit):  # what Lightning makes of Ctrl-C; `fit` makes KeyboardInterrupt of it again
+    with pytest.raises(
+        SystemExit
+    ):  # what Lightning makes of Ctrl-C; `fit` makes KeyboardInterrupt of it again
         train(tmp_path, 3, OneWeight(KeyboardInterrupt(), at=at), told=told)
     assert (tmp_path / "curves.png").is_file() == (at == 1)
     assert [epoch for epoch, _ in logged(tmp_path)[0].get("dice/val", ())] == list(range(at))
@@ -200,7 +223,10 @@ def test_without_a_terminal_each_epoch_is_a_line(tmp_path) -> None:
     shown = bar(told, terminal=False)
     train(tmp_path, 3, told=told)
     lines = [re.sub(r"\d:\d\d:\d\d", "TIME", line) for line in shown.getvalue().splitlines()]
-    assert lines == [f"epoch {epoch + 1} of 3: loss 0.5000, Dice {epoch / 10:.4f}, TIME left" for epoch in range(3)]
+    assert lines == [
+        f"epoch {epoch + 1} of 3: loss 0.5000, Dice {epoch / 10:.4f}, TIME left"
+        for epoch in range(3)
+    ]
     assert shown.getvalue().endswith(", 0:00:00 left\n")
 
 
@@ -211,7 +237,9 @@ def test_in_a_terminal_one_bar_shows_loss_dice_and_time_left(tmp_path, monkeypat
     train(tmp_path, 2, told=told)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue())
     assert re.search(r"epoch 2 of 2 ━+ loss 0\.5000, Dice 0\.1000, 0:00:00 left", plain)
-    assert shown.getvalue().count("\x1b[?25l") == shown.getvalue().count("\x1b[?25h") == 1  # the cursor is hidden, and comes back
+    assert (
+        shown.getvalue().count("\x1b[?25l") == shown.getvalue().count("\x1b[?25h") == 1
+    )  # the cursor is hidden, and comes back
 
 
 def test_the_cursor_comes_back_after_ctrl_c(tmp_path) -> None:
@@ -241,4 +269,7 @@ def test_only_the_first_process_logs(tmp_path, monkeypatch) -> None:
 
 
 def test_without_progress_there_is_no_bar(tmp_path) -> None:
-    assert not any(isinstance(callback, logs.ProgressBar) for callback in callbacks(tmp_path, Settings(), progress=False))
+    assert not any(
+        isinstance(callback, logs.ProgressBar)
+        for callback in callbacks(tmp_path, Settings(), progress=False)
+    )

@@ -1,4 +1,5 @@
-"""The loss against torch's and MONAI's own where nothing is left open, and what is left open where something is."""
+"""The loss against torch's and MONAI's own where nothing is left open, and what is left open where
+something is."""
 
 from __future__ import annotations
 
@@ -10,7 +11,13 @@ from monai.losses.hausdorff_loss import LogHausdorffDTLoss
 from monai.losses.tversky import TverskyLoss
 
 from lungseg.datasets.label_sets import ANYTHING, BACKGROUND, LEFT, MEDIASTINUM, RIGHT
-from lungseg.train.losses import boundary_loss, focal_loss, loss_of, partial_label_loss, tversky_loss
+from lungseg.train.losses import (
+    boundary_loss,
+    focal_loss,
+    loss_of,
+    partial_label_loss,
+    tversky_loss,
+)
 from lungseg.train.settings import Settings
 
 SURE = 60.0
@@ -43,7 +50,9 @@ def test_with_one_allowed_class_everywhere_it_is_cross_entropy(logits, classes) 
     torch.testing.assert_close(partial_label_loss(logits, only(classes), dice_weight=0), expected)
 
 
-def test_with_one_allowed_class_everywhere_it_is_the_dice_loss_of_the_two_lungs(logits, classes) -> None:
+def test_with_one_allowed_class_everywhere_it_is_the_dice_loss_of_the_two_lungs(
+    logits, classes
+) -> None:
     lungs = torch.nn.functional.one_hot(classes, 4).movedim(-1, 1)[:, 1:3]
     expected = DiceLoss(smooth_nr=1, smooth_dr=1)(logits.softmax(dim=1)[:, 1:3], lungs)
     torch.testing.assert_close(partial_label_loss(logits, only(classes), dice_weight=1), expected)
@@ -52,7 +61,9 @@ def test_with_one_allowed_class_everywhere_it_is_the_dice_loss_of_the_two_lungs(
 def test_weights_add_up(logits, classes) -> None:
     allowed = only(classes)
     entropy, dice = (partial_label_loss(logits, allowed, dice_weight=weight) for weight in (0, 1))
-    torch.testing.assert_close(partial_label_loss(logits, allowed, dice_weight=0.3), 0.7 * entropy + 0.3 * dice)
+    torch.testing.assert_close(
+        partial_label_loss(logits, allowed, dice_weight=0.3), 0.7 * entropy + 0.3 * dice
+    )
 
 
 def test_half_precision_logits_are_computed_in_full_precision(logits, classes) -> None:
@@ -75,14 +86,19 @@ def test_pixels_where_everything_is_allowed_get_no_gradient(logits, classes) -> 
 @pytest.mark.parametrize(("bit", "lung"), [(RIGHT, 1), (LEFT, 2)])
 def test_over_the_heart_lung_and_mediastinum_are_equally_right(bit, lung, logits) -> None:
     allowed = torch.full((1, 4, 4), bit | MEDIASTINUM, dtype=torch.uint8)
-    as_lung, as_heart, as_background = (partial_label_loss(sure_of(torch.full((1, 4, 4), channel)), allowed) for channel in (lung, 3, 0))
+    as_lung, as_heart, as_background = (
+        partial_label_loss(sure_of(torch.full((1, 4, 4), channel)), allowed)
+        for channel in (lung, 3, 0)
+    )
     assert as_lung.item() == pytest.approx(0, abs=1e-6)
     assert as_heart.item() == pytest.approx(0, abs=1e-6)
     assert as_background.item() > SURE / 3
     swapped = [0, 1, 2, 3]
     swapped[lung], swapped[3] = 3, lung
     many = allowed[:, :1, :1].expand(3, 6, 5)
-    torch.testing.assert_close(partial_label_loss(logits, many), partial_label_loss(logits[:, swapped], many))
+    torch.testing.assert_close(
+        partial_label_loss(logits, many), partial_label_loss(logits[:, swapped], many)
+    )
 
 
 def test_the_other_lung_is_wrong_over_the_heart() -> None:
@@ -102,7 +118,8 @@ def test_perfect_logits_cost_nothing(classes) -> None:
 
 
 def test_dice_is_of_each_image_and_each_lung() -> None:
-    # One image right, in the other the left lung missed: the mean of four Dice of which one is 1 / (5 + 1).
+    # One image right, in the other the left lung missed: the mean of four Dice of which one is 1 /
+    # (5 + 1).
     classes = torch.zeros(2, 5, 3, dtype=torch.int64)
     classes[:, :, 0], classes[:, :, 2] = 1, 2
     found = classes.clone()
@@ -117,17 +134,29 @@ def lungs_of(classes: torch.Tensor) -> torch.Tensor:
 
 def test_with_one_allowed_class_everywhere_it_is_monais_focal_loss(logits, classes) -> None:
     truth = torch.nn.functional.one_hot(classes, 4).movedim(-1, 1)
-    expected = FocalLoss(gamma=1.5, use_softmax=True, reduction="none")(logits, truth).sum(dim=1).mean()
+    expected = (
+        FocalLoss(gamma=1.5, use_softmax=True, reduction="none")(logits, truth).sum(dim=1).mean()
+    )
     torch.testing.assert_close(focal_loss(logits, only(classes), gamma=1.5), expected)
 
 
-def test_without_its_exponent_the_focal_loss_is_cross_entropy_where_masks_leave_pixels_open_too(logits) -> None:
-    allowed = torch.randint(1, 16, (3, 6, 5), generator=torch.Generator().manual_seed(3)).to(torch.uint8)
-    torch.testing.assert_close(focal_loss(logits, allowed, gamma=0), partial_label_loss(logits, allowed, dice_weight=0))
+def test_without_its_exponent_the_focal_loss_is_cross_entropy_where_masks_leave_pixels_open_too(
+    logits,
+) -> None:
+    allowed = torch.randint(1, 16, (3, 6, 5), generator=torch.Generator().manual_seed(3)).to(
+        torch.uint8
+    )
+    torch.testing.assert_close(
+        focal_loss(logits, allowed, gamma=0), partial_label_loss(logits, allowed, dice_weight=0)
+    )
 
 
-def test_with_one_allowed_class_everywhere_it_is_monais_tversky_loss_of_the_two_lungs(logits, classes) -> None:
-    expected = TverskyLoss(alpha=0.3, beta=0.7, smooth_nr=0.5, smooth_dr=0.5)(logits.softmax(dim=1)[:, 1:3], lungs_of(classes))
+def test_with_one_allowed_class_everywhere_it_is_monais_tversky_loss_of_the_two_lungs(
+    logits, classes
+) -> None:
+    expected = TverskyLoss(alpha=0.3, beta=0.7, smooth_nr=0.5, smooth_dr=0.5)(
+        logits.softmax(dim=1)[:, 1:3], lungs_of(classes)
+    )
     torch.testing.assert_close(tversky_loss(logits, only(classes), alpha=0.3, beta=0.7), expected)
 
 
@@ -136,8 +165,12 @@ def test_a_tversky_loss_that_weighs_both_errors_alike_is_the_dice_loss(logits, c
     torch.testing.assert_close(tversky_loss(logits, only(classes), alpha=0.5, beta=0.5), expected)
 
 
-def test_with_one_allowed_class_everywhere_it_is_monais_boundary_loss_of_the_two_lungs(logits, classes) -> None:
-    expected = LogHausdorffDTLoss(include_background=True)(logits.softmax(dim=1)[:, 1:3], lungs_of(classes))
+def test_with_one_allowed_class_everywhere_it_is_monais_boundary_loss_of_the_two_lungs(
+    logits, classes
+) -> None:
+    expected = LogHausdorffDTLoss(include_background=True)(
+        logits.softmax(dim=1)[:, 1:3], lungs_of(classes)
+    )
     torch.testing.assert_close(boundary_loss(logits, only(classes)), expected)
 
 
@@ -155,7 +188,14 @@ def test_an_error_far_from_the_boundary_costs_more() -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_settings_choose_the_loss(name, logits, classes) -> None:
     allowed = only(classes)
-    settings = Settings(loss=name, dice_weight=0.3, focal_gamma=1, tversky_alpha=0.2, tversky_beta=0.9, boundary_weight=0.4)
+    settings = Settings(
+        loss=name,
+        dice_weight=0.3,
+        focal_gamma=1,
+        tversky_alpha=0.2,
+        tversky_beta=0.9,
+        boundary_weight=0.4,
+    )
     entropy, dice = (partial_label_loss(logits, allowed, dice_weight=weight) for weight in (0, 1))
     expected = {
         "bce": entropy,
@@ -193,17 +233,28 @@ def test_perfect_logits_cost_nothing_and_give_finite_gradients(name, classes) ->
 def test_class_weights_are_those_of_torchs_cross_entropy(logits, classes) -> None:
     weights = torch.tensor([0.2, 3.0, 1.0, 0.5])
     expected = torch.nn.functional.cross_entropy(logits, classes, weight=weights)
-    settings = Settings(loss="bce", class_weights=("background=0.2", "right lung=3", "mediastinum=0.5"))
+    settings = Settings(
+        loss="bce", class_weights=("background=0.2", "right lung=3", "mediastinum=0.5")
+    )
     torch.testing.assert_close(loss_of(logits, only(classes), settings), expected)
-    torch.testing.assert_close(focal_loss(logits, only(classes), gamma=0, weights=weights), expected)
+    torch.testing.assert_close(
+        focal_loss(logits, only(classes), gamma=0, weights=weights), expected
+    )
 
 
 def test_a_lung_that_weighs_more_counts_more_in_dice(logits, classes) -> None:
     allowed = only(classes)
-    alone = [tversky_loss(logits, allowed, alpha=0.5, beta=0.5, weights=torch.tensor(w)) for w in ([1.0, 1, 0, 1], [1.0, 0, 1, 1])]
+    alone = [
+        tversky_loss(logits, allowed, alpha=0.5, beta=0.5, weights=torch.tensor(w))
+        for w in ([1.0, 1, 0, 1], [1.0, 0, 1, 1])
+    ]
     for loss in ("dice", "tversky"):
-        settings = Settings(loss=loss, tversky_alpha=0.5, tversky_beta=0.5, class_weights=("right lung=3",))
-        torch.testing.assert_close(loss_of(logits, allowed, settings), 0.75 * alone[0] + 0.25 * alone[1])
+        settings = Settings(
+            loss=loss, tversky_alpha=0.5, tversky_beta=0.5, class_weights=("right lung=3",)
+        )
+        torch.testing.assert_close(
+            loss_of(logits, allowed, settings), 0.75 * alone[0] + 0.25 * alone[1]
+        )
 
 
 def test_a_pixel_weighs_as_much_as_the_mean_of_its_allowed_classes(logits) -> None:
@@ -213,4 +264,6 @@ def test_a_pixel_weighs_as_much_as_the_mean_of_its_allowed_classes(logits) -> No
     losses = -torch.stack([(p[0, 0] + p[3, 0]).log(), p[1, 1].log()])
     weights = torch.tensor([1.0, 4.0, 1.0, 2.0])
     expected = (1.5 * losses[0] + 4 * losses[1]) / 5.5
-    torch.testing.assert_close(partial_label_loss(logits, allowed, dice_weight=0, weights=weights), expected)
+    torch.testing.assert_close(
+        partial_label_loss(logits, allowed, dice_weight=0, weights=weights), expected
+    )

@@ -18,7 +18,8 @@ from lungseg.train.pictures import RED, TILE, case_row, draw_curves, read_metric
 from tiny_model import write_tiny_model
 
 BLUE, ORANGE = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
-WHOLE = """epoch,train_loss,val_loss,train_dice,val_dice,train_iou,val_iou,train_accuracy,val_accuracy,learning_rate
+WHOLE = """epoch,train_loss,val_loss,train_dice,val_dice,train_iou,val_iou,\
+train_accuracy,val_accuracy,learning_rate
 0,0.9,0.8,0.2,0.3,0.1,0.2,0.5,0.6,0.001
 1,0.5,0.6,0.6,0.7,0.5,0.5,0.8,0.8,0.002
 2,0.4,0.6,0.7,0.65,0.6,0.5,0.9,0.8,0.001
@@ -33,23 +34,39 @@ def draw(folder: Path, text: str) -> np.ndarray:
 
 
 def coloured(picture: np.ndarray) -> list[list[bool]]:
-    """Whether each panel, in the order of reading, has a line of training, and one of validation."""
+    """Whether each panel, in the order of reading, has a line of training, and one of
+    validation."""
     rows, columns = picture.shape[0] // 2, picture.shape[1] // 2
     panels = [picture[r : r + rows, c : c + columns] for r in (0, rows) for c in (0, columns)]
-    return [[bool((panel == colour).all(axis=2).any()) for colour in (BLUE, ORANGE)] for panel in panels]
+    return [
+        [bool((panel == colour).all(axis=2).any()) for colour in (BLUE, ORANGE)] for panel in panels
+    ]
 
 
 def test_every_panel_has_both_lines(tmp_path) -> None:
     picture = draw(tmp_path, WHOLE)
     assert picture.shape == (700, 1000, 3)
     assert coloured(picture) == [[True, True]] * 4
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.png", "metrics.csv"]  # no half a file
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "curves.png",
+        "metrics.csv",
+    ]  # no half a file
 
 
 def test_what_the_table_lacks_is_left_out(tmp_path) -> None:
-    older = "epoch,train_loss,val_dice,val_dice_north,val_loss\n0,0.9,0.1,0.1,0.8\n1,0.5,nan,0.2,inf\n"
-    assert coloured(draw(tmp_path, older)) == [[True, True], [False, True], [False, False], [False, False]]
-    assert coloured(draw(tmp_path, "epoch,train_loss\n0,0.9\n")) == [[True, False], *([[False, False]] * 3)]
+    older = (
+        "epoch,train_loss,val_dice,val_dice_north,val_loss\n0,0.9,0.1,0.1,0.8\n1,0.5,nan,0.2,inf\n"
+    )
+    assert coloured(draw(tmp_path, older)) == [
+        [True, True],
+        [False, True],
+        [False, False],
+        [False, False],
+    ]
+    assert coloured(draw(tmp_path, "epoch,train_loss\n0,0.9\n")) == [
+        [True, False],
+        *([[False, False]] * 3),
+    ]
     assert coloured(draw(tmp_path, "epoch,train_loss,val_dice\n0,nan,\n")) == [[False, False]] * 4
 
 
@@ -62,9 +79,15 @@ def test_of_an_empty_table_nothing_is_drawn(tmp_path, text) -> None:
 
 
 def test_an_epoch_on_several_lines_is_one(tmp_path) -> None:
-    (tmp_path / "metrics.csv").write_text("epoch,train_loss,val_dice\n0,,0.1\n0,0.9,\n1,0.7,0.2\n1,0.6,0.3,extra\n2,0.5\n2")
+    (tmp_path / "metrics.csv").write_text(
+        "epoch,train_loss,val_dice\n0,,0.1\n0,0.9,\n1,0.7,0.2\n1,0.6,0.3,extra\n2,0.5\n2"
+    )
     table = read_metrics(tmp_path / "metrics.csv")
-    assert {name: values[:2] for name, values in table.items()} == {"epoch": [0, 1], "train_loss": [0.9, 0.6], "val_dice": [0.1, 0.3]}
+    assert {name: values[:2] for name, values in table.items()} == {
+        "epoch": [0, 1],
+        "train_loss": [0.9, 0.6],
+        "val_dice": [0.1, 0.3],
+    }
     assert (table["epoch"][2], table["train_loss"][2]) == (2, 0.5)
     assert math.isnan(table["val_dice"][2])
 
@@ -77,7 +100,12 @@ def test_drawing_curves_needs_neither_pyplot_nor_a_screen(tmp_path) -> None:
         "draw_curves(Path('metrics.csv'), Path('curves.png'))\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=tmp_path, env={"PATH": "", "HOME": str(tmp_path)})
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        check=True,
+        cwd=tmp_path,
+        env={"PATH": "", "HOME": str(tmp_path)},
+    )
     assert (tmp_path / "curves.png").is_file()
 
 
@@ -87,7 +115,9 @@ def test_a_row_shows_image_truth_prediction_and_the_prediction_in_red(tmp_path) 
     row = case_row("p0_a", result, phantom.truth.labels, "Dice 0.912")
     assert [caption for _, caption in row] == ["p0_a", "truth", "prediction", "Dice 0.912"]
     assert [tile.shape for tile, _ in row] == [(TILE, 192, 3)] * 4
-    for (tile, _), expected in zip(row, (grey(result.image), painted(phantom.truth.labels), painted(result.mask)), strict=False):
+    for (tile, _), expected in zip(
+        row, (grey(result.image), painted(phantom.truth.labels), painted(result.mask)), strict=False
+    ):
         np.testing.assert_array_equal(tile, fitted(expected, TILE))
     red = row[3][0].astype(int)
     tinted = (red[..., 0] > red[..., 1] + 20) & (red[..., 1] == red[..., 2])
@@ -95,7 +125,11 @@ def test_a_row_shows_image_truth_prediction_and_the_prediction_in_red(tmp_path) 
     assert lungs.any()
     assert (tinted == lungs).mean() > 0.98
     assert (red == RED).all(axis=2).any()  # the outline
-    assert [caption for _, caption in case_row("p0_a", result, None, "ok")] == ["p0_a", "prediction", "ok"]
+    assert [caption for _, caption in case_row("p0_a", result, None, "ok")] == [
+        "p0_a",
+        "prediction",
+        "ok",
+    ]
 
 
 def test_a_sheet_has_a_line_for_each_case(tmp_path) -> None:

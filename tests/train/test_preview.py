@@ -33,8 +33,12 @@ def test_a_row_for_each_case_spread_over_all(data) -> None:
     sheet = augmented_sheet(data, 3)
     assert sheet.shape == (GAP + 3 * (SIDE + CAPTION + GAP), GAP + (1 + EPOCHS) * (SIDE + GAP), 3)
     entries = [json.loads(line) for line in augmented_lines(data, 3)]
-    assert [(entry["index"], entry["epoch"]) for entry in entries] == [(i, epoch) for i in (0, 6, 11) for epoch in range(EPOCHS)]
-    assert [entry["case"] for entry in entries[::EPOCHS]] == [data.cases[i].case for i in (0, 6, 11)]
+    assert [(entry["index"], entry["epoch"]) for entry in entries] == [
+        (i, epoch) for i in (0, 6, 11) for epoch in range(EPOCHS)
+    ]
+    assert [entry["case"] for entry in entries[::EPOCHS]] == [
+        data.cases[i].case for i in (0, 6, 11)
+    ]
     assert len(augmented_lines(data, 100)) == len(data) * EPOCHS
 
 
@@ -67,14 +71,18 @@ def test_a_line_of_other_cases_is_refused(data, cases) -> None:
     line = augmented_lines(data, 2)[-1]
     for others in (cases[:2], [cases[0]] * len(cases)):
         with pytest.raises(
-            UsageError, match="case p1_b of south is not number 11 of these; give the cases that the numbers were drawn for"
+            UsageError,
+            match="case p1_b of south is not number 11 of these; give the cases that the numbers "
+            "were drawn for",
         ):
             replay(line, CaseArrays(others, (SIDE, SIDE), CLIP, seed=4))
 
 
 def test_picture_and_numbers_are_written_side_by_side(data, tmp_path) -> None:
     write_augmented(data, 2, tmp_path / "seen.png")
-    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "seen.png"))[..., ::-1], augmented_sheet(data, 2))
+    np.testing.assert_array_equal(
+        cv2.imread(str(tmp_path / "seen.png"))[..., ::-1], augmented_sheet(data, 2)
+    )
     assert (tmp_path / "seen.jsonl").read_text().splitlines() == augmented_lines(data, 2)
 
 

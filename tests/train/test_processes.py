@@ -1,4 +1,5 @@
-"""Training in two processes on the CPU, started by Lightning itself, or as torchrun and SLURM start one on each of two nodes."""
+"""Training in two processes on the CPU, started by Lightning itself, or as torchrun and SLURM start
+one on each of two nodes."""
 
 from __future__ import annotations
 
@@ -32,9 +33,12 @@ ONE = Settings(
     workers=0,
 )
 TASKS = {
-    "torchrun": {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1", "WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "none", "MASTER_ADDR": "127.0.0.1"},
-    "SLURM": {"SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "1", "SLURM_NNODES": "2",
-              "SLURM_LOCALID": "0", "SLURM_NODELIST": "localhost", "SLURM_JOB_NODELIST": "localhost"},
+    "torchrun": {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1", "WORLD_SIZE": "2",
+    "TORCHELASTIC_RUN_ID": "none", "MASTER_ADDR": "127.0.0.1"},
+    "SLURM": {"SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "2",
+    "SLURM_NTASKS_PER_NODE": "1", "SLURM_NNODES": "2",
+              "SLURM_LOCALID": "0", "SLURM_NODELIST": "localhost",
+              "SLURM_JOB_NODELIST": "localhost"},
 }  # fmt: skip
 """What each of them says to every process beside which one it is."""
 NUMBERS = {"torchrun": ("RANK", "GROUP_RANK"), "SLURM": ("SLURM_PROCID", "SLURM_NODEID")}
@@ -42,7 +46,9 @@ NUMBERS = {"torchrun": ("RANK", "GROUP_RANK"), "SLURM": ("SLURM_PROCID", "SLURM_
 
 def metrics(folder: Path) -> list[dict[str, float]]:
     with (folder / "metrics.csv").open(newline="") as stream:
-        return [{name: float(value) for name, value in line.items()} for line in csv.DictReader(stream)]
+        return [
+            {name: float(value) for name, value in line.items()} for line in csv.DictReader(stream)
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +79,23 @@ def environments(by: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("by", ["Lightning", *TASKS])
-def test_two_processes_train_as_one_does(films: Path, alone: list[dict[str, float]], tmp_path: Path, by: str) -> None:
+def test_two_processes_train_as_one_does(
+    films: Path, alone: list[dict[str, float]], tmp_path: Path, by: str
+) -> None:
     several = {"devices": 2} if by == "Lightning" else {"nodes": 2}
     replace(ONE, batch=1, **several).write(tmp_path / "two.toml")
-    command = [sys.executable, "-m", "lungseg", "train", films, "-o", tmp_path / "two", "--settings", tmp_path / "two.toml", "-q"]
+    command = [
+        sys.executable,
+        "-m",
+        "lungseg",
+        "train",
+        films,
+        "-o",
+        tmp_path / "two",
+        "--settings",
+        tmp_path / "two.toml",
+        "-q",
+    ]
     processes = [
         subprocess.Popen(
             [*map(str, command)],

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lungseg.datasets.label_sets import ANYTHING, BACKGROUND, LEFT, MEDIASTINUM, RIGHT, allowed_classes
+from lungseg.datasets.label_sets import (
+    ANYTHING,
+    BACKGROUND,
+    LEFT,
+    MEDIASTINUM,
+    RIGHT,
+    allowed_classes,
+)
 from lungseg.errors import ModelError
 from lungseg.predict import Predictor
 from lungseg.train.pseudo_labels import Teachers, settle
@@ -35,7 +42,8 @@ class Sure:
 
 
 def settled(code: int, *teachers: Sure) -> int:
-    """What becomes of the set `code` in the middle of the picture, where a turned picture has no corner."""
+    """What becomes of the set `code` in the middle of the picture, where a turned picture has no
+    corner."""
     allowed = np.full((40, 50), code, np.uint8)
     pixels = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)
     return int(settle(allowed, pixels, teachers)[20, 25])
@@ -97,7 +105,10 @@ def test_a_mask_over_the_heart_is_narrowed_to_the_lungs(tmp_path) -> None:
     assert (found[80, 56], found[80, 144], found[80, 100]) == (RIGHT, LEFT, MEDIASTINUM)
     closed = ~np.isin(before, (RIGHT | MEDIASTINUM, LEFT | MEDIASTINUM))
     np.testing.assert_array_equal(found[closed], before[closed])
-    assert np.isin(before, (RIGHT | MEDIASTINUM, LEFT | MEDIASTINUM)).sum() > 3 * np.isin(found, (10, 12)).sum()
+    assert (
+        np.isin(before, (RIGHT | MEDIASTINUM, LEFT | MEDIASTINUM)).sum()
+        > 3 * np.isin(found, (10, 12)).sum()
+    )
 
 
 def test_teachers_are_loaded_by_name_and_travel_between_processes(tmp_path) -> None:
@@ -107,8 +118,13 @@ def test_teachers_are_loaded_by_name_and_travel_between_processes(tmp_path) -> N
     allowed = np.full(pixels.shape, ANYTHING, np.uint8)
     found = teachers.settle(allowed, pixels)
     assert teachers.names == [Predictor(model, threads=1).card.sha256]
-    assert (found[80, 56], found[80, 144], found[80, 100]) == (RIGHT, LEFT, BACKGROUND | MEDIASTINUM)
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(teachers)).settle(allowed, pixels), found)  # noqa: S301  # our own
+    assert (found[80, 56], found[80, 144], found[80, 100]) == (
+        RIGHT,
+        LEFT,
+        BACKGROUND | MEDIASTINUM,
+    )
+    unpickled = pickle.loads(pickle.dumps(teachers))  # noqa: S301 (our own)
+    np.testing.assert_array_equal(unpickled.settle(allowed, pixels), found)
     assert Teachers(()).settle(allowed, pixels) is allowed
     with pytest.raises(ModelError, match="no model named 'nobody'"):
         Teachers(["nobody"]).settle(allowed, pixels)

@@ -16,7 +16,9 @@ from lungseg.train.fit import fit
 from tiny_run import SETTINGS, metrics, stop_in_epoch, stop_move_and_resume, weights
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(run, cases, tmp_path, monkeypatch) -> None:
+def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(
+    run, cases, tmp_path, monkeypatch
+) -> None:
     handler = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
         stop_in_epoch(patch, 10, batch=1)
@@ -33,13 +35,21 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(run, cases, tmp_pat
 @pytest.mark.parametrize(
     "changes",
     [
-        {"schedule": "plateau", "plateau": 0, "learning_rate": 1e-6, "norm": "none", "accumulate": 3},
+        {
+            "schedule": "plateau",
+            "plateau": 0,
+            "learning_rate": 1e-6,
+            "norm": "none",
+            "accumulate": 3,
+        },
         {"schedule": "cosine", "optimiser": "sgd", "average": 0.0, "loss": "tversky"},
         {"schedule": "constant", "optimiser": "adam", "accumulate": 2, "freeze": 3, "flip": 0.5},
     ],
     ids=lambda changes: changes["schedule"],
 )
-def test_a_stopped_run_goes_on_to_the_bit_with_every_schedule(cases, tmp_path, monkeypatch, changes) -> None:
+def test_a_stopped_run_goes_on_to_the_bit_with_every_schedule(
+    cases, tmp_path, monkeypatch, changes
+) -> None:
     settings = replace(SETTINGS, epochs=5, **changes)
     fit(cases, tmp_path / "whole", settings, progress=False)
     with monkeypatch.context() as patch:
@@ -49,10 +59,14 @@ def test_a_stopped_run_goes_on_to_the_bit_with_every_schedule(cases, tmp_path, m
     fit(cases, tmp_path / "parted", settings, resume=True, progress=False)
     assert metrics(tmp_path / "parted") == metrics(tmp_path / "whole")
     for name in ("best.ckpt", "last.ckpt"):
-        torch.testing.assert_close(weights(tmp_path / "parted" / name), weights(tmp_path / "whole" / name), rtol=0, atol=0)
+        torch.testing.assert_close(
+            weights(tmp_path / "parted" / name), weights(tmp_path / "whole" / name), rtol=0, atol=0
+        )
 
 
-def test_a_disk_that_gets_full_ends_the_run_which_goes_on_when_there_is_room(run, cases, tmp_path, monkeypatch) -> None:
+def test_a_disk_that_gets_full_ends_the_run_which_goes_on_when_there_is_room(
+    run, cases, tmp_path, monkeypatch
+) -> None:
     def full(path: Path, data: bytes) -> None:
         if len(metrics(tmp_path)) == 8:
             raise OutputError("cannot be written (no space left on device)", where=path)
@@ -61,7 +75,9 @@ def test_a_disk_that_gets_full_ends_the_run_which_goes_on_when_there_is_room(run
     whole = checkpoints.write_file
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "write_file", full)
-        with pytest.raises(OutputError, match=r"\.ckpt: cannot be written \(no space left on device\)"):
+        with pytest.raises(
+            OutputError, match=r"\.ckpt: cannot be written \(no space left on device\)"
+        ):
             fit(cases, tmp_path, SETTINGS, progress=False)
     assert len(metrics(tmp_path)) == 8  # one more than last.ckpt knows
     fit(cases, tmp_path, SETTINGS, resume=True, progress=False)
@@ -70,7 +86,10 @@ def test_a_disk_that_gets_full_ends_the_run_which_goes_on_when_there_is_room(run
 
 def test_a_broken_last_checkpoint_is_refused_in_words(cases, tmp_path) -> None:
     (tmp_path / "last.ckpt").write_bytes(b"no checkpoint at all")
-    with pytest.raises(ModelError, match=r"last\.ckpt: this is no checkpoint, or one with code in it \(UnpicklingError\)"):
+    with pytest.raises(
+        ModelError,
+        match=r"last\.ckpt: this is no checkpoint, or one with code in it \(UnpicklingError\)",
+    ):
         fit(cases, tmp_path, SETTINGS, resume=True, progress=False)
 
 
@@ -103,7 +122,9 @@ def test_resuming_a_run_that_has_ended_early_changes_nothing(cases, tmp_path) ->
     assert ((tmp_path / "metrics.csv").read_text(), (tmp_path / "last.ckpt").read_bytes()) == before
 
 
-def test_a_run_whose_folder_was_moved_still_knows_its_best_epoch(cases, tmp_path, monkeypatch) -> None:
+def test_a_run_whose_folder_was_moved_still_knows_its_best_epoch(
+    cases, tmp_path, monkeypatch
+) -> None:
     settings = replace(SETTINGS, norm="none", learning_rate=0, epochs=3)
     moved = stop_move_and_resume(cases, tmp_path, monkeypatch, settings, epoch=2)
     assert torch.load(moved / "best.ckpt", weights_only=True)["epoch"] == 0
@@ -113,7 +134,9 @@ def test_a_run_whose_folder_was_moved_still_knows_its_best_epoch(cases, tmp_path
 def test_a_moved_run_goes_on_to_what_it_would_have_been(run, cases, tmp_path, monkeypatch) -> None:
     moved = stop_move_and_resume(cases, tmp_path, monkeypatch, SETTINGS, epoch=4)
     assert (moved / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
-    torch.testing.assert_close(weights(moved / "best.ckpt"), weights(run / "best.ckpt"), rtol=0, atol=0)
+    torch.testing.assert_close(
+        weights(moved / "best.ckpt"), weights(run / "best.ckpt"), rtol=0, atol=0
+    )
 
 
 def test_a_run_goes_on_with_the_cases_that_it_began_with(cases, tmp_path) -> None:
@@ -122,7 +145,10 @@ def test_a_run_goes_on_with_the_cases_that_it_began_with(cases, tmp_path) -> Non
     more = [*cases, replace(cases[0], case="p9_a", patient="p9")]  # draws another split
     with pytest.raises(UsageError) as refused:
         fit(more, tmp_path, settings, resume=True, progress=False)
-    assert str(refused.value).endswith("cases.csv: the run began with other cases or another split; resume it with this list of cases.")
+    assert str(refused.value).endswith(
+        "cases.csv: the run began with other cases or another split; resume it with this list of "
+        "cases."
+    )
     fit(read_manifest(tmp_path / "cases.csv"), tmp_path, settings, resume=True, progress=False)
 
 
@@ -130,5 +156,8 @@ def test_a_folder_with_a_run_is_not_overwritten(run, cases) -> None:
     before = (run / "metrics.csv").read_text()
     with pytest.raises(UsageError) as refused:
         fit(cases, run, SETTINGS, progress=False)
-    assert str(refused.value) == f"{run}: the folder holds a run already; choose another folder, or resume it."
+    assert (
+        str(refused.value)
+        == f"{run}: the folder holds a run already; choose another folder, or resume it."
+    )
     assert (run / "metrics.csv").read_text() == before

@@ -24,18 +24,36 @@ def test_given_splits_are_kept_and_test_cases_are_only_listed(cases, tmp_path) -
     fit(given, tmp_path, replace(SETTINGS, epochs=1, repeat=("north=2",)), progress=False)
     assert read_manifest(tmp_path / "cases.csv") == given
     trained = sum(case.split == "train" for case in given)
-    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 2 * trained / SETTINGS.batch
+    assert (
+        torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"]
+        == 2 * trained / SETTINGS.batch
+    )
 
 
 def test_shares_for_validation_and_testing_are_drawn(cases) -> None:
     drawn = assign(cases, replace(SETTINGS, validation=0.25, test=0.5))
-    counts = {split: sum(case.split == split for case in drawn if case.source == "north") for split in ("train", "validation", "test")}
+    counts = {
+        split: sum(case.split == split for case in drawn if case.source == "north")
+        for split in ("train", "validation", "test")
+    }
     assert counts == {"train": 2, "validation": 2, "test": 4}
 
 
 @pytest.mark.parametrize("other", ["test", "validation"])
-def test_a_patient_in_two_splits_is_refused_before_anything_is_learnt(cases, tmp_path, other) -> None:
-    given = [replace(case, split=other if case.case == "p1_a" else "validation" if case.patient == "p0" else "train") for case in cases]
+def test_a_patient_in_two_splits_is_refused_before_anything_is_learnt(
+    cases, tmp_path, other
+) -> None:
+    given = [
+        replace(
+            case,
+            split=other
+            if case.case == "p1_a"
+            else "validation"
+            if case.patient == "p0"
+            else "train",
+        )
+        for case in cases
+    ]
     with pytest.raises(InputError) as refused:
         fit(given, tmp_path / "run", SETTINGS, progress=False)
     assert str(refused.value).endswith(
@@ -51,8 +69,16 @@ def test_cases_without_a_mask_are_listed_and_nothing_is_learnt_from_them(cases, 
     assert len(read_manifest(tmp_path / "cases.csv")) == len(cases)
     assert "val_dice_south" not in metrics(tmp_path)[0]
     with pytest.raises(InputError) as refused:
-        fit([replace(case, mask=None) for case in cases], tmp_path / "none", SETTINGS, progress=False)
-    assert str(refused.value) == "no case has a mask, so there is nothing to learn from; give cases with masks."
+        fit(
+            [replace(case, mask=None) for case in cases],
+            tmp_path / "none",
+            SETTINGS,
+            progress=False,
+        )
+    assert (
+        str(refused.value)
+        == "no case has a mask, so there is nothing to learn from; give cases with masks."
+    )
 
 
 def test_teachers_settle_training_masks_alone(cases, tmp_path) -> None:
@@ -66,7 +92,9 @@ def test_teachers_settle_training_masks_alone(cases, tmp_path) -> None:
         for data in (arrays(training, settings), arrays(training, SETTINGS))
     ]
     assert shares[0] < 0.5 * shares[1]
-    same = [arrays(validation, chosen, augmented=False).as_kept(0)[1] for chosen in (settings, SETTINGS)]
+    same = [
+        arrays(validation, chosen, augmented=False).as_kept(0)[1] for chosen in (settings, SETTINGS)
+    ]
     np.testing.assert_array_equal(*same)
 
 
@@ -74,20 +102,35 @@ def test_a_left_out_source_is_for_testing_and_the_others_are_split_as_before(cas
     plain = assign(cases, SETTINGS)
     without = assign(cases, replace(SETTINGS, leave_out=("south",)))
     assert {case.split for case in without if case.source == "south"} == {"test"}
-    assert [case for case in without if case.source == "north"] == [case for case in plain if case.source == "north"]
+    assert [case for case in without if case.source == "north"] == [
+        case for case in plain if case.source == "north"
+    ]
 
 
 def test_questionable_masks_are_learnt_from_and_not_validated_on(cases, tmp_path) -> None:
-    given = [replace(case, split="validation" if case.patient == "p0" else "train") for case in cases]
-    given = [replace(case, notes="questionable") if (case.source, case.split) == ("south", "validation") else case for case in given]
+    given = [
+        replace(case, split="validation" if case.patient == "p0" else "train") for case in cases
+    ]
+    given = [
+        replace(case, notes="questionable")
+        if (case.source, case.split) == ("south", "validation")
+        else case
+        for case in given
+    ]
     fit(given, tmp_path, replace(SETTINGS, epochs=1), progress=False)
-    assert list(metrics(tmp_path)[0]) == ["epoch", *sorted((*FIGURES, "learning_rate", "val_dice_north"))]
+    assert list(metrics(tmp_path)[0]) == [
+        "epoch",
+        *sorted((*FIGURES, "learning_rate", "val_dice_north")),
+    ]
 
 
 def test_an_unknown_source_cannot_be_left_out(cases, tmp_path) -> None:
     with pytest.raises(UsageError) as refused:
         fit(cases, tmp_path / "run", replace(SETTINGS, leave_out=("east",)), progress=False)
-    assert str(refused.value) == "there is no source 'east' to leave out; choose of ['north', 'south']."
+    assert (
+        str(refused.value)
+        == "there is no source 'east' to leave out; choose of ['north', 'south']."
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -97,14 +140,25 @@ def test_an_unknown_source_cannot_be_left_out(cases, tmp_path) -> None:
         (
             ("north", "south"),
             0.3,
-            "0 cases to train on and 0 to validate on; give more patients, or the split train or validation to some.",
+            "0 cases to train on and 0 to validate on; give more patients, or the split train or "
+            "validation to some.",
         ),
-        ((), 0.05, "12 cases to train on and 0 to validate on; give more patients, or the split train or validation to some."),
+        (
+            (),
+            0.05,
+            "12 cases to train on and 0 to validate on; give more patients, or the split train "
+            "or validation to some.",
+        ),
     ],
 )
 def test_there_must_be_cases_on_both_sides(cases, tmp_path, leave_out, validation, words) -> None:
     with pytest.raises(InputError) as refused:
-        fit(cases, tmp_path / "run", replace(SETTINGS, leave_out=leave_out, validation=validation), progress=False)
+        fit(
+            cases,
+            tmp_path / "run",
+            replace(SETTINGS, leave_out=leave_out, validation=validation),
+            progress=False,
+        )
     assert str(refused.value) == words
     assert not (tmp_path / "run").exists()
 
@@ -112,7 +166,10 @@ def test_there_must_be_cases_on_both_sides(cases, tmp_path, leave_out, validatio
 def test_only_sources_that_are_validated_on_can_be_monitored(cases, tmp_path) -> None:
     with pytest.raises(UsageError) as refused:
         fit(cases, tmp_path / "run", replace(SETTINGS, monitor="val_dice_east"), progress=False)
-    problem = "no case of the source 'east' is validated on, so val_dice_east is not logged; take of ['north', 'south']."
+    problem = (
+        "no case of the source 'east' is validated on, so val_dice_east is not logged; take "
+        "of ['north', 'south']."
+    )
     assert str(refused.value) == problem
     fit(cases, tmp_path, replace(SETTINGS, monitor="val_dice_south", epochs=1), progress=False)
 
@@ -121,14 +178,21 @@ def test_cases_of_a_repeated_source_come_several_times(run, cases, tmp_path) -> 
     fit(cases, tmp_path, replace(SETTINGS, epochs=1, repeat=("south=3",)), progress=False)
     once = torch.load(run / "last.ckpt", weights_only=True)["global_step"] / SETTINGS.epochs
     several = torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"]
-    souths = sum(case.split == "train" and case.source == "south" for case in read_manifest(run / "cases.csv"))
+    souths = sum(
+        case.split == "train" and case.source == "south"
+        for case in read_manifest(run / "cases.csv")
+    )
     assert several - once == 2 * souths / SETTINGS.batch
 
 
-def test_statistics_are_measured_on_samples_from_the_whole_list(cases, tmp_path, monkeypatch) -> None:
+def test_statistics_are_measured_on_samples_from_the_whole_list(
+    cases, tmp_path, monkeypatch
+) -> None:
     seen: list[torch.Tensor] = []
     monkeypatch.setattr("lungseg.train.fit.MEASURED", 3)
-    monkeypatch.setattr("lungseg.train.fit.begin_with", lambda source, net, pictures: seen.extend(pictures))
+    monkeypatch.setattr(
+        "lungseg.train.fit.begin_with", lambda source, net, pictures: seen.extend(pictures)
+    )
     settings = replace(SETTINGS, epochs=1, start_from="given")
     fit(cases, tmp_path, settings, progress=False)
     data = arrays(both_sides(assign(cases, settings), settings)[0], settings)

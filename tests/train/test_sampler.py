@@ -16,7 +16,9 @@ class Cases(SimpleNamespace):
         return 7
 
 
-def of_devices(monkeypatch: pytest.MonkeyPatch, count: int, seed: int | None, epoch: int = 0) -> list[list[int]]:
+def of_devices(
+    monkeypatch: pytest.MonkeyPatch, count: int, seed: int | None, epoch: int = 0
+) -> list[list[int]]:
     data = Cases(epoch=torch.tensor(epoch), seed=seed)
     shares = []
     for device in range(count):

@@ -1,4 +1,5 @@
-"""Settings: written and read as TOML, checked at birth, each with words; the page that lists them; the recipes.
+"""Settings: written and read as TOML, checked at birth, each with words; the page that lists them;
+the recipes.
 
 Run as a program, this file writes the page anew.
 """
@@ -15,7 +16,16 @@ import pytest
 
 from lungseg.augment.parameters import RANGES
 from lungseg.errors import UsageError
-from lungseg.train.settings import GROUPS, RECIPES, Settings, choose_settings, describe, read_recipe, read_settings, recipes
+from lungseg.train.settings import (
+    GROUPS,
+    RECIPES,
+    Settings,
+    choose_settings,
+    describe,
+    read_recipe,
+    read_settings,
+    recipes,
+)
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "settings.md"
 
@@ -25,15 +35,34 @@ def page() -> str:
     lines = [
         "# All settings of a training run",
         "",
-        "Each is a flag of `lungseg train`, with `--` before and `-` in place of `_`, and a line of the TOML that `--settings` takes and",
-        "that every run leaves as `settings.toml`. The [page on training](training.md) says which matter most.",
+        (
+            "Each is a flag of `lungseg train`, with `--` before and `-` in place of `_`, "
+            "and a line of the TOML that `--settings` takes and"
+        ),
+        (
+            "that every run leaves as `settings.toml`. The [page on training](training.md) "
+            "says which matter most."
+        ),
     ]
     for name, kind, meaning in describe():
         if name in GROUPS:
-            lines += ["", f"## {GROUPS[name][0].upper()}{GROUPS[name][1:]}", "", "| setting | default | |", "|---|---|---|"]
+            lines += [
+                "",
+                f"## {GROUPS[name][0].upper()}{GROUPS[name][1:]}",
+                "",
+                "| setting | default | |",
+                "|---|---|---|",
+            ]
         default = getattr(Settings(), name)
-        choices = f": {', '.join(f'`{choice}`' for choice in get_args(kind))}" if get_origin(kind) is Literal else ""
-        lines.append(f"| `{name}` | {f'`{json.dumps(default)}`' if default not in ((), '') else ''} | {meaning}{choices} |")
+        choices = (
+            f": {', '.join(f'`{choice}`' for choice in get_args(kind))}"
+            if get_origin(kind) is Literal
+            else ""
+        )
+        lines.append(
+            f"| `{name}` | {f'`{json.dumps(default)}`' if default not in ((), '') else ''} | "
+            f"{meaning}{choices} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -52,8 +81,12 @@ def test_settings_come_back_from_toml_as_they_were(tmp_path) -> None:
     settings.write(tmp_path / "settings.toml")
     assert read_settings(tmp_path / "settings.toml") == settings
     lines = (tmp_path / "settings.toml").read_text().splitlines()
-    assert [line.split(" = ")[0] for line in lines if " = " in line] == [field.name for field in fields(Settings)]
-    assert [line for line in lines if " = " not in line and line] == [f"# {group}" for group in GROUPS.values()]
+    assert [line.split(" = ")[0] for line in lines if " = " in line] == [
+        field.name for field in fields(Settings)
+    ]
+    assert [line for line in lines if " = " not in line and line] == [
+        f"# {group}" for group in GROUPS.values()
+    ]
 
 
 def test_what_a_file_does_not_name_keeps_its_default(tmp_path) -> None:
@@ -76,7 +109,10 @@ def test_what_a_file_does_not_name_keeps_its_default(tmp_path) -> None:
         ("leave_out = [1]", "leave_out is a list of texts, not (1,)"),
         ("zoom = true", "zoom is a number, not True"),
         ("cache = 1", "cache is a text in quotes, not 1"),
-        ("size = 100", "s.toml: size 100 is not a multiple of 32, as depth 6 needs; change one of them."),
+        (
+            "size = 100",
+            "s.toml: size 100 is not a multiple of 32, as depth 6 needs; change one of them.",
+        ),
     ],
 )
 def test_a_file_of_settings_is_refused_in_words(tmp_path, text, words) -> None:
@@ -102,7 +138,10 @@ def test_a_missing_file_is_named(tmp_path) -> None:
         ({"rotation": float("inf")}, "rotation is at least 0, not inf."),
         ({"depth": 12}, "size 256 is not a multiple of 2048"),
         ({"size": 0}, "size 0 is not a multiple"),
-        ({"size": 32}, "size 32 leaves a single pixel at depth 6; take a larger size or a smaller depth."),
+        (
+            {"size": 32},
+            "size 32 leaves a single pixel at depth 6; take a larger size or a smaller depth.",
+        ),
         ({"validation": 1.0}, "validation is a share between 0 and 1, not 1.0."),
         ({"validation": 0}, "validation is a share between 0 and 1, not 0."),
         ({"width": 0}, "width is at least 1, not 0."),
@@ -113,20 +152,37 @@ def test_a_missing_file_is_named(tmp_path) -> None:
         ({"learning_rate": float("nan")}, "learning_rate is at least 0, not nan."),
         ({"max_width": 8}, "max_width is at least width"),
         ({"clip_low": 99.5}, "clip_low is below clip_high"),
-        ({"test": 0.85}, "test is a share that leaves something to train on beside validation 0.15, not 0.85."),
-        ({"test": -0.1}, "test is a share that leaves something to train on beside validation 0.15, not -0.1."),
+        (
+            {"test": 0.85},
+            "test is a share that leaves something to train on beside validation 0.15, not 0.85.",
+        ),
+        (
+            {"test": -0.1},
+            "test is a share that leaves something to train on beside validation 0.15, not -0.1.",
+        ),
         ({"average": 1}, "average is at least 0 and below 1, not 1."),
         ({"greys": 1.5}, "greys is 0 to 1, not 1.5."),
         ({"accumulate": 0}, "accumulate is at least 1, not 0."),
         ({"devices": 0}, "devices is at least 1, not 0."),
-        ({"loss": "hinge"}, "loss is one of bce, dice, bce+dice, focal, tversky, boundary, not 'hinge'."),
-        ({"monitor": "val_dise"}, "'val_dise' is no figure that can be monitored; did you mean 'val_dice'."),
+        (
+            {"loss": "hinge"},
+            "loss is one of bce, dice, bce+dice, focal, tversky, boundary, not 'hinge'.",
+        ),
+        (
+            {"monitor": "val_dise"},
+            "'val_dise' is no figure that can be monitored; did you mean 'val_dice'.",
+        ),
         ({"monitor": "zzz"}, "'zzz' is no figure that can be monitored."),
         (
             {"class_weights": ("heart=2",)},
-            "class_weights are CLASS=W, not 'heart=2'; name one of background, right lung, left lung, mediastinum.",
+            "class_weights are CLASS=W, not 'heart=2'; name one of background, right lung, left "
+            "lung, mediastinum.",
         ),
-        ({"class_weights": ("left lung=x",)}, "the weight of a class is a number above 0, not 'x'; write, for example, 'left lung=2'."),
+        (
+            {"class_weights": ("left lung=x",)},
+            "the weight of a class is a number above 0, not 'x'; write, for example, 'left "
+            "lung=2'.",
+        ),
         ({"class_weights": ("left lung=0",)}, "the weight of a class is a number above 0, not '0'"),
     ],
 )
@@ -144,7 +200,9 @@ def test_every_setting_has_a_type_and_words() -> None:
 
 
 def test_the_page_of_settings_is_up_to_date() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "write it anew: python tests/train/test_settings.py"
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        "write it anew: python tests/train/test_settings.py"
+    )
 
 
 def test_groups_begin_with_the_first_setting() -> None:
@@ -154,7 +212,14 @@ def test_groups_begin_with_the_first_setting() -> None:
 
 
 def test_less_loss_and_more_of_all_else_is_better() -> None:
-    figures = ("train_loss", "val_loss", "val_dice", "val_dice_montgomery", "val_dice_no_loss", "train_accuracy")
+    figures = (
+        "train_loss",
+        "val_loss",
+        "val_dice",
+        "val_dice_montgomery",
+        "val_dice_no_loss",
+        "train_accuracy",
+    )
     modes = [Settings(monitor=figure).mode for figure in figures]
     assert modes[:2] == ["min", "min"]
     assert set(modes[2:]) == {"max"}
@@ -173,7 +238,13 @@ def test_settings_come_from_a_recipe_or_a_file_or_are_the_default(tmp_path) -> N
 
 
 def test_there_is_a_recipe_for_each_reference_and_for_the_shipped_model() -> None:
-    reference = ("r1-unet-512-dilated", "r2-unetpp-512", "r3-unet-512", "r4-ct-unet-512", "r5-unet-128-laptop")
+    reference = (
+        "r1-unet-512-dilated",
+        "r2-unetpp-512",
+        "r3-unet-512",
+        "r4-ct-unet-512",
+        "r5-unet-128-laptop",
+    )
     assert {"cxr", "cxr-long", *reference} <= set(recipes())
     assert {read_recipe(name).size for name in reference[:4]} == {512}
     for name in recipes():
@@ -183,14 +254,76 @@ def test_there_is_a_recipe_for_each_reference_and_for_the_shipped_model() -> Non
 @pytest.mark.parametrize(
     ("recipe", "stated"),
     [
-        ("r1-unet-512-dilated", {"net": "unet", "size": 512, "dilate": 7, "obscure": 1.0, "greys": 1.0}),
-        ("r2-unetpp-512", {"net": "unetpp", "size": 512, "deep_supervision": True, "loss": "bce+dice", "batch": 2, "epochs": 10}),
-        ("r2-unetpp-512", {"test": 0.2, "validation": 0.08, "rotation": 0.0, "shift_x": 0.05, "zoom": 0.05, "padding": 0.125}),
+        (
+            "r1-unet-512-dilated",
+            {"net": "unet", "size": 512, "dilate": 7, "obscure": 1.0, "greys": 1.0},
+        ),
+        (
+            "r2-unetpp-512",
+            {
+                "net": "unetpp",
+                "size": 512,
+                "deep_supervision": True,
+                "loss": "bce+dice",
+                "batch": 2,
+                "epochs": 10,
+            },
+        ),
+        (
+            "r2-unetpp-512",
+            {
+                "test": 0.2,
+                "validation": 0.08,
+                "rotation": 0.0,
+                "shift_x": 0.05,
+                "zoom": 0.05,
+                "padding": 0.125,
+            },
+        ),
         ("r3-unet-512", {"net": "unet", "size": 512, "kind": "radiograph"}),
-        ("r4-ct-unet-512", {"kind": "ct", "validation": 0.15, "loss": "bce", "optimiser": "adam", "epochs": 50, "batch": 8}),
-        ("r4-ct-unet-512", {"monitor": "val_loss", "patience": 5, "flip": 0.5, "mirror": 0.5, "rotation": 8.0, "zoom": 0.0}),
-        ("r5-unet-128-laptop", {"size": 128, "loss": "bce+dice", "dice_weight": 0.5, "optimiser": "adam", "learning_rate": 1e-3}),
-        ("r5-unet-128-laptop", {"batch": 2, "epochs": 3, "monitor": "val_dice", "validation": 0.1, "test": 0.1, "schedule": "constant"}),
+        (
+            "r4-ct-unet-512",
+            {
+                "kind": "ct",
+                "validation": 0.15,
+                "loss": "bce",
+                "optimiser": "adam",
+                "epochs": 50,
+                "batch": 8,
+            },
+        ),
+        (
+            "r4-ct-unet-512",
+            {
+                "monitor": "val_loss",
+                "patience": 5,
+                "flip": 0.5,
+                "mirror": 0.5,
+                "rotation": 8.0,
+                "zoom": 0.0,
+            },
+        ),
+        (
+            "r5-unet-128-laptop",
+            {
+                "size": 128,
+                "loss": "bce+dice",
+                "dice_weight": 0.5,
+                "optimiser": "adam",
+                "learning_rate": 1e-3,
+            },
+        ),
+        (
+            "r5-unet-128-laptop",
+            {
+                "batch": 2,
+                "epochs": 3,
+                "monitor": "val_dice",
+                "validation": 0.1,
+                "test": 0.1,
+                "schedule": "constant",
+            },
+        ),
     ],
 )
 def test_recipes_have_the_settings_of_their_references(recipe, stated) -> None:
@@ -201,7 +334,17 @@ def test_recipes_have_the_settings_of_their_references(recipe, stated) -> None:
 @pytest.mark.parametrize("recipe", ["r1-unet-512-dilated", "r3-unet-512", "r5-unet-128-laptop"])
 def test_recipes_state_all_that_changes_samples(recipe) -> None:
     stated = tomllib.loads((RECIPES / f"{recipe}.toml").read_text())
-    moving = {"rotation", "shift_x", "shift_y", "zoom", "warp", "mirror", "padding", "greys", "obscure"}
+    moving = {
+        "rotation",
+        "shift_x",
+        "shift_y",
+        "zoom",
+        "warp",
+        "mirror",
+        "padding",
+        "greys",
+        "obscure",
+    }
     assert moving <= set(stated)
     assert any(stated[name] for name in moving) == (recipe == "r1-unet-512-dilated")
 
@@ -209,7 +352,10 @@ def test_recipes_state_all_that_changes_samples(recipe) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("r5-unet-laptop", "there is no recipe 'r5-unet-laptop'; did you mean 'r5-unet-128-laptop'."),
+        (
+            "r5-unet-laptop",
+            "there is no recipe 'r5-unet-laptop'; did you mean 'r5-unet-128-laptop'.",
+        ),
         ("cxr.about", f"there is no recipe 'cxr.about'; there are {', '.join(recipes())}."),
     ],
 )

@@ -15,7 +15,14 @@ from lungseg.segmentation import Segmentation
 def image() -> Image:
     """100 x 120, 16 bits, every pixel value another and none 0."""
     pixels = np.arange(1, 12001, dtype=np.uint16).reshape(100, 120)
-    return Image(pixels, Geometry((100, 120), (0.5, 0.5)), source="/a/b.png", format="PNG", sha256="ab12", notes=("a note",))
+    return Image(
+        pixels,
+        Geometry((100, 120), (0.5, 0.5)),
+        source="/a/b.png",
+        format="PNG",
+        sha256="ab12",
+        notes=("a note",),
+    )
 
 
 @pytest.fixture
@@ -29,8 +36,25 @@ def lungs(image: Image) -> Segmentation:
 
 @pytest.fixture
 def result(image: Image, lungs: Segmentation) -> Result:
-    card = ModelCard("cxr", "1", "radiograph", "none", (64, 64), ("background", "right lung", "left lung"), "f00d")
-    measurements = (Measurement("area", "right lung", 1234.5678, "mm2"), Measurement("asymmetry", "lungs", float("nan"), "1"))
+    card = ModelCard(
+        "cxr",
+        "1",
+        "radiograph",
+        "none",
+        (64, 64),
+        ("background", "right lung", "left lung"),
+        "f00d",
+    )
+    measurements = (
+        Measurement("area", "right lung", 1234.5678, "mm2"),
+        Measurement("asymmetry", "lungs", float("nan"), "1"),
+    )
     return Result(
-        image, lungs, measurements, Verdict("review", ("a reason",)), card, {"read": 0.123456}, lambda: np.zeros((3, 100, 120), np.float32)
+        image,
+        lungs,
+        measurements,
+        Verdict("review", ("a reason",)),
+        card,
+        {"read": 0.123456},
+        lambda: np.zeros((3, 100, 120), np.float32),
     )

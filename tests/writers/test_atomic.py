@@ -28,7 +28,9 @@ def test_others_may_read_it_as_they_may_any_new_file(tmp_path: Path) -> None:
     assert (tmp_path / "x.png").stat().st_mode == plain.stat().st_mode
 
 
-def test_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "x.png"
     path.write_bytes(b"old")
 
@@ -38,7 +40,11 @@ def test_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypa
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "open", lambda self, mode="r": Full(self, mode.replace("b", "")))
-    with pytest.raises(OutputError, match=r"x\.png: cannot be written \(no space left on device\); make room or choose an output folder"):
+    with pytest.raises(
+        OutputError,
+        match=r"x\.png: cannot be written \(no space left on device\); make room or choose an "
+        r"output folder",
+    ):
         write_file(path, b"new")
     monkeypatch.undo()
     assert path.read_bytes() == b"old"
@@ -46,7 +52,9 @@ def test_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("problem", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()])
-def test_failing_rename_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: BaseException) -> None:
+def test_failing_rename_leaves_no_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: BaseException
+) -> None:
     def fail(self: Path, target: Path) -> None:
         raise problem
 
@@ -57,13 +65,17 @@ def test_failing_rename_leaves_no_temporary_file(tmp_path: Path, monkeypatch: py
 
 
 def test_missing_folder_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"gone/x\.png: cannot be written \(no such file or directory\)"):
+    with pytest.raises(
+        OutputError, match=r"gone/x\.png: cannot be written \(no such file or directory\)"
+    ):
         write_file(tmp_path / "gone" / "x.png", b"new")
 
 
 def test_folder_where_a_file_is(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(OutputError, match=r"out: is a file, and results need a folder; name another output folder"):
+    with pytest.raises(
+        OutputError, match=r"out: is a file, and results need a folder; name another output folder"
+    ):
         make_folder(tmp_path / "out")
 
 

@@ -13,8 +13,14 @@ from lungseg.errors import OutputError
 from lungseg.writers import Ledger, read_records
 
 
-def entry(source: str, *, verdict: str = "ok", unit: str = "mm2", value: float = 1.0) -> dict[str, Any]:
-    measurements = [] if verdict == "failed" else [{"name": "area", "label": "lungs", "value": value, "unit": unit}]
+def entry(
+    source: str, *, verdict: str = "ok", unit: str = "mm2", value: float = 1.0
+) -> dict[str, Any]:
+    measurements = (
+        []
+        if verdict == "failed"
+        else [{"name": "area", "label": "lungs", "value": value, "unit": unit}]
+    )
     return {
         "input": source,
         "name": Path(source).stem,
@@ -49,7 +55,10 @@ def test_a_new_column_reaches_the_header(tmp_path: Path) -> None:
     with Ledger(tmp_path) as ledger:
         ledger.add(entry("/x", unit="mm2"))
         ledger.add(entry("/y", unit="pixels", value=7))
-        assert [(row["lungs_area_mm2"], row["lungs_area_pixels"]) for row in table(tmp_path)] == [("1", ""), ("", "7")]
+        assert [(row["lungs_area_mm2"], row["lungs_area_pixels"]) for row in table(tmp_path)] == [
+            ("1", ""),
+            ("", "7"),
+        ]
 
 
 def test_a_second_run_extends_the_first(tmp_path: Path) -> None:
@@ -112,12 +121,16 @@ def test_names_of_any_kind_survive(tmp_path: Path) -> None:
         ledger.add(entry(odd))
     with Ledger(tmp_path) as ledger:
         assert ledger.record(odd) == entry(odd)
-    with (tmp_path / "summary.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+    with (tmp_path / "summary.csv").open(
+        newline="", encoding="utf-8", errors="surrogateescape"
+    ) as stream:
         assert next(csv.DictReader(stream))["input"] == odd
 
 
 @pytest.mark.parametrize("full", ["results.jsonl", "summary.csv"])
-def test_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: str) -> None:
+def test_full_disk_leaves_no_half_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: str
+) -> None:
     ledger = Ledger(tmp_path)
     ledger.add(entry("/x"))
     before = (tmp_path / full).read_bytes()
@@ -129,10 +142,16 @@ def test_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Monke
             raise OSError(errno.ENOSPC, "No space left on device")
 
     def disk(self: Path, mode: str = "r", buffering: int = -1, **rest: Any) -> Any:
-        return Full(self, "a") if (self.name, mode) == (full, "ab") else plain_open(self, mode, buffering, **rest)
+        return (
+            Full(self, "a")
+            if (self.name, mode) == (full, "ab")
+            else plain_open(self, mode, buffering, **rest)
+        )
 
     monkeypatch.setattr(Path, "open", disk)
-    with pytest.raises(OutputError, match=rf"{full}: cannot be written \(no space left on device\)"):
+    with pytest.raises(
+        OutputError, match=rf"{full}: cannot be written \(no space left on device\)"
+    ):
         ledger.add(entry("/y"))
     assert (tmp_path / full).read_bytes() == before
 
@@ -165,7 +184,9 @@ def test_record_that_cannot_be_read(tmp_path: Path) -> None:
         {"outputs": ["x"]},
     ],
 )
-def test_a_record_that_is_odd_or_names_files_of_other_folders_is_none(tmp_path: Path, more: dict[str, Any]) -> None:
+def test_a_record_that_is_odd_or_names_files_of_other_folders_is_none(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
     lines = [json.dumps(entry("/a/x.png")), json.dumps(entry("/a/y.png") | more)]
     (tmp_path / "results.jsonl").write_text("\n".join(lines))
     assert [record["input"] for record in read_records(tmp_path / "results.jsonl")] == ["/a/x.png"]

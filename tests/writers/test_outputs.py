@@ -38,23 +38,46 @@ def test_stem(source: str, expected: str) -> None:
 
 def test_each_output_has_its_file(result: Result, tmp_path: Path) -> None:
     paths = result.save(tmp_path / "new" / "out", [output.name for output in OUTPUTS])
-    assert names(tmp_path / "new" / "out") == ["b_crop.png", "b_mask.png", "b_masked.png", "b_overlay.png", "b_probabilities.png"]
-    assert {name: path.name for name, path in paths.items()} == {output.name: f"b_{output.name}.png" for output in OUTPUTS}
+    assert names(tmp_path / "new" / "out") == [
+        "b_crop.png",
+        "b_mask.png",
+        "b_masked.png",
+        "b_overlay.png",
+        "b_probabilities.png",
+    ]
+    assert {name: path.name for name, path in paths.items()} == {
+        output.name: f"b_{output.name}.png" for output in OUTPUTS
+    }
 
 
-def test_unknown_output_is_named_with_the_known_ones(image: Image, lungs: Segmentation, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no output called 'masks'; choose from mask, overlay, crop, masked, probabilities"):
+def test_unknown_output_is_named_with_the_known_ones(
+    image: Image, lungs: Segmentation, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        UsageError,
+        match="there is no output called 'masks'; choose from mask, overlay, crop, masked, "
+        "probabilities",
+    ):
         save(image, lungs, tmp_path, ["mask", "masks"])
     assert names(tmp_path) == []
 
 
-def test_probabilities_are_green_and_blue(image: Image, lungs: Segmentation, tmp_path: Path) -> None:
+def test_probabilities_are_green_and_blue(
+    image: Image, lungs: Segmentation, tmp_path: Path
+) -> None:
     planes = np.zeros((3, 100, 120), np.float32)
     planes[0], planes[1, 5, 6], planes[2, 7, 8] = 0.2, 0.8, 0.4
-    path = save(image, lungs, tmp_path, ["probabilities"], probabilities=lambda: planes)["probabilities"]
+    path = save(image, lungs, tmp_path, ["probabilities"], probabilities=lambda: planes)[
+        "probabilities"
+    ]
     written = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    assert (written[5, 6].tolist(), written[7, 8].tolist()) == ([0, 204, 51], [102, 0, 51])  # blue, green, red
-    with pytest.raises(UsageError, match="probabilities cannot be written, as nothing was given that makes them"):
+    assert (written[5, 6].tolist(), written[7, 8].tolist()) == (
+        [0, 204, 51],
+        [102, 0, 51],
+    )  # blue, green, red
+    with pytest.raises(
+        UsageError, match="probabilities cannot be written, as nothing was given that makes them"
+    ):
         save(image, lungs, tmp_path / "other", ["probabilities"])
 
 
@@ -67,9 +90,15 @@ def test_outputs_come_once_and_in_order() -> None:
     assert [output.name for output in check_outputs(["crop", "mask", "crop"])] == ["mask", "crop"]
 
 
-def test_existing_file_is_an_error_and_nothing_is_written(image: Image, lungs: Segmentation, tmp_path: Path) -> None:
+def test_existing_file_is_an_error_and_nothing_is_written(
+    image: Image, lungs: Segmentation, tmp_path: Path
+) -> None:
     (tmp_path / "b_overlay.png").write_bytes(b"mine")
-    with pytest.raises(OutputError, match=r"b_overlay\.png: exists already, and was left as it is; choose another folder or name"):
+    with pytest.raises(
+        OutputError,
+        match=r"b_overlay\.png: exists already, and was left as it is; choose another folder or "
+        r"name",
+    ):
         save(image, lungs, tmp_path)
     assert names(tmp_path) == ["b_overlay.png"]
     assert (tmp_path / "b_overlay.png").read_bytes() == b"mine"
@@ -79,7 +108,9 @@ def test_overwrite_replaces(result: Result, tmp_path: Path) -> None:
     (tmp_path / "n_mask.png").write_bytes(b"old")
     paths = result.save(tmp_path, ["mask"], name="n", binary=True, overwrite=True)
     assert paths == {"mask": tmp_path / "n_mask.png"}
-    np.testing.assert_array_equal(cv2.imread(str(paths["mask"]), cv2.IMREAD_UNCHANGED), np.where(result.mask > 0, 255, 0))
+    np.testing.assert_array_equal(
+        cv2.imread(str(paths["mask"]), cv2.IMREAD_UNCHANGED), np.where(result.mask > 0, 255, 0)
+    )
 
 
 def test_full_disk_at_the_second_file_leaves_neither(
@@ -95,14 +126,18 @@ def test_full_disk_at_the_second_file_leaves_neither(
         return plain(self, mode)
 
     monkeypatch.setattr(Path, "open", disk)
-    with pytest.raises(OutputError, match=r"b_overlay\.png: cannot be written \(no space left on device\)"):
+    with pytest.raises(
+        OutputError, match=r"b_overlay\.png: cannot be written \(no space left on device\)"
+    ):
         save(image, lungs, tmp_path, overwrite=True)
     monkeypatch.undo()
     assert names(tmp_path) == ["b_mask.png"]
     assert (tmp_path / "b_mask.png").read_bytes() == b"old"
 
 
-def test_a_name_that_is_too_long_is_one_sentence(image: Image, lungs: Segmentation, tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_is_one_sentence(
+    image: Image, lungs: Segmentation, tmp_path: Path
+) -> None:
     with pytest.raises(OutputError, match=r"_mask\.png: cannot be written \(file name too long\)"):
         save(image, lungs, tmp_path, name="x" * 250)
     assert names(tmp_path) == []

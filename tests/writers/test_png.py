@@ -31,7 +31,9 @@ def test_mask_is_an_indexed_png_whose_values_are_the_labels(lungs: Segmentation)
 
 def test_mask_looks_like_its_colours(lungs: Segmentation) -> None:
     colours = np.array(Picture.open(io.BytesIO(mask_png(lungs))).convert("RGB"))
-    assert [tuple(colours[at]) for at in ((0, 0), (40, 20), (40, 80))] == [label.colour for label in LABELS]
+    assert [tuple(colours[at]) for at in ((0, 0), (40, 20), (40, 80))] == [
+        label.colour for label in LABELS
+    ]
 
 
 def test_binary_mask_is_grey_0_and_255(lungs: Segmentation) -> None:
@@ -65,7 +67,9 @@ def test_crop_without_lungs_is_the_whole_image(image: Image) -> None:
     np.testing.assert_array_equal(decoded(crop_png(image, nothing)), image.pixels)
 
 
-def test_masked_keeps_the_lungs_values_and_blanks_the_rest(image: Image, lungs: Segmentation) -> None:
+def test_masked_keeps_the_lungs_values_and_blanks_the_rest(
+    image: Image, lungs: Segmentation
+) -> None:
     masked = decoded(masked_png(image, lungs))
     assert masked.dtype == np.uint16
     np.testing.assert_array_equal(masked, np.where(lungs.labels > 0, image.pixels, 0))
@@ -86,4 +90,6 @@ def test_real_numbers_are_spread_over_16_bits_by_the_range_of_the_whole_image() 
     image = Image(pixels, Geometry((40, 40)))
     labels = np.zeros((40, 40), np.uint8)
     labels[12:28, 12:28] = 1
-    np.testing.assert_array_equal(decoded(crop_png(image, image.with_labels(labels))), np.full((18, 18), round(65535 / 4)))
+    np.testing.assert_array_equal(
+        decoded(crop_png(image, image.with_labels(labels))), np.full((18, 18), round(65535 / 4))
+    )

@@ -47,7 +47,9 @@ def test_row_has_a_column_a_measurement(result: Result) -> None:
 
 
 def test_failure_keeps_the_sentence() -> None:
-    entry = failure("/a/c.png", UnreadableError("is empty", where="/a/c.png", cure="export it again"))
+    entry = failure(
+        "/a/c.png", UnreadableError("is empty", where="/a/c.png", cure="export it again")
+    )
     assert (entry["verdict"], entry["error"]) == ("failed", "UnreadableError")
     assert row(entry) == dict.fromkeys(COLUMNS, "") | {
         "input": "/a/c.png",

@@ -24,14 +24,18 @@ from lungseg.writers import OUTPUTS, volume_nifti
 
 ALL = [output.name for output in OUTPUTS]
 TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-CARD = ModelCard("ct", "1", "ct", "none", (64, 64), ("background", "right lung", "left lung"), "f00d")
+CARD = ModelCard(
+    "ct", "1", "ct", "none", (64, 64), ("background", "right lung", "left lung"), "f00d"
+)
 
 
 def result(volume: Volume, labels: np.ndarray) -> VolumeResult:
     def probability(lung: int) -> np.ndarray:
         return np.where(labels == lung, np.uint8(255), np.uint8(51))
 
-    return VolumeResult(volume, volume.with_labels(labels), (), Verdict("ok"), CARD, {"read": 0.5}, probability)
+    return VolumeResult(
+        volume, volume.with_labels(labels), (), Verdict("ok"), CARD, {"read": 0.5}, probability
+    )
 
 
 @pytest.fixture
@@ -52,7 +56,13 @@ def names(folder: Path) -> list[str]:
 def test_each_output_has_its_file(found: VolumeResult, tmp_path: Path) -> None:
     paths = found.save(tmp_path, ALL)
     assert names(tmp_path) == [
-        *("scan_crop.nii.gz", "scan_mask.nii.gz", "scan_masked.nii.gz", "scan_overlay.png", "scan_probabilities.nii.gz")
+        *(
+            "scan_crop.nii.gz",
+            "scan_mask.nii.gz",
+            "scan_masked.nii.gz",
+            "scan_overlay.png",
+            "scan_probabilities.nii.gz",
+        )
     ]
     assert list(paths) == ALL
     with pytest.raises(OutputError, match=r"scan_mask\.nii\.gz: exists already"):
@@ -74,7 +84,12 @@ def test_masks_lie_where_the_volume_lies(found: VolumeResult, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "turn", [Turn((2, 0, 1), (True, False, True)), Turn((1, 2, 0), (False, True, False)), Turn((0, 1, 2), (True,) * 3)]
+    "turn",
+    [
+        Turn((2, 0, 1), (True, False, True)),
+        Turn((1, 2, 0), (False, True, False)),
+        Turn((0, 1, 2), (True,) * 3),
+    ],
 )
 def test_in_any_order(turn: Turn, tmp_path: Path) -> None:
     volume, labels = ellipsoids((12, 40, 50))
@@ -105,9 +120,13 @@ def test_rounded_directions_are_not_skewed(found: VolumeResult, tmp_path: Path) 
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
 @pytest.mark.parametrize("endian", ["<", ">"])
 @pytest.mark.parametrize("form", ["sform", "qform", "both", "neither"])
-def test_the_grid_of_a_nifti_file_is_repeated_bit_by_bit(tmp_path: Path, kind: type, endian: str, form: str) -> None:
+def test_the_grid_of_a_nifti_file_is_repeated_bit_by_bit(
+    tmp_path: Path, kind: type, endian: str, form: str
+) -> None:
     volume, labels = ellipsoids((12, 40, 50))
-    turn = np.array([[-0.7001, 0.02, 0.1, 3], [0.03, 0.7123, 0.01, 5], [-0.09, 0.011, 3.3, 7], [0, 0, 0, 1.0]])
+    turn = np.array(
+        [[-0.7001, 0.02, 0.1, 3], [0.03, 0.7123, 0.01, 5], [-0.09, 0.011, 3.3, 7], [0, 0, 0, 1.0]]
+    )
     header = kind.header_class(endianness=endian)
     image = kind(volume.voxels.T, turn, header)
     image.set_sform(turn, 4 if form in ("sform", "both") else 0)
@@ -135,7 +154,10 @@ def test_the_grid_of_a_nifti_file_is_repeated_bit_by_bit(tmp_path: Path, kind: t
         ):
             np.testing.assert_array_equal(written.header[field], own.header[field])
     np.testing.assert_array_equal(np.asanyarray(nibabel.load(paths["mask"]).dataobj).T, labels)
-    np.testing.assert_array_equal(np.asanyarray(nibabel.load(paths["masked"]).dataobj).T, np.where(labels > 0, volume.voxels, -1024))
+    np.testing.assert_array_equal(
+        np.asanyarray(nibabel.load(paths["masked"]).dataobj).T,
+        np.where(labels > 0, volume.voxels, -1024),
+    )
     if form != "neither":
         crop = nibabel.load(paths["crop"])
         middle = np.array([*(np.array(crop.shape) // 2), 1])
@@ -145,7 +167,9 @@ def test_the_grid_of_a_nifti_file_is_repeated_bit_by_bit(tmp_path: Path, kind: t
         np.testing.assert_allclose(place, np.rint(place), atol=1e-3)
 
 
-def test_probabilities_are_scaled_and_have_a_channel_for_each_lung(found: VolumeResult, tmp_path: Path) -> None:
+def test_probabilities_are_scaled_and_have_a_channel_for_each_lung(
+    found: VolumeResult, tmp_path: Path
+) -> None:
     written = nibabel.load(found.save(tmp_path, ["probabilities"])["probabilities"])
     assert written.shape == (50, 40, 12, 2)
     assert written.get_data_dtype() == np.uint8
@@ -161,7 +185,9 @@ def test_a_crop_has_the_lungs_and_a_margin(found: VolumeResult, tmp_path: Path) 
     first, last = inside.min(axis=0) - 1, inside.max(axis=0) + 2
     box = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
     np.testing.assert_array_equal(np.asanyarray(crop.dataobj).T, found.volume.voxels[box])
-    np.testing.assert_allclose(crop.affine[:3, 3], (affine_of(found.volume) @ [*first[::-1], 1])[:3], atol=1e-4)
+    np.testing.assert_allclose(
+        crop.affine[:3, 3], (affine_of(found.volume) @ [*first[::-1], 1])[:3], atol=1e-4
+    )
 
 
 def test_without_lungs_a_crop_is_the_whole(found: VolumeResult, tmp_path: Path) -> None:
@@ -187,12 +213,21 @@ patient:=Somebody
 """
 
 
-def test_what_came_as_nrrd_is_written_as_nrrd_letter_by_letter(found: VolumeResult, tmp_path: Path) -> None:
+def test_what_came_as_nrrd_is_written_as_nrrd_letter_by_letter(
+    found: VolumeResult, tmp_path: Path
+) -> None:
     (tmp_path / "scan.nrrd").write_bytes(HEADER.encode() + found.volume.voxels.tobytes())
     read = read_volume(tmp_path / "scan.nrrd")
     paths = result(read, found.mask).save(tmp_path, ALL, overwrite=True)
     assert names(tmp_path) == [
-        *("scan.nrrd", "scan_crop.nrrd", "scan_mask.nrrd", "scan_masked.nrrd", "scan_overlay.png", "scan_probabilities.nrrd")
+        *(
+            "scan.nrrd",
+            "scan_crop.nrrd",
+            "scan_mask.nrrd",
+            "scan_masked.nrrd",
+            "scan_overlay.png",
+            "scan_probabilities.nrrd",
+        )
     ]
     labels, header = nrrd.read(str(paths["mask"]))
     np.testing.assert_array_equal(labels.T, found.mask)
@@ -201,13 +236,17 @@ def test_what_came_as_nrrd_is_written_as_nrrd_letter_by_letter(found: VolumeResu
     assert "space origin: (-10.1,20.2,-30.3)" in text
     assert "Somebody" not in text
     assert header["type"] == "uint8"
-    np.testing.assert_array_equal(nrrd.read(str(paths["masked"]))[0].T, np.where(found.mask > 0, found.volume.voxels, -1024))
+    np.testing.assert_array_equal(
+        nrrd.read(str(paths["masked"]))[0].T, np.where(found.mask > 0, found.volume.voxels, -1024)
+    )
     planes, header = nrrd.read(str(paths["probabilities"]))
     assert planes.shape == (50, 40, 12, 2)
     assert header["kinds"] == ["domain", "domain", "domain", "list"]
     header = nrrd.read_header(str(paths["crop"]))
     start = np.argwhere(found.mask).min(axis=0)[::-1] - 1
-    np.testing.assert_allclose(header["space origin"], [-10.1, 20.2, -30.3] + start @ header["space directions"], atol=1e-9)
+    np.testing.assert_allclose(
+        header["space origin"], [-10.1, 20.2, -30.3] + start @ header["space directions"], atol=1e-9
+    )
     np.testing.assert_array_equal(read_volume(paths["masked"]).grid.affine, read.grid.affine)
 
 
@@ -216,11 +255,19 @@ def test_a_slice_that_came_as_a_picture_is_written_as_one(tmp_path: Path) -> Non
     greys = ((volume.voxels + 1000) // 5).astype(np.uint8)
     found = result(Volume(greys, Grid((1, 80, 96)), False, source="/a/b.png", format="PNG"), labels)
     paths = found.save(tmp_path, ALL)
-    assert names(tmp_path) == ["b_crop.png", "b_mask.png", "b_masked.png", "b_overlay.png", "b_probabilities.png"]
+    assert names(tmp_path) == [
+        "b_crop.png",
+        "b_mask.png",
+        "b_masked.png",
+        "b_overlay.png",
+        "b_probabilities.png",
+    ]
     mask = Picture.open(paths["mask"])
     assert mask.mode == "P"
     np.testing.assert_array_equal(np.array(mask), labels[0])
-    np.testing.assert_array_equal(cv2.imread(str(paths["masked"]), cv2.IMREAD_UNCHANGED), np.where(labels[0] > 0, greys[0], 0))
+    np.testing.assert_array_equal(
+        cv2.imread(str(paths["masked"]), cv2.IMREAD_UNCHANGED), np.where(labels[0] > 0, greys[0], 0)
+    )
     probabilities = cv2.imread(str(paths["probabilities"]), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(probabilities[..., 1], np.where(labels[0] == 1, 255, 51))
     np.testing.assert_array_equal(probabilities[..., 0], np.where(labels[0] == 2, 255, 51))
@@ -239,10 +286,21 @@ def test_a_volume_is_read_as_it_was_written(found: VolumeResult, tmp_path: Path)
 
 
 def test_the_record_says_where_the_grid_lies(found: VolumeResult) -> None:
-    record = replace(found, volume=replace(found.volume, gaps=2, notes=("a note",), format="NIfTI", sha256="ab")).record()
+    record = replace(
+        found, volume=replace(found.volume, gaps=2, notes=("a note",), format="NIfTI", sha256="ab")
+    ).record()
     assert list(record)[:4] == ["input", "sha256", "kind", "format"]
-    assert (record["kind"], record["slices"], record["rows"], record["columns"]) == ("ct", 12, 40, 50)
+    assert (record["kind"], record["slices"], record["rows"], record["columns"]) == (
+        "ct",
+        12,
+        40,
+        50,
+    )
     assert record["spacing_mm"] == (5.0, 3.0, 3.0)
     assert record["affine_lps"] == found.volume.grid.affine.tolist()
-    assert (record["missing_slices"], record["hounsfield"], record["notes"]) == (2, True, ["a note"])
+    assert (record["missing_slices"], record["hounsfield"], record["notes"]) == (
+        2,
+        True,
+        ["a note"],
+    )
     assert record["model"] == {"name": "ct", "version": "1", "sha256": "f00d"}

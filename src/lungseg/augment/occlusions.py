@@ -1,8 +1,9 @@
 """What hides the lungs: opacified regions, and things that lie on the patient or on the film.
 
-Diseased lung is lung. A network that has seen only healthy ones cuts off the white parts, so white parts are painted into lungs whose
-borders are known. Each class holds the numbers of one such thing and paints it onto a picture (rows, columns), float32, 0 to 1, bone
-bright; `sets` are the sets of allowed classes at each pixel.
+Diseased lung is lung. A network that has seen only healthy ones cuts off the white parts, so white
+parts are painted into lungs whose borders are known. Each class holds the numbers of one such thing
+and paints it onto a picture (rows, columns), float32, 0 to 1, bone bright; `sets` are the sets of
+allowed classes at each pixel.
 """
 
 from __future__ import annotations
@@ -29,8 +30,19 @@ def draw(rng: np.random.Generator) -> tuple[Obscured, ...]:
         for side in ((RIGHT,), (LEFT,), (RIGHT, LEFT))[rng.integers(3)]:
             things.append(_draw_opacity(rng, side))
     if rng.random() < 0.12:
-        things.append(Gas(float(rng.uniform(0.2, 0.8)), float(rng.uniform(0.02, 0.09)), float(rng.uniform(0.4, 1))))
-    for chance, make in ((0.25, _draw_tube), (0.3, _draw_letters), (0.12, _draw_arrow), (0.1, _draw_block)):
+        things.append(
+            Gas(
+                float(rng.uniform(0.2, 0.8)),
+                float(rng.uniform(0.02, 0.09)),
+                float(rng.uniform(0.4, 1)),
+            )
+        )
+    for chance, make in (
+        (0.25, _draw_tube),
+        (0.3, _draw_letters),
+        (0.12, _draw_arrow),
+        (0.1, _draw_block),
+    ):
         while rng.random() < chance:
             things.append(make(rng))
     return tuple(things)
@@ -40,11 +52,22 @@ def _draw_opacity(rng: np.random.Generator, side: int) -> Obscured:
     kind = rng.choice(["fluid", "patches", "white", "haze"], p=[0.35, 0.35, 0.12, 0.18])
     depth = float(rng.uniform(0.5, 1.0))
     if kind == "fluid":
-        return Fluid(side, float(rng.uniform(0.1, 0.7)), float(rng.normal(0, 0.25)), float(rng.uniform(0.02, 0.15)), depth)
+        return Fluid(
+            side,
+            float(rng.uniform(0.1, 0.7)),
+            float(rng.normal(0, 0.25)),
+            float(rng.uniform(0.02, 0.15)),
+            depth,
+        )
     if kind == "patches":
         return Patches(side, float(rng.uniform(0.1, 0.6)), float(rng.uniform(0.02, 0.1)), depth)
     if kind == "haze":
-        return Patches(side, float(rng.uniform(0.6, 1.0)), float(rng.uniform(0.05, 0.2)), float(rng.uniform(0.2, 0.7)))
+        return Patches(
+            side,
+            float(rng.uniform(0.6, 1.0)),
+            float(rng.uniform(0.05, 0.2)),
+            float(rng.uniform(0.2, 0.7)),
+        )
     return Fluid(side, 1.2, 0.0, 0.1, float(rng.uniform(0.6, 0.97)))
 
 
@@ -65,18 +88,33 @@ def draw_effusion(rng: np.random.Generator) -> Obscured:
 def _draw_tube(rng: np.random.Generator) -> Obscured:
     start, end = rng.uniform(0, 1, 2), rng.uniform(0, 1, 2)
     bend = (start + end) / 2 + rng.normal(0, 0.15, 2)
-    return Tube(np.stack([start, bend, end]), int(rng.integers(1, 4)), float(rng.uniform(0.15, 0.7)))
+    return Tube(
+        np.stack([start, bend, end]), int(rng.integers(1, 4)), float(rng.uniform(0.15, 0.7))
+    )
 
 
 def _draw_letters(rng: np.random.Generator) -> Obscured:
     text = "".join(rng.choice(list("LRPASUDEXRAY0123456789:/"), rng.integers(1, 9)))
-    at = np.array([rng.uniform(0, 0.9), rng.choice([rng.uniform(0.03, 0.25), rng.uniform(0.8, 0.99), rng.uniform(0, 1)])])
-    return Letters(text, at, float(rng.uniform(0.3, 1.1)), int(rng.integers(1, 3)), float(rng.choice([1.0, 1.0, 0.85, 0.0])))
+    at = np.array(
+        [
+            rng.uniform(0, 0.9),
+            rng.choice([rng.uniform(0.03, 0.25), rng.uniform(0.8, 0.99), rng.uniform(0, 1)]),
+        ]
+    )
+    return Letters(
+        text,
+        at,
+        float(rng.uniform(0.3, 1.1)),
+        int(rng.integers(1, 3)),
+        float(rng.choice([1.0, 1.0, 0.85, 0.0])),
+    )
 
 
 def _draw_arrow(rng: np.random.Generator) -> Obscured:
     end = rng.uniform(0.1, 0.9, 2)
-    return Arrow(end + rng.normal(0, 0.08, 2), end, int(rng.integers(1, 4)), float(rng.choice([1.0, 0.0])))
+    return Arrow(
+        end + rng.normal(0, 0.08, 2), end, int(rng.integers(1, 4)), float(rng.choice([1.0, 0.0]))
+    )
 
 
 def _draw_block(rng: np.random.Generator) -> Obscured:
@@ -84,12 +122,20 @@ def _draw_block(rng: np.random.Generator) -> Obscured:
 
 
 def draw_cover(rng: np.random.Generator) -> Obscured:
-    """Draws a box that may hide a good part of a lung: what is under it has to be told from what is around it."""
-    return Block(rng.uniform(0, 1, 2), rng.uniform(0.08, 0.4, 2), float(rng.choice([0.0, 1.0, rng.uniform(0, 1)])))
+    """Draws a box that may hide a good part of a lung: what is under it has to be told from what is
+    around it.
+    """
+    return Block(
+        rng.uniform(0, 1, 2),
+        rng.uniform(0.08, 0.4, 2),
+        float(rng.choice([0.0, 1.0, rng.uniform(0, 1)])),
+    )
 
 
 def _blobs(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> Float:
-    """Smooth noise of standard deviation 1; `scale` is the size of its blobs as a share of the side."""
+    """Smooth noise of standard deviation 1; `scale` is the size of its blobs as a share of the
+    side.
+    """
     cells = max(round(0.6 / scale), 3)
     small = rng.normal(0, 1, (cells, cells)).astype(np.float32)
     noise = cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
@@ -97,14 +143,18 @@ def _blobs(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> Fl
 
 
 def _tissue_grey(grey: Float, sets: Array) -> float:
-    """Grey of what stands around the lungs and is as dense as fluid: the 65th percentile of the greys in their surroundings."""
+    """Grey of what stands around the lungs and is as dense as fluid: the 65th percentile of the
+    greys in their surroundings.
+    """
     lungs = ((sets & (RIGHT | LEFT)) > 0).astype(np.uint8)
     around = (cv2.dilate(lungs, np.ones((25, 25), np.uint8)) > 0) & (lungs == 0)
     return float(np.percentile(grey[around], 65)) if around.any() else 0.7
 
 
 def _whiten(grey: Float, weight: Float, target: float, rng: np.random.Generator) -> Float:
-    """Moves greys towards `target` by `weight`, leaving a trace of structure and a little texture; nothing gets darker."""
+    """Moves greys towards `target` by `weight`, leaving a trace of structure and a little texture;
+    nothing gets darker.
+    """
     texture = 0.03 * _blobs(grey.shape, 0.05, rng)
     paint = target + 0.25 * (grey - grey.mean()) + texture
     return np.asarray(grey + weight * np.maximum(paint - grey, 0))
@@ -112,10 +162,11 @@ def _whiten(grey: Float, weight: Float, target: float, rng: np.random.Generator)
 
 @dataclass(frozen=True, slots=True)
 class Fluid:
-    """An effusion or a white lung: everything below a level is as bright as the tissue around, across the lung's borders.
+    """An effusion or a white lung: everything below a level is as bright as the tissue around,
+    across the lung's borders.
 
-    `level` is the height of fluid as a share of the lung's height (above 1 the whole lung), `slope` tilts its surface, `blur` softens
-    it, `depth` is the opacity.
+    `level` is the height of fluid as a share of the lung's height (above 1 the whole lung), `slope`
+    tilts its surface, `blur` softens it, `depth` is the opacity.
     """
 
     side: int
@@ -136,13 +187,19 @@ class Fluid:
         across = (x - columns.mean()) / max(len(columns), 1)
         surface = bottom - (bottom - top) * (self.level + self.slope * across)
         below = 1 / (1 + np.exp(-(y - surface) / (self.blur * max(bottom - top, 8) + 1)))
-        reach = cv2.GaussianBlur(cv2.dilate(lung.astype(np.float32), np.ones((15, 15), np.uint8)), (0, 0), 5)
-        return _whiten(grey, (self.depth * below * reach).astype(np.float32), _tissue_grey(grey, sets), rng)
+        reach = cv2.GaussianBlur(
+            cv2.dilate(lung.astype(np.float32), np.ones((15, 15), np.uint8)), (0, 0), 5
+        )
+        return _whiten(
+            grey, (self.depth * below * reach).astype(np.float32), _tissue_grey(grey, sets), rng
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """Consolidations or haze: smooth blobs that cover a `share` of one lung, of relative size `scale`, with opacity `depth`."""
+    """Consolidations or haze: smooth blobs that cover a `share` of one lung, of relative size
+    `scale`, with opacity `depth`.
+    """
 
     side: int
     share: float
@@ -158,16 +215,20 @@ class Patches:
         threshold = np.quantile(noise[lung], 1 - self.share)
         cover = 1 / (1 + np.exp(-(noise - threshold) / 0.15))
         soft = cv2.GaussianBlur(lung.astype(np.float32), (0, 0), 2)
-        return _whiten(grey, (self.depth * cover * soft).astype(np.float32), _tissue_grey(grey, sets), rng)
+        return _whiten(
+            grey, (self.depth * cover * soft).astype(np.float32), _tissue_grey(grey, sets), rng
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Effusion:
-    """Fluid that hides the base of a lung and the diaphragm below it, so that where the lung ends has to be told from what is around.
+    """Fluid that hides the base of a lung and the diaphragm below it, so that where the lung ends
+    has to be told from what is around.
 
-    `level` is the height of its surface as a share of the lung's, `slope` tilts it, `meniscus` draws it up along the chest wall, `blur`
-    softens it; `depth` is the opacity, `bright` how bright it is between the tissue around the lungs (0) and the belly (1), `trace` how
-    much of the greys behind it shows.
+    `level` is the height of its surface as a share of the lung's, `slope` tilts it, `meniscus`
+    draws it up along the chest wall, `blur` softens it; `depth` is the opacity, `bright` how bright
+    it is between the tissue around the lungs (0) and the belly (1), `trace` how much of the greys
+    behind it shows.
     """
 
     side: int
@@ -189,7 +250,9 @@ class Effusion:
         middle = np.flatnonzero((sets & (RIGHT | LEFT)).any(axis=0)).mean()
         y, x = np.mgrid[: grey.shape[0], : grey.shape[1]].astype(np.float32)
         outwards = (x - columns.mean()) / len(columns) * np.sign(columns.mean() - middle)
-        rise = self.level + self.slope * outwards + self.meniscus * np.maximum(outwards + 0.3, 0) ** 2
+        rise = (
+            self.level + self.slope * outwards + self.meniscus * np.maximum(outwards + 0.3, 0) ** 2
+        )
         surface = bottom - height * (rise + 0.04 * _blobs(grey.shape, 0.15, rng))
         below = 1 / (1 + np.exp(np.clip((surface - y) / (self.blur * height + 0.5), -30, 30)))
 
@@ -197,18 +260,30 @@ class Effusion:
         deep = max(grey.shape[0] // 6, 8)
         around_base = slice(max(bottom - deep, 0), None)
         reach[around_base] = cv2.dilate(lung, np.ones((2 * deep + 1, 13), np.uint8))[around_base]
-        shown = cv2.morphologyEx((grey > 0.02).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))  # not the black frame
-        weight = self.depth * below * cv2.GaussianBlur((reach * shown).astype(np.float32), (0, 0), 4) * shown
+        shown = cv2.morphologyEx(
+            (grey > 0.02).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8)
+        )  # not the black frame
+        weight = (
+            self.depth
+            * below
+            * cv2.GaussianBlur((reach * shown).astype(np.float32), (0, 0), 4)
+            * shown
+        )
 
         tissue = _tissue_grey(grey, sets)
-        target = tissue + self.bright * (float(np.percentile(grey[bottom : bottom + deep, columns[0] : columns[-1] + 1], 80)) - tissue)
+        target = tissue + self.bright * (
+            float(np.percentile(grey[bottom : bottom + deep, columns[0] : columns[-1] + 1], 80))
+            - tissue
+        )
         paint = target + self.trace * (grey - grey.mean()) + 0.02 * _blobs(grey.shape, 0.05, rng)
         return np.asarray(grey + weight * (paint - grey), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Gas:
-    """Stomach or bowel gas: a dark ellipse under one lung, outside of it. `across` is where along the base, `size` a share of the side."""
+    """Stomach or bowel gas: a dark ellipse under one lung, outside of it. `across` is where along
+    the base, `size` a share of the side.
+    """
 
     across: float
     size: float
@@ -226,7 +301,16 @@ class Gas:
         rows, width = grey.shape
         radius = (int(self.size * width * rng.uniform(0.8, 2)) + 1, int(self.size * rows) + 1)
         bubble = np.zeros(grey.shape, np.float32)
-        cv2.ellipse(bubble, (column, bottom + radius[1] + int(rng.integers(2, 10))), radius, float(rng.normal(0, 20)), 0, 360, 1.0, -1)
+        cv2.ellipse(
+            bubble,
+            (column, bottom + radius[1] + int(rng.integers(2, 10))),
+            radius,
+            float(rng.normal(0, 20)),
+            0,
+            360,
+            1.0,
+            -1,
+        )
         bubble = cv2.GaussianBlur(bubble, (0, 0), 1.5) * ((sets & (RIGHT | LEFT)) == 0)
         dark = float(np.percentile(grey[lung], 20))
         return np.asarray(grey + self.depth * bubble * np.minimum(dark - grey, 0))
@@ -234,7 +318,9 @@ class Gas:
 
 @dataclass(frozen=True, slots=True)
 class Tube:
-    """A line, tube or wire: a curve through three points (x, y as shares), `width` in pixels, brighter by `light`."""
+    """A line, tube or wire: a curve through three points (x, y as shares), `width` in pixels,
+    brighter by `light`.
+    """
 
     points: Array
     width: int
@@ -246,7 +332,14 @@ class Tube:
         a, b, c = self.points
         curve = ((1 - t) ** 2 * a + 2 * t * (1 - t) * b + t**2 * c) * [grey.shape[1], grey.shape[0]]
         layer = np.zeros(grey.shape, np.float32)
-        cv2.polylines(layer, [np.round(curve).astype(np.int32)], isClosed=False, color=1.0, thickness=self.width, lineType=cv2.LINE_AA)
+        cv2.polylines(
+            layer,
+            [np.round(curve).astype(np.int32)],
+            isClosed=False,
+            color=1.0,
+            thickness=self.width,
+            lineType=cv2.LINE_AA,
+        )
         return np.asarray(grey + self.light * cv2.GaussianBlur(layer, (0, 0), 0.7))
 
 
@@ -263,7 +356,16 @@ class Letters:
     def onto(self, grey: Float, sets: NDArray[np.uint8], rng: np.random.Generator) -> Float:
         """Paints it."""
         place = (int(self.at[0] * grey.shape[1]), int(self.at[1] * grey.shape[0]))
-        return cv2.putText(grey.copy(), self.text, place, cv2.FONT_HERSHEY_SIMPLEX, self.size, self.colour, self.width, cv2.LINE_AA)
+        return cv2.putText(
+            grey.copy(),
+            self.text,
+            place,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            self.size,
+            self.colour,
+            self.width,
+            cv2.LINE_AA,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,13 +379,20 @@ class Arrow:
 
     def onto(self, grey: Float, sets: NDArray[np.uint8], rng: np.random.Generator) -> Float:
         """Paints it."""
-        ends = [tuple(int(v) for v in point * [grey.shape[1], grey.shape[0]]) for point in (self.start, self.end)]
-        return cv2.arrowedLine(grey.copy(), ends[0], ends[1], self.colour, self.width, cv2.LINE_AA, tipLength=0.4)
+        ends = [
+            tuple(int(v) for v in point * [grey.shape[1], grey.shape[0]])
+            for point in (self.start, self.end)
+        ]
+        return cv2.arrowedLine(
+            grey.copy(), ends[0], ends[1], self.colour, self.width, cv2.LINE_AA, tipLength=0.4
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A device, a blackened name or a marker plate: a filled rectangle around (x, y), of the given size, all shares."""
+    """A device, a blackened name or a marker plate: a filled rectangle around (x, y), of the given
+    size, all shares.
+    """
 
     at: Array
     size: Array
@@ -292,7 +401,10 @@ class Block:
     def onto(self, grey: Float, sets: NDArray[np.uint8], rng: np.random.Generator) -> Float:
         """Paints it."""
         side = [grey.shape[1], grey.shape[0]]
-        low, high = ((self.at - self.size / 2) * side).astype(int), ((self.at + self.size / 2) * side).astype(int)
+        low, high = (
+            ((self.at - self.size / 2) * side).astype(int),
+            ((self.at + self.size / 2) * side).astype(int),
+        )
         corners = [(int(low[0]), int(low[1])), (int(high[0]), int(high[1]))]
         return cv2.rectangle(grey.copy(), corners[0], corners[1], self.colour, -1)
 
@@ -311,6 +423,10 @@ def from_entries(entries: Sequence[dict[str, Any]]) -> tuple[Obscured, ...]:
     kinds = {kind.__name__: kind for kind in get_args(Obscured)}
     things: list[Obscured] = []
     for entry in entries:
-        numbers = {name: np.array(value) if isinstance(value, list) else value for name, value in entry.items() if name != "kind"}
+        numbers = {
+            name: np.array(value) if isinstance(value, list) else value
+            for name, value in entry.items()
+            if name != "kind"
+        }
         things.append(kinds[entry["kind"]](**numbers))
     return tuple(things)

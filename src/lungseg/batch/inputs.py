@@ -20,16 +20,20 @@ LONGEST_NAME = 200
 
 
 def absolute(path: str | Path) -> Path:
-    """The path from the root, without "..". Links are not followed: outputs are named after the link, not after what it points to."""
+    """The path from the root, without "..". Links are not followed: outputs are named after the
+    link, not after what it points to.
+    """
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def without_own_outputs(files: Iterable[Path]) -> list[Path]:
-    """Leaves out what an earlier run wrote, so that an output folder may lie within, or be, the folder of the inputs.
+    """Leaves out what an earlier run wrote, so that an output folder may lie within, or be, the
+    folder of the inputs.
 
-    A file is left out where the `results.jsonl` beside it lists it as an output, even where the user named it: a pattern that the
-    shell expands names outputs, too. Where that file cannot be read, nothing is left out of its folder. The small pictures of a report
-    lie in a folder beside it.
+    A file is left out where the `results.jsonl` beside it lists it as an output, even where the
+    user named it: a pattern that the shell expands names outputs, too. Where that file cannot be
+    read, nothing is left out of its folder. The small pictures of a report lie in a folder beside
+    it.
     """
     written: dict[Path, set[str]] = {}
     inputs = []
@@ -37,30 +41,40 @@ def without_own_outputs(files: Iterable[Path]) -> list[Path]:
         folder = file.parent
         if folder not in written:
             written[folder] = _outputs_in(folder)
-        if file.name not in written[folder] and not (folder.name == THUMBNAILS and is_there(folder.parent / LEDGER)):
+        if file.name not in written[folder] and not (
+            folder.name == THUMBNAILS and is_there(folder.parent / LEDGER)
+        ):
             inputs.append(file)
     return inputs
 
 
 def _outputs_in(folder: Path) -> set[str]:
     try:
-        return {name for entry in read_records(folder / LEDGER) for name in entry.get("outputs", {}).values()}
+        return {
+            name
+            for entry in read_records(folder / LEDGER)
+            for name in entry.get("outputs", {}).values()
+        }
     except OutputError as error:
         log.info("%s", error)
         return set()
 
 
 def name_inputs(files: Sequence[Path], known: Mapping[str, str], folder: Path) -> dict[Path, str]:
-    """A name for the outputs of each file; no two are equal, nor become so where letter case does not count.
+    """A name for the outputs of each file; no two are equal, nor become so where letter case does
+    not count.
 
-    The name is that of the file without its ending. Files that would share one get their ending added where they lie in one folder
-    ("x_png", "x_jpg"), and as many names of folders before it as it takes ("a_x", "b_x"). What is longer than `LONGEST_NAME` is cut, and
-    gets a number of its own.
+    The name is that of the file without its ending. Files that would share one get their ending
+    added where they lie in one folder ("x_png", "x_jpg"), and as many names of folders before it as
+    it takes ("a_x", "b_x"). What is longer than `LONGEST_NAME` is cut, and gets a number of its
+    own.
 
     Args:
         files: absolute paths, no two equal.
-        known: names that earlier runs gave, by absolute path; they are kept, and given to no other file.
-        folder: where the outputs go; a name whose outputs would replace one of `files` is not given.
+        known: names that earlier runs gave, by absolute path; they are kept, and given to no other
+            file.
+        folder: where the outputs go; a name whose outputs would replace one of `files` is not
+            given.
 
     Returns:
         The name of each file.
@@ -68,7 +82,12 @@ def name_inputs(files: Sequence[Path], known: Mapping[str, str], folder: Path) -
     names = {file: known[str(file)] for file in files if str(file) in known}
     pending = [file for file in files if file not in names]
     twins = Counter((file.parent, stem(file).casefold()) for file in files)
-    bases = {file: stem(file) if twins[file.parent, stem(file).casefold()] == 1 else file.name.replace(".", "_") for file in pending}
+    bases = {
+        file: stem(file)
+        if twins[file.parent, stem(file).casefold()] == 1
+        else file.name.replace(".", "_")
+        for file in pending
+    }
     depths = dict.fromkeys(pending, 0)
     forbidden = {name.casefold() for name in known.values()}
     inputs = {str(file).casefold() for file in files}
@@ -77,7 +96,11 @@ def name_inputs(files: Sequence[Path], known: Mapping[str, str], folder: Path) -
         counts = Counter(name.casefold() for name in tried.values())
         for file, name in tried.items():
             free = counts[name.casefold()] == 1 and name.casefold() not in forbidden
-            if free and not any(str(path).casefold() in inputs for output in OUTPUTS for path in output.paths(folder, name)):
+            if free and not any(
+                str(path).casefold() in inputs
+                for output in OUTPUTS
+                for path in output.paths(folder, name)
+            ):
                 names[file] = name
                 forbidden.add(name.casefold())
         pending = [file for file in pending if file not in names]

@@ -47,7 +47,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One input to be done: what to write, what was written before, and whether files of that name are ours to replace."""
+    """One input to be done: what to write, what was written before, and whether files of that name
+    are ours to replace.
+    """
 
     source: Path
     name: str
@@ -77,7 +79,9 @@ class _Settings:
     identify: bool
 
     def recorded(self, model: ModelCard, *, refused: bool) -> dict[str, Any]:
-        """As it stands in the record of an input that the model is for; `strict` means something to one that is refused only."""
+        """As it stands in the record of an input that the model is for; `strict` means something to
+        one that is refused only.
+        """
         entry: dict[str, Any] = {
             "model": model.sha256,
             "page": self.page,
@@ -87,7 +91,11 @@ class _Settings:
         if refused:
             entry["strict"] = self.strict
         if model.kind == "ct":
-            return entry | {"series": self.series, "skip_damaged": self.skip_damaged, "quick": self.quick}
+            return entry | {
+                "series": self.series,
+                "skip_damaged": self.skip_damaged,
+                "quick": self.quick,
+            }
         return entry | {"dilate": float(self.dilate), "hull": self.hull}
 
 
@@ -111,15 +119,19 @@ def segment_many(
     identify: bool = False,
     workers: int | None = None,
 ) -> Generator[Outcome, None, None]:
-    """Segments files, writes outputs, `results.jsonl` and `summary.csv` into `folder`, and yields what became of each file, in order.
+    """Segments files, writes outputs, `results.jsonl` and `summary.csv` into `folder`, and yields
+    what became of each file, in order.
 
-    Each of the worker threads takes one file the whole way (read, segment, write), so decoding, network and encoding of different
-    files overlap, and no more images are in memory than there are workers, of volumes only a few. A file that fails
-    does not stop the others. Where the caller stops early or is interrupted, files begun are finished and recorded, the others left.
+    Each of the worker threads takes one file the whole way (read, segment, write), so decoding,
+    network and encoding of different files overlap, and no more images are in memory than there are
+    workers, of volumes only a few. A file that fails does not stop the others. Where the caller
+    stops early or is interrupted, files begun are finished and recorded, the others left.
 
     Args:
-        files: paths of images, volumes and folders with a DICOM series; one given twice is done once.
-        folder: where the outputs go; created where it does not exist. No second run may write there at the same time.
+        files: paths of images, volumes and folders with a DICOM series; one given twice is done
+            once.
+        folder: where the outputs go; created where it does not exist. No second run may write there
+            at the same time.
         segmenter: with few threads of its own where there are many workers: the two multiply.
         outputs: names from `lungseg.writers.OUTPUTS`.
         spacing: millimetres between rows and between columns, for files that do not state it.
@@ -132,12 +144,14 @@ def segment_many(
         overwrite: do again what is there; otherwise it is left alone and "skipped".
         quick: leave out the expected Dice of CT.
         strict: write no mask and no other picture of a refused input.
-        reports: "report" for one in HTML, "pdf" for one in PDF; with either, the folder gets its index.
+        reports: "report" for one in HTML, "pdf" for one in PDF; with either, the folder gets its
+            index.
         identify: let the reports show paths, and of DICOM patient's name and ID.
         workers: number of threads; one for each processor where not given.
 
     Raises:
-        UsageError: an output is not known, `workers` is below 1, `dilate` is no radius, or PDF was asked for without reportlab.
+        UsageError: an output is not known, `workers` is below 1, `dilate` is no radius, or PDF was
+            asked for without reportlab.
         OutputError: the folder or the record in it cannot be written.
     """
     chosen = tuple(output.name for output in check_outputs(outputs))
@@ -153,15 +167,23 @@ def segment_many(
     return _run(sources, settings, segmenter, min(workers or processors(), max(1, len(sources))))
 
 
-def _run(sources: list[Path], settings: _Settings, segmenter: Segmenter, workers: int) -> Generator[Outcome, None, None]:
+def _run(
+    sources: list[Path], settings: _Settings, segmenter: Segmenter, workers: int
+) -> Generator[Outcome, None, None]:
     with Ledger(settings.folder) as ledger, ThreadPoolExecutor(workers, "lungseg") as pool:
-        known = {str(entry["input"]): str(entry["name"]) for entry in ledger.records() if "name" in entry}
+        known = {
+            str(entry["input"]): str(entry["name"]) for entry in ledger.records() if "name" in entry
+        }
         names = name_inputs(sources, known, settings.folder)
         waiting: deque[Outcome | Future[tuple[dict[str, Any], Outcome]]] = deque()
         try:
             for source in sources:
                 job = _plan(source, names[source], ledger.record(str(source)), settings, segmenter)
-                waiting.append(job if isinstance(job, Outcome) else pool.submit(_work, job, segmenter, settings))
+                waiting.append(
+                    job
+                    if isinstance(job, Outcome)
+                    else pool.submit(_work, job, segmenter, settings)
+                )
                 if len(waiting) > 2 * workers:
                     yield _finish(waiting, ledger)
             while waiting:
@@ -169,7 +191,8 @@ def _run(sources: list[Path], settings: _Settings, segmenter: Segmenter, workers
             if settings.reports:
                 write_index(ledger.records(), settings.folder, identify=settings.identify)
         finally:
-            # Reached with something waiting only where the run was stopped: what has begun is finished and recorded.
+            # Reached with something waiting only where the run was stopped: what has begun is
+            # finished and recorded.
             for item in waiting:
                 if isinstance(item, Future):
                     item.cancel()
@@ -180,8 +203,12 @@ def _run(sources: list[Path], settings: _Settings, segmenter: Segmenter, workers
                     _finish(waiting, ledger)
 
 
-def _finish(waiting: deque[Outcome | Future[tuple[dict[str, Any], Outcome]]], ledger: Ledger) -> Outcome:
-    """Waits for the first, records it, and only then takes it off, so that an interruption loses nothing."""
+def _finish(
+    waiting: deque[Outcome | Future[tuple[dict[str, Any], Outcome]]], ledger: Ledger
+) -> Outcome:
+    """Waits for the first, records it, and only then takes it off, so that an interruption loses
+    nothing.
+    """
     first = waiting[0]
     if isinstance(first, Future):
         entry, outcome = first.result()
@@ -192,22 +219,41 @@ def _finish(waiting: deque[Outcome | Future[tuple[dict[str, Any], Outcome]]], le
     return outcome
 
 
-def _plan(source: Path, name: str, earlier: dict[str, Any] | None, settings: _Settings, segmenter: Segmenter) -> _Job | Outcome:
+def _plan(
+    source: Path,
+    name: str,
+    earlier: dict[str, Any] | None,
+    settings: _Settings,
+    segmenter: Segmenter,
+) -> _Job | Outcome:
     """What is to be done for a file, or that nothing is."""
     written = {} if earlier is None else earlier.get("outputs", {})
     if settings.overwrite or (earlier is not None and earlier["verdict"] == FAILED):
         # A report that is there must not go on telling what is no longer so.
         reports = tuple(kind for kind in ENDINGS if kind in settings.reports or kind in written)
         return _Job(source, name, settings.outputs, reports, written, replace=True)
-    outputs = () if settings.strict and earlier is not None and earlier["verdict"] == "refused" else check_outputs(settings.outputs)
+    outputs = (
+        ()
+        if settings.strict and earlier is not None and earlier["verdict"] == "refused"
+        else check_outputs(settings.outputs)
+    )
     paths = {output.name: output.paths(settings.folder, name) for output in outputs}
     # A report may have another name than its input's, which may be a person's.
-    paths |= {kind: (settings.folder / written.get(kind, name + ENDINGS[kind]),) for kind in settings.reports}
-    there = {output: path.name for output, places in paths.items() for path in places if is_there(path)}
+    paths |= {
+        kind: (settings.folder / written.get(kind, name + ENDINGS[kind]),)
+        for kind in settings.reports
+    }
+    there = {
+        output: path.name for output, places in paths.items() for path in places if is_there(path)
+    }
     if earlier is None and there:
-        why = f"{next(iter(there.values()))} is there already and results.jsonl does not know it; --overwrite replaces it"
+        why = (
+            f"{next(iter(there.values()))} is there already and results.jsonl does not know "
+            "it; --overwrite replaces it"
+        )
     elif earlier is not None and earlier.get("settings") != settings.recorded(
-        segmenter.card(segmenter.kind or KINDS[earlier["kind"]]), refused=earlier["verdict"] == "refused"
+        segmenter.card(segmenter.kind or KINDS[earlier["kind"]]),
+        refused=earlier["verdict"] == "refused",
     ):
         why = "done already, with other settings; --overwrite does it again"
     elif len(there) == len(paths):
@@ -215,7 +261,14 @@ def _plan(source: Path, name: str, earlier: dict[str, Any] | None, settings: _Se
     else:
         missing = [output for output in paths if output not in there]
         reports = tuple(kind for kind in settings.reports if kind in missing)
-        return _Job(source, name, tuple(output for output in missing if output not in reports), reports, written, replace=False)
+        return _Job(
+            source,
+            name,
+            tuple(output for output in missing if output not in reports),
+            reports,
+            written,
+            replace=False,
+        )
     return Outcome(source, "skipped", reasons=(why,))
 
 
@@ -237,7 +290,10 @@ def _work(job: _Job, segmenter: Segmenter, settings: _Settings) -> tuple[dict[st
         entry = result.record()
         entry["seconds"]["write"] = round(time.perf_counter() - start, 4)
         outputs = {output: path.name for output, path in paths.items()}
-        entry |= {"outputs": written | outputs, "settings": settings.recorded(result.card, refused=result.verdict.status == "refused")}
+        entry |= {
+            "outputs": written | outputs,
+            "settings": settings.recorded(result.card, refused=result.verdict.status == "refused"),
+        }
         outcome = Outcome(job.source, "done", result.verdict.status, result.verdict.reasons, paths)
     except Exception as problem:  # noqa: BLE001 (also what nobody foresaw must not stop the others)
         entry = failure(str(job.source), _explained(problem, job.source))
@@ -245,15 +301,25 @@ def _work(job: _Job, segmenter: Segmenter, settings: _Settings) -> tuple[dict[st
     return {"input": str(job.source), "name": job.name} | entry, outcome
 
 
-def _write(result: Result | VolumeResult, job: _Job, settings: _Settings) -> tuple[dict[str, str], dict[str, Path]]:
-    """Writes what the job asks for; returns what stays of what was written before, and the paths that are new, by name of output."""
+def _write(
+    result: Result | VolumeResult, job: _Job, settings: _Settings
+) -> tuple[dict[str, str], dict[str, Path]]:
+    """Writes what the job asks for; returns what stays of what was written before, and the paths
+    that are new, by name of output.
+    """
     written, paths = dict(job.written), dict[str, Path]()
     if settings.strict and result.verdict.status == "refused":
         for output in OUTPUTS:  # of an earlier run that was not strict
             if output.name in written:
                 (settings.folder / written.pop(output.name)).unlink(missing_ok=True)
     elif job.outputs:
-        paths = result.save(settings.folder, job.outputs, name=job.name, binary=settings.binary, overwrite=job.replace)
+        paths = result.save(
+            settings.folder,
+            job.outputs,
+            name=job.name,
+            binary=settings.binary,
+            overwrite=job.replace,
+        )
     if job.reports:
         study = study_of(result, name=job.name, identify=settings.identify, strict=settings.strict)
         paths |= write_reports(study, settings.folder, job.reports, job.written)
@@ -265,6 +331,12 @@ def _explained(problem: Exception, source: Path) -> LungsegError:
     if isinstance(problem, LungsegError):
         return problem
     if isinstance(problem, MemoryError):
-        return LungsegError("there is not enough memory for it", where=source, cure="use fewer workers")
+        return LungsegError(
+            "there is not enough memory for it", where=source, cure="use fewer workers"
+        )
     log.info("%s: unexpected error", source, exc_info=problem)
-    return LungsegError(f"unexpected {type(problem).__name__}: {problem}", where=source, cure="report this, if you can with the file")
+    return LungsegError(
+        f"unexpected {type(problem).__name__}: {problem}",
+        where=source,
+        cure="report this, if you can with the file",
+    )

@@ -31,29 +31,67 @@ def add_to(app: typer.Typer) -> None:
 
 
 def dataset(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders of data sets, or CSV files.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="CASES.csv", help="The list of cases to write.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Folders of data sets, or CSV files.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="CASES.csv", help="The list of cases to write."),
+    ],
     split: Annotated[
         str,
-        typer.Option(metavar="SHARES", help="Per cent of patients: TRAIN/VALIDATION or TRAIN/VALIDATION/TEST; 'none' to draw none."),
+        typer.Option(
+            metavar="SHARES",
+            help="Per cent of patients: TRAIN/VALIDATION or TRAIN/VALIDATION/TEST; 'none' to "
+            "draw none.",
+        ),
     ] = "85/15",
-    folds: Annotated[int | None, typer.Option(min=2, metavar="K", help="Instead write K lists, CASES-fold1.csv and so on.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another number draws another split.")] = 0,
-    redraw: Annotated[bool, typer.Option("--redraw", help="Forget the splits that folders or CSV files give.")] = False,
-    check: Annotated[bool, typer.Option("--check/--no-check", help="Look at every pair, and for leaks between splits.")] = True,
-    sheet: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw what was found.")] = None,
-    slices: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write CT volumes and 16-bit CT slices there, as 8-bit slices, and list those.")
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, metavar="K", help="Instead write K lists, CASES-fold1.csv and so on."),
     ] = None,
-    every: Annotated[int, typer.Option(min=1, metavar="N", help="With --slices: only every Nth slice of a volume.")] = 1,
-    drop_findings: Annotated[bool, typer.Option("--drop-findings", help="Leave out of the list what the checks find unusable.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a list, or slices, that exist.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Another number draws another split.")] = 0,
+    redraw: Annotated[
+        bool, typer.Option("--redraw", help="Forget the splits that folders or CSV files give.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check/--no-check", help="Look at every pair, and for leaks between splits."
+        ),
+    ] = True,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Also draw what was found.")
+    ] = None,
+    slices: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write CT volumes and 16-bit CT slices there, as 8-bit slices, and list those.",
+        ),
+    ] = None,
+    every: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="With --slices: only every Nth slice of a volume."),
+    ] = 1,
+    drop_findings: Annotated[
+        bool,
+        typer.Option(
+            "--drop-findings", help="Leave out of the list what the checks find unusable."
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a list, or slices, that exist.")
+    ] = False,
 ) -> None:
-    """Gather images and masks into one list of cases, split by patient, and say what a person should look at.
+    """Gather images and masks into one list of cases, split by patient, and say what a person
+    should look at.
 
-    The layout of each folder is recognised by itself. Leaves CASES.csv, and in CASES.findings.csv what was found. Findings are warnings.
+    The layout of each folder is recognised by itself. Leaves CASES.csv, and in CASES.findings.csv
+    what was found. Findings are warnings.
 
-    Exit status: 0 all well, 1 nothing was found or a split that was given parts the images of a patient, 2 wrong use.
+    Exit status: 0 all well, 1 nothing was found or a split that was given parts the images of a
+    patient, 2 wrong use.
 
     Example: lungseg dataset data/cxr -o cases.csv --split 80/10/10
     """
@@ -63,14 +101,22 @@ def dataset(
     from lungseg.datasets.checks import check_cases
     from lungseg.datasets.layouts import check_sources
 
-    _refuse_contradictions(split, check=check, sheet=sheet, drop_findings=drop_findings, slices=slices, every=every)
-    files = [output] if folds is None else [output.with_stem(f"{output.stem}-fold{i + 1}") for i in range(folds)]
+    _refuse_contradictions(
+        split, check=check, sheet=sheet, drop_findings=drop_findings, slices=slices, every=every
+    )
+    files = (
+        [output]
+        if folds is None
+        else [output.with_stem(f"{output.stem}-fold{i + 1}") for i in range(folds)]
+    )
     _refuse_to_replace(output, files, slices, overwrite=overwrite)
     folders = list({path.resolve(): path for path in paths}.values())
     found = [data_set for path in folders for data_set in survey(path)]
     check_sources(found)
     _tell_layouts(folders, found)
-    cases = [replace(case, split="") if redraw else case for data_set in found for case in data_set.cases]
+    cases = [
+        replace(case, split="") if redraw else case for data_set in found for case in data_set.cases
+    ]
     findings: list[Finding] = []
     whole: set[tuple[str, str]] = set()
     if slices:
@@ -90,36 +136,73 @@ def dataset(
     _tell_parted(lists[0], files[0])
 
 
-def _refuse_contradictions(split: str, *, check: bool, sheet: Path | None, drop_findings: bool, slices: Path | None, every: int) -> None:
-    for flag, given, does in (("--sheet", sheet, "draws"), ("--drop-findings", drop_findings, "leaves out")):
+def _refuse_contradictions(
+    split: str,
+    *,
+    check: bool,
+    sheet: Path | None,
+    drop_findings: bool,
+    slices: Path | None,
+    every: int,
+) -> None:
+    for flag, given, does in (
+        ("--sheet", sheet, "draws"),
+        ("--drop-findings", drop_findings, "leaves out"),
+    ):
         if given and not check:
-            raise UsageError(f"{flag} {does} what the checks find, and --no-check leaves them out", cure="drop one of the two")
+            raise UsageError(
+                f"{flag} {does} what the checks find, and --no-check leaves them out",
+                cure="drop one of the two",
+            )
     if split != "none":
         _shares(split)
     if slices is None and every > 1:
-        raise UsageError("--every chooses among the slices that --slices writes", cure="give --slices FOLDER, too")
+        raise UsageError(
+            "--every chooses among the slices that --slices writes",
+            cure="give --slices FOLDER, too",
+        )
 
 
-def _refuse_to_replace(output: Path, files: Sequence[Path], slices: Path | None, *, overwrite: bool) -> None:
+def _refuse_to_replace(
+    output: Path, files: Sequence[Path], slices: Path | None, *, overwrite: bool
+) -> None:
     """That the lists are CSV files, and that nothing is there that was not to be replaced."""
     if output.suffix.lower() != ".csv":
-        raise UsageError("the list of cases is a CSV", where=output, cure=f"name it {output.with_suffix('.csv').name}")
+        raise UsageError(
+            "the list of cases is a CSV",
+            where=output,
+            cure=f"name it {output.with_suffix('.csv').name}",
+        )
     if not overwrite and (there := [path for path in files if path.exists()]):
-        raise UsageError("there is such a list already", where=there[0], cure="choose another name, or give --overwrite")
+        raise UsageError(
+            "there is such a list already",
+            where=there[0],
+            cure="choose another name, or give --overwrite",
+        )
     if slices and not overwrite and slices.is_dir() and any(slices.iterdir()):
-        raise UsageError("the folder for slices is not empty", where=slices, cure="choose another name, or give --overwrite")
+        raise UsageError(
+            "the folder for slices is not empty",
+            where=slices,
+            cure="choose another name, or give --overwrite",
+        )
 
 
-def _drawn(cases: Sequence[Case], split: str, folds: int | None, seed: int) -> tuple[list[list[Case]], str]:
+def _drawn(
+    cases: Sequence[Case], split: str, folds: int | None, seed: int
+) -> tuple[list[list[Case]], str]:
     """The cases with their splits, once or for each fold, and how they were drawn, in words."""
     from lungseg.datasets import split_by_patient, split_into_folds
 
     if folds is not None:
-        return split_into_folds(cases, folds, seed=seed), f"{folds} folds by patient and source, seed {seed}"
+        return split_into_folds(
+            cases, folds, seed=seed
+        ), f"{folds} folds by patient and source, seed {seed}"
     if split == "none":
         return [list(cases)], "splits as given"
     validation, test = _shares(split)
-    return [split_by_patient(cases, validation=validation, test=test, seed=seed)], f"split {split} by patient and source, seed {seed}"
+    return [
+        split_by_patient(cases, validation=validation, test=test, seed=seed)
+    ], f"split {split} by patient and source, seed {seed}"
 
 
 def _shares(text: str) -> tuple[float, float]:
@@ -128,8 +211,16 @@ def _shares(text: str) -> tuple[float, float]:
         numbers = [float(part) for part in text.split("/")]
     except ValueError:
         numbers = []
-    if len(numbers) not in (2, 3) or not all(number >= 0 for number in numbers) or abs(sum(numbers) - 100) > 1e-6 or numbers[0] == 0:
-        cure = "give per cent that add up to 100, as 85/15 for training and validation or 80/10/10 for training, validation and testing"
+    if (
+        len(numbers) not in (2, 3)
+        or not all(number >= 0 for number in numbers)
+        or abs(sum(numbers) - 100) > 1e-6
+        or numbers[0] == 0
+    ):
+        cure = (
+            "give per cent that add up to 100, as 85/15 for training and validation or "
+            "80/10/10 for training, validation and testing"
+        )
         raise UsageError(f"--split {text} is no split", cure=cure)
     return numbers[1] / 100, numbers[2] / 100 if len(numbers) == 3 else 0.0
 
@@ -147,16 +238,32 @@ def _write(lists: Sequence[Sequence[Case]], files: Sequence[Path], remark: str) 
 
 
 def _tell_layouts(paths: Sequence[Path], found: Sequence[Recognised]) -> None:
-    """What each data set was taken for and what is in it, then the folders from which nothing came."""
+    """What each data set was taken for and what is in it, then the folders from which nothing
+    came.
+    """
     for data_set in found:
         typer.echo(f"{data_set.place}: {data_set.layout}")
         for source in sorted({case.source for case in data_set.cases}):
             mine = [case for case in data_set.cases if case.source == source]
-            masks, patients = sum(case.mask is not None for case in mine), len({case.patient for case in mine})
-            typer.echo(f"  {source}: {len(mine)} images, {masks} with a mask, {patients} patient{'s' * (patients != 1)}")
+            masks, patients = (
+                sum(case.mask is not None for case in mine),
+                len({case.patient for case in mine}),
+            )
+            typer.echo(
+                f"  {source}: {len(mine)} images, {masks} with a mask, {patients} "
+                f"patient{'s' * (patients != 1)}"
+            )
     places = [data_set.place for data_set in found]
-    inner = [folder for path in paths if path.is_dir() and path not in places for folder in sorted(path.iterdir()) if folder.is_dir()]
-    nothing = [folder for folder in inner if not any(place.is_relative_to(folder) for place in places)]
+    inner = [
+        folder
+        for path in paths
+        if path.is_dir() and path not in places
+        for folder in sorted(path.iterdir())
+        if folder.is_dir()
+    ]
+    nothing = [
+        folder for folder in inner if not any(place.is_relative_to(folder) for place in places)
+    ]
     if nothing:
         typer.echo("Not recognised: " + ", ".join(str(folder) for folder in nothing))
 
@@ -177,13 +284,23 @@ def _tell_parted(cases: Sequence[Case], path: Path) -> None:
 
     if parted := parted_patients(cases):
         for source, patient, splits in parted:
-            typer.echo(f"Images of patient {patient} of source {source} are in different splits: {' and '.join(splits)}.", err=True)
-        typer.echo(f"Correct {path} before training, or draw the split anew with --redraw.", err=True)
+            typer.echo(
+                f"Images of patient {patient} of source {source} are in different splits: "
+                f"{' and '.join(splits)}.",
+                err=True,
+            )
+        typer.echo(
+            f"Correct {path} before training, or draw the split anew with --redraw.", err=True
+        )
         raise typer.Exit(PARTED)
 
 
-def _sliced(cases: Sequence[Case], folder: Path, every: int) -> tuple[list[Case], list[Finding], set[tuple[str, str]]]:
-    """The cases with slices instead of volumes, what was left out, and source and name of what was cut from a volume."""
+def _sliced(
+    cases: Sequence[Case], folder: Path, every: int
+) -> tuple[list[Case], list[Finding], set[tuple[str, str]]]:
+    """The cases with slices instead of volumes, what was left out, and source and name of what was
+    cut from a volume.
+    """
     from lungseg.datasets.slices import slice_cases
 
     typer.echo(f"Writing slices to {folder} ...", err=True)
@@ -191,7 +308,9 @@ def _sliced(cases: Sequence[Case], folder: Path, every: int) -> tuple[list[Case]
     for finding in sliced.findings:
         typer.echo(f"{finding.path}: {finding.problem}.", err=True)
     if not sliced.cases:
-        raise InputError("not one case could be cut into slices", where=folder, cure="correct what is said above")
+        raise InputError(
+            "not one case could be cut into slices", where=folder, cure="correct what is said above"
+        )
     return list(sliced.cases), list(sliced.findings), set(sliced.of_volumes)
 
 
@@ -204,7 +323,9 @@ def _without(cases: Sequence[Case], findings: Sequence[Finding]) -> list[Case]:
 
 
 def _tell_findings(cases: Sequence[Case], findings: Sequence[Finding], path: Path) -> None:
-    """Says and writes what a person should look at, and where cases are on both sides of the split."""
+    """Says and writes what a person should look at, and where cases are on both sides of the
+    split.
+    """
     from lungseg.datasets.leaks import find_leaks
     from lungseg.writers import write_file
 
@@ -214,14 +335,22 @@ def _tell_findings(cases: Sequence[Case], findings: Sequence[Finding], path: Pat
     for finding in findings:
         kinds.setdefault(finding.kind, []).append(f"{finding.source}/{finding.case}")
     for leak in leaks:
-        kinds.setdefault(f"leak, {leak.reason}", []).append(f"{_place(leak.first)} = {_place(leak.second)}")
+        kinds.setdefault(f"leak, {leak.reason}", []).append(
+            f"{_place(leak.first)} = {_place(leak.second)}"
+        )
     for kind, names in sorted(kinds.items(), key=lambda entry: -len(entry[1])):
-        typer.echo(f"{len(names):6d}  {kind}: " + ", ".join(names[:EXAMPLES]) + (", ..." if len(names) > EXAMPLES else ""))
+        typer.echo(
+            f"{len(names):6d}  {kind}: "
+            + ", ".join(names[:EXAMPLES])
+            + (", ..." if len(names) > EXAMPLES else "")
+        )
     typer.echo(f"{len(findings)} findings and {len(leaks)} leaks: {path}")
 
 
 def _draw(sheet: Path | None, cases: Sequence[Case], findings: Sequence[Finding]) -> None:
-    """Draws, if asked, the cases of which something was found; what could not be cut into slices is none of them."""
+    """Draws, if asked, the cases of which something was found; what could not be cut into slices is
+    none of them.
+    """
     listed = {(case.source, case.case) for case in cases}
     found = [finding for finding in findings if (finding.source, finding.case) in listed]
     if sheet and not found:
@@ -239,7 +368,10 @@ def _table(findings: Sequence[Finding], leaks: Sequence[Leak]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("source", "case", "problem"))
     writer.writerows((finding.source, finding.case, finding.problem) for finding in findings)
-    writer.writerows((leak.first.source, leak.first.case, f"leak, {leak.reason}: {_place(leak.second)}") for leak in leaks)
+    writer.writerows(
+        (leak.first.source, leak.first.case, f"leak, {leak.reason}: {_place(leak.second)}")
+        for leak in leaks
+    )
     return text.getvalue().encode()
 
 

@@ -1,4 +1,6 @@
-"""The command of those who judge models: evaluate. `lungseg.cli.main` puts it on the command line."""
+"""The command of those who judge models: evaluate. `lungseg.cli.main` puts it on the command
+line.
+"""
 
 from __future__ import annotations
 
@@ -25,23 +27,61 @@ def add_to(app: typer.Typer) -> None:
 
 
 def evaluate(
-    paths: Annotated[list[str], typer.Argument(metavar="MODEL... CASES", help="Embedded models or .onnx files, then the cases.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the report.")],
-    split: Annotated[str | None, typer.Option(help="Which split to score, or 'all' [validation; all with --boxes].")] = None,
-    source: Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")] = None,
-    changes: Annotated[bool, typer.Option("--changes", help="Also change the pictures, and see whether the masks stay.")] = False,
-    card: Annotated[bool, typer.Option("--card", help="Enter the scores into the models' cards.")] = False,
-    spacing: Annotated[float | None, typer.Option(metavar="MM", help="Pixel spacing in mm instead of the files'.")] = None,
-    boxes: Annotated[bool, typer.Option("--boxes", help="Score the share of marked opacities (RSNA) inside the mask.")] = False,
-    dilate: Annotated[float | None, typer.Option(metavar="N", help="With --boxes: widen the mask by N mm, or pixels [10].")] = None,
-    matrix: Annotated[bool, typer.Option("--matrix", help="Models are SOURCE=FILE, or trained here, one for each source.")] = False,
-    recipe: Annotated[str | None, typer.Option(metavar="NAME", help="With --matrix: train by this recipe.")] = None,
-    settings: Annotated[Path | None, typer.Option(metavar="FILE", help="With --matrix: train with these settings.")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Cases at a time [one a processor].")] = None,
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL... CASES", help="Embedded models or .onnx files, then the cases."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the report.")
+    ],
+    split: Annotated[
+        str | None,
+        typer.Option(help="Which split to score, or 'all' [validation; all with --boxes]."),
+    ] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(help="Only this source; may be repeated.")
+    ] = None,
+    changes: Annotated[
+        bool,
+        typer.Option("--changes", help="Also change the pictures, and see whether the masks stay."),
+    ] = False,
+    card: Annotated[
+        bool, typer.Option("--card", help="Enter the scores into the models' cards.")
+    ] = False,
+    spacing: Annotated[
+        float | None, typer.Option(metavar="MM", help="Pixel spacing in mm instead of the files'.")
+    ] = None,
+    boxes: Annotated[
+        bool,
+        typer.Option("--boxes", help="Score the share of marked opacities (RSNA) inside the mask."),
+    ] = False,
+    dilate: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="With --boxes: widen the mask by N mm, or pixels [10]."),
+    ] = None,
+    matrix: Annotated[
+        bool,
+        typer.Option(
+            "--matrix", help="Models are SOURCE=FILE, or trained here, one for each source."
+        ),
+    ] = False,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With --matrix: train by this recipe.")
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --matrix: train with these settings.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Cases at a time [one a processor].")
+    ] = None,
 ) -> None:
-    """Score models on radiographs, CT volumes and slices with known masks, as users run them and at the input's own resolution.
+    """Score models on radiographs, CT volumes and slices with known masks, as users run them and at
+    the input's own resolution.
 
-    CASES is a CSV or a folder of data sets, which is split as `lungseg train` does by default. OUT gets tables, pictures and report.html.
+    CASES is a CSV or a folder of data sets, which is split as `lungseg train` does by default. OUT
+    gets tables, pictures and report.html.
 
     Exit status: 0 all well, 1 some cases could not be scored, 2 wrong use.
 
@@ -53,51 +93,94 @@ def evaluate(
     *models, place = paths
     known = _read(place, source)
     boxes = boxes or not (matrix or any(case.mask for case in known))
-    _check(models, matrix=matrix, boxes=boxes, scoring=changes or card, training=bool(recipe or settings))
+    _check(
+        models,
+        matrix=matrix,
+        boxes=boxes,
+        scoring=changes or card,
+        training=bool(recipe or settings),
+    )
     if dilate is not None and not boxes:
-        raise UsageError("--dilate is for --boxes: with masks, those of the model are scored as they are", cure="leave it out")
+        raise UsageError(
+            "--dilate is for --boxes: with masks, those of the model are scored as they are",
+            cure="leave it out",
+        )
     at_once = jobs or processors()
     millimetres = None if spacing is None else (_positive(spacing), spacing)
     if matrix:
         from lungseg.train.settings import choose_settings
 
-        named = _named(models) if models else _train_each(known, output / "runs", choose_settings(recipe, settings))
+        named = (
+            _named(models)
+            if models
+            else _train_each(known, output / "runs", choose_settings(recipe, settings))
+        )
         report = package.cross(named, known, output, runs=_runs(named), jobs=at_once)
     elif boxes:
         marked = _of_split(known, split or "all", place)
         boxes_of = _boxes(marked, place)
         report = package.evaluate_boxes(
-            models[0], marked, boxes_of, output, radius=10.0 if dilate is None else dilate, spacing=millimetres, jobs=at_once
+            models[0],
+            marked,
+            boxes_of,
+            output,
+            radius=10.0 if dilate is None else dilate,
+            spacing=millimetres,
+            jobs=at_once,
         )
     else:
         chosen = _of_split(known, split or "validation", place)
-        report = package.evaluate(models, chosen, output, changed=changes, enter=card, spacing=millimetres, jobs=at_once)
+        report = package.evaluate(
+            models, chosen, output, changed=changes, enter=card, spacing=millimetres, jobs=at_once
+        )
     typer.echo(report.text)
     for why in report.failures:
         print(f"left out: {why}", file=sys.stderr)
     if report.without_mask:
-        print(f"{report.without_mask} cases have no mask to be judged by, and are left out.", file=sys.stderr)
+        print(
+            f"{report.without_mask} cases have no mask to be judged by, and are left out.",
+            file=sys.stderr,
+        )
     if report.failures:
         raise typer.Exit(FAILED)
 
 
-def _check(models: Sequence[str], *, matrix: bool, boxes: bool, scoring: bool, training: bool) -> None:
+def _check(
+    models: Sequence[str], *, matrix: bool, boxes: bool, scoring: bool, training: bool
+) -> None:
     """That what was asked for fits together."""
     if matrix and boxes:
-        raise UsageError("--matrix and --boxes are two questions", cure="ask them one after the other")
+        raise UsageError(
+            "--matrix and --boxes are two questions", cure="ask them one after the other"
+        )
     if scoring and (matrix or boxes):
-        raise UsageError("--changes and --card need masks, and no --matrix or --boxes", cure="evaluate a second time for them")
+        raise UsageError(
+            "--changes and --card need masks, and no --matrix or --boxes",
+            cure="evaluate a second time for them",
+        )
     if training and (models or not matrix):
-        raise UsageError("--recipe and --settings are for models that --matrix trains", cure="leave them out, or leave out the models")
+        raise UsageError(
+            "--recipe and --settings are for models that --matrix trains",
+            cure="leave them out, or leave out the models",
+        )
     if not (models or matrix):
-        raise UsageError("there is no model to evaluate", cure="name it before the cases: lungseg evaluate cxr cases.csv -o report")
+        raise UsageError(
+            "there is no model to evaluate",
+            cure="name it before the cases: lungseg evaluate cxr cases.csv -o report",
+        )
     if boxes and len(models) > 1:
-        raise UsageError(f"boxes are scored with one model, not with {len(models)}", cure="give one, and compare the tables")
+        raise UsageError(
+            f"boxes are scored with one model, not with {len(models)}",
+            cure="give one, and compare the tables",
+        )
 
 
 def _positive(spacing: float) -> float:
     if not 0 < spacing < float("inf"):
-        raise UsageError(f"--spacing {spacing:g} is not a spacing", cure="give millimetres between pixels, such as 0.143")
+        raise UsageError(
+            f"--spacing {spacing:g} is not a spacing",
+            cure="give millimetres between pixels, such as 0.143",
+        )
     return spacing
 
 
@@ -105,7 +188,12 @@ def _read(place: str, sources: list[str] | None) -> list[Case]:
     """The cases in a CSV or in the data sets of a folder, with and without masks."""
     from lungseg.datasets import survey
 
-    known = [case for found in survey(Path(place)) for case in found.cases if not sources or case.source in sources]
+    known = [
+        case
+        for found in survey(Path(place))
+        for case in found.cases
+        if not sources or case.source in sources
+    ]
     if not known:
         raise UsageError(f"there is no case of source {', '.join(sources or ())}", where=place)
     return known
@@ -118,11 +206,17 @@ def _of_split(cases: list[Case], split: str, place: str) -> list[Case]:
     if split == "all":
         return cases
     default = Settings()
-    drawn = split_by_patient(cases, validation=default.validation, test=default.test, seed=default.seed)
+    drawn = split_by_patient(
+        cases, validation=default.validation, test=default.test, seed=default.seed
+    )
     chosen = [case for case in drawn if case.split == split]
     if not chosen:
         sources = ", ".join(sorted({case.source for case in cases}))
-        raise UsageError(f"there is no case of split {split!r} of {sources}", where=place, cure="give another --split, or 'all'")
+        raise UsageError(
+            f"there is no case of split {split!r} of {sources}",
+            where=place,
+            cure="give another --split, or 'all'",
+        )
     return chosen
 
 
@@ -134,7 +228,12 @@ def _boxes(cases: list[Case], place: str) -> dict[str, list[Box]]:
     lists = dict.fromkeys(path for case in cases if (path := find_boxes(case.image)))
     if not lists:
         cure = "give cases with masks, or the folder of the RSNA Pneumonia Detection Challenge"
-        raise UsageError(f"there are neither masks nor a list of boxes ({BOXES} beside the folder of the images)", where=place, cure=cure)
+        raise UsageError(
+            f"there are neither masks nor a list of boxes ({BOXES} beside the folder of the "
+            "images)",
+            where=place,
+            cure=cure,
+        )
     return {patient: own for path in lists for patient, own in read_boxes(path).items()}
 
 
@@ -143,10 +242,15 @@ def _named(models: list[str]) -> dict[str, str]:
     pairs = [text.partition("=") for text in models]
     for text, (name, _, model) in zip(models, pairs, strict=True):
         if not (name and model) or Path(name).name != name:
-            raise UsageError(f"{text} does not say what the model was trained on", cure="write SOURCE=FILE, as montgomery=mine.onnx")
+            raise UsageError(
+                f"{text} does not say what the model was trained on",
+                cure="write SOURCE=FILE, as montgomery=mine.onnx",
+            )
     named = {name: model for name, _, model in pairs}
     if len(named) < len(models):
-        raise UsageError("two models have the same name", cure="name each after what it was trained on")
+        raise UsageError(
+            "two models have the same name", cure="name each after what it was trained on"
+        )
     return named
 
 
@@ -160,13 +264,21 @@ def _runs(models: dict[str, str]) -> dict[str, list[Case]]:
 
 
 def _train_each(cases: list[Case], folder: Path, settings: Settings) -> dict[str, str]:
-    """Trains on each source by itself, in a folder for each, and gives the models; a run that is there already is kept or gone on with."""
+    """Trains on each source by itself, in a folder for each, and gives the models; a run that is
+    there already is kept or gone on with.
+    """
     from lungseg.train.settings import read_settings
 
-    runs = {source: folder / source for source in sorted({case.source for case in cases if case.mask})}
+    runs = {
+        source: folder / source for source in sorted({case.source for case in cases if case.mask})
+    }
     for run in runs.values():
         if (run / "settings.toml").is_file() and read_settings(run / "settings.toml") != settings:
-            raise UsageError("this run was trained with other settings", where=run, cure="choose another folder, or remove the run")
+            raise UsageError(
+                "this run was trained with other settings",
+                where=run,
+                cure="choose another folder, or remove the run",
+            )
     for source, run in runs.items():
         if (run / "model.onnx").is_file():
             print(f"{source}: trained before, in {run}", file=sys.stderr)
@@ -185,6 +297,9 @@ def _train(cases: list[Case], run: Path, settings: Settings) -> None:
         from lungseg.train.finalise import finish
         from lungseg.train.fit import fit
     except ImportError as error:
-        raise UsageError(f"training needs the library {error.name}", cure="install it with `pip install 'lungseg[train]'`") from error
+        raise UsageError(
+            f"training needs the library {error.name}",
+            cure="install it with `pip install 'lungseg[train]'`",
+        ) from error
     fit(cases, run, settings, resume=(run / "last.ckpt").is_file())
     finish(run)

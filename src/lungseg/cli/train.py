@@ -1,4 +1,6 @@
-"""The commands of those who train: train, export. `lungseg.cli.main` puts them on the command line."""
+"""The commands of those who train: train, export. `lungseg.cli.main` puts them on the command
+line.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ FAILED = 1
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT, as shells have it."""
 
-Cases = Annotated[Path, typer.Argument(metavar="CASES", help="Folder of data sets, or a CSV of cases.")]
+Cases = Annotated[
+    Path, typer.Argument(metavar="CASES", help="Folder of data sets, or a CSV of cases.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,21 +32,38 @@ def add_to(app: typer.Typer) -> None:
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command, in place of its last parameter `given`, one flag for each setting; `given` gets those that were used."""
+    """Gives a command, in place of its last parameter `given`, one flag for each setting; `given`
+    gets those that were used.
+    """
     own = list(inspect.signature(command, eval_str=True).parameters.values())[:-1]
     flags = []
     for name, kind, meaning in describe():
         default = getattr(Settings(), name)
         several = get_origin(kind) is tuple
-        option = typer.Option(help=f"{meaning} [{'none' if several else str(default).lower()}]", show_default=False)
+        option = typer.Option(
+            help=f"{meaning} [{'none' if several else str(default).lower()}]", show_default=False
+        )
         annotation = Annotated[(list[str] if several else kind) | None, option]  # type: ignore[valid-type]  # made at run time
-        flags.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
+        flags.append(
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+            )
+        )
 
     def run(**values: Any) -> None:
         given = {name: values.pop(name) for name, _, _ in describe()}
-        command(**values, given={name: tuple(v) if isinstance(v, list) else v for name, v in given.items() if v not in (None, [])})
+        command(
+            **values,
+            given={
+                name: tuple(v) if isinstance(v, list) else v
+                for name, v in given.items()
+                if v not in (None, [])
+            },
+        )
 
-    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + flags
+    parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own
+    ] + flags
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -51,21 +72,36 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
 def train(
     cases: Cases,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="Folder of the run.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="RUN", help="Folder of the run.")
+    ],
     recipe: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Settings that come with the package, such as r5-unet-128-laptop.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Settings that come with the package, such as r5-unet-128-laptop."
+        ),
     ] = None,
-    settings: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML of settings; flags overrule it, or the recipe.")] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="TOML of settings; flags overrule it, or the recipe."),
+    ] = None,
     show_augmented: Annotated[
-        int | None, typer.Option(metavar="N", help="Do not train, but draw N cases into RUN as the network would see them.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Do not train, but draw N cases into RUN as the network would see them.",
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN, from its last epoch.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in RUN, from its last epoch.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     given: dict[str, Any] | None = None,
 ) -> None:
     """Train a network on images with lung masks. Needs the `train` extra.
 
-    Leaves in RUN the settings, the cases with their split, figures and curves, the weights, the model, its predictions, and montages.
+    Leaves in RUN the settings, the cases with their split, figures and curves, the weights, the
+    model, its predictions, and montages.
 
     Example: lungseg train data/cxr -o runs/mine --recipe r5-unet-128-laptop --epochs 10
     """
@@ -87,7 +123,11 @@ def train(
             return
         finished = _training("finalise").finish(output)
     except KeyboardInterrupt:
-        typer.echo("Stopped. With --resume in place of the settings, the run goes on from its last whole epoch.", err=True)
+        typer.echo(
+            "Stopped. With --resume in place of the settings, the run goes on from its last "
+            "whole epoch.",
+            err=True,
+        )
         raise typer.Exit(INTERRUPTED) from None
     typer.echo(f"Best weights: {best}")
     typer.echo(f"Model: {finished.model}")
@@ -98,28 +138,55 @@ def train(
         raise typer.Exit(FAILED)
 
 
-def _settings(output: Path, recipe: str | None, file: Path | None, given: dict[str, Any], *, resume: bool) -> Settings:
-    """The settings of a run: those it began with, or those of recipe or file, overruled by the flags that were given."""
+def _settings(
+    output: Path, recipe: str | None, file: Path | None, given: dict[str, Any], *, resume: bool
+) -> Settings:
+    """The settings of a run: those it began with, or those of recipe or file, overruled by the
+    flags that were given.
+    """
     if resume:
         if given or file or recipe:
-            raise UsageError("a run goes on with the settings it began with", where=output, cure="give --resume without other settings")
+            raise UsageError(
+                "a run goes on with the settings it began with",
+                where=output,
+                cure="give --resume without other settings",
+            )
         if not (output / "settings.toml").is_file():
-            raise UsageError("there is no run to resume", where=output, cure="give the folder of a run that was stopped")
+            raise UsageError(
+                "there is no run to resume",
+                where=output,
+                cure="give the folder of a run that was stopped",
+            )
         return read_settings(output / "settings.toml")
     return replace(choose_settings(recipe, file), **given)
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="best.ckpt or last.ckpt in the folder of a run.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL.onnx", help="ONNX file; the card is written beside it.")],
-    about: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML with name, version, terms, limits and sources.")] = None,
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(metavar="CHECKPOINT", help="best.ckpt or last.ckpt in the folder of a run."),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="MODEL.onnx", help="ONNX file; the card is written beside it."
+        ),
+    ],
+    about: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="TOML with name, version, terms, limits and sources."),
+    ] = None,
 ) -> None:
-    """Write a trained network as ONNX and card, and check that they give what torch gives. Needs the `train` extra.
+    """Write a trained network as ONNX and card, and check that they give what torch gives. Needs
+    the `train` extra.
 
-    Example: lungseg export runs/mine/best.ckpt -o mine.onnx && lungseg segment chest.png -o out --model mine.onnx
+    Example: lungseg export runs/mine/best.ckpt -o mine.onnx && lungseg segment chest.png -o out
+    --model mine.onnx
     """
     exported = _training("export").export(checkpoint, output, about=about)
-    typer.echo(f"{exported.model} ({exported.model.stat().st_size / 1e6:.2f} MB) and {exported.card}")
+    typer.echo(
+        f"{exported.model} ({exported.model.stat().st_size / 1e6:.2f} MB) and {exported.card}"
+    )
     typer.echo(f"Largest difference to torch: {exported.largest_difference:.5f} in probability")
 
 
@@ -130,10 +197,15 @@ def _read_cases(path: Path) -> list[Any]:
 
 
 def _training(module: str) -> Any:
-    """A module of `lungseg.train`; the rest of the package works without the libraries that it needs."""
+    """A module of `lungseg.train`; the rest of the package works without the libraries that it
+    needs.
+    """
     from importlib import import_module
 
     try:
         return import_module(f"lungseg.train.{module}")
     except ImportError as error:
-        raise UsageError(f"training needs the library {error.name}", cure="install it with `pip install 'lungseg[train]'`") from error
+        raise UsageError(
+            f"training needs the library {error.name}",
+            cure="install it with `pip install 'lungseg[train]'`",
+        ) from error

@@ -1,1 +1,3 @@
-"""The wing of CT: slices, inference, trachea, bowel gas, postprocessing, measuring and judging; `segment` knows their order."""
+"""The wing of CT: slices, inference, trachea, bowel gas, postprocessing, measuring and judging;
+`segment` knows their order.
+"""

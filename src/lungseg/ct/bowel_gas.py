@@ -17,18 +17,21 @@ THICKEST = 5.0
 
 
 CELL = 3.0
-"""Millimetres of the grid on which gas of stomach and bowel is looked for: averages over so much tell gas from lung in spite of noise."""
+"""Millimetres of the grid on which gas of stomach and bowel is looked for: averages over so much
+tell gas from lung in spite of noise."""
 
 
 PURE_BELOW = -950
-"""Hounsfield units of cells that hold nothing but gas, unless emphysema does; so what lies around them must decide."""
+"""Hounsfield units of cells that hold nothing but gas, unless emphysema does; so what lies around
+them must decide."""
 
 
 MOST_LUNG, LEAST_TISSUE, LEAST_ROOF, TISSUE_ABOVE = 0.32, 0.5, 0.55, -150
-"""Of what lies 3 to 9 mm from the gas at most the first share may be labelled lung, and at least the second must be tissue, above so many
-Hounsfield units; so must something within 12 mm above the third share of its top. On LCTSC and ct-64 of the Chest Imaging Platform gas of
-stomach and bowel that was called lung has at most 0.06, and at least 0.55 and 0.72; bullae with walls of 2 mm, painted into these lungs,
-have at most 0.49 of tissue above where the first two hold."""
+"""Of what lies 3 to 9 mm from the gas at most the first share may be labelled lung, and at least
+the second must be tissue, above so many Hounsfield units; so must something within 12 mm above the
+third share of its top. On LCTSC and ct-64 of the Chest Imaging Platform gas of stomach and bowel
+that was called lung has at most 0.06, and at least 0.55 and 0.72; bullae with walls of 2 mm,
+painted into these lungs, have at most 0.49 of tissue above where the first two hold."""
 
 
 ROOF = 4
@@ -39,14 +42,18 @@ LEAST_LABELLED = 5000.0
 """Cubic millimetres of gas called lung: less changes no volume by a measurable share."""
 
 
-def remove_bowel_gas(labels: Labels, voxels: NDArray[np.int16], spacing: tuple[float, float, float] | None) -> None:
+def remove_bowel_gas(
+    labels: Labels, voxels: NDArray[np.int16], spacing: tuple[float, float, float] | None
+) -> None:
     """Takes gas of stomach and bowel, with its wall, out of what was labelled as lung.
 
-    It is a piece of nearly pure gas that lies below the middle of the lungs, with tissue around it and above it: the diaphragm. A bulla
-    has lung around it, or above it. Slices more than `THICKEST` apart, and unknown spacing, are left alone.
+    It is a piece of nearly pure gas that lies below the middle of the lungs, with tissue around it
+    and above it: the diaphragm. A bulla has lung around it, or above it. Slices more than
+    `THICKEST` apart, and unknown spacing, are left alone.
 
     Args:
-        labels: (slices, rows, columns) in axial order, changed in place, as a network gave them, islands and all.
+        labels: (slices, rows, columns) in axial order, changed in place, as a network gave them,
+            islands and all.
         voxels: the same shape, Hounsfield units.
         spacing: millimetres between slices, rows and columns.
     """
@@ -54,35 +61,74 @@ def remove_bowel_gas(labels: Labels, voxels: NDArray[np.int16], spacing: tuple[f
     if spacing is None or spacing[0] > THICKEST or not heights.size:
         return
     steps = [max(1, round(CELL / side)) for side in spacing]
-    rows, columns = (max(1, count // step) for count, step in zip(labels.shape[1:], steps[1:], strict=True))
+    rows, columns = (
+        max(1, count // step) for count, step in zip(labels.shape[1:], steps[1:], strict=True)
+    )
     lower = slice(0, int(heights[0] + heights[-1]) // 2 + 1, steps[0])
-    density = np.stack([cv2.resize(plane.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA) for plane in voxels[lower]])
-    lung = np.stack([cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_NEAREST) for plane in labels[lower]]) > 0
+    density = np.stack(
+        [
+            cv2.resize(plane.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+            for plane in voxels[lower]
+        ]
+    )
+    lung = (
+        np.stack(
+            [
+                cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_NEAREST)
+                for plane in labels[lower]
+            ]
+        )
+        > 0
+    )
     gas = pieces(density < PURE_BELOW)
-    labelled = np.bincount(gas[lung], minlength=int(gas.max()) + 1) * math.prod(steps) * math.prod(spacing) >= LEAST_LABELLED
+    labelled = (
+        np.bincount(gas[lung], minlength=int(gas.max()) + 1) * math.prod(steps) * math.prod(spacing)
+        >= LEAST_LABELLED
+    )
     # Air around the patient, and what goes on above, is no closed piece.
     for side in (gas[-1], gas[:, 0], gas[:, -1], gas[:, :, 0], gas[:, :, -1]):
         labelled[side] = False
     labelled[0] = False
     taken = np.zeros(gas.shape, bool)
     for piece in np.flatnonzero(labelled):
-        box = tuple(slice(max(0, int(at.min()) - ROOF), int(at.max()) + ROOF + 1) for at in np.nonzero(gas == piece))
+        box = tuple(
+            slice(max(0, int(at.min()) - ROOF), int(at.max()) + ROOF + 1)
+            for at in np.nonzero(gas == piece)
+        )
         wall = _bowel(gas[box] == piece, density[box], lung[box])
         if wall is not None:
             taken[box] |= wall
     for number in np.flatnonzero(taken.any(axis=(1, 2))):
-        wide = cv2.resize(taken[number].astype(np.uint8), labels.shape[:0:-1], interpolation=cv2.INTER_NEAREST) > 0
+        wide = (
+            cv2.resize(
+                taken[number].astype(np.uint8), labels.shape[:0:-1], interpolation=cv2.INTER_NEAREST
+            )
+            > 0
+        )
         labels[number * steps[0] : (number + 1) * steps[0], wide] = 0
 
 
-def _bowel(gas: NDArray[np.bool_], density: NDArray[np.float32], lung: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """The cells of a piece of gas and its wall, where it is one of stomach or bowel; None where it may be lung."""
+def _bowel(
+    gas: NDArray[np.bool_], density: NDArray[np.float32], lung: NDArray[np.bool_]
+) -> NDArray[np.bool_] | None:
+    """The cells of a piece of gas and its wall, where it is one of stomach or bowel; None where it
+    may be lung.
+    """
     wall = grown(gas, 1)
     around = grown(wall, 2) & ~wall
     top = np.nonzero(gas & ~np.pad(gas, ((0, 1), (0, 0), (0, 0)))[1:])
-    roof = np.max([density[(np.minimum(top[0] + up, len(gas) - 1), *top[1:])] for up in range(1, ROOF + 1)], axis=0)
+    roof = np.max(
+        [density[(np.minimum(top[0] + up, len(gas) - 1), *top[1:])] for up in range(1, ROOF + 1)],
+        axis=0,
+    )
     tissue = float(np.mean(density[around] > TISSUE_ABOVE)), float(np.mean(roof > TISSUE_ABOVE))
-    return wall if np.mean(lung[around]) <= MOST_LUNG and tissue[0] >= LEAST_TISSUE and tissue[1] >= LEAST_ROOF else None
+    return (
+        wall
+        if np.mean(lung[around]) <= MOST_LUNG
+        and tissue[0] >= LEAST_TISSUE
+        and tissue[1] >= LEAST_ROOF
+        else None
+    )
 
 
 def grown(mask: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
@@ -90,5 +136,10 @@ def grown(mask: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
     for _ in range(times):
         wide = np.pad(mask, 1)
         mask = wide[1:-1, 1:-1, 1:-1] | wide[2:, 1:-1, 1:-1] | wide[:-2, 1:-1, 1:-1]
-        mask |= wide[1:-1, 2:, 1:-1] | wide[1:-1, :-2, 1:-1] | wide[1:-1, 1:-1, 2:] | wide[1:-1, 1:-1, :-2]
+        mask |= (
+            wide[1:-1, 2:, 1:-1]
+            | wide[1:-1, :-2, 1:-1]
+            | wide[1:-1, 1:-1, 2:]
+            | wide[1:-1, 1:-1, :-2]
+        )
     return mask

@@ -11,8 +11,9 @@ from lungseg.ct.bowel_gas import THICKEST
 Labels = NDArray[np.uint8]
 
 LUNG_BELOW, GAS_BELOW = -600, -940
-"""Hounsfield units. Normally aerated lung lies between -900 and -500 (L. Gattinoni et al., American Journal of Respiratory and Critical
-Care Medicine 164, 2001); the gas of bowel and stomach is near -1000."""
+"""Hounsfield units. Normally aerated lung lies between -900 and -500 (L. Gattinoni et al., American
+Journal of Respiratory and Critical Care Medicine 164, 2001); the gas of bowel and stomach is near
+-1000."""
 
 
 SHARED = 0.5
@@ -23,12 +24,16 @@ MARGIN = 8
 """Voxels around the lung of one slice, in which the next one is searched."""
 
 
-def complete_bases(labels: Labels, voxels: NDArray[np.int16], spacing: tuple[float, float, float] | None) -> None:
-    """Adds lung, slice by slice downwards, that a network with one slice before its eyes takes for something else at the bases.
+def complete_bases(
+    labels: Labels, voxels: NDArray[np.int16], spacing: tuple[float, float, float] | None
+) -> None:
+    """Adds lung, slice by slice downwards, that a network with one slice before its eyes takes for
+    something else at the bases.
 
-    From the slice with the most lung downwards, what is as light as lung and lies for the most part below lung is lung too, unless it is
-    as light as gas. Each pixel of it goes to the lung that is nearest, in its slice or straight above. Slices more than `THICKEST` apart,
-    and unknown spacing, are left alone.
+    From the slice with the most lung downwards, what is as light as lung and lies for the most part
+    below lung is lung too, unless it is as light as gas. Each pixel of it goes to the lung that is
+    nearest, in its slice or straight above. Slices more than `THICKEST` apart, and unknown spacing,
+    are left alone.
 
     Args:
         labels: (slices, rows, columns) in axial order, changed in place.
@@ -42,7 +47,9 @@ def complete_bases(labels: Labels, voxels: NDArray[np.int16], spacing: tuple[flo
         rows, columns = (np.flatnonzero(labels[number + 1].any(axis=axis)) for axis in (1, 0))
         if not rows.size:
             return
-        box = tuple(slice(max(0, int(at[0]) - MARGIN), int(at[-1]) + 1 + MARGIN) for at in (rows, columns))
+        box = tuple(
+            slice(max(0, int(at[0]) - MARGIN), int(at[-1]) + 1 + MARGIN) for at in (rows, columns)
+        )
         above, here, density = labels[number + 1][box], labels[number][box], voxels[number][box]
         light = ((density < LUNG_BELOW) | (here > 0)).astype(np.uint8)
         count, pieces, stats, _ = cv2.connectedComponentsWithStats(light, connectivity=4)
@@ -58,7 +65,9 @@ def complete_bases(labels: Labels, voxels: NDArray[np.int16], spacing: tuple[flo
 
 def nearest_label(labels: Labels) -> Labels:
     """The label that lies nearest to each pixel of (rows, columns), of which one has a label."""
-    _, place = cv2.distanceTransformWithLabels((labels == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    _, place = cv2.distanceTransformWithLabels(
+        (labels == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
     value = np.zeros(int(place.max()) + 1, np.uint8)
     value[place[labels > 0]] = labels[labels > 0]
     return value[place]

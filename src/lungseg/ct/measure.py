@@ -1,4 +1,6 @@
-"""What can be told of the lungs in CT in numbers. Definitions and their sources are in `docs/measurements.md`."""
+"""What can be told of the lungs in CT in numbers. Definitions and their sources are in
+`docs/measurements.md`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from lungseg.structures import LEFT_LUNG, LUNGS, NUMBERS, RIGHT_LUNG
 from lungseg.volume import Volume
 
 SPARSE = 5.5
-"""Millimetres between slices from which a volume is an estimate from samples: up to 5 mm slices are commonly as thick as they are apart."""
+"""Millimetres between slices from which a volume is an estimate from samples: up to 5 mm slices are
+commonly as thick as they are apart."""
 
 PERCENTILE = 15.0
 """Of "perc15", in percent."""
@@ -28,13 +31,17 @@ HIGH_ATTENUATION = -600, -250
 """First and last Hounsfield unit of the high attenuation area, "haa"."""
 
 
-def measure_volume(volume: Volume, segmentation: VolumeSegmentation, sure: Confidence) -> tuple[Measurement, ...]:
-    """All measurements, always in the same order; which ones and in what units follows from what is known of the volume.
+def measure_volume(
+    volume: Volume, segmentation: VolumeSegmentation, sure: Confidence
+) -> tuple[Measurement, ...]:
+    """All measurements, always in the same order; which ones and in what units follows from what is
+    known of the volume.
 
-    A single axial slice has an area instead of a volume, and neither mass nor height. Without Hounsfield units there are no densities
-    and no mass. Units are "mL", "mm" and "g", or "voxels", "slices" (and "pixels", of a single slice) where the spacing is not known,
-    and then there is no mass. Behind the first three stands "with slices missing" where some are, else "from sparse slices" where
-    they are more than `SPARSE` mm apart; either way they are estimates.
+    A single axial slice has an area instead of a volume, and neither mass nor height. Without
+    Hounsfield units there are no densities and no mass. Units are "mL", "mm" and "g", or "voxels",
+    "slices" (and "pixels", of a single slice) where the spacing is not known, and then there is no
+    mass. Behind the first three stands "with slices missing" where some are, else "from sparse
+    slices" where they are more than `SPARSE` mm apart; either way they are estimates.
 
     Args:
         volume: what was segmented.
@@ -42,8 +49,9 @@ def measure_volume(volume: Volume, segmentation: VolumeSegmentation, sure: Confi
         sure: of the masks.
 
     Returns:
-        Of right lung, left lung and lungs: volume, height, slices (or area), mass, mean, deviation, perc15, laa950, laa910, haa,
-        confidence; then asymmetry. Of a lung that was not found volume, height, slices, area and mass are 0, and densities NaN.
+        Of right lung, left lung and lungs: volume, height, slices (or area), mass, mean, deviation,
+        perc15, laa950, laa910, haa, confidence; then asymmetry. Of a lung that was not found
+        volume, height, slices, area and mass are 0, and densities NaN.
     """
     turn = segmentation.grid.to_axial()
     grid = turn.grid(segmentation.grid)
@@ -51,10 +59,23 @@ def measure_volume(volume: Volume, segmentation: VolumeSegmentation, sure: Confi
     voxels = {label: int(counts.sum()) for label, counts in sections.items()}
     values = _sizes(sections, grid, "" if grid.shape[0] == 1 else _restriction(volume, grid))
     if volume.hounsfield:
-        values |= _densities(histograms(volume.voxels, segmentation.labels, NUMBERS), grid, _restriction(volume, grid))
-    values["confidence"] = {RIGHT_LUNG.name: sure.right, LEFT_LUNG.name: sure.left, BOTH: sure.lungs}, "1"
-    found = [Measurement(name, label, float(v), unit) for name, (of, unit) in values.items() for label, v in of.items()]
-    return *found, Measurement("asymmetry", BOTH, asymmetry(voxels[RIGHT_LUNG.name], voxels[LEFT_LUNG.name]), "percent")
+        values |= _densities(
+            histograms(volume.voxels, segmentation.labels, NUMBERS),
+            grid,
+            _restriction(volume, grid),
+        )
+    values["confidence"] = (
+        {RIGHT_LUNG.name: sure.right, LEFT_LUNG.name: sure.left, BOTH: sure.lungs},
+        "1",
+    )
+    found = [
+        Measurement(name, label, float(v), unit)
+        for name, (of, unit) in values.items()
+        for label, v in of.items()
+    ]
+    return *found, Measurement(
+        "asymmetry", BOTH, asymmetry(voxels[RIGHT_LUNG.name], voxels[LEFT_LUNG.name]), "percent"
+    )
 
 
 _Values = dict[str, tuple[dict[str, float], str]]
@@ -63,7 +84,9 @@ _Values = dict[str, tuple[dict[str, float], str]]
 
 def _sections(labels: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
     """How many voxels each lung has in each slice."""
-    counts = np.array([[np.count_nonzero(plane == lung.number) for plane in labels] for lung in LUNGS], np.int64)
+    counts = np.array(
+        [[np.count_nonzero(plane == lung.number) for plane in labels] for lung in LUNGS], np.int64
+    )
     return {RIGHT_LUNG.name: counts[0], LEFT_LUNG.name: counts[1], BOTH: counts.sum(axis=0)}
 
 
@@ -78,14 +101,30 @@ def _sizes(sections: dict[str, NDArray[np.int64]], grid: Grid, restriction: str)
     """Volume, height and share of slices; of a single slice its area."""
     known = grid.spacing is not None and grid.voxel_volume is not None
     _, down, across = grid.spacing or (1.0, 1.0, 1.0)
-    thickness = (grid.voxel_volume or 1.0) / (down * across)  # between planes, also where the gantry was tilted
+    thickness = (grid.voxel_volume or 1.0) / (
+        down * across
+    )  # between planes, also where the gantry was tilted
     if grid.shape[0] == 1:
-        return {"area": ({label: n[0] * down * across for label, n in sections.items()}, "mm2" if known else "pixels")}
+        return {
+            "area": (
+                {label: n[0] * down * across for label, n in sections.items()},
+                "mm2" if known else "pixels",
+            )
+        }
     millilitres = (grid.voxel_volume or 1000.0) / 1000.0
     return {
-        "volume": ({label: n.sum() * millilitres for label, n in sections.items()}, f"mL{restriction}" if known else "voxels"),
-        "height": ({label: _extent(n) * thickness for label, n in sections.items()}, f"mm{restriction}" if known else "slices"),
-        "slices": ({label: 100.0 * np.count_nonzero(n) / n.size for label, n in sections.items()}, "percent"),
+        "volume": (
+            {label: n.sum() * millilitres for label, n in sections.items()},
+            f"mL{restriction}" if known else "voxels",
+        ),
+        "height": (
+            {label: _extent(n) * thickness for label, n in sections.items()},
+            f"mm{restriction}" if known else "slices",
+        ),
+        "slices": (
+            {label: 100.0 * np.count_nonzero(n) / n.size for label, n in sections.items()},
+            "percent",
+        ),
     }
 
 
@@ -100,15 +139,33 @@ def _densities(histograms: dict[str, Histogram], grid: Grid, restriction: str) -
     means = {label: _mean(histogram) for label, histogram in histograms.items()}
     values: _Values = {}
     if grid.voxel_volume is not None and grid.shape[0] > 1:
-        grams = grid.voxel_volume / 1000.0 / 1000.0  # of a voxel, for each Hounsfield unit above air
-        masses = {label: grams * (means[label] + 1000.0) * n.sum() if n.any() else 0.0 for label, n in histograms.items()}
+        grams = (
+            grid.voxel_volume / 1000.0 / 1000.0
+        )  # of a voxel, for each Hounsfield unit above air
+        masses = {
+            label: grams * (means[label] + 1000.0) * n.sum() if n.any() else 0.0
+            for label, n in histograms.items()
+        }
         values["mass"] = masses, f"g{restriction}"
     values["mean"] = means, "HU"
-    values["deviation"] = {label: _deviation(histogram) for label, histogram in histograms.items()}, "HU"
-    values["perc15"] = {label: _percentile(histogram, PERCENTILE) for label, histogram in histograms.items()}, "HU"
-    bands = {"laa950": (LOWEST, EMPHYSEMA - 1), "laa910": (LOWEST, MILD_EMPHYSEMA - 1), "haa": HIGH_ATTENUATION}
+    values["deviation"] = (
+        {label: _deviation(histogram) for label, histogram in histograms.items()},
+        "HU",
+    )
+    values["perc15"] = (
+        {label: _percentile(histogram, PERCENTILE) for label, histogram in histograms.items()},
+        "HU",
+    )
+    bands = {
+        "laa950": (LOWEST, EMPHYSEMA - 1),
+        "laa910": (LOWEST, MILD_EMPHYSEMA - 1),
+        "haa": HIGH_ATTENUATION,
+    }
     for name, band in bands.items():
-        values[name] = {label: _share(histogram, *band) for label, histogram in histograms.items()}, "percent"
+        values[name] = (
+            {label: _share(histogram, *band) for label, histogram in histograms.items()},
+            "percent",
+        )
     return values
 
 
@@ -137,4 +194,8 @@ def _percentile(histogram: Histogram, percent: float) -> float:
 def _share(histogram: Histogram, first: int, last: int) -> float:
     """Percent of the voxels from `first` to `last`, both included."""
     total = int(histogram.sum())
-    return 100.0 * int(histogram[first - LOWEST : last - LOWEST + 1].sum()) / total if total else math.nan
+    return (
+        100.0 * int(histogram[first - LOWEST : last - LOWEST + 1].sum()) / total
+        if total
+        else math.nan
+    )

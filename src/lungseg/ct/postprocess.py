@@ -1,4 +1,6 @@
-"""From what a network labelled, slice by slice, to one right and one left lung in three dimensions."""
+"""From what a network labelled, slice by slice, to one right and one left lung in three
+dimensions.
+"""
 
 from __future__ import annotations
 
@@ -15,43 +17,61 @@ from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
 Labels = NDArray[np.uint8]
 
 FIELD = 350.0
-"""Millimetres across the slice that are assumed where the spacing is not known: what a chest CT shows."""
+"""Millimetres across the slice that are assumed where the spacing is not known: what a chest CT
+shows."""
 
 SMALLEST_SECTION, SMALLEST_HEIGHT = 100.0, 100.0
-"""Square millimetres, and millimetres: a piece with less than this section in every slice, or over this height where there are more
-slices, is no lung. That is a disc of 11 mm in a single slice, and 10 mL in a volume."""
+"""Square millimetres, and millimetres: a piece with less than this section in every slice, or over
+this height where there are more slices, is no lung. That is a disc of 11 mm in a single slice, and
+10 mL in a volume."""
 
 SMALLEST_PIECE = 0.1
-"""Share of a lung's largest piece from which a further piece, that touches nothing, stays: in a single slice a lung may come in several.
-In volumes lungs are whole: all of those drawn for LCTSC are, even where only every fifth slice, 15 mm, is left."""
+"""Share of a lung's largest piece from which a further piece, that touches nothing, stays: in a
+single slice a lung may come in several. In volumes lungs are whole: all of those drawn for LCTSC
+are, even where only every fifth slice, 15 mm, is left."""
 
 SMALLEST_BESIDE = 0.05
-"""Share of the other lung from which a lung that touches it is one: below that it is a mistake about the side."""
+"""Share of the other lung from which a lung that touches it is one: below that it is a mistake
+about the side."""
 
 LARGEST_HOLE = 150.0
-"""Square millimetres of a hole in a slice that is filled although it is open above or below: a vessel, cut across. What is larger may be
-the dome of the diaphragm, which in axial slices has lung all around: in the masks of LCTSC up to 6400 mm2."""
+"""Square millimetres of a hole in a slice that is filled although it is open above or below: a
+vessel, cut across. What is larger may be the dome of the diaphragm, which in axial slices has lung
+all around: in the masks of LCTSC up to 6400 mm2."""
 
 
 def clean_volume(labels: Labels, spacing: tuple[float, float, float] | None = None) -> Labels:
     """At most one right and one left lung of what was labelled; none where that is mere noise.
 
-    The largest piece of each label is that lung. A piece that touches the other lung and not its own is a mistake about the side and
-    goes to the lung that it touches. What touches neither is dropped, unless it is large enough to be a part of the lung that was cut
-    off. What a lung encloses belongs to it, vessels and nodules; also a small hole in an axial slice that touches one lung only. So two
-    lungs that touch are parted where the labels change, what lies between them stays outside, and no lung is ever invented.
+    The largest piece of each label is that lung. A piece that touches the other lung and not its
+    own is a mistake about the side and goes to the lung that it touches. What touches neither is
+    dropped, unless it is large enough to be a part of the lung that was cut off. What a lung
+    encloses belongs to it, vessels and nodules; also a small hole in an axial slice that touches
+    one lung only. So two lungs that touch are parted where the labels change, what lies between
+    them stays outside, and no lung is ever invented.
 
     Args:
-        labels: (slices, rows, columns) in axial order, see `lungseg.geometry.AXIAL`: 0 background, 1 right lung, 2 left lung.
-        spacing: millimetres between slices, rows and columns; where it is None a slice is taken to show `FIELD` millimetres.
+        labels: (slices, rows, columns) in axial order, see `lungseg.geometry.AXIAL`: 0 background,
+            1 right lung, 2 left lung.
+        spacing: millimetres between slices, rows and columns; where it is None a slice is taken to
+            show `FIELD` millimetres.
 
     Returns:
-        A new label map of the same shape, in C order. Each lung is in one piece of voxels that share faces, or in few large ones.
+        A new label map of the same shape, in C order. Each lung is in one piece of voxels that
+        share faces, or in few large ones.
     """
     cleaned = np.zeros(labels.shape, np.uint8)
     box = enclosing_box(labels)
-    thickness, down, across = spacing or (math.nan, FIELD / labels.shape[2], FIELD / labels.shape[2])
-    height = labels.shape[0] if spacing is None else min(labels.shape[0], math.ceil(SMALLEST_HEIGHT / thickness))
+    thickness, down, across = spacing or (
+        math.nan,
+        FIELD / labels.shape[2],
+        FIELD / labels.shape[2],
+    )
+    height = (
+        labels.shape[0]
+        if spacing is None
+        else min(labels.shape[0], math.ceil(SMALLEST_HEIGHT / thickness))
+    )
     runs = runs_of(labels[box])
     if runs is None:
         return cleaned
@@ -62,7 +82,8 @@ def clean_volume(labels: Labels, spacing: tuple[float, float, float] | None = No
 
 
 def fill_holes(labels: Labels, largest: float) -> Labels:
-    """A new label map with holes filled: in axial slices those that touch one lung only, then, in space, what the lungs enclose.
+    """A new label map with holes filled: in axial slices those that touch one lung only, then, in
+    space, what the lungs enclose.
 
     Args:
         labels: as for `clean_volume`.
@@ -76,7 +97,9 @@ def fill_holes(labels: Labels, largest: float) -> Labels:
 
 
 def _sides(runs: Runs, smallest: int) -> Labels:
-    """The label of each run when every piece has found its lung or was dropped; a lung has at least `smallest` voxels."""
+    """The label of each run when every piece has found its lung or was dropped; a lung has at least
+    `smallest` voxels.
+    """
     touching = runs.touching
     piece = run_components(runs.label, touching)
     size = np.bincount(piece, weights=runs.length)
@@ -87,13 +110,19 @@ def _sides(runs: Runs, smallest: int) -> Labels:
     settled = np.zeros(size.size, np.uint8)
     for lung, main in largest.items():
         other = largest[RIGHT_LUNG if lung is LEFT_LUNG else LEFT_LUNG]
-        beside = ((neighbours[0] == main) & (neighbours[1] == other)).any() and size[main] < SMALLEST_BESIDE * size[other]
+        beside = ((neighbours[0] == main) & (neighbours[1] == other)).any() and size[
+            main
+        ] < SMALLEST_BESIDE * size[other]
         if label[main] == lung.number and size[main] >= smallest and not beside:
             settled[main] = lung.number
     _spread(settled, neighbours)
     for lung, main in largest.items():
         if settled[main] == lung.number:
-            settled[(settled == 0) & (label == lung.number) & (size >= max(smallest, SMALLEST_PIECE * size[main]))] = lung.number
+            settled[
+                (settled == 0)
+                & (label == lung.number)
+                & (size >= max(smallest, SMALLEST_PIECE * size[main]))
+            ] = lung.number
     _spread(settled, neighbours)
     sides: Labels = settled[piece]
     return sides
@@ -109,13 +138,17 @@ def _between_lungs(label: Labels, piece: Indices, touching: Pairs, size: NDArray
 
 
 def _spread(settled: Labels, neighbours: Pairs) -> None:
-    """Gives pieces that are not settled, in place, the label of what they touch, until none is left that touches a settled one."""
+    """Gives pieces that are not settled, in place, the label of what they touch, until none is left
+    that touches a settled one.
+    """
     while (open_ends := (settled[neighbours[0]] > 0) & (settled[neighbours[1]] == 0)).any():
         settled[neighbours[1][open_ends]] = settled[neighbours[0][open_ends]]
 
 
 def _without_holes(runs: Runs, label: Labels, largest: float) -> Labels:
-    """The labels of runs with holes filled: first those of up to `largest` pixels in a slice, then what the lungs enclose."""
+    """The labels of runs with holes filled: first those of up to `largest` pixels in a slice, then
+    what the lungs enclose.
+    """
     for pairs in (runs.within, runs.touching):
         hole = run_components(label, pairs)
         size = np.bincount(hole, weights=runs.length)
@@ -123,7 +156,9 @@ def _without_holes(runs: Runs, label: Labels, largest: float) -> Labels:
         touches = (contacts > 0).sum(axis=0)
         fill = (touches == 1) & (size <= largest) if pairs is runs.within else touches > 0
         fill[hole[0]] = False  # the first run is the border
-        winner = np.where(contacts[0] >= contacts[1], np.uint8(RIGHT_LUNG.number), np.uint8(LEFT_LUNG.number))
+        winner = np.where(
+            contacts[0] >= contacts[1], np.uint8(RIGHT_LUNG.number), np.uint8(LEFT_LUNG.number)
+        )
         label = np.where((label == 0) & fill[hole], winner[hole], label)
     return label
 

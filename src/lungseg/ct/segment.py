@@ -1,8 +1,9 @@
 """The road of a CT volume.
 
-It is cut into axial slices, which go through the network one by one, on as many threads as there are cores: while one prepares its
-slice, another one's is in the network. Batches of two to eight slices would take as long and up to 600 MB more. On the volume's own grid
-there are never more than labels.
+It is cut into axial slices, which go through the network one by one, on as many threads as there
+are cores: while one prepares its slice, another one's is in the network. Batches of two to eight
+slices would take as long and up to 600 MB more. On the volume's own grid there are never more than
+labels.
 """
 
 from __future__ import annotations
@@ -43,21 +44,27 @@ SURE_SLICES = 100
 """Slices, evenly spread, that tell how sure the network is."""
 
 SECOND_LOOKS = 12
-"""Slices, evenly spread over the lungs, that the network sees a second time, in a mirror: a tenth of a volume's."""
+"""Slices, evenly spread over the lungs, that the network sees a second time, in a mirror: a tenth
+of a volume's."""
 
 
 class VolumeSegmenter:
-    """Finds the lungs in CT volumes, with the model kept loaded; may be used from several threads at once, which share its threads."""
+    """Finds the lungs in CT volumes, with the model kept loaded; may be used from several threads
+    at once, which share its threads.
+    """
 
     def __init__(self, model: str | Path = "ct", *, threads: int | None = None) -> None:
         """Loads a model.
 
         Args:
-            model: name of an embedded model, or path of an .onnx file with its card (.json) beside it.
-            threads: how many threads all volumes together are computed with; None for one on each core.
+            model: name of an embedded model, or path of an .onnx file with its card (.json) beside
+                it.
+            threads: how many threads all volumes together are computed with; None for one on each
+                core.
 
         Raises:
-            ModelError: the model, its card, or what was learned to judge its masks is missing or broken, or they do not belong together.
+            ModelError: the model, its card, or what was learned to judge its masks is missing or
+                broken, or they do not belong together.
             UsageError: `threads` is below 1.
         """
         if threads is not None and threads < 1:
@@ -73,24 +80,39 @@ class VolumeSegmenter:
         return self._predictor.card
 
     def __call__(
-        self, volume: Volume, *, quick: bool = False, progress: Progress | None = None, seconds: Seconds | None = None
+        self,
+        volume: Volume,
+        *,
+        quick: bool = False,
+        progress: Progress | None = None,
+        seconds: Seconds | None = None,
     ) -> VolumeResult:
-        """The lungs of a volume; times are added to those in `seconds`. With `quick` the expected Dice is left out.
+        """The lungs of a volume; times are added to those in `seconds`. With `quick` the expected
+        Dice is left out.
 
         Raises:
             ModelError: the network could not be computed.
         """
         seconds = {} if seconds is None else seconds
-        return self.finish(volume, self.infer(volume, progress=progress, seconds=seconds), quick=quick, seconds=seconds)
+        return self.finish(
+            volume,
+            self.infer(volume, progress=progress, seconds=seconds),
+            quick=quick,
+            seconds=seconds,
+        )
 
-    def infer(self, volume: Volume, *, progress: Progress | None = None, seconds: Seconds | None = None) -> Planes:
+    def infer(
+        self, volume: Volume, *, progress: Progress | None = None, seconds: Seconds | None = None
+    ) -> Planes:
         """First stage: probabilities on the network's grid."""
         slices = volume.grid.to_axial().apply(volume.voxels)
         planes = np.empty((len(slices), 2, *self.card.input_size), np.uint8)
         seen = seen_slices(volume.grid)
         start = time.perf_counter()
         spent = np.zeros(2)
-        for count, two in enumerate(self._pool.map(partial(self._look, volume, slices, planes), seen), start=1):
+        for count, two in enumerate(
+            self._pool.map(partial(self._look, volume, slices, planes), seen), start=1
+        ):
             spent += two
             if progress is not None:
                 progress(count / len(seen))
@@ -102,8 +124,12 @@ class VolumeSegmenter:
             fill_between(planes, seen)
         return planes
 
-    def _look(self, volume: Volume, slices: NDArray[Any], planes: Planes, number: int) -> tuple[float, float]:
-        """Enters the probabilities of one slice into `planes`; returns the seconds of preparing, and of the network."""
+    def _look(
+        self, volume: Volume, slices: NDArray[Any], planes: Planes, number: int
+    ) -> tuple[float, float]:
+        """Enters the probabilities of one slice into `planes`; returns the seconds of preparing,
+        and of the network.
+        """
         start = time.perf_counter()
         batch = self._picture(volume, slices[number])[np.newaxis]
         prepared = time.perf_counter()
@@ -117,8 +143,12 @@ class VolumeSegmenter:
         pixels = clip_hounsfield(plane) if volume.hounsfield else blacken_surround(plane)
         return to_network(pixels, self.card.input_size, self.card.clip)
 
-    def finish(self, volume: Volume, planes: Planes, *, quick: bool = False, seconds: Seconds | None = None) -> VolumeResult:
-        """Second stage: the result of what `infer` gave, on the volume's grid. With `quick` the expected Dice is left out."""
+    def finish(
+        self, volume: Volume, planes: Planes, *, quick: bool = False, seconds: Seconds | None = None
+    ) -> VolumeResult:
+        """Second stage: the result of what `infer` gave, on the volume's grid. With `quick` the
+        expected Dice is left out.
+        """
         from lungseg.ct.bowel_gas import remove_bowel_gas
         from lungseg.ct.judge import judge_volume
         from lungseg.ct.lung_bases import complete_bases
@@ -158,7 +188,8 @@ class VolumeSegmenter:
         )
 
     def signs(self, volume: Volume, planes: Planes, labels: Labels) -> Signs:
-        """What can be seen of a mask without knowing the truth: means over slices, weighted by their lung; costs `SECOND_LOOKS` looks.
+        """What can be seen of a mask without knowing the truth: means over slices, weighted by
+        their lung; costs `SECOND_LOOKS` looks.
 
         Args:
             volume: what was segmented.
@@ -168,16 +199,33 @@ class VolumeSegmenter:
         slices = volume.grid.to_axial().apply(volume.voxels)
         sizes = np.count_nonzero(labels, axis=(1, 2))
         with_lung = np.flatnonzero(sizes)
-        chosen = with_lung[np.unique(np.linspace(0, with_lung.size - 1, SECOND_LOOKS).round().astype(int))]
-        each = list(self._pool.map(lambda i: self._signs_of(self._picture(volume, slices[i]), _real(planes[i]), labels[i]), chosen))
+        chosen = with_lung[
+            np.unique(np.linspace(0, with_lung.size - 1, SECOND_LOOKS).round().astype(int))
+        ]
+        each = list(
+            self._pool.map(
+                lambda i: self._signs_of(
+                    self._picture(volume, slices[i]), _real(planes[i]), labels[i]
+                ),
+                chosen,
+            )
+        )
         return pooled(each, sizes[chosen])
 
-    def _signs_of(self, picture: NDArray[np.float32], lungs: NDArray[np.float32], labels: Labels) -> Signs:
-        """Of one slice, from the network's picture (1, rows, columns) and its probabilities (2, rows, columns), and the labels found."""
+    def _signs_of(
+        self, picture: NDArray[np.float32], lungs: NDArray[np.float32], labels: Labels
+    ) -> Signs:
+        """Of one slice, from the network's picture (1, rows, columns) and its probabilities (2,
+        rows, columns), and the labels found.
+        """
         probabilities = np.concatenate([1.0 - lungs.sum(axis=0, keepdims=True), lungs])
         small = shrink_labels(labels, lungs.shape[1:])
-        mirrored = self._predictor(np.ascontiguousarray(picture[np.newaxis, :, :, ::-1]))[0][MIRRORED_CHANNELS, :, ::-1]
-        own = confidence(sides(mirrored[1], mirrored[2], self.card.threshold), mirrored[1], mirrored[2]).lungs
+        mirrored = self._predictor(np.ascontiguousarray(picture[np.newaxis, :, :, ::-1]))[0][
+            MIRRORED_CHANNELS, :, ::-1
+        ]
+        own = confidence(
+            sides(mirrored[1], mirrored[2], self.card.threshold), mirrored[1], mirrored[2]
+        ).lungs
         once = first_signs(picture[0], probabilities, small, confidence(small, lungs[0], lungs[1]))
         return once | second_signs(probabilities, mirrored, small, own)
 
@@ -185,21 +233,36 @@ class VolumeSegmenter:
         """None where nothing was learned for the model, or there is no lung."""
         if self._learned is None or not labels.any():
             return None
-        return self._learned.expected_dice(self.signs(volume, planes, labels), single=len(labels) == 1)
+        return self._learned.expected_dice(
+            self.signs(volume, planes, labels), single=len(labels) == 1
+        )
 
     def _seen(self, expected: ExpectedDice | None) -> set[str]:
         """Names of the reasons in `lungseg.ct.judge.REASONS` that the expected Dice gives."""
-        bad = expected is not None and self._learned is not None and expected.value < self._learned.uncertain
+        bad = (
+            expected is not None
+            and self._learned is not None
+            and expected.value < self._learned.uncertain
+        )
         return {"uncertain"} if bad else set()
 
     def _probability(self, grid: Grid, planes: Planes, lung: int) -> NDArray[np.uint8]:
         """The probability of the lung with that number, in 255ths, on the grid of a volume."""
         whole = np.zeros(grid.shape, np.uint8)
-        self._fill(grid.to_axial().apply(whole), lambda i, shape: np.rint(restored(_real(planes[i, lung - 1]), shape) * np.float32(255.0)))
+        self._fill(
+            grid.to_axial().apply(whole),
+            lambda i, shape: np.rint(
+                restored(_real(planes[i, lung - 1]), shape) * np.float32(255.0)
+            ),
+        )
         return whole
 
-    def _fill(self, slices: NDArray[Any], make: Callable[[int, tuple[int, int]], NDArray[Any] | None]) -> None:
-        """Sets each slice to what `make` gives for its number and shape, side by side; None leaves it as it is."""
+    def _fill(
+        self, slices: NDArray[Any], make: Callable[[int, tuple[int, int]], NDArray[Any] | None]
+    ) -> None:
+        """Sets each slice to what `make` gives for its number and shape, side by side; None leaves
+        it as it is.
+        """
 
         def enter(number: int) -> None:
             made = make(number, slices.shape[1:])
@@ -222,8 +285,12 @@ def _real(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
     return plane.astype(np.float32) * np.float32(1 / 255)
 
 
-def _labels_of(number: int, shape: tuple[int, int], *, planes: Planes, threshold: float) -> Labels | None:
-    """Labels (rows, columns) of one slice, as `lungseg.radiograph.postprocess.clean` begins; None where the network saw no lung."""
+def _labels_of(
+    number: int, shape: tuple[int, int], *, planes: Planes, threshold: float
+) -> Labels | None:
+    """Labels (rows, columns) of one slice, as `lungseg.radiograph.postprocess.clean` begins; None
+    where the network saw no lung.
+    """
     if int(planes[number, 0].max()) + int(planes[number, 1].max()) < 255 * threshold:
         return None
     right, left = (restored(_real(plane), shape) for plane in planes[number])
@@ -241,4 +308,8 @@ def _sureness(labels: Labels, planes: Planes) -> Confidence:
 def _learned(predictor: Predictor) -> LearnedVolume | None:
     """What was learned to judge this model's masks; None where nothing lies beside it."""
     card = predictor.card
-    return read_beside(predictor.path, card.sha256, LearnedVolume.read, "judge_ct.py") if card.kind == "ct" else None
+    return (
+        read_beside(predictor.path, card.sha256, LearnedVolume.read, "judge_ct.py")
+        if card.kind == "ct"
+        else None
+    )

@@ -1,4 +1,6 @@
-"""Which slices of a volume the network sees, and how: Hounsfield units clipped, white surroundings blackened."""
+"""Which slices of a volume the network sees, and how: Hounsfield units clipped, white surroundings
+blackened.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from lungseg.geometry import Grid
 from lungseg.segmentation import Array
 
 HOUNSFIELD = (-1024, 600)
-"""Hounsfield units beyond which values say nothing of the lungs: paddings, metal, dense bone. They are cut off before all else."""
+"""Hounsfield units beyond which values say nothing of the lungs: paddings, metal, dense bone. They
+are cut off before all else."""
 
 
 def clip_hounsfield(voxels: Array) -> Array:
@@ -21,11 +24,14 @@ def clip_hounsfield(voxels: Array) -> Array:
 
 
 WHITE_SHARE = 0.3
-"""Of the border of a slice; from here on, white is what the slice was set in, and no tissue that reaches the edge."""
+"""Of the border of a slice; from here on, white is what the slice was set in, and no tissue that
+reaches the edge."""
 
 
 def blacken_surround(pixels: Array) -> Array:
-    """A slice (rows, columns) whose surroundings are white, as in some collections of pictures, with black ones; any other as it is."""
+    """A slice (rows, columns) whose surroundings are white, as in some collections of pictures,
+    with black ones; any other as it is.
+    """
     white = pixels == pixels.max()
     if np.concatenate([white[0], white[-1], white[:, 0], white[:, -1]]).mean() < WHITE_SHARE:
         return pixels
@@ -35,18 +41,21 @@ def blacken_surround(pixels: Array) -> Array:
 
 
 Planes = NDArray[np.uint8]
-"""(slices, 2, rows, columns): probabilities of right and left lung in 255ths, axial slices from the feet to the head, on the network's
-grid in each."""
+"""(slices, 2, rows, columns): probabilities of right and left lung in 255ths, axial slices from the
+feet to the head, on the network's grid in each."""
 
 
 LONGEST_STEP = 3.0
-"""Millimetres between two slices that the network sees, where slices are thinner: between them probabilities are interpolated. LCTSC's are
-as far apart; where of those only every second one is seen, 6 mm, the Dice falls by 0.0004 to 0.0018, and were it by the square of the
-distance, it would at 3 mm by a quarter of that."""
+"""Millimetres between two slices that the network sees, where slices are thinner: between them
+probabilities are interpolated. LCTSC's are as far apart; where of those only every second one is
+seen, 6 mm, the Dice falls by 0.0004 to 0.0018, and were it by the square of the distance, it would
+at 3 mm by a quarter of that."""
 
 
 def seen_slices(grid: Grid) -> NDArray[np.intp]:
-    """Numbers of the axial slices, ascending, that the network sees: all, or as few as `LONGEST_STEP` allows; first and last always."""
+    """Numbers of the axial slices, ascending, that the network sees: all, or as few as
+    `LONGEST_STEP` allows; first and last always.
+    """
     turned = grid.to_axial().grid(grid)
     # A distance is known to six digits or so: 0.600001 mm is 0.6, of which five are 3 mm.
     step = 1 if turned.spacing is None else max(1, int(LONGEST_STEP / turned.spacing[0] + 1e-3))
@@ -54,7 +63,9 @@ def seen_slices(grid: Grid) -> NDArray[np.intp]:
 
 
 def fill_between(planes: Planes, seen: NDArray[np.intp]) -> None:
-    """Fills the planes that are not `seen`, in place, by linear interpolation between those that are."""
+    """Fills the planes that are not `seen`, in place, by linear interpolation between those that
+    are.
+    """
     for before, after in pairwise(seen):
         for number in range(before + 1, after):
             weight = (number - before) / (after - before)

@@ -1,4 +1,6 @@
-"""Cases to learn from and to judge by: public layouts, splits by patient, and what a mask of each convention does and does not say."""
+"""Cases to learn from and to judge by: public layouts, splits by patient, and what a mask of each
+convention does and does not say.
+"""
 
 from lungseg.datasets.cases import Case
 from lungseg.datasets.ground_truth import read_labels

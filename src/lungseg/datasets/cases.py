@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 Convention = Literal["lung", "lung and heart", "partial"]
-"""What a mask calls lung: "lung" leaves heart and mediastinum out; "lung and heart" draws through them; "partial" outlines only a part
-of the lungs, so that nothing is known outside it."""
+"""What a mask calls lung: "lung" leaves heart and mediastinum out; "lung and heart" draws through
+them; "partial" outlines only a part of the lungs, so that nothing is known outside it."""
 
 SPLITS: Final = ("train", "validation", "test")
 
@@ -22,12 +22,14 @@ class Case:
         case: name, unique within a source.
         patient: name of the patient, unique within a source; splits never part the images of one.
         image: path of the image.
-        mask: path of the mask: not 0 where the lungs are, the right lung on the left of the picture; None where nobody drew one.
+        mask: path of the mask: not 0 where the lungs are, the right lung on the left of the
+            picture; None where nobody drew one.
         source: where it comes from, such as "montgomery".
         split: one of `SPLITS`, or "" where it is still to be drawn.
         convention: what the mask calls lung.
         notes: for people.
-        mask_left: where each lung has a mask of its own, the left lung's; `mask` is then the right lung's.
+        mask_left: where each lung has a mask of its own, the left lung's; `mask` is then the right
+            lung's.
     """
 
     case: str
@@ -42,9 +44,15 @@ class Case:
 
 
 def parted_patients(cases: Sequence[Case]) -> list[tuple[str, str, tuple[str, ...]]]:
-    """The patients whose images are in more than one split, as (source, patient, splits in the order of `SPLITS`), sorted."""
+    """The patients whose images are in more than one split, as (source, patient, splits in the
+    order of `SPLITS`), sorted.
+    """
     splits: dict[tuple[str, str], set[str]] = {}
     for case in cases:
         if case.split:
             splits.setdefault((case.source, case.patient), set()).add(case.split)
-    return [(*who, tuple(s for s in SPLITS if s in found)) for who, found in sorted(splits.items()) if len(found) > 1]
+    return [
+        (*who, tuple(s for s in SPLITS if s in found))
+        for who, found in sorted(splits.items())
+        if len(found) > 1
+    ]

@@ -1,4 +1,6 @@
-"""What a person should look at before learning from it: pairs of image and mask that are probably not what they should be."""
+"""What a person should look at before learning from it: pairs of image and mask that are probably
+not what they should be.
+"""
 
 from __future__ import annotations
 
@@ -25,36 +27,42 @@ from lungseg.readers import looks_like_ct, read, read_mask, read_volume
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
 ARGUABLE: Final = ("mask not binary", "heart inside the mask", "right and left exchanged")
-"""Kinds of findings that leave a case usable: greys become lung or none, where the heart is drawn through can be said, and sides are put
-straight when volumes are read."""
+"""Kinds of findings that leave a case usable: greys become lung or none, where the heart is drawn
+through can be said, and sides are put straight when volumes are read."""
 
 MOST_VOLUMES: Final = 2
 """Volumes that are held at the same time."""
 
 MOST_COVER: Final = 0.8
-"""Share of the picture that no lungs cover. The most in 1247 masks (Montgomery, Shenzhen, V7 Labs, and CT slices) is 0.61."""
+"""Share of the picture that no lungs cover. The most in 1247 masks (Montgomery, Shenzhen, V7 Labs,
+and CT slices) is 0.61."""
 
 MOST_BORDER: Final = 0.3
-"""Share of the picture's border that no lungs lie on. The most in the same masks is 0.20, in children's films cut close."""
+"""Share of the picture's border that no lungs lie on. The most in the same masks is 0.20, in
+children's films cut close."""
 
 SURROUNDED: Final = 0.02
-"""Share of the picture above which a piece of the mask that lies within another is a lung in a labelled outside. One of the same masks
-labels the outside, and its lungs have 0.19; the next has 0.011, letters that were left out and the spaces within them."""
+"""Share of the picture above which a piece of the mask that lies within another is a lung in a
+labelled outside. One of the same masks labels the outside, and its lungs have 0.19; the next has
+0.011, letters that were left out and the spaces within them."""
 
 THIRD_PIECE: Final = 0.15
-"""Share of all lung that the third largest piece of a mask has at most. In 1331 masks (Montgomery, Shenzhen, V7 Labs, CT slices) two have
-more, 0.16 and 0.24, and both label the outside; the next have 0.13, a lung that the frame of a mark cuts up, and 0.08."""
+"""Share of all lung that the third largest piece of a mask has at most. In 1331 masks (Montgomery,
+Shenzhen, V7 Labs, CT slices) two have more, 0.16 and 0.24, and both label the outside; the next
+have 0.13, a lung that the frame of a mark cuts up, and 0.08."""
 
 ONE_SIDED: Final = 0.05
-"""Share of all lung that the smaller lung has at least. The least in 1061 radiographs is 0.09, in a mask of aerated lung only."""
+"""Share of all lung that the smaller lung has at least. The least in 1061 radiographs is 0.09, in a
+mask of aerated lung only."""
 
 MIDDLE: Final = (0.3, 0.7)
 """Part of the height of the lungs where heart and mediastinum part them."""
 
 NARROWEST_GAP: Final = 0.27
-"""Share of the width of both lungs that the widest gap between them has in `MIDDLE` where the heart is left out. It finds 484 of 507
-masks of V7 Labs, all drawn through the heart, and 31 of 38 Shenzhen masks known to be; and 6 of 509 others of Montgomery and
-Shenzhen, of which at least three draw through the heart as well, and 2 of 185 CT slices."""
+"""Share of the width of both lungs that the widest gap between them has in `MIDDLE` where the heart
+is left out. It finds 484 of 507 masks of V7 Labs, all drawn through the heart, and 31 of 38
+Shenzhen masks known to be; and 6 of 509 others of Montgomery and Shenzhen, of which at least three
+draw through the heart as well, and 2 of 185 CT slices."""
 
 TILE: Final = 320
 """Longer side of a tile of the sheet, in pixels."""
@@ -90,21 +98,27 @@ class Finding:
 def check_cases(cases: Sequence[Case]) -> list[Finding]:
     """What a person should look at, in the order of the cases.
 
-    Found are images and masks that cannot be read or have one value everywhere, sizes that differ, masks of more than two values,
-    masks that are nearly empty, full, or in pieces, a labelled outside, one lung only, lungs on the wrong sides, and a heart inside a
-    mask whose convention leaves it out. Of cases without a mask only the image is checked. For volumes see
+    Found are images and masks that cannot be read or have one value everywhere, sizes that differ,
+    masks of more than two values, masks that are nearly empty, full, or in pieces, a labelled
+    outside, one lung only, lungs on the wrong sides, and a heart inside a mask whose convention
+    leaves it out. Of cases without a mask only the image is checked. For volumes see
     `lungseg.datasets.volume_checks.volume_problems`.
 
     Args:
         cases: of any number of sources.
     """
-    with ThreadPoolExecutor() as pool, ThreadPoolExecutor(MOST_VOLUMES) as few:  # decoders release Python's lock
+    with (
+        ThreadPoolExecutor() as pool,
+        ThreadPoolExecutor(MOST_VOLUMES) as few,
+    ):  # decoders release Python's lock
         checked = [(few if _in_space(case) else pool).submit(_check, case) for case in cases]
         return [finding for future in checked for finding in future.result()]
 
 
 def _in_space(case: Case) -> bool:
-    return any(path is not None and is_volume(path) for path in (case.image, case.mask, case.mask_left))
+    return any(
+        path is not None and is_volume(path) for path in (case.image, case.mask, case.mask_left)
+    )
 
 
 def _check(case: Case) -> list[Finding]:
@@ -160,18 +174,31 @@ def _shape_problem(labels: NDArray[np.uint8], *, heart_outside: bool) -> str | N
         return f"outside labelled as lung: the mask takes up {border:.0%} of the picture's border"
     if _surrounded(lung) > SURROUNDED:
         return "outside labelled as lung: one part of the mask surrounds the other"
-    pieces = sorted(cv2.connectedComponentsWithStats(lung.view(np.uint8))[2][1:, cv2.CC_STAT_AREA], reverse=True)
+    pieces = sorted(
+        cv2.connectedComponentsWithStats(lung.view(np.uint8))[2][1:, cv2.CC_STAT_AREA], reverse=True
+    )
     if len(pieces) > 2 and pieces[2] > THIRD_PIECE * lung.sum():
-        return f"mask in pieces: beside the two largest there is one with {pieces[2] / lung.sum():.0%} of it, perhaps a labelled outside"
+        return (
+            "mask in pieces: beside the two largest there is one with "
+            f"{pieces[2] / lung.sum():.0%} of it, perhaps a labelled outside"
+        )
     areas = [int((labels == label.number).sum()) for label in (RIGHT_LUNG, LEFT_LUNG)]
     if min(areas) < ONE_SIDED * sum(areas):
-        return f"one lung only: the {('right', 'left')[int(np.argmin(areas))]} one has {min(areas) / sum(areas):.0%} of the mask"
-    right, left = (float(np.flatnonzero((labels == label.number).any(axis=0)).mean()) for label in (RIGHT_LUNG, LEFT_LUNG))
+        return (
+            f"one lung only: the {('right', 'left')[int(np.argmin(areas))]} one has "
+            f"{min(areas) / sum(areas):.0%} of the mask"
+        )
+    right, left = (
+        float(np.flatnonzero((labels == label.number).any(axis=0)).mean())
+        for label in (RIGHT_LUNG, LEFT_LUNG)
+    )
     if right > left:
         return "lungs on the wrong sides: the right one lies on the right of the picture"
     gap = _widest_gap(labels)
     if heart_outside and gap is not None and gap < NARROWEST_GAP:
-        return f"heart inside the mask: the lungs are at most {max(gap, 0.0):.0%} of their width apart"
+        return (
+            f"heart inside the mask: the lungs are at most {max(gap, 0.0):.0%} of their width apart"
+        )
     return None
 
 
@@ -179,12 +206,18 @@ def _surrounded(lung: NDArray[np.bool_]) -> float:
     """Share of the picture that the largest piece has which lies within a hole of another."""
     outlines, tree = cv2.findContours(lung.astype(np.uint8), cv2.RETR_TREE, cv2.CHAIN_APPROX_NONE)
     parents = [-1] if tree is None else tree[0, :, 3].tolist()
-    within = [outline for outline, parent in zip(outlines, parents, strict=False) if parent >= 0 and parents[parent] >= 0]
+    within = [
+        outline
+        for outline, parent in zip(outlines, parents, strict=False)
+        if parent >= 0 and parents[parent] >= 0
+    ]
     return max((float(cv2.contourArea(outline)) for outline in within), default=0.0) / lung.size
 
 
 def _widest_gap(labels: NDArray[np.uint8]) -> float | None:
-    """The widest gap between the lungs over the rows of `MIDDLE`, as a share of the width of both; None where no row has both."""
+    """The widest gap between the lungs over the rows of `MIDDLE`, as a share of the width of both;
+    None where no row has both.
+    """
     right, left = labels == RIGHT_LUNG.number, labels == LEFT_LUNG.number
     rows = np.flatnonzero((labels > 0).any(axis=1))
     low, high = (rows[0] + round(share * (rows[-1] - rows[0])) for share in MIDDLE)
@@ -193,13 +226,18 @@ def _widest_gap(labels: NDArray[np.uint8]) -> float | None:
     if not len(both):
         return None
     width = labels.shape[1]
-    inner_right, outer_left = (width - 1 - lung[both, ::-1].argmax(axis=1) for lung in (right, left))
+    inner_right, outer_left = (
+        width - 1 - lung[both, ::-1].argmax(axis=1) for lung in (right, left)
+    )
     outer_right, inner_left = (lung[both].argmax(axis=1) for lung in (right, left))
     return float(((inner_left - inner_right - 1) / (outer_left - outer_right + 1)).max())
 
 
-def suspicious_sheet(cases: Sequence[Case], findings: Sequence[Finding], *, most: int = 100) -> Picture:
-    """Red, green, blue: a sheet of the cases that have findings, lungs tinted, with the kind of each one's first finding below.
+def suspicious_sheet(
+    cases: Sequence[Case], findings: Sequence[Finding], *, most: int = 100
+) -> Picture:
+    """Red, green, blue: a sheet of the cases that have findings, lungs tinted, with the kind of
+    each one's first finding below.
 
     Args:
         cases: those that were checked.
@@ -218,7 +256,9 @@ def suspicious_sheet(cases: Sequence[Case], findings: Sequence[Finding], *, most
 
 
 def _tile(case: Case) -> Picture:
-    """A case as far as it can be used: black without an image, grey without a mask that fits. Of a volume a coronal plane."""
+    """A case as far as it can be used: black without an image, grey without a mask that fits. Of a
+    volume a coronal plane.
+    """
     if _in_space(case):
         return _coronal(case)
     try:
@@ -242,5 +282,9 @@ def _coronal(case: Case) -> Picture:
         labels = read_volume_labels(case, volume.grid).labels
     except LungsegError:
         labels = np.zeros(volume.grid.to_axial().grid(volume.grid).shape, np.uint8)
-    number = int(np.count_nonzero(labels, axis=(0, 2)).argmax()) if labels.any() else labels.shape[1] // 2
+    number = (
+        int(np.count_nonzero(labels, axis=(0, 2)).argmax())
+        if labels.any()
+        else labels.shape[1] // 2
+    )
     return section(volume, labels, 1, number, TILE)

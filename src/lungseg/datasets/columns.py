@@ -1,4 +1,6 @@
-"""Any CSV with a column of images and one of masks: what its other columns mean is told by their names, what is missing is filled in."""
+"""Any CSV with a column of images and one of masks: what its other columns mean is told by their
+names, what is missing is filled in.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,33 @@ from lungseg.datasets.manifest import NEEDED, Row, check_cases_are_apart, read_m
 from lungseg.errors import InputError
 
 NAMES: Final = {
-    "image": ("image", "img", "image_path", "img_path", "images", "filename", "file_name", "file", "path", "filepath", "dicom", "volume"),
-    "mask": ("mask", "mask_path", "masks", "lung_mask", "mask_right", "right_mask", "segmentation", "seg", "label_path", "label", "labels"),
+    "image": (
+        "image",
+        "img",
+        "image_path",
+        "img_path",
+        "images",
+        "filename",
+        "file_name",
+        "file",
+        "path",
+        "filepath",
+        "dicom",
+        "volume",
+    ),
+    "mask": (
+        "mask",
+        "mask_path",
+        "masks",
+        "lung_mask",
+        "mask_right",
+        "right_mask",
+        "segmentation",
+        "seg",
+        "label_path",
+        "label",
+        "labels",
+    ),
     "mask_left": ("mask_left", "left_mask"),
     "case": ("case", "case_id", "id", "name"),
     "patient": ("patient", "patient_id", "patientid", "subject", "subject_id"),
@@ -23,9 +50,16 @@ NAMES: Final = {
     "convention": ("convention",),
     "notes": ("notes", "remarks", "comment"),
 }
-"""What each column may be called, the likeliest first, in any mixture of small and capital letters."""
+"""What each column may be called, the likeliest first, in any mixture of small and capital
+letters."""
 
-_SPLITS: Final = {"training": "train", "val": "validation", "valid": "validation", "testing": "test", **{name: name for name in SPLITS}}
+_SPLITS: Final = {
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "testing": "test",
+    **{name: name for name in SPLITS},
+}
 
 
 def has_columns(path: Path) -> bool:
@@ -40,11 +74,13 @@ def has_columns(path: Path) -> bool:
 def read_any(path: Path) -> list[Case]:
     """The cases in a CSV: a manifest, or any with a column of images and one of masks.
 
-    Paths are relative to the CSV, or to a folder beside it that has the name of the column, or that name in the plural. An empty mask is
-    none. A case without a name has that of its image, a patient that of `patient_of`, and a source that of the CSV's folder.
+    Paths are relative to the CSV, or to a folder beside it that has the name of the column, or that
+    name in the plural. An empty mask is none. A case without a name has that of its image, a
+    patient that of `patient_of`, and a source that of the CSV's folder.
 
     Raises:
-        InputError: the CSV cannot be read or lacks a column, or names a missing file, or has an unknown split or convention.
+        InputError: the CSV cannot be read or lacks a column, or names a missing file, or has an
+            unknown split or convention.
     """
     rows = read_rows(path)
     if set(NEEDED) <= set(rows[0]):
@@ -53,8 +89,13 @@ def read_any(path: Path) -> list[Case]:
     for wanted in ("image", "mask"):
         if wanted not in columns:
             cure = f"name it {wanted}; there are {', '.join(filter(None, rows[0]))}"
-            raise InputError(f"the list of cases lacks a column of {wanted}s", where=path, cure=cure)
-    cases = [_case({name: row[column].strip() for name, column in columns.items()}, path, columns) for row in rows]
+            raise InputError(
+                f"the list of cases lacks a column of {wanted}s", where=path, cure=cure
+            )
+    cases = [
+        _case({name: row[column].strip() for name, column in columns.items()}, path, columns)
+        for row in rows
+    ]
     check_cases_are_apart(cases, path)
     return cases
 
@@ -75,7 +116,9 @@ def _columns(row: Row) -> dict[str, str]:
 def _case(row: Row, path: Path, columns: dict[str, str]) -> Case:
     image = _file(row["image"], "image", path, columns)
     if image is None:
-        raise InputError(f"a case ({row.get('case', '')}) has no image", where=path, cure="fill in its image")
+        raise InputError(
+            f"a case ({row.get('case', '')}) has no image", where=path, cure="fill in its image"
+        )
     name = row.get("case") or name_of(image)
     split, convention = row.get("split", "").lower(), row.get("convention") or "lung"
     _refuse_unknown(name, "split", split, ("", *_SPLITS), path)
@@ -103,7 +146,14 @@ def _file(entry: str, column: str, path: Path, columns: dict[str, str]) -> Path 
     if not entry:
         return None
     own = columns[column].strip().lower()
-    for folder in (path.parent, *(path.parent / name for name in (own, f"{own}s", column, f"{column}s"))):
+    for folder in (
+        path.parent,
+        *(path.parent / name for name in (own, f"{own}s", column, f"{column}s")),
+    ):
         if (folder / entry).exists():
             return (folder / entry).resolve()
-    raise InputError(f"the list of cases names a missing {column}, {path.parent / entry}", where=path, cure="correct the path")
+    raise InputError(
+        f"the list of cases names a missing {column}, {path.parent / entry}",
+        where=path,
+        cure="correct the path",
+    )

@@ -1,4 +1,6 @@
-"""Which files of a folder are images, and which mask belongs to which image: told by their names alone."""
+"""Which files of a folder are images, and which mask belongs to which image: told by their names
+alone.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from lungseg.writers import stem
 VOLUMES: Final = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 """Endings of volumes."""
 
-_MASK_END = re.compile(r"([ _.-][a-z0-9]*(labelmap|labels?|masks?|msk|segmentations?|seg|lungs?))+$")
+_MASK_END = re.compile(
+    r"([ _.-][a-z0-9]*(labelmap|labels?|masks?|msk|segmentations?|seg|lungs?))+$"
+)
 _MASK_START = re.compile(r"^(mask|label|lm|seg)[ _.-]")
 _IMAGE_END = re.compile(r"[ _.-](image|img|ct|cxr|0000)$", re.IGNORECASE)
 _IMAGE_START = re.compile(r"^(image|img|ct)[ _.-]")
@@ -29,16 +33,28 @@ _ORIGINS = {"mcucxr": "montgomery", "chncxr": "shenzhen"}
 
 def folders_in(folder: Path) -> dict[str, Path]:
     """The sub-folders by their names in small letters, sorted; hidden ones are left out."""
-    return {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")}
+    return {
+        path.name.lower(): path
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and not path.name.startswith(".")
+    }
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The files that may be images by their names, sorted; hidden ones and those in sub-folders are left out."""
-    return [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.is_file() and may_be_image(path)]
+    """The files that may be images by their names, sorted; hidden ones and those in sub-folders are
+    left out.
+    """
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".") and path.is_file() and may_be_image(path)
+    ]
 
 
 def unwrapped(folder: Path) -> Path:
-    """`folder`, or the one of the same name within it, where it holds nothing else, as some archives have it."""
+    """`folder`, or the one of the same name within it, where it holds nothing else, as some
+    archives have it.
+    """
     inner = folder / folder.name
     return unwrapped(inner) if inner.is_dir() and len(list(folder.iterdir())) == 1 else folder
 
@@ -50,13 +66,17 @@ def name_of(image: Path) -> str:
 
 
 def patient_of(name: str) -> str:
-    """Whose image it is: the name up to the "_" that follows the first part with a digit ("p7" of "p7_day2", "ID_0036" of
-    "ID_0036_Z_0060"), the whole name where there is none. Films of Montgomery and Shenzhen are one of a patient.
+    """Whose image it is: the name up to the "_" that follows the first part with a digit ("p7" of
+    "p7_day2", "ID_0036" of "ID_0036_Z_0060"), the whole name where there is none. Films of
+    Montgomery and Shenzhen are one of a patient.
     """
     if origin_of(name, ""):
         return name
     parts = name.split("_")
-    with_digit = next((i for i, part in enumerate(parts) if any(character.isdigit() for character in part)), len(parts))
+    with_digit = next(
+        (i for i, part in enumerate(parts) if any(character.isdigit() for character in part)),
+        len(parts),
+    )
     return "_".join(parts[: with_digit + 1])
 
 
@@ -71,7 +91,9 @@ def is_volume(path: Path) -> bool:
 
 
 def looks_like_mask(path: Path) -> bool:
-    """Whether the file calls itself a mask, as in "x_mask.png", "mask_x.png" or "x_left_lung.png"."""
+    """Whether the file calls itself a mask, as in "x_mask.png", "mask_x.png" or
+    "x_left_lung.png".
+    """
     name = name_of(path).lower()
     return any(pattern.search(name) for pattern in (_MASK_END, _MASK_START, _SIDE_END))
 
@@ -94,7 +116,8 @@ class Masks:
     Attributes:
         whole: of both lungs.
         right, left: of each lung.
-        swapped: whether the files call right what is right in the picture, and that was put straight here.
+        swapped: whether the files call right what is right in the picture, and that was put
+            straight here.
     """
 
     whole: dict[str, Path] = field(default_factory=dict)
@@ -103,7 +126,9 @@ class Masks:
     swapped: bool = False
 
     def of(self, image: Path) -> tuple[Path | None, Path | None]:
-        """The mask of an image, or those of its right and its left lung; None for each that there is not."""
+        """The mask of an image, or those of its right and its left lung; None for each that there
+        is not.
+        """
         name = name_of(image).lower()
         right, left = _find(self.right, name), _find(self.left, name)
         if right and left:
@@ -116,8 +141,14 @@ def _find(masks: dict[str, Path], name: str) -> Path | None:
 
 
 def masks_in(folder: Path) -> Masks:
-    """The masks of a folder, or of its two sub-folders for right and left, such as `leftMask` and `right lung`."""
-    for_side = {found[1]: path for name, path in folders_in(folder).items() if (found := _SIDE_FOLDER.fullmatch(name))}
+    """The masks of a folder, or of its two sub-folders for right and left, such as `leftMask` and
+    `right lung`.
+    """
+    for_side = {
+        found[1]: path
+        for name, path in folders_in(folder).items()
+        if (found := _SIDE_FOLDER.fullmatch(name))
+    }
     if len(for_side) == 2:
         return masks_of_sides(images_in(for_side["right"]), images_in(for_side["left"]))
     return masks_among(images_in(folder))
@@ -134,13 +165,18 @@ def masks_among(files: Sequence[Path]) -> Masks:
 
 
 def masks_of_sides(right: Sequence[Path], left: Sequence[Path]) -> Masks:
-    """Masks of each lung. Sets do not agree whether left is the patient's or the picture's, so the first pair that can be read is looked
-    at: the patient's right lung is the one further left in the picture.
+    """Masks of each lung. Sets do not agree whether left is the patient's or the picture's, so the
+    first pair that can be read is looked at: the patient's right lung is the one further left in
+    the picture.
     """
     rights, lefts = _by_name(right), _by_name(left)
     for name in rights:
         if name in lefts and (straight := _in_order(rights[name], lefts[name])) is not None:
-            return Masks(right=rights, left=lefts) if straight else Masks(right=lefts, left=rights, swapped=True)
+            return (
+                Masks(right=rights, left=lefts)
+                if straight
+                else Masks(right=lefts, left=rights, swapped=True)
+            )
     return Masks(right=rights, left=lefts)
 
 
@@ -154,7 +190,9 @@ def _in_order(right: Path, left: Path) -> bool | None:
 
 
 def _by_name(files: Sequence[Path]) -> dict[str, Path]:
-    """By the name, and then, where that is still free, by what remains without side and without what says that it is a mask."""
+    """By the name, and then, where that is still free, by what remains without side and without
+    what says that it is a mask.
+    """
     listed = [(_SIDE_END.sub("", name_of(path).lower()), path) for path in files]
     found: dict[str, Path] = {}
     for name, path in listed:

@@ -17,38 +17,52 @@ from lungseg.readers import is_picture, read_label_map, read_label_volume, read_
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
 MOST_LABELS: Final = 10
-"""A mask with values up to here holds labels, all of them lung; above, it holds greys, and lung is what is nearer to white."""
+"""A mask with values up to here holds labels, all of them lung; above, it holds greys, and lung is
+what is nearer to white."""
 
 APART: Final = 1.5
 """Voxels by which the corners of labels and image may differ."""
 
 LUNA16: Final = {4: RIGHT_LUNG.number, 3: LEFT_LUNG.number, 5: 0}
-"""Values of the lung masks of LUNA16 (A. Setio et al., Medical Image Analysis 42, 2017) and what they are here; the last is the trachea."""
+"""Values of the lung masks of LUNA16 (A. Setio et al., Medical Image Analysis 42, 2017) and what
+they are here; the last is the trachea."""
 
 HALVED: Final = ".img"
-"""Ending of JSRT's raw films of 2048 x 2048 pixels. The masks that were drawn of them (SCR) have 1024 x 1024."""
+"""Ending of JSRT's raw films of 2048 x 2048 pixels. The masks that were drawn of them (SCR) have
+1024 x 1024."""
 
 
 def read_labels(case: Case, shape: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """What the masks of a case say: (rows, columns), 0, 1 right lung, 2 left lung.
 
-    A mask of each lung says which is which, and so does a label map that this package wrote, and any mask whose values are 0, 1 and 2;
-    in others the sides are told by `lungseg.datasets.label_sets.label_sides`.
+    A mask of each lung says which is which, and so does a label map that this package wrote, and
+    any mask whose values are 0, 1 and 2; in others the sides are told by
+    `lungseg.datasets.label_sets.label_sides`.
 
     Args:
         case: with a mask.
-        shape: rows and columns of its image, where they are known; then a mask of another size is refused.
+        shape: rows and columns of its image, where they are known; then a mask of another size is
+            refused.
 
     Raises:
-        InputError: there is no mask, or it cannot be read, or the masks of the two lungs differ in shape, or the mask and the image do.
+        InputError: there is no mask, or it cannot be read, or the masks of the two lungs differ in
+            shape, or the mask and the image do.
     """
     if case.mask is None:
-        raise InputError("the case has no mask", where=case.image, cure="leave it out, or give it one")
-    labels = _labels(case.mask) if case.mask_left is None else _labels_of_two(case.mask, case.mask_left)
+        raise InputError(
+            "the case has no mask", where=case.image, cure="leave it out, or give it one"
+        )
+    labels = (
+        _labels(case.mask) if case.mask_left is None else _labels_of_two(case.mask, case.mask_left)
+    )
     if case.image.suffix.lower() == HALVED and labels.shape == (1024, 1024):
         labels = labels.repeat(2, axis=0).repeat(2, axis=1)
     if shape is not None and labels.shape != shape:
-        raise InputError(f"the mask has shape {labels.shape}, its image {shape}", where=case.mask, cure="correct the pair")
+        raise InputError(
+            f"the mask has shape {labels.shape}, its image {shape}",
+            where=case.mask,
+            cure="correct the pair",
+        )
     return labels
 
 
@@ -65,14 +79,20 @@ def _labels(path: Path) -> NDArray[np.uint8]:
 def _labels_of_two(right: Path, left: Path) -> NDArray[np.uint8]:
     lungs = [read_mask(path) for path in (right, left)]
     if lungs[0].shape != lungs[1].shape:
-        raise InputError(f"the mask of the left lung has shape {lungs[1].shape}, that of the right {lungs[0].shape}", where=left)
+        raise InputError(
+            f"the mask of the left lung has shape {lungs[1].shape}, that of the right "
+            f"{lungs[0].shape}",
+            where=left,
+        )
     labels = np.where(is_lung(lungs[0]), RIGHT_LUNG.number, 0).astype(np.uint8)
     labels[is_lung(lungs[1])] = LEFT_LUNG.number
     return labels
 
 
 def is_lung(mask: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where a mask, of any shape, says lung: not 0 in labels; more than half of its highest value in greys (see `MOST_LABELS`)."""
+    """Where a mask, of any shape, says lung: not 0 in labels; more than half of its highest value
+    in greys (see `MOST_LABELS`).
+    """
     highest = mask.max()
     return np.asarray(mask > (highest / 2 if highest > MOST_LABELS else 0))
 
@@ -82,8 +102,8 @@ class VolumeTruth:
     """What the masks of a CT volume or slice say.
 
     Attributes:
-        labels: (slices, rows, columns) in axial order (`lungseg.geometry.AXIAL`): 0, 1 right lung, 2 left lung; where `sides` is False,
-            0 and 1, which is lung of either side.
+        labels: (slices, rows, columns) in axial order (`lungseg.geometry.AXIAL`): 0, 1 right lung,
+            2 left lung; where `sides` is False, 0 and 1, which is lung of either side.
         sides: whether the masks tell right from left.
         exchanged: whether the masks call right what is left, and that was put straight here.
     """
@@ -96,19 +116,22 @@ class VolumeTruth:
 def read_volume_labels(case: Case, grid: Grid) -> VolumeTruth:
     """What the masks of a CT volume or slice say, turned to axial slices.
 
-    Right and left are told by a mask of each lung, by a label map that this package wrote, and by values of 0, 1 and 2, or those of
-    `LUNA16`, whichever is which: the lung whose centre lies further to the patient's right is the right one. Of other masks all that
-    `is_lung` is lung.
+    Right and left are told by a mask of each lung, by a label map that this package wrote, and by
+    values of 0, 1 and 2, or those of `LUNA16`, whichever is which: the lung whose centre lies
+    further to the patient's right is the right one. Of other masks all that `is_lung` is lung.
 
     Args:
         case: with a mask.
         grid: of its image.
 
     Raises:
-        InputError: there is no mask, or it cannot be read, or lies elsewhere than its image or has another shape.
+        InputError: there is no mask, or it cannot be read, or lies elsewhere than its image or has
+            another shape.
     """
     if case.mask is None:
-        raise InputError("the case has no mask", where=case.image, cure="leave it out, or give it one")
+        raise InputError(
+            "the case has no mask", where=case.image, cure="leave it out, or give it one"
+        )
     mask = _axial(case.mask, grid)
     if case.mask_left is not None:
         labels = np.where(is_lung(mask), np.uint8(RIGHT_LUNG.number), np.uint8(0))
@@ -116,24 +139,32 @@ def read_volume_labels(case: Case, grid: Grid) -> VolumeTruth:
     elif _tells_sides(case.mask, values := set(np.unique(mask).tolist())):
         labels = mask.astype(np.uint8)
     elif set(LUNA16) - {5} <= values <= {0, *LUNA16}:
-        labels = np.array([LUNA16.get(value, 0) for value in range(max(LUNA16) + 1)], np.uint8)[mask.astype(np.uint8)]
+        labels = np.array([LUNA16.get(value, 0) for value in range(max(LUNA16) + 1)], np.uint8)[
+            mask.astype(np.uint8)
+        ]
     else:
         return VolumeTruth(is_lung(mask).astype(np.uint8), sides=False)
     centres = sizes_and_centres(labels)[1]
     exchanged = bool(centres.size == 2 and centres[0] > centres[1])
     if exchanged:
-        labels = np.where(labels > 0, np.uint8(RIGHT_LUNG.number + LEFT_LUNG.number) - labels, np.uint8(0))
+        labels = np.where(
+            labels > 0, np.uint8(RIGHT_LUNG.number + LEFT_LUNG.number) - labels, np.uint8(0)
+        )
     return VolumeTruth(labels, sides=True, exchanged=exchanged)
 
 
 def _tells_sides(path: Path, values: set[float]) -> bool:
-    if is_picture(path) and read_label_map(path) is not None:  # says which is which even where one lung is all there is
+    if (
+        is_picture(path) and read_label_map(path) is not None
+    ):  # says which is which even where one lung is all there is
         return True
     return values == {0, RIGHT_LUNG.number, LEFT_LUNG.number}
 
 
 def _axial(path: Path, grid: Grid) -> NDArray[Any]:
-    """The voxels of a label file, turned by its own affine, or as the image is where it states none; `grid` is the image's own."""
+    """The voxels of a label file, turned by its own affine, or as the image is where it states
+    none; `grid` is the image's own.
+    """
     voxels, own = read_label_volume(path)
     turn = grid.to_axial()
     grid = turn.grid(grid)
@@ -142,7 +173,9 @@ def _axial(path: Path, grid: Grid) -> NDArray[Any]:
     axial = turn.grid(own)
     if axial.shape != grid.shape:
         shapes = (" x ".join(map(str, shape)) for shape in (axial.shape, grid.shape))
-        problem = f"the labels have {next(shapes)} voxels in axial order, their image has {next(shapes)}"
+        problem = (
+            f"the labels have {next(shapes)} voxels in axial order, their image has {next(shapes)}"
+        )
         raise InputError(problem, where=path, cure="give labels on the grid of the image")
     if axial.affine is not None and grid.affine is not None:
         corners = np.array([[0, 0, 0, 1], [*(side - 1 for side in grid.shape), 1]]).T
@@ -154,10 +187,14 @@ def _axial(path: Path, grid: Grid) -> NDArray[Any]:
 
 
 def sizes_and_centres(numbers: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Voxels and mean column of the pieces 1, 2 and so on of (slices, rows, columns); NaN of a piece without voxels."""
+    """Voxels and mean column of the pieces 1, 2 and so on of (slices, rows, columns); NaN of a
+    piece without voxels.
+    """
     count = int(numbers.max(initial=0)) + 1
     sizes, columns = np.zeros(count, np.intp), np.zeros(count)
-    for plane in numbers:  # the places of all voxels at once would take eight times the memory of the labels
+    for plane in (
+        numbers
+    ):  # the places of all voxels at once would take eight times the memory of the labels
         at = np.nonzero(plane)
         sizes += np.bincount(plane[at], minlength=count)
         columns += np.bincount(plane[at], weights=at[1], minlength=count)

@@ -1,8 +1,10 @@
 """What a mask says about each pixel: the set of classes that it allows there.
 
-Four classes are learned: background, right lung, left lung, and the shadow of heart and mediastinum as far as masks of the "lung and
-heart" convention call it lung. Masks of either convention then never contradict each other; they only leave some pixels open, and the
-loss asks no more than that the probabilities of the allowed classes add up to one (a marginal loss, see `lungseg.train.losses`).
+Four classes are learned: background, right lung, left lung, and the shadow of heart and mediastinum
+as far as masks of the "lung and heart" convention call it lung. Masks of either convention then
+never contradict each other; they only leave some pixels open, and the loss asks no more than that
+the probabilities of the allowed classes add up to one (a marginal loss, see
+`lungseg.train.losses`).
 """
 
 from __future__ import annotations
@@ -28,10 +30,12 @@ SIDES: Final = {RIGHT: RIGHT_LUNG.number, LEFT: LEFT_LUNG.number}
 """The label of each lung's bit."""
 
 CERTAIN_SHARE: Final = 0.2
-"""Of each row of a "lung and heart" mask, the outer share that is certainly lung, whatever the size of the heart."""
+"""Of each row of a "lung and heart" mask, the outer share that is certainly lung, whatever the size
+of the heart."""
 
 BAND_SHARE: Final = {RIGHT: 0.5, LEFT: 2 / 3}
-"""Of each row of a "lung and heart" mask, the inner share where heart or mediastinum may lie; not judged when such a mask is the truth."""
+"""Of each row of a "lung and heart" mask, the inner share where heart or mediastinum may lie; not
+judged when such a mask is the truth."""
 
 Array = NDArray[Any]
 
@@ -59,7 +63,9 @@ def allowed_classes(labels: Array, convention: Convention) -> NDArray[np.uint8]:
 
 
 def mediastinal_band(labels: Array) -> NDArray[np.bool_]:
-    """Pixels of a "lung and heart" mask, as labels of the lungs, where heart or mediastinum may lie."""
+    """Pixels of a "lung and heart" mask, as labels of the lungs, where heart or mediastinum may
+    lie.
+    """
     band = np.zeros(labels.shape, bool)
     for bit, share in BAND_SHARE.items():
         lung = labels == SIDES[bit]
@@ -70,8 +76,8 @@ def mediastinal_band(labels: Array) -> NDArray[np.bool_]:
 def label_sides(mask: Array) -> NDArray[np.uint8]:
     """Tells right from left lung in a mask: labels (rows, columns), 0, 1 right, 2 left.
 
-    Of the two largest components the one further left in the picture is the right lung; smaller ones join the nearer of them. A
-    single component is cut at the middle of the picture.
+    Of the two largest components the one further left in the picture is the right lung; smaller
+    ones join the nearer of them. A single component is cut at the middle of the picture.
     """
     binary = (mask > 0).astype(np.uint8)
     count, components, stats, centres = cv2.connectedComponentsWithStats(binary)
@@ -80,11 +86,16 @@ def label_sides(mask: Array) -> NDArray[np.uint8]:
         return sides
     order = np.argsort(-stats[1:, cv2.CC_STAT_AREA]) + 1
     middle = binary.shape[1] / 2
-    two = len(order) > 1 and stats[order[1], cv2.CC_STAT_AREA] > 0.1 * stats[order[0], cv2.CC_STAT_AREA]
+    two = (
+        len(order) > 1
+        and stats[order[1], cv2.CC_STAT_AREA] > 0.1 * stats[order[0], cv2.CC_STAT_AREA]
+    )
     if two:
         middle = float(centres[order[:2], 0].mean())
         for component in range(1, count):
-            sides[components == component] = SIDES[RIGHT if centres[component, 0] < middle else LEFT]
+            sides[components == component] = SIDES[
+                RIGHT if centres[component, 0] < middle else LEFT
+            ]
         return sides
     columns = np.arange(binary.shape[1])[np.newaxis]
     sides[(binary > 0) & (columns < middle)] = SIDES[RIGHT]
@@ -93,7 +104,9 @@ def label_sides(mask: Array) -> NDArray[np.uint8]:
 
 
 def _depth_from_outside(lung: NDArray[np.bool_], bit: int) -> Array:
-    """How far inward each pixel of a lung lies in its row: 0 at the outer border, 1 at the inner."""
+    """How far inward each pixel of a lung lies in its row: 0 at the outer border, 1 at the
+    inner.
+    """
     present = lung.any(axis=1)
     first = np.where(present, lung.argmax(axis=1), 0)
     last = np.where(present, lung.shape[1] - 1 - lung[:, ::-1].argmax(axis=1), 0)

@@ -27,9 +27,33 @@ from lungseg.datasets.folders import (
 from lungseg.errors import InputError
 from lungseg.readers import holds_series
 
-IMAGES: Final = ("cxr_png", "images", "image", "imgs", "img", "2d_images", "3d_images", "imagestr", "ct", "cxr", "dicom")
-MASKS: Final = ("manualmask", "masks", "mask", "2d_masks", "3d_masks", "labels", "label", "labelstr", "lungs", "lung")
-"""Names of folders of images and of masks, in any mixture of small and capital letters; the first that is there counts."""
+IMAGES: Final = (
+    "cxr_png",
+    "images",
+    "image",
+    "imgs",
+    "img",
+    "2d_images",
+    "3d_images",
+    "imagestr",
+    "ct",
+    "cxr",
+    "dicom",
+)
+MASKS: Final = (
+    "manualmask",
+    "masks",
+    "mask",
+    "2d_masks",
+    "3d_masks",
+    "labels",
+    "label",
+    "labelstr",
+    "lungs",
+    "lung",
+)
+"""Names of folders of images and of masks, in any mixture of small and capital letters; the first
+that is there counts."""
 
 SPLIT_FOLDERS: Final = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -57,19 +81,25 @@ class Recognised:
 
 
 def recognise(folder: Path) -> list[Case]:
-    """The cases with a mask in a folder of known layout, or in the folders below, sorted by source and name.
+    """The cases with a mask in a folder of known layout, or in the folders below, sorted by source
+    and name.
 
     Raises:
         InputError: there is no known layout, or two cases of one name.
     """
     cases = [case for found in survey(folder) for case in found.cases if case.mask is not None]
     if not cases:
-        raise InputError("there are images, but none with a mask", where=folder, cure="give a folder with masks, too")
+        raise InputError(
+            "there are images, but none with a mask",
+            where=folder,
+            cure="give a folder with masks, too",
+        )
     return sorted(cases, key=lambda case: (case.source, case.case))
 
 
 def survey(place: Path) -> list[Recognised]:
-    """The data sets in a folder and in those below, or in a CSV, with all their cases; see `docs/datasets.md` for what is recognised.
+    """The data sets in a folder and in those below, or in a CSV, with all their cases; see
+    `docs/datasets.md` for what is recognised.
 
     Raises:
         InputError: there is no known layout, or two cases of one name, or a CSV cannot be used.
@@ -77,13 +107,18 @@ def survey(place: Path) -> list[Recognised]:
     if place.is_file():
         return [Recognised("a list of cases", place, tuple(read_any(place)))]
     if not place.is_dir():
-        raise InputError("no such folder or list", where=place, cure="give the folder that holds the data sets, or a CSV of cases")
+        raise InputError(
+            "no such folder or list",
+            where=place,
+            cure="give the folder that holds the data sets, or a CSV of cases",
+        )
     found = _below(place, DEEPEST)
     if not found:
         raise InputError(
             "no image with a mask was found",
             where=place,
-            cure="expected are folders with CXR_png and masks, or with images and masks, or a CSV of cases",
+            cure="expected are folders with CXR_png and masks, or with images and masks, or a "
+            "CSV of cases",
         )
     check_sources(found)
     return found
@@ -100,14 +135,27 @@ def check_sources(found: Sequence[Recognised]) -> None:
         for case in data_set.cases:
             first = places.setdefault((case.source, case.case), case.image)
             if first != case.image:
-                problem = f"two data sets have the same name: case {case.case} of source {case.source} is also {first}"
-                raise InputError(problem, where=case.image, cure="rename one folder, or leave one out")
+                problem = (
+                    f"two data sets have the same name: case {case.case} of source "
+                    f"{case.source} is also {first}"
+                )
+                raise InputError(
+                    problem, where=case.image, cure="rename one folder, or leave one out"
+                )
 
 
 def _below(folder: Path, levels: int) -> list[Recognised]:
     if found := _look_at(folder):
         return [found]
-    below = [data_set for inner in folders_in(folder).values() for data_set in _below(inner, levels - 1)] if levels else []
+    below = (
+        [
+            data_set
+            for inner in folders_in(folder).values()
+            for data_set in _below(inner, levels - 1)
+        ]
+        if levels
+        else []
+    )
     return below or _tables(folder)
 
 
@@ -128,17 +176,27 @@ def _two_folders(folder: Path, whole: Path) -> Recognised | None:
         return None
     images, masks = unwrapped(images), unwrapped(masks)
     of_whole = masks_in(masks)
-    series = [path for path in folders_in(images).values() if of_whole.of(path)[0] and holds_series(path)]
+    series = [
+        path for path in folders_in(images).values() if of_whole.of(path)[0] and holds_series(path)
+    ]
     cases = _cases([*images_in(images), *series], of_whole, whole)
     for name, path in folders_in(images).items():
         if name in SPLIT_FOLDERS and (masks / path.name).is_dir():
-            cases += _cases(images_in(path), masks_in(masks / path.name), whole, SPLIT_FOLDERS[name])
+            cases += _cases(
+                images_in(path), masks_in(masks / path.name), whole, SPLIT_FOLDERS[name]
+            )
     if not any(case.mask for case in cases):
         return None
     if not any(case.split for case in cases) and "test" in inner:
         known = {case.case for case in cases}
-        cases += [case for case in _cases(images_in(inner["test"]), Masks(), whole, "test") if case.case not in known]
-    words = _words(folder, images, masks, cases) + (", its left and right being the picture's" if of_whole.swapped else "")
+        cases += [
+            case
+            for case in _cases(images_in(inner["test"]), Masks(), whole, "test")
+            if case.case not in known
+        ]
+    words = _words(folder, images, masks, cases) + (
+        ", its left and right being the picture's" if of_whole.swapped else ""
+    )
     return Recognised(words, folder, tuple(_with_drawn_validation(_with_own_names(cases))))
 
 
@@ -163,26 +221,41 @@ def _words(folder: Path, images: Path, masks: Path, cases: Sequence[Case]) -> st
 
 
 def _side_by_side(folder: Path, whole: Path) -> Recognised | None:
-    """Images and masks in the same folder; images without a mask are not listed there, they may be anything."""
+    """Images and masks in the same folder; images without a mask are not listed there, they may be
+    anything.
+    """
     files = images_in(folder)
     masks = masks_among([path for path in files if looks_like_mask(path)])
-    cases = [case for case in _cases([path for path in files if not looks_like_mask(path)], masks, whole) if case.mask]
+    cases = [
+        case
+        for case in _cases([path for path in files if not looks_like_mask(path)], masks, whole)
+        if case.mask
+    ]
     if not cases:
         return None
     bare = [bare_name(case.image) for case in cases]
     if len(set(bare)) == len(bare):
-        cases = [replace(case, case=name, patient=patient_of(name)) for case, name in zip(cases, bare, strict=True)]
+        cases = [
+            replace(case, case=name, patient=patient_of(name))
+            for case, name in zip(cases, bare, strict=True)
+        ]
     words = "volumes and label volumes" if is_volume(cases[0].image) else "images and masks"
     return Recognised(f"{words}, side by side", folder, tuple(cases))
 
 
 def _given_splits(folder: Path) -> Recognised | None:
-    """Folders for training, validation and testing, each with images and masks; one without masks is kept as images to predict."""
+    """Folders for training, validation and testing, each with images and masks; one without masks
+    is kept as images to predict.
+    """
     parts: list[Case] = []
     for name, path in folders_in(folder).items():
         if name in SPLIT_FOLDERS:
             found = _two_folders(path, folder) or _side_by_side(path, folder)
-            cases = found.cases if found else _cases(images_in(folders_in(path).get("images", path)), Masks(), folder)
+            cases = (
+                found.cases
+                if found
+                else _cases(images_in(folders_in(path).get("images", path)), Masks(), folder)
+            )
             parts += [replace(case, split=SPLIT_FOLDERS[name]) for case in cases]
     if not any(case.mask for case in parts):
         return None
@@ -191,7 +264,9 @@ def _given_splits(folder: Path) -> Recognised | None:
 
 
 def _with_own_names(cases: Sequence[Case]) -> list[Case]:
-    """Where folders of different splits number their images alike, the split is put before the names, and before those of patients."""
+    """Where folders of different splits number their images alike, the split is put before the
+    names, and before those of patients.
+    """
     names = [case.case for case in cases]
     if len(set(names)) == len(names):
         return list(cases)
@@ -199,21 +274,31 @@ def _with_own_names(cases: Sequence[Case]) -> list[Case]:
 
 
 def _with_drawn_validation(cases: Sequence[Case]) -> list[Case]:
-    """Where no images are given for validation, those given for training are left open, so that some can be drawn."""
+    """Where no images are given for validation, those given for training are left open, so that
+    some can be drawn.
+    """
     if any(case.split == "validation" for case in cases):
         return list(cases)
     return [replace(case, split="") if case.split == "train" else case for case in cases]
 
 
 def _tables(folder: Path) -> list[Recognised]:
-    """The first CSV with columns of images and masks, where nothing but it says what belongs together."""
+    """The first CSV with columns of images and masks, where nothing but it says what belongs
+    together.
+    """
     tables = (path for path in sorted(folder.glob("*.csv")) if has_columns(path))
     return [Recognised("a list of cases", path, tuple(read_any(path))) for path in list(tables)[:1]]
 
 
 def _cases(images: Sequence[Path], masks: Masks, whole: Path, split: str = "") -> list[Case]:
-    """The images, each with its mask if there is one; the folder of the `whole` data set names the source."""
-    questionable, counties, own = public.conventions(whole), public.counties(whole), whole.resolve().name
+    """The images, each with its mask if there is one; the folder of the `whole` data set names the
+    source.
+    """
+    questionable, counties, own = (
+        public.conventions(whole),
+        public.counties(whole),
+        whole.resolve().name,
+    )
     cases: list[Case] = []
     for image in images:
         name = name_of(image)

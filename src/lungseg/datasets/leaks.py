@@ -1,4 +1,6 @@
-"""A guard against leaks: what is on two sides of a split at once makes a model look better than it is."""
+"""A guard against leaks: what is on two sides of a split at once makes a model look better than it
+is.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,10 @@ MIRROR: Final[Signs] = np.tile(np.array([1, -1], np.float32), WAVES * WAVES // 2
 """What a mirror does to the signs: waves that are odd along a row are turned over."""
 
 DIFFERENT: Final = 36
-"""Signs, of 255, in which copies of a picture differ at most. Copies of 1152 radiographs differ in at most 8 after JPEG of quality 50,
-12 at half the size, 34 with 1.3 times the contrast. Of their 660,000 pairs of different patients, and of 17,000 of CT slices, only one
-differs in fewer than 45 (with one picture mirrored 54, negative 89), and that one is one film under two names."""
+"""Signs, of 255, in which copies of a picture differ at most. Copies of 1152 radiographs differ in
+at most 8 after JPEG of quality 50, 12 at half the size, 34 with 1.3 times the contrast. Of their
+660,000 pairs of different patients, and of 17,000 of CT slices, only one differs in fewer than 45
+(with one picture mirrored 54, negative 89), and that one is one film under two names."""
 
 BLOCK: Final = 2048
 """Pictures that are compared with all others at once, which bounds the memory."""
@@ -51,12 +54,14 @@ class Leak:
 
 
 def find_leaks(cases: Sequence[Case]) -> list[Leak]:
-    """What is on two sides of the split at once: a file, a patient, or a picture, as it is, mirrored or as its negative.
+    """What is on two sides of the split at once: a file, a patient, or a picture, as it is,
+    mirrored or as its negative.
 
-    A file is told by its bytes; a patient is one of a source; a picture is told by a perceptual hash, the signs of the low frequencies
-    of its cosine transform (C. Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010), which hardly
-    depend on size, contrast and compression. For each file or patient on two sides one pair is given, and no pair twice. Files that
-    cannot be read are skipped: `lungseg.datasets.checks` tells of them.
+    A file is told by its bytes; a patient is one of a source; a picture is told by a perceptual
+    hash, the signs of the low frequencies of its cosine transform (C. Zauner, "Implementation and
+    benchmarking of perceptual image hash functions", 2010), which hardly depend on size, contrast
+    and compression. For each file or patient on two sides one pair is given, and no pair twice.
+    Files that cannot be read are skipped: `lungseg.datasets.checks` tells of them.
 
     Args:
         cases: of any number of sources; those without a split take no part.
@@ -99,7 +104,9 @@ def _signs(case: Case) -> Signs | None:
     return np.where(waves.ravel()[1:] > 0, np.float32(1), np.float32(-1))
 
 
-def _namesakes(one: Sequence[Case], other: Sequence[Case], names: dict[Case, str]) -> Iterator[tuple[Case, Case]]:
+def _namesakes(
+    one: Sequence[Case], other: Sequence[Case], names: dict[Case, str]
+) -> Iterator[tuple[Case, Case]]:
     """For each name on both sides, the first case of each that has it."""
     here, there = ({names[case]: case for case in reversed(side)} for side in (one, other))
     for name in dict.fromkeys(names[case] for case in one):
@@ -107,13 +114,22 @@ def _namesakes(one: Sequence[Case], other: Sequence[Case], names: dict[Case, str
             yield here[name], there[name]
 
 
-def _alike(one: Sequence[Case], other: Sequence[Case], seen: dict[Case, Signs | None]) -> Iterator[tuple[Case, Case]]:
-    """All pairs whose fingerprints, one of them as it is, mirrored, negative or both, differ in at most `DIFFERENT` signs."""
-    here, there = ([(case, signs) for case in side if (signs := seen[case]) is not None] for side in (one, other))
+def _alike(
+    one: Sequence[Case], other: Sequence[Case], seen: dict[Case, Signs | None]
+) -> Iterator[tuple[Case, Case]]:
+    """All pairs whose fingerprints, one of them as it is, mirrored, negative or both, differ in at
+    most `DIFFERENT` signs.
+    """
+    here, there = (
+        [(case, signs) for case in side if (signs := seen[case]) is not None]
+        for side in (one, other)
+    )
     if not here or not there:
         return
     theirs = np.stack([signs for _, signs in there])
-    enough = len(MIRROR) - 2 * DIFFERENT  # the sum of products of signs is those that agree less those that differ
+    enough = (
+        len(MIRROR) - 2 * DIFFERENT
+    )  # the sum of products of signs is those that agree less those that differ
     for start in range(0, len(here), BLOCK):
         mine = np.stack([signs for _, signs in here[start : start + BLOCK]])
         alike = (np.abs(mine @ theirs.T) >= enough) | (np.abs((mine * MIRROR) @ theirs.T) >= enough)

@@ -38,7 +38,9 @@ def write_manifest(cases: Sequence[Case], path: Path, *, remark: str = "") -> No
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for case in cases:
-        writer.writerow(os.path.relpath(v, path.parent) if isinstance(v, Path) else v for v in astuple(case))  # None becomes ""
+        writer.writerow(
+            os.path.relpath(v, path.parent) if isinstance(v, Path) else v for v in astuple(case)
+        )  # None becomes ""
     write_file(path, text.getvalue().encode())
 
 
@@ -46,21 +48,25 @@ def read_manifest(path: Path) -> list[Case]:
     """The cases in a CSV. Lines before the names of the columns that begin with "#" are remarks.
 
     Raises:
-        InputError: the file cannot be read, or lacks a column or a name, or has an unknown convention or split, or names a missing file,
-            or a case twice, or has images of one patient in different splits.
+        InputError: the file cannot be read, or lacks a column or a name, or has an unknown
+            convention or split, or names a missing file, or a case twice, or has images of one
+            patient in different splits.
     """
     rows = read_rows(path)
     missing = [name for name in NEEDED if name not in rows[0]]
     if missing:
         cure = "fill them in, or let `lungseg dataset` do it"
-        raise InputError(f"the list of cases lacks the columns {', '.join(missing)}", where=path, cure=cure)
+        raise InputError(
+            f"the list of cases lacks the columns {', '.join(missing)}", where=path, cure=cure
+        )
     cases = [_case(row, path) for row in rows]
     check_cases_are_apart(cases, path)
     return cases
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The lines of a CSV by the names of their columns; columns are parted by commas, or by semicolons as some spreadsheets do.
+    """The lines of a CSV by the names of their columns; columns are parted by commas, or by
+    semicolons as some spreadsheets do.
 
     Raises:
         InputError: the file cannot be read, or has no line.
@@ -92,10 +98,15 @@ def check_cases_are_apart(cases: Sequence[Case], where: Path) -> None:
     for case in cases:
         if (case.source, case.case) in seen:
             cure = "leave one out, or give it another name or source"
-            raise InputError(f"case {case.case} of source {case.source} is there twice", where=where, cure=cure)
+            raise InputError(
+                f"case {case.case} of source {case.source} is there twice", where=where, cure=cure
+            )
         seen.add((case.source, case.case))
     for source, patient, splits in parted_patients(cases):
-        problem = f"images of patient {patient} of source {source} are in different splits: {' and '.join(splits)}"
+        problem = (
+            f"images of patient {patient} of source {source} are in different splits: "
+            f"{' and '.join(splits)}"
+        )
         raise InputError(problem, where=where, cure="give all images of a patient the same split")
 
 
@@ -104,7 +115,9 @@ def _case(row: Row, path: Path) -> Case:
     called = row["case"] or row["image"]
     for name in ("case", "patient", "image", "source"):
         if name not in entries:
-            raise InputError(f"a case ({called}) has no {name}", where=path, cure=f"fill in its {name}")
+            raise InputError(
+                f"a case ({called}) has no {name}", where=path, cure=f"fill in its {name}"
+            )
     for name, known in (("convention", get_args(Convention)), ("split", SPLITS)):
         if name in entries and entries[name] not in known:
             problem = f"case {called} has the unknown {name} {entries[name]!r}"
@@ -115,7 +128,15 @@ def _case(row: Row, path: Path) -> Case:
             continue
         entries[name] = (path.parent / entries[name]).resolve()
         if not entries[name].exists():
-            raise InputError(f"case {called} names a missing {name}, {entries[name]}", where=path, cure="correct the path")
+            raise InputError(
+                f"case {called} names a missing {name}, {entries[name]}",
+                where=path,
+                cure="correct the path",
+            )
     if entries["mask"] is None and "mask_left" in entries:
-        raise InputError(f"case {called} has a mask of the left lung only", where=path, cure="give the right lung's as mask, or none")
+        raise InputError(
+            f"case {called} has a mask of the left lung only",
+            where=path,
+            cure="give the right lung's as mask, or none",
+        )
     return Case(**entries)

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from lungseg.datasets.cases import Case, Convention
-from lungseg.datasets.folders import Masks, folders_in, images_in, masks_of_sides, name_of, unwrapped
+from lungseg.datasets.folders import (
+    Masks,
+    folders_in,
+    images_in,
+    masks_of_sides,
+    name_of,
+    unwrapped,
+)
 from lungseg.datasets.rsna import BOXES
 from lungseg.datasets.rsna import IMAGES as RSNA_IMAGES
 from lungseg.errors import InputError
@@ -18,7 +25,10 @@ from lungseg.readers import may_be_image
 HEART_INSIDE: Final = ("diseased_adults", "paediatric")
 """Folders of the V7 Labs sets, whose masks draw through heart and mediastinum."""
 
-FLAGS: Final[dict[str, Convention]] = {"aerated_or_partial_lung_only": "partial", "heart_shadow_inside_mask": "lung and heart"}
+FLAGS: Final[dict[str, Convention]] = {
+    "aerated_or_partial_lung_only": "partial",
+    "heart_shadow_inside_mask": "lung and heart",
+}
 """The lists of `conventions`, and what they say; the last one counts for a name in both."""
 
 _SCR_PLACES: Final = ("", "scratch", "scr", "scr/scratch", "SCR", "SCR/scratch")
@@ -27,40 +37,66 @@ _SCR_OWN: Final = {"masks", "fold1", "fold2", "landmarks", "scratch"}
 
 
 def jsrt(folder: Path) -> list[Case]:
-    """The films of JSRT, raw as .IMG or converted, with the masks of SCR: `fold1` and `fold2`, each with `masks/left lung` and
-    `masks/right lung`, or `masks` alone.
+    """The films of JSRT, raw as .IMG or converted, with the masks of SCR: `fold1` and `fold2`, each
+    with `masks/left lung` and `masks/right lung`, or `masks` alone.
 
-    B. van Ginneken, M. B. Stegmann, M. Loog, Segmentation of anatomical structures in chest radiographs using supervised methods,
-    Medical Image Analysis 10, 2006. Right and left are the patient's; the two folds are told in the notes.
+    B. van Ginneken, M. B. Stegmann, M. Loog, Segmentation of anatomical structures in chest
+    radiographs using supervised methods, Medical Image Analysis 10, 2006. Right and left are the
+    patient's; the two folds are told in the notes.
     """
-    folds = {note: masks for place in _SCR_PLACES for note, masks in _scr_masks(folder / place).items()}
+    folds = {
+        note: masks for place in _SCR_PLACES for note, masks in _scr_masks(folder / place).items()
+    }
     if not folds:
         return []
     films: dict[str, Path] = {}
     for path in sorted(folder.rglob("JPC*")):
-        if _SCR_FILM.fullmatch(name_of(path)) and not _SCR_OWN & set(path.relative_to(folder).parts) and may_be_image(path):
+        if (
+            _SCR_FILM.fullmatch(name_of(path))
+            and not _SCR_OWN & set(path.relative_to(folder).parts)
+            and may_be_image(path)
+        ):
             films.setdefault(name_of(path), path)
     cases: list[Case] = []
     for name, image in films.items():
-        note, right, left = next(((note, *masks.of(image)) for note, masks in folds.items() if masks.of(image)[1]), ("", None, None))
+        note, right, left = next(
+            ((note, *masks.of(image)) for note, masks in folds.items() if masks.of(image)[1]),
+            ("", None, None),
+        )
         cases.append(Case(name, name, image, right, "jsrt", notes=note, mask_left=left))
     return cases
 
 
 def _scr_masks(place: Path) -> dict[str, Masks]:
     found: dict[str, Masks] = {}
-    for note, folder in (("SCR fold 1", "fold1/masks"), ("SCR fold 2", "fold2/masks"), ("", "masks")):
+    for note, folder in (
+        ("SCR fold 1", "fold1/masks"),
+        ("SCR fold 2", "fold2/masks"),
+        ("", "masks"),
+    ):
         for right, left in (("right lung", "left lung"), ("right_lung", "left_lung")):
             if (place / folder / right).is_dir() and (place / folder / left).is_dir():
-                found[note] = masks_of_sides(images_in(place / folder / right), images_in(place / folder / left))
+                found[note] = masks_of_sides(
+                    images_in(place / folder / right), images_in(place / folder / left)
+                )
     return found
 
 
 def rsna(folder: Path) -> list[Case]:
-    """The films of the RSNA Pneumonia Detection Challenge. Nobody drew masks; where the boxes are is told in the notes."""
+    """The films of the RSNA Pneumonia Detection Challenge. Nobody drew masks; where the boxes are
+    is told in the notes.
+    """
     notes = f"boxes in {BOXES}" if (folder / BOXES).is_file() else ""
     return [
-        Case(name_of(image), name_of(image), image, None, "rsna", split="test", notes=notes if name == RSNA_IMAGES[0] else "")
+        Case(
+            name_of(image),
+            name_of(image),
+            image,
+            None,
+            "rsna",
+            split="test",
+            notes=notes if name == RSNA_IMAGES[0] else "",
+        )
         for name in RSNA_IMAGES
         if (folder / name).is_dir()
         for image in images_in(folder / name)
@@ -75,7 +111,8 @@ def china_images(folder: Path) -> Path | None:
 
 
 def conventions(folder: Path) -> dict[str, Convention]:
-    """What the masks in question call lung, by the names of their images, as `questionable_masks.json` in the folder says.
+    """What the masks in question call lung, by the names of their images, as
+    `questionable_masks.json` in the folder says.
 
     It has a list of names for each of `FLAGS`, and need not be there.
 
@@ -86,20 +123,33 @@ def conventions(folder: Path) -> dict[str, Convention]:
     try:
         lists = json.loads(flagged.read_text(encoding="utf-8")) if flagged.is_file() else {}
     except ValueError as error:
-        raise InputError(f"the lists of masks in question are no JSON ({error})", where=flagged, cure=cure) from error
-    if not isinstance(lists, dict) or not all(isinstance(lists.get(flag, []), list) for flag in FLAGS):
-        raise InputError("this should hold lists of masks in question by why they are", where=flagged, cure=cure)
-    return {str(name): convention for flag, convention in FLAGS.items() for name in lists.get(flag, ())}
+        raise InputError(
+            f"the lists of masks in question are no JSON ({error})", where=flagged, cure=cure
+        ) from error
+    if not isinstance(lists, dict) or not all(
+        isinstance(lists.get(flag, []), list) for flag in FLAGS
+    ):
+        raise InputError(
+            "this should hold lists of masks in question by why they are", where=flagged, cure=cure
+        )
+    return {
+        str(name): convention for flag, convention in FLAGS.items() for name in lists.get(flag, ())
+    }
 
 
 def counties(folder: Path) -> dict[str, str]:
-    """Where the images of "Chest X-ray Lungs Segmentation" come from, by name: the column `county` of its MetaData.csv, which lies beside
-    the folder or one further up. Empty where there is no such file.
+    """Where the images of "Chest X-ray Lungs Segmentation" come from, by name: the column `county`
+    of its MetaData.csv, which lies beside the folder or one further up. Empty where there is no
+    such file.
     """
     for place in (folder, folder.parent, folder.parent.parent):
         path = place / "MetaData.csv"
         if path.is_file():
             with path.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
                 rows = list(csv.DictReader(stream, restval=""))
-            return {row["id"].strip(): row["county"].strip().lower() for row in rows if row.get("id") and row.get("county")}
+            return {
+                row["id"].strip(): row["county"].strip().lower()
+                for row in rows
+                if row.get("id") and row.get("county")
+            }
     return {}

@@ -1,4 +1,6 @@
-"""The RSNA Pneumonia Detection Challenge: films without masks, and boxes around the opacities that radiologists marked."""
+"""The RSNA Pneumonia Detection Challenge: films without masks, and boxes around the opacities that
+radiologists marked.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ class Box:
     """An upright rectangle in an image.
 
     Attributes:
-        x, y: column and row of its upper left corner, in pixels from the upper left corner of the image.
+        x, y: column and row of its upper left corner, in pixels from the upper left corner of the
+            image.
         width, height: in pixels.
     """
 
@@ -35,13 +38,15 @@ def find_boxes(image: Path) -> Path | None:
 
 
 def read_boxes(path: Path) -> dict[str, list[Box]]:
-    """The boxes of each patient, in the order of the CSV; an empty list for a patient who has a line but no box.
+    """The boxes of each patient, in the order of the CSV; an empty list for a patient who has a
+    line but no box.
 
     Args:
         path: a CSV with the columns patientId, x, y, width and height, one line for each box.
 
     Raises:
-        InputError: the file cannot be read, or lacks a column, or a box is not four numbers with a positive width and height.
+        InputError: the file cannot be read, or lacks a column, or a box is not four numbers with a
+            positive width and height.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -51,7 +56,9 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
     sides = ("x", "y", "width", "height")
     missing = {"patientId", *sides} - set(rows[0] if rows else ())
     if missing:
-        raise InputError(f"the list of boxes lacks the columns {', '.join(sorted(missing))}", where=path)
+        raise InputError(
+            f"the list of boxes lacks the columns {', '.join(sorted(missing))}", where=path
+        )
     boxes: dict[str, list[Box]] = {}
     for row in rows:
         own = boxes.setdefault(row["patientId"], [])
@@ -63,6 +70,10 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
         except ValueError:
             box = None
         if box is None or not (box.width > 0 and box.height > 0):
-            raise InputError(f"a box of patient {row['patientId']} is no box: {', '.join(entries)}", where=path, cure="correct the line")
+            raise InputError(
+                f"a box of patient {row['patientId']} is no box: {', '.join(entries)}",
+                where=path,
+                cure="correct the line",
+            )
         own.append(box)
     return boxes

@@ -1,4 +1,6 @@
-"""CT for training, which learns from pictures: volumes and slices of 16 bits become axial slices of 8 bits, each with its label map."""
+"""CT for training, which learns from pictures: volumes and slices of 16 bits become axial slices of
+8 bits, each with its label map.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,12 @@ from lungseg.writers.png import mask_png
 
 BELOW: Final = 40
 ABOVE: Final = 25
-"""So many slices without lung are kept below and above the lungs: belly and neck, where a network must learn to find nothing."""
+"""So many slices without lung are kept below and above the lungs: belly and neck, where a network
+must learn to find nothing."""
 
 LARGEST_HOLE: Final = 300.0
-"""Square millimetres of a hole in a slice of one lung that is filled: vessels, which some masks of LCTSC leave out and others do not."""
+"""Square millimetres of a hole in a slice of one lung that is filled: vessels, which some masks of
+LCTSC leave out and others do not."""
 
 GREYS: Final = (0.1, 99.9)
 """Percentiles that become black and white where values are no Hounsfield units."""
@@ -53,7 +57,8 @@ class Sliced:
 
     Attributes:
         cases: those that stayed what they were, and slices.
-        of_volumes: source and name of those that were cut from a volume; some have one lung only, or none.
+        of_volumes: source and name of those that were cut from a volume; some have one lung only,
+            or none.
         findings: what was left out, and why.
     """
 
@@ -63,14 +68,18 @@ class Sliced:
 
 
 def slice_cases(cases: Sequence[Case], folder: Path, *, every: int = 1) -> Sliced:
-    """Writes volumes that have labels, and CT slices of more than 8 bits that have a mask, as slices; other cases stay as they are.
+    """Writes volumes that have labels, and CT slices of more than 8 bits that have a mask, as
+    slices; other cases stay as they are.
 
-    Slices are in axial order, numbered from the feet, in `folder`/source/images and, under the same name, `folder`/source/masks. In
-    Hounsfield units, `lungseg.ct.slices.HOUNSFIELD` becomes 0 to 255; of other values the percentiles `GREYS` do. Right and left are told
-    in space (see `part_lungs`), and small holes within one lung are filled. Slices of one grey are left out, as they cannot be read.
+    Slices are in axial order, numbered from the feet, in `folder`/source/images and, under the same
+    name, `folder`/source/masks. In Hounsfield units, `lungseg.ct.slices.HOUNSFIELD` becomes 0 to
+    255; of other values the percentiles `GREYS` do. Right and left are told in space (see
+    `part_lungs`), and small holes within one lung are filled. Slices of one grey are left out, as
+    they cannot be read.
 
     Args:
-        cases: of any number of sources. Patient, source, split, convention and notes go over to the slices.
+        cases: of any number of sources. Patient, source, split, convention and notes go over to the
+            slices.
         folder: is made where it is missing; files of the same name are replaced.
         every: 1 keeps every slice of a volume, 2 every second one, and so on.
 
@@ -90,7 +99,14 @@ def slice_cases(cases: Sequence[Case], folder: Path, *, every: int = 1) -> Slice
         try:
             slices = list(_written(case, folder, every=every))
         except InputError as error:
-            findings.append(Finding(case.case, case.source, Path(error.where or case.image), f"left out: {error.what}"))
+            findings.append(
+                Finding(
+                    case.case,
+                    case.source,
+                    Path(error.where or case.image),
+                    f"left out: {error.what}",
+                )
+            )
             continue
         kept += slices
         if is_volume(case.image):
@@ -112,16 +128,23 @@ def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
     turn = volume.grid.to_axial()
     grid = turn.grid(volume.grid)
     truth = read_volume_labels(case, volume.grid)
-    voxels, labels = turn.apply(volume.voxels), truth.labels if truth.sides else part_lungs(truth.labels > 0)
+    voxels, labels = (
+        turn.apply(volume.voxels),
+        truth.labels if truth.sides else part_lungs(truth.labels > 0),
+    )
     spacing = grid.spacing or (1.0, FIELD / grid.shape[2], FIELD / grid.shape[2])
     labels = fill_holes(labels, LARGEST_HOLE / (spacing[1] * spacing[2]))
     heights = np.flatnonzero(labels.any(axis=(1, 2)))
     if not heights.size:
-        raise InputError("there is no lung in the labels", where=case.mask, cure="leave the case out")
+        raise InputError(
+            "there is no lung in the labels", where=case.mask, cure="leave the case out"
+        )
     images, masks = (folder / _plain(case.source) / kind for kind in ("images", "masks"))
     make_folder(images)
     make_folder(masks)
-    for number in range(max(0, heights[0] - BELOW), min(len(voxels), heights[-1] + ABOVE + 1), every):
+    for number in range(
+        max(0, heights[0] - BELOW), min(len(voxels), heights[-1] + ABOVE + 1), every
+    ):
         pixels = _greys(voxels[number], hounsfield=volume.hounsfield)
         if pixels.min() == pixels.max():
             continue
@@ -140,16 +163,21 @@ def _greys(pixels: NDArray[Any], *, hounsfield: bool) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return np.ascontiguousarray(pixels)
     low, high = HOUNSFIELD
-    scaled = (clip_hounsfield(pixels).astype(np.float32) - low) / (high - low) if hounsfield else window(pixels, GREYS)
+    scaled = (
+        (clip_hounsfield(pixels).astype(np.float32) - low) / (high - low)
+        if hounsfield
+        else window(pixels, GREYS)
+    )
     return np.rint(scaled * 255).astype(np.uint8)
 
 
 def part_lungs(lung: NDArray[np.bool_]) -> Labels:
     """Tells right from left in space: labels (slices, rows, columns), 0, 1 right, 2 left.
 
-    The two largest pieces that lie on both sides of the middle column are the lungs. Where there are none, because the lungs touch, they
-    are worn off in each slice, pixel by pixel, until there are, and grow back, each as far as it is nearer. What neither reaches goes
-    by the side on which it lies, and so does everything where nothing parts: a single slice may well have one lung only.
+    The two largest pieces that lie on both sides of the middle column are the lungs. Where there
+    are none, because the lungs touch, they are worn off in each slice, pixel by pixel, until there
+    are, and grow back, each as far as it is nearer. What neither reaches goes by the side on which
+    it lies, and so does everything where nothing parts: a single slice may well have one lung only.
 
     Args:
         lung: (slices, rows, columns) in axial order, see `lungseg.geometry.AXIAL`.
@@ -169,20 +197,38 @@ def _parted(lung: NDArray[np.bool_], middle: float) -> Labels:
         sizes, centres = sizes_and_centres(numbers)
         if not sizes.size:
             break
-        if sizes.size > 1 and sizes[1] >= SMALLER_LUNG * sizes[0] and centres[:2].min() < middle < centres[:2].max():
+        if (
+            sizes.size > 1
+            and sizes[1] >= SMALLER_LUNG * sizes[0]
+            and centres[:2].min() < middle < centres[:2].max()
+        ):
             right, left = np.argsort(centres[:2]) + 1
             labels[numbers == right], labels[numbers == left] = RIGHT_LUNG.number, LEFT_LUNG.number
             middle = centres[:2].mean()
             _grow(labels, lung)
             break
-        core = np.stack([cv2.erode(plane.view(np.uint8), _CROSS, borderValue=0, borderType=cv2.BORDER_CONSTANT) for plane in core]) > 0
+        core = (
+            np.stack(
+                [
+                    cv2.erode(
+                        plane.view(np.uint8), _CROSS, borderValue=0, borderType=cv2.BORDER_CONSTANT
+                    )
+                    for plane in core
+                ]
+            )
+            > 0
+        )
     rest = pieces(lung & (labels == 0))
-    of_piece = np.where(sizes_and_centres(rest)[1] < middle, np.uint8(RIGHT_LUNG.number), np.uint8(LEFT_LUNG.number))
+    of_piece = np.where(
+        sizes_and_centres(rest)[1] < middle, np.uint8(RIGHT_LUNG.number), np.uint8(LEFT_LUNG.number)
+    )
     return labels | np.append(np.uint8(0), of_piece)[rest]
 
 
 def _grow(labels: Labels, lung: NDArray[np.bool_]) -> None:
-    """Lets both labels spread, in place, by one voxel at a time through what is lung, until nothing changes."""
+    """Lets both labels spread, in place, by one voxel at a time through what is lung, until nothing
+    changes.
+    """
     free = lung & (labels == 0)
     while free.any():
         grown = np.zeros_like(labels)

@@ -11,24 +11,31 @@ from lungseg.datasets.cases import Case
 from lungseg.errors import UsageError
 
 
-def split_by_patient(cases: Sequence[Case], *, validation: float, test: float = 0.0, seed: int) -> list[Case]:
-    """The cases, each with its split filled in: of every source the given shares of patients are for validation and for testing.
+def split_by_patient(
+    cases: Sequence[Case], *, validation: float, test: float = 0.0, seed: int
+) -> list[Case]:
+    """The cases, each with its split filled in: of every source the given shares of patients are
+    for validation and for testing.
 
-    A split that is given is kept, for all images of its patient. Where the masks of a source have one of the two given already, no more
-    are drawn for it, and the others share the rest of the patients in the same proportion. Patients without any mask are for testing:
-    nothing can be learnt from them.
+    A split that is given is kept, for all images of its patient. Where the masks of a source have
+    one of the two given already, no more are drawn for it, and the others share the rest of the
+    patients in the same proportion. Patients without any mask are for testing: nothing can be
+    learnt from them.
 
     Args:
         cases: of any number of sources.
         validation: share of the patients of each source, 0 to 1.
         test: likewise; the rest is for training.
-        seed: the split depends on it and on the names of the patients of one source alone, so that leaving one source out does not
-            change the split of another.
+        seed: the split depends on it and on the names of the patients of one source alone, so that
+            leaving one source out does not change the split of another.
     """
     splits: dict[tuple[str, str], str] = {}
     for source, free in _free_patients(cases).items():
         given = {case.split for case in cases if case.source == source and case.mask is not None}
-        shares = [0.0 if name in given else share for name, share in (("validation", validation), ("test", test))]
+        shares = [
+            0.0 if name in given else share
+            for name, share in (("validation", validation), ("test", test))
+        ]
         lost = (validation + test) - sum(shares)
         if lost:
             shares = [share / (1 - lost) for share in shares]
@@ -36,14 +43,18 @@ def split_by_patient(cases: Sequence[Case], *, validation: float, test: float = 
         first = round(shares[0] * len(free))
         last = first + round(shares[1] * len(free))
         for place, i in enumerate(order):
-            splits[source, free[i]] = "validation" if place < first else "test" if place < last else "train"
+            splits[source, free[i]] = (
+                "validation" if place < first else "test" if place < last else "train"
+            )
     return _assigned(cases, splits)
 
 
 def split_into_folds(cases: Sequence[Case], count: int, *, seed: int) -> list[list[Case]]:
-    """As many lists of the same cases as there are folds; in each, the patients of one fold are for validation, the others for training.
+    """As many lists of the same cases as there are folds; in each, the patients of one fold are for
+    validation, the others for training.
 
-    Patients of every source are dealt out evenly. Cases that are given for testing stay so; other splits are not heeded.
+    Patients of every source are dealt out evenly. Cases that are given for testing stay so; other
+    splits are not heeded.
 
     Args:
         cases: of any number of sources.
@@ -59,7 +70,10 @@ def split_into_folds(cases: Sequence[Case], count: int, *, seed: int) -> list[li
     if not 2 <= count <= most:
         cure = "choose at least 2, and not more than there are patients"
         raise UsageError(f"{count} folds cannot be made of {most} patients with a mask", cure=cure)
-    orders = {source: np.random.default_rng(seed).permutation(len(patients)) for source, patients in free.items()}
+    orders = {
+        source: np.random.default_rng(seed).permutation(len(patients))
+        for source, patients in free.items()
+    }
     folds: list[list[Case]] = []
     for fold in range(count):
         splits = {
@@ -75,11 +89,19 @@ def _free_patients(cases: Sequence[Case]) -> dict[str, list[str]]:
     """Of each source, the sorted patients who have a mask and no split yet."""
     bound = {(case.source, case.patient) for case in cases if case.split}
     free = {(case.source, case.patient) for case in cases if case.mask is not None} - bound
-    return {source: sorted(p for s, p in free if s == source) for source in sorted({source for source, _ in free})}
+    return {
+        source: sorted(p for s, p in free if s == source)
+        for source in sorted({source for source, _ in free})
+    }
 
 
 def _assigned(cases: Sequence[Case], drawn: dict[tuple[str, str], str]) -> list[Case]:
-    """The cases with the split that was given or drawn for their patient, and "test" where neither was."""
+    """The cases with the split that was given or drawn for their patient, and "test" where neither
+    was.
+    """
     given = {(case.source, case.patient): case.split for case in cases if case.split}
     splits = drawn | given
-    return [case if case.split else replace(case, split=splits.get((case.source, case.patient), "test")) for case in cases]
+    return [
+        case if case.split else replace(case, split=splits.get((case.source, case.patient), "test"))
+        for case in cases
+    ]

@@ -1,4 +1,6 @@
-"""What a person should look at in a volume and its labels; `lungseg.datasets.checks` does so for pictures."""
+"""What a person should look at in a volume and its labels; `lungseg.datasets.checks` does so for
+pictures.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,19 @@ from lungseg.readers import read_label_volume, read_volume
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 from lungseg.volume import Volume
 
-KNOWN: Final = ({0, 1}, {0, RIGHT_LUNG.number, LEFT_LUNG.number}, {0, 255}, {0}, {0, *LUNA16}, {0, *LUNA16} - {5})
+KNOWN: Final = (
+    {0, 1},
+    {0, RIGHT_LUNG.number, LEFT_LUNG.number},
+    {0, 255},
+    {0},
+    {0, *LUNA16},
+    {0, *LUNA16} - {5},
+)
 """The values of label volumes that leave no question."""
 
 SMALLEST: Final = 50.0
-"""Millilitres that the lungs of a newborn have at least, both together; what has less is hardly a mask of lungs."""
+"""Millilitres that the lungs of a newborn have at least, both together; what has less is hardly a
+mask of lungs."""
 
 MOST_COVER: Final = 0.5
 """Share of a volume that no lungs have. The most in five volumes of LCTSC is 0.04."""
@@ -30,27 +40,31 @@ MOST_BORDER: Final = 0.3
 """Share of the four sides of a volume that lungs take up at most."""
 
 DENSEST: Final = -300.0
-"""Hounsfield units; lungs, diseased ones too, are less dense on average. Those of LCTSC have -767 to -659 (of values cut at `SOFT`)."""
+"""Hounsfield units; lungs, diseased ones too, are less dense on average. Those of LCTSC have -767
+to -659 (of values cut at `SOFT`)."""
 
 LIGHTER: Final = 50.0
-"""Hounsfield units by which a mask lies on lighter voxels when it is turned over, if it was turned over before. Right masks of LCTSC then
-lie on voxels that are denser by 166 at least."""
+"""Hounsfield units by which a mask lies on lighter voxels when it is turned over, if it was turned
+over before. Right masks of LCTSC then lie on voxels that are denser by 166 at least."""
 
 SOFT: Final = 100
-"""Hounsfield units above which everything counts as this much, so that bones weigh no more than other tissue."""
+"""Hounsfield units above which everything counts as this much, so that bones weigh no more than
+other tissue."""
 
 AXES: Final = ("head to foot", "front to back", "right to left")
 """What is exchanged by turning the axes of axial slices over."""
 
 THIRD_PIECE, ONE_SIDED = 0.05, 0.02
-"""Share of all lung that the third largest piece has at most, and that the smaller lung has at least."""
+"""Share of all lung that the third largest piece has at most, and that the smaller lung has at
+least."""
 
 
 def volume_problems(case: Case) -> Iterator[tuple[Path, str]]:
     """Which file of a volume has what problem; what follows from another is not told.
 
-    Found are images and labels that cannot be read, labels on another grid, labels of unknown meaning, masks that are empty, full, in
-    pieces, mirrored, beside the lungs or at the border, one lung only, and right and left exchanged.
+    Found are images and labels that cannot be read, labels on another grid, labels of unknown
+    meaning, masks that are empty, full, in pieces, mirrored, beside the lungs or at the border, one
+    lung only, and right and left exchanged.
     """
     volume: Volume | None = None
     try:
@@ -78,7 +92,11 @@ def volume_problems(case: Case) -> Iterator[tuple[Path, str]]:
     if problem:
         yield case.mask, problem
     if truth.exchanged:
-        yield case.mask, "right and left exchanged: the lung of label 1 lies further to the patient's left, and is read as the left one"
+        yield (
+            case.mask,
+            "right and left exchanged: the lung of label 1 lies further to the patient's left, "
+            "and is read as the left one",
+        )
 
 
 def listed(values: NDArray[Any]) -> str:
@@ -87,7 +105,9 @@ def listed(values: NDArray[Any]) -> str:
 
 
 def _problem(volume: Volume, truth: VolumeTruth) -> str | None:
-    """What is wrong with the lungs as they are labelled, the gravest first; None where nothing is."""
+    """What is wrong with the lungs as they are labelled, the gravest first; None where nothing
+    is.
+    """
     lung = truth.labels > 0
     count = int(np.count_nonzero(lung))
     if not count:
@@ -97,29 +117,50 @@ def _problem(volume: Volume, truth: VolumeTruth) -> str | None:
         return f"mask nearly empty: it holds {count * cell / 1000.0:.1f} mL"
     if count > MOST_COVER * lung.size:
         return f"mask full, or nearly: it covers {count / lung.size:.0%} of the volume"
-    border = float(np.concatenate([lung[:, side].ravel() for side in (0, -1)] + [lung[:, 1:-1, side].ravel() for side in (0, -1)]).mean())
+    border = float(
+        np.concatenate(
+            [lung[:, side].ravel() for side in (0, -1)]
+            + [lung[:, 1:-1, side].ravel() for side in (0, -1)]
+        ).mean()
+    )
     if border > MOST_BORDER:
         return f"outside labelled as lung: the mask takes up {border:.0%} of the volume's sides"
-    if volume.hounsfield and (problem := _density_problem(volume.grid.to_axial().apply(volume.voxels), lung)):
+    if volume.hounsfield and (
+        problem := _density_problem(volume.grid.to_axial().apply(volume.voxels), lung)
+    ):
         return problem
     sizes = piece_sizes(lung)
     if sizes.size > 2 and sizes[2] > THIRD_PIECE * count:
-        return f"mask in pieces: beside the two largest there is one with {sizes[2] / count:.0%} of it"
+        return (
+            f"mask in pieces: beside the two largest there is one with {sizes[2] / count:.0%} of it"
+        )
     if truth.sides:
-        each = [int(np.count_nonzero(truth.labels == label.number)) for label in (RIGHT_LUNG, LEFT_LUNG)]
+        each = [
+            int(np.count_nonzero(truth.labels == label.number)) for label in (RIGHT_LUNG, LEFT_LUNG)
+        ]
         if min(each) < ONE_SIDED * count:
-            return f"one lung only: the {('right', 'left')[int(np.argmin(each))]} one has {min(each) / count:.0%} of the mask"
+            return (
+                f"one lung only: the {('right', 'left')[int(np.argmin(each))]} one has "
+                f"{min(each) / count:.0%} of the mask"
+            )
     return None
 
 
 def _density_problem(voxels: NDArray[np.int16], lung: NDArray[np.bool_]) -> str | None:
-    """Whether lungs lie on what is no lung, because the file was turned over or for another reason."""
+    """Whether lungs lie on what is no lung, because the file was turned over or for another
+    reason.
+    """
     own = _density(voxels, lung)
     turned = {AXES[axis]: _density(voxels, np.flip(lung, axis)) for axis in range(3)}
     lightest = min(turned, key=turned.__getitem__)
     if own - turned[lightest] > LIGHTER:
-        return f"mask mirrored: turned over {lightest} it lies on voxels of {turned[lightest]:.0f} HU, as it is of {own:.0f}"
-    return f"mask beside the lungs: its voxels have {own:.0f} HU on average" if own > DENSEST else None
+        return (
+            f"mask mirrored: turned over {lightest} it lies on voxels of "
+            f"{turned[lightest]:.0f} HU, as it is of {own:.0f}"
+        )
+    return (
+        f"mask beside the lungs: its voxels have {own:.0f} HU on average" if own > DENSEST else None
+    )
 
 
 def _density(voxels: NDArray[np.int16], mask: NDArray[np.bool_]) -> float:

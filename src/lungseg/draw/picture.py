@@ -1,4 +1,6 @@
-"""The only drawer: grey for the screen, lungs tinted and outlined on it, label maps in colour, and sheets of such tiles."""
+"""The only drawer: grey for the screen, lungs tinted and outlined on it, label maps in colour, and
+sheets of such tiles.
+"""
 
 from __future__ import annotations
 
@@ -29,37 +31,56 @@ GAP: Final = 4
 CAPTION: Final = 22
 """Pixels of height for the caption under a tile."""
 REFUSED: Final = (213, 94, 0)
-"""The vermilion of the palette of `lungseg.structures`, for the edge of a picture whose mask means nothing."""
+"""The vermilion of the palette of `lungseg.structures`, for the edge of a picture whose mask means
+nothing."""
 
 
 def display(image: Image) -> Picture:
-    """Grey (rows, columns) for the screen, a new array: 8-bit pixels as they are, deeper ones windowed linearly between `WINDOW`."""
-    return image.pixels.copy() if image.pixels.dtype == np.uint8 else shades(image.pixels, *window(image.pixels))
+    """Grey (rows, columns) for the screen, a new array: 8-bit pixels as they are, deeper ones
+    windowed linearly between `WINDOW`.
+    """
+    return (
+        image.pixels.copy()
+        if image.pixels.dtype == np.uint8
+        else shades(image.pixels, *window(image.pixels))
+    )
 
 
 def window(values: NDArray[Any]) -> tuple[float, float]:
-    """What becomes black and white of an image or volume of any axes: the percentiles `WINDOW`; all there is where these are equal."""
+    """What becomes black and white of an image or volume of any axes: the percentiles `WINDOW`; all
+    there is where these are equal.
+    """
     # Those of about a million pixels say the same as those of all, in a fraction of the time.
     step = max(1, int((values.size / 1_000_000) ** (1 / values.ndim)))
-    low, high = (float(value) for value in np.percentile(values[(slice(None, None, step),) * values.ndim], WINDOW))
+    low, high = (
+        float(value)
+        for value in np.percentile(values[(slice(None, None, step),) * values.ndim], WINDOW)
+    )
     return (low, high) if high > low else (float(values.min()), float(values.max()))
 
 
 def shades(values: NDArray[Any], low: float, high: float) -> Picture:
     """Greys of the same axes: `low` and below are black, `high` and above white, linear between."""
-    return np.asarray(np.rint((np.clip(values, low, high).astype(np.float32) - low) * (255.0 / (high - low))), np.uint8)
+    return np.asarray(
+        np.rint((np.clip(values, low, high).astype(np.float32) - low) * (255.0 / (high - low))),
+        np.uint8,
+    )
 
 
 def outline_width(shape: tuple[int, int]) -> int:
-    """Pixels across the outline of a lung: 1 up to 384 pixels of the shorter side, and one more for every further 256."""
+    """Pixels across the outline of a lung: 1 up to 384 pixels of the shorter side, and one more for
+    every further 256.
+    """
     return 1 + max(0, min(shape) - 129) // 256
 
 
 def contour(mask: NDArray[Any], width: int) -> NDArray[np.bool_]:
-    """The outline of a mask: its own pixels that are at most `width` steps along rows and columns away from the outside.
+    """The outline of a mask: its own pixels that are at most `width` steps along rows and columns
+    away from the outside.
 
     Args:
-        mask: (rows, columns), lung where not 0. Beyond the border of the array is outside, so a lung that is cut off is outlined too.
+        mask: (rows, columns), lung where not 0. Beyond the border of the array is outside, so a
+            lung that is cut off is outlined too.
         width: pixels, at least 1.
     """
     inside = (mask != 0).astype(np.uint8)
@@ -79,37 +100,59 @@ def threefold(grey: Picture) -> Picture:
 
 
 def painted(labels: NDArray[Any]) -> Picture:
-    """Red, green, blue (rows, columns, 3): a label map (rows, columns) in the colours of its labels, on black."""
+    """Red, green, blue (rows, columns, 3): a label map (rows, columns) in the colours of its
+    labels, on black.
+    """
     return np.array([label.colour for label in LABELS], np.uint8)[labels]
 
 
 def fitted(picture: Picture, side: int) -> Picture:
     """A picture (rows, columns, 3), resized so that its longer side has `side` pixels."""
-    rows, columns = (max(1, round(length * side / max(picture.shape[:2]))) for length in picture.shape[:2])
+    rows, columns = (
+        max(1, round(length * side / max(picture.shape[:2]))) for length in picture.shape[:2]
+    )
     return np.asarray(cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def overlay(image: Image, segmentation: Segmentation, *, opacity: float = OPACITY, colour: Colour | None = None) -> Picture:
-    """Red, green, blue (rows, columns, 3): the image as `display` shows it, its lungs painted as `paint` does.
+def overlay(
+    image: Image,
+    segmentation: Segmentation,
+    *,
+    opacity: float = OPACITY,
+    colour: Colour | None = None,
+) -> Picture:
+    """Red, green, blue (rows, columns, 3): the image as `display` shows it, its lungs painted as
+    `paint` does.
 
     Raises:
-        UsageError: the segmentation has another shape than the image, or the opacity is outside 0 to 1.
+        UsageError: the segmentation has another shape than the image, or the opacity is outside 0
+            to 1.
     """
     return paint(display(image), segmentation.labels, opacity=opacity, colour=colour)
 
 
-def paint(grey: Picture, labels: NDArray[np.uint8], *, opacity: float = OPACITY, colour: Colour | None = None) -> Picture:
-    """Red, green, blue (rows, columns, 3): a grey picture, its lungs tinted and outlined in the colours of their labels, or both in the one
-    `colour` that is given.
+def paint(
+    grey: Picture,
+    labels: NDArray[np.uint8],
+    *,
+    opacity: float = OPACITY,
+    colour: Colour | None = None,
+) -> Picture:
+    """Red, green, blue (rows, columns, 3): a grey picture, its lungs tinted and outlined in the
+    colours of their labels, or both in the one `colour` that is given.
 
-    Outside the lungs a pixel keeps its grey g in all three channels. Inside it becomes (1 - opacity) g + opacity c, rounded, for the
-    lung's colour c; on the outline, `outline_width` pixels wide and within the lung, it is c.
+    Outside the lungs a pixel keeps its grey g in all three channels. Inside it becomes (1 -
+    opacity) g + opacity c, rounded, for the lung's colour c; on the outline, `outline_width` pixels
+    wide and within the lung, it is c.
 
     Raises:
-        UsageError: the labels have another shape than the picture, or the opacity is outside 0 to 1.
+        UsageError: the labels have another shape than the picture, or the opacity is outside 0 to
+            1.
     """
     if labels.shape != grey.shape:
-        raise UsageError(f"a segmentation of shape {labels.shape} is not one of an image of shape {grey.shape}")
+        raise UsageError(
+            f"a segmentation of shape {labels.shape} is not one of an image of shape {grey.shape}"
+        )
     if not 0.0 <= opacity <= 1.0:
         raise UsageError(f"opacity is between 0 and 1, not {opacity}")
     picture = threefold(grey)
@@ -130,8 +173,9 @@ def paint(grey: Picture, labels: NDArray[np.uint8], *, opacity: float = OPACITY,
 
 
 def stamped(picture: Picture, verdict: Verdict) -> Picture:
-    """A picture (rows, columns, 3) of a refused input with the verdict and its first reason printed into its upper edge, in a frame; any
-    other is given back as it is. The size stays, so that the picture still lies on the image.
+    """A picture (rows, columns, 3) of a refused input with the verdict and its first reason printed
+    into its upper edge, in a frame; any other is given back as it is. The size stays, so that the
+    picture still lies on the image.
     """
     if verdict.status != "refused":
         return picture
@@ -145,34 +189,47 @@ def stamped(picture: Picture, verdict: Verdict) -> Picture:
         scale = min(strip * 0.7 / (tall + base), 0.96 * columns / wide)
         marked[below : below + strip] = REFUSED
         at = (max(edge, columns // 50), below + round((strip + tall * scale) / 2))
-        cv2.putText(marked, line, at, font, scale, (255, 255, 255), max(1, round(1.6 * scale)), cv2.LINE_AA)
+        cv2.putText(
+            marked, line, at, font, scale, (255, 255, 255), max(1, round(1.6 * scale)), cv2.LINE_AA
+        )
         below += strip
     cv2.rectangle(marked, (0, 0), (columns - 1, rows - 1), REFUSED, edge)
     return marked
 
 
-def montage(tiles: Sequence[Picture], columns: int, captions: Sequence[str] | None = None) -> Picture:
+def montage(
+    tiles: Sequence[Picture], columns: int, captions: Sequence[str] | None = None
+) -> Picture:
     """A sheet of tiles in rows of `columns`, red, green, blue.
 
     Args:
-        tiles: each (rows, columns, 3). A cell is as large as the largest tile; smaller ones stand in its middle, none is resampled.
+        tiles: each (rows, columns, 3). A cell is as large as the largest tile; smaller ones stand
+            in its middle, none is resampled.
         columns: tiles in a row; fewer where there are fewer tiles.
         captions: a line under each tile, cut off at the cell's right border.
 
     Returns:
-        Cells with `GAP` black pixels between and around them, each higher by `CAPTION` where there are captions.
+        Cells with `GAP` black pixels between and around them, each higher by `CAPTION` where there
+        are captions.
 
     Raises:
         UsageError: no tiles, less than one column, or not one caption for each tile.
     """
     if not tiles or columns < 1:
-        raise UsageError(f"a montage needs tiles and columns, not {len(tiles)} tiles in {columns} columns")
+        raise UsageError(
+            f"a montage needs tiles and columns, not {len(tiles)} tiles in {columns} columns"
+        )
     if captions is not None and len(captions) != len(tiles):
-        raise UsageError(f"a montage of {len(tiles)} tiles needs as many captions, not {len(captions)}")
+        raise UsageError(
+            f"a montage of {len(tiles)} tiles needs as many captions, not {len(captions)}"
+        )
     columns = min(columns, len(tiles))
     tall, wide = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
     cell = tall + (CAPTION if captions else 0)
-    sheet = np.zeros((GAP + math.ceil(len(tiles) / columns) * (cell + GAP), GAP + columns * (wide + GAP), 3), np.uint8)
+    sheet = np.zeros(
+        (GAP + math.ceil(len(tiles) / columns) * (cell + GAP), GAP + columns * (wide + GAP), 3),
+        np.uint8,
+    )
     for number, tile in enumerate(tiles):
         top, left = GAP + number // columns * (cell + GAP), GAP + number % columns * (wide + GAP)
         rows, across = tile.shape[:2]
@@ -184,8 +241,19 @@ def montage(tiles: Sequence[Picture], columns: int, captions: Sequence[str] | No
 
 
 def _caption(strip: Picture, text: str) -> None:
-    """Writes light grey letters into a strip of a sheet; letters beyond ASCII, which OpenCV's fonts lack, become question marks."""
+    """Writes light grey letters into a strip of a sheet; letters beyond ASCII, which OpenCV's fonts
+    lack, become question marks.
+    """
     plain = text.encode("ascii", "replace").decode("ascii")
     line = np.zeros(strip.shape, np.uint8)
-    cv2.putText(line, plain, (2, CAPTION - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (220, 220, 220), 1, cv2.LINE_AA)
+    cv2.putText(
+        line,
+        plain,
+        (2, CAPTION - 7),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        0.42,
+        (220, 220, 220),
+        1,
+        cv2.LINE_AA,
+    )
     strip[:] = line

@@ -1,4 +1,6 @@
-"""How much of what radiologists marked a mask keeps: boxes around opacities, in films without masks."""
+"""How much of what radiologists marked a mask keeps: boxes around opacities, in films without
+masks.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,8 @@ class BoxScore:
         inside_hull: the same of the convex hull of both lungs, widened likewise.
         dilated_by: how far it was widened, such as "10 mm".
         verdict: on the mask, "ok" or "review".
-        doubt: of the pixel spacing, in words, see `lungseg.radiograph.measure.doubt_of_scale`; "" where there is none.
+        doubt: of the pixel spacing, in words, see `lungseg.radiograph.measure.doubt_of_scale`; ""
+            where there is none.
     """
 
     case: str
@@ -55,7 +58,8 @@ class BoxScore:
 
 
 def share_inside(mask: NDArray[Any], box: Box) -> float:
-    """Share of the pixels of a box, as far as it lies within the image, where a mask (rows, columns) is not 0; 0 to 1.
+    """Share of the pixels of a box, as far as it lies within the image, where a mask (rows,
+    columns) is not 0; 0 to 1.
 
     A pixel belongs to the box where its centre does. NaN where no pixel does.
     """
@@ -74,14 +78,16 @@ def evaluate_boxes(
     spacing: tuple[float, float] | None = None,
     jobs: int = 1,
 ) -> Report:
-    """Measures how much of each box lies inside the lung mask, and leaves scores.md, boxes.csv, worst.png and report.html in `folder`.
+    """Measures how much of each box lies inside the lung mask, and leaves scores.md, boxes.csv,
+    worst.png and report.html in `folder`.
 
     Args:
         model: name of an embedded model, or path of an .onnx file.
         cases: masks are not needed.
         boxes: of each patient; cases of patients without one are not looked at.
         folder: made here if need be.
-        radius: how far the mask is widened: in millimetres where the spacing is known, else in pixels.
+        radius: how far the mask is widened: in millimetres where the spacing is known, else in
+            pixels.
         spacing: millimetres between rows and between columns, instead of what the files say.
         jobs: images at a time.
 
@@ -94,7 +100,10 @@ def evaluate_boxes(
     check_radius(radius)
     marked = [case for case in cases if boxes.get(case.patient)]
     if not marked:
-        raise InputError(f"none of the {len(cases)} images has a box", cure="give the folder with images and list of boxes")
+        raise InputError(
+            f"none of the {len(cases)} images has a box",
+            cure="give the folder with images and list of boxes",
+        )
     make_folder(folder)
     segmenter = RadiographSegmenter(model, threads=None if jobs == 1 else 1)
     with ThreadPoolExecutor(jobs, "lungseg") as pool:
@@ -102,30 +111,61 @@ def evaluate_boxes(
     scores = [score for one in found if isinstance(one, list) for score in one]
     failures = tuple(one for one in found if isinstance(one, str))
     if not scores:
-        raise InputError(f"no box of {len(marked)} images could be looked at", cure="see the log for the reasons")
-    write_table((asdict(score) for score in sorted(scores, key=lambda score: score.inside_dilated)), folder / "boxes.csv")
+        raise InputError(
+            f"no box of {len(marked)} images could be looked at", cure="see the log for the reasons"
+        )
+    write_table(
+        (asdict(score) for score in sorted(scores, key=lambda score: score.inside_dilated)),
+        folder / "boxes.csv",
+    )
     shown = _worst(segmenter, marked, scores, boxes, radius, spacing)
     write_sheet(shown, folder / "worst.png")
     table = summarise_boxes(scores)
     doubtful = {score.case for score in scores if score.doubt}
-    said = f"\n\n{len(failures)} of {len(marked)} images could not be read and are left out: {' '.join(failures)}" if failures else ""
+    said = (
+        f"\n\n{len(failures)} of {len(marked)} images could not be read and are left out: "
+        f"{' '.join(failures)}"
+        if failures
+        else ""
+    )
     if doubtful:
         images = f"{len(doubtful)} image{'s' * (len(doubtful) > 1)}"
-        said += f"\n\nOf {images} the pixel spacing seems wrong, and so are millimetres (boxes.csv says why); --spacing states it."
+        said += (
+            f"\n\nOf {images} the pixel spacing seems wrong, and so are millimetres "
+            "(boxes.csv says why); --spacing states it."
+        )
     write_file(folder / "scores.md", f"{table.markdown()}{said}\n".encode())
-    caption = "Share of each marked box that lies inside the lung mask; intervals of the mean over boxes, by resampling patients."
+    caption = (
+        "Share of each marked box that lies inside the lung mask; intervals of the mean "
+        "over "
+        "boxes, by resampling patients."
+    )
     parts = [
-        section("How much of the boxes the mask keeps", table_of(table, caption), text=said.strip()),
         section(
-            "The worst", gallery(shown, "Widened lung mask, the marked boxes in yellow, and the share of the box that it keeps least of")
+            "How much of the boxes the mask keeps", table_of(table, caption), text=said.strip()
+        ),
+        section(
+            "The worst",
+            gallery(
+                shown,
+                "Widened lung mask, the marked boxes in yellow, and the share of the box that it "
+                "keeps least of",
+            ),
         ),
     ]
-    write_file(folder / "report.html", page(f"Marked opacities in the lung masks of {Path(model).stem}", parts).encode())
+    write_file(
+        folder / "report.html",
+        page(f"Marked opacities in the lung masks of {Path(model).stem}", parts).encode(),
+    )
     return Report(table.markdown() + said, failures, 0)
 
 
 def _try(
-    segmenter: RadiographSegmenter, boxes: Mapping[str, Sequence[Box]], radius: float, spacing: tuple[float, float] | None, case: Case
+    segmenter: RadiographSegmenter,
+    boxes: Mapping[str, Sequence[Box]],
+    radius: float,
+    spacing: tuple[float, float] | None,
+    case: Case,
 ) -> list[BoxScore] | str:
     try:
         result = segmenter(case.image, spacing=spacing)
@@ -164,42 +204,71 @@ def _worst(
         least.setdefault(score.case, score.inside_dilated)
     known = {case.case: case for case in cases}
     return [
-        (f"{share:.3f} {name}", _tile(segmenter, known[name], boxes[known[name].patient], radius, spacing))
+        (
+            f"{share:.3f} {name}",
+            _tile(segmenter, known[name], boxes[known[name].patient], radius, spacing),
+        )
         for name, share in list(least.items())[:WORST]
     ]
 
 
-def _tile(segmenter: RadiographSegmenter, case: Case, boxes: Sequence[Box], radius: float, spacing: tuple[float, float] | None) -> Picture:
+def _tile(
+    segmenter: RadiographSegmenter,
+    case: Case,
+    boxes: Sequence[Box],
+    radius: float,
+    spacing: tuple[float, float] | None,
+) -> Picture:
     result = segmenter(case.image, spacing=spacing, dilate=radius)
     picture = overlay(result.image, result.segmentation)
     for box in boxes:
-        corners = (round(box.x), round(box.y)), (round(box.x + box.width) - 1, round(box.y + box.height) - 1)
+        corners = (
+            (round(box.x), round(box.y)),
+            (round(box.x + box.width) - 1, round(box.y + box.height) - 1),
+        )
         cv2.rectangle(picture, *corners, TRUTH_COLOUR, max(1, round(max(picture.shape) / TILE)))
     return fitted(picture, TILE)
 
 
 def summarise_boxes(scores: Sequence[BoxScore]) -> Table:
     """What the shares come to, over boxes and over images, of the mask as it is and widened."""
-    header = ("mask", "boxes", "images", "patients", "mean over boxes (95 % interval)", "mean over images", "5th percentile", "under 0.50")
+    header = (
+        "mask",
+        "boxes",
+        "images",
+        "patients",
+        "mean over boxes (95 % interval)",
+        "mean over images",
+        "5th percentile",
+        "under 0.50",
+    )
     images = [score.case for score in scores]
     ways = {"as it is": [score.inside for score in scores]}
     for by in dict.fromkeys(score.dilated_by for score in scores):
         some = [score if score.dilated_by == by else None for score in scores]
-        ways[f"widened by {by}"] = [score.inside_dilated if score else float("nan") for score in some]
-        ways[f"hull of both lungs, widened by {by}"] = [score.inside_hull if score else float("nan") for score in some]
+        ways[f"widened by {by}"] = [
+            score.inside_dilated if score else float("nan") for score in some
+        ]
+        ways[f"hull of both lungs, widened by {by}"] = [
+            score.inside_hull if score else float("nan") for score in some
+        ]
     rows = []
     for name, values in ways.items():
         shares = np.array(values)
         known = ~np.isnan(shares)
         low, high = mean_intervals(shares[:, np.newaxis], [score.patient for score in scores])
-        means = [float(np.mean([v for v, i in zip(values, images, strict=True) if i == image])) for image in dict.fromkeys(images)]
+        means = [
+            float(np.mean([v for v, i in zip(values, images, strict=True) if i == image]))
+            for image in dict.fromkeys(images)
+        ]
         rows.append(
             [
                 name,
                 str(int(known.sum())),
                 str(len({score.case for score, k in zip(scores, known, strict=True) if k})),
                 str(len({score.patient for score, k in zip(scores, known, strict=True) if k})),
-                f"{shares[known].mean():.4f}" + ("" if np.isnan(low[0]) else f" ({low[0]:.4f} to {high[0]:.4f})"),
+                f"{shares[known].mean():.4f}"
+                + ("" if np.isnan(low[0]) else f" ({low[0]:.4f} to {high[0]:.4f})"),
                 f"{np.nanmean(means):.4f}",
                 f"{percentile(shares[known], 5):.4f}",
                 str(int((shares[known] < 0.5).sum())),

@@ -1,4 +1,6 @@
-"""What is said of one case, and how masks are compared; how radiographs are, and in `lungseg.evaluate.volumes` CT."""
+"""What is said of one case, and how masks are compared; how radiographs are, and in
+`lungseg.evaluate.volumes` CT.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +21,25 @@ from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 NAN = float("nan")
 
 REFERENCE_SIDE = 1024
-"""`hd95_of_1024` is in pixels of a picture whose longer side has this many, so that sizes of pictures do not matter."""
+"""`hd95_of_1024` is in pixels of a picture whose longer side has this many, so that sizes of
+pictures do not matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaskScore:
-    """How alike a mask and its truth are; `docs/evaluation.md` defines every figure, also for empty masks. NaN: the truth does not say.
+    """How alike a mask and its truth are; `docs/evaluation.md` defines every figure, also for empty
+    masks. NaN: the truth does not say.
 
     Attributes:
         dice, iou, accuracy, precision, recall, specificity: of pixels or voxels, 0 to 1.
-        hd, hd95, hd95_pooled, assd: distances between the outlines, of volumes between the surfaces, in millimetres, or pixels or voxels.
-        nsd_1, nsd_2, nsd_3: normalised surface Dice at tolerances of 1, 2 and 3 millimetres, or pixels or voxels, 0 to 1.
+        hd, hd95, hd95_pooled, assd: distances between the outlines, of volumes between the
+            surfaces, in millimetres, or pixels or voxels.
+        nsd_1, nsd_2, nsd_3: normalised surface Dice at tolerances of 1, 2 and 3 millimetres, or
+            pixels or voxels, 0 to 1.
         area_error: area found less the true one, as a share of the true one; of volumes the volume.
         components: pieces of what was found.
-        volume_error: volume found less the true one, in millilitres; of volumes whose voxels have a known size.
+        volume_error: volume found less the true one, in millilitres; of volumes whose voxels have a
+            known size.
     """
 
     dice: float = NAN
@@ -62,7 +69,8 @@ class SliceScores:
 
     Attributes:
         slice_dice: mean Dice of both lungs together over the slices with lung in the truth.
-        worst_slice: that of them with the lowest Dice, as its axis and number in the volume's own array, from 0, such as "slice 12".
+        worst_slice: that of them with the lowest Dice, as its axis and number in the volume's own
+            array, from 0, such as "slice 12".
         worst_slice_dice: its Dice.
         slices_with_lung: slices with lung in the truth.
         slices_missed: how many of them nothing was found in.
@@ -81,15 +89,16 @@ class SliceScores:
 
 @dataclass(frozen=True, slots=True)
 class CaseScore:
-    """Scores of one case, at the input's own resolution. Masks that draw through the heart are judged outside the mediastinal band
-    (`lungseg.datasets.label_sets.mediastinal_band`) only, and then neither single lungs nor outlines can be.
+    """Scores of one case, at the input's own resolution. Masks that draw through the heart are
+    judged outside the mediastinal band (`lungseg.datasets.label_sets.mediastinal_band`) only, and
+    then neither single lungs nor outlines can be.
 
     Attributes:
         case, patient, source, convention, notes: of the case.
         verdict: "ok", "review" or "refused".
         unit: of the distances: "mm", or "pixels" or "voxels" where the spacing is not known.
-        hd95_of_1024: 95th percentile Hausdorff distance of both lungs together, in pixels of a picture of side `REFERENCE_SIDE`; NaN of
-            volumes.
+        hd95_of_1024: 95th percentile Hausdorff distance of both lungs together, in pixels of a
+            picture of side `REFERENCE_SIDE`; NaN of volumes.
         lungs: of both lungs together.
         right, left: of each lung; of CT only where the truth tells the sides.
         uncleaned: of both lungs together, had the probabilities only been thresholded.
@@ -149,14 +158,16 @@ def score(case: Case, truth: NDArray[np.uint8], result: Result) -> CaseScore:
 
 
 def hd95_of_1024(truth: Mask, found: Mask, in_pixels: MaskScore | None = None) -> float:
-    """The 95th percentile Hausdorff distance of two masks (rows, columns) in pixels of a picture of side `REFERENCE_SIDE`; of their score
-    where that is in pixels.
+    """The 95th percentile Hausdorff distance of two masks (rows, columns) in pixels of a picture of
+    side `REFERENCE_SIDE`; of their score where that is in pixels.
     """
     distance = surface_distances(truth, found).hd95 if in_pixels is None else in_pixels.hd95
     return distance * REFERENCE_SIDE / max(truth.shape)
 
 
-def compare_masks(truth: Mask, found: Mask, spacing: Sequence[float] | None = None, *, judged: Mask | None = None) -> MaskScore:
+def compare_masks(
+    truth: Mask, found: Mask, spacing: Sequence[float] | None = None, *, judged: Mask | None = None
+) -> MaskScore:
     """All scores of two masks: (rows, columns), or (slices, rows, columns).
 
     Args:
@@ -166,7 +177,14 @@ def compare_masks(truth: Mask, found: Mask, spacing: Sequence[float] | None = No
         judged: pixels that count, if not all do; outlines are then not compared.
     """
     counts = count(truth, found) if judged is None else count(truth[judged], found[judged])
-    pixels = (counts.dice, counts.iou, counts.accuracy, counts.precision, counts.recall, counts.specificity)
+    pixels = (
+        counts.dice,
+        counts.iou,
+        counts.accuracy,
+        counts.precision,
+        counts.recall,
+        counts.specificity,
+    )
     if judged is not None:
         return MaskScore(*pixels, area_error=counts.area_error, components=count_pieces(found))
     outlines = surface_distances(truth, found, spacing)
@@ -176,5 +194,7 @@ def compare_masks(truth: Mask, found: Mask, spacing: Sequence[float] | None = No
 
 
 def count_pieces(mask: Mask) -> int:
-    """Number of pieces of a mask: (rows, columns), or (slices, rows, columns), where voxels of one piece share faces."""
+    """Number of pieces of a mask: (rows, columns), or (slices, rows, columns), where voxels of one
+    piece share faces.
+    """
     return components(mask) if mask.ndim == 2 else piece_sizes(mask).size

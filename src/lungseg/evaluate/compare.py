@@ -17,12 +17,14 @@ from lungseg.evaluate.summary import group
 from lungseg.evaluate.tables import Table
 
 COMPARED: Final = {"Dice": 4, "HD95 (of 1024)": 1, "HD95": 2}
-"""The compared figures, and how many digits they are shown with; the last one is that of volumes."""
+"""The compared figures, and how many digits they are shown with; the last one is that of
+volumes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a second model gains or loses against a first one, on the cases that both were scored on.
+    """What a second model gains or loses against a first one, on the cases that both were scored
+    on.
 
     Attributes:
         cases: name of the group of cases.
@@ -30,11 +32,12 @@ class Difference:
         first, second: names of the models.
         n, patients: cases that have a value with both models, and their patients.
         mean_first, mean_second: of the cases.
-        difference: mean of second less first; NaN where each model missed lungs that the other found, so that distances are infinite on
-            both sides.
-        low, high: 95 % interval of the difference, patients resampled; NaN likewise, or of fewer than two patients.
-        p: of the two-sided Wilcoxon signed-rank test (F. Wilcoxon, Biometrics Bulletin 1, 1945) on the patients' mean differences; 1
-            where no patient differs.
+        difference: mean of second less first; NaN where each model missed lungs that the other
+            found, so that distances are infinite on both sides.
+        low, high: 95 % interval of the difference, patients resampled; NaN likewise, or of fewer
+            than two patients.
+        p: of the two-sided Wilcoxon signed-rank test (F. Wilcoxon, Biometrics Bulletin 1, 1945) on
+            the patients' mean differences; 1 where no patient differs.
     """
 
     cases: str
@@ -52,11 +55,16 @@ class Difference:
 
 
 def need_scipy() -> None:
-    """Raises UsageError where SciPy, which has the signed-rank test, is not installed; for those who want to know before the work."""
+    """Raises UsageError where SciPy, which has the signed-rank test, is not installed; for those
+    who want to know before the work.
+    """
     try:
         import scipy.stats  # noqa: F401
     except ImportError as error:
-        raise UsageError("comparing models needs the library scipy", cure="install it with `pip install 'lungseg[train]'`") from error
+        raise UsageError(
+            "comparing models needs the library scipy",
+            cure="install it with `pip install 'lungseg[train]'`",
+        ) from error
 
 
 def differences(models: Mapping[str, Sequence[CaseScore]]) -> list[Difference]:
@@ -76,8 +84,14 @@ def differences(models: Mapping[str, Sequence[CaseScore]]) -> list[Difference]:
                 values = np.array([[_value(score, metric) for score in pair] for pair in pairs])
                 known = ~np.isnan(values).any(axis=1)
                 if known.any():
-                    patients = [(score.source, score.patient) for score, k in zip(members, known, strict=True) if k]
-                    found.append(_difference(name, metric, (first, second), values[known], patients))
+                    patients = [
+                        (score.source, score.patient)
+                        for score, k in zip(members, known, strict=True)
+                        if k
+                    ]
+                    found.append(
+                        _difference(name, metric, (first, second), values[known], patients)
+                    )
     return found
 
 
@@ -87,12 +101,22 @@ def _value(score: CaseScore, metric: str) -> float:
     return score.lungs.dice if metric == "Dice" else score.hd95_of_1024
 
 
-def _difference(cases: str, metric: str, names: tuple[str, str], values: NDArray[Any], patients: Sequence[tuple[str, str]]) -> Difference:
+def _difference(
+    cases: str,
+    metric: str,
+    names: tuple[str, str],
+    values: NDArray[Any],
+    patients: Sequence[tuple[str, str]],
+) -> Difference:
     with np.errstate(invalid="ignore"):
         change = values[:, 1] - values[:, 0]
         change[np.isnan(change)] = 0.0  # both are infinitely far, so neither is better
         mean = float(change.mean())
-    low, high = (np.full(1, NAN),) * 2 if np.isnan(mean) else mean_intervals(change[:, np.newaxis], patients)
+    low, high = (
+        (np.full(1, NAN),) * 2
+        if np.isnan(mean)
+        else mean_intervals(change[:, np.newaxis], patients)
+    )
     return Difference(
         cases,
         metric,
@@ -114,14 +138,29 @@ def _signed_rank(change: NDArray[Any], patients: Sequence[tuple[str, str]]) -> f
     by_patient: dict[tuple[str, str], list[float]] = {}
     for patient, value in zip(patients, change, strict=True):
         by_patient.setdefault(patient, []).append(value)
-    with np.errstate(invalid="ignore"):  # where both signs of infinity meet in a patient, neither model is better
-        means = np.nan_to_num([np.mean(values) for values in by_patient.values()])  # an infinite difference is the largest one
+    with np.errstate(
+        invalid="ignore"
+    ):  # where both signs of infinity meet in a patient, neither model is better
+        means = np.nan_to_num(
+            [np.mean(values) for values in by_patient.values()]
+        )  # an infinite difference is the largest one
     return float(wilcoxon(means).pvalue) if means.any() else 1.0
 
 
 def compare_table(found: Sequence[Difference]) -> Table:
     """The differences for people."""
-    header = ("cases", "metric", "n", "patients", "first", "second", "first's mean", "second's mean", "difference (95 % interval)", "p")
+    header = (
+        "cases",
+        "metric",
+        "n",
+        "patients",
+        "first",
+        "second",
+        "first's mean",
+        "second's mean",
+        "difference (95 % interval)",
+        "p",
+    )
     rows = []
     for d in found:
         digits = COMPARED[d.metric]

@@ -1,4 +1,6 @@
-"""What travels: every model on every source, as a table of what it was trained on by what it was tested on."""
+"""What travels: every model on every source, as a table of what it was trained on by what it was
+tested on.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,10 @@ from lungseg.segmenter import Segmenter
 from lungseg.writers import make_folder, write_file
 
 EXPLANATION = (
-    "Rows: what the model was trained on; columns: what it was tested on. In bold: it was trained on patients of the same source, and only "
-    "others, of its validation and test splits, are scored; elsewhere every case is. Questionable masks are left out."
+    "Rows: what the model was trained on; columns: what it was tested on. In bold: it was "
+    "trained on patients of the same source, and only "
+    "others, of its validation and test splits, are scored; elsewhere every case is. "
+    "Questionable masks are left out."
 )
 
 
@@ -31,7 +35,8 @@ class Cell:
     Attributes:
         trained: name of the model.
         tested: the source.
-        own: whether the model was trained on patients of that source; then only others of it were scored.
+        own: whether the model was trained on patients of that source; then only others of it were
+            scored.
         n, patients: cases that were scored, and their patients.
         dice: mean, both lungs together.
         hd95_of_1024: mean; NaN where the masks of the source draw through the heart.
@@ -47,18 +52,25 @@ class Cell:
 
 
 def cross(
-    models: Mapping[str, str | Path], cases: Sequence[Case], folder: Path, *, runs: Mapping[str, Sequence[Case]], jobs: int = 1
+    models: Mapping[str, str | Path],
+    cases: Sequence[Case],
+    folder: Path,
+    *,
+    runs: Mapping[str, Sequence[Case]],
+    jobs: int = 1,
 ) -> Report:
     """Scores every model on every source.
 
-    Leaves in `folder` matrix.md, matrix.csv, report.html, and scores.csv in a folder for each model.
+    Leaves in `folder` matrix.md, matrix.csv, report.html, and scores.csv in a folder for each
+    model.
 
     Args:
         models: names of embedded models or paths of .onnx files, by what they were trained on.
         cases: of all sources; those without a mask and with a questionable one are left out.
         folder: made here if need be.
-        runs: for each model the cases of its run with their splits, if they are known; else a model is taken to have been trained on
-            the source of its name, and the splits of `cases` say on which.
+        runs: for each model the cases of its run with their splits, if they are known; else a model
+            is taken to have been trained on the source of its name, and the splits of `cases` say
+            on which.
         jobs: cases at a time.
 
     Raises:
@@ -69,28 +81,41 @@ def cross(
     judged = [case for case in cases if case.mask is not None and case.notes != "questionable"]
     cells: list[Cell] = []
     failures: dict[str, None] = {}
-    segmenters = {name: Segmenter(model, threads=None if jobs == 1 else 1) for name, model in models.items()}
+    segmenters = {
+        name: Segmenter(model, threads=None if jobs == 1 else 1) for name, model in models.items()
+    }
     for name, segmenter in segmenters.items():
         tested, own = choose(name, judged, runs.get(name))
         scores, failed = score_cases(segmenter, tested, jobs=jobs)
         if not any(score.has_lung for score in scores):
             cure = "give cases of other sources, or with their splits"
-            raise InputError(f"there is no case with lung to score the model of {name} on", cure=cure)
+            raise InputError(
+                f"there is no case with lung to score the model of {name} on", cure=cure
+            )
         failures |= dict.fromkeys(failure.why for failure in failed)
         make_folder(folder / name)
         write_scores(scores, folder / name / "scores.csv")
         cells += _cells(name, scores, own)
     write_table((asdict(cell) for cell in cells), folder / "matrix.csv")
-    tables = {title: matrix_table(cells, metric) for title, metric in (("Dice", "dice"), ("HD95 (of 1024)", "hd95_of_1024"))}
-    said = [f"{len(failures)} cases could not be scored and are left out: {' '.join(failures)}"] * bool(failures)
-    text = "\n\n".join([*(f"{title}\n\n{table.markdown()}" for title, table in tables.items()), EXPLANATION, *said])
+    tables = {
+        title: matrix_table(cells, metric)
+        for title, metric in (("Dice", "dice"), ("HD95 (of 1024)", "hd95_of_1024"))
+    }
+    said = [
+        f"{len(failures)} cases could not be scored and are left out: {' '.join(failures)}"
+    ] * bool(failures)
+    text = "\n\n".join(
+        [*(f"{title}\n\n{table.markdown()}" for title, table in tables.items()), EXPLANATION, *said]
+    )
     write_file(folder / "matrix.md", f"{text}\n".encode())
     parts = [section(title, table_of(table, EXPLANATION)) for title, table in tables.items()]
     write_file(folder / "report.html", page("Train set by test set", parts).encode())
     return Report(text, tuple(failures), sum(case.mask is None for case in cases))
 
 
-def choose(name: str, cases: Sequence[Case], run: Sequence[Case] | None) -> tuple[list[Case], set[str]]:
+def choose(
+    name: str, cases: Sequence[Case], run: Sequence[Case] | None
+) -> tuple[list[Case], set[str]]:
     """Which cases a model may be scored on, and the sources that it was trained on.
 
     Args:
@@ -99,11 +124,22 @@ def choose(name: str, cases: Sequence[Case], run: Sequence[Case] | None) -> tupl
         run: the cases of its run with their splits, or None where they are not known.
 
     Returns:
-        Every case of a source that the run has no training case of; of the others those that the run kept for validation and testing.
+        Every case of a source that the run has no training case of; of the others those that the
+        run kept for validation and testing.
     """
-    own = {case.source for case in run if case.split == "train" and case.mask is not None} if run is not None else {name}
-    kept = {(case.source, case.case) for case in (cases if run is None else run) if case.split in ("validation", "test")}
-    return [case for case in cases if case.source not in own or (case.source, case.case) in kept], own
+    own = (
+        {case.source for case in run if case.split == "train" and case.mask is not None}
+        if run is not None
+        else {name}
+    )
+    kept = {
+        (case.source, case.case)
+        for case in (cases if run is None else run)
+        if case.split in ("validation", "test")
+    }
+    return [
+        case for case in cases if case.source not in own or (case.source, case.case) in kept
+    ], own
 
 
 def _cells(name: str, scores: Sequence[CaseScore], own: set[str]) -> list[Cell]:
@@ -112,13 +148,27 @@ def _cells(name: str, scores: Sequence[CaseScore], own: set[str]) -> list[Cell]:
     for source in sorted({score.source for score in judged}):
         mine = [score for score in judged if score.source == source]
         hd95 = [score.hd95_of_1024 for score in mine if not np.isnan(score.hd95_of_1024)]
-        means = float(np.mean([score.lungs.dice for score in mine])), float(np.mean(hd95)) if hd95 else float("nan")
-        cells.append(Cell(name, source, source in own, len(mine), len({score.patient for score in mine}), *means))
+        means = (
+            float(np.mean([score.lungs.dice for score in mine])),
+            float(np.mean(hd95)) if hd95 else float("nan"),
+        )
+        cells.append(
+            Cell(
+                name,
+                source,
+                source in own,
+                len(mine),
+                len({score.patient for score in mine}),
+                *means,
+            )
+        )
     return cells
 
 
 def matrix_table(cells: Sequence[Cell], metric: str) -> Table:
-    """One row for each model, one column for each source; what was trained on the same source is bold."""
+    """One row for each model, one column for each source; what was trained on the same source is
+    bold.
+    """
     sources = sorted({cell.tested for cell in cells})
     rows = []
     for name in dict.fromkeys(cell.trained for cell in cells):

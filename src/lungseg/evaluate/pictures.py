@@ -31,16 +31,22 @@ Shown = tuple[str, Picture]
 
 
 def worst(segmenter: Segmenter, cases: Sequence[Case], scores: Sequence[CaseScore]) -> list[Shown]:
-    """The `WORST` cases of lowest Dice, the lowest first, as overlays (truth yellow), shrunk to `TILE`; of a volume three planes, those
-    where most is wrong. They are segmented again: to keep the pictures of all cases until the worst are known would take the memory of all.
+    """The `WORST` cases of lowest Dice, the lowest first, as overlays (truth yellow), shrunk to
+    `TILE`; of a volume three planes, those where most is wrong. They are segmented again: to keep
+    the pictures of all cases until the worst are known would take the memory of all.
     """
     known = {(case.source, case.case): case for case in cases}
     shown = sorted(scores, key=lambda score: score.lungs.dice)[:WORST]
-    return [(f"{score.lungs.dice:.3f} {score.case}", _tile(segmenter, known[score.source, score.case])) for score in shown]
+    return [
+        (f"{score.lungs.dice:.3f} {score.case}", _tile(segmenter, known[score.source, score.case]))
+        for score in shown
+    ]
 
 
 def write_sheet(shown: Sequence[Shown], path: Path) -> None:
-    """Writes pictures, with their captions, as one PNG of `COLUMNS` columns, or of as many as there is as much room for."""
+    """Writes pictures, with their captions, as one PNG of `COLUMNS` columns, or of as many as there
+    is as much room for.
+    """
     columns = max(1, COLUMNS * TILE // max(picture.shape[1] for _, picture in shown))
     sheet = montage([picture for _, picture in shown], columns, [caption for caption, _ in shown])
     write_file(path, picture_png(sheet))
@@ -51,18 +57,23 @@ def _tile(segmenter: Segmenter, case: Case) -> Picture:
     if isinstance(result, Result):
         picture = overlay(result.image, result.segmentation)
         return fitted(_with_truth(picture, read_labels(case)), TILE)
-    tiles, captions = zip(*_planes(result, read_volume_labels(case, result.volume.grid).labels > 0), strict=True)
+    tiles, captions = zip(
+        *_planes(result, read_volume_labels(case, result.volume.grid).labels > 0), strict=True
+    )
     return tiles[0] if len(tiles) == 1 else montage(tiles, len(tiles), captions)
 
 
 def _with_truth(picture: Picture, truth: NDArray[Any]) -> Picture:
-    """A picture with the outline of a truth (rows, columns) of its size, wide enough to be seen when it is shrunk to `TILE`."""
+    """A picture with the outline of a truth (rows, columns) of its size, wide enough to be seen
+    when it is shrunk to `TILE`.
+    """
     picture[contour(truth, max(1, round(max(truth.shape) / TILE)))] = TRUTH_COLOUR
     return picture
 
 
 def _planes(result: VolumeResult, truth: NDArray[np.bool_]) -> list[tuple[Picture, str]]:
-    """An axial, a coronal and a sagittal plane, each that where most voxels are wrong, or most lung where none is; of a slice itself.
+    """An axial, a coronal and a sagittal plane, each that where most voxels are wrong, or most lung
+    where none is; of a slice itself.
 
     Args:
         result: of a volume.

@@ -1,4 +1,6 @@
-"""How steady a model is: the same picture, changed in ways that leave the lungs where they are or move them by a known amount."""
+"""How steady a model is: the same picture, changed in ways that leave the lungs where they are or
+move them by a known amount.
+"""
 
 from __future__ import annotations
 
@@ -34,17 +36,27 @@ class Change:
 
 
 def changes() -> list[Change]:
-    """All changes: negative, mirrored, rotated, quarter and twice the contrast, half and double size, JPEG of quality 50."""
+    """All changes: negative, mirrored, rotated, quarter and twice the contrast, half and double
+    size, JPEG of quality 50.
+    """
 
     def same(mask: Array) -> Array:
         return mask
 
     def sized(factor: float) -> Change:
         def picture(pixels: Array) -> Array:
-            return cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+            return cv2.resize(
+                pixels,
+                None,
+                fx=factor,
+                fy=factor,
+                interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR,
+            )
 
         def mask(labels: Array) -> Array:
-            return cv2.resize(labels, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST_EXACT)
+            return cv2.resize(
+                labels, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST_EXACT
+            )
 
         return Change(f"{factor:g} times the size", picture, mask)
 
@@ -67,11 +79,14 @@ def changes() -> list[Change]:
     ]
 
 
-def steadiness(segmenter: Segmenter | RadiographSegmenter, pictures: Iterable[Array]) -> dict[str, list[float]]:
-    """For each change, the Dice between the plain mask, changed likewise, and the mask of the changed picture.
+def steadiness(
+    segmenter: Segmenter | RadiographSegmenter, pictures: Iterable[Array]
+) -> dict[str, list[float]]:
+    """For each change, the Dice between the plain mask, changed likewise, and the mask of the
+    changed picture.
 
-    One for each picture in which lungs are found; where none are, there is nothing that could hold still. Each lung counts as its own:
-    a right lung called left is as wrong as a lung not found.
+    One for each picture in which lungs are found; where none are, there is nothing that could hold
+    still. Each lung counts as its own: a right lung called left is as wrong as a lung not found.
     """
     found: dict[str, list[float]] = {change.name: [] for change in changes()}
     for picture in pictures:
@@ -79,7 +94,9 @@ def steadiness(segmenter: Segmenter | RadiographSegmenter, pictures: Iterable[Ar
         if not mask.any():
             continue
         for change in changes():
-            found[change.name].append(_labelled_dice(change.mask(mask), segmenter(change.picture(picture)).mask))
+            found[change.name].append(
+                _labelled_dice(change.mask(mask), segmenter(change.picture(picture)).mask)
+            )
     return found
 
 

@@ -39,31 +39,50 @@ class Failure:
 
 
 def score_cases(
-    segmenter: Segmenter | RadiographSegmenter, cases: Sequence[Case], *, spacing: Spacing | None = None, jobs: int = 1
+    segmenter: Segmenter | RadiographSegmenter,
+    cases: Sequence[Case],
+    *,
+    spacing: Spacing | None = None,
+    jobs: int = 1,
 ) -> tuple[list[CaseScore], list[Failure]]:
-    """Segments and scores cases, `jobs` at a time, of volumes at most `MOST_VOLUMES`; scores and failures each in the order of the cases.
+    """Segments and scores cases, `jobs` at a time, of volumes at most `MOST_VOLUMES`; scores and
+    failures each in the order of the cases.
 
     What cannot be read, and a mask of another shape than its image, becomes a failure.
 
     Args:
         segmenter: the model.
         cases: with masks.
-        spacing: millimetres between rows and between columns, instead of what the files say; not for volumes.
+        spacing: millimetres between rows and between columns, instead of what the files say; not
+            for volumes.
         jobs: cases at a time.
 
     Raises:
         UsageError: a spacing is given for a volume.
     """
     with ThreadPoolExecutor(jobs, "lungseg") as pool:
-        found = list(pool.map(partial(_try, segmenter, spacing, BoundedSemaphore(MOST_VOLUMES)), cases))
-    return [one for one in found if isinstance(one, CaseScore)], [one for one in found if isinstance(one, Failure)]
+        found = list(
+            pool.map(partial(_try, segmenter, spacing, BoundedSemaphore(MOST_VOLUMES)), cases)
+        )
+    return [one for one in found if isinstance(one, CaseScore)], [
+        one for one in found if isinstance(one, Failure)
+    ]
 
 
-def _try(segmenter: Segmenter | RadiographSegmenter, spacing: Spacing | None, room: BoundedSemaphore, case: Case) -> CaseScore | Failure:
+def _try(
+    segmenter: Segmenter | RadiographSegmenter,
+    spacing: Spacing | None,
+    room: BoundedSemaphore,
+    case: Case,
+) -> CaseScore | Failure:
     try:
         with room if is_volume(case.image) else nullcontext():
             result = segmenter(case.image, spacing=spacing)
-            return score(case, read_labels(case, result.mask.shape), result) if isinstance(result, Result) else score_ct(case, result)
+            return (
+                score(case, read_labels(case, result.mask.shape), result)
+                if isinstance(result, Result)
+                else score_ct(case, result)
+            )
     except InputError as error:
         log.warning("case %s of %s is left out: %s", case.case, case.source, error)
         return Failure(case.case, case.source, str(error))

@@ -19,7 +19,16 @@ WITHOUT_LUNG: Final = "without lung"
 WITH_UNIT: Final = ("hd", "hd95", "hd95_pooled", "assd", "nsd_1", "nsd_2", "nsd_3")
 """Metrics that are in the unit of a case, or at a tolerance in it."""
 
-LOWER_IS_BETTER: Final = ("hd", "hd95", "hd95_pooled", "assd", "hd95_of_1024", "components", "area_error", "volume_error")
+LOWER_IS_BETTER: Final = (
+    "hd",
+    "hd95",
+    "hd95_pooled",
+    "assd",
+    "hd95_of_1024",
+    "components",
+    "area_error",
+    "volume_error",
+)
 """And of the last two their size counts, whatever their sign."""
 
 UNITS: Final = {"hd95_of_1024": "pixels of 1024", "volume_error": "mL"}
@@ -41,8 +50,8 @@ class Summary:
         mean: of the cases.
         low, high: 95 % interval of the mean (`mean_intervals`).
         median: of the cases.
-        worst_twentieth: the value that the worst twentieth of the cases falls behind: the 5th percentile where more is better, else the
-            95th.
+        worst_twentieth: the value that the worst twentieth of the cases falls behind: the 5th
+            percentile where more is better, else the 95th.
         worst: the worst case's.
     """
 
@@ -61,8 +70,9 @@ class Summary:
 
 
 def group(scores: Sequence[CaseScore]) -> dict[str, list[CaseScore]]:
-    """The groups of every table, by name: each source, with questionable masks and CT without lung apart, and slices where it has volumes
-    too; and all radiographs that leave the heart out, but for the questionable ones.
+    """The groups of every table, by name: each source, with questionable masks and CT without lung
+    apart, and slices where it has volumes too; and all radiographs that leave the heart out, but
+    for the questionable ones.
     """
     groups: dict[str, list[CaseScore]] = {}
     with_volumes = {score.source for score in scores if score.kind == "volume"}
@@ -72,8 +82,14 @@ def group(scores: Sequence[CaseScore]) -> dict[str, list[CaseScore]]:
             "questionable masks": score.notes == "questionable",
             WITHOUT_LUNG: score.kind != "radiograph" and not score.has_lung,
         }
-        groups.setdefault(", ".join([score.source, *(name for name, is_so in apart.items() if is_so)]), []).append(score)
-    plain = [s for s in scores if s.convention == "lung" and s.kind == "radiograph" and s.notes != "questionable"]
+        groups.setdefault(
+            ", ".join([score.source, *(name for name, is_so in apart.items() if is_so)]), []
+        ).append(score)
+    plain = [
+        s
+        for s in scores
+        if s.convention == "lung" and s.kind == "radiograph" and s.notes != "questionable"
+    ]
     if len({score.source for score in plain}) > 1:
         groups[HEART_OUTSIDE] = plain
     return dict(sorted(groups.items()))
@@ -81,13 +97,18 @@ def group(scores: Sequence[CaseScore]) -> dict[str, list[CaseScore]]:
 
 def summaries(scores: Sequence[CaseScore]) -> list[Summary]:
     """Every metric of every region of every group that has a value."""
-    return [summary for name, members in group(scores).items() for summary in _summaries(name, members)]
+    return [
+        summary for name, members in group(scores).items() for summary in _summaries(name, members)
+    ]
 
 
 def _summaries(name: str, members: Sequence[CaseScore]) -> list[Summary]:
     patients = [(score.source, score.patient) for score in members]
     units = {score.unit for score in members}
-    columns = [*(("lungs", metric) for metric in OF_CASE), *((region, metric) for region in REGIONS for metric in METRICS)]
+    columns = [
+        *(("lungs", metric) for metric in OF_CASE),
+        *((region, metric) for region in REGIONS for metric in METRICS),
+    ]
     values = np.array([[_value(score, *column) for column in columns] for score in members])
     if len(units) > 1:  # millimetres and pixels have no mean
         values[:, [metric in WITH_UNIT for _, metric in columns]] = np.nan
@@ -95,7 +116,11 @@ def _summaries(name: str, members: Sequence[CaseScore]) -> list[Summary]:
     found = []
     for i, (region, metric) in enumerate(columns):
         known = values[~np.isnan(values[:, i]), i]
-        whose = {patient for patient, value in zip(patients, values[:, i], strict=True) if not np.isnan(value)}
+        whose = {
+            patient
+            for patient, value in zip(patients, values[:, i], strict=True)
+            if not np.isnan(value)
+        }
         if known.size:
             found.append(
                 Summary(
@@ -118,7 +143,11 @@ def _summaries(name: str, members: Sequence[CaseScore]) -> list[Summary]:
 def _value(score: CaseScore, region: str, metric: str) -> float:
     if metric == "slice_dice":
         return score.slices.slice_dice if score.slices else NAN
-    return score.hd95_of_1024 if metric == "hd95_of_1024" else float(getattr(getattr(score, region), metric))
+    return (
+        score.hd95_of_1024
+        if metric == "hd95_of_1024"
+        else float(getattr(getattr(score, region), metric))
+    )
 
 
 def _bad_end(values: NDArray[Any], metric: str) -> tuple[float, float]:

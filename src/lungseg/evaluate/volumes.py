@@ -1,4 +1,6 @@
-"""Scores of CT: a volume is scored in space and slice by slice, a single slice as any picture is."""
+"""Scores of CT: a volume is scored in space and slice by slice, a single slice as any picture
+is.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,15 @@ from numpy.typing import NDArray
 from lungseg.datasets import Case
 from lungseg.datasets.ground_truth import read_volume_labels
 from lungseg.draw.volume import AXES
-from lungseg.evaluate.cases import NAN, CaseScore, MaskScore, SliceScores, compare_masks, count_pieces, hd95_of_1024
+from lungseg.evaluate.cases import (
+    NAN,
+    CaseScore,
+    MaskScore,
+    SliceScores,
+    compare_masks,
+    count_pieces,
+    hd95_of_1024,
+)
 from lungseg.geometry import Grid
 from lungseg.result import VolumeResult
 from lungseg.scores import Mask, dice
@@ -30,7 +40,10 @@ def score_ct(case: Case, result: VolumeResult) -> CaseScore:
     axial = turn.grid(grid)
     flat = axial.shape[0] == 1
     spacing = axial.spacing and axial.spacing[1 if flat else 0 :]
-    known, found, uncleaned = (a[0] if flat else a for a in (truth.labels, turn.apply(result.mask), turn.apply(_thresholded(result))))
+    known, found, uncleaned = (
+        a[0] if flat else a
+        for a in (truth.labels, turn.apply(result.mask), turn.apply(_thresholded(result)))
+    )
     lungs = known > 0
 
     def compared(one: Mask, other: Mask) -> MaskScore:
@@ -41,7 +54,9 @@ def score_ct(case: Case, result: VolumeResult) -> CaseScore:
         return replace(score, volume_error=surplus * grid.voxel_volume / 1000.0)
 
     right, left = (
-        compared(known == lung.number, found == lung.number) if truth.sides else MaskScore(components=count_pieces(found == lung.number))
+        compared(known == lung.number, found == lung.number)
+        if truth.sides
+        else MaskScore(components=count_pieces(found == lung.number))
         for lung in (RIGHT_LUNG, LEFT_LUNG)
     )
     both = compared(lungs, found > 0)
@@ -65,14 +80,18 @@ def score_ct(case: Case, result: VolumeResult) -> CaseScore:
 
 
 def _thresholded(result: VolumeResult) -> NDArray[np.bool_]:
-    """What the probabilities of both lungs together, in the input's own order, would be without cleaning."""
+    """What the probabilities of both lungs together, in the input's own order, would be without
+    cleaning.
+    """
     right, left = (result.probability(lung.name) for lung in LUNGS)
     limit = math.ceil(255 * result.card.threshold)
     return np.stack([a.astype(np.uint16) + b >= limit for a, b in zip(right, left, strict=True)])
 
 
 def score_slices(truth: Mask, found: Mask, grid: Grid) -> SliceScores:
-    """Compares two masks (slices, rows, columns) in axial order, slice by slice; `grid` is the volume's own, as it was stored."""
+    """Compares two masks (slices, rows, columns) in axial order, slice by slice; `grid` is the
+    volume's own, as it was stored.
+    """
     turn = grid.to_axial()
     scores: dict[str, float] = {}
     missed = claimed = 0

@@ -1,1 +1,3 @@
-"""Connected components, holes, hulls, dilation and histograms: functions on arrays that know no lung."""
+"""Connected components, holes, hulls, dilation and histograms: functions on arrays that know no
+lung.
+"""

@@ -1,7 +1,8 @@
 """Connected components of volumes.
 
-A volume has a hundred million voxels, but few borders. So it is taken as runs: stretches of equal label along the array, which touch
-each other at a distance of one voxel, one row and one slice. Components, holes and contacts are then found on some hundred thousand runs.
+A volume has a hundred million voxels, but few borders. So it is taken as runs: stretches of equal
+label along the array, which touch each other at a distance of one voxel, one row and one slice.
+Components, holes and contacts are then found on some hundred thousand runs.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ Pairs = tuple[Indices, Indices]
 
 
 MOST_RUNS = 3_000_000
-"""Two lungs have some 120 000 runs in 300 slices of 512 x 512. What has this many is noise, and would take minutes and gigabytes."""
+"""Two lungs have some 120 000 runs in 300 slices of 512 x 512. What has this many is noise, and
+would take minutes and gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """A box of labels, with a border of background all around, as runs in the order of the array; a run may go on in the next row.
+    """A box of labels, with a border of background all around, as runs in the order of the array; a
+    run may go on in the next row.
 
     Attributes:
         label: of each run.
@@ -46,13 +49,17 @@ class Runs:
     @property
     def touching(self) -> Pairs:
         """All runs that touch."""
-        return np.concatenate([self.within[0], self.across[0]]), np.concatenate([self.within[1], self.across[1]])
+        return np.concatenate([self.within[0], self.across[0]]), np.concatenate(
+            [self.within[1], self.across[1]]
+        )
 
 
 def pieces(lung: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Of each voxel, (slices, rows, columns), the number of its piece, from 1, larger ones first; 0 where there is no lung.
+    """Of each voxel, (slices, rows, columns), the number of its piece, from 1, larger ones first; 0
+    where there is no lung.
 
-    Voxels that share faces are of one piece. Where there are more than `MOST_RUNS` runs all is one piece.
+    Voxels that share faces are of one piece. Where there are more than `MOST_RUNS` runs all is one
+    piece.
     """
     numbers = lung.astype(np.int32)
     box = enclosing_box(lung)
@@ -65,14 +72,18 @@ def pieces(lung: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 
 def piece_sizes(lung: NDArray[np.bool_]) -> Indices:
-    """Voxels of each of the `pieces`, the largest first, without the memory that their numbers take."""
+    """Voxels of each of the `pieces`, the largest first, without the memory that their numbers
+    take.
+    """
     runs = runs_of(lung[enclosing_box(lung)])
     size = np.array([np.count_nonzero(lung)]) if runs is None else _sized_pieces(runs)[1]
     return np.sort(size[size > 0])[::-1]
 
 
 def _sized_pieces(runs: Runs) -> tuple[Indices, Indices]:
-    """The number of its piece for each run, and how many voxels of lung each piece has: none, where it is background."""
+    """The number of its piece for each run, and how many voxels of lung each piece has: none, where
+    it is background.
+    """
     piece = run_components(runs.label, runs.touching)
     return piece, np.bincount(piece, weights=runs.length * runs.label).astype(np.intp)
 
@@ -102,21 +113,31 @@ def runs_of(labels: NDArray[Any]) -> Runs | None:
     beside = np.arange(start.size - 1), np.arange(1, start.size)
     below = _touching(start, columns)
     within = np.concatenate([beside[0], below[0]]), np.concatenate([beside[1], below[1]])
-    return Runs(np.concatenate(values), np.diff(start, append=slices * flat.size), within, _touching(start, flat.size))
+    return Runs(
+        np.concatenate(values),
+        np.diff(start, append=slices * flat.size),
+        within,
+        _touching(start, flat.size),
+    )
 
 
 def _touching(start: Indices, distance: int) -> Pairs:
-    """Runs with voxels that lie `distance` apart in the array. That rows are not told apart does no harm: there is border between them."""
-    # Wherever a run starts here or there another pair begins; a stable sort merges what is sorted already.
+    """Runs with voxels that lie `distance` apart in the array. That rows are not told apart does no
+    harm: there is border between them.
+    """
+    # Wherever a run starts here or there another pair begins; a stable sort merges what is sorted
+    # already.
     points = np.sort(np.concatenate([start[start >= distance], start + distance]), kind="stable")
-    return np.searchsorted(start, points - distance, side="right") - 1, np.searchsorted(start, points, side="right") - 1
+    return np.searchsorted(start, points - distance, side="right") - 1, np.searchsorted(
+        start, points, side="right"
+    ) - 1
 
 
 def run_components(label: Labels, pairs: Pairs) -> Indices:
     """The number of its piece for each run, from 0; runs of one label that touch are of one piece.
 
-    Every root takes the lowest root that it touches, and paths are shortened, until nothing changes (Y. Shiloach, U. Vishkin, "An
-    O(log n) parallel connectivity algorithm", J. Algorithms 3, 1982).
+    Every root takes the lowest root that it touches, and paths are shortened, until nothing changes
+    (Y. Shiloach, U. Vishkin, "An O(log n) parallel connectivity algorithm", J. Algorithms 3, 1982).
     """
     alike = label[pairs[0]] == label[pairs[1]]
     a, b = pairs[0][alike], pairs[1][alike]

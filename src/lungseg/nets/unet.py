@@ -1,7 +1,9 @@
-"""U-Net, after O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation", MICCAI 2015.
+"""U-Net, after O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional Networks for Biomedical
+Image Segmentation", MICCAI 2015.
 
-Two departures from the paper, both customary today: 3 x 3 convolutions are padded, so that the output has the input's size, and
-batch normalisation may stand between each convolution and its ReLU.
+Two departures from the paper, both customary today: 3 x 3 convolutions are padded, so that the
+output has the input's size, and batch normalisation may stand between each convolution and its
+ReLU.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ Up = Literal["transposed", "interpolated"]
 
 
 def double_conv(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
-    """Two 3 x 3 convolutions with ReLU, each normalised if asked: (N, inputs, H, W) -> (N, outputs, H, W)."""
+    """Two 3 x 3 convolutions with ReLU, each normalised if asked: (N, inputs, H, W) -> (N, outputs,
+    H, W).
+    """
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
         layers.append(nn.Conv2d(channels, outputs, kernel_size=3, padding=1, bias=norm == "none"))
@@ -37,9 +41,14 @@ def up_sampling(inputs: int, outputs: int, up: Up) -> nn.Module:
 
 
 def channels_per_level(width: int, depth: int, max_width: int) -> list[int]:
-    """Feature channels of each level, finest first: `width` doubled at every level, never more than `max_width`."""
+    """Feature channels of each level, finest first: `width` doubled at every level, never more than
+    `max_width`.
+    """
     if depth < 2 or width < 1 or max_width < width:
-        raise ValueError(f"a network needs depth >= 2 and 1 <= width <= max_width; got {depth=}, {width=}, {max_width=}")
+        raise ValueError(
+            f"a network needs depth >= 2 and 1 <= width <= max_width; got {depth=}, {width=}, "
+            f"{max_width=}"
+        )
     return [min(width * 2**level, max_width) for level in range(depth)]
 
 
@@ -50,9 +59,11 @@ class UNet(nn.Module):
         in_channels: channels of the input, 1 for a grey image.
         out_channels: channels of the logits, one for each class.
         width: feature channels of the finest level; doubled at each deeper one.
-        depth: number of resolutions, the input's included. Input height and width must be multiples of 2 ** (depth - 1).
+        depth: number of resolutions, the input's included. Input height and width must be multiples
+            of 2 ** (depth - 1).
         norm: "batch", or "none" for the paper's own, which has no normalisation.
-        up: "transposed" convolution as in the paper, or bilinear "interpolated" after a 1 x 1 convolution.
+        up: "transposed" convolution as in the paper, or bilinear "interpolated" after a 1 x 1
+            convolution.
         max_width: no level has more channels than this.
     """
 
@@ -70,7 +81,10 @@ class UNet(nn.Module):
         super().__init__()
         c = channels_per_level(width, depth, max_width)
         self.depth = depth
-        self.down = nn.ModuleList(double_conv(inputs, outputs, norm) for inputs, outputs in zip([in_channels, *c], c, strict=False))
+        self.down = nn.ModuleList(
+            double_conv(inputs, outputs, norm)
+            for inputs, outputs in zip([in_channels, *c], c, strict=False)
+        )
         self.pool = nn.MaxPool2d(2)
         self.up = nn.ModuleList(up_sampling(c[i + 1], c[i], up) for i in range(depth - 1))
         self.merge = nn.ModuleList(double_conv(2 * c[i], c[i], norm) for i in range(depth - 1))

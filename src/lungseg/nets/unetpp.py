@@ -1,8 +1,9 @@
-"""U-Net++, after Z. Zhou, M. M. R. Siddiquee, N. Tajbakhsh, J. Liang, "UNet++: A Nested U-Net Architecture for Medical Image
-Segmentation", DLMIA 2018.
+"""U-Net++, after Z. Zhou, M. M. R. Siddiquee, N. Tajbakhsh, J. Liang, "UNet++: A Nested U-Net
+Architecture for Medical Image Segmentation", DLMIA 2018.
 
-Nodes are named as in the paper: x_i_j stands at resolution i (0 is the finest) in column j of the nested skip pathways, so x_i_0 is
-the encoder and x_0_j are the outputs, one for each depth of U-Net inside.
+Nodes are named as in the paper: x_i_j stands at resolution i (0 is the finest) in column j of the
+nested skip pathways, so x_i_0 is the encoder and x_0_j are the outputs, one for each depth of U-Net
+inside.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ class UNetPlusPlus(nn.Module):
         in_channels: channels of the input, 1 for a grey image.
         out_channels: channels of the logits, one for each class.
         width: feature channels of the finest level; doubled at each deeper one.
-        depth: number of resolutions, the input's included. Input height and width must be multiples of 2 ** (depth - 1).
+        depth: number of resolutions, the input's included. Input height and width must be multiples
+            of 2 ** (depth - 1).
         norm: "batch" or "none".
         up: "transposed" convolution, or bilinear "interpolated" after a 1 x 1 convolution.
         max_width: no level has more channels than this.
-        deep_supervision: a head on every x_0_j; their logits are averaged ("accurate mode" of the paper), and in training mode
-            `forward_all` gives each for a loss of its own. Without it, one head on the last node.
+        deep_supervision: a head on every x_0_j; their logits are averaged ("accurate mode" of the
+            paper), and in training mode `forward_all` gives each for a loss of its own. Without it,
+            one head on the last node.
     """
 
     def __init__(
@@ -46,7 +49,9 @@ class UNetPlusPlus(nn.Module):
         self.deep_supervision = deep_supervision
         self.pool = nn.MaxPool2d(2)
         self.x = nn.ModuleDict()  # the convolution block of node x_i_j, under the name "i_j"
-        self.up = nn.ModuleDict()  # the up-sampling of node x_{i+1}_{j-1} on its way to x_i_j, under "i_j"
+        self.up = (
+            nn.ModuleDict()
+        )  # the up-sampling of node x_{i+1}_{j-1} on its way to x_i_j, under "i_j"
         for i in range(depth):
             self.x[f"{i}_0"] = double_conv(c[i - 1] if i else in_channels, c[i], norm)
         for j in range(1, depth):
@@ -54,10 +59,14 @@ class UNetPlusPlus(nn.Module):
                 self.up[f"{i}_{j}"] = up_sampling(c[i + 1], c[i], up)
                 self.x[f"{i}_{j}"] = double_conv((j + 1) * c[i], c[i], norm)
         heads = depth - 1 if deep_supervision else 1
-        self.heads = nn.ModuleList(nn.Conv2d(c[0], out_channels, kernel_size=1) for _ in range(heads))
+        self.heads = nn.ModuleList(
+            nn.Conv2d(c[0], out_channels, kernel_size=1) for _ in range(heads)
+        )
 
     def forward_all(self, x: Tensor) -> list[Tensor]:
-        """(N, in_channels, H, W) -> logits (N, out_channels, H, W) of each head, the shallowest first."""
+        """(N, in_channels, H, W) -> logits (N, out_channels, H, W) of each head, the shallowest
+        first.
+        """
         node: dict[tuple[int, int], Tensor] = {}
         for i in range(self.depth):
             x = self.x[f"{i}_0"](self.pool(x) if i else x)

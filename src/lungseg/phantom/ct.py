@@ -1,7 +1,8 @@
 """A CT phantom with exactly known lungs: a small synthetic thorax, sampled on any grid.
 
-Every part of the thorax is a solid in the patient's millimetres: x towards the left, y towards the back, z towards the head, as in LPS,
-from the middle of the chest. A voxel belongs to what its centre lies in. All that is random about it is drawn from one seed.
+Every part of the thorax is a solid in the patient's millimetres: x towards the left, y towards the
+back, z towards the head, as in LPS, from the middle of the chest. A voxel belongs to what its
+centre lies in. All that is random about it is drawn from one seed.
 """
 
 from __future__ import annotations
@@ -33,20 +34,33 @@ Disease = Literal["consolidation", "ground glass", "effusion"]
 FIELD: Final = 400.0
 """Millimetres that the longer side of a slice shows where no spacing is given."""
 HEIGHT: Final = 300.0
-"""Millimetres from the first to the last slice where no spacing is given, from below the lungs to the neck."""
+"""Millimetres from the first to the last slice where no spacing is given, from below the lungs to
+the neck."""
 
-AIR, FAT, MUSCLE, BLOOD, LIVER, SPLEEN, FLUID, BONE, MARROW = -1000, -100, 50, 45, 60, 50, 10, 700, 250
+AIR, FAT, MUSCLE, BLOOD, LIVER, SPLEEN, FLUID, BONE, MARROW = (
+    -1000,
+    -100,
+    50,
+    45,
+    60,
+    50,
+    10,
+    700,
+    250,
+)
 """Hounsfield units of tissues, without contrast medium."""
 
 SIDES: Final = ((-1, RIGHT_LUNG.number), (1, LEFT_LUNG.number))
 """The direction of x, and the label, of each lung."""
 
 LATERAL, MEDIAL = 55.0, 75.0
-"""From the midline to the axis of a lung, and from there how far its pleura would reach towards the other, were there no mediastinum."""
+"""From the midline to the axis of a lung, and from there how far its pleura would reach towards the
+other, were there no mediastinum."""
 POWER = 2.3
 """Of the superellipses that axial sections of trunk and lungs are; 2 would be ellipses."""
 DROP, DEEPEST = 48.0, 0.75
-"""From the top of a dome of the diaphragm to its border, and the share of that down to which there is lung."""
+"""From the top of a dome of the diaphragm to its border, and the share of that down to which there
+is lung."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +69,8 @@ class CtPhantom:
 
     Attributes:
         volume: int16 Hounsfield units.
-        truth: the lungs with the vessels and nodules inside them, without trachea, main bronchi and pleural fluid.
+        truth: the lungs with the vessels and nodules inside them, without trachea, main bronchi and
+            pleural fluid.
     """
 
     volume: Volume
@@ -89,7 +104,9 @@ class _Thorax:
         open_by = _quarter((self.apex - z) / 130.0) + 1e-6
         out = side * x - LATERAL
         reach = np.where(out > 0, np.float32(self.width - LATERAL), np.float32(MEDIAL))
-        return (np.abs(out) / (reach * open_by)) ** POWER + (np.abs(y) / (self.depth * open_by)) ** POWER
+        return (np.abs(out) / (reach * open_by)) ** POWER + (
+            np.abs(y) / (self.depth * open_by)
+        ) ** POWER
 
     def diaphragm(self, side: int, x: Solid, y: Solid) -> Solid:
         """Height z of the dome of one side."""
@@ -131,17 +148,36 @@ def _spot(rng: np.random.Generator, width: float, depth: float) -> Point:
 
 
 def _vessels(rng: np.random.Generator) -> Iterator[tuple[Point, Point, float, int]]:
-    """Pulmonary vessels of both lungs, from the hila outward; each splits in two, thinner ones, four times."""
+    """Pulmonary vessels of both lungs, from the hila outward; each splits in two, thinner ones,
+    four times.
+    """
     for side, _ in SIDES:
         starts = np.array([side * 34.0, 12.0, 4.0]) + rng.normal(0, 7, (9, 3))
-        headings = _unit(np.stack([side * rng.uniform(0.25, 1, 9), rng.uniform(-0.9, 0.9, 9), np.linspace(-1.3, 1.3, 9)], axis=1))
+        headings = _unit(
+            np.stack(
+                [
+                    side * rng.uniform(0.25, 1, 9),
+                    rng.uniform(-0.9, 0.9, 9),
+                    np.linspace(-1.3, 1.3, 9),
+                ],
+                axis=1,
+            )
+        )
         for generation in range(5):
             radius = 4.5 * 0.72**generation
-            ends = starts + headings * (16.0 + 5.0 * radius) * rng.uniform(0.7, 1.3, (len(starts), 1))
-            yield from ((tuple(a), tuple(b), radius, side) for a, b in zip(starts.tolist(), ends.tolist(), strict=True))
+            ends = starts + headings * (16.0 + 5.0 * radius) * rng.uniform(
+                0.7, 1.3, (len(starts), 1)
+            )
+            yield from (
+                (tuple(a), tuple(b), radius, side)
+                for a, b in zip(starts.tolist(), ends.tolist(), strict=True)
+            )
             aside = np.cross(headings, rng.normal(0, 1, headings.shape))
             fork = _unit(aside) * rng.uniform(0.3, 0.6, (len(aside), 1))
-            starts, headings = np.concatenate([ends, ends]), _unit(np.concatenate([headings + fork, headings - fork]))
+            starts, headings = (
+                np.concatenate([ends, ends]),
+                _unit(np.concatenate([headings + fork, headings - fork])),
+            )
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -157,10 +193,18 @@ class _Canvas:
         self.labels = np.zeros(grid.shape, np.uint8)
 
     def points(self, box: tuple[slice, ...] = (slice(None),) * 3) -> tuple[Solid, Solid, Solid]:
-        """Coordinates x, y and z of the voxels of a box; each has one entry along the axes that it does not depend on."""
+        """Coordinates x, y and z of the voxels of a box; each has one entry along the axes that it
+        does not depend on.
+        """
         indices = np.ix_(*(np.arange(n)[part] for n, part in zip(self.hu.shape, box, strict=True)))
         x, y, z = (
-            np.asarray(sum((row[axis] * indices[axis] for axis in range(3) if row[axis]), start=np.full((1, 1, 1), row[3])), np.float32)
+            np.asarray(
+                sum(
+                    (row[axis] * indices[axis] for axis in range(3) if row[axis]),
+                    start=np.full((1, 1, 1), row[3]),
+                ),
+                np.float32,
+            )
             for row in self._affine[:3]
         )
         return x, y, z
@@ -170,27 +214,53 @@ class _Canvas:
         corners = np.array([(*corner, 1.0) for corner in product(*zip(low, high, strict=True))])
         at = corners @ self._inverse[:3].T
         first, last = np.floor(at.min(axis=0)).astype(int), np.ceil(at.max(axis=0)).astype(int)
-        return tuple(slice(max(0, int(a)), max(0, int(b) + 1)) for a, b in zip(first, last, strict=True))
+        return tuple(
+            slice(max(0, int(a)), max(0, int(b) + 1)) for a, b in zip(first, last, strict=True)
+        )
 
-    def ellipsoid(self, centre: Point, radii: Point, value: int, *, turn: float = 0.0, within: int | None = None) -> None:
-        """Paints an ellipsoid, turned about z by `turn` radians; only on the lung with the label `within` where one is given."""
+    def ellipsoid(
+        self,
+        centre: Point,
+        radii: Point,
+        value: int,
+        *,
+        turn: float = 0.0,
+        within: int | None = None,
+    ) -> None:
+        """Paints an ellipsoid, turned about z by `turn` radians; only on the lung with the label
+        `within` where one is given.
+        """
         wide = np.array((max(radii[:2]),) * 2 + radii[2:] if turn else radii)
         box = self.box(centre - wide, centre + wide)
         x, y, z = (axis - np.float32(c) for axis, c in zip(self.points(box), centre, strict=True))
         cos, sin = math.cos(turn), math.sin(turn)
         along, across = (x * cos + y * sin, y * cos - x * sin) if turn else (x, y)
-        self.paint(box, (along / radii[0]) ** 2 + (across / radii[1]) ** 2 + (z / radii[2]) ** 2 < 1, value, within=within)
+        self.paint(
+            box,
+            (along / radii[0]) ** 2 + (across / radii[1]) ** 2 + (z / radii[2]) ** 2 < 1,
+            value,
+            within=within,
+        )
 
-    def tube(self, start: Point, end: Point, radius: float, value: int, *, within: int | None = None) -> None:
+    def tube(
+        self, start: Point, end: Point, radius: float, value: int, *, within: int | None = None
+    ) -> None:
         """Paints all points at most `radius` from the line between two points."""
         ends = np.array([start, end])
         box = self.box(ends.min(axis=0) - radius, ends.max(axis=0) + radius)
         x, y, z = (axis - np.float32(c) for axis, c in zip(self.points(box), start, strict=True))
         dx, dy, dz = (ends[1] - ends[0]).astype(np.float32)
         along = np.clip((x * dx + y * dy + z * dz) / (dx * dx + dy * dy + dz * dz), 0, 1)
-        self.paint(box, (x - along * dx) ** 2 + (y - along * dy) ** 2 + (z - along * dz) ** 2 < radius**2, value, within=within)
+        self.paint(
+            box,
+            (x - along * dx) ** 2 + (y - along * dy) ** 2 + (z - along * dz) ** 2 < radius**2,
+            value,
+            within=within,
+        )
 
-    def paint(self, box: tuple[slice, ...], inside: Solid, value: int, *, within: int | None = None) -> None:
+    def paint(
+        self, box: tuple[slice, ...], inside: Solid, value: int, *, within: int | None = None
+    ) -> None:
         """Sets voxels; outside the lungs they are then no lung."""
         part = self.hu[box]
         inside = np.broadcast_to(inside, part.shape)
@@ -216,33 +286,55 @@ def _paint_trunk(canvas: _Canvas, thorax: _Thorax) -> None:
         shell = thorax.pleura(side, x, y, z)
         half = (side * x > 0) & (z < thorax.apex - 4)
         canvas.paint(EVERYWHERE, half & (shell < 1.1), FAT)
-        canvas.paint(EVERYWHERE, half & (shell > 1.12) & (shell < 1.32) & course & (side * x > 24) & (z > -170), BONE)
-    canvas.ellipsoid((-50.0, -5.0, thorax.domes[0] - 70.0), (thorax.width - 42.0, thorax.depth - 6.0, 75.0), LIVER)
+        canvas.paint(
+            EVERYWHERE,
+            half & (shell > 1.12) & (shell < 1.32) & course & (side * x > 24) & (z > -170),
+            BONE,
+        )
+    canvas.ellipsoid(
+        (-50.0, -5.0, thorax.domes[0] - 70.0),
+        (thorax.width - 42.0, thorax.depth - 6.0, 75.0),
+        LIVER,
+    )
     canvas.ellipsoid((85.0, 40.0, thorax.domes[1] - 55.0), (32.0, 40.0, 52.0), SPLEEN)
     canvas.ellipsoid((62.0, -28.0, thorax.domes[1] - 48.0), (46.0, 44.0, 42.0), MUSCLE)
     canvas.ellipsoid((62.0, -38.0, thorax.domes[1] - 34.0), (36.0, 26.0, 20.0), AIR + 20)
     for side, _ in SIDES:
-        canvas.tube((side * 100.0, -20.0, -290.0), (side * 95.0, -35.0, -170.0), 19.0, AIR + 30)  # colon
+        canvas.tube(
+            (side * 100.0, -20.0, -290.0), (side * 95.0, -35.0, -170.0), 19.0, AIR + 30
+        )  # colon
 
 
 def _paint_lungs(canvas: _Canvas, thorax: _Thorax, *, touching: bool) -> None:
-    """The lungs, then what takes room from them: mediastinum, heart, vessels, airways; and the spine, which takes the rest."""
+    """The lungs, then what takes room from them: mediastinum, heart, vessels, airways; and the
+    spine, which takes the rest.
+    """
     x, y, z = canvas.points()
     centre = 32.0 * _smooth((y + 66.0) / 30.0) - 10.0 * _smooth((y - 30.0) / 30.0)
     junction = centre + (0.0 if touching else 6.0 * (1.0 - _smooth((y + 66.0) / 30.0)))
-    canvas.paint(EVERYWHERE, (np.abs(x) < junction + 4) & (np.abs(y) < thorax.depth) & (z < thorax.apex + 10), FAT)
+    canvas.paint(
+        EVERYWHERE,
+        (np.abs(x) < junction + 4) & (np.abs(y) < thorax.depth) & (z < thorax.apex + 10),
+        FAT,
+    )
     for side, number in SIDES:
         beside = (x > junction) if side > 0 else (x <= -junction)
         lung = beside & (thorax.pleura(side, x, y, z) < 1) & (z > thorax.diaphragm(side, x, y))
         canvas.labels[np.broadcast_to(lung, canvas.labels.shape)] = number
     inside = canvas.labels > 0
     # Denser towards the back, where a lying patient's blood is.
-    canvas.hu[inside] = np.broadcast_to(thorax.inspiration + 0.5 * y + 0.15 * z, canvas.hu.shape)[inside]
+    canvas.hu[inside] = np.broadcast_to(thorax.inspiration + 0.5 * y + 0.15 * z, canvas.hu.shape)[
+        inside
+    ]
     scale = thorax.heart
-    canvas.ellipsoid((8.0, -12.0, thorax.domes[0] - 2.0), (58.0, 44.0, 22.0), FAT)  # between heart and diaphragm
+    canvas.ellipsoid(
+        (8.0, -12.0, thorax.domes[0] - 2.0), (58.0, 44.0, 22.0), FAT
+    )  # between heart and diaphragm
     for side, _ in SIDES:
         canvas.ellipsoid((side * 36.0, 12.0, 2.0), (13.0, 16.0, 22.0), BLOOD)  # hila
-    canvas.ellipsoid((20.0, -24.0, -40.0), (60.0 * scale, 50.0 * scale, 50.0 * scale), BLOOD, turn=0.5)
+    canvas.ellipsoid(
+        (20.0, -24.0, -40.0), (60.0 * scale, 50.0 * scale, 50.0 * scale), BLOOD, turn=0.5
+    )
     canvas.ellipsoid((-16.0, -14.0, -34.0), (34.0 * scale, 34.0 * scale, 44.0 * scale), BLOOD)
     canvas.tube((16.0, 46.0, -300.0), (16.0, 44.0, 38.0), 12.5, BLOOD)
     canvas.tube((16.0, 44.0, 38.0), (2.0, -18.0, 44.0), 12.5, BLOOD)
@@ -254,7 +346,11 @@ def _paint_lungs(canvas: _Canvas, thorax: _Thorax, *, touching: bool) -> None:
 
 def _paint_airways(canvas: _Canvas, thorax: _Thorax) -> None:
     carina = (0.0, 18.0, 30.0)
-    branches = (((0.0, 8.0, thorax.apex + 90.0), 8.5), ((-42.0, 16.0, 6.0), 6.5), ((46.0, 18.0, 0.0), 5.5))
+    branches = (
+        ((0.0, 8.0, thorax.apex + 90.0), 8.5),
+        ((-42.0, 16.0, 6.0), 6.5),
+        ((46.0, 18.0, 0.0), 5.5),
+    )
     for thickness, value in ((1.8, MUSCLE), (0.0, AIR)):
         for end, radius in branches:
             canvas.tube(end, carina, radius + thickness, value)
@@ -272,12 +368,27 @@ def _paint_bones(canvas: _Canvas, thorax: _Thorax) -> None:
     canvas.ellipsoid((0.0, front, 15.0), (19.0, 6.5, 85.0), BONE)
     canvas.ellipsoid((0.0, front, 15.0), (16.0, 4.0, 82.0), MARROW)
     for side in (-1.0, 1.0):
-        canvas.ellipsoid((side * (thorax.width - 36.0), thorax.depth + 9.0, 55.0), (42.0, 4.0, 58.0), BONE, turn=-side * 0.35)
+        canvas.ellipsoid(
+            (side * (thorax.width - 36.0), thorax.depth + 9.0, 55.0),
+            (42.0, 4.0, 58.0),
+            BONE,
+            turn=-side * 0.35,
+        )
         canvas.tube((side * 22.0, front + 26.0, 98.0), (side * 80.0, -28.0, 124.0), 6.5, BONE)
 
 
-CONSOLIDATED: Final = (((70.0, 40.0, -45.0), 40.0), ((92.0, 20.0, -62.0), 32.0), ((60.0, 62.0, -20.0), 26.0), ((100.0, 45.0, -20.0), 22.0))
-HAZY: Final = (((105.0, 10.0, 20.0), 26.0), ((85.0, 55.0, -30.0), 34.0), ((100.0, -20.0, -40.0), 24.0), ((70.0, -45.0, 50.0), 20.0))
+CONSOLIDATED: Final = (
+    ((70.0, 40.0, -45.0), 40.0),
+    ((92.0, 20.0, -62.0), 32.0),
+    ((60.0, 62.0, -20.0), 26.0),
+    ((100.0, 45.0, -20.0), 22.0),
+)
+HAZY: Final = (
+    ((105.0, 10.0, 20.0), 26.0),
+    ((85.0, 55.0, -30.0), 34.0),
+    ((100.0, -20.0, -40.0), 24.0),
+    ((70.0, -45.0, 50.0), 20.0),
+)
 
 
 def _on(side: int, point: Point) -> Point:
@@ -290,25 +401,40 @@ def _paint_disease(canvas: _Canvas, thorax: _Thorax, disease: Disease | None) ->
     for start, end, radius, side in thorax.vessels:
         canvas.tube(start, end, radius, BLOOD, within=numbers[side])
     for centre, radius in thorax.nodules:
-        canvas.ellipsoid(centre, (radius,) * 3, MUSCLE, within=numbers[int(math.copysign(1, centre[0]))])
+        canvas.ellipsoid(
+            centre, (radius,) * 3, MUSCLE, within=numbers[int(math.copysign(1, centre[0]))]
+        )
     ill = thorax.diseased
     if disease == "consolidation":
         for centre, radius in CONSOLIDATED:
-            canvas.ellipsoid(_on(ill, centre), (radius, 0.9 * radius, 1.1 * radius), MUSCLE - 20, within=numbers[ill])
+            canvas.ellipsoid(
+                _on(ill, centre),
+                (radius, 0.9 * radius, 1.1 * radius),
+                MUSCLE - 20,
+                within=numbers[ill],
+            )
     elif disease == "ground glass":
         for side, number in SIDES:
             for centre, radius in HAZY:
-                canvas.ellipsoid(_on(side, centre), (radius, radius, 0.8 * radius), -520, within=number)
+                canvas.ellipsoid(
+                    _on(side, centre), (radius, radius, 0.8 * radius), -520, within=number
+                )
     elif disease == "effusion":
         _, y, z = canvas.points()
-        pool: Solid = (y - 0.35 * z > 0.62 * thorax.depth) & (z < 60) & (canvas.labels == numbers[ill])
+        pool: Solid = (
+            (y - 0.35 * z > 0.62 * thorax.depth) & (z < 60) & (canvas.labels == numbers[ill])
+        )
         canvas.paint(EVERYWHERE, pool, FLUID)
 
 
 def _paint_surroundings(canvas: _Canvas, thorax: _Thorax, *, arms: bool) -> None:
     x, y, _ = canvas.points()
     table = thorax.depth + 42.0 + thorax.fat + 0.0009 * x * x
-    canvas.paint(EVERYWHERE, np.broadcast_to((y > table) & (y < table + 5) & (np.abs(x) < 230), canvas.hu.shape), -420)
+    canvas.paint(
+        EVERYWHERE,
+        np.broadcast_to((y > table) & (y < table + 5) & (np.abs(x) < 230), canvas.hu.shape),
+        -420,
+    )
     if arms:
         for side in (-1.0, 1.0):
             beside = side * (thorax.width + thorax.fat + 78.0)
@@ -316,8 +442,12 @@ def _paint_surroundings(canvas: _Canvas, thorax: _Thorax, *, arms: bool) -> None
                 canvas.tube((beside, 15.0, 110.0), (beside, 25.0, -320.0), radius, value)
 
 
-def _expose(hu: NDArray[np.int16], labels: NDArray[np.uint8], rng: np.random.Generator, noise: float) -> None:
-    """Adds, in place, what the scanner adds: unsharpness and noise; and the fine structure of lung."""
+def _expose(
+    hu: NDArray[np.int16], labels: NDArray[np.uint8], rng: np.random.Generator, noise: float
+) -> None:
+    """Adds, in place, what the scanner adds: unsharpness and noise; and the fine structure of
+    lung.
+    """
     rows, columns = hu.shape[1:]
     for plane, lung in zip(hu, labels > 0, strict=True):
         blurred = cv2.GaussianBlur(plane.astype(np.float32), (0, 0), 0.6)
@@ -343,25 +473,29 @@ def ct_phantom(
 
     Args:
         shape: slices, rows, columns.
-        spacing: millimetres between slices, rows and columns of axial slices, from the feet to the head, around the middle of the chest;
-            by default such that the whole chest is seen.
-        affine: instead of `spacing`: (4, 4), from (slice, row, column) to LPS, as in `lungseg.geometry.Grid`, with the middle of the
-            chest at the origin; so slices may have any orientation. The same patient is sampled.
+        spacing: millimetres between slices, rows and columns of axial slices, from the feet to the
+            head, around the middle of the chest; by default such that the whole chest is seen.
+        affine: instead of `spacing`: (4, 4), from (slice, row, column) to LPS, as in
+            `lungseg.geometry.Grid`, with the middle of the chest at the origin; so slices may have
+            any orientation. The same patient is sampled.
         seed: decides the patient and the noise.
-        disease: "consolidation" of one lower lobe, "ground glass" in both lungs, which belong to the lung, or an "effusion" behind one
-            lung, which does not.
+        disease: "consolidation" of one lower lobe, "ground glass" in both lungs, which belong to
+            the lung, or an "effusion" behind one lung, which does not.
         touching: whether the two lungs touch in front of the mediastinum.
         arms: whether the arms lie beside the chest; they are wider apart than `FIELD`.
         noise: standard deviation in Hounsfield units.
 
     Raises:
-        UsageError: both spacing and affine are given, or one of them, or the shape, are not those of a volume.
+        UsageError: both spacing and affine are given, or one of them, or the shape, are not those
+            of a volume.
     """
     if spacing is not None and affine is not None:
         raise UsageError("a phantom is sampled by its spacing or by its affine, not by both")
     if affine is None:
         across = FIELD / max(1, *shape[1:])
-        steps = np.array(spacing or (HEIGHT / shape[0] if shape[0] > 1 else 5.0, across, across), np.float64)
+        steps = np.array(
+            spacing or (HEIGHT / shape[0] if shape[0] > 1 else 5.0, across, across), np.float64
+        )
         affine = np.eye(4)
         affine[:3, :3] = AXIAL * steps
         affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)

@@ -19,12 +19,14 @@ class Confidence:
     lungs: float
 
 
-def confidence(labels: NDArray[np.uint8], right: NDArray[np.float32], left: NDArray[np.float32]) -> Confidence:
+def confidence(
+    labels: NDArray[np.uint8], right: NDArray[np.float32], left: NDArray[np.float32]
+) -> Confidence:
     """Soft Dice between probabilities and the mask made of them: 2 sum(p m) / (sum(p) + sum(m)).
 
-    It falls where the mask holds improbable pixels and where probable ones were left out; for calibrated probabilities it is close to
-    the Dice to be expected (B. L. C. Borges et al., "Soft Dice Confidence", arXiv:2402.10665). A mask without a pixel
-    has 0.
+    It falls where the mask holds improbable pixels and where probable ones were left out; for
+    calibrated probabilities it is close to the Dice to be expected (B. L. C. Borges et al., "Soft
+    Dice Confidence", arXiv:2402.10665). A mask without a pixel has 0.
 
     Args:
         labels: (rows, columns): 0 background, 1 right lung, 2 left lung.
@@ -32,10 +34,18 @@ def confidence(labels: NDArray[np.uint8], right: NDArray[np.float32], left: NDAr
         left: (rows, columns), probability of the left lung.
     """
     masks = labels == RIGHT_LUNG.number, labels == LEFT_LUNG.number
-    overlaps = tuple(float(p.sum(where=m, dtype=np.float64)) for p, m in zip((right, left), masks, strict=True))
-    totals = tuple(float(p.sum(dtype=np.float64)) + np.count_nonzero(m) for p, m in zip((right, left), masks, strict=True))
-    # For both lungs together the side does not matter: what the other lung's channel holds inside a mask counts too.
-    across = float(right.sum(where=masks[1], dtype=np.float64)) + float(left.sum(where=masks[0], dtype=np.float64))
+    overlaps = tuple(
+        float(p.sum(where=m, dtype=np.float64)) for p, m in zip((right, left), masks, strict=True)
+    )
+    totals = tuple(
+        float(p.sum(dtype=np.float64)) + np.count_nonzero(m)
+        for p, m in zip((right, left), masks, strict=True)
+    )
+    # For both lungs together the side does not matter: what the other lung's channel holds inside a
+    # mask counts too.
+    across = float(right.sum(where=masks[1], dtype=np.float64)) + float(
+        left.sum(where=masks[0], dtype=np.float64)
+    )
     return Confidence(
         _soft_dice(overlaps[0], totals[0]),
         _soft_dice(overlaps[1], totals[1]),

@@ -1,4 +1,6 @@
-"""What can be seen of a mask without knowing the truth: numbers on the network's grid, from which a judgement is learned."""
+"""What can be seen of a mask without knowing the truth: numbers on the network's grid, from which a
+judgement is learned.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,9 @@ def first_signs(picture: Float, probabilities: Float, labels: Labels, sure: Conf
         sure: of those labels.
 
     Returns:
-        How decided the network was, how the greys lie inside, at and around the outline, and how the lungs are shaped and placed; the
-        names say what each is, and `docs/verdicts.md` lists them.
+        How decided the network was, how the greys lie inside, at and around the outline, and how
+        the lungs are shaped and placed; the names say what each is, and `docs/verdicts.md` lists
+        them.
     """
     lungs = labels > 0
     together = probabilities[1:].sum(axis=0)
@@ -54,9 +57,15 @@ def first_signs(picture: Float, probabilities: Float, labels: Labels, sure: Conf
     signs = {
         "confidence": sure.lungs,
         "lower confidence": min(sure.right, sure.left),
-        # The outline's length grows with the root of the area, and so does the number of undecided pixels beside it.
+        # The outline's length grows with the root of the area, and so does the number of undecided
+        # pixels beside it.
         "undecided": undecided / max(found, 1.0) ** 0.5,
-        "both sides": float(np.log10(float(probabilities[1:].min(axis=0).sum()) / max(float(together.sum()), 1.0) + NEXT_TO_NONE)),
+        "both sides": float(
+            np.log10(
+                float(probabilities[1:].min(axis=0).sum()) / max(float(together.sum()), 1.0)
+                + NEXT_TO_NONE
+            )
+        ),
         "dropped": np.count_nonzero(raw & ~lungs) / max(found, 1.0),
     }
     if lungs.any():
@@ -89,7 +98,9 @@ def second_signs(probabilities: Float, other: Float, labels: Labels, other_sure:
 
 def _grey_signs(picture: Float, together: Float, lungs: NDArray[np.bool_]) -> Signs:
     inside = lungs.view(np.uint8)
-    around = cv2.dilate(inside, np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.uint8)).view(np.bool_) & ~lungs
+    around = (
+        cv2.dilate(inside, np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.uint8)).view(np.bool_) & ~lungs
+    )
     edge = lungs & (cv2.erode(inside, np.ones((3, 3), np.uint8)) == 0)
     smooth = cv2.GaussianBlur(picture, (0, 0), SMOOTH)
     steepness = _steepness(smooth)
@@ -107,7 +118,9 @@ def _steepness(plane: Float) -> Any:
 
 
 def _shape(lung: NDArray[np.bool_]) -> Signs:
-    """Of one lung: places and sizes as shares of the picture's sides; nothing of a lung that has next to no pixels."""
+    """Of one lung: places and sizes as shares of the picture's sides; nothing of a lung that has
+    next to no pixels.
+    """
     inside = lung.view(np.uint8)
     m = cv2.moments(inside, binaryImage=True)
     if m["m00"] < LEAST:
@@ -144,7 +157,20 @@ def _pair_signs(right: Signs, left: Signs) -> Signs:
     apart = left["x"] - right["x"]
     return {
         **{
-            name: mean[name] for name in ("area", "top", "bottom", "height", "width", "solidity", "length", "taper", "stretch", "fill", "x")
+            name: mean[name]
+            for name in (
+                "area",
+                "top",
+                "bottom",
+                "height",
+                "width",
+                "solidity",
+                "length",
+                "taper",
+                "stretch",
+                "fill",
+                "x",
+            )
         },
         "lower solidity": min(right["solidity"], left["solidity"]),
         "slenderness": float(np.log(mean["height"] / mean["width"])),

@@ -1,4 +1,6 @@
-"""What was learned of the signs of good and bad masks. It lies beside the model it was learned for, as a small file of numbers."""
+"""What was learned of the signs of good and bad masks. It lies beside the model it was learned for,
+as a small file of numbers.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from lungseg.findings import BOTH, Measurement
 from lungseg.quality.features import Signs
 
 FARTHEST = 4.0
-"""Standard deviations; a sign that lies farther off counts as this far, so that no single one outvotes all others."""
+"""Standard deviations; a sign that lies farther off counts as this far, so that no single one
+outvotes all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,9 @@ class Line:
 
     def __call__(self, signs: Signs) -> float:
         """The sum."""
-        values = np.array([signs.get(name, mean) for name, mean in zip(self.signs, self.mean, strict=True)])
+        values = np.array(
+            [signs.get(name, mean) for name, mean in zip(self.signs, self.mean, strict=True)]
+        )
         apart = np.clip((values - self.mean) / self.deviation, -FARTHEST, FARTHEST)
         return float(apart @ self.weights + apart**2 @ self.squares) + self.offset
 
@@ -62,7 +67,8 @@ class Calibration:
     """What a score is worth.
 
     Attributes:
-        scores: ascending; at each of them the others hold the expected Dice and the ends of its interval, between them it is interpolated.
+        scores: ascending; at each of them the others hold the expected Dice and the ends of its
+            interval, between them it is interpolated.
         expected, low, high: rising with the scores, 0 to 1.
     """
 
@@ -73,7 +79,12 @@ class Calibration:
 
     def __call__(self, score: float) -> ExpectedDice:
         """The Dice coefficient to be expected of masks with that score."""
-        return ExpectedDice(*(float(np.interp(score, self.scores, values)) for values in (self.expected, self.low, self.high)))
+        return ExpectedDice(
+            *(
+                float(np.interp(score, self.scores, values))
+                for values in (self.expected, self.low, self.high)
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +93,14 @@ class Learned:
 
     Attributes:
         model: SHA-256 of the model's file.
-        frontal: the logarithm of the odds that a picture is a frontal chest radiograph, from the signs of the first look.
+        frontal: the logarithm of the odds that a picture is a frontal chest radiograph, from the
+            signs of the first look.
         refuse: below this it is refused.
         doubt: below this it is doubtful.
         clear: from this on, of a turned picture, it is certain.
         dice: a score of the mask, from the signs of the look that it comes from.
-        scores: ascending; at each of them the next three hold the expected Dice, between them it is interpolated.
+        scores: ascending; at each of them the next three hold the expected Dice, between them it is
+            interpolated.
         expected, low, high: rising with the scores.
         uncertain: below this expected Dice a reader should look.
     """
@@ -122,14 +135,18 @@ class Learned:
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
             frontal, dice = (Line(**as_tuples(entries.pop(name))) for name in ("frontal", "dice"))
-            limits: dict[str, Any] = {name: float(entries.pop(name)) for name in ("refuse", "doubt", "clear", "uncertain")}
+            limits: dict[str, Any] = {
+                name: float(entries.pop(name)) for name in ("refuse", "doubt", "clear", "uncertain")
+            }
             learned = Learned(frontal=frontal, dice=dice, **limits, **as_tuples(entries))
             for judged in (learned.frontal, learned.expected_dice):
                 judged({})  # what cannot be computed of no signs cannot be of any
             return learned
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             cure = "write it again with `python benchmarks/judge.py --fit`, or delete it"
-            raise ModelError("what was learned to judge this model's masks cannot be read", where=path, cure=cure) from error
+            raise ModelError(
+                "what was learned to judge this model's masks cannot be read", where=path, cure=cure
+            ) from error
 
 
 class _OfModel(Protocol):
@@ -140,7 +157,9 @@ class _OfModel(Protocol):
 _Taught = TypeVar("_Taught", bound=_OfModel)
 
 
-def read_beside(model: Path, sha256: str, read: Callable[[Path], _Taught], script: str) -> _Taught | None:
+def read_beside(
+    model: Path, sha256: str, read: Callable[[Path], _Taught], script: str
+) -> _Taught | None:
     """What was learned to judge the masks of a model; None where nothing lies beside it.
 
     Args:
@@ -158,7 +177,12 @@ def read_beside(model: Path, sha256: str, read: Callable[[Path], _Taught], scrip
     learned = read(path)
     if learned.model != sha256:
         cure = f"learn it again with `python benchmarks/{script} --fit`, or delete it"
-        raise ModelError("what was learned to judge a model's masks belongs to another model than the one beside it", where=path, cure=cure)
+        raise ModelError(
+            "what was learned to judge a model's masks belongs to another model than the one "
+            "beside it",
+            where=path,
+            cure=cure,
+        )
     return learned
 
 
@@ -169,12 +193,16 @@ def learned_path(model: Path) -> Path:
 
 def as_tuples(entries: dict[str, Any]) -> dict[str, Any]:
     """Entries of a JSON object with tuples for lists, which JSON does not tell apart."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()
+    }
 
 
 def write_rounded(entries: dict[str, Any], path: Path) -> None:
     """Writes a JSON object, numbers with five digits."""
-    rounded = json.loads(json.dumps(entries), parse_float=lambda number: float(f"{float(number):.5g}"))
+    rounded = json.loads(
+        json.dumps(entries), parse_float=lambda number: float(f"{float(number):.5g}")
+    )
     path.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
 
 
@@ -182,5 +210,9 @@ def as_measurements(expected: ExpectedDice | None) -> tuple[Measurement, ...]:
     """The expected Dice and the ends of its interval, of both lungs; none where it is not known."""
     if expected is None:
         return ()
-    values = {"expected Dice": expected.value, "expected Dice low": expected.low, "expected Dice high": expected.high}
+    values = {
+        "expected Dice": expected.value,
+        "expected Dice low": expected.low,
+        "expected Dice high": expected.high,
+    }
     return tuple(Measurement(name, BOTH, value, "1") for name, value in values.items())

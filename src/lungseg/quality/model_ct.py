@@ -1,4 +1,6 @@
-"""What was learned of the signs of good and bad masks of CT. It lies beside the model it was learned for, as a small file of numbers."""
+"""What was learned of the signs of good and bad masks of CT. It lies beside the model it was
+learned for, as a small file of numbers.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ class LearnedVolume:
 
     Attributes:
         model: SHA-256 of the model's file.
-        dice: a score of the mask, from the signs of both looks; of a volume from their means over slices.
+        dice: a score of the mask, from the signs of both looks; of a volume from their means over
+            slices.
         slices: what the score of a single slice is worth.
         volumes: what the score of a volume is worth.
         uncertain: below this expected Dice a reader should look.
@@ -50,11 +53,17 @@ class LearnedVolume:
             parts = {name: kind(**as_tuples(entries.pop(name))) for name, kind in _PARTS.items()}
             learned = LearnedVolume(**entries, **parts)
             for single in (True, False):
-                learned.expected_dice({}, single=single)  # what cannot be computed of no signs cannot be of any
+                learned.expected_dice(
+                    {}, single=single
+                )  # what cannot be computed of no signs cannot be of any
             return learned
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             cure = "write it again with `python benchmarks/judge_ct.py --fit`, or delete it"
-            raise ModelError(f"what was learned to judge this model's masks cannot be read ({error})", where=path, cure=cure) from error
+            raise ModelError(
+                f"what was learned to judge this model's masks cannot be read ({error})",
+                where=path,
+                cure=cure,
+            ) from error
 
 
 _PARTS: dict[str, Any] = {"dice": Line, "slices": Calibration, "volumes": Calibration}

@@ -1,1 +1,3 @@
-"""The wing of radiographs: orientation, inference, postprocessing, measuring and judging; `segment` knows their order."""
+"""The wing of radiographs: orientation, inference, postprocessing, measuring and judging; `segment`
+knows their order.
+"""

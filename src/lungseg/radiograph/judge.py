@@ -16,18 +16,20 @@ LOWEST_CONFIDENCE = 0.9
 """Of both lungs together, see `docs/measurements.md`; decides where there is no expected Dice."""
 
 SMALLEST_SHARE, LARGEST_SHARE = 0.06, 0.65
-"""Of the image. Hand-drawn masks of 1061 radiographs (Montgomery, Shenzhen and V7 Labs, the last with the heart inside) cover 0.083 to
-0.61."""
+"""Of the image. Hand-drawn masks of 1061 radiographs (Montgomery, Shenzhen and V7 Labs, the last
+with the heart inside) cover 0.083 to 0.61."""
 
 LARGEST_ASYMMETRY = 40.0
-"""Percent. The 99th percentile of the same masks is 37 in Shenzhen's, where lungs destroyed by tuberculosis are left out, and 25
-elsewhere."""
+"""Percent. The 99th percentile of the same masks is 37 in Shenzhen's, where lungs destroyed by
+tuberculosis are left out, and 25 elsewhere."""
 
 LONGEST_EDGE = 0.1
-"""Share of one side of the image that a lung may lie along. In 99 of 100 films of Montgomery and Shenzhen it is 0.055 at most."""
+"""Share of one side of the image that a lung may lie along. In 99 of 100 films of Montgomery and
+Shenzhen it is 0.055 at most."""
 
 BLACK = 0.02
-"""Share of the range of all greys; what is no brighter is black. JPEG leaves as many levels of 8 bits in what was black."""
+"""Share of the range of all greys; what is no brighter is black. JPEG leaves as many levels of 8
+bits in what was black."""
 
 SMALLEST_LOSS = 0.04
 """Share of the rows that lack their picture, from which on that is a reason."""
@@ -42,7 +44,9 @@ REASONS: Final = {
     "no lung": "no lung was found: this may be no frontal chest radiograph",
     "doubtful": "this may be no frontal chest radiograph",
     "slice": "this looks like a slice of CT, not like a radiograph",
-    "damaged": "the lower part of the image is one even grey, as where a file was cut short or damaged",
+    "damaged": (
+        "the lower part of the image is one even grey, as where a file was cut short or damaged"
+    ),
     "turned": "the image lies on its side or upside down: the lungs were found after turning it",
     "one lung": "only one lung was found",
     "small": "the lungs cover unusually little of the image",
@@ -57,15 +61,21 @@ REFUSED: Final = frozenset({"not frontal", "no lung"})
 """Names of the reasons for which an input is refused; the others send it to review."""
 
 
-def judge(segmentation: Segmentation, measurements: tuple[Measurement, ...], seen: Collection[str] = (), shown: Box = WHOLE) -> Verdict:
-    """The status "ok", or with every reason that speaks against using the mask unseen "review", or "refused" where one of `REFUSED` is
-    among them.
+def judge(
+    segmentation: Segmentation,
+    measurements: tuple[Measurement, ...],
+    seen: Collection[str] = (),
+    shown: Box = WHOLE,
+) -> Verdict:
+    """The status "ok", or with every reason that speaks against using the mask unseen "review", or
+    "refused" where one of `REFUSED` is among them.
 
     Args:
         segmentation: the lungs.
-        measurements: of them, from `lungseg.radiograph.measure.measure`; with "expected Dice" where it is known.
-        seen: names of reasons that were found elsewhere than on the mask: "not frontal", "doubtful", "slice", "damaged",
-            "turned", "uncertain".
+        measurements: of them, from `lungseg.radiograph.measure.measure`; with "expected Dice" where
+            it is known.
+        seen: names of reasons that were found elsewhere than on the mask: "not frontal",
+            "doubtful", "slice", "damaged", "turned", "uncertain".
         shown: where in the image there is a picture, see `without_padding`.
     """
     values = {(m.name, m.label): m.value for m in measurements}
@@ -81,7 +91,9 @@ def judge(segmentation: Segmentation, measurements: tuple[Measurement, ...], see
         "asymmetric": all(areas) and abs(values["asymmetry", "lungs"]) > LARGEST_ASYMMETRY,
         "cut off": _edge_share(segmentation.labels[shown]) > LONGEST_EDGE,
     }
-    if ("expected Dice", "lungs") not in values and values["confidence", "lungs"] < LOWEST_CONFIDENCE:
+    if ("expected Dice", "lungs") not in values and values[
+        "confidence", "lungs"
+    ] < LOWEST_CONFIDENCE:
         speaks["uncertain"] = True
     return verdict_of(speaks, REASONS, REFUSED)
 
@@ -93,7 +105,9 @@ def _edge_share(labels: NDArray[np.uint8]) -> float:
 
 
 def without_padding(pixels: Array, *, negative: bool) -> Box:
-    """What is left of an image (rows, columns) without the rows and columns at its edges that are black, or of a `negative` white."""
+    """What is left of an image (rows, columns) without the rows and columns at its edges that are
+    black, or of a `negative` white.
+    """
     low, high = float(pixels.min()), float(pixels.max())
     box = []
     for axis in (1, 0):
@@ -104,7 +118,8 @@ def without_padding(pixels: Array, *, negative: bool) -> Box:
 
 
 def is_cut_short(pixels: Array) -> bool:
-    """Whether an image (rows, columns) ends in rows of one even grey, which is what decoders put where data are missing.
+    """Whether an image (rows, columns) ends in rows of one even grey, which is what decoders put
+    where data are missing.
 
     Rows of black or white at the edge are nothing unusual: they fill up a picture.
     """

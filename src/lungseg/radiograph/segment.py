@@ -31,21 +31,26 @@ Source = str | Path | Array | Image
 
 
 class RadiographSegmenter:
-    """Finds the lungs of radiographs, with the model kept loaded; may be used from several threads at once.
+    """Finds the lungs of radiographs, with the model kept loaded; may be used from several threads
+    at once.
 
-    Calling it does everything. Its three stages, `read`, `infer` and `finish`, can also be called one by one, each on another
-    thread, so that decoding, network and cleaning of different images overlap.
+    Calling it does everything. Its three stages, `read`, `infer` and `finish`, can also be called
+    one by one, each on another thread, so that decoding, network and cleaning of different images
+    overlap.
     """
 
     def __init__(self, model: str | Path = "cxr", *, threads: int | None = None) -> None:
         """Loads a model.
 
         Args:
-            model: name of an embedded model, or path of an .onnx file with its card (.json) beside it.
-            threads: how many threads the network computes one image with; None for one on each core.
+            model: name of an embedded model, or path of an .onnx file with its card (.json) beside
+                it.
+            threads: how many threads the network computes one image with; None for one on each
+                core.
 
         Raises:
-            ModelError: the model, its card, or what was learned to judge its masks is missing or broken, or they do not belong together.
+            ModelError: the model, its card, or what was learned to judge its masks is missing or
+                broken, or they do not belong together.
         """
         self._predictor = Predictor(model, threads=threads)
         self._learned = _learned(self._predictor)
@@ -69,10 +74,13 @@ class RadiographSegmenter:
 
         Args:
             source: path of a file, an array (rows, columns), or an `Image`.
-            spacing: millimetres between rows and between columns, in the patient; instead of what the file says.
+            spacing: millimetres between rows and between columns, in the patient; instead of what
+                the file says.
             page: which page of a file with several, counted from 1.
-            dilate: how far the mask is widened: in millimetres where the spacing is known, else in pixels.
-            hull: take what lies between the lungs into the mask, the heart too, before it is widened.
+            dilate: how far the mask is widened: in millimetres where the spacing is known, else in
+                pixels.
+            hull: take what lies between the lungs into the mask, the heart too, before it is
+                widened.
             seconds: times of steps that were done before; those of the others are added.
 
         Raises:
@@ -94,31 +102,50 @@ class RadiographSegmenter:
         page: int | None = None,
         seconds: Seconds | None = None,
     ) -> Image:
-        """First stage: the image of a source; an `Image` is passed on. The time is entered into `seconds`."""
+        """First stage: the image of a source; an `Image` is passed on. The time is entered into
+        `seconds`.
+        """
         with timed("read", seconds):
             if not isinstance(source, Image):
                 return read(source, spacing=spacing, page=page)
             if spacing is not None or page is not None:
-                raise UsageError("an image that was read before has its spacing and page", where=source.source, cure="leave both out")
+                raise UsageError(
+                    "an image that was read before has its spacing and page",
+                    where=source.source,
+                    cure="leave both out",
+                )
             return source
 
     def infer(self, image: Image, *, seconds: Seconds | None = None) -> Look:
         """Second stage: what the network makes of the image, on its own grid.
 
-        A negative is put right. Where the result may be that of no frontal chest radiograph, or a lung is missing, the other quarter
-        turns are looked at, and one of them is taken if it clearly is one. Where the network is in doubt or the thorax askew, it looks
-        again, at the thorax set upright.
+        A negative is put right. Where the result may be that of no frontal chest radiograph, or a
+        lung is missing, the other quarter turns are looked at, and one of them is taken if it
+        clearly is one. Where the network is in doubt or the thorax askew, it looks again, at the
+        thorax set upright.
         """
         with timed("prepare", seconds):
             picture = to_network(image.pixels, self.card.input_size, self.card.clip)[0]
         with timed("predict", seconds):
             look = first_look(self._predictor, picture)
-            if self._learned is not None and (self._learned.frontal(look.signs) < self._learned.doubt or not look.has_both):
+            if self._learned is not None and (
+                self._learned.frontal(look.signs) < self._learned.doubt or not look.has_both
+            ):
                 look = upright(self._predictor, look, self._learned)
             return again(self._predictor, look, image.geometry.shape)
 
-    def finish(self, image: Image, look: Look, *, dilate: float = 0.0, hull: bool = False, seconds: Seconds | None = None) -> Result:
-        """Third stage: the result of what `infer` gave, on the image's grid. Its `seconds` are those passed in and its own."""
+    def finish(
+        self,
+        image: Image,
+        look: Look,
+        *,
+        dilate: float = 0.0,
+        hull: bool = False,
+        seconds: Seconds | None = None,
+    ) -> Result:
+        """Third stage: the result of what `infer` gave, on the image's grid. Its `seconds` are
+        those passed in and its own.
+        """
         check_radius(dilate)
         seconds = {} if seconds is None else seconds
         probabilities = look.probabilities
@@ -134,9 +161,13 @@ class RadiographSegmenter:
             expected = self.expected_dice(look)
             of_quality = as_measurements(expected)
             shown = without_padding(image.pixels, negative=look.negative)
-            seen = self._seen(look, expected) | ({"damaged"} if is_cut_short(image.pixels) else set())
+            seen = self._seen(look, expected) | (
+                {"damaged"} if is_cut_short(image.pixels) else set()
+            )
             verdict = judge(segmentation, measurements + of_quality, seen, shown)
-        if dilate or hull:  # of the judged mask: a wider one may reach the edge, and no lung be cut off
+        if (
+            dilate or hull
+        ):  # of the judged mask: a wider one may reach the edge, and no lung be cut off
             with timed("dilate", seconds):
                 labels, image = _widened(labels, image, dilate, bridged=hull)
                 segmentation = image.with_labels(labels)
@@ -153,7 +184,9 @@ class RadiographSegmenter:
         )
 
     def expected_dice(self, look: Look) -> ExpectedDice | None:
-        """Of the mask, before it is widened. None where nothing was learned for the model, or there is no lung."""
+        """Of the mask, before it is widened. None where nothing was learned for the model, or there
+        is no lung.
+        """
         if self._learned is None or not look.labels.any():
             return None
         return self._learned.expected_dice(look.signs)
@@ -174,9 +207,15 @@ class RadiographSegmenter:
 
 
 def _learned(predictor: Predictor) -> Learned | None:
-    """What was learned to judge this model's masks; None where nothing lies beside it, or the model is for slices of CT."""
+    """What was learned to judge this model's masks; None where nothing lies beside it, or the model
+    is for slices of CT.
+    """
     card = predictor.card
-    return read_beside(predictor.path, card.sha256, Learned.read, "judge.py") if card.kind == "radiograph" else None
+    return (
+        read_beside(predictor.path, card.sha256, Learned.read, "judge.py")
+        if card.kind == "radiograph"
+        else None
+    )
 
 
 def _noted(image: Image, look: Look, measurements: tuple[Measurement, ...]) -> Image:
@@ -186,15 +225,22 @@ def _noted(image: Image, look: Look, measurements: tuple[Measurement, ...]) -> I
     if look.negative:
         notes.append("seems to be a negative: its greys were turned round for the network")
     if look.quarters:
-        notes.append(f"was turned by {90 * look.quarters} degrees anticlockwise for the network, so that the chest stands upright")
+        notes.append(
+            f"was turned by {90 * look.quarters} degrees anticlockwise for the network, so that "
+            "the chest stands upright"
+        )
     return replace(image, notes=(*image.notes, *notes)) if notes else image
 
 
-def _all_restored(probabilities: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+def _all_restored(
+    probabilities: NDArray[np.float32], shape: tuple[int, int]
+) -> NDArray[np.float32]:
     return np.stack([restored(plane, shape) for plane in probabilities])
 
 
-def _widened(labels: NDArray[np.uint8], image: Image, radius: float, *, bridged: bool) -> tuple[NDArray[np.uint8], Image]:
+def _widened(
+    labels: NDArray[np.uint8], image: Image, radius: float, *, bridged: bool
+) -> tuple[NDArray[np.uint8], Image]:
     """The labels widened, and the image with a note of it: whoever reads the record must know."""
     spacing = image.geometry.spacing
     notes = []

@@ -1,4 +1,6 @@
-"""From a file, a folder or an array to an `Image` or a `Volume`: sniff the bytes, dispatch, refuse; and from what a user names to files."""
+"""From a file, a folder or an array to an `Image` or a `Volume`: sniff the bytes, dispatch, refuse;
+and from what a user names to files.
+"""
 
 from __future__ import annotations
 

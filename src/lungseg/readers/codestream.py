@@ -13,7 +13,8 @@ _JP2: Final = b"\0\0\0\x0cjP  "
 
 
 def segments(content: bytes) -> Iterator[tuple[int, int]]:
-    """The markers of a JPEG or JPEG-LS stream and where they stand, up to the first scan (ITU-T T.81, annex B); fewer where it is cut.
+    """The markers of a JPEG or JPEG-LS stream and where they stand, up to the first scan (ITU-T
+    T.81, annex B); fewer where it is cut.
 
     Raises:
         ValueError: there is something else where a marker should be.
@@ -33,10 +34,12 @@ def segments(content: bytes) -> Iterator[tuple[int, int]]:
 def coded_size(content: bytes) -> tuple[int, int, int]:
     """Rows, columns and samples of each pixel that will be decoded.
 
-    What GDCM ends the whole process at is refused: no marker in its place, a version of JFIF that does not exist, too many bits.
+    What GDCM ends the whole process at is refused: no marker in its place, a version of JFIF that
+    does not exist, too many bits.
 
     Raises:
-        ValueError: they are not stated where they should be, with more than 16 bits, or beside such a version.
+        ValueError: they are not stated where they should be, with more than 16 bits, or beside such
+            a version.
         struct.error: the stream ends before.
     """
     if content.startswith(b"\xff\xd8"):
@@ -51,7 +54,9 @@ def coded_size(content: bytes) -> tuple[int, int, int]:
     start = _unwrapped(content) if content.startswith(_JP2) else 0
     if content[start : start + 4] != b"\xff\x4f\xff\x51":
         raise ValueError("no size")
-    right, bottom, left, top, samples, bits = struct.unpack_from(">4I16xHB", content, start + 8)  # ITU-T T.800, table A.9
+    right, bottom, left, top, samples, bits = struct.unpack_from(
+        ">4I16xHB", content, start + 8
+    )  # ITU-T T.800, table A.9
     if bits & 0x7F >= 16:  # one less than there are; the highest one is the sign's
         raise ValueError("too many bits")
     return bottom - top, right - left, samples

@@ -1,4 +1,6 @@
-"""DICOM files of computed tomography: what each header says of its slices, and the Hounsfield units of one slice."""
+"""DICOM files of computed tomography: what each header says of its slices, and the Hounsfield units
+of one slice.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import LungsegError, TooLargeError, UnreadableError
-from lungseg.readers.dicom import SECONDARY_CAPTURE, STORAGE, Guarded, decode, silence, transfer_syntax
+from lungseg.readers.dicom import (
+    SECONDARY_CAPTURE,
+    STORAGE,
+    Guarded,
+    decode,
+    silence,
+    transfer_syntax,
+)
 from lungseg.readers.grayscale import numbers
 from lungseg.readers.hounsfield import LIMITS
 from lungseg.readers.image import explained
@@ -26,9 +35,12 @@ _CT_STORAGE: Final = tuple(STORAGE + number for number in ("2", "2.1", "2.2"))
 """CT, enhanced CT, and legacy converted enhanced CT image storage (PS3.4 annex B.5)."""
 # fmt: off
 _WANTED: Final = [
-    "SOPClassUID", "Modality", "ImageType", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Rows", "Columns", "NumberOfFrames",
-    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices", "SliceLocation",
-    "RescaleSlope", "RescaleIntercept", "SamplesPerPixel", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "SOPClassUID", "Modality", "ImageType", "SeriesInstanceUID", "SeriesNumber",
+    "SeriesDescription", "Rows", "Columns", "NumberOfFrames",
+    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
+    "SpacingBetweenSlices", "SliceLocation",
+    "RescaleSlope", "RescaleIntercept", "SamplesPerPixel", "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
 ]
 # fmt: on
 _GROUPS: Final = {
@@ -40,7 +52,8 @@ _GROUPS: Final = {
     "RescaleSlope": "PixelValueTransformationSequence",
     "RescaleIntercept": "PixelValueTransformationSequence",
 }
-"""In which functional group of an enhanced image an element is (PS3.3 C.7.6.16.2 and C.8.15.3.10)."""
+"""In which functional group of an enhanced image an element is (PS3.3 C.7.6.16.2 and
+C.8.15.3.10)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +64,8 @@ class Slice:
         path: the file.
         frame: which of its frames, counted from 0.
         shape: rows, columns.
-        orientation: (2, 3): LPS directions of increasing column number and of increasing row number, of length 1.
+        orientation: (2, 3): LPS directions of increasing column number and of increasing row
+            number, of length 1.
         position: (3,): LPS millimetres of the first pixel's centre.
         location: millimetres along an axis of which only the name is known (SliceLocation).
         spacing: millimetres between rows and between columns.
@@ -103,17 +117,24 @@ def read_header(path: Path) -> CtFile:
     try:
         with file, silence():
             guarded = Guarded(file, str(path))
-            dataset = pydicom.dcmread(guarded, stop_before_pixels=True, force=True, specific_tags=list(_WANTED))
+            dataset = pydicom.dcmread(
+                guarded, stop_before_pixels=True, force=True, specific_tags=list(_WANTED)
+            )
             other = _other(dataset, path)
             if other:
                 return CtFile(other)
             slices = _slices(dataset, path)
             number = numbers(dataset, "SeriesNumber") or [0]
-            uid, description = (str(dataset.get(keyword) or "").strip() for keyword in ("SeriesInstanceUID", "SeriesDescription"))
+            uid, description = (
+                str(dataset.get(keyword) or "").strip()
+                for keyword in ("SeriesInstanceUID", "SeriesDescription")
+            )
     except LungsegError:
         raise
     except Exception as error:  # a parser throws what it likes at a damaged header
-        raise UnreadableError("its DICOM header is damaged", where=path, cure="copy or export it again") from error
+        raise UnreadableError(
+            "its DICOM header is damaged", where=path, cure="copy or export it again"
+        ) from error
     return CtFile(None, uid, int(number[0]), description, slices)
 
 
@@ -122,11 +143,21 @@ def _other(dataset: Dataset, path: Path) -> str | None:
     storage = str(dataset.get("SOPClassUID") or "")
     modality = str(dataset.get("Modality") or "").strip()
     if not (storage or modality or dataset.get("Rows")):
-        raise UnreadableError("it is truncated, or no DICOM file", where=path, cure="copy or export it again")
+        raise UnreadableError(
+            "it is truncated, or no DICOM file", where=path, cure="copy or export it again"
+        )
     kinds = [str(word).upper() for word in np.atleast_1d(dataset.get("ImageType") or [])]
     if modality not in ("CT", ""):
-        return f"of modality {modality}" if len(modality) <= 16 and modality.isalnum() else "of an unknown modality"
-    if storage in SECONDARY_CAPTURE or int(dataset.get("SamplesPerPixel") or 1) != 1 or "SCREEN SAVE" in kinds:
+        return (
+            f"of modality {modality}"
+            if len(modality) <= 16 and modality.isalnum()
+            else "of an unknown modality"
+        )
+    if (
+        storage in SECONDARY_CAPTURE
+        or int(dataset.get("SamplesPerPixel") or 1) != 1
+        or "SCREEN SAVE" in kinds
+    ):
         return "a secondary capture"
     if "LOCALIZER" in kinds:
         return "a localizer"
@@ -136,15 +167,25 @@ def _other(dataset: Dataset, path: Path) -> str | None:
 def _slices(dataset: Dataset, path: Path) -> tuple[Slice, ...]:
     rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
     if not rows or not columns:
-        raise UnreadableError("the DICOM header does not state rows and columns", where=path, cure="leave it out, or export it again")
+        raise UnreadableError(
+            "the DICOM header does not state rows and columns",
+            where=path,
+            cure="leave it out, or export it again",
+        )
     refuse_too_large(rows, columns, source=str(path))
     shared = dataset.get("SharedFunctionalGroupsSequence") or [None]
     each = dataset.get("PerFrameFunctionalGroupsSequence") or []
     count = int(dataset.get("NumberOfFrames") or 1)
     if count > LARGEST_SIDE or count * rows * columns > LARGEST_VOLUME:
-        what = f"the header states {count} frames of {rows} x {columns} pixels, more than a volume has, and none was read"
+        what = (
+            f"the header states {count} frames of {rows} x {columns} pixels, more than a "
+            "volume has, and none was read"
+        )
         raise TooLargeError(what, where=path, cure="save it as several smaller ones")
-    return tuple(_slice(dataset, [each[i] if i < len(each) else None, shared[0]], path, i) for i in range(count))
+    return tuple(
+        _slice(dataset, [each[i] if i < len(each) else None, shared[0]], path, i)
+        for i in range(count)
+    )
 
 
 def _slice(dataset: Dataset, groups: list[Dataset | None], path: Path, frame: int) -> Slice:
@@ -157,9 +198,17 @@ def _slice(dataset: Dataset, groups: list[Dataset | None], path: Path, frame: in
         found = numbers(dataset, keyword)
         return found if len(found) == count else None
 
-    orientation, position, spacing = stated("ImageOrientationPatient", 6), stated("ImagePositionPatient", 3), stated("PixelSpacing", 2)
+    orientation, position, spacing = (
+        stated("ImageOrientationPatient", 6),
+        stated("ImagePositionPatient", 3),
+        stated("PixelSpacing", 2),
+    )
     thickness = stated("SliceThickness", 1) or stated("SpacingBetweenSlices", 1) or [0.0]
-    slope, intercept, location = stated("RescaleSlope", 1), stated("RescaleIntercept", 1), numbers(dataset, "SliceLocation")
+    slope, intercept, location = (
+        stated("RescaleSlope", 1),
+        stated("RescaleIntercept", 1),
+        numbers(dataset, "SliceLocation"),
+    )
     axes = None if orientation is None else _unit_axes(np.reshape(orientation, (2, 3)))
     return Slice(
         path=path,
@@ -208,11 +257,19 @@ class Decoder:
                     self.content = wanted.path.read_bytes()
                 self._dataset = pydicom.dcmread(BytesIO(self.content), force=True)
                 if "PixelData" not in self._dataset:
-                    raise UnreadableError("it holds no pixel data, or is truncated", where=wanted.path, cure="copy or export it again")
+                    raise UnreadableError(
+                        "it holds no pixel data, or is truncated",
+                        where=wanted.path,
+                        cure="copy or export it again",
+                    )
                 self._path = wanted.path
-            stored = decode(self._dataset, transfer_syntax(self._dataset), wanted.frame, str(wanted.path))
+            stored = decode(
+                self._dataset, transfer_syntax(self._dataset), wanted.frame, str(wanted.path)
+            )
         if stored.shape != wanted.shape:
-            raise UnreadableError("its pixels do not fit its header", where=wanted.path, cure="export it again")
+            raise UnreadableError(
+                "its pixels do not fit its header", where=wanted.path, cure="export it again"
+            )
         slope, intercept = wanted.rescale or (1.0, 0.0)
         if slope == 1 and intercept == int(intercept) and stored.dtype.itemsize <= 2:
             rescaled: Array = stored.astype(np.int32) + int(intercept)

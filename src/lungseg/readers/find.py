@@ -14,18 +14,25 @@ from lungseg.readers.probe import DICOM_ENDINGS, HEAD, READ, VOLUMES, sniff
 # fmt: off
 IMAGE_ENDINGS = frozenset(
     {
-        ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".img", ".dcm", ".dicom", ".dic", ".ima",
-        # Images that are not read are kept all the same: reading then says so, where leaving them out would hide them.
-        ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".nii", ".hdr", ".nrrd", ".nhdr", ".mha",
+        ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".img",
+        ".dcm", ".dicom", ".dic", ".ima",
+        # Images that are not read are kept all the same: reading then says so, where leaving them
+        # out would hide them.
+        ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".nii", ".hdr", ".nrrd",
+        ".nhdr", ".mha",
         ".mhd",
     }
 )
 OTHER_ENDINGS = frozenset(
     {
-        ".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".log", ".html",
-        ".htm", ".css", ".js", ".svg", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".py", ".ipynb", ".sh", ".bat", ".r",
-        ".m", ".mat", ".zip", ".gz", ".bz2", ".xz", ".7z", ".tar", ".tgz", ".rar", ".npy", ".npz", ".h5", ".hdf5", ".pkl", ".pickle",
-        ".pt", ".pth", ".onnx", ".ckpt", ".safetensors", ".parquet", ".feather", ".db", ".sqlite", ".tmp", ".part", ".bak", ".lock",
+        ".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml",
+        ".ini", ".cfg", ".log", ".html",
+        ".htm", ".css", ".js", ".svg", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx",
+        ".py", ".ipynb", ".sh", ".bat", ".r",
+        ".m", ".mat", ".zip", ".gz", ".bz2", ".xz", ".7z", ".tar", ".tgz", ".rar", ".npy", ".npz",
+        ".h5", ".hdf5", ".pkl", ".pickle",
+        ".pt", ".pth", ".onnx", ".ckpt", ".safetensors", ".parquet", ".feather", ".db", ".sqlite",
+        ".tmp", ".part", ".bak", ".lock",
         ".md5", ".sha256", ".mp4", ".avi", ".mov", ".mp3", ".wav", ".exe", ".dll", ".so", ".inf",
         ".raw", ".zraw",  # the voxels of a volume, whose header is beside them
     }
@@ -36,7 +43,8 @@ _OTHER_NAMES = frozenset({"dicomdir", "thumbs.db", "desktop.ini", "readme", "lic
 
 @dataclass(slots=True)
 class Found:
-    """The files that were found, in order and each once, and one error for every path that gave none.
+    """The files that were found, in order and each once, and one error for every path that gave
+    none.
 
     Attributes:
         files: the paths, in the order of the arguments, sorted within each folder and pattern.
@@ -50,10 +58,11 @@ class Found:
 def find(paths: Sequence[str | Path], *, series: bool = True) -> Found:
     """Resolve files, folders and patterns; a path that fails does not stop the others.
 
-    A file that is named is kept whatever it is, so that reading it gives the reason. In folders, walked to the bottom but not through
-    links to other folders, and patterns (`*`, `?`, `[...]`, and `**` for any depth), hidden files are skipped, and so are files that are
-    obviously no images: by their ending, or, where the ending says nothing, by their first bytes. A folder with CT slices in DICOM stands
-    for all of its DICOM files.
+    A file that is named is kept whatever it is, so that reading it gives the reason. In folders,
+    walked to the bottom but not through links to other folders, and patterns (`*`, `?`, `[...]`,
+    and `**` for any depth), hidden files are skipped, and so are files that are obviously no
+    images: by their ending, or, where the ending says nothing, by their first bytes. A folder with
+    CT slices in DICOM stands for all of its DICOM files.
 
     Args:
         paths: what the user named.
@@ -66,7 +75,9 @@ def find(paths: Sequence[str | Path], *, series: bool = True) -> Found:
     seen: set[str] = set()
     for path in paths:
         if not str(path):
-            found.problems.append(UnreadableError("a path is empty", cure="name a file, folder or pattern"))
+            found.problems.append(
+                UnreadableError("a path is empty", cure="name a file, folder or pattern")
+            )
             continue
         for file in _resolve(Path(path), found.problems, series=series):
             place = os.path.abspath(file)  # noqa: PTH100 - drops "..", and does not follow links
@@ -78,13 +89,22 @@ def find(paths: Sequence[str | Path], *, series: bool = True) -> Found:
 
 def _resolve(path: Path, problems: list[InputError], *, series: bool) -> Iterator[Path]:
     if _is_folder(path):
-        yield from _some(_walk(path, problems, series=series), problems, f"{path}", "the folder holds no images")
+        yield from _some(
+            _walk(path, problems, series=series), problems, f"{path}", "the folder holds no images"
+        )
     elif _is_there(path):
         yield path
     elif glob.has_magic(str(path)):
-        yield from _some(_match(str(path), problems, series=series), problems, f"{path}", "the pattern matches no images")
+        yield from _some(
+            _match(str(path), problems, series=series),
+            problems,
+            f"{path}",
+            "the pattern matches no images",
+        )
     else:
-        problems.append(UnreadableError("there is no such file or folder", where=path, cure="check the name"))
+        problems.append(
+            UnreadableError("there is no such file or folder", where=path, cure="check the name")
+        )
 
 
 def _is_there(path: Path) -> bool:
@@ -99,20 +119,30 @@ def _is_there(path: Path) -> bool:
 
 
 def _is_folder(path: Path) -> bool:
-    """Also where the path is too long, or leads through a folder that may not be entered: then reading it will say why."""
+    """Also where the path is too long, or leads through a folder that may not be entered: then
+    reading it will say why.
+    """
     try:
         return path.is_dir()
     except OSError:
         return False
 
 
-def _some(files: Iterator[Path], problems: list[InputError], where: str, otherwise: str) -> Iterator[Path]:
-    """The files, and a problem where there is not one and nothing else has been reported that explains it."""
+def _some(
+    files: Iterator[Path], problems: list[InputError], where: str, otherwise: str
+) -> Iterator[Path]:
+    """The files, and a problem where there is not one and nothing else has been reported that
+    explains it.
+    """
     before, count = len(problems), 0
     for count, file in enumerate(files, start=1):  # noqa: B007
         yield file
     if count == 0 and len(problems) == before:
-        problems.append(UnreadableError(otherwise, where=where, cure="name a file, folder or pattern with radiographs in it"))
+        problems.append(
+            UnreadableError(
+                otherwise, where=where, cure="name a file, folder or pattern with radiographs in it"
+            )
+        )
 
 
 def _match(pattern: str, problems: list[InputError], *, series: bool) -> Iterator[Path]:
@@ -126,16 +156,34 @@ def _match(pattern: str, problems: list[InputError], *, series: bool) -> Iterato
 
 
 def _walk(folder: Path, problems: list[InputError], *, series: bool) -> Iterator[Path]:
-    """Every file below `folder` that may be an image, sorted folder by folder; a folder with a series in place of its DICOM files."""
+    """Every file below `folder` that may be an image, sorted folder by folder; a folder with a
+    series in place of its DICOM files.
+    """
 
     def refused(error: OSError) -> None:
-        what = "permission to read the folder was denied" if isinstance(error, PermissionError) else "the folder could not be read"
-        problems.append(UnreadableError(what, where=error.filename or folder, cure="change its permissions or leave it out"))
+        what = (
+            "permission to read the folder was denied"
+            if isinstance(error, PermissionError)
+            else "the folder could not be read"
+        )
+        problems.append(
+            UnreadableError(
+                what, where=error.filename or folder, cure="change its permissions or leave it out"
+            )
+        )
 
     for parent, folders, files in os.walk(folder, onerror=refused):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        images = [path for name in sorted(files) if not name.startswith(".") and may_be_image(path := Path(parent, name))]
-        slices = {path for path in images if path.suffix.lower() not in (IMAGE_ENDINGS | OTHER_ENDINGS) - DICOM_ENDINGS}
+        images = [
+            path
+            for name in sorted(files)
+            if not name.startswith(".") and may_be_image(path := Path(parent, name))
+        ]
+        slices = {
+            path
+            for path in images
+            if path.suffix.lower() not in (IMAGE_ENDINGS | OTHER_ENDINGS) - DICOM_ENDINGS
+        }
         if series and slices and _holds_series(Path(parent)):
             yield Path(parent)
             images = [path for path in images if path not in slices]
@@ -155,7 +203,10 @@ def header_of(path: Path) -> Path | None:
     """The header of the NIfTI pair whose voxels an .img file holds; None of any other file."""
     if path.suffix.lower() != ".img":
         return None
-    return next((header for ending in (".hdr", ".HDR") if _is_nifti(header := path.with_suffix(ending))), None)
+    return next(
+        (header for ending in (".hdr", ".HDR") if _is_nifti(header := path.with_suffix(ending))),
+        None,
+    )
 
 
 def _is_nifti(path: Path) -> bool:
@@ -166,7 +217,9 @@ def _is_nifti(path: Path) -> bool:
 
 
 def may_be_image(path: Path) -> bool:
-    """By the ending where it is a known one, which costs nothing; by the first bytes elsewhere (DICOM files often have no ending)."""
+    """By the ending where it is a known one, which costs nothing; by the first bytes elsewhere
+    (DICOM files often have no ending).
+    """
     name, ending = path.name.lower(), path.suffix.lower()
     try:
         if ending in IMAGE_ENDINGS or name.endswith(".nii.gz"):

@@ -1,6 +1,8 @@
-"""From stored DICOM values to brightness: modality transformation, then VOI, then inversion, in that order (PS3.3 C.11, PS3.4 N.2).
+"""From stored DICOM values to brightness: modality transformation, then VOI, then inversion, in
+that order (PS3.3 C.11, PS3.4 N.2).
 
-All three act on single values, so they are worked out once for every value that can occur, and the image is looked up in that table.
+All three act on single values, so they are worked out once for every value that can occur, and the
+image is looked up in that table.
 """
 
 from __future__ import annotations
@@ -21,17 +23,20 @@ _TABLE_LIMIT = 2**16
 
 
 def to_brightness(stored: Array, dataset: Dataset) -> tuple[Array, tuple[str, ...]]:
-    """Displayable grey from the stored values of a MONOCHROME1 or MONOCHROME2 image; dense tissue comes out bright in both.
+    """Displayable grey from the stored values of a MONOCHROME1 or MONOCHROME2 image; dense tissue
+    comes out bright in both.
 
-    Without a window or VOI LUT, and where the window stated leaves nothing to see, the full range is used: all that the bits can
-    hold for up to 8 bits stored, else from the lowest to the highest value of the image, paddings left out.
+    Without a window or VOI LUT, and where the window stated leaves nothing to see, the full range
+    is used: all that the bits can hold for up to 8 bits stored, else from the lowest to the highest
+    value of the image, paddings left out.
 
     Args:
         stored: (rows, columns), whole numbers.
         dataset: where the transformations are stated.
 
     Returns:
-        (rows, columns), uint8 where up to 8 bits are stored and 256 levels hold the result exactly, else uint16; and notes.
+        (rows, columns), uint8 where up to 8 bits are stored and 256 levels hold the result exactly,
+        else uint16; and notes.
     """
     low, high = int(stored.min()), int(stored.max())
     if high - low < _TABLE_LIMIT:
@@ -71,7 +76,9 @@ def _modality(values: Array, dataset: Dataset) -> tuple[Values, tuple[str, ...]]
 
 
 def _voi(values: Values, dataset: Dataset) -> tuple[Values | None, tuple[str, ...]]:
-    """VOI LUT, else window, the first of several (PS3.3 C.11.2): 0 is black, 1 is white; None where the file states neither."""
+    """VOI LUT, else window, the first of several (PS3.3 C.11.2): 0 is black, 1 is white; None where
+    the file states neither.
+    """
     sequence = dataset.get("VOILUTSequence")
     if sequence:
         entries, bits = _look_up(np.rint(values), sequence[0], dataset)
@@ -96,9 +103,15 @@ def _voi(values: Values, dataset: Dataset) -> tuple[Values | None, tuple[str, ..
     return np.clip(shown, 0, 1), (f"window {centre:g} / {width:g}{kind}{which}",)
 
 
-def _full_range(meant: Values, values: Array, present: NDArray[np.bool_], dataset: Dataset) -> Values:
+def _full_range(
+    meant: Values, values: Array, present: NDArray[np.bool_], dataset: Dataset
+) -> Values:
     bits = int(dataset.BitsStored)
-    if bits <= 8 and int(dataset.get("PixelRepresentation") or 0) == 0 and not dataset.get("ModalityLUTSequence"):
+    if (
+        bits <= 8
+        and int(dataset.get("PixelRepresentation") or 0) == 0
+        and not dataset.get("ModalityLUTSequence")
+    ):
         ends, _ = _modality(np.array([0, 2**bits - 1]), dataset)
     else:
         useful = present & ~_is_padding(values, dataset)
@@ -119,17 +132,22 @@ def _is_padding(values: Array, dataset: Dataset) -> NDArray[np.bool_]:
 def _is_inverse(dataset: Dataset) -> bool:
     """Whether the lowest value is white.
 
-    MONOCHROME1 and PresentationLUTShape INVERSE say the same thing (PS3.3 C.8.11.3.1.2 requires the one with the other), so that both
-    together still invert once. Where they disagree, the one that asks for the inversion is believed: IDENTITY is what careless
-    writers put everywhere.
+    MONOCHROME1 and PresentationLUTShape INVERSE say the same thing (PS3.3 C.8.11.3.1.2 requires the
+    one with the other), so that both together still invert once. Where they disagree, the one that
+    asks for the inversion is believed: IDENTITY is what careless writers put everywhere.
     """
-    return "MONOCHROME1" in str(dataset.PhotometricInterpretation) or str(dataset.get("PresentationLUTShape")) == "INVERSE"
+    return (
+        "MONOCHROME1" in str(dataset.PhotometricInterpretation)
+        or str(dataset.get("PresentationLUTShape")) == "INVERSE"
+    )
 
 
 def _look_up(values: Array, item: Dataset, dataset: Dataset) -> tuple[Values, int]:
-    """The entries of a modality or VOI LUT for whole numbers, and the bits of an entry (PS3.3 C.11.1.1.1 and C.11.2.1.1).
+    """The entries of a modality or VOI LUT for whole numbers, and the bits of an entry (PS3.3
+    C.11.1.1.1 and C.11.2.1.1).
 
-    pydicom has this, too, but keeps the index in the type of the entries, so that 4,096 entries of 8 bits wrap around.
+    pydicom has this, too, but keeps the index in the type of the entries, so that 4,096 entries of
+    8 bits wrap around.
     """
     count, first, bits = (int(number) for number in item.LUTDescriptor)
     count = (count & 0xFFFF) or 2**16
@@ -141,7 +159,9 @@ def _look_up(values: Array, item: Dataset, dataset: Dataset) -> tuple[Values, in
     else:
         entries = np.atleast_1d(np.asarray(data)).astype(np.int64) & 0xFFFF
     entries = entries[:count]
-    bits = max(bits, int(entries.max()).bit_length())  # some writers state fewer than the entries have
+    bits = max(
+        bits, int(entries.max()).bit_length()
+    )  # some writers state fewer than the entries have
     index = np.clip(values - first, 0, len(entries) - 1).astype(np.intp)
     return entries[index].astype(np.float64), bits
 
@@ -159,7 +179,12 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
         value = dataset.get(keyword)
         if value is None:
             return []
-        found = [float(number) for number in (value if isinstance(value, Iterable) and not isinstance(value, str) else [value])]
+        found = [
+            float(number)
+            for number in (
+                value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+            )
+        ]
     except (TypeError, ValueError):
         return []
     return found if np.isfinite(found).all() else []

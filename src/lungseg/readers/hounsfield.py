@@ -11,10 +11,12 @@ from lungseg.segmentation import Array
 LIMITS: Final = np.iinfo(np.int16)
 """Hounsfield units are kept in 16 bits; metal, the densest, is cut off there."""
 PADDING: Final = -1100
-"""HU; scanners put -2000, -2048 or -3024 where nothing was measured. Air, the least dense that there is, lies at -1000 and some noise."""
+"""HU; scanners put -2000, -2048 or -3024 where nothing was measured. Air, the least dense that
+there is, lies at -1000 and some noise."""
 AIR: Final = -950
-"""HU; the darkest thousandth of a chest, paddings left out, is air. In 60 CT files of six sources it lay at -981 or below. Where it lies
-higher, the intercept was left out, or the values were shifted, scaled or windowed; what was scaled by less than a tenth is not noticed."""
+"""HU; the darkest thousandth of a chest, paddings left out, is air. In 60 CT files of six sources
+it lay at -981 or below. Where it lies higher, the intercept was left out, or the values were
+shifted, scaled or windowed; what was scaled by less than a tenth is not noticed."""
 SOFT_TISSUE: Final = (-150, 150)
 """HU; fat, water, blood and muscle."""
 LEAST_SOFT_TISSUE: Final = 0.01
@@ -34,7 +36,9 @@ def is_hounsfield(voxels: Array) -> bool:
     sample = sample[sample > PADDING]
     if not sample.size or np.percentile(sample, 0.1) > AIR:
         return False
-    return bool(((sample >= SOFT_TISSUE[0]) & (sample <= SOFT_TISSUE[1])).mean() >= LEAST_SOFT_TISSUE)
+    return bool(
+        ((sample >= SOFT_TISSUE[0]) & (sample <= SOFT_TISSUE[1])).mean() >= LEAST_SOFT_TISSUE
+    )
 
 
 def is_label_map(voxels: Array) -> bool:
@@ -46,7 +50,11 @@ def padding_notes(voxels: Array) -> tuple[str, ...]:
     """What is to be said of voxels, in Hounsfield units, that were never measured."""
     sample = _sample(voxels)
     share = float((sample < PADDING).mean())
-    return (f"{share:.0%} of the voxels are padding, down to {int(sample.min())}",) if share >= 0.005 else ()
+    return (
+        (f"{share:.0%} of the voxels are padding, down to {int(sample.min())}",)
+        if share >= 0.005
+        else ()
+    )
 
 
 def _sample(voxels: Array) -> Array:

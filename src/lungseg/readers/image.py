@@ -1,4 +1,6 @@
-"""The one way in: `read` opens, sniffs, dispatches, and makes every failure one sentence; `read_mask` does it for masks."""
+"""The one way in: `read` opens, sniffs, dispatches, and makes every failure one sentence;
+`read_mask` does it for masks.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lungseg.errors import LungsegError, TooLargeError, UnreadableError, UnsupportedError, UsageError
+from lungseg.errors import (
+    LungsegError,
+    TooLargeError,
+    UnreadableError,
+    UnsupportedError,
+    UsageError,
+)
 from lungseg.geometry import Geometry
 from lungseg.image import Image
 from lungseg.readers.decoded import Decoded
@@ -26,22 +34,32 @@ _log = logging.getLogger(__name__)
 _FORMATS = "PNG, JPEG, TIFF, BMP, GIF or DICOM"
 
 
-def read(source: str | Path | Array, *, spacing: tuple[float, float] | None = None, page: int | None = None) -> Image:
+def read(
+    source: str | Path | Array,
+    *,
+    spacing: tuple[float, float] | None = None,
+    page: int | None = None,
+) -> Image:
     """Read one radiograph from a file or an array.
 
     Args:
-        source: a PNG, JPEG, TIFF, BMP, GIF or DICOM file, told by its bytes, or a raw JSRT film; or an array, (rows, columns) of any
-            real numbers, or (rows, columns, 3 or 4) of red, green, blue and opacity as uint8 or uint16. The array is copied.
-        spacing: millimetres between rows and between columns, in the patient; replaces what the file says. The resolution that PNG,
-            JPEG and TIFF files state is meant for printing, and is not used.
-        page: which page of a TIFF file or frame of a DICOM file, counted from 1; must be given where there are several.
+        source: a PNG, JPEG, TIFF, BMP, GIF or DICOM file, told by its bytes, or a raw JSRT film; or
+            an array, (rows, columns) of any real numbers, or (rows, columns, 3 or 4) of red, green,
+            blue and opacity as uint8 or uint16. The array is copied.
+        spacing: millimetres between rows and between columns, in the patient; replaces what the
+            file says. The resolution that PNG, JPEG and TIFF files state is meant for printing, and
+            is not used.
+        page: which page of a TIFF file or frame of a DICOM file, counted from 1; must be given
+            where there are several.
 
     Returns:
-        The image as it is meant to be displayed: turned as EXIF says, with DICOM's grey-level transformations applied.
+        The image as it is meant to be displayed: turned as EXIF says, with DICOM's grey-level
+        transformations applied.
 
     Raises:
         UnreadableError: the file is missing, empty, truncated, damaged, or may not be opened.
-        UnsupportedError: the file is of another kind, has several pages, is a colour picture, or is not a radiograph.
+        UnsupportedError: the file is of another kind, has several pages, is a colour picture, or is
+            not a radiograph.
         TooLargeError: the file or the image that its header states is too large.
         InputError: the pixels are no image: too few, all equal, or not finite.
         UsageError: the spacing is not two positive numbers, or a page of an array was asked for.
@@ -49,7 +67,11 @@ def read(source: str | Path | Array, *, spacing: tuple[float, float] | None = No
     if isinstance(source, np.ndarray):
         if page is not None:
             raise UsageError("an array has no pages", cure="leave `page` out")
-        decoded, name, content = _read_array(source), "array", np.ascontiguousarray(source).tobytes()
+        decoded, name, content = (
+            _read_array(source),
+            "array",
+            np.ascontiguousarray(source).tobytes(),
+        )
     else:
         name = str(source)
         kind, content = _load(Path(source), name)
@@ -57,7 +79,11 @@ def read(source: str | Path | Array, *, spacing: tuple[float, float] | None = No
     own = spacing is None
     return Image(
         pixels=decoded.pixels,
-        geometry=Geometry(_shape(decoded.pixels), decoded.spacing if own else spacing, decoded.plane if own else "patient"),
+        geometry=Geometry(
+            _shape(decoded.pixels),
+            decoded.spacing if own else spacing,
+            decoded.plane if own else "patient",
+        ),
         source=name,
         format=decoded.format,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -66,8 +92,9 @@ def read(source: str | Path | Array, *, spacing: tuple[float, float] | None = No
 
 
 def read_mask(path: Path) -> Array:
-    """The pixels of a file that holds a mask: (rows, columns), uint8, uint16 or float32. They may all be equal, as those of an image
-    may not. Of a mask that `lungseg segment` wrote they are the labels.
+    """The pixels of a file that holds a mask: (rows, columns), uint8, uint16 or float32. They may
+    all be equal, as those of an image may not. Of a mask that `lungseg segment` wrote they are the
+    labels.
 
     Raises:
         InputError: as `read` does for files.
@@ -78,7 +105,8 @@ def read_mask(path: Path) -> Array:
 
 
 def read_label_map(path: Path) -> Array | None:
-    """The labels, (rows, columns), uint8, in a PNG as `lungseg segment` writes its masks; None of any other file that can be read.
+    """The labels, (rows, columns), uint8, in a PNG as `lungseg segment` writes its masks; None of
+    any other file that can be read.
 
     Raises:
         InputError: as `read` does for files.
@@ -97,13 +125,18 @@ def _read_array(array: Array) -> Decoded:
         raise UnreadableError(f"the array of shape {array.shape} is empty", where="array")
     if array.ndim == 3 and array.shape[2] in (3, 4):
         if array.dtype not in (np.uint8, np.uint16):
-            raise UnsupportedError(f"a colour array is uint8 or uint16, not {array.dtype}", where="array", cure="convert it first")
+            raise UnsupportedError(
+                f"a colour array is uint8 or uint16, not {array.dtype}",
+                where="array",
+                cure="convert it first",
+            )
         grey, notes = to_grey(array, source="array")
     elif array.ndim == 2:
         grey, notes = to_image_type(array, source="array")
     else:
         raise UnsupportedError(
-            f"an array is (rows, columns) or (rows, columns, 3 or 4), this one has shape {array.shape}",
+            "an array is (rows, columns) or (rows, columns, 3 or 4), this one has shape "
+            f"{array.shape}",
             where="array",
             cure="give one image at a time",
         )
@@ -120,15 +153,25 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        what = "it is a link to a file that does not exist" if path.is_symlink() else "there is no such file"
+        what = (
+            "it is a link to a file that does not exist"
+            if path.is_symlink()
+            else "there is no such file"
+        )
         raise UnreadableError(what, where=path, cure="check the name") from None
     except PermissionError:
-        raise UnreadableError("permission to read it was denied", where=path, cure="change its permissions") from None
+        raise UnreadableError(
+            "permission to read it was denied", where=path, cure="change its permissions"
+        ) from None
     except OSError as error:
         reason = (error.strerror or "input/output error").lower()
-        raise UnreadableError(f"it could not be read ({reason})", where=path, cure="copy it to another place") from error
+        raise UnreadableError(
+            f"it could not be read ({reason})", where=path, cure="copy it to another place"
+        ) from error
     except ValueError:  # a NUL character in the name
-        raise UnreadableError("this is not a valid file name", where=path, cure="check the name") from None
+        raise UnreadableError(
+            "this is not a valid file name", where=path, cure="check the name"
+        ) from None
 
 
 def look(path: Path) -> tuple[int, bytes]:
@@ -140,7 +183,11 @@ def look(path: Path) -> tuple[int, bytes]:
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        what = "it is a folder, not a file" if stat.S_ISDIR(status.st_mode) else "it is not a regular file"
+        what = (
+            "it is a folder, not a file"
+            if stat.S_ISDIR(status.st_mode)
+            else "it is not a regular file"
+        )
         raise UnreadableError(what, where=path, cure="name the image file itself")
     with path.open("rb") as file:
         return status.st_size, file.read(HEAD)
@@ -151,7 +198,11 @@ def _load(path: Path, name: str) -> tuple[str, bytes]:
     with explained(path):
         size, head = look(path)
         if size > LARGEST_FILE:
-            raise TooLargeError(f"the file has {size / 1024**3:.1f} GB, more than a radiograph has", where=name, cure="export it again")
+            raise TooLargeError(
+                f"the file has {size / 1024**3:.1f} GB, more than a radiograph has",
+                where=name,
+                cure="export it again",
+            )
         kind = sniff(head)
         if kind == "unknown" and is_jsrt(path, size):
             kind = JSRT
@@ -171,14 +222,28 @@ def refuse_kind(kind: str, name: str) -> None:
     if kind == "empty":
         raise UnreadableError("the file is empty", where=name, cure="copy or export it again")
     if kind == "unknown":
-        raise UnsupportedError(f"the file is no {_FORMATS} image", where=name, cure="convert it to one of these")
+        raise UnsupportedError(
+            f"the file is no {_FORMATS} image", where=name, cure="convert it to one of these"
+        )
     if kind == "text":
-        raise UnsupportedError("the file is text, not an image", where=name, cure=f"give a {_FORMATS} file")
+        raise UnsupportedError(
+            "the file is text, not an image", where=name, cure=f"give a {_FORMATS} file"
+        )
     if kind in VOLUMES:
-        raise UnsupportedError(f"a {kind} file may hold a volume, but no radiograph", where=name, cure="take it for CT (--as ct)")
+        raise UnsupportedError(
+            f"a {kind} file may hold a volume, but no radiograph",
+            where=name,
+            cure="take it for CT (--as ct)",
+        )
     if kind == "gzip":
-        raise UnsupportedError("what the gzip file holds is no image", where=name, cure="unpack it; take a NIfTI volume for CT (--as ct)")
-    raise UnsupportedError(f"{kind} files are not read", where=name, cure=f"convert it to {_FORMATS}")
+        raise UnsupportedError(
+            "what the gzip file holds is no image",
+            where=name,
+            cure="unpack it; take a NIfTI volume for CT (--as ct)",
+        )
+    raise UnsupportedError(
+        f"{kind} files are not read", where=name, cure=f"convert it to {_FORMATS}"
+    )
 
 
 def _label_map(content: bytes, kind: str, *, source: str) -> Array | None:
@@ -211,7 +276,13 @@ def _in_words(kind: str, source: str) -> Iterator[None]:
     except LungsegError:
         raise
     except MemoryError as error:
-        raise TooLargeError("there is not enough memory to decode it", where=source, cure="use fewer workers") from error
+        raise TooLargeError(
+            "there is not enough memory to decode it", where=source, cure="use fewer workers"
+        ) from error
     except Exception as error:  # the decoder's own words may quote the patient, so they stay out
         _log.debug("%s: %s while decoding", source, type(error).__name__)
-        raise UnreadableError(f"the {kind} file is damaged and could not be decoded", where=source, cure="export it again") from error
+        raise UnreadableError(
+            f"the {kind} file is damaged and could not be decoded",
+            where=source,
+            cure="export it again",
+        ) from error

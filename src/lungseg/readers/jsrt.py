@@ -1,7 +1,9 @@
-"""The raw films of the JSRT database: 2048 x 2048 pixels of 12 bits in 16, big-endian, without a header.
+"""The raw films of the JSRT database: 2048 x 2048 pixels of 12 bits in 16, big-endian, without a
+header.
 
-J. Shiraishi et al., Development of a digital image database for chest radiographs with and without a lung nodule, AJR 174, 71-74, 2000.
-The films were scanned with 4096 steps of optical density, 0.175 mm a pixel: the higher a value, the blacker the film.
+J. Shiraishi et al., Development of a digital image database for chest radiographs with and without
+a lung nodule, AJR 174, 71-74, 2000. The films were scanned with 4096 steps of optical density,
+0.175 mm a pixel: the higher a value, the blacker the film.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ KIND: Final = "JSRT"
 
 
 def is_jsrt(path: PurePath, size: int) -> bool:
-    """Whether a file of `size` bytes, of which nothing else is known, is a raw film: by its ending, .IMG, and its exact size."""
+    """Whether a file of `size` bytes, of which nothing else is known, is a raw film: by its ending,
+    .IMG, and its exact size.
+    """
     return path.suffix.lower() == ".img" and size == 2 * SIDE * SIDE
 
 
@@ -34,7 +38,15 @@ def read_jsrt(content: bytes, *, source: str) -> Decoded:
     values = np.frombuffer(content, ">u2").reshape(SIDE, SIDE)
     if values.max() > HIGHEST:
         raise UnreadableError(
-            f"it has the size of a raw JSRT film, but values up to {values.max()}, above {HIGHEST}", where=source, cure="convert it to PNG"
+            f"it has the size of a raw JSRT film, but values up to {values.max()}, above {HIGHEST}",
+            where=source,
+            cure="convert it to PNG",
         )
     pixels = np.uint16(HIGHEST) - values.astype(np.uint16)
-    return Decoded(pixels, KIND, (MILLIMETRES, MILLIMETRES), "detector", ("a raw JSRT film, optical densities turned into brightness",))
+    return Decoded(
+        pixels,
+        KIND,
+        (MILLIMETRES, MILLIMETRES),
+        "detector",
+        ("a raw JSRT film, optical densities turned into brightness",),
+    )

@@ -5,14 +5,19 @@ from __future__ import annotations
 from lungseg.errors import InputError, TooLargeError, UnsupportedError
 
 LARGEST_SIDE = 16_384
-"""Pixels; radiographs have 2,000 to 5,000 a side, stitched films of a whole leg or spine under 12,000."""
+"""Pixels; radiographs have 2,000 to 5,000 a side, stitched films of a whole leg or spine under
+12,000."""
 LARGEST_AREA = 80_000_000
-"""Pixels; four times the finest detectors. It stays below the 89 million at which Pillow itself begins to warn."""
+"""Pixels; four times the finest detectors. It stays below the 89 million at which Pillow itself
+begins to warn."""
 LARGEST_FILE = 2 * 1024**3
 """Bytes; a larger file is refused before it is read."""
 
 
-SMALLER = f"give an image of at most {LARGEST_SIDE} pixels a side and {LARGEST_AREA // 1_000_000} million pixels"
+SMALLER = (
+    f"give an image of at most {LARGEST_SIDE} pixels a side and {LARGEST_AREA // 1_000_000} "
+    "million pixels"
+)
 """The cure for an image that is too large."""
 
 
@@ -24,7 +29,8 @@ def refuse_too_large(rows: int, columns: int, *, source: str) -> None:
     """
     if max(rows, columns) > LARGEST_SIDE or rows * columns > LARGEST_AREA:
         raise TooLargeError(
-            f"the header states {rows} x {columns} pixels, more than a radiograph has, and it was not decoded",
+            f"the header states {rows} x {columns} pixels, more than a radiograph has, and it "
+            "was not decoded",
             where=source,
             cure=SMALLER,
         )
@@ -53,5 +59,7 @@ def chosen_page(page: int | None, count: int, *, noun: str, source: str) -> int:
         return 0
     if not 1 <= page <= count:
         cure = f"ask for one from 1 to {count}" if count > 1 else "leave `page` (--page) out"
-        raise InputError(f"{noun} {page} was asked for, and it holds {count}", where=source, cure=cure)
+        raise InputError(
+            f"{noun} {page} was asked for, and it holds {count}", where=source, cure=cure
+        )
     return page - 1

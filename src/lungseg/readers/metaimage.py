@@ -1,4 +1,5 @@
-"""MetaImage headers (.mha, and .mhd with a file beside it), as ITK writes them (itk.org/Wiki/ITK/MetaIO/Documentation).
+"""MetaImage headers (.mha, and .mhd with a file beside it), as ITK writes them
+(itk.org/Wiki/ITK/MetaIO/Documentation).
 
 They are a few lines of "key = value", so that reading them needs none of ITK's 264 MB.
 """
@@ -19,8 +20,10 @@ from lungseg.readers.raw_volume import UNSTATED, Stored, beside
 
 # fmt: off
 _TYPES: Final = {
-    "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",
-    "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
+    "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4",
+    "MET_UINT": "u4",
+    "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8",
+    "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
 }
 # fmt: on
 _SPACING: Final = frozenset({"ElementSpacing", "ElementSize"})
@@ -32,7 +35,8 @@ def read_metaimage(path: Path, *, frame: int | None) -> Stored:
 
     Raises:
         UnreadableError: the header is damaged, contradicts itself, or names a file that is missing.
-        UnsupportedError: colours or vectors, more than three axes and no frame chosen, text, or voxels in several files.
+        UnsupportedError: colours or vectors, more than three axes and no frame chosen, text, or
+            voxels in several files.
     """
     fields, length = _fields(path)
     try:
@@ -43,20 +47,46 @@ def read_metaimage(path: Path, *, frame: int | None) -> Stored:
         data, start = _data(fields, path, length)
         matrix, origin, spacing = _numbers(fields, len(sizes))
     except (KeyError, ValueError) as error:
-        raise UnreadableError("the MetaImage header is damaged or incomplete", where=path, cure="copy or export it again") from error
-    if code is None or int(fields.get("ElementNumberOfChannels", 1)) != 1 or not _is_true(fields, "BinaryData", otherwise="True"):
-        raise UnsupportedError("its voxels are colours, vectors or text", where=path, cure="save one 16-bit number for each voxel")
+        raise UnreadableError(
+            "the MetaImage header is damaged or incomplete",
+            where=path,
+            cure="copy or export it again",
+        ) from error
+    if (
+        code is None
+        or int(fields.get("ElementNumberOfChannels", 1)) != 1
+        or not _is_true(fields, "BinaryData", otherwise="True")
+    ):
+        raise UnsupportedError(
+            "its voxels are colours, vectors or text",
+            where=path,
+            cure="save one 16-bit number for each voxel",
+        )
     if not 2 <= len(sizes) <= 4:
-        raise UnsupportedError(f"it has {len(sizes)} axes, and a volume has 3", where=path, cure="save one volume of it")
+        raise UnsupportedError(
+            f"it has {len(sizes)} axes, and a volume has 3",
+            where=path,
+            cure="save one volume of it",
+        )
     columns, rows, slices, frames = (*sizes, 1, 1)[:4]
     index = chosen_page(frame, frames, noun="frame", source=str(path))
-    order = ">" if _is_true(fields, "BinaryDataByteOrderMSB") or _is_true(fields, "ElementByteOrderMSB") else "<"
+    order = (
+        ">"
+        if _is_true(fields, "BinaryDataByteOrderMSB") or _is_true(fields, "ElementByteOrderMSB")
+        else "<"
+    )
     dtype = np.dtype(order + code)
     affine = np.eye(4)
-    affine[:3, :3] = (matrix * spacing[:, np.newaxis]).T[:, ::-1]  # a row of the matrix is the direction of an axis, the fastest first
+    affine[:3, :3] = (matrix * spacing[:, np.newaxis]).T[
+        :, ::-1
+    ]  # a row of the matrix is the direction of an axis, the fastest first
     affine[:3, 3] = origin
     if not is_affine(affine):
-        raise UnreadableError("its directions cannot be inverted", where=path, cure="repair its header, or export it again")
+        raise UnreadableError(
+            "its directions cannot be inverted",
+            where=path,
+            cure="repair its header, or export it again",
+        )
     notes = () if _SPACING & fields.keys() else (UNSTATED,)
     packed = _is_true(fields, "CompressedData")
     skip = int(fields.get("HeaderSize", 0))
@@ -94,14 +124,21 @@ def _is_true(fields: dict[str, str], key: str, *, otherwise: str = "False") -> b
     return fields.get(key, otherwise).lower() in ("true", "t", "1")
 
 
-def _numbers(fields: dict[str, str], dimension: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Directions (3, 3), origin and spacing (3,), the fastest axis first; of two axes or four made to three."""
+def _numbers(
+    fields: dict[str, str], dimension: int
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Directions (3, 3), origin and spacing (3,), the fastest axis first; of two axes or four made
+    to three.
+    """
 
     def numbers(*keys: str) -> NDArray[np.float64] | None:
         text = next((fields[key] for key in keys if key in fields), None)
         return None if text is None else np.array([float(number) for number in text.split()])
 
-    matrix, origin = numbers("TransformMatrix", "Orientation", "Rotation"), numbers("Offset", "Position", "Origin")
+    matrix, origin = (
+        numbers("TransformMatrix", "Orientation", "Rotation"),
+        numbers("Offset", "Position", "Origin"),
+    )
     spacing = numbers(*sorted(_SPACING, reverse=True))
     whole = np.eye(max(3, dimension))
     if matrix is not None:
@@ -120,5 +157,7 @@ def _data(fields: dict[str, str], path: Path, length: int) -> tuple[Path, int]:
     if name.upper() == "LOCAL":
         return path, length
     if name.upper().startswith("LIST") or "%" in name:
-        raise UnsupportedError("its voxels are spread over several files", where=path, cure="save it as one .mha file")
+        raise UnsupportedError(
+            "its voxels are spread over several files", where=path, cure="save it as one .mha file"
+        )
     return beside(path, name), 0

@@ -1,4 +1,6 @@
-"""NIfTI headers, version 1 and 2 (nifti1.h and nifti2.h of the Data Format Working Group, nifti.nimh.nih.gov)."""
+"""NIfTI headers, version 1 and 2 (nifti1.h and nifti2.h of the Data Format Working Group,
+nifti.nimh.nih.gov).
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,22 @@ from lungseg.geometry import is_affine, rotation, to_ras
 from lungseg.readers.limits import chosen_page
 from lungseg.readers.raw_volume import Stored
 
-_TYPES: Final = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
+_TYPES: Final = {
+    2: "u1",
+    4: "i2",
+    8: "i4",
+    16: "f4",
+    64: "f8",
+    256: "i1",
+    512: "u2",
+    768: "u4",
+    1024: "i8",
+    1280: "u8",
+}
 _COLOURS: Final = {128, 2304}
 _MILLIMETRES: Final = {1: 1000.0, 3: 0.001}
-"""What the units of space, metres and micrometres, are multiplied by; all others, "unknown" among them, are taken as millimetres."""
+"""What the units of space, metres and micrometres, are multiplied by; all others, "unknown" among
+them, are taken as millimetres."""
 _LARGEST_EXTENSION: Final = 2**28
 """Bytes before the first voxel; what is called extensions lies there."""
 
@@ -39,8 +53,30 @@ class _Layout(NamedTuple):
     units: int
 
 
-_FIRST: Final = _Layout(348, (40, "8h"), (70, "h"), (76, "8f"), (108, "f"), (112, "2f"), (252, "2h"), (256, "6f"), (280, "12f"), 123)
-_SECOND: Final = _Layout(540, (16, "8q"), (12, "h"), (104, "8d"), (168, "q"), (176, "2d"), (344, "2i"), (352, "6d"), (400, "12d"), 500)
+_FIRST: Final = _Layout(
+    348,
+    (40, "8h"),
+    (70, "h"),
+    (76, "8f"),
+    (108, "f"),
+    (112, "2f"),
+    (252, "2h"),
+    (256, "6f"),
+    (280, "12f"),
+    123,
+)
+_SECOND: Final = _Layout(
+    540,
+    (16, "8q"),
+    (12, "h"),
+    (104, "8d"),
+    (168, "q"),
+    (176, "2d"),
+    (344, "2i"),
+    (352, "6d"),
+    (400, "12d"),
+    500,
+)
 
 
 def read_nifti(path: Path, head: bytes, *, packed: bool, frame: int | None) -> Stored:
@@ -56,10 +92,16 @@ def read_nifti(path: Path, head: bytes, *, packed: bool, frame: int | None) -> S
         UnreadableError: the header contradicts itself, or its affine cannot be inverted.
         UnsupportedError: colours, complex numbers, more than three axes and no frame chosen.
     """
-    sizes = {struct.pack(order + "i", layout.length): (order, layout) for order in "<>" for layout in (_FIRST, _SECOND)}
+    sizes = {
+        struct.pack(order + "i", layout.length): (order, layout)
+        for order in "<>"
+        for layout in (_FIRST, _SECOND)
+    }
     order, layout = sizes.get(head[:4], ("", _FIRST))
     if not order or len(head) < layout.length:
-        raise UnreadableError("the NIfTI header is damaged or truncated", where=path, cure="copy or export it again")
+        raise UnreadableError(
+            "the NIfTI header is damaged or truncated", where=path, cure="copy or export it again"
+        )
 
     def field(place: tuple[int, str]) -> tuple[Any, ...]:
         return struct.unpack_from(order + place[1], head, place[0])
@@ -69,7 +111,12 @@ def read_nifti(path: Path, head: bytes, *, packed: bool, frame: int | None) -> S
     index = chosen_page(frame, frames, noun="frame", source=str(path))
     units = head[layout.units if order == "<" or layout is _FIRST else layout.units + 3] & 7
     affine, notes = _affine(
-        field(layout.pixdim), field(layout.codes), field(layout.quaternion), field(layout.rows), _MILLIMETRES.get(units, 1.0), path
+        field(layout.pixdim),
+        field(layout.codes),
+        field(layout.quaternion),
+        field(layout.rows),
+        _MILLIMETRES.get(units, 1.0),
+        path,
     )
     offset = field(layout.offset)[0]
     pair = head[344:346] == b"ni" or head[4:6] == b"ni"
@@ -98,17 +145,25 @@ def _dtype(code: int, order: str, path: Path) -> np.dtype[Any]:
     if code in _TYPES:
         return np.dtype(order + _TYPES[code])
     what = "colours" if code in _COLOURS else "numbers of a kind that CT does not have"
-    raise UnsupportedError(f"its voxels are {what} (NIfTI datatype {code})", where=path, cure="save it as 16-bit whole numbers")
+    raise UnsupportedError(
+        f"its voxels are {what} (NIfTI datatype {code})",
+        where=path,
+        cure="save it as 16-bit whole numbers",
+    )
 
 
 def _sizes(dim: tuple[int, ...], path: Path) -> tuple[int, int, int, int]:
     """Columns, rows, slices, and frames."""
     axes = dim[1 : dim[0] + 1] if 2 <= dim[0] <= 7 else ()
     if not axes or min(axes) < 1:
-        raise UnreadableError("the NIfTI header states no possible size", where=path, cure="copy or export it again")
+        raise UnreadableError(
+            "the NIfTI header states no possible size", where=path, cure="copy or export it again"
+        )
     columns, rows, slices, frames, *more = (*axes, 1, 1)[: max(len(axes), 4)]
     if any(size != 1 for size in more):
-        raise UnsupportedError(f"it has {len(axes)} axes, and a volume has 3", where=path, cure="save one volume of it")
+        raise UnsupportedError(
+            f"it has {len(axes)} axes, and a volume has 3", where=path, cure="save one volume of it"
+        )
     return columns, rows, slices, frames
 
 
@@ -116,38 +171,64 @@ def _image_of(path: Path) -> Path:
     for ending in (".img", ".IMG"):
         if path.with_suffix(ending).exists():
             return path.with_suffix(ending)
-    raise UnreadableError(f"its voxels are in {path.with_suffix('.img').name}, and that is missing", where=path, cure="put it beside")
+    raise UnreadableError(
+        f"its voxels are in {path.with_suffix('.img').name}, and that is missing",
+        where=path,
+        cure="put it beside",
+    )
 
 
 def _affine(
-    pixdim: tuple[float, ...], codes: tuple[int, int], quaternion: tuple[float, ...], rows: tuple[float, ...], unit: float, path: Path
+    pixdim: tuple[float, ...],
+    codes: tuple[int, int],
+    quaternion: tuple[float, ...],
+    rows: tuple[float, ...],
+    unit: float,
+    path: Path,
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """The sform where its code says that there is one, else the qform, else only spacing, and notes; LPS from (slice, row, column)."""
+    """The sform where its code says that there is one, else the qform, else only spacing, and
+    notes; LPS from (slice, row, column).
+    """
     sform = np.vstack([np.reshape(np.array(rows, np.float64), (3, 4)), (0, 0, 0, 1)])
     forms = [(codes[1], "sform", sform), (codes[0], "qform", _qform(pixdim, quaternion))]
     stated = [(name, form) for code, name, form in forms if code > 0]
     notes: tuple[str, ...] = ()
     if not stated:
-        # What the format's ancestor Analyze did: rows from back to front, columns from the patient's right to the left.
+        # What the format's ancestor Analyze did: rows from back to front, columns from the
+        # patient's right to the left.
         stated = [("spacing", np.diag([-abs(pixdim[1]), abs(pixdim[2]), abs(pixdim[3]), 1.0]))]
         notes = ("it states no orientation, so that right and left are only assumed",)
-    elif len(stated) == 2 and all(is_affine(form) for _, form in stated) and np.linalg.det(stated[0][1] @ stated[1][1]) < 0:
-        notes = ("its sform and its qform are mirror images of each other, so that right and left are uncertain",)
+    elif (
+        len(stated) == 2
+        and all(is_affine(form) for _, form in stated)
+        and np.linalg.det(stated[0][1] @ stated[1][1]) < 0
+    ):
+        notes = (
+            "its sform and its qform are mirror images of each other, so that right and left are "
+            "uncertain",
+        )
     for name, form in stated:
         form[:3] *= unit
         if is_affine(form):
             unusable = f"its {stated[0][0]} cannot be inverted, so that its {name} was taken"
             return to_ras(form), notes if name == stated[0][0] else (unusable,)
     raise UnreadableError(
-        f"its {' and '.join(name for name, _ in stated)} cannot be inverted, so that nobody knows where its voxels are",
+        f"its {' and '.join(name for name, _ in stated)} cannot be inverted, so that nobody "
+        "knows where its voxels are",
         where=path,
         cure="repair its affine, or export it again",
     )
 
 
 def _qform(pixdim: tuple[float, ...], quaternion: tuple[float, ...]) -> NDArray[np.float64]:
-    """Method 2 of nifti1.h: a rotation, as a quaternion whose first number is not stored, then the spacing."""
+    """Method 2 of nifti1.h: a rotation, as a quaternion whose first number is not stored, then the
+    spacing.
+    """
     affine = np.eye(4)
-    affine[:3, :3] = rotation(*quaternion[:3]) * (pixdim[1], pixdim[2], pixdim[3] * (-1 if pixdim[0] < 0 else 1))
+    affine[:3, :3] = rotation(*quaternion[:3]) * (
+        pixdim[1],
+        pixdim[2],
+        pixdim[3] * (-1 if pixdim[0] < 0 else 1),
+    )
     affine[:3, 3] = quaternion[3:]
     return affine

@@ -33,13 +33,20 @@ _TYPES: Final = {
     "u2": {"ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"},
     "i4": {"int", "signed int", "int32", "int32_t"},
     "u4": {"uint", "unsigned int", "uint32", "uint32_t"},
-    "i8": {"longlong", "long long", "long long int", "signed long long", "signed long long int", "int64", "int64_t"},
+    "i8": {"longlong", "long long", "long long int", "signed long long", "signed long long int",
+    "int64", "int64_t"},
     "u8": {"ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t"},
     "f4": {"float"},
     "f8": {"double"},
 }
 # fmt: on
-_PACKINGS: Final[dict[str, Packing]] = {"raw": "none", "gzip": "deflate", "gz": "deflate", "bzip2": "bzip2", "bz2": "bzip2"}
+_PACKINGS: Final[dict[str, Packing]] = {
+    "raw": "none",
+    "gzip": "deflate",
+    "gz": "deflate",
+    "bzip2": "bzip2",
+    "bz2": "bzip2",
+}
 _LONGEST_HEADER: Final = 2**20
 """Bytes; a header has a few hundred."""
 
@@ -49,14 +56,19 @@ def read_nrrd(path: Path, *, frame: int | None) -> Stored:
 
     Raises:
         UnreadableError: the header is damaged or contradicts itself.
-        UnsupportedError: colours or vectors, more than three axes and no frame chosen, or an encoding that is not read.
+        UnsupportedError: colours or vectors, more than three axes and no frame chosen, or an
+            encoding that is not read.
     """
     header, text = _header(path)
     sizes = [int(size) for size in header["sizes"]]
     dtype = next((code for code, names in _TYPES.items() if header["type"].lower() in names), None)
     packing = _PACKINGS.get(str(header["encoding"]).lower())
     if dtype is None or packing is None or int(header.get("line skip", header.get("lineskip", 0))):
-        raise UnsupportedError("its type or encoding of voxels is not read", where=path, cure="save it as short integers, raw or gzip")
+        raise UnsupportedError(
+            "its type or encoding of voxels is not read",
+            where=path,
+            cure="save it as short integers, raw or gzip",
+        )
     number = np.dtype((">" if header.get("endian") == "big" else "<") + dtype)
     directions = _directions(header, len(sizes))
     columns, rows, slices, frames, steps = _three_axes(sizes, directions, path)
@@ -94,12 +106,16 @@ def _header(path: Path) -> tuple[dict[str, Any], bytes]:
         if len(header["sizes"]) != header["dimension"] or min(header["sizes"]) < 1:
             raise ValueError("sizes")
     except Exception as error:  # a parser throws what it likes at a damaged header
-        raise UnreadableError("the NRRD header is damaged or incomplete", where=path, cure="copy or export it again") from error
+        raise UnreadableError(
+            "the NRRD header is damaged or incomplete", where=path, cure="copy or export it again"
+        ) from error
     return header, text
 
 
 def _directions(header: dict[str, Any], dimension: int) -> list[NDArray[np.float64] | None] | None:
-    """The step along each axis, None for an axis that is not of space; None altogether where none is stated."""
+    """The step along each axis, None for an axis that is not of space; None altogether where none
+    is stated.
+    """
     stated = header.get("space directions")
     if stated is None:
         spacings = header.get("spacings")
@@ -116,28 +132,44 @@ def _three_axes(
     """Columns, rows, slices, frames, and the step along the first three."""
     steps = directions or [AXIAL[:, 2], AXIAL[:, 1], AXIAL[:, 0]]
     if len(steps) == 4 and steps[0] is None:
-        raise UnsupportedError("its voxels are colours or vectors", where=path, cure="save one number for each voxel")
+        raise UnsupportedError(
+            "its voxels are colours or vectors", where=path, cure="save one number for each voxel"
+        )
     spatial = [step for step in steps[:3] if step is not None]
     if len(sizes) not in (2, 3, 4) or len(spatial) != 3:
-        raise UnsupportedError(f"it has {len(sizes)} axes, and a volume has 3", where=path, cure="save one volume of it")
+        raise UnsupportedError(
+            f"it has {len(sizes)} axes, and a volume has 3",
+            where=path,
+            cure="save one volume of it",
+        )
     columns, rows, slices, frames = (*sizes, 1, 1)[:4]
     return columns, rows, slices, frames, spatial
 
 
-def _affine(header: dict[str, Any], steps: list[NDArray[np.float64]], path: Path) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
+def _affine(
+    header: dict[str, Any], steps: list[NDArray[np.float64]], path: Path
+) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
     """From (slice, row, column) to LPS, None where not even a spacing is stated, and notes."""
     if header.get("space directions") is None and header.get("spacings") is None:
         return None, (UNSTATED,)
     space = str(header.get("space", "")).lower()
     signs = _SPACES.get(space.removesuffix("-time"), (1, 1, 1))
-    notes = () if space.removesuffix("-time") in _SPACES else ("it states no orientation, so that right and left are only assumed",)
+    notes = (
+        ()
+        if space.removesuffix("-time") in _SPACES
+        else ("it states no orientation, so that right and left are only assumed",)
+    )
     affine = np.eye(4)
     affine[:3, :3] = np.stack(steps[::-1], axis=1) * np.array(signs)[:, np.newaxis]
     origin = header.get("space origin")
     if origin is not None and np.isfinite(origin).all():
         affine[:3, 3] = np.array(origin, np.float64)[:3] * signs
     if not is_affine(affine):
-        raise UnreadableError("its space directions cannot be inverted", where=path, cure="repair its header, or export it again")
+        raise UnreadableError(
+            "its space directions cannot be inverted",
+            where=path,
+            cure="repair its header, or export it again",
+        )
     return affine, notes
 
 
@@ -147,5 +179,7 @@ def _data(header: dict[str, Any], path: Path, length: int) -> tuple[Path, int]:
     if name is None:
         return path, length
     if not isinstance(name, str) or name.startswith("LIST") or "%" in name:
-        raise UnsupportedError("its voxels are spread over several files", where=path, cure="save it as one .nrrd file")
+        raise UnsupportedError(
+            "its voxels are spread over several files", where=path, cure="save it as one .nrrd file"
+        )
     return beside(path, name), 0

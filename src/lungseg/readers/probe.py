@@ -7,12 +7,17 @@ import codecs
 HEAD = 4096
 """Bytes that `sniff` wants to see."""
 READ = frozenset({"PNG", "JPEG", "TIFF", "BMP", "GIF", "DICOM", "JSRT"})
-"""The kinds of a single image; all others that `sniff` can name are refused by that name where one is wanted."""
+"""The kinds of a single image; all others that `sniff` can name are refused by that name where one
+is wanted."""
 VOLUMES = frozenset({"NIfTI", "NRRD", "MetaImage"})
 """The kinds that hold a volume in one file, or in a header and a file beside it."""
 
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (128, b"DICM", "DICOM"),  # first: the 128 bytes before it are free, and some writers put a TIFF header there
+    (
+        128,
+        b"DICM",
+        "DICOM",
+    ),  # first: the 128 bytes before it are free, and some writers put a TIFF header there
     (0, b"\x89PNG\r\n\x1a\n", "PNG"),
     (0, b"\xff\xd8\xff\xf7", "JPEG-LS"),
     (0, b"\xff\xd8\xff", "JPEG"),
@@ -44,13 +49,32 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x1f\x8b", "gzip"),
 )
 _BMP_HEADER_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
-_VALUE_REPRESENTATIONS = frozenset({b"UL", b"UI", b"OB", b"CS", b"SH", b"DA", b"TM", b"LO", b"PN", b"SQ", b"DT", b"ST", b"LT", b"UN"})
+_VALUE_REPRESENTATIONS = frozenset(
+    {
+        b"UL",
+        b"UI",
+        b"OB",
+        b"CS",
+        b"SH",
+        b"DA",
+        b"TM",
+        b"LO",
+        b"PN",
+        b"SQ",
+        b"DT",
+        b"ST",
+        b"LT",
+        b"UN",
+    }
+)
 _LONGEST_FIRST_VALUE = 256
-"""Bytes; the first element of an implicit data set is a group length, a character set, an image type or a UID."""
+"""Bytes; the first element of an implicit data set is a group length, a character set, an image
+type or a UID."""
 
 
 def sniff(head: bytes) -> str:
-    """The kind of a file from its first `HEAD` bytes: one of `READ` or `VOLUMES`, another known kind, "empty", "text" or "unknown".
+    """The kind of a file from its first `HEAD` bytes: one of `READ` or `VOLUMES`, another known
+    kind, "empty", "text" or "unknown".
 
     Raw JSRT films have no header: they are "unknown" here, see `lungseg.readers.jsrt`.
     """
@@ -67,7 +91,9 @@ def sniff(head: bytes) -> str:
 
 
 def _is_dicom_without_preamble(head: bytes) -> bool:
-    """Whether the bytes begin as a DICOM data set does (PS3.5 section 7.1): an element of group 0002 or 0008."""
+    """Whether the bytes begin as a DICOM data set does (PS3.5 section 7.1): an element of group
+    0002 or 0008.
+    """
     if len(head) < 8:
         return False
     little, big = int.from_bytes(head[:2], "little"), int.from_bytes(head[:2], "big")
@@ -75,14 +101,18 @@ def _is_dicom_without_preamble(head: bytes) -> bool:
     if explicit:
         return little in (0x0002, 0x0008) or big == 0x0008
     element, length = int.from_bytes(head[2:4], "little"), int.from_bytes(head[4:8], "little")
-    return little == 0x0008 and element < 0x0100 and length <= _LONGEST_FIRST_VALUE and length % 2 == 0
+    return (
+        little == 0x0008 and element < 0x0100 and length <= _LONGEST_FIRST_VALUE and length % 2 == 0
+    )
 
 
 def _is_text(head: bytes) -> bool:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return True
     try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # incremental: the last character may be cut
+        text = codecs.getincrementaldecoder("utf-8")().decode(
+            head
+        )  # incremental: the last character may be cut
     except UnicodeDecodeError:
         return False
     return all(character.isprintable() or character in "\t\r\n\f\ufeff" for character in text)

@@ -1,7 +1,8 @@
 """PNG, JPEG, TIFF, BMP and GIF: the header is checked first, then the pixels are decoded.
 
-PNG and JPEG, the common ones, are checked by walking their own structure, which is quicker than a second library and finds a
-truncated file whatever the decoder thinks of it; OpenCV then decodes all their depths. TIFF, BMP and GIF are Pillow's.
+PNG and JPEG, the common ones, are checked by walking their own structure, which is quicker than a
+second library and finds a truncated file whatever the decoder thinks of it; OpenCV then decodes all
+their depths. TIFF, BMP and GIF are Pillow's.
 """
 
 from __future__ import annotations
@@ -61,27 +62,37 @@ def read_raster(content: bytes, kind: str, *, source: str, page: int | None) -> 
         TooLargeError: its header states too many pixels.
     """
     if kind in ("PNG", "JPEG"):
-        pictorial, has_exif = _check_png(content, source) if kind == "PNG" else (content, _check_jpeg(content, source))
+        pictorial, has_exif = (
+            _check_png(content, source)
+            if kind == "PNG"
+            else (content, _check_jpeg(content, source))
+        )
         chosen_page(page, 1, noun="page", source=source)
         pixels = _decode_with_opencv(pictorial, kind, source)
         orientation = _exif_orientation(content) if has_exif else 1
         pixels = _upright(pixels, orientation)
     else:
         pixels, orientation = _decode_with_pillow(content, kind, source=source, page=page)
-    grey, notes = to_grey(pixels, source=source) if pixels.ndim == 3 else to_image_type(pixels, source=source)
+    grey, notes = (
+        to_grey(pixels, source=source) if pixels.ndim == 3 else to_image_type(pixels, source=source)
+    )
     if orientation in _TURNS:
         notes = (*notes, f"{_TURNS[orientation]}, as its orientation tag asks")
     return Decoded(np.ascontiguousarray(grey), kind, notes=notes)
 
 
 def read_label_png(content: bytes, *, source: str) -> Array | None:
-    """The label map (rows, columns), uint8, in a PNG whose palette has the colours of `lungseg.structures`; None in any other PNG.
+    """The label map (rows, columns), uint8, in a PNG whose palette has the colours of
+    `lungseg.structures`; None in any other PNG.
 
     Raises:
         UnreadableError: the file is truncated or damaged.
         TooLargeError: its header states too many pixels.
     """
-    if b"PLTE" + bytes(part for label in LABELS for part in label.colour) not in content[:_PALETTE_WITHIN]:
+    if (
+        b"PLTE" + bytes(part for label in LABELS for part in label.colour)
+        not in content[:_PALETTE_WITHIN]
+    ):
         return None
     _check_png(content, source)
     from PIL import Image as Picture
@@ -91,19 +102,23 @@ def read_label_png(content: bytes, *, source: str) -> Array | None:
 
 
 def _truncated(kind: str, source: str) -> UnreadableError:
-    return UnreadableError(f"the {kind} file is truncated", where=source, cure="copy or export it again")
+    return UnreadableError(
+        f"the {kind} file is truncated", where=source, cure="copy or export it again"
+    )
 
 
 def _damaged(kind: str, source: str) -> UnreadableError:
-    return UnreadableError(f"the {kind} file is damaged", where=source, cure="copy or export it again")
+    return UnreadableError(
+        f"the {kind} file is damaged", where=source, cure="copy or export it again"
+    )
 
 
 def _check_png(content: bytes, source: str) -> tuple[bytes, bool]:
     """Walk the chunks to the end (PNG specification, section 5), with their check sums.
 
     Returns:
-        The file without the chunks that say nothing of the pixels (colour profiles are what libpng most often complains of, on stderr),
-        and whether there is an EXIF chunk.
+        The file without the chunks that say nothing of the pixels (colour profiles are what libpng
+        most often complains of, on stderr), and whether there is an EXIF chunk.
     """
     pictorial, has_exif, position = [content[:8]], False, 8
     while position + 12 <= len(content):
@@ -114,7 +129,9 @@ def _check_png(content: bytes, source: str) -> tuple[bytes, bool]:
             refuse_too_large(rows, columns, source=source)
         if end > len(content):
             break
-        if zlib.crc32(memoryview(content)[position + 4 : end - 4]) != int.from_bytes(content[end - 4 : end], "big"):
+        if zlib.crc32(memoryview(content)[position + 4 : end - 4]) != int.from_bytes(
+            content[end - 4 : end], "big"
+        ):
             raise _damaged("PNG", source)
         if name in _PICTORIAL_CHUNKS:
             pictorial.append(content[position:end])
@@ -126,7 +143,9 @@ def _check_png(content: bytes, source: str) -> tuple[bytes, bool]:
 
 
 def _check_jpeg(content: bytes, source: str) -> bool:
-    """Walk the markers to the first scan, and look for the end marker; returns whether there is EXIF."""
+    """Walk the markers to the first scan, and look for the end marker; returns whether there is
+    EXIF.
+    """
     has_exif = False
     try:
         for marker, position in segments(content):
@@ -134,12 +153,18 @@ def _check_jpeg(content: bytes, source: str) -> bool:
                 rows, columns = struct.unpack_from(">HH", content, position + 5)
                 refuse_too_large(rows, columns, source=source)
                 if marker in _LOSSLESS or content[position + 4] != 8:
-                    what = "a lossless JPEG file, or one of more than 8 bits, is read within DICOM only"
+                    what = (
+                        "a lossless JPEG file, or one of more than 8 bits, is read within "
+                        "DICOM only"
+                    )
                     raise UnsupportedError(what, where=source, cure="convert it to PNG")
-            # Within a scan FF is always escaped, so that FF D9 can only be the end; what some writers append after it does no harm.
+            # Within a scan FF is always escaped, so that FF D9 can only be the end; what some
+            # writers append after it does no harm.
             if marker == SCAN and content.find(b"\xff\xd9", position) >= 0:
                 return has_exif
-            has_exif = has_exif or (marker == 0xE1 and content[position + 4 : position + 8] == b"Exif")
+            has_exif = has_exif or (
+                marker == 0xE1 and content[position + 4 : position + 8] == b"Exif"
+            )
     except ValueError:
         raise _damaged("JPEG", source) from None
     raise _truncated("JPEG", source)
@@ -166,8 +191,12 @@ def _exif_orientation(content: bytes) -> int:
         return int(opened.getexif().get(_ORIENTATION, 1))
 
 
-def _decode_with_pillow(content: bytes, kind: str, *, source: str, page: int | None) -> tuple[Array, int]:
-    """The pixels, grey or colour, of one page, already turned upright (both libraries do that), and the orientation it had."""
+def _decode_with_pillow(
+    content: bytes, kind: str, *, source: str, page: int | None
+) -> tuple[Array, int]:
+    """The pixels, grey or colour, of one page, already turned upright (both libraries do that), and
+    the orientation it had.
+    """
     from PIL import Image as Pillow
     from PIL import UnidentifiedImageError
 
@@ -175,10 +204,14 @@ def _decode_with_pillow(content: bytes, kind: str, *, source: str, page: int | N
         opened = Pillow.open(BytesIO(content), formats=(kind,))
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
         limit = f"more than {LARGEST_AREA // 1_000_000} million pixels"
-        raise TooLargeError(f"the header states {limit}, and it was not decoded", where=source, cure=SMALLER) from None
+        raise TooLargeError(
+            f"the header states {limit}, and it was not decoded", where=source, cure=SMALLER
+        ) from None
     except UnidentifiedImageError:
         raise UnreadableError(
-            f"the {kind} file is damaged, or holds pixels of a kind that is not read", where=source, cure="export it again in 8 or 16 bits"
+            f"the {kind} file is damaged, or holds pixels of a kind that is not read",
+            where=source,
+            cure="export it again in 8 or 16 bits",
         ) from None
     with opened:
         index = chosen_page(page, getattr(opened, "n_frames", 1), noun="page", source=source)
@@ -189,21 +222,33 @@ def _decode_with_pillow(content: bytes, kind: str, *, source: str, page: int | N
         try:
             opened.load()
         except (OSError, SyntaxError, ValueError):
-            raise UnreadableError(f"the {kind} file is truncated or damaged", where=source, cure="copy or export it again") from None
+            raise UnreadableError(
+                f"the {kind} file is truncated or damaged",
+                where=source,
+                cure="copy or export it again",
+            ) from None
         bits = tags.get(_BITS_PER_SAMPLE, (8,))
-        if len(bits) >= 3 and max(bits) == 16:  # Pillow would keep only eight of the sixteen bits of a colour
+        if (
+            len(bits) >= 3 and max(bits) == 16
+        ):  # Pillow would keep only eight of the sixteen bits of a colour
             if tags.get(_PHOTOMETRIC) != _RGB_COLOURS or tags.get(_PLANAR) == _APART:
-                what = "it is a TIFF of 16-bit colours that are not red, green and blue side by side"
+                what = (
+                    "it is a TIFF of 16-bit colours that are not red, green and blue side by side"
+                )
                 raise UnsupportedError(what, where=source, cure="export it in grey")
             return _decode_tiff_with_opencv(content, index, source), orientation
         pixels = _as_stated(_from_pillow(opened), tags)
-        if pixels.dtype == np.uint16 and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # which Pillow heeds in 8 bits only
+        if (
+            pixels.dtype == np.uint16 and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+        ):  # which Pillow heeds in 8 bits only
             pixels = np.uint16(2 ** bits[0] - 1) - pixels
         return pixels, orientation
 
 
 def _as_stated(pixels: Array, tags: dict[int, Any]) -> Array:
-    """Grey whose sign a TIFF file states otherwise than Pillow takes it: 8 bits for unsigned, 32 bits for signed."""
+    """Grey whose sign a TIFF file states otherwise than Pillow takes it: 8 bits for unsigned, 32
+    bits for signed.
+    """
     signed = tags.get(_SAMPLE_FORMAT, (1,))[0] == _SIGNED
     if pixels.dtype == np.uint8 and signed:
         return pixels.view(np.int8)
@@ -213,7 +258,9 @@ def _as_stated(pixels: Array, tags: dict[int, Any]) -> Array:
 
 
 def _decode_tiff_with_opencv(content: bytes, index: int, source: str) -> Array:
-    done, pages = cv2.imdecodemulti(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED, range=(index, index + 1))
+    done, pages = cv2.imdecodemulti(
+        np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED, range=(index, index + 1)
+    )
     if not done or len(pages) != 1:
         raise _damaged("TIFF", source)
     return _rgb(pages[0])
@@ -229,7 +276,9 @@ def _from_pillow(opened: PillowImage) -> Array:
 
 
 def _upright(pixels: Array, orientation: int) -> Array:
-    """The pixels, (rows, columns) or (rows, columns, channels), turned as `orientation` asks; see `_TURNS`."""
+    """The pixels, (rows, columns) or (rows, columns, channels), turned as `orientation` asks; see
+    `_TURNS`.
+    """
     if orientation in (5, 6, 7, 8):
         pixels = np.swapaxes(pixels, 0, 1)
     if orientation in (3, 4, 7, 8):

@@ -1,4 +1,6 @@
-"""The voxels of a volume file, after its header: read in pieces, so that no second copy of them is held, and no more than was stated."""
+"""The voxels of a volume file, after its header: read in pieces, so that no second copy of them is
+held, and no more than was stated.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,11 @@ _PIECE = 2**22
 """Voxels that are read and converted at a time."""
 _LARGEST_DEFLATION = 1032
 """How many times smaller deflate can make data at most (zlib technical details: 1032 to 1)."""
-UNSTATED = "it states no spacing; its slices are taken as axial ones, seen from the feet, the front at the top"
+UNSTATED = (
+    "it states no spacing; its slices are taken as axial ones, seen from the feet, the "
+    "front "
+    "at the top"
+)
 """The note where there is no affine."""
 Packing = Literal["none", "deflate", "bzip2"]
 
@@ -39,7 +45,8 @@ class Stored:
         format: the file format, for people.
         shape: slices, rows, columns; the last one lies together in the file.
         dtype: the numbers, with their order of bytes.
-        affine: (4, 4) from (slice, row, column) to LPS millimetres; None where not even a spacing is stated.
+        affine: (4, 4) from (slice, row, column) to LPS millimetres; None where not even a spacing
+            is stated.
         data: the file that holds them.
         start: bytes of that file before the voxels, or before what is packed.
         skip: bytes between there, unpacked, and the first voxel.
@@ -65,7 +72,9 @@ class Stored:
 
 @dataclass(slots=True)
 class _Filled:
-    """Voxels, and of the numbers they were made from: the lowest, the highest, and whether all are whole."""
+    """Voxels, and of the numbers they were made from: the lowest, the highest, and whether all are
+    whole.
+    """
 
     voxels: Array
     low: float
@@ -74,7 +83,8 @@ class _Filled:
 
 
 def beside(header: Path, name: str) -> Path:
-    """The file with the voxels that a header names: in its own folder or below, for a header that came from elsewhere could name any.
+    """The file with the voxels that a header names: in its own folder or below, for a header that
+    came from elsewhere could name any.
 
     Raises:
         UnsupportedError: it is named in another folder.
@@ -82,10 +92,18 @@ def beside(header: Path, name: str) -> Path:
     """
     parts = PurePath(name.replace("\\", "/")).parts
     if ".." in parts or PurePath(name).anchor or name.startswith("\\"):
-        raise UnsupportedError("its voxels are in another folder", where=header, cure="put them beside it, and name them so in the header")
+        raise UnsupportedError(
+            "its voxels are in another folder",
+            where=header,
+            cure="put them beside it, and name them so in the header",
+        )
     data = header.parent / name
     if not data.is_file():
-        raise UnreadableError(f"its voxels are in {data.name}, and that is missing", where=header, cure="put it beside")
+        raise UnreadableError(
+            f"its voxels are in {data.name}, and that is missing",
+            where=header,
+            cure="put it beside",
+        )
     return data
 
 
@@ -100,7 +118,8 @@ def sha256(*files: Path) -> str:
 
 
 def read_voxels(stored: Stored, *, source: str) -> tuple[Array, bool, tuple[str, ...]]:
-    """The voxels: int16 Hounsfield units where the values can be that, else uint8, uint16 or float32, whichever keeps them.
+    """The voxels: int16 Hounsfield units where the values can be that, else uint8, uint16 or
+    float32, whichever keeps them.
 
     Args:
         stored: what the header says.
@@ -138,19 +157,26 @@ def _refuse(stored: Stored, source: str) -> None:
     count = int(np.prod(stored.shape, dtype=object))
     if count > LARGEST_VOLUME:
         raise TooLargeError(
-            f"the header states {' x '.join(str(side) for side in stored.shape)} voxels, and it was not read",
+            f"the header states {' x '.join(str(side) for side in stored.shape)} voxels, and it "
+            "was not read",
             where=source,
             cure=f"give a volume of at most {LARGEST_VOLUME / 1e6:.0f} million voxels",
         )
     needed = count * stored.dtype.itemsize + stored.skip
     with explained(stored.data):
         size = stored.data.stat().st_size - stored.start
-    if stored.packing != "bzip2" and needed > size * (_LARGEST_DEFLATION if stored.packing == "deflate" else 1):
+    if stored.packing != "bzip2" and needed > size * (
+        _LARGEST_DEFLATION if stored.packing == "deflate" else 1
+    ):
         raise _truncated(source)
 
 
 def _truncated(source: str) -> UnreadableError:
-    return UnreadableError("the file ends before all voxels that its header states", where=source, cure="copy or export it again")
+    return UnreadableError(
+        "the file ends before all voxels that its header states",
+        where=source,
+        cure="copy or export it again",
+    )
 
 
 def _fill(stored: Stored, target: np.dtype[Any], source: str, *, shift: float = 0.0) -> _Filled:
@@ -166,9 +192,16 @@ def _fill(stored: Stored, target: np.dtype[Any], source: str, *, shift: float = 
             else:
                 raw = np.empty(len(piece), stored.dtype)
                 _read_into(stream, raw, source)
-                values = raw if plain and raw.dtype.kind in "iu" else raw * np.float64(stored.slope) + stored.intercept
+                values = (
+                    raw
+                    if plain and raw.dtype.kind in "iu"
+                    else raw * np.float64(stored.slope) + stored.intercept
+                )
                 _convert(values, piece, filled, source, shift=shift)
-            filled.low, filled.high = min(filled.low, float(values.min())), max(filled.high, float(values.max()))
+            filled.low, filled.high = (
+                min(filled.low, float(values.min())),
+                max(filled.high, float(values.max())),
+            )
     return filled
 
 
@@ -176,10 +209,14 @@ def _convert(values: Array, into: Array, filled: _Filled, source: str, *, shift:
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
             raise InputError(
-                "the volume contains NaN or infinite values", where=source, cure="replace them by finite numbers, such as -1024"
+                "the volume contains NaN or infinite values",
+                where=source,
+                cure="replace them by finite numbers, such as -1024",
             )
         rounded = np.rint(values)
-        filled.whole = filled.whole and bool(np.abs(rounded - values).max() < 1e-3)  # slopes are decimal fractions
+        filled.whole = filled.whole and bool(
+            np.abs(rounded - values).max() < 1e-3
+        )  # slopes are decimal fractions
         values = rounded if into.dtype.kind in "iu" else values
     if into.dtype.kind == "f":
         into[:] = values
@@ -219,11 +256,15 @@ def _read_into(stream: BinaryIO, array: Array, source: str) -> None:
     except EOFError:
         raise _truncated(source) from None
     except (zlib.error, OSError):
-        raise UnreadableError("the compressed voxels are damaged", where=source, cure="copy or export it again") from None
+        raise UnreadableError(
+            "the compressed voxels are damaged", where=source, cure="copy or export it again"
+        ) from None
 
 
 class Inflated(io.RawIOBase):
-    """The contents of a gzip (of one or several members) or zlib stream, never more of it at once than was asked for."""
+    """The contents of a gzip (of one or several members) or zlib stream, never more of it at once
+    than was asked for.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -235,7 +276,8 @@ class Inflated(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fills up to the whole buffer; 0 at the end of the stream, and where the file ends before it.
+        """Fills up to the whole buffer; 0 at the end of the stream, and where the file ends before
+        it.
 
         Raises:
             zlib.error: the stream is damaged.

@@ -1,4 +1,6 @@
-"""A CT series in DICOM: which files belong to it, in which order its slices lie, and the volume of them."""
+"""A CT series in DICOM: which files belong to it, in which order its slices lie, and the volume of
+them.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from lungseg.segmentation import Array
 from lungseg.volume import Volume
 
 _SAME_DIRECTION: Final = 1e-2
-"""Cosines that differ by less are one orientation; what scanners write varies in the sixth digit."""
+"""Cosines that differ by less are one orientation; what scanners write varies in the sixth
+digit."""
 _ASKED: Final = 50
 """DICOM files of a folder, the first by name, that are asked whether they are CT."""
 
@@ -39,7 +42,11 @@ class _Series:
 
     def has(self, file: CtFile, piece: Slice) -> bool:
         mine, its = self.slices[0].orientation, piece.orientation
-        alike = mine is its if mine is None or its is None else np.allclose(mine, its, atol=_SAME_DIRECTION)
+        alike = (
+            mine is its
+            if mine is None or its is None
+            else np.allclose(mine, its, atol=_SAME_DIRECTION)
+        )
         return self.uid == file.uid and alike
 
 
@@ -52,22 +59,28 @@ class _Sorted:
     damaged: list[InputError] = field(default_factory=list)
 
 
-def read_series(path: Path, *, series: str | None = None, frame: int | None = None, skip_damaged: bool = False) -> Volume:
+def read_series(
+    path: Path, *, series: str | None = None, frame: int | None = None, skip_damaged: bool = False
+) -> Volume:
     """The volume of the CT series in a folder (not in the folders within), or of a single CT file.
 
     Args:
         path: the folder, or the file.
-        series: which one of several: its number in the list that the error gives, its UID, or its description.
+        series: which one of several: its number in the list that the error gives, its UID, or its
+            description.
         frame: of an enhanced image in a file, counted from 1: that slice alone.
-        skip_damaged: leave out files that cannot be read or decoded; else they are refused, by name.
+        skip_damaged: leave out files that cannot be read or decoded; else they are refused, by
+            name.
 
     Returns:
-        Slices in ascending order along their normal, wherever the files' names put them. Where some are missing or left out, those that
-        are there stand as if they were evenly spaced from the first to the last, and `gaps` and `notes` say so.
+        Slices in ascending order along their normal, wherever the files' names put them. Where some
+        are missing or left out, those that are there stand as if they were evenly spaced from the
+        first to the last, and `gaps` and `notes` say so.
 
     Raises:
         UnreadableError: there is no CT in it, or a file is damaged.
-        UnsupportedError: several series and none chosen, slices of several sizes or spacings, or without positions.
+        UnsupportedError: several series and none chosen, slices of several sizes or spacings, or
+            without positions.
         InputError: two different slices at one position.
     """
     found = _sorted([path] if path.is_file() else _dicom_files(path))
@@ -92,11 +105,21 @@ def holds_series(folder: Path) -> bool:
 
 
 def _dicom_files(folder: Path) -> list[Path]:
-    """The folder's own DICOM files, told by their bytes, and those that only claim to be, so that they are named where they are broken."""
+    """The folder's own DICOM files, told by their bytes, and those that only claim to be, so that
+    they are named where they are broken.
+    """
     with explained(folder):
-        files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+        files = [
+            path
+            for path in sorted(folder.iterdir())
+            if path.is_file() and not path.name.startswith(".")
+        ]
         files = [path for path in files if path.name.upper() != "DICOMDIR"]
-        return [path for path in files if path.suffix.lower() in DICOM_ENDINGS or sniff(look(path)[1]) == "DICOM"]
+        return [
+            path
+            for path in files
+            if path.suffix.lower() in DICOM_ENDINGS or sniff(look(path)[1]) == "DICOM"
+        ]
 
 
 def _sorted(files: list[Path]) -> _Sorted:
@@ -122,7 +145,11 @@ def _sorted(files: list[Path]) -> _Sorted:
 
 
 def _refused(error: InputError) -> InputError:
-    return UnreadableError(error.what, where=error.where, cure="copy it again, or leave it out with `skip_damaged` (--skip-damaged)")
+    return UnreadableError(
+        error.what,
+        where=error.where,
+        cure="copy it again, or leave it out with `skip_damaged` (--skip-damaged)",
+    )
 
 
 def _chosen(found: _Sorted, wish: str | None, path: Path) -> _Series:
@@ -130,24 +157,41 @@ def _chosen(found: _Sorted, wish: str | None, path: Path) -> _Series:
         if found.damaged:
             raise found.damaged[0]
         there = f" (it is {next(iter(found.others))})" if path.is_file() and found.others else ""
-        what = f"the DICOM file is no CT slice{there}" if path.is_file() else "the folder holds no CT slices in DICOM"
-        raise UnsupportedError(what, where=path, cure="give a CT slice" if path.is_file() else "name a folder with a CT series itself")
+        what = (
+            f"the DICOM file is no CT slice{there}"
+            if path.is_file()
+            else "the folder holds no CT slices in DICOM"
+        )
+        raise UnsupportedError(
+            what,
+            where=path,
+            cure="give a CT slice" if path.is_file() else "name a folder with a CT series itself",
+        )
     if wish is None and len(found.series) == 1:
         return found.series[0]
     listed = ", ".join(
-        f"{number}: {one.description or 'without description'} ({len(one.slices)} slices, {one.uid or 'no UID'})"
+        f"{number}: {one.description or 'without description'} ({len(one.slices)} slices, "
+        f"{one.uid or 'no UID'})"
         for number, one in enumerate(found.series, start=1)
     )
     if wish is None:
         raise UnsupportedError(
-            f"it holds {len(found.series)} CT series: {listed}", where=path, cure="choose one with `series` (--series): number, UID or name"
+            f"it holds {len(found.series)} CT series: {listed}",
+            where=path,
+            cure="choose one with `series` (--series): number, UID or name",
         )
     fitting = [
-        one for number, one in enumerate(found.series, start=1) if wish in (str(number), one.uid) or wish.lower() == one.description.lower()
+        one
+        for number, one in enumerate(found.series, start=1)
+        if wish in (str(number), one.uid) or wish.lower() == one.description.lower()
     ]
     if len(fitting) != 1:
         which = "no series is" if not fitting else f"{len(fitting)} series are"
-        raise InputError(f"{which} called {wish!r} among {listed}", where=path, cure="choose one by its number or UID")
+        raise InputError(
+            f"{which} called {wish!r} among {listed}",
+            where=path,
+            cure="choose one by its number or UID",
+        )
     return fitting[0]
 
 
@@ -161,13 +205,23 @@ def _assembled(slices: list[Slice], found: _Sorted, path: Path, *, skip_damaged:
     damaged = [*found.damaged, *damaged]
     notes = list(stack.notes)
     if found.others:
-        notes.append("set aside: " + ", ".join(f"{count} {_plural(kind, count)}" for kind, count in sorted(found.others.items())))
+        notes.append(
+            "set aside: "
+            + ", ".join(
+                f"{count} {_plural(kind, count)}" for kind, count in sorted(found.others.items())
+            )
+        )
     if damaged:
         names = ", ".join(Path(str(error.where)).name for error in damaged)
         notes.append(f"left out because damaged: {names}")
     if duplicates:
-        notes.append(f"slices left out because there are others of the same content at the same position: {duplicates}")
-    hounsfield = all(piece.rescale and piece.rescale[1] <= -500 for piece in stack.slices) or is_hounsfield(voxels)
+        notes.append(
+            "slices left out because there are others of the same content at the same position: "
+            f"{duplicates}"
+        )
+    hounsfield = all(
+        piece.rescale and piece.rescale[1] <= -500 for piece in stack.slices
+    ) or is_hounsfield(voxels)
     if hounsfield:
         notes += padding_notes(voxels)
     else:
@@ -179,7 +233,9 @@ def _assembled(slices: list[Slice], found: _Sorted, path: Path, *, skip_damaged:
         grid=Grid(_shape(voxels), stack.affine),
         hounsfield=hounsfield,
         source=str(path),
-        format=("DICOM" if len(stack.slices) == 1 else "enhanced DICOM") if single else "DICOM series",
+        format=("DICOM" if len(stack.slices) == 1 else "enhanced DICOM")
+        if single
+        else "DICOM series",
         sha256=sha256,
         gaps=stack.gaps,
         notes=tuple(notes),
@@ -206,19 +262,30 @@ def _greys(voxels: Array) -> tuple[Array, list[str]]:
 
 
 def _refuse_unlike(slices: list[Slice]) -> None:
-    """Slices of other sizes or spacings than the most usual; and more of them than a volume may have."""
-    for what, values in (("pixels", [piece.shape for piece in slices]), ("mm of spacing", [_rounded(piece) for piece in slices])):
+    """Slices of other sizes or spacings than the most usual; and more of them than a volume may
+    have.
+    """
+    for what, values in (
+        ("pixels", [piece.shape for piece in slices]),
+        ("mm of spacing", [_rounded(piece) for piece in slices]),
+    ):
         usual = Counter(values).most_common(1)[0][0]
         for piece, value in zip(slices, values, strict=True):
             if value != usual:
-                own, others = (" x ".join(f"{side:g}" for side in pair) if pair else "unknown" for pair in (value, usual))
+                own, others = (
+                    " x ".join(f"{side:g}" for side in pair) if pair else "unknown"
+                    for pair in (value, usual)
+                )
                 raise UnsupportedError(
-                    f"the slice has {own} {what}, and others of its series {others}", where=piece.path, cure="take it out of the folder"
+                    f"the slice has {own} {what}, and others of its series {others}",
+                    where=piece.path,
+                    cure="take it out of the folder",
                 )
     rows, columns = slices[0].shape
     if len(slices) * rows * columns > LARGEST_VOLUME:
         raise TooLargeError(
-            f"the series has {len(slices)} slices of {rows} x {columns} pixels, and was not read", where=slices[0].path.parent
+            f"the series has {len(slices)} slices of {rows} x {columns} pixels, and was not read",
+            where=slices[0].path.parent,
         )
 
 
@@ -226,9 +293,11 @@ def _rounded(piece: Slice) -> tuple[float, float] | None:
     return piece.spacing and (round(piece.spacing[0], 3), round(piece.spacing[1], 3))
 
 
-def _decoded(stack: Stack, *, skip_damaged: bool) -> tuple[Array, list[Slice], str, list[InputError]]:
-    """Voxels (slices, rows, columns), the first slice at each position that could be decoded, the SHA-256 of their files, and what went
-    wrong with others.
+def _decoded(
+    stack: Stack, *, skip_damaged: bool
+) -> tuple[Array, list[Slice], str, list[InputError]]:
+    """Voxels (slices, rows, columns), the first slice at each position that could be decoded, the
+    SHA-256 of their files, and what went wrong with others.
     """
     voxels = np.empty((len(stack.slices), *stack.slices[0].shape), np.int16)
     used: list[Slice] = []

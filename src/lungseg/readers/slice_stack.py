@@ -1,4 +1,6 @@
-"""Where the slices of a series lie: their order, their distances, and the affine of the volume that they make."""
+"""Where the slices of a series lie: their order, their distances, and the affine of the volume that
+they make.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ class Stack:
     Attributes:
         slices: one for each position.
         twins: for each of them, further ones at the same position.
-        affine: (4, 4) from (slice, row, column) to LPS millimetres; None where the spacing is not known.
+        affine: (4, 4) from (slice, row, column) to LPS millimetres; None where the spacing is not
+            known.
         gaps: how many are missing between them.
         notes: what had to be assumed.
     """
@@ -52,8 +55,9 @@ class Stack:
 def stacked(slices: list[Slice]) -> Stack:
     """Sorts slices of one orientation, size and spacing.
 
-    The step from slice to slice is the vector from the first to the last by their number: so the skew of a tilted gantry is kept, and
-    where slices stand unevenly or are missing, their ends are where they were, and a volume is that of the whole, not of what is there.
+    The step from slice to slice is the vector from the first to the last by their number: so the
+    skew of a tilted gantry is kept, and where slices stand unevenly or are missing, their ends are
+    where they were, and a volume is that of the whole, not of what is there.
 
     Raises:
         UnsupportedError: they state no positions, or no spacing although they do not lie as usual.
@@ -77,11 +81,17 @@ def stacked(slices: list[Slice]) -> Stack:
     step, gaps = _step(places, normal, kept, notes)
     affine = np.eye(4)
     spacing = slices[0].spacing
-    affine[:3, :3] = np.stack([step, axes[1] * (spacing or (1, 1))[0], axes[0] * (spacing or (1, 1))[1]], axis=1)
+    affine[:3, :3] = np.stack(
+        [step, axes[1] * (spacing or (1, 1))[0], axes[0] * (spacing or (1, 1))[1]], axis=1
+    )
     affine[:3, 3] = places[0]
     if spacing is None:
         if np.abs(np.stack([normal, axes[1], axes[0]], axis=1) - AXIAL).max() > np.sin(np.pi / 4):
-            raise UnsupportedError("it states no spacing, and does not lie as usual", where=slices[0].path, cure="export it again")
+            raise UnsupportedError(
+                "it states no spacing, and does not lie as usual",
+                where=slices[0].path,
+                cure="export it again",
+            )
         notes.append(UNSTATED)
     return Stack(
         slices=kept,
@@ -92,7 +102,9 @@ def stacked(slices: list[Slice]) -> Stack:
     )
 
 
-def _places(slices: list[Slice], normal: NDArray[np.float64], notes: list[str]) -> NDArray[np.float64]:
+def _places(
+    slices: list[Slice], normal: NDArray[np.float64], notes: list[str]
+) -> NDArray[np.float64]:
     """(slices, 3), LPS; from SliceLocation where positions are missing."""
     positions = [piece.position for piece in slices if piece.position is not None]
     if len(positions) == len(slices):
@@ -127,24 +139,40 @@ def _step(
     if np.abs(distances - mean).max() > _EVEN * mean:
         gaps = _missing(distances, thickness)
         missing = f", {gaps} missing between them" if gaps else ""
-        notes.append(f"slices stand unevenly, {distances.min():.2f} to {distances.max():.2f} mm apart{missing}; the mean was taken for all")
+        notes.append(
+            f"slices stand unevenly, {distances.min():.2f} to {distances.max():.2f} mm "
+            f"apart{missing}; the mean was taken for all"
+        )
     beside = places - places[0] - np.outer(np.append(0, np.cumsum(distances)) / mean, step)
     if np.linalg.norm(beside, axis=1).max() > _STRAIGHT:
-        notes.append(f"slices stand up to {np.linalg.norm(beside, axis=1).max():.1f} mm beside a straight line")
-    tilt = float(np.degrees(np.arccos(min(1.0, float(step @ normal) / float(np.linalg.norm(step))))))
+        notes.append(
+            f"slices stand up to {np.linalg.norm(beside, axis=1).max():.1f} mm beside a straight "
+            "line"
+        )
+    tilt = float(
+        np.degrees(np.arccos(min(1.0, float(step @ normal) / float(np.linalg.norm(step)))))
+    )
     if tilt > _UPRIGHT:
         notes.append(f"the slices are tilted by {tilt:.1f} degrees")
     if thickness and mean > _THIN * thickness:
-        notes.append(f"slices of {thickness:g} mm stand {mean:.4g} mm apart, so that volumes count what was not imaged between them")
+        notes.append(
+            f"slices of {thickness:g} mm stand {mean:.4g} mm apart, so that volumes count what "
+            "was not imaged between them"
+        )
     return step, gaps
 
 
 def _missing(distances: NDArray[np.float64], thickness: float | None) -> int:
-    """How many slices are missing, where all distances are multiples of the shortest; else of the median, which is then the usual one.
+    """How many slices are missing, where all distances are multiples of the shortest; else of the
+    median, which is then the usual one.
 
-    A distance shorter than half a slice is where two pieces of a scan overlap, and no measure of the others.
+    A distance shorter than half a slice is where two pieces of a scan overlap, and no measure of
+    the others.
     """
     multiples = distances / distances.min()
-    if np.abs(multiples - np.rint(multiples)).max() > _MULTIPLE or distances.min() < (thickness or 0.0) / 2:
+    if (
+        np.abs(multiples - np.rint(multiples)).max() > _MULTIPLE
+        or distances.min() < (thickness or 0.0) / 2
+    ):
         multiples = distances / np.median(distances)
     return int(np.maximum(np.rint(multiples) - 1, 0).sum())

@@ -9,10 +9,12 @@ from lungseg.errors import InputError, UnsupportedError
 from lungseg.segmentation import Array
 
 COLOURED_DEVIATION = 16.0
-"""Of 255: a pixel is coloured when its red-green or blue-green difference is further than this from what is usual at its brightness."""
+"""Of 255: a pixel is coloured when its red-green or blue-green difference is further than this from
+what is usual at its brightness."""
 COLOURED_FRACTION = 0.10
-"""A picture with more coloured pixels than this is no radiograph. A film toned in one colour has none, because its colour depends on
-its brightness alone; letters, arrows and rulers drawn on a film cover some per cent."""
+"""A picture with more coloured pixels than this is no radiograph. A film toned in one colour has
+none, because its colour depends on its brightness alone; letters, arrows and rulers drawn on a film
+cover some per cent."""
 _SAMPLES_A_SIDE = 256
 _BRIGHTNESS_BINS = 32
 
@@ -21,7 +23,8 @@ def to_grey(colour: Array, *, source: str) -> tuple[Array, tuple[str, ...]]:
     """Grey from colour, by luma (ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B).
 
     Args:
-        colour: (rows, columns, 3 or 4), uint8 or uint16: red, green, blue and opacity. What is transparent becomes black.
+        colour: (rows, columns, 3 or 4), uint8 or uint16: red, green, blue and opacity. What is
+            transparent becomes black.
         source: the file, for the error.
 
     Returns:
@@ -46,7 +49,9 @@ def to_grey(colour: Array, *, source: str) -> tuple[Array, tuple[str, ...]]:
         notes.append("colour turned into grey")
     if colour.shape[2] == 4:
         opacity = colour[..., 3]
-        if opacity.min() != opacity.max():  # a constant opacity hides nothing, or all, and then it is only a writer's habit
+        if (
+            opacity.min() != opacity.max()
+        ):  # a constant opacity hides nothing, or all, and then it is only a writer's habit
             limit = np.iinfo(colour.dtype).max
             grey = np.rint(grey * (opacity / np.float64(limit))).astype(colour.dtype)
             notes.append("transparent parts made black")
@@ -54,10 +59,12 @@ def to_grey(colour: Array, *, source: str) -> tuple[Array, tuple[str, ...]]:
 
 
 def coloured_fraction(rgb: Array) -> float:
-    """The part, 0 to 1, of a picture's pixels whose colour does not follow from their brightness (see `COLOURED_DEVIATION`).
+    """The part, 0 to 1, of a picture's pixels whose colour does not follow from their brightness
+    (see `COLOURED_DEVIATION`).
 
     Args:
-        rgb: (rows, columns, 3), uint8 or uint16; averaged down to 256 x 256 first, which also removes a camera's colour noise.
+        rgb: (rows, columns, 3), uint8 or uint16; averaged down to 256 x 256 first, which also
+            removes a camera's colour noise.
     """
     rows, columns = (min(side, _SAMPLES_A_SIDE) for side in rgb.shape[:2])
     small = cv2.resize(rgb, (columns, rows), interpolation=cv2.INTER_AREA)
@@ -76,8 +83,9 @@ def to_image_type(grey: Array, *, source: str) -> tuple[Array, tuple[str, ...]]:
     """Any real numbers as uint8, uint16 or float32, whichever is the smallest that keeps them.
 
     Args:
-        grey: (rows, columns), of any boolean, integer or floating type. False and True become 0 and 255; whole numbers below 0, or
-            beyond 16 bits, are shifted to begin at 0 where the range fits into 16 bits.
+        grey: (rows, columns), of any boolean, integer or floating type. False and True become 0 and
+            255; whole numbers below 0, or beyond 16 bits, are shifted to begin at 0 where the range
+            fits into 16 bits.
         source: the file, for the error.
 
     Returns:
@@ -92,7 +100,9 @@ def to_image_type(grey: Array, *, source: str) -> tuple[Array, tuple[str, ...]]:
         return grey.astype(np.uint8) * np.uint8(255), ()
     if grey.dtype.kind == "f":
         if np.isfinite(grey).all() and np.abs(grey).max(initial=0) > np.finfo(np.float32).max:
-            raise InputError("the pixels are too large for float32", where=source, cure="scale them first")
+            raise InputError(
+                "the pixels are too large for float32", where=source, cure="scale them first"
+            )
         return grey.astype(np.float32), ()
     if grey.dtype.kind not in "iu":
         raise InputError(f"pixels are whole or real numbers, not {grey.dtype}", where=source)
@@ -102,8 +112,14 @@ def to_image_type(grey: Array, *, source: str) -> tuple[Array, tuple[str, ...]]:
     if low >= 0 and high <= 65535:
         return grey.astype(np.uint16), ()
     if high - low <= 65535:
-        shifted = grey.astype(np.uint16) - np.uint16(low % 2**16)  # wraps around exactly where the type does
-        done = f"{-low} added to every pixel, so that none is below 0" if low < 0 else f"{low} taken from every pixel, to fit 16 bits"
+        shifted = grey.astype(np.uint16) - np.uint16(
+            low % 2**16
+        )  # wraps around exactly where the type does
+        done = (
+            f"{-low} added to every pixel, so that none is below 0"
+            if low < 0
+            else f"{low} taken from every pixel, to fit 16 bits"
+        )
         return shifted, (done,)
     exact = max(-low, high) <= 2**24
     return grey.astype(np.float32), () if exact else ("pixels rounded to the 24 bits of float32",)

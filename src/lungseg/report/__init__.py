@@ -1,4 +1,6 @@
-"""What was found, to read and to send on: a report of one input as HTML or PDF, and the index of a folder of results."""
+"""What was found, to read and to send on: a report of one input as HTML or PDF, and the index of a
+folder of results.
+"""
 
 from __future__ import annotations
 

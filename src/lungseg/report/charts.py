@@ -1,4 +1,6 @@
-"""Small charts as SVG, to stand in a page: how numbers are distributed. Colours are classes that the page's style sheet fills in."""
+"""Small charts as SVG, to stand in a page: how numbers are distributed. Colours are classes that
+the page's style sheet fills in.
+"""
 
 from __future__ import annotations
 
@@ -53,12 +55,17 @@ class Axis:
             x = self.at(float(value))
             parts.append(f'<path class="grid" d="M{x:.1f} {TOP}V{TOP + height:.1f}"/>')
             label = f"{value:.0f}" if self.high - self.low >= 100 else f"{value:.3g}"
-            parts.append(f'<text x="{x:.1f}" y="{TOP + height + 16:.1f}" text-anchor="middle">{label}</text>')
+            parts.append(
+                f'<text x="{x:.1f}" y="{TOP + height + 16:.1f}" text-anchor="middle">{label}</text>'
+            )
         if self.mark:
             x = self.at(self.mark[0])
             parts.append(f'<path class="mark" d="M{x:.1f} {TOP - 4}V{TOP + height:.1f}"/>')
             anchor = "end" if x > WIDTH / 2 else "start"
-            parts.append(f'<text class="marked" x="{x:.1f}" y="{TOP - 9}" text-anchor="{anchor}">{escape(self.mark[1])}</text>')
+            parts.append(
+                f'<text class="marked" x="{x:.1f}" y="{TOP - 9}" '
+                f'text-anchor="{anchor}">{escape(self.mark[1])}</text>'
+            )
         return "".join(parts)
 
 
@@ -67,23 +74,38 @@ def strips(series: Mapping[str, Sequence[float]], axis: Axis) -> str:
     parts = []
     for number, (name, values) in enumerate(series.items()):
         y = TOP + ROW * (number + 0.5)
-        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_short(name)}</text>')
+        parts.append(
+            f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_short(name)}</text>'
+        )
         if not values:
             continue
-        within = np.clip(np.array(values, float), axis.low, axis.high)  # also of infinite ones, between which nothing can be interpolated
-        first, middle, third = (axis.at(float(value)) for value in np.percentile(within, (25, 50, 75)))
-        parts.append(f'<rect class="box c{number % COLOURS}" x="{first:.1f}" y="{y - 10:.1f}" width="{third - first:.1f}" height="20"/>')
+        within = np.clip(
+            np.array(values, float), axis.low, axis.high
+        )  # also of infinite ones, between which nothing can be interpolated
+        first, middle, third = (
+            axis.at(float(value)) for value in np.percentile(within, (25, 50, 75))
+        )
+        parts.append(
+            f'<rect class="box c{number % COLOURS}" x="{first:.1f}" y="{y - 10:.1f}" '
+            f'width="{third - first:.1f}" height="20"/>'
+        )
         for i, value in enumerate(values):
-            # Dots are moved off the line by steps of the golden ratio, so that they hide each other as little as can be.
+            # Dots are moved off the line by steps of the golden ratio, so that they hide each other
+            # as little as can be.
             off = ((i * 0.618034) % 1 - 0.5) * 16
-            parts.append(f'<circle class="dot c{number % COLOURS}" cx="{axis.at(value):.1f}" cy="{y + off:.1f}" r="2"/>')
+            parts.append(
+                f'<circle class="dot c{number % COLOURS}" cx="{axis.at(value):.1f}" '
+                f'cy="{y + off:.1f}" r="2"/>'
+            )
         parts.append(f'<path class="median" d="M{middle:.1f} {y - 12:.1f}v24"/>')
     height = ROW * len(series)
     return _svg(axis, height, "".join(parts))
 
 
 def curves(series: Mapping[str, Sequence[float]], axis: Axis) -> str:
-    """For each series, the share of its values that are at most so large, as steps. Infinite ones are never reached."""
+    """For each series, the share of its values that are at most so large, as steps. Infinite ones
+    are never reached.
+    """
     height = max(PLOT, 18 * len(series))
     parts = [_shares(height, {0.0: "0", 0.5: "0.5", 1.0: "1"})]
     for number, (name, values) in enumerate(series.items()):
@@ -96,7 +118,9 @@ def curves(series: Mapping[str, Sequence[float]], axis: Axis) -> str:
     return _svg(axis, height, "".join(parts))
 
 
-def densities(series: Mapping[str, NDArray[Any]], edges: NDArray[Any], axis: Axis, classes: Mapping[str, str]) -> str:
+def densities(
+    series: Mapping[str, NDArray[Any]], edges: NDArray[Any], axis: Axis, classes: Mapping[str, str]
+) -> str:
     """For each series its histogram, as a line of steps.
 
     Args:
@@ -119,14 +143,20 @@ def densities(series: Mapping[str, NDArray[Any]], edges: NDArray[Any], axis: Axi
 
 def columns(values: Sequence[float], axis: Axis) -> str:
     """How many values lie in each of `COLUMNS` equal parts of the axis."""
-    counts, edges = np.histogram(np.clip(values, axis.low, axis.high), COLUMNS, (axis.low, axis.high))
+    counts, edges = np.histogram(
+        np.clip(values, axis.low, axis.high), COLUMNS, (axis.low, axis.high)
+    )
     highest = max(1, int(counts.max()))
     parts = [_shares(PLOT, {0.0: "", 1.0: ""})]
-    parts += [f'<text x="{LEFT - 6}" y="{y}" text-anchor="end">{count}</text>' for count, y in ((0, TOP + PLOT), (highest, TOP + 8))]
+    parts += [
+        f'<text x="{LEFT - 6}" y="{y}" text-anchor="end">{count}</text>'
+        for count, y in ((0, TOP + PLOT), (highest, TOP + 8))
+    ]
     for count, left, right in zip(counts, edges, edges[1:], strict=False):
         x, tall = axis.at(float(left)), PLOT * int(count) / highest
         parts.append(
-            f'<rect class="bar" x="{x:.1f}" y="{TOP + PLOT - tall:.1f}" width="{axis.at(float(right)) - x - 1:.1f}" height="{tall:.1f}">'
+            f'<rect class="bar" x="{x:.1f}" y="{TOP + PLOT - tall:.1f}" '
+            f'width="{axis.at(float(right)) - x - 1:.1f}" height="{tall:.1f}">'
             f"<title>{left:.4g} to {right:.4g}: {count}</title></rect>"
         )
     return _svg(axis, PLOT, "".join(parts))
@@ -139,10 +169,16 @@ def bars(counts: Mapping[str, int], title: str, classes: Mapping[str, str]) -> s
     for number, (name, count) in enumerate(counts.items()):
         y, wide = 4 + 38 * number, (WIDTH - 80) * count / widest
         parts.append(f'<text x="0" y="{y + 10}">{escape(name)}</text>')
-        parts.append(f'<rect class="bar {classes.get(name, "")}" x="0" y="{y + 15}" width="{wide:.1f}" height="14"/>')
+        parts.append(
+            f'<rect class="bar {classes.get(name, "")}" x="0" y="{y + 15}" width="{wide:.1f}" '
+            'height="14"/>'
+        )
         parts.append(f'<text x="{wide + 6:.1f}" y="{y + 26}">{count}</text>')
     words = escape(title)
-    return f'<svg viewBox="0 0 {WIDTH} {38 * len(counts) + 4}" role="img" aria-label="{words}"><title>{words}</title>{"".join(parts)}</svg>'
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {38 * len(counts) + 4}" role="img" aria-label="{words}">'
+        f"<title>{words}</title>{''.join(parts)}</svg>"
+    )
 
 
 def figure(chart: str) -> str:
@@ -157,7 +193,8 @@ def _shares(height: float, labels: Mapping[float, str]) -> str:
     for share, label in labels.items():
         y = TOP + height * (1 - share)
         parts.append(
-            f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/><text x="{WIDTH - RIGHT + 6}" y="{y + 4:.1f}">{label}</text>'
+            f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/><text '
+            f'x="{WIDTH - RIGHT + 6}" y="{y + 4:.1f}">{label}</text>'
         )
     return "".join(parts)
 
@@ -165,13 +202,19 @@ def _shares(height: float, labels: Mapping[float, str]) -> str:
 def _key(number: int, name: str, look: str) -> str:
     """What a curve looks like, and its name."""
     line = TOP + 12 + 18 * number
-    return f'<path class="curve {look}" d="M4 {line - 4}h18"/><text x="28" y="{line}">{_short(name)}</text>'
+    return (
+        f'<path class="curve {look}" d="M4 {line - 4}h18"/><text x="28" '
+        f'y="{line}">{_short(name)}</text>'
+    )
 
 
 def _svg(axis: Axis, height: float, inner: str) -> str:
     title = escape(axis.title)
     size = f"0 0 {WIDTH} {height + TOP + 24:.0f}"
-    return f'<svg viewBox="{size}" role="img" aria-label="{title}"><title>{title}</title>{axis.drawn(height)}{inner}</svg>'
+    return (
+        f'<svg viewBox="{size}" role="img" aria-label="{title}">'
+        f"<title>{title}</title>{axis.drawn(height)}{inner}</svg>"
+    )
 
 
 def _short(name: str) -> str:

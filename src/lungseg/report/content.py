@@ -1,4 +1,6 @@
-"""All that one report shows, whether the result is at hand or read again from a folder of results."""
+"""All that one report shows, whether the result is at hand or read again from a folder of
+results.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ from lungseg.volume import Volume
 from lungseg.writers import stem
 
 SIDE: Final = 1024
-"""Pixels of the longer side of a radiograph in a report; a larger one is shrunk. Sheets of slices stay as they are."""
+"""Pixels of the longer side of a radiograph in a report; a larger one is shrunk. Sheets of slices
+stay as they are."""
 
 Marked = Segmentation | VolumeSegmentation
 
@@ -38,14 +41,18 @@ class Study:
     """What a report shows of one input.
 
     Attributes:
-        title: what the input is called; nothing by which the patient is known, unless that was asked for.
-        record: as in `results.jsonl`; texts that stand in the report come from here through `words_of`.
+        title: what the input is called; nothing by which the patient is known, unless that was
+            asked for.
+        record: as in `results.jsonl`; texts that stand in the report come from here through
+            `words_of`.
         card: of the model; None where that model is not at hand any more.
-        original: (rows, columns, 3), the picture as read, or the slices of a volume; None where it cannot be shown.
+        original: (rows, columns, 3), the picture as read, or the slices of a volume; None where it
+            cannot be shown.
         marked: the same with the lungs painted; None where no mask is shown.
         densities: how many voxels have each Hounsfield unit, by lung.
         said: what the reader must know of the pictures.
-        identity: what the reader is told of file and patient, by name; empty unless that was asked for.
+        identity: what the reader is told of file and patient, by name; empty unless that was asked
+            for.
         secret: words that must not be read in the report.
     """
 
@@ -60,11 +67,19 @@ class Study:
     secret: tuple[str, ...] = ()
 
     def words_of(self, name: str) -> list[str]:
-        """The texts of a list in the record, "notes" or "reasons", without what must not be read."""
+        """The texts of a list in the record, "notes" or "reasons", without what must not be
+        read.
+        """
         return [blanked(text, self.record, self.secret) for text in self.record.get(name, [])]
 
 
-def study_of(result: Result | VolumeResult, *, name: str | None = None, identify: bool = False, strict: bool = False) -> Study:
+def study_of(
+    result: Result | VolumeResult,
+    *,
+    name: str | None = None,
+    identify: bool = False,
+    strict: bool = False,
+) -> Study:
     """The report's contents for a result at hand.
 
     Args:
@@ -74,19 +89,34 @@ def study_of(result: Result | VolumeResult, *, name: str | None = None, identify
         strict: show no mask and no numbers of a refused input.
     """
     # What goes through JSON looks the same as what comes back from a ledger.
-    entry: dict[str, Any] = json.loads(json.dumps(result.record())) | {"name": stem(result.record()["input"]) if name is None else name}
+    entry: dict[str, Any] = json.loads(json.dumps(result.record())) | {
+        "name": stem(result.record()["input"]) if name is None else name
+    }
     hidden = strict and result.verdict.status == "refused"
     source = result.image if isinstance(result, Result) else result.volume
-    said = ("The input was refused and --strict was set, so no mask and no numbers are shown.",) if hidden else ()
+    said = (
+        ("The input was refused and --strict was set, so no mask and no numbers are shown.",)
+        if hidden
+        else ()
+    )
     if hidden:
         entry["measurements"] = []
-    return _study(entry, result.card, source, None if hidden else result.segmentation, said=said, identify=identify)
+    return _study(
+        entry,
+        result.card,
+        source,
+        None if hidden else result.segmentation,
+        said=said,
+        identify=identify,
+    )
 
 
 def study_again(entry: Mapping[str, Any], folder: Path, *, identify: bool = False) -> Study:
-    """The report's contents for a record in the `results.jsonl` of `folder`; the picture is read again from the input.
+    """The report's contents for a record in the `results.jsonl` of `folder`; the picture is read
+    again from the input.
 
-    Where the input is gone or is another one now, or the mask is not there, the overlay of the folder stands alone, and that is said.
+    Where the input is gone or is another one now, or the mask is not there, the overlay of the
+    folder stands alone, and that is said.
     """
     outputs: Mapping[str, str] = entry.get("outputs", {})
     source, segmentation, said = None, None, []
@@ -95,18 +125,45 @@ def study_again(entry: Mapping[str, Any], folder: Path, *, identify: bool = Fals
         source = _read_again(entry)
         if source.sha256 != entry["sha256"]:
             source = None
-            said.append("The input has changed since it was segmented, so the picture itself is not shown.")
+            said.append(
+                "The input has changed since it was segmented, so the picture itself is not shown."
+            )
     except LungsegError:
-        said.append("The input is not where it was, or cannot be read any more, so the picture itself is not shown.")
-    if source is not None and not hidden and "mask" in outputs and not entry.get("settings", {}).get("binary"):
+        said.append(
+            "The input is not where it was, or cannot be read any more, so the picture itself is "
+            "not shown."
+        )
+    if (
+        source is not None
+        and not hidden
+        and "mask" in outputs
+        and not entry.get("settings", {}).get("binary")
+    ):
         segmentation = _mask_again(source, folder / outputs["mask"])
     record = {**entry, "measurements": []} if hidden else entry
     if hidden:
-        said.append("The input was refused and --strict was set, so no mask and no numbers are shown.")
+        said.append(
+            "The input was refused and --strict was set, so no mask and no numbers are shown."
+        )
     elif segmentation is None and "overlay" not in outputs:
-        said.append("No mask that says which lung is which and no overlay lie in the folder of results, so none is shown.")
-    overlay = None if hidden or segmentation is not None else _picture(folder / outputs.get("overlay", ""))
-    return _study(record, _card(entry["model"]), source, segmentation, said=tuple(said), identify=identify, overlay=overlay)
+        said.append(
+            "No mask that says which lung is which and no overlay lie in the folder of results, "
+            "so none is shown."
+        )
+    overlay = (
+        None
+        if hidden or segmentation is not None
+        else _picture(folder / outputs.get("overlay", ""))
+    )
+    return _study(
+        record,
+        _card(entry["model"]),
+        source,
+        segmentation,
+        said=tuple(said),
+        identify=identify,
+        overlay=overlay,
+    )
 
 
 def _study(
@@ -123,7 +180,9 @@ def _study(
     secret = () if identify or header is None else secrets(header)
     if overlay is not None and entry["kind"] != "ct":
         overlay = _smaller(overlay)
-    original, marked, densities = _pictures(source, segmentation, Verdict(entry["verdict"], tuple(entry["reasons"])))
+    original, marked, densities = _pictures(
+        source, segmentation, Verdict(entry["verdict"], tuple(entry["reasons"]))
+    )
     return Study(
         title=shown_name(entry, None if header is None and not identify else secret),
         record=entry,
@@ -144,11 +203,27 @@ def _pictures(
     if source is None:
         return None, None, {}
     if isinstance(source, Image):
-        marked = None if not isinstance(segmentation, Segmentation) else paint(display(source), segmentation.labels)
-        return _smaller(grey(source)), None if marked is None else stamped(_smaller(marked), verdict), {}
+        marked = (
+            None
+            if not isinstance(segmentation, Segmentation)
+            else paint(display(source), segmentation.labels)
+        )
+        return (
+            _smaller(grey(source)),
+            None if marked is None else stamped(_smaller(marked), verdict),
+            {},
+        )
     if not isinstance(segmentation, VolumeSegmentation):  # all of it, evenly spread
-        return unpainted(source, source.with_labels(np.zeros(source.voxels.shape, np.uint8))), None, {}
-    counts = histograms(source.voxels, segmentation.labels, NUMBERS) if source.hounsfield and segmentation.labels.any() else {}
+        return (
+            unpainted(source, source.with_labels(np.zeros(source.voxels.shape, np.uint8))),
+            None,
+            {},
+        )
+    counts = (
+        histograms(source.voxels, segmentation.labels, NUMBERS)
+        if source.hounsfield and segmentation.labels.any()
+        else {}
+    )
     return unpainted(source, segmentation), stamped(overview(source, segmentation), verdict), counts
 
 
@@ -165,9 +240,16 @@ def _read_again(entry: Mapping[str, Any]) -> Image | Volume:
     settings, path = entry.get("settings", {}), Path(entry["input"])
     page, spacing = settings.get("page"), settings.get("spacing")
     if entry["kind"] != "ct" or (not path.is_dir() and is_picture(path)):
-        picture = read(path, spacing=None if spacing is None else (spacing[0], spacing[1]), page=page)
+        picture = read(
+            path, spacing=None if spacing is None else (spacing[0], spacing[1]), page=page
+        )
         return slice_of(picture) if entry["kind"] == "ct" else picture
-    return read_volume(path, series=settings.get("series"), frame=page, skip_damaged=bool(settings.get("skip_damaged")))
+    return read_volume(
+        path,
+        series=settings.get("series"),
+        frame=page,
+        skip_damaged=bool(settings.get("skip_damaged")),
+    )
 
 
 def _mask_again(source: Image | Volume, path: Path) -> Marked | None:

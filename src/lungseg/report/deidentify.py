@@ -1,4 +1,6 @@
-"""Whose image it is, read from the header again where that is asked for, and kept out of reports where it is not."""
+"""Whose image it is, read from the header again where that is asked for, and kept out of reports
+where it is not.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,13 @@ NAMING: Final = ("PatientName", "PatientID", "AccessionNumber")
 """Those by which a person is known."""
 
 SHORTEST: Final = 3
-"""Letters of a part of a name that is looked for in other words; shorter ones are in too many of them."""
+"""Letters of a part of a name that is looked for in other words; shorter ones are in too many of
+them."""
 
 
 def header_identity(entry: Mapping[str, Any]) -> dict[str, str] | None:
-    """What the header of a record's input, or of the first file of its folder, says of `FIELDS`; nothing where it is no DICOM, and None
-    where it may be and cannot be read.
+    """What the header of a record's input, or of the first file of its folder, says of `FIELDS`;
+    nothing where it is no DICOM, and None where it may be and cannot be read.
     """
     known = "DICOM" in entry.get("format", "")
     if entry.get("format") and not known:
@@ -43,7 +46,12 @@ def header_identity(entry: Mapping[str, Any]) -> dict[str, str] | None:
         import pydicom
 
         with silence(), path.open("rb") as file:
-            dataset = pydicom.dcmread(Guarded(file, str(path)), stop_before_pixels=True, specific_tags=list(FIELDS), force=True)
+            dataset = pydicom.dcmread(
+                Guarded(file, str(path)),
+                stop_before_pixels=True,
+                specific_tags=list(FIELDS),
+                force=True,
+            )
             found = {name: str(dataset.get(name, "") or "").strip() for name in FIELDS}
     except Exception:  # noqa: BLE001 (whatever a damaged header leads to)
         return None
@@ -60,13 +68,21 @@ def _first_dicom(path: Path, *, known: bool) -> Path | None:
 
 
 def secrets(identity: Mapping[str, str]) -> tuple[str, ...]:
-    """The words that must not be read in a report, longest first: those of the patient's name, and the numbers, each as they stand."""
-    words = {identity.get(name, "") for name in NAMING} | set(re.split(r"[\^=\s,]+", identity.get("PatientName", "")))
-    return tuple(sorted((word for word in words if len(_bare(word)) >= SHORTEST), key=len, reverse=True))
+    """The words that must not be read in a report, longest first: those of the patient's name, and
+    the numbers, each as they stand.
+    """
+    words = {identity.get(name, "") for name in NAMING} | set(
+        re.split(r"[\^=\s,]+", identity.get("PatientName", ""))
+    )
+    return tuple(
+        sorted((word for word in words if len(_bare(word)) >= SHORTEST), key=len, reverse=True)
+    )
 
 
 def tells(text: str, words: tuple[str, ...]) -> bool:
-    """Whether a text holds one of the words, whatever the case, and whatever stands between letters and digits."""
+    """Whether a text holds one of the words, whatever the case, and whatever stands between letters
+    and digits.
+    """
     return any(_bare(word) in _bare(text) for word in words)
 
 
@@ -84,9 +100,11 @@ def blanked(text: str, entry: Mapping[str, Any], words: tuple[str, ...]) -> str:
 
 
 def shown_name(entry: Mapping[str, Any], words: tuple[str, ...] | None) -> str:
-    """What a report calls an input: the name of its outputs; where that holds one of the words, or is no text, a code for it.
+    """What a report calls an input: the name of its outputs; where that holds one of the words, or
+    is no text, a code for it.
 
-    The code follows from the image and the name together, so that it is each input's own and nobody can find the name by trying.
+    The code follows from the image and the name together, so that it is each input's own and nobody
+    can find the name by trying.
 
     Args:
         entry: the record.

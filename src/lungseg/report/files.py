@@ -29,14 +29,18 @@ SMALL: Final = 192
 """Pixels of the longer side of a small picture, which the index shows at half of that."""
 
 
-def write_reports(study: Study, folder: Path, kinds: Sequence[Kind], earlier: Mapping[str, str] | None = None) -> dict[str, Path]:
-    """Writes the reports of one input into `folder`, and its small picture for the index; all or none.
+def write_reports(
+    study: Study, folder: Path, kinds: Sequence[Kind], earlier: Mapping[str, str] | None = None
+) -> dict[str, Path]:
+    """Writes the reports of one input into `folder`, and its small picture for the index; all or
+    none.
 
     Args:
         study: what they show; its title is their name.
         folder: of the results.
         kinds: which.
-        earlier: files of reports that were written for this input before, by kind; those of another name, which may be a person's, go.
+        earlier: files of reports that were written for this input before, by kind; those of another
+            name, which may be a person's, go.
 
     Returns:
         The path of each kind of report.
@@ -48,7 +52,11 @@ def write_reports(study: Study, folder: Path, kinds: Sequence[Kind], earlier: Ma
     make = {"report": lambda: html_page(study).encode(), "pdf": lambda: pdf_page(study)}
     paths = {str(kind): folder / f"{study.title}{ENDINGS[kind]}" for kind in kinds}
     shown = study.original if study.marked is None else study.marked
-    pictures = [] if shown is None else [(folder / THUMBNAILS / f"{study.title}.jpg", jpeg(fitted(shown, SMALL)))]
+    pictures = (
+        []
+        if shown is None
+        else [(folder / THUMBNAILS / f"{study.title}.jpg", jpeg(fitted(shown, SMALL)))]
+    )
     make_folder(folder / THUMBNAILS)
     write_files([*((path, make[kind]()) for kind, path in paths.items()), *pictures])
     for kind, ending in ENDINGS.items():
@@ -59,7 +67,9 @@ def write_reports(study: Study, folder: Path, kinds: Sequence[Kind], earlier: Ma
     return paths
 
 
-def write_index(records: Iterable[Mapping[str, Any]], folder: Path, *, identify: bool = False) -> Path:
+def write_index(
+    records: Iterable[Mapping[str, Any]], folder: Path, *, identify: bool = False
+) -> Path:
     """Writes `report.html`, the index of all records of a folder, and returns its path.
 
     Raises:
@@ -67,7 +77,11 @@ def write_index(records: Iterable[Mapping[str, Any]], folder: Path, *, identify:
     """
     path = folder / INDEX
     if is_there(path) and f"<title>{TITLE}</title>" not in _beginning(path):
-        raise OutputError("is there already, and is no index of results", where=path, cure="move it, or choose another folder for results")
+        raise OutputError(
+            "is there already, and is no index of results",
+            where=path,
+            cure="move it, or choose another folder for results",
+        )
     write_files([(path, index_page(lines_of(records, folder, identify=identify)).encode())])
     return path
 
@@ -86,7 +100,8 @@ class Reported:
 
     Attributes:
         source: the input.
-        paths: of the reports, by kind; none where there was nothing to report, or something went wrong.
+        paths: of the reports, by kind; none where there was nothing to report, or something went
+            wrong.
         failed: the input could not be segmented, so that there is nothing to report.
         problem: what went wrong.
     """
@@ -98,9 +113,14 @@ class Reported:
 
 
 def report_folder(
-    folder: str | Path, *, kinds: Sequence[Kind] = ("report",), identify: bool = False, workers: int = 1
+    folder: str | Path,
+    *,
+    kinds: Sequence[Kind] = ("report",),
+    identify: bool = False,
+    workers: int = 1,
 ) -> Generator[Reported, None, None]:
-    """Makes the reports of every record in a folder of results, then its index; yields what became of each, in order.
+    """Makes the reports of every record in a folder of results, then its index; yields what became
+    of each, in order.
 
     Pictures are read again from the inputs. The record of each input then names its reports.
 
@@ -117,13 +137,19 @@ def report_folder(
     """
     place = Path(folder)
     if not is_there(place / LEDGER):
-        raise InputError("there are no results here", where=place, cure=f"name a folder in which lungseg segment left {LEDGER}")
+        raise InputError(
+            "there are no results here",
+            where=place,
+            cure=f"name a folder in which lungseg segment left {LEDGER}",
+        )
     if "pdf" in kinds:
         check_reportlab()
     return _report_folder(place, kinds, identify=identify, workers=workers)
 
 
-def _report_folder(folder: Path, kinds: Sequence[Kind], *, identify: bool, workers: int) -> Generator[Reported, None, None]:
+def _report_folder(
+    folder: Path, kinds: Sequence[Kind], *, identify: bool, workers: int
+) -> Generator[Reported, None, None]:
     with Ledger(folder) as ledger, ThreadPoolExecutor(workers, "lungseg-report") as pool:
 
         def work(entry: dict[str, Any]) -> Reported:
@@ -131,15 +157,26 @@ def _report_folder(folder: Path, kinds: Sequence[Kind], *, identify: bool, worke
                 return Reported(entry["input"], failed=True)
             try:
                 earlier = entry.get("outputs", {})
-                # Those that are there are made anew too: they may show a name that must not be shown any more.
+                # Those that are there are made anew too: they may show a name that must not be
+                # shown any more.
                 wanted = tuple(kind for kind in ENDINGS if kind in kinds or kind in earlier)
-                return Reported(entry["input"], write_reports(study_again(entry, folder, identify=identify), folder, wanted, earlier))
+                return Reported(
+                    entry["input"],
+                    write_reports(
+                        study_again(entry, folder, identify=identify), folder, wanted, earlier
+                    ),
+                )
             except LungsegError as error:
                 return Reported(entry["input"], problem=str(error))
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 log.info("%s: unexpected error", entry["input"], exc_info=error)
                 return Reported(
-                    entry["input"], problem=str(InputError("its record is broken", where=folder / LEDGER, cure="segment it again"))
+                    entry["input"],
+                    problem=str(
+                        InputError(
+                            "its record is broken", where=folder / LEDGER, cure="segment it again"
+                        )
+                    ),
                 )
 
         for done in pool.map(work, list(ledger.records())):

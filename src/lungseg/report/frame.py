@@ -1,4 +1,6 @@
-"""What every HTML page of this package is made of: the frame with its style, sections, and pictures that lie in the page itself."""
+"""What every HTML page of this package is made of: the frame with its style, sections, and pictures
+that lie in the page itself.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ def asset(name: str) -> str:
 def frame(title: str, body: str, *, script: str = "", nearby: bool = False) -> str:
     """A whole page with a heading.
 
-    It may load nothing from any other machine, whatever a name in it holds: its content security policy knows its own style and its own
-    script, by their hash, and pictures within it.
+    It may load nothing from any other machine, whatever a name in it holds: its content security
+    policy knows its own style and its own script, by their hash, and pictures within it.
 
     Args:
         title: plain text.
@@ -38,13 +40,19 @@ def frame(title: str, body: str, *, script: str = "", nearby: bool = False) -> s
     hashed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     own = f" script-src 'sha256-{hashed}';" if script else ""
     pictures = "data: 'self' file:" if nearby else "data:"
-    policy = f"default-src 'none'; img-src {pictures}; style-src 'unsafe-inline';{own} base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; img-src {pictures}; style-src 'unsafe-inline';{own} base-uri "
+        "'none'; form-action 'none'"
+    )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1"><meta '
+        'name="referrer" content="no-referrer">'
         f"<title>{escape(title)}</title><style>{asset('style.css')}</style></head>\n"
-        f"<body><main><h1>{escape(title)}</h1>\n{body}\n</main>{f'<script>{script}</script>' if script else ''}</body></html>\n"
+        "<body><main>"
+        f"<h1>{escape(title)}</h1>\n{body}\n</main>"
+        f"{f'<script>{script}</script>' if script else ''}</body></html>\n"
     )
 
 
@@ -56,7 +64,9 @@ def section(title: str, *parts: str, text: str = "") -> str:
 
 def jpeg(picture: Picture) -> bytes:
     """A picture (rows, columns, 3) of red, green and blue as the bytes of a JPEG file."""
-    return cv2.imencode(".jpg", picture[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, QUALITY))[1].tobytes()
+    return cv2.imencode(".jpg", picture[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, QUALITY))[
+        1
+    ].tobytes()
 
 
 def image(picture: Picture, alt: str, attributes: str = "") -> str:

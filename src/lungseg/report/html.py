@@ -40,7 +40,8 @@ STEP: Final = 10
 """Hounsfield units in one step of the histogram."""
 
 SHOWN: Final = (-1050, 150)
-"""Hounsfield units between which densities are drawn; what lies beyond is in the first and last step."""
+"""Hounsfield units between which densities are drawn; what lies beyond is in the first and last
+step."""
 
 LOWEST: Final = -(1 << 15)
 """The Hounsfield unit that the first count of a study's densities is of."""
@@ -66,7 +67,11 @@ def html_page(study: Study) -> str:
         section("How it was made", _making(study)),
         f"<footer><p>{NO_DEVICE}</p></footer>",
     ]
-    return frame(f"Lungs of {study.title}", "\n".join(part for part in parts if part), script=asset("compare.js"))
+    return frame(
+        f"Lungs of {study.title}",
+        "\n".join(part for part in parts if part),
+        script=asset("compare.js"),
+    )
 
 
 def identity_rows(study: Study) -> list[tuple[str, str]]:
@@ -75,13 +80,17 @@ def identity_rows(study: Study) -> list[tuple[str, str]]:
 
 
 def _rows(rows: Sequence[tuple[str, str]]) -> str:
-    return "".join(f"<dt>{escape(name)}</dt><dd>{escape(readable(value))}</dd>" for name, value in rows)
+    return "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(readable(value))}</dd>" for name, value in rows
+    )
 
 
 def _verdict(study: Study) -> str:
     status = study.record["verdict"]
     title, sentence = VERDICTS[status]
-    reasons = "".join(f"<li>{escape(readable(reason))}</li>" for reason in study.words_of("reasons"))
+    reasons = "".join(
+        f"<li>{escape(readable(reason))}</li>" for reason in study.words_of("reasons")
+    )
     return (
         f'<section class="verdict {status}"><h2>Verdict: {title}</h2><p>{escape(sentence)}</p>'
         f"{f'<ul>{reasons}</ul>' if reasons else ''}</section>"
@@ -100,25 +109,42 @@ def what_is_shown(study: Study) -> str:
 
 
 def _pictures(study: Study) -> str:
-    what, both = what_is_shown(study), [picture for picture in (study.original, study.marked) if picture is not None]
+    what, both = (
+        what_is_shown(study),
+        [picture for picture in (study.original, study.marked) if picture is not None],
+    )
     if not both:
         return ""
     rows, columns = both[-1].shape[:2]
     wider = "" if len(both) == 1 or columns < 1.5 * rows else " wider"
     single = " single" if len(both) == 1 else ""
-    first = "" if study.original is None else image(study.original, f"{what[0].upper()}{what[1:]}, as read.", 'class="before"')
-    second = "" if study.marked is None else image(study.marked, f"The same with the lungs marked: {_found(study)}.", 'class="after"')
+    first = (
+        ""
+        if study.original is None
+        else image(study.original, f"{what[0].upper()}{what[1:]}, as read.", 'class="before"')
+    )
+    second = (
+        ""
+        if study.marked is None
+        else image(
+            study.marked, f"The same with the lungs marked: {_found(study)}.", 'class="after"'
+        )
+    )
     slide = (
-        '<label class="slide">Move to uncover the marked lungs<input type="range" min="0" max="100" value="50" step="1"></label>'
+        '<label class="slide">Move to uncover the marked lungs<input type="range" min="0" '
+        'max="100" value="50" step="1"></label>'
         if len(both) == 2
         else ""
     )
     legend = "".join(
-        f'<li><span class="swatch" style="background:rgb{lung.colour}"></span>{lung.name} (the patient\'s)</li>' for lung in LUNGS
+        f'<li><span class="swatch" style="background:rgb{lung.colour}"></span>{lung.name} (the '
+        "patient's)</li>"
+        for lung in LUNGS
     )
     return (
         f'<figure{" class=compare" if slide else ""} style="--ratio:{columns / rows:.3f}">'
-        f'<div class="pair{wider}{single}">{first}{second}</div>{slide}<figcaption>{escape(caption(study))}</figcaption></figure>'
+        f'<div class="pair{wider}{single}">{first}{second}</div>{slide}'
+        f"<figcaption>{escape(caption(study))}</figcaption></figure>"
         f"{f'<ul class=legend>{legend}</ul>' if study.marked is not None else ''}"
     )
 
@@ -126,17 +152,27 @@ def _pictures(study: Study) -> str:
 def caption(study: Study) -> str:
     """What must be known to look at the pictures."""
     if study.record["kind"] == "ct":
-        sides = "Head or front is up; the patient's right, in sagittal slices the front, is on the left."
+        sides = (
+            "Head or front is up; the patient's right, in sagittal slices the front, is on "
+            "the left."
+        )
         if _is_one_slice(study):
             return f"The one slice that there is. {sides}"
         over = "volume" if _found(study) == NONE_FOUND else "lungs"
-        return f"Slices evenly spread over the {over}. {sides} The numbers count slices, rows and columns of the input from 0."
+        return (
+            f"Slices evenly spread over the {over}. {sides} The numbers count slices, rows "
+            "and columns of the input from 0."
+        )
     return "Not for diagnosis: the picture may be shrunk, and its greys are cut to 8 bits."
 
 
 def _found(study: Study) -> str:
     """Which lungs have a size."""
-    sizes = {m["label"]: m["value"] for m in study.record["measurements"] if m["name"] in ("area", "volume")}
+    sizes = {
+        m["label"]: m["value"]
+        for m in study.record["measurements"]
+        if m["name"] in ("area", "volume")
+    }
     found = [lung.name for lung in LUNGS if sizes.get(lung.name)]
     return " and ".join(found) if found else NONE_FOUND
 
@@ -170,7 +206,9 @@ class Row:
 
 
 def quality(study: Study) -> str:
-    """The expected Dice as a sentence; nothing of a refused input, whose mask no person would have drawn."""
+    """The expected Dice as a sentence; nothing of a refused input, whose mask no person would have
+    drawn.
+    """
     shown = study.record["measurements"] and study.record["verdict"] != "refused"
     return expected(values_of(study)) if shown else ""
 
@@ -181,18 +219,28 @@ def rows_of(study: Study) -> list[Row]:
     rows = []
     for name, unit in {m["name"]: m["unit"] for m in study.record["measurements"]}.items():
         about = known.get(name, Definition(name, "", {}))
-        cells = tuple(number(values[name, label], unit) if (name, label) in values else "" for label in LABELS)
+        cells = tuple(
+            number(values[name, label], unit) if (name, label) in values else "" for label in LABELS
+        )
         # What is published is of whole lungs, their volume in mL.
         alike = study.record["kind"] == "ct" and not _is_one_slice(study) and unit != "voxels"
-        rows.append(Row(about.title, about.text, cells, unit_in_words(unit), published(about) if alike else ""))
+        rows.append(
+            Row(
+                about.title,
+                about.text,
+                cells,
+                unit_in_words(unit),
+                published(about) if alike else "",
+            )
+        )
     return rows
 
 
 def heads(rows: Sequence[Row]) -> list[str]:
     """The heads of their columns; without the last where nothing is published."""
-    return ["Measurement", "Right lung", "Left lung", "Both", "Unit"] + ["Healthy adults, as published"] * any(
-        row.published for row in rows
-    )
+    return ["Measurement", "Right lung", "Left lung", "Both", "Unit"] + [
+        "Healthy adults, as published"
+    ] * any(row.published for row in rows)
 
 
 def none_published(study: Study) -> str:
@@ -211,7 +259,8 @@ def _measurements(study: Study) -> str:
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     table = (
-        '<div class="wide" tabindex="0" role="region" aria-label="Measurements"><table class="measured">'
+        '<div class="wide" tabindex="0" role="region" aria-label="Measurements"><table '
+        'class="measured">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
     if len(names) < 6:
@@ -221,36 +270,66 @@ def _measurements(study: Study) -> str:
 
 
 def shares(study: Study) -> tuple[dict[str, Counts], Counts]:
-    """How many voxels of each lung lie in each step of `STEP` Hounsfield units, and the ends of the steps."""
+    """How many voxels of each lung lie in each step of `STEP` Hounsfield units, and the ends of the
+    steps.
+    """
     edges = np.arange(SHOWN[0], SHOWN[1] + 1, STEP)
     values = np.clip(np.arange(LOWEST, -LOWEST), SHOWN[0], SHOWN[1] - 1)
-    return {name: np.histogram(values, edges, weights=study.densities[name])[0].astype(np.int64) for name in CLASSES}, edges
+    return {
+        name: np.histogram(values, edges, weights=study.densities[name])[0].astype(np.int64)
+        for name in CLASSES
+    }, edges
 
 
 def _densities(study: Study) -> str:
     steps, edges = shares(study)
     axis = Axis("Densities of each lung", SHOWN[0], SHOWN[1], (-950, EMPHYSEMA))
-    return f"<figure>{densities(steps, edges, axis, CLASSES)}<figcaption>{DENSITIES}</figcaption></figure>"
+    chart = densities(steps, edges, axis, CLASSES)
+    return f"<figure>{chart}<figcaption>{DENSITIES}</figcaption></figure>"
 
 
 def making(study: Study) -> list[tuple[str, str]]:
     """Input, model and program in rows of two."""
     record, card = study.record, study.card
     size = " x ".join(str(record[side]) for side in ("slices", "rows", "columns") if side in record)
-    spacing = "not known" if not record["spacing_mm"] else " x ".join(f"{side:.4g}" for side in record["spacing_mm"]) + " mm"
+    spacing = (
+        "not known"
+        if not record["spacing_mm"]
+        else " x ".join(f"{side:.4g}" for side in record["spacing_mm"]) + " mm"
+    )
     if record.get("spacing_plane") == "detector":
         spacing += " at the detector, where everything is magnified"
     rows = [
-        ("Input", f"{'CT' if record['kind'] == 'ct' else 'radiograph'}, {record['format']}, {size}, spacing {spacing}"),
+        (
+            "Input",
+            f"{'CT' if record['kind'] == 'ct' else 'radiograph'}, {record['format']}, {size}, "
+            f"spacing {spacing}",
+        ),
         ("SHA-256 of the input", record["sha256"]),
         *(("Note", note) for note in study.words_of("notes")),
-        ("Model", f"{record['model']['name']} {record['model']['version']}, SHA-256 {record['model']['sha256']}"),
+        (
+            "Model",
+            f"{record['model']['name']} {record['model']['version']}, SHA-256 "
+            f"{record['model']['sha256']}",
+        ),
     ]
     if card is None:
-        rows.append(("About the model", "its card is not at hand, so what it was trained on and where it fails is not shown"))
+        rows.append(
+            (
+                "About the model",
+                "its card is not at hand, so what it was trained on and where it fails is not "
+                "shown",
+            )
+        )
     else:
         rows.append(("Network", card.architecture))
-        rows += [("Trained on", f"{entry.get('source', '')}: {entry.get('what', '')} ({entry.get('terms', '')})") for entry in card.data]
+        rows += [
+            (
+                "Trained on",
+                f"{entry.get('source', '')}: {entry.get('what', '')} ({entry.get('terms', '')})",
+            )
+            for entry in card.data
+        ]
         rows.append(("Terms", card.terms))
         rows += [("Limit", limit) for limit in card.limits]
     return [*rows, ("Program", "lungseg " + str(record["versions"]["lungseg"]))]

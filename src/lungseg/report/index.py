@@ -1,4 +1,6 @@
-"""The index of a folder of results: one page for any number of inputs, the worst verdicts first, with small pictures beside it."""
+"""The index of a folder of results: one page for any number of inputs, the worst verdicts first,
+with small pictures beside it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,17 @@ AT_FIRST: Final = 100
 MOST_REASONS: Final = 20
 """Reasons that are counted in a chart; every failure may have one of its own."""
 TITLE: Final = "Lungs in a folder of images"
-HEADS: Final = ("Picture", "Input", "Kind", "Verdict", "Reasons", "Expected Dice", "Confidence", "Size of the lungs", "Asymmetry in %")
+HEADS: Final = (
+    "Picture",
+    "Input",
+    "Kind",
+    "Verdict",
+    "Reasons",
+    "Expected Dice",
+    "Confidence",
+    "Size of the lungs",
+    "Asymmetry in %",
+)
 KEYS: Final = (None, 0, 3, 4, None, 5, 6, 7, 9)
 """Which value of a row in the page's data each column is sorted by."""
 KINDS: Final = {"ct": "CT", "radiograph": "radiograph", "": "unknown"}
@@ -67,8 +79,12 @@ class Line:
     source: str
 
 
-def lines_of(records: Iterable[Mapping[str, Any]], folder: Path, *, identify: bool = False) -> list[Line]:
-    """The records of `results.jsonl` in `folder` as lines, the worst first: by verdict, then by expected Dice or confidence."""
+def lines_of(
+    records: Iterable[Mapping[str, Any]], folder: Path, *, identify: bool = False
+) -> list[Line]:
+    """The records of `results.jsonl` in `folder` as lines, the worst first: by verdict, then by
+    expected Dice or confidence.
+    """
     there = {path.name for path in folder.glob(f"{THUMBNAILS}/*.jpg")}
     lines = [_line(entry, there, identify=identify) for entry in records]
     return sorted(lines, key=lambda line: (SEVERITY.index(line.verdict), _order(line), line.title))
@@ -83,15 +99,23 @@ def _line(entry: Mapping[str, Any], there: set[str], *, identify: bool) -> Line:
     report = entry.get("outputs", {}).get("report", "")
     words: tuple[str, ...] | None = ()
     if report and (identify or report != f"{entry.get('name')}{REPORT}"):
-        title = report.removesuffix(REPORT)  # perhaps a code, as the name was found to tell too much
+        title = report.removesuffix(
+            REPORT
+        )  # perhaps a code, as the name was found to tell too much
     else:
         header = {} if identify else header_identity(entry)
         words = None if header is None else secrets(header) if header else ()
         title = shown_name(entry, words)
-    values = {(m["name"], m["label"]): (m["value"], m["unit"]) for m in entry.get("measurements", ())}
+    values = {
+        (m["name"], m["label"]): (m["value"], m["unit"]) for m in entry.get("measurements", ())
+    }
     none = (None, "")
     size, unit = values.get(("volume", "lungs"), values.get(("area", "lungs"), none))
-    reasons = entry["reasons"] if identify else [blanked(reason, entry, words or ()) for reason in entry["reasons"]]
+    reasons = (
+        entry["reasons"]
+        if identify
+        else [blanked(reason, entry, words or ()) for reason in entry["reasons"]]
+    )
     return Line(
         title=title,
         report=report == f"{title}{REPORT}",
@@ -122,10 +146,17 @@ def index_page(lines: Sequence[Line]) -> str:
 def _numbers(lines: Sequence[Line]) -> str:
     counts = Counter(line.verdict for line in lines)
     dice = _expected(lines)
-    told = [(str(len(lines)), "inputs"), *((str(counts[verdict]), verdict) for verdict in SEVERITY if counts[verdict])]
+    told = [
+        (str(len(lines)), "inputs"),
+        *((str(counts[verdict]), verdict) for verdict in SEVERITY if counts[verdict]),
+    ]
     told += [(f"{median(dice):.3f}", "median expected Dice, without refused ones")] if dice else []
-    told += [(f"{number(median(sizes), unit)} {unit}", "median size") for unit, sizes in _sizes(lines).items()]
-    return f'<ul class="numbers">{"".join(f"<li><b>{escape(value)}</b>{escape(name)}</li>" for value, name in told)}</ul>'
+    told += [
+        (f"{number(median(sizes), unit)} {unit}", "median size")
+        for unit, sizes in _sizes(lines).items()
+    ]
+    items = "".join(f"<li><b>{escape(value)}</b>{escape(name)}</li>" for value, name in told)
+    return f'<ul class="numbers">{items}</ul>'
 
 
 def _expected(lines: Sequence[Line]) -> list[float]:
@@ -144,15 +175,26 @@ def _sizes(lines: Sequence[Line]) -> dict[str, list[float]]:
 
 def _charts(lines: Sequence[Line]) -> str:
     counts = Counter(line.verdict for line in lines)
-    reasons = Counter(reason for line in lines if line.verdict != "failed" for reason in line.reasons)
-    charts = [bars({name: counts[name] for name in SEVERITY if counts[name]}, "Inputs by verdict", {name: name for name in SEVERITY})]
+    reasons = Counter(
+        reason for line in lines if line.verdict != "failed" for reason in line.reasons
+    )
+    charts = [
+        bars(
+            {name: counts[name] for name in SEVERITY if counts[name]},
+            "Inputs by verdict",
+            {name: name for name in SEVERITY},
+        )
+    ]
     if reasons:
         charts.append(bars(dict(reasons.most_common(MOST_REASONS)), "Inputs by reason", {}))
     if dice := _expected(lines):
         charts.append(columns(dice, Axis("Expected Dice", max(0.0, min(0.8, *dice)), 1.0)))
     for unit, sizes in _sizes(lines).items():
         charts.append(columns(sizes, Axis(f"Size of the lungs in {unit}", 0.0, max(sizes))))
-    return f'<details open><summary>Distributions</summary><div class="charts">{"".join(map(figure, charts))}</div></details>'
+    return (
+        "<details open><summary>Distributions</summary><div "
+        f'class="charts">{"".join(map(figure, charts))}</div></details>'
+    )
 
 
 def _tools() -> str:
@@ -161,23 +203,29 @@ def _tools() -> str:
         for key, name in (("verdict", "Verdict"), ("kind", "Kind"), ("reason", "Reason"))
     )
     return (
-        f'<div class="tools" hidden><label>Name holds<br><input type="search" id="search"></label>{choices}'
-        '<button type="button" id="before">Previous</button><button type="button" id="after">Next</button>'
+        '<div class="tools" hidden><label>Name holds<br><input type="search" id="search">'
+        f"</label>{choices}"
+        '<button type="button" id="before">Previous</button><button type="button" '
+        'id="after">Next</button>'
         '<span id="said" role="status"></span></div>'
     )
 
 
 def _table(shown: Sequence[Line], total: int) -> str:
     keys = ("" if key is None else f' data-key="{key}"' for key in KEYS)
-    head = "".join(f'<th scope="col"{key}>{name}</th>' for key, name in zip(keys, HEADS, strict=True))
+    head = "".join(
+        f'<th scope="col"{key}>{name}</th>' for key, name in zip(keys, HEADS, strict=True)
+    )
     rest = (
-        f"<noscript><p>The first {len(shown)} of {total}; the others need JavaScript, or summary.csv.</p></noscript>"
+        f"<noscript><p>The first {len(shown)} of {total}; the others need JavaScript, or "
+        "summary.csv.</p></noscript>"
         if total > len(shown)
         else ""
     )
     body = "\n".join(map(_row, shown))
     return (
-        f'{rest}<div class="wide" tabindex="0" role="region" aria-label="Inputs"><table class="cases">'
+        f'{rest}<div class="wide" tabindex="0" role="region" aria-label="Inputs"><table '
+        'class="cases">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -185,17 +233,24 @@ def _table(shown: Sequence[Line], total: int) -> str:
 def _row(line: Line) -> str:
     title = escape(line.title)
     picture = (
-        f'<img loading="lazy" width="96" alt="Lungs of {title}" src="{_address(THUMBNAILS, line.title + ".jpg")}">'
+        f'<img loading="lazy" width="96" alt="Lungs of {title}" '
+        f'src="{_address(THUMBNAILS, line.title + ".jpg")}">'
         if line.thumbnail
         else ""
     )
     name = f'<a href="{_address(line.title + REPORT)}">{title}</a>' if line.report else title
     name += f"<br><small>{escape(line.source)}</small>" if line.source else ""
-    size = "\N{EN DASH}" if line.size is None else f"{line.size:,.0f}".replace(",", "\N{NO-BREAK SPACE}") + f" {escape(line.unit)}"
+    size = (
+        "\N{EN DASH}"
+        if line.size is None
+        else f"{line.size:,.0f}".replace(",", "\N{NO-BREAK SPACE}") + f" {escape(line.unit)}"
+    )
     asymmetry = "\N{EN DASH}" if line.asymmetry is None else f"{line.asymmetry:z.1f}"
     return (
-        f'<tr><td>{picture}</td><td>{name}</td><td>{line.kind}</td><td class="{line.verdict}">{line.verdict}</td>'
-        f'<td class="words">{escape("; ".join(line.reasons))}</td><td class="n">{number(line.dice, "1")}</td>'
+        f"<tr><td>{picture}</td><td>{name}</td><td>{line.kind}</td><td "
+        f'class="{line.verdict}">{line.verdict}</td>'
+        f'<td class="words">{escape("; ".join(line.reasons))}</td><td '
+        f'class="n">{number(line.dice, "1")}</td>'
         f'<td class="n">{number(line.confidence, "1")}</td><td class="n">{size}</td>'
         f'<td class="n">{asymmetry}</td></tr>'
     )
@@ -207,7 +262,10 @@ def _address(*parts: str) -> str:
 
 def _data(lines: Sequence[Line]) -> str:
     """What the page's script shows, as JSON that no name in it can end."""
-    kinds, units = (list(dict.fromkeys(names)) for names in ((line.kind for line in lines), (line.unit for line in lines)))
+    kinds, units = (
+        list(dict.fromkeys(names))
+        for names in ((line.kind for line in lines), (line.unit for line in lines))
+    )
     reasons = list(dict.fromkeys(reason for line in lines for reason in line.reasons))
     number_of = {reason: i for i, reason in enumerate(reasons)}
     rows = [
@@ -228,7 +286,12 @@ def _data(lines: Sequence[Line]) -> str:
         for line in lines
     ]
     data = {"verdicts": SEVERITY, "kinds": kinds, "units": units, "reasons": reasons, "rows": rows}
-    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return (
+        json.dumps(data, separators=(",", ":"))
+        .replace("<", "\\u003c")
+        .replace(">", "\\u003e")
+        .replace("&", "\\u0026")
+    )
 
 
 def _short(value: float | None, digits: int) -> float | None:

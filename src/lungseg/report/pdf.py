@@ -1,4 +1,6 @@
-"""The report of one input as PDF, by reportlab: nothing of the machine gets into it, and the same study gives the same bytes."""
+"""The report of one input as PDF, by reportlab: nothing of the machine gets into it, and the same
+study gives the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,17 @@ from lungseg.draw.picture import Picture
 from lungseg.errors import UsageError
 from lungseg.report.content import Study
 from lungseg.report.frame import jpeg
-from lungseg.report.html import SHOWN, caption, heads, identity_rows, making, none_published, quality, rows_of, shares
+from lungseg.report.html import (
+    SHOWN,
+    caption,
+    heads,
+    identity_rows,
+    making,
+    none_published,
+    quality,
+    rows_of,
+    shares,
+)
 from lungseg.report.texts import CAUTION, DENSITIES, EMPHYSEMA, NO_DEVICE, SOURCES, VERDICTS
 from lungseg.structures import LUNGS
 
@@ -33,7 +45,8 @@ WITHOUT_LAST: Final = (0.55, 0.1, 0.1, 0.1, 0.15)
 
 
 def pdf_page(study: Study) -> bytes:
-    """The report of a study, A4, in the fonts that every reader has (letters beyond Windows-1252 become question marks).
+    """The report of a study, A4, in the fonts that every reader has (letters beyond Windows-1252
+    become question marks).
 
     Raises:
         UsageError: reportlab is not installed.
@@ -75,13 +88,20 @@ def check_reportlab() -> None:
     from importlib.util import find_spec
 
     if find_spec("reportlab") is None:
-        raise UsageError("PDF needs reportlab, which is not installed", cure='run pip install "lungseg[pdf]", or leave --pdf out')
+        raise UsageError(
+            "PDF needs reportlab, which is not installed",
+            cure='run pip install "lungseg[pdf]", or leave --pdf out',
+        )
 
 
 def _story(study: Study, title: str) -> list[Flowable]:
     status = study.record["verdict"]
     verdict, sentence = VERDICTS[status]
-    story = [_text(title, "Title"), _text(NO_DEVICE, "BodyText", bold=True), *_pairs(identity_rows(study))]
+    story = [
+        _text(title, "Title"),
+        _text(NO_DEVICE, "BodyText", bold=True),
+        *_pairs(identity_rows(study)),
+    ]
     story += [_text(f"Verdict: {verdict}", "Heading2", colour=COLOURS[status]), _text(sentence)]
     story += [_text(f"- {reason}") for reason in study.words_of("reasons")]
     story += [*_pictures(study), *(_text(words) for words in study.said)]
@@ -103,16 +123,27 @@ def _pictures(study: Study) -> list[Flowable]:
     rows, columns = shown[-1].shape[:2]
     beside = len(shown) == 2 and columns < 1.5 * rows
     room = (WIDTH - 6) / 2 if beside else WIDTH
-    pictures = [_picture(picture, room, TALLEST if beside or len(shown) == 1 else 0.9 * TALLEST) for picture in shown]
+    pictures = [
+        _picture(picture, room, TALLEST if beside or len(shown) == 1 else 0.9 * TALLEST)
+        for picture in shown
+    ]
     story: list[Flowable] = [_text("Pictures", "Heading2")]
     story += (
-        [Table([pictures], [WIDTH / 2] * 2, style=[("LEFTPADDING", (0, 0), (-1, -1), 0), ("ALIGN", (0, 0), (-1, -1), "LEFT")])]
+        [
+            Table(
+                [pictures],
+                [WIDTH / 2] * 2,
+                style=[("LEFTPADDING", (0, 0), (-1, -1), 0), ("ALIGN", (0, 0), (-1, -1), "LEFT")],
+            )
+        ]
         if beside
         else pictures
     )
     if study.marked is not None:
         names = ", ".join(
-            f'<font color="#{"".join(f"{part:02x}" for part in lung.colour)}">\N{BULLET}</font> {lung.name}' for lung in LUNGS
+            f'<font color="#{"".join(f"{part:02x}" for part in lung.colour)}">\N{BULLET}</font> '
+            f"{lung.name}"
+            for lung in LUNGS
         )
         story.append(_markup(f"Marked: {names} (the patient's)."))
     return [*story, _text(caption(study), "Italic")]
@@ -134,16 +165,29 @@ def _measurements(study: Study) -> list[Flowable]:
     names = heads(rows)
     table: list[list[Any]] = [[_text(name, bold=True) for name in names]]
     for row in rows:
-        about = _markup(f"<b>{escape(_plain(row.title))}</b><br/><font size=7>{escape(_plain(row.text))}</font>")
+        about = _markup(
+            f"<b>{escape(_plain(row.title))}</b><br/><font size=7>{escape(_plain(row.text))}</font>"
+        )
         table.append(
-            [about, *(_text(value) for value in (*row.values, row.unit)), *([_text(row.published, small=True)] * (len(names) == 6))]
+            [
+                about,
+                *(_text(value) for value in (*row.values, row.unit)),
+                *([_text(row.published, small=True)] * (len(names) == 6)),
+            ]
         )
     widths = [WIDTH * share for share in (COLUMNS if len(names) == 6 else WITHOUT_LAST)]
-    lines = [("LINEBELOW", (0, 0), (-1, -1), 0.4, HexColor("#bbbbbb")), ("VALIGN", (0, 0), (-1, -1), "TOP")]
+    lines = [
+        ("LINEBELOW", (0, 0), (-1, -1), 0.4, HexColor("#bbbbbb")),
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+    ]
     story: list[Flowable] = [Table(table, widths, style=lines, repeatRows=1, hAlign="LEFT")]
     if len(names) < 6:
         return [*story, _text(none_published(study))]
-    return [*story, _text(CAUTION), *(_text(f"[{number}] {source}", small=True) for number, source in enumerate(SOURCES, 1))]
+    return [
+        *story,
+        _text(CAUTION),
+        *(_text(f"[{number}] {source}", small=True) for number, source in enumerate(SOURCES, 1)),
+    ]
 
 
 def _chart(study: Study) -> Drawing:
@@ -162,33 +206,66 @@ def _chart(study: Study) -> Drawing:
 
     for value in (-1000, -950, -800, -600, -400, -200, 0):
         drawing.add(
-            Line(at(value), 14, at(value), 14 + tall, strokeColor=HexColor("#b00020" if value == -950 else "#cccccc"), strokeWidth=0.5)
+            Line(
+                at(value),
+                14,
+                at(value),
+                14 + tall,
+                strokeColor=HexColor("#b00020" if value == -950 else "#cccccc"),
+                strokeWidth=0.5,
+            )
         )
-        drawing.add(String(at(value), 3, "" if value == -950 else f"{value}", fontSize=8, textAnchor="middle"))
-    drawing.add(String(at(-950) - 20, 20 + tall, EMPHYSEMA, fontSize=7, fillColor=HexColor("#b00020")))
+        drawing.add(
+            String(
+                at(value), 3, "" if value == -950 else f"{value}", fontSize=8, textAnchor="middle"
+            )
+        )
+    drawing.add(
+        String(at(-950) - 20, 20 + tall, EMPHYSEMA, fontSize=7, fillColor=HexColor("#b00020"))
+    )
     drawing.add(String(wide + 8, 10 + tall, f"{highest:.1f} %", fontSize=8))
     for number, lung in enumerate(LUNGS):
         colour, dashes = Color(*(part / 255 for part in lung.colour)), [4, 2] if number else None
         heights = 14 + tall * np.repeat(parts[lung.name], 2) / highest
         places = [(at(float(edge))) for edge in np.repeat(edges, 2)[1:-1]]
-        points = [coordinate for point in zip(places, heights.tolist(), strict=True) for coordinate in point]
+        points = [
+            coordinate
+            for point in zip(places, heights.tolist(), strict=True)
+            for coordinate in point
+        ]
         drawing.add(PolyLine(points, strokeColor=colour, strokeWidth=1.4, strokeDashArray=dashes))
         drawing.add(
-            Line(at(-100), tall - 12 * number, at(-70), tall - 12 * number, strokeColor=colour, strokeWidth=1.4, strokeDashArray=dashes)
+            Line(
+                at(-100),
+                tall - 12 * number,
+                at(-70),
+                tall - 12 * number,
+                strokeColor=colour,
+                strokeWidth=1.4,
+                strokeDashArray=dashes,
+            )
         )
         drawing.add(String(at(-62), tall - 12 * number - 3, lung.name, fontSize=8))
     return drawing
 
 
 def _pairs(rows: list[tuple[str, str]]) -> list[Flowable]:
-    return [_markup(f"<b>{escape(_plain(name))}:</b> {escape(_plain(value))}", small=True) for name, value in rows if value]
+    return [
+        _markup(f"<b>{escape(_plain(name))}:</b> {escape(_plain(value))}", small=True)
+        for name, value in rows
+        if value
+    ]
 
 
-def _text(text: str, style: str = "BodyText", *, bold: bool = False, small: bool = False, colour: str = "") -> Flowable:
+def _text(
+    text: str, style: str = "BodyText", *, bold: bool = False, small: bool = False, colour: str = ""
+) -> Flowable:
     """A paragraph of plain text."""
     words = escape(_plain(text))
     words = f"<b>{words}</b>" if bold else words
-    return _markup(f'<font color="{colour}">{words}</font>' if colour else words, style, small=small)
+    return _markup(
+        f'<font color="{colour}">{words}</font>' if colour else words, style, small=small
+    )
 
 
 def _markup(text: str, style: str = "BodyText", *, small: bool = False) -> Flowable:
@@ -196,7 +273,11 @@ def _markup(text: str, style: str = "BodyText", *, small: bool = False) -> Flowa
     from reportlab.platypus import Paragraph
 
     known = getSampleStyleSheet()[style]
-    sizes = {"fontSize": 7.5, "leading": 9, "spaceBefore": 1} if small else {"fontSize": 9, "leading": 11.5, "spaceBefore": 3}
+    sizes = (
+        {"fontSize": 7.5, "leading": 9, "spaceBefore": 1}
+        if small
+        else {"fontSize": 9, "leading": 11.5, "spaceBefore": 3}
+    )
     if style in ("BodyText", "Italic"):
         look = ParagraphStyle("own", known, splitLongWords=1, **sizes)
     else:

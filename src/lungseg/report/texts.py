@@ -1,4 +1,6 @@
-"""What a report says in words: verdicts, definitions of measurements, what is published of healthy adults, and how numbers are written."""
+"""What a report says in words: verdicts, definitions of measurements, what is published of healthy
+adults, and how numbers are written.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,22 @@ from typing import Final
 
 from lungseg.findings import BOTH
 
-NO_DEVICE: Final = "Not a medical device: for research and teaching, not for diagnosis or treatment."
+NO_DEVICE: Final = (
+    "Not a medical device: for research and teaching, not for diagnosis or treatment."
+)
 
 VERDICTS: Final = {
-    "ok": ("OK", "Nothing speaks against this mask. That is no promise: a mask can be wrong without looking so."),
+    "ok": (
+        "OK",
+        "Nothing speaks against this mask. That is no promise: a mask can be wrong without "
+        "looking so.",
+    ),
     "review": ("To be reviewed", "A person should look at this mask before it is used:"),
-    "refused": ("Refused", "This is not what the model is for, or cannot be judged. Whatever mask and numbers there are mean nothing:"),
+    "refused": (
+        "Refused",
+        "This is not what the model is for, or cannot be judged. Whatever mask and numbers there "
+        "are mean nothing:",
+    ),
     "failed": ("Failed", "It could not be segmented:"),
 }
 """Heading and sentence for each verdict; reasons follow."""
@@ -25,7 +37,8 @@ class Definition:
     Attributes:
         title: its name for a reader.
         text: how it is defined.
-        published: by label, what is published of healthy adults, with the number of its source in `SOURCES`.
+        published: by label, what is published of healthy adults, with the number of its source in
+            `SOURCES`.
     """
 
     title: str
@@ -34,79 +47,136 @@ class Definition:
 
 
 SOURCES: Final = (
-    "T. Cheng et al., Normal lung attenuation distribution and lung volume on computed tomography in a Chinese population, "
+    "T. Cheng et al., Normal lung attenuation distribution and lung volume on computed "
+    "tomography in a Chinese population, "
     "International Journal of COPD 14:1657-1668, 2019 (564 adults with normal lung function)",
-    "Y. Yamada et al., Differences in lung and lobe volumes between supine and standing positions, Respiration 99:598-605, 2020 "
+    "Y. Yamada et al., Differences in lung and lobe volumes between supine and standing "
+    "positions, Respiration 99:598-605, 2020 "
     "(32 volunteers, supine, deep inspiration)",
-    "E. A. Hoffman et al., Variation in the percent of emphysema-like lung in a healthy, nonsmoking multiethnic sample: the MESA Lung "
-    "Study, Annals of the American Thoracic Society 11:898-907, 2014 (854 never-smokers of 54 to 93 years, full inspiration)",
-    "J. A. Zach et al., Quantitative CT of the lungs and airways in healthy non-smoking adults, Investigative Radiology 47:596-602, 2012 "
+    "E. A. Hoffman et al., Variation in the percent of emphysema-like lung in a healthy, "
+    "nonsmoking multiethnic sample: the MESA Lung "
+    "Study, Annals of the American Thoracic Society 11:898-907, 2014 (854 never-smokers of 54 to "
+    "93 years, full inspiration)",
+    "J. A. Zach et al., Quantitative CT of the lungs and airways in healthy non-smoking adults, "
+    "Investigative Radiology 47:596-602, 2012 "
     "(92 adults, full inspiration)",
-    "I. Easthausen et al., Reference values for high attenuation areas on chest CT in a healthy, never-smoker, multi-ethnic sample: the "
+    "I. Easthausen et al., Reference values for high attenuation areas on chest CT in a healthy, "
+    "never-smoker, multi-ethnic sample: the "
     "MESA study, Respirology 25:855-862, 2020 (696 never-smokers of 54 to 93 years)",
-    "B. Hochhegger et al., Emphysema index in a cohort of patients with no recognizable lung disease: influence of age, Jornal Brasileiro "
+    "B. Hochhegger et al., Emphysema index in a cohort of patients with no recognizable lung "
+    "disease: influence of age, Jornal Brasileiro "
     "de Pneumologia 38:494-502, 2012 (32 never-smokers)",
 )
 """Numbered from 1."""
 
 CAUTION: Final = (
-    "These are values of the people who were studied, not limits of health. Volumes and densities depend on height, sex, age, how deeply "
+    "These are values of the people who were studied, not limits of health. Volumes and "
+    "densities depend on height, sex, age, how deeply "
     "was breathed in, the scanner, its kernel and the thickness of slices."
 )
 NONE_PUBLISHED: Final = (
-    "For sizes of lungs on a radiograph no normal ranges are given: they depend on height, breath and the distances of the machine, and "
+    "For sizes of lungs on a radiograph no normal ranges are given: they depend on height, "
+    "breath and the distances of the machine, and "
     "none are established for masks like these."
 )
 
-DENSITIES: Final = "Percent of each lung's voxels in steps of 10 Hounsfield units; those beyond the ends are in the first and last step."
+DENSITIES: Final = (
+    "Percent of each lung's voxels in steps of 10 Hounsfield units; those beyond "
+    "the ends "
+    "are in the first and last step."
+)
 EMPHYSEMA: Final = "-950: emphysema index"
-SINGLE_SLICE: Final = "Published values are of whole lungs, so none stand beside those of a single slice."
+SINGLE_SLICE: Final = (
+    "Published values are of whole lungs, so none stand beside those of a single slice."
+)
 
 _SHARED: Final = {
     "confidence": Definition(
-        "Confidence", "How well the network's own probabilities agree with the mask (soft Dice), from 0 to 1. An order, not a promise.", {}
+        "Confidence",
+        "How well the network's own probabilities agree with the mask (soft Dice), from 0 to 1. "
+        "An order, not a promise.",
+        {},
     ),
     "expected Dice": Definition(
-        "Expected Dice", "Predicted overlap of this mask with one drawn by a person: 1 is the same mask, 0 none in common.", {}
+        "Expected Dice",
+        "Predicted overlap of this mask with one drawn by a person: 1 is the same mask, 0 none "
+        "in common.",
+        {},
     ),
     "expected Dice low": Definition(
-        "Expected Dice, low end", "Lower end of the interval in which nine in ten masks like this one lie.", {}
+        "Expected Dice, low end",
+        "Lower end of the interval in which nine in ten masks like this one lie.",
+        {},
     ),
     "expected Dice high": Definition(
-        "Expected Dice, high end", "Upper end of the interval in which nine in ten masks like this one lie.", {}
+        "Expected Dice, high end",
+        "Upper end of the interval in which nine in ten masks like this one lie.",
+        {},
     ),
 }
 _DICE_ORDER: Final = tuple(name for name in _SHARED if name != "confidence")
 
 RADIOGRAPH: Final = _SHARED | {
-    "area": Definition("Area", "Pixels of the lung times the area of one: of its projection, less what heart and diaphragm hide.", {}),
+    "area": Definition(
+        "Area",
+        "Pixels of the lung times the area of one: of its projection, less what heart and "
+        "diaphragm hide.",
+        {},
+    ),
     "share": Definition("Share of the image", "Pixels of the lung / pixels of the image.", {}),
-    "height": Definition("Height", "From the uppermost to the lowest row with lung: apex to lowest base.", {}),
-    "width": Definition("Width", "From the first to the last column with lung; of both, across the chest.", {}),
-    "asymmetry": Definition("Asymmetry", "(right area - left area) / (right area + left area): 0 where both are equal.", {}),
+    "height": Definition(
+        "Height", "From the uppermost to the lowest row with lung: apex to lowest base.", {}
+    ),
+    "width": Definition(
+        "Width", "From the first to the last column with lung; of both, across the chest.", {}
+    ),
+    "asymmetry": Definition(
+        "Asymmetry",
+        "(right area - left area) / (right area + left area): 0 where both are equal.",
+        {},
+    ),
 }
 CT: Final = _SHARED | {
     "volume": Definition(
         "Volume",
         "Voxels of the lung times the volume of one.",
-        {"lungs": "4470 ± 1270 mL (mean ± SD) [1]", "right lung": "50.6 to 57.4 % of both [2]", "left lung": "42.6 to 49.4 % of both [2]"},
+        {
+            "lungs": "4470 ± 1270 mL (mean ± SD) [1]",
+            "right lung": "50.6 to 57.4 % of both [2]",
+            "left lung": "42.6 to 49.4 % of both [2]",
+        },
     ),
     "area": Definition("Area", "Pixels of the lung in this slice times the area of one.", {}),
     "height": Definition("Height", "From the lowest to the highest axial slice with lung.", {}),
     "slices": Definition("Share of slices", "Axial slices with lung / all axial slices.", {}),
-    "mass": Definition("Mass", "Sum of (HU + 1000) / 1000 g/mL over the lung: tissue, blood and fluid.", {}),
-    "mean": Definition(
-        "Mean density", "Mean of the Hounsfield units of the lung.", {"lungs": "means -813 HU under 50 years, -846 HU from 50 on [6]"}
+    "mass": Definition(
+        "Mass", "Sum of (HU + 1000) / 1000 g/mL over the lung: tissue, blood and fluid.", {}
     ),
-    "deviation": Definition("Deviation", "Standard deviation of the Hounsfield units of the lung.", {}),
+    "mean": Definition(
+        "Mean density",
+        "Mean of the Hounsfield units of the lung.",
+        {"lungs": "means -813 HU under 50 years, -846 HU from 50 on [6]"},
+    ),
+    "deviation": Definition(
+        "Deviation", "Standard deviation of the Hounsfield units of the lung.", {}
+    ),
     "perc15": Definition("Perc15", "15th percentile of the Hounsfield units of the lung.", {}),
     "laa950": Definition(
         "LAA-950",
         "Low attenuation area, the emphysema index: voxels below -950 HU.",
-        {"lungs": "median 1.1 %, middle half 0.5 to 2.5 % [3]; mean 2.0 %, SD 2.7 % [4]; median 0.19 % [1]"},
+        {
+            "lungs": (
+                "median 1.1 %, middle half 0.5 to 2.5 % [3]; mean 2.0 %, SD 2.7 % [4]; "
+                "median 0.19 % [1]"
+            )
+        },
     ),
     "laa910": Definition("LAA-910", "Low attenuation area with voxels below -910 HU.", {}),
-    "haa": Definition("HAA", "High attenuation area: voxels from -600 to -250 HU.", {"lungs": "median 4.3 %, range 2.7 to 17.8 % [5]"}),
+    "haa": Definition(
+        "HAA",
+        "High attenuation area: voxels from -600 to -250 HU.",
+        {"lungs": "median 4.3 %, range 2.7 to 17.8 % [5]"},
+    ),
     "asymmetry": Definition(
         "Asymmetry",
         "(right - left) / (right + left) of the numbers of voxels: 0 where both are equal.",
@@ -122,20 +192,29 @@ def definitions(kind: str) -> dict[str, Definition]:
 
 def published(definition: Definition) -> str:
     """What is published, in one line."""
-    return "; ".join(f"{'both' if label == BOTH else label}: {words}" for label, words in definition.published.items())
+    return "; ".join(
+        f"{'both' if label == BOTH else label}: {words}"
+        for label, words in definition.published.items()
+    )
 
 
 def number(value: float | None, unit: str) -> str:
-    """A value for a reader: three digits behind the point of what has no unit, else whole from 100 on and one digit below."""
+    """A value for a reader: three digits behind the point of what has no unit, else whole from 100
+    on and one digit below.
+    """
     if value is None:
         return "\N{EN DASH}"
     if unit == "1":
         return f"{value:.3f}"
-    return f"{value:,.0f}".replace(",", "\N{NO-BREAK SPACE}") if abs(value) >= 100 else f"{value:z.1f}"
+    return (
+        f"{value:,.0f}".replace(",", "\N{NO-BREAK SPACE}") if abs(value) >= 100 else f"{value:z.1f}"
+    )
 
 
 def readable(text: str) -> str:
-    """A text whose bytes that are no text, as file names may hold them, have become question marks."""
+    """A text whose bytes that are no text, as file names may hold them, have become question
+    marks.
+    """
     return text.encode("utf-8", "replace").decode()
 
 
@@ -154,9 +233,17 @@ def expected(values: dict[tuple[str, str], float | None]) -> str:
     """
     middle, low, high = (values.get((name, "lungs")) for name in _DICE_ORDER)
     if middle is None:
-        return "How good this mask is was not predicted: not every model can tell, and of CT --quick leaves it out."
-    between = "" if low is None or high is None else f"; nine in ten masks like this one lie between {low:.2f} and {high:.2f}"
+        return (
+            "How good this mask is was not predicted: not every model can tell, and of CT "
+            "--quick leaves it out."
+        )
+    between = (
+        ""
+        if low is None or high is None
+        else f"; nine in ten masks like this one lie between {low:.2f} and {high:.2f}"
+    )
     return (
-        f"Were a person to outline these lungs, the overlap (Dice) with this mask is expected to be about {middle:.2f}{between}. "
+        "Were a person to outline these lungs, the overlap (Dice) with this mask is expected to "
+        f"be about {middle:.2f}{between}. "
         "1 would be the same outline; two people reach about 0.97 on radiographs."
     )

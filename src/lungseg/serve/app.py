@@ -59,11 +59,26 @@ FORM: Final[dict[str, Any]] = {
                     "type": "object",
                     "required": ["file"],
                     "properties": {
-                        "file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1},
-                        "kind": {"type": "string", "enum": ["auto", "ct", "cxr"], "default": "auto"},
+                        "file": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "minItems": 1,
+                        },
+                        "kind": {
+                            "type": "string",
+                            "enum": ["auto", "ct", "cxr"],
+                            "default": "auto",
+                        },
                         "quick": {"type": "boolean", "default": False},
-                        "series": {"type": "string", "description": "Which of several series: number, UID or description."},
-                        "page": {"type": "integer", "minimum": 1, "description": "Which page or frame of several."},
+                        "series": {
+                            "type": "string",
+                            "description": "Which of several series: number, UID or description.",
+                        },
+                        "page": {
+                            "type": "integer",
+                            "minimum": 1,
+                            "description": "Which page or frame of several.",
+                        },
                     },
                 }
             }
@@ -71,7 +86,9 @@ FORM: Final[dict[str, Any]] = {
     }
 }
 Problems = dict[int | str, dict[str, Any]]
-Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the end of the job.")]
+Wait = Annotated[
+    float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the end of the job.")
+]
 
 
 def _problems(*statuses: HTTPStatus) -> Problems:
@@ -101,11 +118,17 @@ class Server:
             ModelError: the model or its card is missing or broken.
         """
         self.settings, self.metrics = settings, Metrics()
-        models = [read_card(find_model(name).with_suffix(".json")) for name in ([settings.model] if settings.model else embedded_models())]
+        models = [
+            read_card(find_model(name).with_suffix(".json"))
+            for name in ([settings.model] if settings.model else embedded_models())
+        ]
         shown = ("name", "version", "kind", "architecture", "terms", "limits")
         self._about = About(
             version=metadata.version("lungseg"),
-            labels=[LabelDocument(number=lung.number, name=lung.name, colour=lung.colour) for lung in LUNGS],
+            labels=[
+                LabelDocument(number=lung.number, name=lung.name, colour=lung.colour)
+                for lung in LUNGS
+            ],
             verdicts=VERDICTS,
             definitions={"ct": definitions("ct"), "cxr": definitions("radiograph")},
             models=[{name: getattr(card, name) for name in shown} for card in models],
@@ -120,7 +143,13 @@ class Server:
         )
         self._only = taken_for(settings.model, None)
         self._page = {path.name: path for path in PAGE.glob("*") if path.suffix in TYPES}
-        self.api = FastAPI(title="lungseg", version=self._about.version, docs_url=None, redoc_url=None, lifespan=self._life)
+        self.api = FastAPI(
+            title="lungseg",
+            version=self._about.version,
+            docs_url=None,
+            redoc_url=None,
+            lifespan=self._life,
+        )
         for problem in (Refusal, RequestValidationError, HTTPException, Exception):
             self.api.add_exception_handler(problem, _refused)
         self.app = Guard(self.api, settings, self.metrics.request)
@@ -138,7 +167,9 @@ class Server:
             self.metrics.watch("running", "Jobs that a worker has.", lambda: self.jobs.running)
             self.metrics.watch("stored_bytes", "Results that are kept.", lambda: self.jobs.stored)
             self.metrics.watch("workers", "Processes that live.", lambda: len(self.crew.processes))
-            self.metrics.watch("worker_restarts", "Processes that were replaced.", lambda: self.crew.restarts)
+            self.metrics.watch(
+                "worker_restarts", "Processes that were replaced.", lambda: self.crew.restarts
+            )
             await self.crew.start()
             cleaner = asyncio.create_task(self._expire())
             try:
@@ -169,17 +200,26 @@ class Server:
 
         @api.get("/healthz", summary="Whether the server works")
         async def health() -> Health:  # in the loop, as jobs may come and go only there
-            return Health(status="ok", workers=len(self.crew.processes), running=self.jobs.running, queued=self.jobs.queued)
+            return Health(
+                status="ok",
+                workers=len(self.crew.processes),
+                running=self.jobs.running,
+                queued=self.jobs.queued,
+            )
 
         @api.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
         async def metrics() -> Response:
-            return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+            return Response(
+                self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8"
+            )
 
     def _file(self, name: str) -> Response:
         if name not in self._page:
             raise Refusal(HTTPStatus.NOT_FOUND, "There is no such page.")
         path = self._page[name]
-        return Response(path.read_bytes(), media_type=TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
+        return Response(
+            path.read_bytes(), media_type=TYPES[path.suffix], headers={"Cache-Control": "no-cache"}
+        )
 
     def _add_jobs(self) -> None:
         api = self.api
@@ -195,7 +235,13 @@ class Server:
         )
         late: Problems = {200: {"model": JobDocument, "description": "The job is over."}}
 
-        @api.post("/segment", status_code=202, responses=late | refusals, openapi_extra=FORM, summary="Send an image, a volume or a series")
+        @api.post(
+            "/segment",
+            status_code=202,
+            responses=late | refusals,
+            openapi_extra=FORM,
+            summary="Send an image, a volume or a series",
+        )
         async def segment(request: Request, response: Response, wait: Wait = 0.0) -> JobDocument:
             with self.jobs.place() as job:
                 try:
@@ -215,7 +261,11 @@ class Server:
             await _end_of(job, wait)
             return self.jobs.document(job)
 
-        @api.delete("/jobs/{number}", responses=UNKNOWN, summary="Cancel a job, or delete one that is over with its results")
+        @api.delete(
+            "/jobs/{number}",
+            responses=UNKNOWN,
+            summary="Cancel a job, or delete one that is over with its results",
+        )
         async def remove(number: str) -> JobDocument:
             job = self.jobs.get(number)
             self.jobs.remove(job)
@@ -223,26 +273,54 @@ class Server:
 
     def _add_results(self) -> None:
         api = self.api
-        png: Any = {"response_class": Response, "responses": {**UNKNOWN, 200: {"content": {"image/png": {}}}}}
+        png: Any = {
+            "response_class": Response,
+            "responses": {**UNKNOWN, 200: {"content": {"image/png": {}}}},
+        }
         whole: Problems = {**UNKNOWN, 200: {"content": {"application/octet-stream": {}}}}
 
-        @api.get("/jobs/{number}/files/{name}", responses=whole, response_class=FileResponse, summary="A result as a file")
+        @api.get(
+            "/jobs/{number}/files/{name}",
+            responses=whole,
+            response_class=FileResponse,
+            summary="A result as a file",
+        )
         async def download(number: str, name: str) -> FileResponse:
             job = self._done(number)
             file = job.found["files"].get(name)
             if file is None:
-                raise Refusal(HTTPStatus.NOT_FOUND, f"There is no such file; there are {', '.join(job.found['files'])}.")
-            return FileResponse(job.folder / RESULTS / file, filename=file, headers={"Content-Security-Policy": "sandbox"})
+                raise Refusal(
+                    HTTPStatus.NOT_FOUND,
+                    f"There is no such file; there are {', '.join(job.found['files'])}.",
+                )
+            return FileResponse(
+                job.folder / RESULTS / file,
+                filename=file,
+                headers={"Content-Security-Policy": "sandbox"},
+            )
 
-        @api.get("/jobs/{number}/slices/{index}", summary="An axial slice as an 8-bit grey PNG", **png)
-        async def grey(number: str, index: int, low: float | None = None, high: float | None = None) -> Response:
+        @api.get(
+            "/jobs/{number}/slices/{index}", summary="An axial slice as an 8-bit grey PNG", **png
+        )
+        async def grey(
+            number: str, index: int, low: float | None = None, high: float | None = None
+        ) -> Response:
             job = self._done(number)
-            black, white = (own if given is None else given for given, own in zip((low, high), job.found["window"], strict=True))
+            black, white = (
+                own if given is None else given
+                for given, own in zip((low, high), job.found["window"], strict=True)
+            )
             if not (math.isfinite(black) and math.isfinite(white) and black < white):
-                raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "A window is two numbers, low below high.")
+                raise Refusal(
+                    HTTPStatus.UNPROCESSABLE_ENTITY, "A window is two numbers, low below high."
+                )
             return await _picture(grey_png, job, index, black, white)
 
-        @api.get("/jobs/{number}/labels/{index}", summary="The labels of a slice as a grey PNG: 0, 1 right lung, 2 left lung", **png)
+        @api.get(
+            "/jobs/{number}/labels/{index}",
+            summary="The labels of a slice as a grey PNG: 0, 1 right lung, 2 left lung",
+            **png,
+        )
         async def labels(number: str, index: int) -> Response:
             return await _picture(labels_png, self._done(number), index)
 
@@ -274,7 +352,14 @@ def _refused(_: Request, problem: Exception) -> JSONResponse:
         return JSONResponse({"detail": problem.sentence}, problem.status, headers=problem.headers)
     if isinstance(problem, RequestValidationError):
         first = problem.errors()[0]
-        return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg'].lower()}."}, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return JSONResponse(
+            {"detail": f"{first['loc'][-1]}: {first['msg'].lower()}."},
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+        )
     if isinstance(problem, HTTPException):
-        return JSONResponse({"detail": f"{problem.detail}."}, problem.status_code, headers=problem.headers)
-    return JSONResponse({"detail": "The server could not answer; see its log."}, HTTPStatus.INTERNAL_SERVER_ERROR)
+        return JSONResponse(
+            {"detail": f"{problem.detail}."}, problem.status_code, headers=problem.headers
+        )
+    return JSONResponse(
+        {"detail": "The server could not answer; see its log."}, HTTPStatus.INTERNAL_SERVER_ERROR
+    )

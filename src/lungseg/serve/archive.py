@@ -1,4 +1,6 @@
-"""Archives: looked at before anything is unpacked, and then unpacked into one folder under names of our own."""
+"""Archives: looked at before anything is unpacked, and then unpacked into one folder under names of
+our own.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from lungseg.serve.names import safe_name
 from lungseg.writers.names import unused
 
 MOST_RATIO: Final = 200
-"""How many times smaller than its content an entry may be: CT slices shrink 2 to 4 times, and a mask that is nearly empty 100 times."""
+"""How many times smaller than its content an entry may be: CT slices shrink 2 to 4 times, and a
+mask that is nearly empty 100 times."""
 LEAST_SUSPECT: Final = 2**20
 """Bytes of an entry below which the ratio is not looked at."""
 LARGEST_DIRECTORY: Final = 4 * 2**20
@@ -30,7 +33,9 @@ _PACKINGS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class _Archive(io.FileIO):
-    """A file of which nobody reads more than `LARGEST_DIRECTORY` at once: zipfile takes the size of that list from the archive itself."""
+    """A file of which nobody reads more than `LARGEST_DIRECTORY` at once: zipfile takes the size of
+    that list from the archive itself.
+    """
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size > LARGEST_DIRECTORY:
@@ -44,54 +49,101 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with _Archive(path) as file, zipfile.ZipFile(file) as archive:
             yield archive
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, RuntimeError, OSError) as error:
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # no place in a file is below 0; all else is about the disk
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        EOFError,
+        ValueError,
+        OverflowError,
+        RuntimeError,
+        OSError,
+    ) as error:
+        if (
+            isinstance(error, OSError) and error.errno != errno.EINVAL
+        ):  # no place in a file is below 0; all else is about the disk
             raise
-        raise UnreadableError("the archive is damaged", where=path.name, cure="pack it again") from error
+        raise UnreadableError(
+            "the archive is damaged", where=path.name, cure="pack it again"
+        ) from error
 
 
 def check_zip(path: Path, *, most_bytes: int, most_entries: int) -> list[zipfile.ZipInfo]:
-    """The entries of an archive that may be unpacked: all but folders, hidden files and archives in it.
+    """The entries of an archive that may be unpacked: all but folders, hidden files and archives in
+    it.
 
     Raises:
-        InputError: it is broken, or a name, a size, a link or an encryption speaks against unpacking any of it.
+        InputError: it is broken, or a name, a size, a link or an encryption speaks against
+            unpacking any of it.
     """
     name = path.name
     with _opened(path) as archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if len(entries) > most_entries:
-        raise TooLargeError(f"it holds {len(entries)} files, and at most {most_entries} are taken", where=name, cure="send one series")
+        raise TooLargeError(
+            f"it holds {len(entries)} files, and at most {most_entries} are taken",
+            where=name,
+            cure="send one series",
+        )
     total = 0
     for entry in entries:
         _check_entry(entry, name)
         total += entry.file_size
     if total > most_bytes:
-        what = f"it would unpack to {total / 1e6:.0f} MB, and at most {most_bytes / 1e6:.0f} are taken"
+        what = (
+            f"it would unpack to {total / 1e6:.0f} MB, and at most {most_bytes / 1e6:.0f} are taken"
+        )
         raise TooLargeError(what, where=name, cure="send one series")
-    wanted = [entry for entry in entries if not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(entry.filename).parts)]
+    wanted = [
+        entry
+        for entry in entries
+        if not any(
+            part.startswith((".", "__MACOSX")) for part in PurePosixPath(entry.filename).parts
+        )
+    ]
     if not wanted:
-        raise UnsupportedError("the archive holds no file", where=name, cure="pack the files of one series")
+        raise UnsupportedError(
+            "the archive holds no file", where=name, cure="pack the files of one series"
+        )
     return wanted
 
 
 def _check_entry(entry: zipfile.ZipInfo, where: str) -> None:
     name = entry.orig_filename.replace("\\", "/")
     if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0] or "\0" in name:
-        raise InputError("a name in the archive leads out of it, and nothing was unpacked", where=where, cure="pack it again")
+        raise InputError(
+            "a name in the archive leads out of it, and nothing was unpacked",
+            where=where,
+            cure="pack it again",
+        )
     mode = entry.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        raise InputError("the archive holds a link or a device, and nothing was unpacked", where=where, cure="pack the files themselves")
+        raise InputError(
+            "the archive holds a link or a device, and nothing was unpacked",
+            where=where,
+            cure="pack the files themselves",
+        )
     if entry.flag_bits & _ENCRYPTED:
-        raise UnsupportedError("the archive is encrypted", where=where, cure="pack it without a password")
+        raise UnsupportedError(
+            "the archive is encrypted", where=where, cure="pack it without a password"
+        )
     if entry.compress_type not in _PACKINGS:
-        raise UnsupportedError("the archive is packed in an unusual way", where=where, cure="pack it as an ordinary zip")
+        raise UnsupportedError(
+            "the archive is packed in an unusual way",
+            where=where,
+            cure="pack it as an ordinary zip",
+        )
     if entry.file_size > max(LEAST_SUSPECT, MOST_RATIO * entry.compress_size):
-        what = f"a file in the archive would unpack to more than {MOST_RATIO} times its size, and nothing was unpacked"
+        what = (
+            f"a file in the archive would unpack to more than {MOST_RATIO} times its size, "
+            "and nothing was unpacked"
+        )
         raise TooLargeError(what, where=where, cure="leave it out")
 
 
 def unzip(path: Path, folder: Path, *, most_bytes: int, most_entries: int) -> None:
-    """Unpacks all files into one new folder, whatever folders they were in; archives among them are left out.
+    """Unpacks all files into one new folder, whatever folders they were in; archives among them are
+    left out.
 
     Raises:
         InputError: as `check_zip`, or where what is unpacked is not what the archive says.
@@ -110,6 +162,10 @@ def unzip(path: Path, folder: Path, *, most_bytes: int, most_entries: int) -> No
                     while piece:
                         total += len(piece)
                         if total > most_bytes:
-                            raise TooLargeError("it unpacks to more than it says", where=path.name, cure="pack it again")
+                            raise TooLargeError(
+                                "it unpacks to more than it says",
+                                where=path.name,
+                                cure="pack it again",
+                            )
                         whole.write(piece)
                         piece = packed.read(PIECE)

@@ -1,4 +1,6 @@
-"""The worker processes: each does one job at a time, and is ended and replaced where a job must stop."""
+"""The worker processes: each does one job at a time, and is ended and replaced where a job must
+stop.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +21,27 @@ from lungseg.serve.worker import work
 
 log = logging.getLogger(__name__)
 
-ENDED = "The process that worked on it ended unexpectedly, perhaps for want of memory; try again, or send a smaller one."
+ENDED = (
+    "The process that worked on it ended unexpectedly, perhaps for want of memory; try "
+    "again, or send a smaller one."
+)
 
 
 class Worker:
     """A process and the pipe to it."""
 
     def __init__(self, settings: Settings) -> None:
-        spawn = multiprocessing.get_context("spawn")  # a fork would copy the server's threads and open connections
+        spawn = multiprocessing.get_context(
+            "spawn"
+        )  # a fork would copy the server's threads and open connections
         self._connection: Connection
         self._connection, theirs = spawn.Pipe()
         threads = max(1, processors() // settings.workers)
         model = None if settings.model is None else str(find_model(settings.model).absolute())
         arguments = (theirs, model, threads, settings.most_bytes, settings.most_parts)
-        self.process: SpawnProcess = spawn.Process(target=work, args=arguments, name="lungseg-worker", daemon=True)
+        self.process: SpawnProcess = spawn.Process(
+            target=work, args=arguments, name="lungseg-worker", daemon=True
+        )
         self.process.start()
         theirs.close()  # so that its end is heard of here
 
@@ -67,7 +76,8 @@ class Crew:
         self._settings, self._jobs = settings, jobs
         self._workers: dict[int, Worker] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        # One waits for each worker; another where the first still waits for a worker that is being ended.
+        # One waits for each worker; another where the first still waits for a worker that is being
+        # ended.
         self._threads = ThreadPoolExecutor(2 * settings.workers, "lungseg-crew")
         self.restarts = 0
 
@@ -89,7 +99,11 @@ class Crew:
     @property
     def processes(self) -> list[int]:
         """Ids of those that live."""
-        return [worker.process.pid for worker in self._workers.values() if worker.process.pid and worker.process.is_alive()]
+        return [
+            worker.process.pid
+            for worker in self._workers.values()
+            if worker.process.pid and worker.process.is_alive()
+        ]
 
     async def _in_thread(self, what: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, what, *arguments)
@@ -107,7 +121,10 @@ class Crew:
                 async with asyncio.timeout(self._settings.time_limit):
                     answer = await self._work(job, worker)
             except TimeoutError:
-                late = f"It was not done within {self._settings.time_limit:g} s, and was stopped; send a smaller one."
+                late = (
+                    f"It was not done within {self._settings.time_limit:g} s, and was "
+                    "stopped; send a smaller one."
+                )
                 worker.kill()
                 self._jobs.end(job, "failed", error=late)
             except (EOFError, OSError, ValueError):
@@ -115,7 +132,9 @@ class Crew:
             else:
                 if job.state == "running":
                     error = answer.get("error")
-                    self._jobs.end(job, "failed" if error else "done", error=error, found=answer.get("found"))
+                    self._jobs.end(
+                        job, "failed" if error else "done", error=error, found=answer.get("found")
+                    )
                     continue
             await self._replace(seat)
             self._jobs.clear(job)  # what the worker may have written in its last moment

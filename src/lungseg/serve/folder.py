@@ -1,4 +1,6 @@
-"""The folder of everything that was sent and found: private, and gone with the server, however it ends."""
+"""The folder of everything that was sent and found: private, and gone with the server, however it
+ends.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ LOCK: Final = ".lock"
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A new folder among the temporary ones, which only its owner may enter; those of servers that were ended by force are removed."""
+    """A new folder among the temporary ones, which only its owner may enter; those of servers that
+    were ended by force are removed.
+    """
     _remove_leftovers(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=NAME, ignore_cleanup_errors=True) as name:
         folder = Path(name)

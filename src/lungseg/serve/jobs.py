@@ -23,7 +23,8 @@ from lungseg.serve.settings import Settings
 OVER: tuple[State, ...] = ("done", "failed", "cancelled")
 GONE = "There is no such job, or its time is over."
 MOST_WITHOUT_RESULT = 1000
-"""Jobs that failed or were cancelled and are still known; of more, the earliest are forgotten, so that they cannot fill the memory."""
+"""Jobs that failed or were cancelled and are still known; of more, the earliest are forgotten, so
+that they cannot fill the memory."""
 
 
 @dataclass(eq=False, slots=True)
@@ -76,16 +77,31 @@ class Jobs:
 
     @contextmanager
     def place(self) -> Iterator[Job]:
-        """A new job with a place in the queue, for as long as its files are coming; what was not queued meanwhile leaves nothing behind.
+        """A new job with a place in the queue, for as long as its files are coming; what was not
+        queued meanwhile leaves nothing behind.
 
         Raises:
             Refusal: 429, the queue is full, or there is no room for more results.
         """
         if len(self._waiting) + self._coming >= self._settings.queue:
-            raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, "The queue is full; try again in a few seconds.", after=5)
+            raise Refusal(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "The queue is full; try again in a few seconds.",
+                after=5,
+            )
         if self.stored >= self._settings.most_stored:
-            after = max(1, round(min(job.ended for job in self._jobs.values() if job.ended) + self._settings.keep - time.time()))
-            what = "There is no room for more results until earlier ones are deleted; delete some, or try again later."
+            after = max(
+                1,
+                round(
+                    min(job.ended for job in self._jobs.values() if job.ended)
+                    + self._settings.keep
+                    - time.time()
+                ),
+            )
+            what = (
+                "There is no room for more results until earlier ones are deleted; delete "
+                "some, or try again later."
+            )
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, what, after=after)
         number = secrets.token_hex(16)
         job = Job(number, self._folder / number)
@@ -114,8 +130,17 @@ class Jobs:
                 job.state, job.step = "running", "starting"
                 return job
 
-    def end(self, job: Job, state: State, *, error: str | None = None, found: dict[str, Any] | None = None) -> None:
-        """Notes what became of a job, removes what is no result, and lets those know who wait for it."""
+    def end(
+        self,
+        job: Job,
+        state: State,
+        *,
+        error: str | None = None,
+        found: dict[str, Any] | None = None,
+    ) -> None:
+        """Notes what became of a job, removes what is no result, and lets those know who wait for
+        it.
+        """
         if job.state in OVER:
             return
         job.state, job.error, job.found, job.stop = state, error, found or {}, None
@@ -124,10 +149,14 @@ class Jobs:
         job.ended = time.time()
         if state == "done":
             shutil.rmtree(job.folder / SENT, ignore_errors=True)
-            job.stored = sum(path.stat().st_size for path in job.folder.rglob("*") if path.is_file())
+            job.stored = sum(
+                path.stat().st_size for path in job.folder.rglob("*") if path.is_file()
+            )
         else:
             self.clear(job)
-            without = [other.id for other in self._jobs.values() if other.state in ("failed", "cancelled")]
+            without = [
+                other.id for other in self._jobs.values() if other.state in ("failed", "cancelled")
+            ]
             for number in without[:-MOST_WITHOUT_RESULT]:
                 del self._jobs[number]
         job.over.set()

@@ -17,10 +17,17 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._requests = Counter("lungseg_requests", "Answers.", ("method", "route", "status"), registry=self._registry)
-        self._jobs = Counter("lungseg_jobs", "Jobs that are over.", ("state",), registry=self._registry)
+        self._requests = Counter(
+            "lungseg_requests", "Answers.", ("method", "route", "status"), registry=self._registry
+        )
+        self._jobs = Counter(
+            "lungseg_jobs", "Jobs that are over.", ("state",), registry=self._registry
+        )
         self._seconds = Histogram(
-            "lungseg_job_seconds", "From the end of the upload to the result.", buckets=SECONDS, registry=self._registry
+            "lungseg_job_seconds",
+            "From the end of the upload to the result.",
+            buckets=SECONDS,
+            registry=self._registry,
         )
 
     def watch(self, name: str, about: str, value: Callable[[], float]) -> None:
@@ -28,7 +35,9 @@ class Metrics:
         Gauge(f"lungseg_{name}", about, registry=self._registry).set_function(value)
 
     def request(self, scope: Scope, status: int) -> None:
-        """Counts an answer under the pattern of its address, which has neither names nor ids in it."""
+        """Counts an answer under the pattern of its address, which has neither names nor ids in
+        it.
+        """
         route = getattr(scope.get("route"), "path", "other")
         method = scope["method"] if scope["method"] in ("GET", "POST", "DELETE") else "other"
         self._requests.labels(method, route, str(status)).inc()

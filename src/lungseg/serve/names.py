@@ -19,7 +19,9 @@ HARMLESS: Final = "-_. ()[]+,=@#&'~"
 
 
 def safe_name(name: str) -> str:
-    """The last part of a path of any system, short, not hidden, of letters, digits and `HARMLESS`: "b.png" for "../a/b.png"."""
+    """The last part of a path of any system, short, not hidden, of letters, digits and `HARMLESS`:
+    "b.png" for "../a/b.png".
+    """
     last = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
     plain = "".join(c if c.isalnum() or c in HARMLESS else "_" for c in last).strip(". ")
     plain = plain[-LONGEST:].lstrip(". ")  # the ending says more than the beginning
@@ -29,5 +31,8 @@ def safe_name(name: str) -> str:
 
 
 def nameless(problem: Exception) -> str:
-    """What is logged of a problem that nobody foresaw: where it arose in the program, and not its text, which may name a file."""
-    return f"unexpected {type(problem).__name__}\n{''.join(traceback.format_tb(problem.__traceback__))}"
+    """What is logged of a problem that nobody foresaw: where it arose in the program, and not its
+    text, which may name a file.
+    """
+    trace = "".join(traceback.format_tb(problem.__traceback__))
+    return f"unexpected {type(problem).__name__}\n{trace}"

@@ -22,7 +22,8 @@ GRACE: Final = 3
 
 
 class Impatient(H11Protocol):
-    """HTTP on one connection, which is closed where no whole header comes in time, or nothing of an answer is taken.
+    """HTTP on one connection, which is closed where no whole header comes in time, or nothing of an
+    answer is taken.
 
     uvicorn itself would wait for ever. How long is what it calls `timeout_keep_alive`.
     """
@@ -107,7 +108,9 @@ def run(settings: Settings, *, say: Callable[[str], None]) -> None:
 def _listening(settings: Settings) -> socket.socket:
     listener = None
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM
+        )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -115,6 +118,9 @@ def _listening(settings: Settings) -> socket.socket:
     except OSError as error:
         if listener is not None:
             listener.close()
-        what = f"{settings.host}:{settings.port} cannot be listened on ({(error.strerror or str(error)).lower()})"
+        what = (
+            f"{settings.host}:{settings.port} cannot be listened on "
+            f"({(error.strerror or str(error)).lower()})"
+        )
         raise UsageError(what, cure="choose another --port or --host") from error
     return listener

@@ -31,22 +31,34 @@ class JobDocument(BaseModel):
     error: str | None = Field(None, description="Why it failed, in a sentence.")
     position: int = Field(0, description="Place in the queue, from 1; 0 where it does not wait.")
     created: str = Field(description="UTC, ISO 8601.")
-    expires: str | None = Field(None, description="When its results are deleted; null until it is over.")
+    expires: str | None = Field(
+        None, description="When its results are deleted; null until it is over."
+    )
     kind: Literal["ct", "cxr"] | None = None
-    shape: list[int] | None = Field(None, description="Slices, rows, columns as axial slices; a radiograph has one slice.")
+    shape: list[int] | None = Field(
+        None, description="Slices, rows, columns as axial slices; a radiograph has one slice."
+    )
     spacing: list[float] | None = Field(
-        None, description="Millimetres between slices (CT only), rows and columns, of the same grid; null if unknown."
+        None,
+        description="Millimetres between slices (CT only), rows and columns, of the same grid; "
+        "null if unknown.",
     )
     hounsfield: bool | None = Field(None, description="Whether values are Hounsfield units.")
-    window: list[float] | None = Field(None, description="Values that `slices` shows black and white unless told otherwise.")
+    window: list[float] | None = Field(
+        None, description="Values that `slices` shows black and white unless told otherwise."
+    )
     range: list[float] | None = Field(None, description="Lowest and highest value.")
-    lung_slices: list[int] | None = Field(None, description="First and last slice with any lung; null without lungs.")
+    lung_slices: list[int] | None = Field(
+        None, description="First and last slice with any lung; null without lungs."
+    )
     verdict: str | None = None
     reasons: list[str] = []
     notes: list[str] = Field([], description="What reading had to do or assume.")
     measurements: list[MeasurementDocument] = []
     files: dict[str, str] = Field(
-        {}, description="Addresses of what can be downloaded: mask, overlay, record, report and, where it can be made, pdf."
+        {},
+        description="Addresses of what can be downloaded: mask, overlay, record, report and, "
+        "where it can be made, pdf.",
     )
 
 
@@ -73,8 +85,12 @@ class About(BaseModel):
 
     version: str
     labels: list[LabelDocument] = Field(description="Those of the lungs.")
-    verdicts: dict[str, tuple[str, str]] = Field(description="Heading and sentence of each verdict; reasons follow the sentence.")
-    definitions: dict[Literal["ct", "cxr"], dict[str, Definition]] = Field(description="Of every measurement, by its name.")
+    verdicts: dict[str, tuple[str, str]] = Field(
+        description="Heading and sentence of each verdict; reasons follow the sentence."
+    )
+    definitions: dict[Literal["ct", "cxr"], dict[str, Definition]] = Field(
+        description="Of every measurement, by its name."
+    )
     models: list[dict[str, Any]]
     limits: Limits
     needs_token: bool

@@ -1,4 +1,6 @@
-"""What every request passes before anything of it is read: who asks, from where, and by which name."""
+"""What every request passes before anything of it is read: who asks, from where, and by which
+name.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
 
 POLICY: Final = (
-    "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri "
+    "'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS: Final = {
     "Content-Security-Policy": POLICY,
@@ -45,7 +49,9 @@ Seen = Callable[[Scope, int], None]
 
 
 class Guard:
-    """Around the application: refuses what it must not see, and puts the same headers on every answer."""
+    """Around the application: refuses what it must not see, and puts the same headers on every
+    answer.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings, seen: Seen) -> None:
         self._app, self._settings, self._seen = app, settings, seen
@@ -69,8 +75,12 @@ class Guard:
         try:
             self._check(scope)
         except Refusal as refusal:
-            challenge = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
-            await JSONResponse({"detail": refusal.sentence}, refusal.status, headers=challenge)(scope, receive, watched)
+            challenge = (
+                {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
+            )
+            await JSONResponse({"detail": refusal.sentence}, refusal.status, headers=challenge)(
+                scope, receive, watched
+            )
         else:
             try:
                 await self._app(scope, receive, watched)
@@ -81,21 +91,32 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
-        if self._settings.is_local and _host(headers.get("host", "")) not in (*LOCAL, self._settings.host):
+        if self._settings.is_local and _host(headers.get("host", "")) not in (
+            *LOCAL,
+            self._settings.host,
+        ):
             # A page of another site whose name was made to lead here (DNS rebinding).
-            raise Refusal(HTTPStatus.BAD_REQUEST, "This server is asked for under its own name only, such as localhost.")
+            raise Refusal(
+                HTTPStatus.BAD_REQUEST,
+                "This server is asked for under its own name only, such as localhost.",
+            )
         if scope["method"] not in SAFE and not _from_here(headers):
             raise Refusal(HTTPStatus.FORBIDDEN, "Pages of other sites may not use this server.")
         path: str = scope["path"]
         if path not in OPEN and not path.startswith(PAGE) and not self._has_token(headers):
-            raise Refusal(HTTPStatus.UNAUTHORIZED, "This server needs its token, as Authorization: Bearer TOKEN.")
+            raise Refusal(
+                HTTPStatus.UNAUTHORIZED,
+                "This server needs its token, as Authorization: Bearer TOKEN.",
+            )
 
     def _has_token(self, headers: Headers) -> bool:
         token = self._settings.token
         if token is None:
             return True
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and secrets.compare_digest(given.strip().encode(), token.encode())
+        return scheme.lower() == "bearer" and secrets.compare_digest(
+            given.strip().encode(), token.encode()
+        )
 
 
 def _host(authority: str) -> str:

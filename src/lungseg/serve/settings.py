@@ -52,23 +52,38 @@ class Settings:
 
     def __post_init__(self) -> None:
         above_zero = (
-            "workers", "queue", "most_bytes", "most_stored", "most_parts", "time_limit", "keep", "idle", "connections",
+            "workers", "queue", "most_bytes", "most_stored", "most_parts", "time_limit", "keep",
+            "idle", "connections",
         )  # fmt: skip
         for name in above_zero:
             if not 0 < getattr(self, name) < float("inf"):
-                raise UsageError(f"{name.replace('_', ' ')} must be above 0, not {getattr(self, name):g}")
+                raise UsageError(
+                    f"{name.replace('_', ' ')} must be above 0, not {getattr(self, name):g}"
+                )
         if not 0 <= self.port < 2**16:
             raise UsageError(f"{self.port} is not a port", cure="choose one from 1 to 65535")
-        if self.token is not None and (not self.token.isascii() or not self.token.isprintable() or self.token.strip() != self.token):
-            raise UsageError("the token has characters that a header cannot carry", cure="use letters and digits")
+        if self.token is not None and (
+            not self.token.isascii()
+            or not self.token.isprintable()
+            or self.token.strip() != self.token
+        ):
+            raise UsageError(
+                "the token has characters that a header cannot carry", cure="use letters and digits"
+            )
         if self.token == "":
             raise UsageError("the token is empty", cure="give one, or leave it out")
         if self.is_local:
             return
         if self.token is None:
-            raise UsageError(f"{self.host} can be reached from other machines, and that needs a token", cure="give one with --token")
+            raise UsageError(
+                f"{self.host} can be reached from other machines, and that needs a token",
+                cure="give one with --token",
+            )
         if len(self.token) < LEAST_TOKEN:
-            raise UsageError(f"the token has {len(self.token)} characters, too few to keep others out", cure=f"give at least {LEAST_TOKEN}")
+            raise UsageError(
+                f"the token has {len(self.token)} characters, too few to keep others out",
+                cure=f"give at least {LEAST_TOKEN}",
+            )
 
     @property
     def is_local(self) -> bool:

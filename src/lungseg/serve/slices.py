@@ -18,13 +18,16 @@ from lungseg.writers.png import encode
 LONGEST_SIDE: Final = 1024
 """Pixels of a slice's longer side as it is shown; larger ones are shrunk."""
 LUNG_WINDOW: Final = (-1000.0, 400.0)
-"""Hounsfield units that are black and white unless told otherwise: air, and all soft tissue, so that the chest wall is seen too."""
+"""Hounsfield units that are black and white unless told otherwise: air, and all soft tissue, so
+that the chest wall is seen too."""
 GREY, LABELS = "slices.npy", "labels.npy"
 """Files of (slices, rows, columns) in a job's results: axial slices from the feet to the head."""
 
 
 def write_slices(result: Result | VolumeResult, folder: Path) -> dict[str, Any]:
-    """Writes what `grey_png` and `labels_png` read, and returns what a job's document says of it."""
+    """Writes what `grey_png` and `labels_png` read, and returns what a job's document says of
+    it.
+    """
     spacing: tuple[float, ...] | None
     if isinstance(result, VolumeResult):
         turn = result.volume.grid.to_axial()
@@ -37,7 +40,12 @@ def write_slices(result: Result | VolumeResult, folder: Path) -> dict[str, Any]:
     scale = min(1.0, LONGEST_SIDE / max(grey.shape[1:]))
     size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[2] * scale))
     _write(folder / GREY, (_shrunk(one, size) for one in grey), grey.dtype, (len(grey), *size))
-    _write(folder / LABELS, (shrink_labels(one, size) for one in labels), labels.dtype, (len(grey), *size))
+    _write(
+        folder / LABELS,
+        (shrink_labels(one, size) for one in labels),
+        labels.dtype,
+        (len(grey), *size),
+    )
     kept = np.load(folder / GREY, mmap_mode="r")
     inside = [number for number, one in enumerate(labels) if one.any()]
     return {
@@ -51,13 +59,27 @@ def write_slices(result: Result | VolumeResult, folder: Path) -> dict[str, Any]:
 
 
 def _shrunk(grey: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    return grey if grey.shape == size else np.asarray(cv2.resize(np.ascontiguousarray(grey), size[::-1], interpolation=cv2.INTER_AREA))
+    return (
+        grey
+        if grey.shape == size
+        else np.asarray(
+            cv2.resize(np.ascontiguousarray(grey), size[::-1], interpolation=cv2.INTER_AREA)
+        )
+    )
 
 
-def _write(path: Path, slices: Iterable[NDArray[Any]], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-    """One by one, in NumPy's format, which can be read in parts. Not through a map of memory, where a full disk ends the process."""
+def _write(
+    path: Path, slices: Iterable[NDArray[Any]], dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> None:
+    """One by one, in NumPy's format, which can be read in parts. Not through a map of memory, where
+    a full disk ends the process.
+    """
     with path.open("xb") as file:
-        described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        described = {
+            "descr": np.lib.format.dtype_to_descr(dtype),
+            "fortran_order": False,
+            "shape": shape,
+        }
         np.lib.format.write_array_header_1_0(file, described)
         for one in slices:
             np.ascontiguousarray(one).tofile(file)
@@ -70,7 +92,8 @@ def _window(grey: NDArray[Any], *, hounsfield: bool) -> tuple[float, float]:
 
 
 def grey_png(folder: Path, number: int, low: float, high: float) -> bytes:
-    """Grey PNG (rows, columns) of 8 bits of a slice: `low` and below are black, `high` and above white.
+    """Grey PNG (rows, columns) of 8 bits of a slice: `low` and below are black, `high` and above
+    white.
 
     Raises:
         IndexError: there is no such slice.

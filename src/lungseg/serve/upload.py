@@ -44,7 +44,9 @@ class Upload:
 
 
 class _Form:
-    """Writes the parts of a form into a folder while they come. Its methods are what the parser calls."""
+    """Writes the parts of a form into a folder while they come. Its methods are what the parser
+    calls.
+    """
 
     def __init__(self, folder: Path, most_parts: int) -> None:
         self.upload = Upload()
@@ -60,7 +62,10 @@ class _Form:
     def on_part_begin(self) -> None:
         self._parts += 1
         if self._parts > self._most_parts + len(FIELDS):
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"At most {self._most_parts} files are taken at a time.")
+            raise Refusal(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"At most {self._most_parts} files are taken at a time.",
+            )
         self._headers = {}
 
     def on_header_begin(self) -> None:
@@ -79,11 +84,15 @@ class _Form:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         self._name, self._text = options.get(b"name", b"").decode(errors="replace"), bytearray()
         if self._name == "file":
-            name = unused(safe_name(options.get(b"filename", b"").decode(errors="replace")), self._taken)
+            name = unused(
+                safe_name(options.get(b"filename", b"").decode(errors="replace")), self._taken
+            )
             self.upload.files.append(self._folder / name)
             self._file = self.upload.files[-1].open("xb")
         elif self._name not in FIELDS:
-            raise _unprocessable(f"A form has parts called file, {', '.join(FIELDS)}, and no others.")
+            raise _unprocessable(
+                f"A form has parts called file, {', '.join(FIELDS)}, and no others."
+            )
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._file is not None:
@@ -116,7 +125,10 @@ async def receive(request: Request, folder: Path, settings: Settings) -> Upload:
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Files are sent as multipart/form-data, each in a part called file.")
+        raise Refusal(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "Files are sent as multipart/form-data, each in a part called file.",
+        )
     stated = request.headers.get("content-length", "0")
     if not stated.isdecimal() or len(stated) > 15 or int(stated) > settings.most_bytes:
         raise _too_large(settings)
@@ -136,14 +148,19 @@ async def receive(request: Request, folder: Path, settings: Settings) -> Upload:
     }
     try:
         parser = MultipartParser(
-            options[b"boundary"], callbacks, max_header_count=MOST_HEADERS, max_header_size=LONGEST_HEADER  # type: ignore[arg-type]
+            options[b"boundary"],
+            callbacks,  # type: ignore[arg-type]
+            max_header_count=MOST_HEADERS,
+            max_header_size=LONGEST_HEADER,
         )  # fmt: skip
         await _feed(request, parser, settings)
         parser.finalize()
     except FormParserError as error:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The form is broken.") from error
     except OSError as error:
-        raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, "The server has no room for it; try again later.") from error
+        raise Refusal(
+            HTTPStatus.INSUFFICIENT_STORAGE, "The server has no room for it; try again later."
+        ) from error
     finally:
         form.close()
     if not form.whole:
@@ -171,8 +188,14 @@ async def _feed(request: Request, parser: MultipartParser, settings: Settings) -
             return
         passed = time.monotonic() - start
         if passed > settings.idle and total < settings.slowest * passed:
-            raise Refusal(HTTPStatus.REQUEST_TIMEOUT, f"The upload is slower than {settings.slowest:g} bytes a second, and was given up.")
+            raise Refusal(
+                HTTPStatus.REQUEST_TIMEOUT,
+                f"The upload is slower than {settings.slowest:g} bytes a second, and was given up.",
+            )
 
 
 def _too_large(settings: Settings) -> Refusal:
-    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"At most {settings.most_bytes / 1e6:g} MB are taken at a time.")
+    return Refusal(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"At most {settings.most_bytes / 1e6:g} MB are taken at a time.",
+    )

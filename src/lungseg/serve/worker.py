@@ -1,7 +1,8 @@
 """What runs in a worker process: the models, loaded once, and one job at a time.
 
-Jobs come, and what is found goes, as JSON through a pipe. A worker stands in the folder of its job and knows no other names of files than
-those within, so that neither records nor errors can tell where that is.
+Jobs come, and what is found goes, as JSON through a pipe. A worker stands in the folder of its job
+and knows no other names of files than those within, so that neither records nor errors can tell
+where that is.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ Tell = Callable[[float, str], None]
 """Called with the progress, 0 to 1, and with what is being done."""
 
 
-def work(connection: Connection, model: str | None, threads: int, most_bytes: int, most_parts: int) -> None:
+def work(
+    connection: Connection, model: str | None, threads: int, most_bytes: int, most_parts: int
+) -> None:
     """Does jobs until the server hangs up.
 
     Args:
@@ -61,7 +64,12 @@ def work(connection: Connection, model: str | None, threads: int, most_bytes: in
             os.chdir(task["folder"])
             if task["zipped"]:
                 tell(0.0, "unpacking")
-                unzip(SENT / task["name"], SENT / task["stem"], most_bytes=most_bytes, most_entries=most_parts)
+                unzip(
+                    SENT / task["name"],
+                    SENT / task["stem"],
+                    most_bytes=most_bytes,
+                    most_entries=most_parts,
+                )
                 (SENT / task["name"]).unlink()
             answer: dict[str, Any] = {"found": _segment(task, segmenter, tell)}
         except Exception as problem:  # noqa: BLE001 (also what nobody foresaw must not end the worker)
@@ -80,8 +88,15 @@ def _segment(task: dict[str, Any], segmenter: Segmenter, tell: Tell) -> dict[str
     tell(0.05, "reading")
     start = time.perf_counter()
     source, kind, page, series = _source(task), task["kind"], task["page"], task["series"]
-    # What is read here is taken for what it was read as, by the one segmenter, so that no model is loaded twice.
-    before = read(source, page=page) if kind == "cxr" else read_volume(source, series=series, frame=page) if kind == "ct" else None
+    # What is read here is taken for what it was read as, by the one segmenter, so that no model is
+    # loaded twice.
+    before = (
+        read(source, page=page)
+        if kind == "cxr"
+        else read_volume(source, series=series, frame=page)
+        if kind == "ct"
+        else None
+    )
     reading = time.perf_counter() - start
     tell(0.1, "finding the lungs")
     looked = partial(_looked, tell)
@@ -107,7 +122,14 @@ def _segment(task: dict[str, Any], segmenter: Segmenter, tell: Tell) -> dict[str
         kinds.append("pdf")
     paths |= write_reports(study_of(result, name=task["stem"]), results, kinds)
     wanted = {key: record[key] for key in ("verdict", "reasons", "notes", "measurements")}
-    return wanted | shown | {"kind": KINDS[record["kind"]], "files": {output: path.name for output, path in paths.items()}}
+    return (
+        wanted
+        | shown
+        | {
+            "kind": KINDS[record["kind"]],
+            "files": {output: path.name for output, path in paths.items()},
+        }
+    )
 
 
 def _looked(tell: Tell, share: float) -> None:
@@ -136,7 +158,9 @@ def _source(task: dict[str, Any]) -> Path:
 
 
 def _sentence(problem: Exception) -> str:
-    """A problem in the package's own words; one that nobody foresaw is logged, its text kept back, for it may name anything."""
+    """A problem in the package's own words; one that nobody foresaw is logged, its text kept back,
+    for it may name anything.
+    """
     if isinstance(problem, MemoryError):
         return "There is not enough memory for it; send a smaller one."
     if isinstance(problem, OSError | OutputError):

@@ -1,1 +1,3 @@
-"""Training: data, augmentation, loss, the Lightning module, one function that runs it all, and the export to ONNX and card."""
+"""Training: data, augmentation, loss, the Lightning module, one function that runs it all, and the
+export to ONNX and card.
+"""

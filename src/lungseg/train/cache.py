@@ -1,4 +1,6 @@
-"""Decoded cases kept on disk, so that the next run starts at once, and so that memory holds no more of them than are in use."""
+"""Decoded cases kept on disk, so that the next run starts at once, and so that memory holds no more
+of them than are in use.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ CHECK: Final = 4
 
 
 def cache_file(folder: Path, case: Case, settings: dict[str, Any]) -> Path:
-    """Where the arrays of a case belong: the name is a hash of all that they depend on, so what is out of date is never found.
+    """Where the arrays of a case belong: the name is a hash of all that they depend on, so what is
+    out of date is never found.
 
     Args:
         folder: of the cache.
@@ -43,12 +46,17 @@ def _told(path: Path) -> tuple[str, int, int]:
     try:
         status = path.stat()
     except OSError as error:
-        raise UnreadableError(f"it cannot be found ({error.strerror})", where=path, cure="check the name") from error
+        raise UnreadableError(
+            f"it cannot be found ({error.strerror})", where=path, cure="check the name"
+        ) from error
     return str(path.resolve()), status.st_size, status.st_mtime_ns
 
 
-def fetch(path: Path, shape: tuple[int, ...], make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """The array in a file of the cache; made, and written there whole or not at all, where there is none or a damaged one.
+def fetch(
+    path: Path, shape: tuple[int, ...], make: Callable[[], NDArray[np.uint8]]
+) -> NDArray[np.uint8]:
+    """The array in a file of the cache; made, and written there whole or not at all, where there is
+    none or a damaged one.
 
     Args:
         path: of the file, from `cache_file`.
@@ -63,7 +71,10 @@ def fetch(path: Path, shape: tuple[int, ...], make: Callable[[], NDArray[np.uint
     except OSError:
         data = b""
     content = memoryview(data)[:-CHECK]
-    if len(content) == int(np.prod(shape)) and zlib.crc32(content).to_bytes(CHECK, "big") == data[-CHECK:]:
+    if (
+        len(content) == int(np.prod(shape))
+        and zlib.crc32(content).to_bytes(CHECK, "big") == data[-CHECK:]
+    ):
         return np.frombuffer(content, np.uint8).reshape(shape)
     array = make()
     made = array.tobytes()

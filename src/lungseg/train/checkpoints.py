@@ -14,9 +14,13 @@ from lungseg.writers import write_file
 
 
 class WholeFiles(TorchCheckpointIO):
-    """Writes a checkpoint under a temporary name and renames it, so that where the disk gets full the one before survives."""
+    """Writes a checkpoint under a temporary name and renames it, so that where the disk gets full
+    the one before survives.
+    """
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+    ) -> None:
         """Writes one.
 
         Raises:
@@ -31,24 +35,37 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """What a checkpoint of `lungseg train` holds, on the CPU.
 
     Raises:
-        ModelError: the file is no such checkpoint, or holds anything but plain tensors, numbers and words: code is refused, not run.
+        ModelError: the file is no such checkpoint, or holds anything but plain tensors, numbers and
+            words: code is refused, not run.
     """
     cure = "give best.ckpt or last.ckpt of a run"
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise ModelError(f"the checkpoint cannot be read ({(error.strerror or str(error)).lower()})", where=path, cure=cure) from error
+        raise ModelError(
+            f"the checkpoint cannot be read ({(error.strerror or str(error)).lower()})",
+            where=path,
+            cure=cure,
+        ) from error
     except Exception as error:  # torch raises a dozen kinds for a file that is not its own
-        raise ModelError(f"this is no checkpoint, or one with code in it ({type(error).__name__})", where=path, cure=cure) from error
+        raise ModelError(
+            f"this is no checkpoint, or one with code in it ({type(error).__name__})",
+            where=path,
+            cure=cure,
+        ) from error
     if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
         raise ModelError("this is no checkpoint of a network", where=path, cure=cure)
     return content
 
 
 def network_weights(path: Path) -> dict[str, Any]:
-    """The weights of the network in a checkpoint, under the network's own names; the averaged ones, where there is an average.
+    """The weights of the network in a checkpoint, under the network's own names; the averaged ones,
+    where there is an average.
 
     Raises:
         ModelError: as `read_checkpoint`.
     """
-    return {name.removeprefix("net."): value for name, value in read_checkpoint(path)["state_dict"].items()}
+    return {
+        name.removeprefix("net."): value
+        for name, value in read_checkpoint(path)["state_dict"].items()
+    }

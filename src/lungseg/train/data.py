@@ -37,10 +37,13 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         cases: what to read; all of it is decoded now, once even where a case is repeated.
         size: rows, columns of the network's input.
         clip: percentiles of the intensity rule (see `lungseg.preprocess.standardise`).
-        seed: of the augmentation; None for none. Sample i of epoch e is drawn from (seed, e, i) alone, in whatever process.
+        seed: of the augmentation; None for none. Sample i of epoch e is drawn from (seed, e, i)
+            alone, in whatever process.
         strength: of the augmentation.
-        dilate: by how many pixels of the network's input each lung is widened, so that its boundary lies inside.
-        cache: folder where decoded cases are kept, for the next run and in place of memory; None to keep them in memory alone.
+        dilate: by how many pixels of the network's input each lung is widened, so that its boundary
+            lies inside.
+        cache: folder where decoded cases are kept, for the next run and in place of memory; None to
+            keep them in memory alone.
         teachers: models that settle what the masks leave open; None for none.
 
     Raises:
@@ -80,7 +83,13 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
                 self._arrays[row] = self._decode(case)
         else:
             make_folder(cache)
-            settings = {"kept": self.kept, "window": self._window, "size": size, "dilate": dilate, "teachers": self._teachers.names}
+            settings = {
+                "kept": self.kept,
+                "window": self._window,
+                "size": size,
+                "dilate": dilate,
+                "teachers": self._teachers.names,
+            }
             self._files = [cache_file(cache, case, settings) for case in distinct]
             for case, file in zip(distinct, self._files, strict=True):
                 fetch(file, (2, *self.kept), partial(self._decode, case))
@@ -94,13 +103,19 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         """Network input (1, H, W), float32, and the sets of allowed classes (H, W), uint8."""
         drawn = self.draw(index, int(self.epoch))
         grey, allowed = self.as_kept(index) if drawn is None else self.changed(index, drawn)
-        return torch.from_numpy(standardise(grey, self.clip)[np.newaxis]), torch.from_numpy(allowed.copy())
+        return torch.from_numpy(standardise(grey, self.clip)[np.newaxis]), torch.from_numpy(
+            allowed.copy()
+        )
 
     def as_kept(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Picture and sets of allowed classes before augmentation, both of the size `kept`."""
         row = self._rows[index]
         case = self.cases[index]
-        pair = fetch(self._files[row], (2, *self.kept), partial(self._decode, case)) if self._files else self._arrays[row]
+        pair = (
+            fetch(self._files[row], (2, *self.kept), partial(self._decode, case))
+            if self._files
+            else self._arrays[row]
+        )
         return pair[0], pair[1]
 
     def draw(self, index: int, epoch: int) -> augment.Draw | None:
@@ -110,7 +125,9 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         return augment.draw(np.random.default_rng((self.seed, epoch, index)), self.strength)
 
     def changed(self, index: int, drawn: augment.Draw) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        """Picture, float32, not yet standardised, and sets of allowed classes, both of the network's size, as the numbers say."""
+        """Picture, float32, not yet standardised, and sets of allowed classes, both of the
+        network's size, as the numbers say.
+        """
         return augment.apply(*self.as_kept(index), drawn, self.size)
 
     def _decode(self, case: Case) -> NDArray[np.uint8]:
@@ -118,14 +135,20 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         pixels = read(case.image).pixels
         labels = read_labels(case, pixels.shape)
         if self.dilate:
-            labels = postprocess.dilate(_resize_nearest(labels, self.kept), self.dilate * self.kept[0] / self.size[0])
+            labels = postprocess.dilate(
+                _resize_nearest(labels, self.kept), self.dilate * self.kept[0] / self.size[0]
+            )
         picture = np.round(window(stretch(pixels, self.kept), self._window) * 255)
-        allowed = self._teachers.settle(_resize_nearest(allowed_classes(labels, case.convention), self.kept), pixels)
+        allowed = self._teachers.settle(
+            _resize_nearest(allowed_classes(labels, case.convention), self.kept), pixels
+        )
         return np.stack([picture.astype(np.uint8), allowed])
 
 
 def _resize_nearest(sets: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Sets of classes cannot be averaged: each new pixel takes the set of the pixel under its centre."""
+    """Sets of classes cannot be averaged: each new pixel takes the set of the pixel under its
+    centre.
+    """
     rows = ((np.arange(size[0]) + 0.5) * sets.shape[0] / size[0]).astype(int)
     columns = ((np.arange(size[1]) + 0.5) * sets.shape[1] / size[1]).astype(int)
     return np.ascontiguousarray(sets[rows[:, np.newaxis], columns[np.newaxis]])

@@ -1,4 +1,6 @@
-"""From a checkpoint to the pair of files that inference needs: ONNX and card, with the proof that both give what torch gives."""
+"""From a checkpoint to the pair of files that inference needs: ONNX and card, with the proof that
+both give what torch gives.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,14 @@ from lungseg.writers.atomic import not_written
 log = logging.getLogger(__name__)
 
 TOLERANCE = 0.02
-"""Largest difference in probability between torch (float32) and the exported file (weights rounded to float16) that is accepted."""
+"""Largest difference in probability between torch (float32) and the exported file (weights rounded
+to float16) that is accepted."""
 
 
 class Deployed(nn.Module):
-    """The network as it is shipped: probabilities instead of logits, the mediastinum merged into the background."""
+    """The network as it is shipped: probabilities instead of logits, the mediastinum merged into
+    the background.
+    """
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -60,32 +65,41 @@ class Exported:
 
 
 def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Exported:
-    """Writes `output` (.onnx, weights in float16) and the card beside it (.json), and proves that what is loaded from them gives what
-    torch gives; where it does not, what was there before stays.
+    """Writes `output` (.onnx, weights in float16) and the card beside it (.json), and proves that
+    what is loaded from them gives what torch gives; where it does not, what was there before stays.
 
     Args:
         checkpoint: best.ckpt, or last.ckpt, of a run, in the run's folder.
         output: path of the ONNX file.
-        about: TOML with what the run cannot know: name, version, terms, limits, and a table `sources` with each source's terms.
+        about: TOML with what the run cannot know: name, version, terms, limits, and a table
+            `sources` with each source's terms.
 
     Raises:
-        ModelError: the checkpoint cannot be used, its network gives no numbers, or the exported model disagrees with torch by more than
-            `TOLERANCE`.
+        ModelError: the checkpoint cannot be used, its network gives no numbers, or the exported
+            model disagrees with torch by more than `TOLERANCE`.
         OutputError: the file or its card cannot be written.
         UsageError: `about` cannot be read or has an unknown field, or `output` ends in .json.
     """
     described = output.with_suffix(".json")
     if described == output:
-        raise UsageError("the card of the model has this name", where=output, cure=f"name the model {output.stem}.onnx")
+        raise UsageError(
+            "the card of the model has this name",
+            where=output,
+            cure=f"name the model {output.stem}.onnx",
+        )
     net, settings = load_checkpoint(checkpoint)
     facts: dict[str, Any] = _read_about(about) if about else {"name": output.stem, "version": "0"}
     deployed = Deployed(net).eval()
-    example = torch.randn(2, 1, settings.size, settings.size, generator=torch.Generator().manual_seed(0))
+    example = torch.randn(
+        2, 1, settings.size, settings.size, generator=torch.Generator().manual_seed(0)
+    )
     with torch.inference_mode():
         expected = deployed(example).numpy()
     if np.isnan(expected).any():
         cure = "train again with a lower learning rate"
-        raise ModelError("the network gives no numbers; its training has diverged", where=checkpoint, cure=cure)
+        raise ModelError(
+            "the network gives no numbers; its training has diverged", where=checkpoint, cure=cure
+        )
     facts["data"] = _data(checkpoint.parent / "cases.csv", facts.pop("sources", {}))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +122,10 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
                 raise ModelError(error.what, where=output, cure=error.cure) from error
             difference = float(np.abs(computed - expected).max())
             if not difference <= TOLERANCE:  # nor is NaN
-                raise ModelError(f"the exported model differs from torch by {difference:.3f} in probability", where=output)
+                raise ModelError(
+                    f"the exported model differs from torch by {difference:.3f} in probability",
+                    where=output,
+                )
             for path in (output, described):
                 made.with_suffix(path.suffix).replace(path)
     except OSError as error:
@@ -118,10 +135,14 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
 
 
 def _graph(deployed: nn.Module, example: Tensor) -> onnx.ModelProto:
-    """The network as an ONNX graph with a free batch size, without traces of the machine that made it."""
+    """The network as an ONNX graph with a free batch size, without traces of the machine that made
+    it.
+    """
     registration = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = registration.level
-    registration.setLevel(logging.ERROR)  # it complains of torchvision missing, which nothing here uses
+    registration.setLevel(
+        logging.ERROR
+    )  # it complains of torchvision missing, which nothing here uses
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -151,32 +172,57 @@ def _read_about(path: Path) -> dict[str, Any]:
     try:
         facts = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"the description of the model cannot be read ({error})", where=path) from error
+        raise UsageError(
+            f"the description of the model cannot be read ({error})", where=path
+        ) from error
     unknown, missing = sorted(set(facts) - set(known)), sorted({"name", "version"} - set(facts))
     if unknown or missing:
-        problem = f"has an unknown field, {unknown[0]!r}" if unknown else f"lacks the field {missing[0]!r}"
-        raise UsageError(f"the description of the model {problem}", where=path, cure=f"known are {', '.join(known)}")
+        problem = (
+            f"has an unknown field, {unknown[0]!r}"
+            if unknown
+            else f"lacks the field {missing[0]!r}"
+        )
+        raise UsageError(
+            f"the description of the model {problem}",
+            where=path,
+            cure=f"known are {', '.join(known)}",
+        )
     return facts
 
 
 def _data(cases: Path, sources: dict[str, Any]) -> list[dict[str, Any]]:
-    """One entry for each source that was trained on: how many images and patients, and what is known of its terms."""
-    training = [case for case in read_manifest(cases) if case.split == "train" and case.mask is not None]
+    """One entry for each source that was trained on: how many images and patients, and what is
+    known of its terms.
+    """
+    training = [
+        case for case in read_manifest(cases) if case.split == "train" and case.mask is not None
+    ]
     entries: list[dict[str, Any]] = []
     for source in sorted({case.source for case in training}):
         mine = [case for case in training if case.source == source]
-        entries.append({"source": source, "images": len(mine), "patients": len({c.patient for c in mine}), **sources.get(source, {})})
+        entries.append(
+            {
+                "source": source,
+                "images": len(mine),
+                "patients": len({c.patient for c in mine}),
+                **sources.get(source, {}),
+            }
+        )
     return entries
 
 
 def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Stores weights of more than 64 numbers as float16, each followed by a cast to float32, which runtimes fold away at load."""
+    """Stores weights of more than 64 numbers as float16, each followed by a cast to float32, which
+    runtimes fold away at load.
+    """
     casts: list[onnx.NodeProto] = []
     for weight in model.graph.initializer:
         if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) <= 64:
             continue
         name = weight.name
-        half = numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), f"{name}.half")
+        half = numpy_helper.from_array(
+            numpy_helper.to_array(weight).astype(np.float16), f"{name}.half"
+        )
         weight.CopyFrom(half)
         casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
     for cast in reversed(casts):
@@ -188,6 +234,7 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 def _architecture(settings: Settings) -> str:
     name = {"unet": "U-Net", "unetpp": "U-Net++"}[settings.net]
     return (
-        f"{name}, width {settings.width}, depth {settings.depth}, at most {settings.max_width} channels, "
+        f"{name}, width {settings.width}, depth {settings.depth}, at most {settings.max_width} "
+        "channels, "
         f"norm {settings.norm}, {settings.up} up-sampling"
     )

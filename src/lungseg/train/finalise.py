@@ -1,4 +1,6 @@
-"""From the best weights to something to use and to look at: the exported model, its predictions, and sheets of cases."""
+"""From the best weights to something to use and to look at: the exported model, its predictions,
+and sheets of cases.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,12 @@ class Finished:
 
     Attributes:
         model: the ONNX file, its card beside it.
-        split: whose cases were scored: "test", or "validation" where there are no cases for testing.
-        dice: mean Dice of both lungs together over these cases; NaN where there are none. Questionable masks do not count.
-        predictions: a label map for each of these cases, and for each case that nobody drew a mask for.
+        split: whose cases were scored: "test", or "validation" where there are no cases for
+            testing.
+        dice: mean Dice of both lungs together over these cases; NaN where there are none.
+            Questionable masks do not count.
+        predictions: a label map for each of these cases, and for each case that nobody drew a mask
+            for.
         pictures: the montages.
         failed: a sentence for each case that could not be used.
     """
@@ -61,14 +66,17 @@ class _Predicted:
 
 
 def finish(folder: Path) -> Finished:
-    """Exports the best weights of a run and shows what they do; may be repeated, and then replaces what it left before.
+    """Exports the best weights of a run and shows what they do; may be repeated, and then replaces
+    what it left before.
 
-    Leaves in the folder model.onnx and model.json; predictions/CASE_mask.png (SOURCE_CASE where two sources have a case of that name)
-    for each test case, or validation case where there are none for testing, and for each case without a mask; montage_best.png,
-    montage_median.png and montage_worst.png, each a third of the scored cases but at most `ROWS`; montage_unlabelled.png.
+    Leaves in the folder model.onnx and model.json; predictions/CASE_mask.png (SOURCE_CASE where two
+    sources have a case of that name) for each test case, or validation case where there are none
+    for testing, and for each case without a mask; montage_best.png, montage_median.png and
+    montage_worst.png, each a third of the scored cases but at most `ROWS`; montage_unlabelled.png.
 
-    Everything runs through the exported model and `lungseg.pipeline`, so it is what users get. A case that cannot be read is named in
-    the log and in what is returned, and the others are finished.
+    Everything runs through the exported model and `lungseg.pipeline`, so it is what users get. A
+    case that cannot be read is named in the log and in what is returned, and the others are
+    finished.
 
     Raises:
         InputError: the list of cases is broken, or names a file that is not there.
@@ -78,12 +86,20 @@ def finish(folder: Path) -> Finished:
     """
     best = folder / "best.ckpt"
     if not best.is_file():
-        raise UsageError("there are no weights to finish the run with", where=folder, cure="train for at least one epoch")
+        raise UsageError(
+            "there are no weights to finish the run with",
+            where=folder,
+            cure="train for at least one epoch",
+        )
     cases = read_manifest(folder / "cases.csv")
     exported = export(best, folder / "model.onnx")
     replace(read_card(exported.card), name=folder.resolve().name).write(exported.card)
     segmenter = RadiographSegmenter(exported.model)
-    split = "test" if any(case.split == "test" and case.mask is not None for case in cases) else "validation"
+    split = (
+        "test"
+        if any(case.split == "test" and case.mask is not None for case in cases)
+        else "validation"
+    )
     chosen = [case for case in cases if case.mask is None or case.split == split]
     failed: list[str] = []
     predicted: list[_Predicted] = []
@@ -94,13 +110,25 @@ def finish(folder: Path) -> Finished:
     scored.sort(key=lambda p: p.dice, reverse=True)
     pictures = _montages(folder, segmenter, scored, [p for p in predicted if p.case.mask is None])
     dice = float(np.mean([p.dice for p in scored])) if scored else math.nan
-    return Finished(exported.model, split, dice, tuple(p.mask for p in predicted), tuple(pictures), tuple(failed))
+    return Finished(
+        exported.model,
+        split,
+        dice,
+        tuple(p.mask for p in predicted),
+        tuple(pictures),
+        tuple(failed),
+    )
 
 
 def _names(cases: Sequence[Case]) -> list[str]:
     """A name for each case's file, no two of them equal even where letter case does not count."""
-    several = {case for case, times in Counter(case.case.casefold() for case in cases).items() if times > 1}
-    names = [f"{case.source}_{case.case}" if case.case.casefold() in several else case.case for case in cases]
+    several = {
+        case for case, times in Counter(case.case.casefold() for case in cases).items() if times > 1
+    }
+    names = [
+        f"{case.source}_{case.case}" if case.case.casefold() in several else case.case
+        for case in cases
+    ]
     taken: set[str] = set()
     return [unused(re.sub(r"[^\w.-]+", "_", name)[:150], taken) for name in names]
 
@@ -120,7 +148,9 @@ def _predict(segmenter: RadiographSegmenter, case: Case, folder: Path, name: str
     result = segmenter(case.image)
     mask = result.save(folder, ("mask",), name=name, overwrite=True)["mask"]
     truth = _truth(case, result)
-    return _Predicted(case, mask, math.nan if truth is None else _dice(case, truth, result), result.verdict.status)
+    return _Predicted(
+        case, mask, math.nan if truth is None else _dice(case, truth, result), result.verdict.status
+    )
 
 
 def _truth(case: Case, result: Result) -> NDArray[np.uint8] | None:
@@ -129,13 +159,26 @@ def _truth(case: Case, result: Result) -> NDArray[np.uint8] | None:
 
 
 def _dice(case: Case, truth: NDArray[np.uint8], result: Result) -> float:
-    """Of both lungs together; a mask that draws through the heart is no judge of where heart or mediastinum may lie."""
-    judged = ~mediastinal_band(truth) if case.convention == "lung and heart" else np.ones(truth.shape, bool)
+    """Of both lungs together; a mask that draws through the heart is no judge of where heart or
+    mediastinum may lie.
+    """
+    judged = (
+        ~mediastinal_band(truth)
+        if case.convention == "lung and heart"
+        else np.ones(truth.shape, bool)
+    )
     return count((truth > 0)[judged], (result.mask > 0)[judged]).dice
 
 
-def _montages(folder: Path, segmenter: RadiographSegmenter, scored: Sequence[_Predicted], unlabelled: Sequence[_Predicted]) -> list[Path]:
-    """Draws the sheets, those of the scored cases from a list that begins with the best; returns their paths."""
+def _montages(
+    folder: Path,
+    segmenter: RadiographSegmenter,
+    scored: Sequence[_Predicted],
+    unlabelled: Sequence[_Predicted],
+) -> list[Path]:
+    """Draws the sheets, those of the scored cases from a list that begins with the best; returns
+    their paths.
+    """
     rows = min(ROWS, math.ceil(len(scored) / 3))
     middle = (len(scored) - rows) // 2
     sheets = {
@@ -153,8 +196,14 @@ def _montages(folder: Path, segmenter: RadiographSegmenter, scored: Sequence[_Pr
 
 
 def _row(segmenter: RadiographSegmenter, predicted: _Predicted) -> list[tuple[Picture, str]]:
-    """Segmented once more, which takes less than keeping the pictures of all cases until it is known which are shown."""
+    """Segmented once more, which takes less than keeping the pictures of all cases until it is
+    known which are shown.
+    """
     result = segmenter(predicted.case.image)
     heart = ", heart not judged" if predicted.case.convention == "lung and heart" else ""
-    score = f"verdict: {predicted.verdict}" if predicted.case.mask is None else f"Dice {predicted.dice:.3f}{heart}"
+    score = (
+        f"verdict: {predicted.verdict}"
+        if predicted.case.mask is None
+        else f"Dice {predicted.dice:.3f}{heart}"
+    )
     return case_row(predicted.case.case, result, _truth(predicted.case, result), score)

@@ -38,36 +38,56 @@ from lungseg.train.settings import Settings
 from lungseg.writers import make_folder, write_file
 
 MEASURED = 32
-"""Samples on which batch normalisation is measured, where a model to start from has lost its statistics."""
+"""Samples on which batch normalisation is measured, where a model to start from has lost its
+statistics."""
 
 
 class _TellEpoch(lightning.Callback):
-    """Tells the data which epoch it is, so that each has its own augmentation, the same again after a resume."""
+    """Tells the data which epoch it is, so that each has its own augmentation, the same again after
+    a resume.
+    """
 
     def __init__(self, data: CaseArrays) -> None:
         self.data = data
 
-    def on_load_checkpoint(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]) -> None:
-        self.data.epoch.fill_(checkpoint["epoch"] + 1)  # batches are fetched before the first epoch of a resumed run is said to start
+    def on_load_checkpoint(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        checkpoint: dict[str, Any],
+    ) -> None:
+        self.data.epoch.fill_(
+            checkpoint["epoch"] + 1
+        )  # batches are fetched before the first epoch of a resumed run is said to start
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         self.data.epoch.fill_(trainer.current_epoch)
 
 
 class _Table(lightning.Callback):
-    """Keeps metrics.csv, a line for each epoch; Lightning's own log begins afresh at a resume, and parts an epoch over two lines."""
+    """Keeps metrics.csv, a line for each epoch; Lightning's own log begins afresh at a resume, and
+    parts an epoch over two lines.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         figures = {name: value.item() for name, value in sorted(trainer.callback_metrics.items())}
         if not trainer.is_global_zero:
             return
         lines: list[dict[str, Any]] = []
         if self.path.exists():
             with self.path.open(newline="", encoding="utf-8") as stream:
-                lines = [line for line in csv.DictReader(stream) if int(line["epoch"]) < trainer.current_epoch]
+                lines = [
+                    line
+                    for line in csv.DictReader(stream)
+                    if int(line["epoch"]) < trainer.current_epoch
+                ]
         table = io.StringIO(newline="")
         writer = csv.DictWriter(table, ["epoch", *figures])
         writer.writeheader()
@@ -76,20 +96,32 @@ class _Table(lightning.Callback):
 
 
 class _Remember(lightning.Callback):
-    """Reminds a resumed run of what Lightning forgets: which epoch was best, where the folder was moved, and that patience had run out."""
+    """Reminds a resumed run of what Lightning forgets: which epoch was best, where the folder was
+    moved, and that patience had run out.
+    """
 
-    def on_load_checkpoint(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        checkpoint: dict[str, Any],
+    ) -> None:
         for state in checkpoint["callbacks"].values():
-            if "dirpath" in state:  # of a ModelCheckpoint, which holds on to its best only where this is its own
+            if (
+                "dirpath" in state
+            ):  # of a ModelCheckpoint, which holds on to its best only where this is its own
                 state["dirpath"] = getattr(trainer.checkpoint_callback, "dirpath", None)
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         patience = trainer.early_stopping_callback
         trainer.should_stop = patience is not None and patience.wait_count >= patience.patience
 
 
 def assign(cases: Sequence[Case], settings: Settings) -> list[Case]:
-    """The cases with their split: by patient, and every case of a left-out source for testing, so that it chooses nothing.
+    """The cases with their split: by patient, and every case of a left-out source for testing, so
+    that it chooses nothing.
 
     Raises:
         InputError: a patient is in two splits.
@@ -97,25 +129,46 @@ def assign(cases: Sequence[Case], settings: Settings) -> list[Case]:
     """
     unknown = set(settings.leave_out) - {case.source for case in cases}
     if unknown:
-        raise UsageError(f"there is no source {sorted(unknown)[0]!r} to leave out", cure=f"choose of {sorted({c.source for c in cases})}")
-    split = split_by_patient(cases, validation=settings.validation, test=settings.test, seed=settings.seed)
-    split = [replace(case, split="test") if case.source in settings.leave_out else case for case in split]
+        raise UsageError(
+            f"there is no source {sorted(unknown)[0]!r} to leave out",
+            cure=f"choose of {sorted({c.source for c in cases})}",
+        )
+    split = split_by_patient(
+        cases, validation=settings.validation, test=settings.test, seed=settings.seed
+    )
+    split = [
+        replace(case, split="test") if case.source in settings.leave_out else case for case in split
+    ]
     for source, patient, splits in parted_patients(split):
-        first = next(case.image for case in split if (case.source, case.patient) == (source, patient))
+        first = next(
+            case.image for case in split if (case.source, case.patient) == (source, patient)
+        )
         problem = f"the patient {patient} of {source} is in the splits {' and '.join(splits)}"
-        raise InputError(problem, where=first, cure="correct patient or split in the list of `lungseg dataset`, and train on that")
+        raise InputError(
+            problem,
+            where=first,
+            cure="correct patient or split in the list of `lungseg dataset`, and train on that",
+        )
     return split
 
 
-def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool = False, progress: bool = True) -> Path:
-    """Trains, and leaves in `folder`: settings.toml, cases.csv, metrics.csv, best.ckpt (averaged weights), last.ckpt, and what
-    `lungseg.train.logs` tells.
+def fit(
+    cases: Sequence[Case],
+    folder: Path,
+    settings: Settings,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+) -> Path:
+    """Trains, and leaves in `folder`: settings.toml, cases.csv, metrics.csv, best.ckpt (averaged
+    weights), last.ckpt, and what `lungseg.train.logs` tells.
 
-    With several devices, Lightning starts the same program once more for each of them, unless torchrun or SLURM has done so; only the
-    first writes.
+    With several devices, Lightning starts the same program once more for each of them, unless
+    torchrun or SLURM has done so; only the first writes.
 
     Args:
-        cases: with or without their split; those without a mask are listed, and nothing is learnt from them.
+        cases: with or without their split; those without a mask are listed, and nothing is learnt
+            from them.
         folder: of the run; made here.
         settings: of the run.
         resume: go on from last.ckpt.
@@ -127,15 +180,22 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
     Raises:
         InputError: there is nothing to train on or to validate on, or a patient is in two splits.
         ModelError: `start_from`, a model that settles, or last.ckpt cannot be used.
-        OutputError: the folder cannot be written to, or the disk is full; what was there before is whole.
-        UsageError: the folder holds a run but should not, or none but should, or one of other cases; `start_from` has the weights of
-            another network; what is monitored is not logged; there are fewer devices than asked for.
-        KeyboardInterrupt: Ctrl-C; what was reached at the end of the last whole epoch can be resumed.
+        OutputError: the folder cannot be written to, or the disk is full; what was there before is
+            whole.
+        UsageError: the folder holds a run but should not, or none but should, or one of other
+            cases; `start_from` has the weights of another network; what is monitored is not logged;
+            there are fewer devices than asked for.
+        KeyboardInterrupt: Ctrl-C; what was reached at the end of the last whole epoch can be
+            resumed.
     """
     last = folder / "last.ckpt"
     if last.exists() != resume:
         problem = "there is no run to resume" if resume else "the folder holds a run already"
-        raise UsageError(problem, where=folder, cure="choose another folder" if resume else "choose another folder, or resume it")
+        raise UsageError(
+            problem,
+            where=folder,
+            cure="choose another folder" if resume else "choose another folder, or resume it",
+        )
     if resume:
         read_checkpoint(last)
     cases = assign(cases, settings)
@@ -159,7 +219,8 @@ def fit(cases: Sequence[Case], folder: Path, settings: Settings, *, resume: bool
 
 
 def arrays(cases: Sequence[Case], settings: Settings, *, augmented: bool = True) -> CaseArrays:
-    """The cases as the network gets them in training, or in validation: without augmentation, and with what masks leave open left open.
+    """The cases as the network gets them in training, or in validation: without augmentation, and
+    with what masks leave open left open.
 
     Raises:
         InputError: an image or mask cannot be used.
@@ -171,7 +232,9 @@ def arrays(cases: Sequence[Case], settings: Settings, *, augmented: bool = True)
         (settings.size, settings.size),
         (settings.clip_low, settings.clip_high),
         seed=settings.seed if augmented else None,
-        strength=Strength(**{field.name: getattr(settings, field.name) for field in fields(Strength)}),
+        strength=Strength(
+            **{field.name: getattr(settings, field.name) for field in fields(Strength)}
+        ),
         dilate=settings.dilate,
         cache=Path(settings.cache) if settings.cache else None,
         teachers=Teachers(settings.settle_with if augmented else ()),
@@ -184,7 +247,8 @@ def is_first() -> bool:
 
 
 def both_sides(cases: Sequence[Case], settings: Settings) -> tuple[list[Case], list[Case]]:
-    """What is trained on in one epoch, and what is validated on, of cases with their split (see `assign`).
+    """What is trained on in one epoch, and what is validated on, of cases with their split (see
+    `assign`).
 
     Raises:
         InputError: there is nothing on one of the sides.
@@ -192,28 +256,42 @@ def both_sides(cases: Sequence[Case], settings: Settings) -> tuple[list[Case], l
     """
     known = [case for case in cases if case.mask is not None]
     if not known:
-        raise InputError("no case has a mask, so there is nothing to learn from", cure="give cases with masks")
+        raise InputError(
+            "no case has a mask, so there is nothing to learn from", cure="give cases with masks"
+        )
     repeats = settings.repeats()
-    training = [case for case in known if case.split == "train" for _ in range(repeats.get(case.source, 1))]
-    validation = [case for case in known if case.split == "validation" and case.notes != "questionable"]
+    training = [
+        case for case in known if case.split == "train" for _ in range(repeats.get(case.source, 1))
+    ]
+    validation = [
+        case for case in known if case.split == "validation" and case.notes != "questionable"
+    ]
     if not training or not validation:
         problem = f"{len(training)} cases to train on and {len(validation)} to validate on"
-        raise InputError(problem, cure="give more patients, or the split train or validation to some")
+        raise InputError(
+            problem, cure="give more patients, or the split train or validation to some"
+        )
     source = settings.monitor.removeprefix("val_dice_")
     sources = sorted({case.source for case in validation})
     if source != settings.monitor and source not in sources:
-        problem = f"no case of the source {source!r} is validated on, so {settings.monitor} is not logged"
+        problem = (
+            f"no case of the source {source!r} is validated on, so {settings.monitor} is not logged"
+        )
         raise UsageError(problem, cure=f"take of {sources}")
     return training, validation
 
 
 def _check_same(cases: Sequence[Case], began: Path) -> None:
-    """That a run goes on with the cases and the split that it began with: one more patient draws another split, and then what was trained
-    on would be validated on.
+    """That a run goes on with the cases and the split that it began with: one more patient draws
+    another split, and then what was trained on would be validated on.
     """
     before = [(row["source"], row["case"], row["split"]) for row in read_rows(began)]
     if before != [(case.source, case.case, case.split) for case in cases]:
-        raise UsageError("the run began with other cases or another split", where=began, cure="resume it with this list of cases")
+        raise UsageError(
+            "the run began with other cases or another split",
+            where=began,
+            cure="resume it with this list of cases",
+        )
 
 
 def _begin_folder(folder: Path, settings: Settings, cases: Sequence[Case], *, resume: bool) -> None:
@@ -234,9 +312,14 @@ def _trainer(folder: Path, settings: Settings, *, progress: bool) -> lightning.T
         raise UsageError("precision 16-mixed needs a GPU", cure="take bf16-mixed or 32-true")
     average = [EMAWeightAveraging(decay=settings.average)] if settings.average else []
     try:
-        for launched_by in (TorchElasticEnvironment, SLURMEnvironment):  # which would else train as many networks beside each other
+        for launched_by in (
+            TorchElasticEnvironment,
+            SLURMEnvironment,
+        ):  # which would else train as many networks beside each other
             if launched_by.detect():
-                launched_by().validate_settings(num_devices=settings.devices, num_nodes=settings.nodes)
+                launched_by().validate_settings(
+                    num_devices=settings.devices, num_nodes=settings.nodes
+                )
         return lightning.Trainer(
             accelerator="auto",
             strategy="ddp" if several else "auto",
@@ -254,7 +337,9 @@ def _trainer(folder: Path, settings: Settings, *, progress: bool) -> lightning.T
                 *callbacks(folder, settings, progress=progress),
                 EarlyStopping(settings.monitor, mode=settings.mode, patience=settings.patience),
                 _keep(folder, "best", monitor="val_dice"),
-                _keep(folder, "last", monitor=None),  # with save_last it would be a copy of the best
+                _keep(
+                    folder, "last", monitor=None
+                ),  # with save_last it would be a copy of the best
             ],
             plugins=[WholeFiles()],
             logger=False,
@@ -264,17 +349,29 @@ def _trainer(folder: Path, settings: Settings, *, progress: bool) -> lightning.T
             enable_model_summary=False,
         )
     except (MisconfigurationException, ValueError) as error:
-        problem = f"training cannot run on {settings.devices} devices in {settings.nodes} nodes ({' '.join(str(error).split())})"
+        problem = (
+            f"training cannot run on {settings.devices} devices in {settings.nodes} nodes "
+            f"({' '.join(str(error).split())})"
+        )
         raise UsageError(problem, cure="change devices or nodes") from error
 
 
 def _keep(folder: Path, name: str, *, monitor: str | None) -> ModelCheckpoint:
     """Keeps the checkpoint of the epoch with the highest `monitor`, or of the last epoch."""
-    return ModelCheckpoint(folder, name, monitor=monitor, mode="max", enable_version_counter=False, save_on_train_epoch_end=True)
+    return ModelCheckpoint(
+        folder,
+        name,
+        monitor=monitor,
+        mode="max",
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
 
 
 def _loader(data: CaseArrays, settings: Settings) -> DataLoader[Any]:
-    """Batches of training cases in the order of the epoch, or of validation cases in their own, which nothing has to be done to."""
+    """Batches of training cases in the order of the epoch, or of validation cases in their own,
+    which nothing has to be done to.
+    """
     trained = data.seed is not None
     workers = settings.workers if trained else 0
     return DataLoader(
@@ -291,15 +388,23 @@ def _loader(data: CaseArrays, settings: Settings) -> DataLoader[Any]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without those remarks of Lightning that ask nothing of the user."""
-    remarks = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]  # which devices there are and the like
+    remarks = [
+        logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")
+    ]  # which devices there are and the like
     levels = [remark.level for remark in remarks]
     for remark in remarks:
         remark.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*does not have many workers")  # one keeps up with two processors
-            warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # settings and cases lie there
-            warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")  # between Lightning and torch
+            warnings.filterwarnings(
+                "ignore", message=".*does not have many workers"
+            )  # one keeps up with two processors
+            warnings.filterwarnings(
+                "ignore", message="Checkpoint directory .* exists and is not empty"
+            )  # settings and cases lie there
+            warnings.filterwarnings(
+                "ignore", message=r".*isinstance\(treespec, LeafSpec\)"
+            )  # between Lightning and torch
             yield
     finally:
         for remark, level in zip(remarks, levels, strict=True):
@@ -308,7 +413,9 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C stays KeyboardInterrupt: Lightning makes an end of the process of it, and turns a deaf ear to the next one."""
+    """Ctrl-C stays KeyboardInterrupt: Lightning makes an end of the process of it, and turns a deaf
+    ear to the next one.
+    """
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield

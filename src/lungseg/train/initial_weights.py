@@ -1,4 +1,6 @@
-"""What a run begins with: weights of an earlier one, or those of a finished model, read back out of its ONNX file."""
+"""What a run begins with: weights of an earlier one, or those of a finished model, read back out of
+its ONNX file.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ def begin_with(source: str, net: nn.Module, pictures: Iterable[Tensor]) -> None:
     Args:
         source: checkpoint of a run (.ckpt), or a model: .onnx file, or name of an embedded one.
         net: of `lungseg.train.module.build_network`.
-        pictures: (1, H, W) each, as the network takes them; where an exported network has lost the statistics of its batch
-            normalisation, they are measured anew on these.
+        pictures: (1, H, W) each, as the network takes them; where an exported network has lost the
+            statistics of its batch normalisation, they are measured anew on these.
 
     Raises:
         ModelError: the file cannot be used.
@@ -36,14 +38,20 @@ def begin_with(source: str, net: nn.Module, pictures: Iterable[Tensor]) -> None:
         try:
             net.load_state_dict(weights)
         except RuntimeError as error:
-            raise UsageError("these are the weights of another network", where=path, cure="give its net, width and depth") from error
+            raise UsageError(
+                "these are the weights of another network",
+                where=path,
+                cure="give its net, width and depth",
+            ) from error
         return
     predictor = Predictor(source, threads=1)  # which checks the file against its card
     try:
         _fill(net, onnx.load(predictor.path).graph)
     except (KeyError, ValueError, RuntimeError, AttributeError) as error:
         cure = f"give the settings of this one: {predictor.card.architecture}"
-        raise UsageError("this model has the weights of another network", where=predictor.path, cure=cure) from error
+        raise UsageError(
+            "this model has the weights of another network", where=predictor.path, cure=cure
+        ) from error
     if any(isinstance(module, nn.BatchNorm2d) for module in net.modules()):
         measure_statistics(net, torch.stack(list(pictures)))
 
@@ -51,12 +59,19 @@ def begin_with(source: str, net: nn.Module, pictures: Iterable[Tensor]) -> None:
 def _fill(net: nn.Module, graph: Any) -> None:
     """Copies weight and bias of each convolution of a graph into the one of the same name.
 
-    The exporter folds batch normalisation into the convolution before it, whose bias the network itself does not have: such a bias
-    goes into the normalisation, which otherwise changes nothing.
+    The exporter folds batch normalisation into the convolution before it, whose bias the network
+    itself does not have: such a bias goes into the normalisation, which otherwise changes nothing.
     """
-    arrays = {entry.name.removesuffix(".half"): numpy_helper.to_array(entry).astype("float32") for entry in graph.initializer}
+    arrays = {
+        entry.name.removesuffix(".half"): numpy_helper.to_array(entry).astype("float32")
+        for entry in graph.initializer
+    }
     modules = dict(net.named_modules())
-    convolutions = {name for name, module in modules.items() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)}
+    convolutions = {
+        name
+        for name, module in modules.items()
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+    }
     with torch.no_grad():
         for node in graph.node:
             if node.op_type not in ("Conv", "ConvTranspose"):
@@ -85,8 +100,9 @@ def _copy(target: Tensor, array: Any) -> None:
 
 
 def measure_statistics(net: nn.Module, pictures: Tensor) -> None:
-    """Gives batch normalisation the mean and variance that its input has on these pictures (N, 1, H, W), and the scale and offset with
-    which the network in evaluation mode still computes what it did; so that it computes about the same in training mode, too.
+    """Gives batch normalisation the mean and variance that its input has on these pictures (N, 1,
+    H, W), and the scale and offset with which the network in evaluation mode still computes what it
+    did; so that it computes about the same in training mode, too.
     """
     with _measuring(net), torch.no_grad():
         training = net.training
@@ -105,7 +121,11 @@ def _measuring(net: nn.Module) -> Iterator[None]:
         normalisation.weight.copy_(scale * (variance + normalisation.eps).sqrt())
         normalisation.bias.copy_(offset + scale * mean)
 
-    hooks = [module.register_forward_pre_hook(measure) for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    hooks = [
+        module.register_forward_pre_hook(measure)
+        for module in net.modules()
+        if isinstance(module, nn.BatchNorm2d)
+    ]
     try:
         yield
     finally:

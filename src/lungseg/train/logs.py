@@ -28,46 +28,67 @@ SHOWN_AFTER: Final = 0.5
 
 
 def callbacks(folder: Path, settings: Settings, *, progress: bool) -> list[lightning.Callback]:
-    """The callbacks that log a run into its folder. They belong behind the one that writes metrics.csv.
+    """The callbacks that log a run into its folder. They belong behind the one that writes
+    metrics.csv.
 
     Args:
         folder: of the run.
         settings: of the run.
-        progress: with a progress bar, which `lightning.Trainer` must be told as `enable_progress_bar`.
+        progress: with a progress bar, which `lightning.Trainer` must be told as
+            `enable_progress_bar`.
     """
-    told: list[lightning.Callback] = [_TensorBoard(folder / "tensorboard", settings), _Curves(folder)]
+    told: list[lightning.Callback] = [
+        _TensorBoard(folder / "tensorboard", settings),
+        _Curves(folder),
+    ]
     return [*told, _Bar(settings.epochs)] if progress else told
 
 
 class _TensorBoard(lightning.Callback):
-    """Logs every figure of an epoch, as loss/train, dice/val and so on, and the settings as text."""
+    """Logs every figure of an epoch, as loss/train, dice/val and so on, and the settings as
+    text.
+    """
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder = folder
         self.settings = settings
         self.writer: SummaryWriter | None = None
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         if not trainer.is_global_zero:
             return
         from torch.utils.tensorboard import SummaryWriter
 
-        # Each start adds a file; what an earlier one logged of the epochs that now come again is purged from view.
+        # Each start adds a file; what an earlier one logged of the epochs that now come again is
+        # purged from view.
         self.writer = SummaryWriter(self.folder, purge_step=trainer.current_epoch)
         table = "\n".join(f"| {name} | {value} |" for name, value in asdict(self.settings).items())
-        self.writer.add_text("settings", f"| setting | value |\n|---|---|\n{table}", trainer.current_epoch)
+        self.writer.add_text(
+            "settings", f"| setting | value |\n|---|---|\n{table}", trainer.current_epoch
+        )
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         if self.writer is None:
             return
         for name, value in trainer.callback_metrics.items():
             self.writer.add_scalar(_tag(name), value.item(), trainer.current_epoch)
         self.writer.flush()
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         self._close()
 
-    def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException) -> None:
+    def on_exception(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        exception: BaseException,
+    ) -> None:
         with suppress(OSError):  # a full disk has been told by now
             self._close()
 
@@ -78,7 +99,9 @@ class _TensorBoard(lightning.Callback):
 
 
 def _tag(name: str) -> str:
-    """The figure first, which is what TensorBoard groups by: train_loss -> loss/train, val_dice_north -> dice/val_north."""
+    """The figure first, which is what TensorBoard groups by: train_loss -> loss/train,
+    val_dice_north -> dice/val_north.
+    """
     split, _, rest = name.partition("_")
     if split not in ("train", "val"):
         return name
@@ -87,20 +110,31 @@ def _tag(name: str) -> str:
 
 
 class _Curves(lightning.Callback):
-    """Draws curves.png anew from metrics.csv, after each epoch that is long enough and in any case at the end."""
+    """Draws curves.png anew from metrics.csv, after each epoch that is long enough and in any case
+    at the end.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.drawn = time.monotonic()
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         if time.monotonic() - self.drawn >= REDRAWN_AFTER:
             self._draw(trainer)
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         self._draw(trainer)
 
-    def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException) -> None:
+    def on_exception(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        exception: BaseException,
+    ) -> None:
         with suppress(OutputError):  # likewise
             self._draw(trainer)
 
@@ -111,7 +145,8 @@ class _Curves(lightning.Callback):
 
 
 class _Bar(ProgressBar):
-    """One bar over all epochs on standard error, with loss, Dice and the time left; where that is no terminal, a line for each epoch.
+    """One bar over all epochs on standard error, with loss, Dice and the time left; where that is
+    no terminal, a line for each epoch.
 
     The time left is that until the last epoch; early stopping may come before it.
     """
@@ -137,51 +172,89 @@ class _Bar(ProgressBar):
         """Shows what there is to show."""
         self.enabled = True
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         self.batches = int(trainer.num_training_batches)
         self.done = self.first = trainer.current_epoch * self.batches
         self.start = self.shown = time.monotonic()
         if self.enabled and self.console.is_terminal:
-            columns = (TextColumn("epoch {task.fields[epoch]}"), BarColumn(), TextColumn("{task.fields[figures]}{task.fields[left]} left"))
+            columns = (
+                TextColumn("epoch {task.fields[epoch]}"),
+                BarColumn(),
+                TextColumn("{task.fields[figures]}{task.fields[left]} left"),
+            )
             self.progress = Progress(*columns, console=self.console)
             self.task = self.progress.add_task(
-                "", total=self.epochs * self.batches, completed=self.done, epoch=f"1 of {self.epochs}", figures="", left="?"
+                "",
+                total=self.epochs * self.batches,
+                completed=self.done,
+                epoch=f"1 of {self.epochs}",
+                figures="",
+                left="?",
             )
             self.progress.start()
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         self.done += 1
         if self.progress is not None and time.monotonic() - self.shown >= SHOWN_AFTER:
-            loss = float(outputs["loss"]) * trainer.accumulate_grad_batches  # by which Lightning has divided it
+            loss = (
+                float(outputs["loss"]) * trainer.accumulate_grad_batches
+            )  # by which Lightning has divided it
             self._show(trainer, f"loss {loss:.4f}, {self.figures}")
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         known = {"loss": "train_loss", "Dice": "val_dice"}
-        figures = {name: trainer.callback_metrics[key].item() for name, key in known.items() if key in trainer.callback_metrics}
+        figures = {
+            name: trainer.callback_metrics[key].item()
+            for name, key in known.items()
+            if key in trainer.callback_metrics
+        }
         text = "".join(f"{name} {value:.4f}, " for name, value in figures.items())
         self.figures = f"Dice {figures['Dice']:.4f}, " if "Dice" in figures else ""
         if self.progress is not None:
             self._show(trainer, text)
         elif self.enabled:
-            self.console.print(f"epoch {trainer.current_epoch + 1} of {self.epochs}: {text}{self._left()} left", soft_wrap=True)
+            self.console.print(
+                f"epoch {trainer.current_epoch + 1} of {self.epochs}: {text}{self._left()} left",
+                soft_wrap=True,
+            )
 
     def _show(self, trainer: lightning.Trainer, figures: str) -> None:
         if self.progress is not None:
             epoch = f"{trainer.current_epoch + 1} of {self.epochs}"
-            self.progress.update(self.task, completed=self.done, epoch=epoch, figures=figures, left=self._left())
+            self.progress.update(
+                self.task, completed=self.done, epoch=epoch, figures=figures, left=self._left()
+            )
             self.shown = time.monotonic()
 
     def _left(self) -> timedelta:
         """The time until the last epoch, at the speed since the start, validation included."""
         todo = self.epochs * self.batches - self.done
-        return timedelta(seconds=round((time.monotonic() - self.start) * todo / max(1, self.done - self.first)))
+        return timedelta(
+            seconds=round((time.monotonic() - self.start) * todo / max(1, self.done - self.first))
+        )
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         self._close()
 
-    def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException) -> None:
+    def on_exception(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        exception: BaseException,
+    ) -> None:
         self._close()
 
     def _close(self) -> None:

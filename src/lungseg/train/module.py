@@ -34,10 +34,23 @@ SLOWER = 0.5
 
 
 def build_network(settings: Settings) -> nn.Module:
-    """The network that the settings describe, with fresh weights: (N, 1, H, W) -> logits (N, 4, H, W)."""
-    shared: dict[str, Any] = {"width": settings.width, "depth": settings.depth, "max_width": settings.max_width}
+    """The network that the settings describe, with fresh weights: (N, 1, H, W) -> logits (N, 4, H,
+    W).
+    """
+    shared: dict[str, Any] = {
+        "width": settings.width,
+        "depth": settings.depth,
+        "max_width": settings.max_width,
+    }
     if settings.net == "unetpp":
-        return UNetPlusPlus(1, len(CLASSES), norm=settings.norm, up=settings.up, deep_supervision=settings.deep_supervision, **shared)
+        return UNetPlusPlus(
+            1,
+            len(CLASSES),
+            norm=settings.norm,
+            up=settings.up,
+            deep_supervision=settings.deep_supervision,
+            **shared,
+        )
     return UNet(1, len(CLASSES), norm=settings.norm, up=settings.up, **shared)
 
 
@@ -49,10 +62,12 @@ def contracting_path(net: nn.Module) -> list[nn.Module]:
 
 
 def load_checkpoint(path: Path) -> tuple[nn.Module, Settings]:
-    """The network in a checkpoint of `lungseg train`, in evaluation mode, with the settings beside it.
+    """The network in a checkpoint of `lungseg train`, in evaluation mode, with the settings beside
+    it.
 
     Raises:
-        ModelError: the file is no such checkpoint, or holds anything but plain tensors and numbers, or is of other settings.
+        ModelError: the file is no such checkpoint, or holds anything but plain tensors and numbers,
+            or is of other settings.
         UsageError: there are no settings beside it.
     """
     settings = read_settings(path.parent / "settings.toml")
@@ -61,17 +76,22 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, Settings]:
     try:
         net.load_state_dict(weights)
     except RuntimeError as error:
-        raise ModelError("this is no checkpoint of the settings beside it", where=path, cure="put back the run's settings.toml") from error
+        raise ModelError(
+            "this is no checkpoint of the settings beside it",
+            where=path,
+            cure="put back the run's settings.toml",
+        ) from error
     return net.eval(), settings
 
 
 class LungModule(lightning.LightningModule):
     """Trains a network on partially labelled masks.
 
-    Logs once an epoch, of training (as the samples came, augmented) and validation: `loss`, `dice`, `iou` and `accuracy`, each after
-    train_ or val_; `val_dice_SOURCE`; and `learning_rate`, the mean over the steps. Scores are of both lungs together, at the network's
-    resolution, over the pixels where it is certain whether they are lung; those of validation are the mean over sources of the mean
-    over images, so that a large source does not outvote a small one.
+    Logs once an epoch, of training (as the samples came, augmented) and validation: `loss`, `dice`,
+    `iou` and `accuracy`, each after train_ or val_; `val_dice_SOURCE`; and `learning_rate`, the
+    mean over the steps. Scores are of both lungs together, at the network's resolution, over the
+    pixels where it is certain whether they are lung; those of validation are the mean over sources
+    of the mean over images, so that a large source does not outvote a small one.
     """
 
     def __init__(self, settings: Settings, validation: Sequence[Case]) -> None:
@@ -108,7 +128,9 @@ class LungModule(lightning.LightningModule):
         return loss
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """A parameter without gradient is left alone. To have it computed all the same is what several devices need to keep in step."""
+        """A parameter without gradient is left alone. To have it computed all the same is what
+        several devices need to keep in step.
+        """
         if self.current_epoch < self.settings.freeze:
             for block in contracting_path(self.net):
                 block.zero_grad(set_to_none=True)
@@ -120,26 +142,39 @@ class LungModule(lightning.LightningModule):
         self.figures = []
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
-        """Collects place, loss and counts of each image, so that they do not depend on what shared a batch."""
+        """Collects place, loss and counts of each image, so that they do not depend on what shared
+        a batch.
+        """
         x, allowed = batch
         logits = self.net(x.to(memory_format=torch.channels_last))
-        losses = torch.stack([loss_of(logits[i : i + 1], allowed[i : i + 1], self.settings) for i in range(len(x))])
+        losses = torch.stack(
+            [loss_of(logits[i : i + 1], allowed[i : i + 1], self.settings) for i in range(len(x))]
+        )
         first = index * self.settings.batch
         places = torch.tensor(self.places[first : first + len(x)], device=logits.device)
         self.figures.append(torch.column_stack([places, losses, certain_counts(logits, allowed)]))
 
     def on_validation_epoch_end(self) -> None:
-        """Gathers the figures of all devices and logs the means; those of the training epoch too, which ends with the validation."""
-        rows = {int(place): figures for place, *figures in self._of_all_devices(self.figures)}  # some places may come twice
+        """Gathers the figures of all devices and logs the means; those of the training epoch too,
+        which ends with the validation.
+        """
+        rows = {
+            int(place): figures for place, *figures in self._of_all_devices(self.figures)
+        }  # some places may come twice
         scores: dict[str, list[list[float]]] = {}
         for place, (_, *counts) in sorted(rows.items()):
             scores.setdefault(self.sources[place], []).append(_scores(counts))
         means = {source: _means(each) for source, each in sorted(scores.items())}
         figures = {"val_loss": sum(loss for loss, *_ in rows.values()) / len(rows)}
-        figures |= {f"val_{name}": mean for name, mean in zip(SCORES, _means(list(means.values())), strict=True)}
+        figures |= {
+            f"val_{name}": mean
+            for name, mean in zip(SCORES, _means(list(means.values())), strict=True)
+        }
         figures |= {f"val_dice_{source}": mean[0] for source, mean in means.items()}
         trained = _means([_scores(counts) for counts in self._of_all_devices(self.counts)])
-        self.log_dict(figures | {f"train_{name}": mean for name, mean in zip(SCORES, trained, strict=True)})
+        self.log_dict(
+            figures | {f"train_{name}": mean for name, mean in zip(SCORES, trained, strict=True)}
+        )
         self.counts = []
 
     def _of_all_devices(self, rows: list[Tensor]) -> list[list[float]]:
@@ -149,7 +184,9 @@ class LungModule(lightning.LightningModule):
         return gathered.reshape(-1, mine.shape[1]).tolist()
 
     def on_train_epoch_end(self) -> None:
-        """The plateau schedule looks at the epoch before the checkpoint is written, so that a resumed run knows what it saw."""
+        """The plateau schedule looks at the epoch before the checkpoint is written, so that a
+        resumed run knows what it saw.
+        """
         schedule = self.lr_schedulers()
         if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
             schedule.step(self.trainer.callback_metrics[self.settings.monitor])
@@ -165,18 +202,36 @@ class LungModule(lightning.LightningModule):
             case "adamw":
                 optimiser = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=decay)
             case "sgd":
-                optimiser = torch.optim.SGD(self.parameters(), lr=rate, weight_decay=decay, momentum=MOMENTUM)
+                optimiser = torch.optim.SGD(
+                    self.parameters(), lr=rate, weight_decay=decay, momentum=MOMENTUM
+                )
         schedule: lr_scheduler.LRScheduler
         match self.settings.schedule:
             case "one-cycle":
-                schedule = lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=steps, pct_start=WARM_UP, final_div_factor=1000)
+                schedule = lr_scheduler.OneCycleLR(
+                    optimiser,
+                    max_lr=rate,
+                    total_steps=steps,
+                    pct_start=WARM_UP,
+                    final_div_factor=1000,
+                )
             case "cosine":
                 schedule = lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
             case "plateau":
                 mode, patience = self.settings.mode, self.settings.plateau
-                schedule = lr_scheduler.ReduceLROnPlateau(optimiser, mode=mode, factor=SLOWER, patience=patience, threshold=0)
-                # Lightning would step it after the checkpoint is written: so it keeps the state, and `on_train_epoch_end` steps.
-                return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "epoch", "reduce_on_plateau": False}}
+                schedule = lr_scheduler.ReduceLROnPlateau(
+                    optimiser, mode=mode, factor=SLOWER, patience=patience, threshold=0
+                )
+                # Lightning would step it after the checkpoint is written: so it keeps the state,
+                # and `on_train_epoch_end` steps.
+                return {
+                    "optimizer": optimiser,
+                    "lr_scheduler": {
+                        "scheduler": schedule,
+                        "interval": "epoch",
+                        "reduce_on_plateau": False,
+                    },
+                }
             case "constant":
                 return optimiser
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -197,12 +252,18 @@ def _means(rows: Sequence[Sequence[float]]) -> list[float]:
 
 
 def certain_counts(logits: Tensor, allowed: Tensor) -> Tensor:
-    """What `lungseg.scores.Counts` counts (tp, fp, fn, tn), of both lungs together, over the pixels where it is certain whether they are
-    lung: (N, 4, H, W), (N, H, W) -> (N, 4), int64.
+    """What `lungseg.scores.Counts` counts (tp, fp, fn, tn), of both lungs together, over the pixels
+    where it is certain whether they are lung: (N, 4, H, W), (N, H, W) -> (N, 4), int64.
     """
     lungs = RIGHT | LEFT
     truth = (allowed == RIGHT) | (allowed == LEFT)
     certain = truth | ((allowed & lungs) == 0)
     probability = logits.float().softmax(dim=1)
     found = (probability[:, 1] + probability[:, 2]) >= 0.5
-    return torch.stack([(t & certain).sum(dim=(1, 2)) for t in (found & truth, found & ~truth, ~found & truth, ~found & ~truth)], dim=1)
+    return torch.stack(
+        [
+            (t & certain).sum(dim=(1, 2))
+            for t in (found & truth, found & ~truth, ~found & truth, ~found & ~truth)
+        ],
+        dim=1,
+    )

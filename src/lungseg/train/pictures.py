@@ -29,10 +29,11 @@ LINES: Final = {"train": ("training", "#0072B2"), "val": ("validation", "#D55E00
 
 
 def read_metrics(path: Path) -> dict[str, list[float]]:
-    """The columns of a run's metrics.csv, one value for each epoch; NaN where a cell is empty or no number.
+    """The columns of a run's metrics.csv, one value for each epoch; NaN where a cell is empty or no
+    number.
 
-    Of an epoch on several lines, as a stop between table and checkpoint leaves them, the last number in a column counts. A file that is
-    not there is an empty table.
+    Of an epoch on several lines, as a stop between table and checkpoint leaves them, the last
+    number in a column counts. A file that is not there is an empty table.
     """
     if not path.is_file():
         return {}
@@ -44,7 +45,11 @@ def read_metrics(path: Path) -> dict[str, list[float]]:
             figures = {name: value for name in names if not math.isnan(value := _number(row[name]))}
             if "epoch" in figures:  # else a line that was cut off
                 epochs.setdefault(figures["epoch"], {}).update(figures)
-    return {name: [figures.get(name, math.nan) for figures in epochs.values()] for name in names} if epochs else {}
+    return (
+        {name: [figures.get(name, math.nan) for figures in epochs.values()] for name in names}
+        if epochs
+        else {}
+    )
 
 
 def _number(cell: str | None) -> float:
@@ -55,10 +60,12 @@ def _number(cell: str | None) -> float:
 
 
 def draw_curves(metrics: Path, picture: Path) -> None:
-    """Draws loss, Dice, IoU and pixel accuracy of training and validation over the epochs, as a PNG of 1000 x 700 pixels.
+    """Draws loss, Dice, IoU and pixel accuracy of training and validation over the epochs, as a PNG
+    of 1000 x 700 pixels.
 
-    A dotted line marks the epoch with the highest validation Dice, and the figures are those of that epoch. What the table lacks, as
-    those of older versions do, leaves an empty panel that says so; from an empty table nothing is drawn.
+    A dotted line marks the epoch with the highest validation Dice, and the figures are those of
+    that epoch. What the table lacks, as those of older versions do, leaves an empty panel that says
+    so; from an empty table nothing is drawn.
 
     Raises:
         OutputError: the picture cannot be written.
@@ -82,9 +89,20 @@ def draw_curves(metrics: Path, picture: Path) -> None:
         for split in known:
             (name, colour), values = LINES[split], table[f"{split}_{panel}"]
             label = name if best is None else f"{name} {values[best]:.4f}"
-            axes.plot(table["epoch"], values, color=colour, label=label, marker="." if len(values) < 30 else "")
+            axes.plot(
+                table["epoch"],
+                values,
+                color=colour,
+                label=label,
+                marker="." if len(values) < 30 else "",
+            )
         if best is not None:
-            axes.axvline(table["epoch"][best], color="0.5", linestyle=":", label=f"best Dice: epoch {table['epoch'][best]:.0f}")
+            axes.axvline(
+                table["epoch"][best],
+                color="0.5",
+                linestyle=":",
+                label=f"best Dice: epoch {table['epoch'][best]:.0f}",
+            )
         axes.set_xlabel("epoch")
         axes.locator_params(axis="x", integer=True)
         axes.grid(color="0.9")
@@ -94,13 +112,17 @@ def draw_curves(metrics: Path, picture: Path) -> None:
     write_file(picture, stream.getvalue())
 
 
-def case_row(name: str, result: Result, truth: NDArray[np.uint8] | None, score: str) -> list[tuple[Picture, str]]:
-    """A case side by side, each tile with its caption: image, truth, prediction, and the image with the prediction in red.
+def case_row(
+    name: str, result: Result, truth: NDArray[np.uint8] | None, score: str
+) -> list[tuple[Picture, str]]:
+    """A case side by side, each tile with its caption: image, truth, prediction, and the image with
+    the prediction in red.
 
     Args:
         name: caption of the image.
         result: of the case.
-        truth: labels (rows, columns); None where nobody drew them, and then the row has one tile less.
+        truth: labels (rows, columns); None where nobody drew them, and then the row has one tile
+            less.
         score: caption of the overlay.
     """
     known = [] if truth is None else [(painted(truth), "truth")]
@@ -120,5 +142,7 @@ def write_sheet(rows: Sequence[Sequence[tuple[Picture, str]]], path: Path) -> No
         OutputError: it cannot be written.
     """
     tiles = [tile for row in rows for tile in row]
-    sheet = montage([picture for picture, _ in tiles], len(rows[0]), [caption for _, caption in tiles])
+    sheet = montage(
+        [picture for picture, _ in tiles], len(rows[0]), [caption for _, caption in tiles]
+    )
     write_file(path, picture_png(sheet))

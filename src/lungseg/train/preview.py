@@ -1,4 +1,6 @@
-"""What the network will see: training samples as a picture, and the numbers to make each of them again."""
+"""What the network will see: training samples as a picture, and the numbers to make each of them
+again.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ EPOCHS: Final = 5
 
 
 def augmented_sheet(data: CaseArrays, count: int) -> Picture:
-    """Red, green, blue: a row for each case, as it is and as it will be in the first `EPOCHS` epochs, lungs outlined.
+    """Red, green, blue: a row for each case, as it is and as it will be in the first `EPOCHS`
+    epochs, lungs outlined.
 
     Args:
         data: training cases.
@@ -42,7 +45,9 @@ def augmented_sheet(data: CaseArrays, count: int) -> Picture:
 
 
 def augmented_lines(data: CaseArrays, count: int) -> list[str]:
-    """The numbers of the augmented samples of `augmented_sheet`, a line of JSON for each, which `replay` takes."""
+    """The numbers of the augmented samples of `augmented_sheet`, a line of JSON for each, which
+    `replay` takes.
+    """
     return [
         json.dumps(
             {
@@ -84,7 +89,10 @@ def write_augmented(data: CaseArrays, count: int, picture: Path) -> None:
         UsageError: as `augmented_sheet`.
     """
     write_file(picture, picture_png(augmented_sheet(data, count)))
-    write_file(picture.with_suffix(".jsonl"), "".join(f"{line}\n" for line in augmented_lines(data, count)).encode())
+    write_file(
+        picture.with_suffix(".jsonl"),
+        "".join(f"{line}\n" for line in augmented_lines(data, count)).encode(),
+    )
 
 
 def _chosen(data: CaseArrays, count: int) -> list[int]:
@@ -101,8 +109,12 @@ def _drawn(data: CaseArrays, index: int, epoch: int) -> Draw:
 
 
 def _tile(picture: NDArray[Any], allowed: NDArray[np.uint8], clip: tuple[float, float]) -> Picture:
-    """The greys that the network sees, and an outline around what may be a lung by its mask, in the lung's colour."""
-    tile = np.repeat(np.rint(window(picture, clip) * 255).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+    """The greys that the network sees, and an outline around what may be a lung by its mask, in the
+    lung's colour.
+    """
+    tile = np.repeat(
+        np.rint(window(picture, clip) * 255).astype(np.uint8)[..., np.newaxis], 3, axis=2
+    )
     for bit, label in SIDES.items():
         tile[contour(np.isin(allowed, (bit, bit | MEDIASTINUM)), 1)] = LABELS[label].colour
     return tile

@@ -1,4 +1,6 @@
-"""Settles what masks leave open: earlier models, asked several times each, say where lung ends and heart begins."""
+"""Settles what masks leave open: earlier models, asked several times each, say where lung ends and
+heart begins.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,14 @@ SURE_LUNG: Final = 0.6
 """From this probability of lung on, an open pixel becomes lung."""
 
 SURE_OTHER: Final = 0.4
-"""Below this probability of lung, an open pixel becomes what else its mask allows; between the two it stays open."""
+"""Below this probability of lung, an open pixel becomes what else its mask allows; between the two
+it stays open."""
 
 
 class Teachers:
-    """Models that settle open pixels; loaded when first asked, and again in each process that asks."""
+    """Models that settle open pixels; loaded when first asked, and again in each process that
+    asks.
+    """
 
     def __init__(self, models: Sequence[str]) -> None:
         """Names or paths of the models, as `lungseg.predict.Predictor` takes them."""
@@ -39,7 +44,8 @@ class Teachers:
 
     @cached_property
     def predictors(self) -> list[Predictor]:
-        """The loaded models. One thread each: a pool of threads would not survive in a forked process.
+        """The loaded models. One thread each: a pool of threads would not survive in a forked
+        process.
 
         Raises:
             ModelError: a model is missing or broken.
@@ -56,11 +62,15 @@ class Teachers:
         return settle(allowed, pixels, self.predictors) if self.models else allowed
 
 
-def settle(allowed: NDArray[np.uint8], pixels: Array, teachers: Sequence[Predictor]) -> NDArray[np.uint8]:
-    """Narrows the sets of allowed classes where a mask leaves open whether there is lung, and the teachers agree that there is or not.
+def settle(
+    allowed: NDArray[np.uint8], pixels: Array, teachers: Sequence[Predictor]
+) -> NDArray[np.uint8]:
+    """Narrows the sets of allowed classes where a mask leaves open whether there is lung, and the
+    teachers agree that there is or not.
 
-    A pixel that may be a certain lung or mediastinum becomes one of the two. A pixel that may be anything becomes a lung, or background
-    or mediastinum. What the mask says already stays as it is.
+    A pixel that may be a certain lung or mediastinum becomes one of the two. A pixel that may be
+    anything becomes a lung, or background or mediastinum. What the mask says already stays as it
+    is.
 
     Args:
         allowed: (rows, columns), sets of allowed classes, see `lungseg.datasets.label_sets`.
@@ -74,7 +84,9 @@ def settle(allowed: NDArray[np.uint8], pixels: Array, teachers: Sequence[Predict
     if not np.isin(allowed, (RIGHT | MEDIASTINUM, LEFT | MEDIASTINUM, ANYTHING)).any():
         return settled
     planes = np.stack([_probabilities(teacher, pixels) for teacher in teachers]).mean(axis=0)
-    right, left = (restore(np.ascontiguousarray(planes[i], np.float32), allowed.shape) for i in (1, 2))
+    right, left = (
+        restore(np.ascontiguousarray(planes[i], np.float32), allowed.shape) for i in (1, 2)
+    )
     for bit, lung in ((RIGHT, right), (LEFT, left)):
         either = allowed == (bit | MEDIASTINUM)
         settled[either & (lung >= SURE_LUNG)] = bit
@@ -87,12 +99,17 @@ def settle(allowed: NDArray[np.uint8], pixels: Array, teachers: Sequence[Predict
 
 
 def _probabilities(teacher: Predictor, pixels: Array) -> Array:
-    """A teacher's probabilities (3, rows, columns), on its own grid, the mean over the picture as it is, turned, and mirrored."""
+    """A teacher's probabilities (3, rows, columns), on its own grid, the mean over the picture as
+    it is, turned, and mirrored.
+    """
     picture = to_network(pixels, teacher.card.input_size, teacher.card.clip)[0]
     size = teacher.card.input_size
     turned = [turn(picture, degrees, size, float(picture.min())) for degrees in TURNS]
     batch = np.stack([*turned, *(each[:, ::-1] for each in turned)])[:, np.newaxis]
     straight, mirrored = np.split(teacher(batch), 2)
     found = straight + mirrored[:, MIRRORED_CHANNELS, :, ::-1]
-    back = [[turn(plane, -degrees, size, 0.0) for plane in planes] for planes, degrees in zip(found, TURNS, strict=True)]
+    back = [
+        [turn(plane, -degrees, size, 0.0) for plane in planes]
+        for planes, degrees in zip(found, TURNS, strict=True)
+    ]
     return np.sum(back, axis=0) / len(batch)

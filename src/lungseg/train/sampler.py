@@ -1,4 +1,6 @@
-"""The order in which cases are seen, the same again after a resume, and which of several devices sees which."""
+"""The order in which cases are seen, the same again after a resume, and which of several devices
+sees which.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,12 @@ from lungseg.train.data import CaseArrays
 class Order(Sampler[int]):
     """Places of the cases, shared out over the devices.
 
-    Every device gets equally many, because each waits for the others; where the cases do not share evenly, some come twice.
+    Every device gets equally many, because each waits for the others; where the cases do not share
+    evenly, some come twice.
 
     Args:
-        data: the cases; its `seed` and `epoch` are what the order depends on. Without a seed the cases stay as they are.
+        data: the cases; its `seed` and `epoch` are what the order depends on. Without a seed the
+            cases stay as they are.
     """
 
     def __init__(self, data: CaseArrays) -> None:
@@ -29,7 +33,11 @@ class Order(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         count, seed = len(self.data), self.data.seed
-        order = np.arange(count) if seed is None else np.random.default_rng((seed, int(self.data.epoch))).permutation(count)
+        order = (
+            np.arange(count)
+            if seed is None
+            else np.random.default_rng((seed, int(self.data.epoch))).permutation(count)
+        )
         mine, devices = _devices()
         return iter(np.resize(order, len(self) * devices)[mine::devices].tolist())
 

@@ -1,4 +1,6 @@
-"""All settings of a training run, in one place; written to the run's folder as TOML, and read back from there."""
+"""All settings of a training run, in one place; written to the run's folder as TOML, and read back
+from there.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,25 @@ GROUPS: Final = {
 
 
 RANGES: Final = AUGMENTATION_RANGES | {
-    **dict.fromkeys(("width", "max_width", "epochs", "patience", "batch", "accumulate", "devices", "nodes"), (1, math.inf)),
-    **dict.fromkeys(("learning_rate", "weight_decay", "clip_gradient", "workers", "freeze", "dilate", "plateau"), (0, math.inf)),
-    **dict.fromkeys(("focal_gamma", "tversky_alpha", "tversky_beta", "boundary_weight"), (0, math.inf)),
+    **dict.fromkeys(
+        ("width", "max_width", "epochs", "patience", "batch", "accumulate", "devices", "nodes"),
+        (1, math.inf),
+    ),
+    **dict.fromkeys(
+        (
+            "learning_rate",
+            "weight_decay",
+            "clip_gradient",
+            "workers",
+            "freeze",
+            "dilate",
+            "plateau",
+        ),
+        (0, math.inf),
+    ),
+    **dict.fromkeys(
+        ("focal_gamma", "tversky_alpha", "tversky_beta", "boundary_weight"), (0, math.inf)
+    ),
     "dice_weight": (0, 1),
     "depth": (2, math.inf),
     "seed": (0, 2**32 - 1),
@@ -40,88 +58,177 @@ RANGES: Final = AUGMENTATION_RANGES | {
 }
 """Lowest and highest value of settings that are numbers."""
 
-FIGURES: Final = tuple(f"{side}_{figure}" for side in ("train", "val") for figure in ("loss", "dice", "iou", "accuracy"))
+FIGURES: Final = tuple(
+    f"{side}_{figure}"
+    for side in ("train", "val")
+    for figure in ("loss", "dice", "iou", "accuracy")
+)
 """What is logged each epoch and can be monitored, beside val_dice_SOURCE."""
 
-_WORDS: Final = {int: "a whole number", float: "a number", bool: "true or false", str: "a text in quotes", tuple: "a list of texts"}
+_WORDS: Final = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text in quotes",
+    tuple: "a list of texts",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of `lungseg train`; each has a flag of the same name, and the words beside its type are the flag's help."""
+    """Settings of `lungseg train`; each has a flag of the same name, and the words beside its type
+    are the flag's help.
+    """
 
     net: Annotated[Literal["unet", "unetpp"], "U-Net or U-Net++"] = "unet"
     width: Annotated[int, "feature channels of the finest level, doubled at each deeper one"] = 16
     depth: Annotated[int, "number of resolutions, the input's included"] = 6
     max_width: Annotated[int, "no level has more channels than this"] = 192
     norm: Annotated[Literal["batch", "none"], "batch normalisation or none"] = "batch"
-    up: Annotated[Literal["transposed", "interpolated"], "how the expanding path doubles the resolution"] = "transposed"
+    up: Annotated[
+        Literal["transposed", "interpolated"], "how the expanding path doubles the resolution"
+    ] = "transposed"
     deep_supervision: Annotated[bool, "of U-Net++: a head and a loss on each of its depths"] = True
 
-    kind: Annotated[Literal["radiograph", "ct"], "what the pictures are, for the model's card"] = "radiograph"
+    kind: Annotated[Literal["radiograph", "ct"], "what the pictures are, for the model's card"] = (
+        "radiograph"
+    )
     size: Annotated[int, "rows and columns of the network's input"] = 256
     clip_low: Annotated[float, "percentile of the greys that becomes black"] = 0.5
     clip_high: Annotated[float, "percentile of the greys that becomes white"] = 99.5
     dilate: Annotated[int, "pixels of the network's input by which the masks are widened"] = 0
 
-    validation: Annotated[float, "share of the patients of each source that is kept for validation"] = 0.15
+    validation: Annotated[
+        float, "share of the patients of each source that is kept for validation"
+    ] = 0.15
     test: Annotated[float, "share of the patients of each source that is kept for testing"] = 0.0
-    leave_out: Annotated[tuple[str, ...], "a source neither to train on nor to choose by, all of it is for testing; may be repeated"] = ()
-    repeat: Annotated[tuple[str, ...], "SOURCE=N, each training case of the source N times an epoch; may be repeated"] = ()
-    settle_with: Annotated[tuple[str, ...], "a model that settles what the training masks leave open; may be repeated"] = ()
+    leave_out: Annotated[
+        tuple[str, ...],
+        "a source neither to train on nor to choose by, all of it is for testing; may be repeated",
+    ] = ()
+    repeat: Annotated[
+        tuple[str, ...],
+        "SOURCE=N, each training case of the source N times an epoch; may be repeated",
+    ] = ()
+    settle_with: Annotated[
+        tuple[str, ...], "a model that settles what the training masks leave open; may be repeated"
+    ] = ()
     cache: Annotated[str, "folder in which decoded cases are kept for later runs"] = ""
 
     rotation: Annotated[float, "degrees by which samples are turned, as a standard deviation"] = 8.0
-    shift_x: Annotated[float, "share of the width by which samples are shifted, as a standard deviation"] = 0.05
-    shift_y: Annotated[float, "share of the height by which samples are shifted, as a standard deviation"] = 0.05
-    zoom: Annotated[float, "standard deviation of the logarithm of the zoom; 0.12 for about 12 %"] = 0.12
+    shift_x: Annotated[
+        float, "share of the width by which samples are shifted, as a standard deviation"
+    ] = 0.05
+    shift_y: Annotated[
+        float, "share of the height by which samples are shifted, as a standard deviation"
+    ] = 0.05
+    zoom: Annotated[
+        float, "standard deviation of the logarithm of the zoom; 0.12 for about 12 %"
+    ] = 0.12
     warp: Annotated[float, "stretch, shear and bend, as a multiple of what is usual"] = 1.0
     mirror: Annotated[float, "chance that right and left are exchanged, in the labels too"] = 0.5
     flip: Annotated[float, "chance that a sample is turned upside down"] = 0.0
-    half_turn: Annotated[float, "chance that a sample is turned by 180 degrees, labels and all, as CT of prone patients is stored"] = 0.0
+    half_turn: Annotated[
+        float,
+        (
+            "chance that a sample is turned by 180 degrees, labels and all, as CT of prone "
+            "patients is stored"
+        ),
+    ] = 0.0
     padding: Annotated[float, "chance that a sample is set in a broad frame"] = 0.125
     greys: Annotated[float, "chance that contrast, sharpness, noise and the like are changed"] = 1.0
     gamma: Annotated[float, "standard deviation of the logarithm of gamma"] = 0.3
-    window: Annotated[float, "chance that the darkest and the brightest greys are cut off, as CT is shown in a window"] = 0.25
+    window: Annotated[
+        float,
+        "chance that the darkest and the brightest greys are cut off, as CT is shown in a window",
+    ] = 0.25
     cut: Annotated[float, "largest share of the greys that is cut off at either end"] = 0.15
     negative: Annotated[float, "chance that black and white are exchanged"] = 0.15
-    obscure: Annotated[float, "chance that opacities, tubes, letters and the like may be drawn in"] = 1.0
-    wear: Annotated[float, "chance of strong blur, grain, shade or coarse pixels, or of boxes that hide parts of the lungs"] = 0.0
-    effusion: Annotated[float, "chance that fluid hides the base of one lung and the diaphragm below it"] = 0.0
+    obscure: Annotated[
+        float, "chance that opacities, tubes, letters and the like may be drawn in"
+    ] = 1.0
+    wear: Annotated[
+        float,
+        (
+            "chance of strong blur, grain, shade or coarse pixels, or of boxes that hide "
+            "parts of the lungs"
+        ),
+    ] = 0.0
+    effusion: Annotated[
+        float, "chance that fluid hides the base of one lung and the diaphragm below it"
+    ] = 0.0
     plain: Annotated[float, "share of the samples that are changed only a little"] = 0.0
 
     loss: Annotated[
-        Literal["bce", "dice", "bce+dice", "focal", "tversky", "boundary"], "what is made small; boundary is added to bce+dice"
+        Literal["bce", "dice", "bce+dice", "focal", "tversky", "boundary"],
+        "what is made small; boundary is added to bce+dice",
     ] = "bce+dice"
-    dice_weight: Annotated[float, "weight of Dice in bce+dice, 0 to 1; the rest is binary cross-entropy"] = 0.5
-    focal_gamma: Annotated[float, "exponent of the focal loss; the higher, the less do easy pixels count"] = 2.0
-    tversky_alpha: Annotated[float, "weight of what is wrongly taken for lung, in the Tversky loss"] = 0.3
+    dice_weight: Annotated[
+        float, "weight of Dice in bce+dice, 0 to 1; the rest is binary cross-entropy"
+    ] = 0.5
+    focal_gamma: Annotated[
+        float, "exponent of the focal loss; the higher, the less do easy pixels count"
+    ] = 2.0
+    tversky_alpha: Annotated[
+        float, "weight of what is wrongly taken for lung, in the Tversky loss"
+    ] = 0.3
     tversky_beta: Annotated[float, "weight of what is missed, in the Tversky loss"] = 0.7
     boundary_weight: Annotated[float, "weight of the boundary term beside bce+dice"] = 0.1
-    class_weights: Annotated[tuple[str, ...], "CLASS=W, weight of a class in the loss instead of 1; may be repeated"] = ()
+    class_weights: Annotated[
+        tuple[str, ...], "CLASS=W, weight of a class in the loss instead of 1; may be repeated"
+    ] = ()
 
-    optimiser: Annotated[Literal["adam", "adamw", "sgd"], "Adam, AdamW, or SGD with momentum 0.9"] = "adamw"
-    learning_rate: Annotated[float, "the highest one, after the warm-up if the schedule has one"] = 0.002
+    optimiser: Annotated[
+        Literal["adam", "adamw", "sgd"], "Adam, AdamW, or SGD with momentum 0.9"
+    ] = "adamw"
+    learning_rate: Annotated[
+        float, "the highest one, after the warm-up if the schedule has one"
+    ] = 0.002
     weight_decay: Annotated[float, "of the optimiser"] = 0.01
     schedule: Annotated[
         Literal["one-cycle", "cosine", "plateau", "constant"],
-        "of the learning rate: short warm-up and cosine to zero, cosine to zero, halved where progress ends, or constant",
+        (
+            "of the learning rate: short warm-up and cosine to zero, cosine to zero, halved "
+            "where progress ends, or constant"
+        ),
     ] = "one-cycle"
-    plateau: Annotated[int, "the plateau schedule halves the rate after more than so many epochs without a better monitored figure"] = 5
+    plateau: Annotated[
+        int,
+        (
+            "the plateau schedule halves the rate after more than so many epochs without a "
+            "better monitored figure"
+        ),
+    ] = 5
     batch: Annotated[int, "images in a batch, on each device"] = 8
     accumulate: Annotated[int, "batches whose gradients are added up for one step"] = 1
     clip_gradient: Annotated[float, "longest gradient; 0 for no limit"] = 1.0
-    average: Annotated[float, "decay per step of the moving average of the weights, which is validated and exported; 0 for none"] = 0.995
+    average: Annotated[
+        float,
+        (
+            "decay per step of the moving average of the weights, which is validated and "
+            "exported; 0 for none"
+        ),
+    ] = 0.995
 
     epochs: Annotated[int, "at most so many passes over the training cases"] = 70
-    monitor: Annotated[str, "figure that must get better, or the run ends: a column of metrics.csv"] = "val_dice"
+    monitor: Annotated[
+        str, "figure that must get better, or the run ends: a column of metrics.csv"
+    ] = "val_dice"
     patience: Annotated[int, "stop after so many epochs without a better monitored figure"] = 20
-    start_from: Annotated[str, "weights to begin with: an embedded model, an .onnx file, or the checkpoint of a run"] = ""
-    freeze: Annotated[int, "epochs at the beginning in which the contracting path stays as it is"] = 0
+    start_from: Annotated[
+        str, "weights to begin with: an embedded model, an .onnx file, or the checkpoint of a run"
+    ] = ""
+    freeze: Annotated[
+        int, "epochs at the beginning in which the contracting path stays as it is"
+    ] = 0
 
     seed: Annotated[int, "of split, weights and augmentation"] = 0
-    deterministic: Annotated[bool, "only arithmetic that gives the same each time on a GPU, too; slower there"] = False
-    precision: Annotated[Literal["bf16-mixed", "16-mixed", "32-true"], "arithmetic of the network"] = "bf16-mixed"
+    deterministic: Annotated[
+        bool, "only arithmetic that gives the same each time on a GPU, too; slower there"
+    ] = False
+    precision: Annotated[
+        Literal["bf16-mixed", "16-mixed", "32-true"], "arithmetic of the network"
+    ] = "bf16-mixed"
     devices: Annotated[int, "GPUs, or processes on the CPU, to train on in each node"] = 1
     nodes: Annotated[int, "computers to train on"] = 1
     workers: Annotated[int, "processes that augment, for each device"] = 1
@@ -130,20 +237,35 @@ class Settings:
         for name, kind, _ in describe():
             _check(name, kind, getattr(self, name))
         if self.max_width < self.width or self.clip_low >= self.clip_high:
-            raise UsageError("max_width is at least width, and clip_low is below clip_high", cure="change one of them")
+            raise UsageError(
+                "max_width is at least width, and clip_low is below clip_high",
+                cure="change one of them",
+            )
         step = 2 ** (self.depth - 1)
         if self.size < step or self.size % step:
-            raise UsageError(f"size {self.size} is not a multiple of {step}, as depth {self.depth} needs", cure="change one of them")
+            raise UsageError(
+                f"size {self.size} is not a multiple of {step}, as depth {self.depth} needs",
+                cure="change one of them",
+            )
         if self.size == step:
-            raise UsageError(f"size {self.size} leaves a single pixel at depth {self.depth}", cure="take a larger size or a smaller depth")
+            raise UsageError(
+                f"size {self.size} leaves a single pixel at depth {self.depth}",
+                cure="take a larger size or a smaller depth",
+            )
         if not 0 < self.validation < 1:
             raise UsageError(f"validation is a share between 0 and 1, not {self.validation}")
         if not 0 <= self.test < 1 - self.validation:
-            raise UsageError(f"test is a share that leaves something to train on beside validation {self.validation}, not {self.test}")
+            raise UsageError(
+                "test is a share that leaves something to train on beside validation "
+                f"{self.validation}, not {self.test}"
+            )
         if not 0 <= self.average < 1:
             raise UsageError(f"average is at least 0 and below 1, not {self.average}")
         if self.monitor not in FIGURES and not self.monitor.startswith("val_dice_"):
-            raise UsageError(f"{self.monitor!r} is no figure that can be monitored", cure=_nearest(self.monitor, FIGURES))
+            raise UsageError(
+                f"{self.monitor!r} is no figure that can be monitored",
+                cure=_nearest(self.monitor, FIGURES),
+            )
         self.repeats()
         self.weights()
 
@@ -153,30 +275,45 @@ class Settings:
         return "min" if self.monitor in ("train_loss", "val_loss") else "max"
 
     def repeats(self) -> dict[str, int]:
-        """How often an epoch sees each training case of a source, for the sources that `repeat` names."""
+        """How often an epoch sees each training case of a source, for the sources that `repeat`
+        names.
+        """
         pairs = [entry.rpartition("=") for entry in self.repeat]
         for entry, (source, _, times) in zip(self.repeat, pairs, strict=True):
             if not (source and times.isdecimal() and int(times)):
-                raise UsageError(f"repeat is SOURCE=N with N at least 1, not {entry!r}", cure="write, for example, montgomery=2")
+                raise UsageError(
+                    f"repeat is SOURCE=N with N at least 1, not {entry!r}",
+                    cure="write, for example, montgomery=2",
+                )
         return {source: int(times) for source, _, times in pairs}
 
     def weights(self) -> tuple[float, ...]:
-        """Weight of each of `lungseg.datasets.label_sets.CLASSES` in the loss, 1 for those that are not named; () where none is."""
+        """Weight of each of `lungseg.datasets.label_sets.CLASSES` in the loss, 1 for those that are
+        not named; () where none is.
+        """
         if not self.class_weights:
             return ()
-        from lungseg.datasets.label_sets import CLASSES  # here, because the command line reads the defaults at every start
+        from lungseg.datasets.label_sets import (
+            CLASSES,
+        )  # here, because the command line reads the defaults at every start
 
         weights = dict.fromkeys(CLASSES, 1.0)
         for entry in self.class_weights:
             name, _, number = entry.rpartition("=")
             if name not in weights:
-                raise UsageError(f"class_weights are CLASS=W, not {entry!r}", cure=f"name one of {', '.join(CLASSES)}")
+                raise UsageError(
+                    f"class_weights are CLASS=W, not {entry!r}",
+                    cure=f"name one of {', '.join(CLASSES)}",
+                )
             try:
                 weights[name] = float(number)
             except ValueError:
                 weights[name] = math.nan
             if not 0 < weights[name] < math.inf:
-                raise UsageError(f"the weight of a class is a number above 0, not {number!r}", cure="write, for example, 'left lung=2'")
+                raise UsageError(
+                    f"the weight of a class is a number above 0, not {number!r}",
+                    cure="write, for example, 'left lung=2'",
+                )
         return tuple(weights.values())
 
     def write(self, path: Path) -> None:
@@ -191,7 +328,9 @@ class Settings:
         for name, value in asdict(self).items():
             if name in GROUPS:
                 lines.append(f"\n# {GROUPS[name]}")
-            lines.append(f"{name} = {json.dumps(value)}")  # such values look the same in TOML as in JSON
+            lines.append(
+                f"{name} = {json.dumps(value)}"
+            )  # such values look the same in TOML as in JSON
         write_file(path, ("\n".join(lines).lstrip() + "\n").encode())
 
 
@@ -207,7 +346,11 @@ def _check(name: str, kind: Any, value: Any) -> None:
         raise UsageError(f"{name} is {_WORDS[plain]}, not {value!r}")
     low, high = RANGES.get(name, (None, None))
     if low is not None and (not low <= value <= high or value == math.inf):
-        raise UsageError(f"{name} is at least {low}, not {value}" if high == math.inf else f"{name} is {low} to {high}, not {value}")
+        raise UsageError(
+            f"{name} is at least {low}, not {value}"
+            if high == math.inf
+            else f"{name} is {low} to {high}, not {value}"
+        )
 
 
 def describe() -> list[tuple[str, Any, str]]:
@@ -220,8 +363,8 @@ def read_settings(path: Path) -> Settings:
     """The settings in a TOML file; what it does not name keeps its default.
 
     Raises:
-        UsageError: the file cannot be read, or has a field that is not known (the nearest known one is named), or a value that has no
-            meaning.
+        UsageError: the file cannot be read, or has a field that is not known (the nearest known one
+            is named), or a value that has no meaning.
     """
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -231,7 +374,9 @@ def read_settings(path: Path) -> Settings:
     for name in entries:
         if name not in names:
             raise UsageError(f"{name!r} is not a setting", where=path, cure=_nearest(name, names))
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()
+    }
     try:
         return Settings(**values)
     except UsageError as error:
@@ -240,7 +385,9 @@ def read_settings(path: Path) -> Settings:
 
 def recipes() -> tuple[str, ...]:
     """Names of the recipes that come with the package, sorted."""
-    return tuple(sorted(path.stem for path in RECIPES.glob("*.toml") if not path.stem.endswith(".about")))
+    return tuple(
+        sorted(path.stem for path in RECIPES.glob("*.toml") if not path.stem.endswith(".about"))
+    )
 
 
 def read_recipe(name: str) -> Settings:
@@ -250,7 +397,10 @@ def read_recipe(name: str) -> Settings:
         UsageError: there is no such recipe; the nearest one is named.
     """
     if name not in recipes():
-        raise UsageError(f"there is no recipe {name!r}", cure=_nearest(name, recipes()) or f"there are {', '.join(recipes())}")
+        raise UsageError(
+            f"there is no recipe {name!r}",
+            cure=_nearest(name, recipes()) or f"there are {', '.join(recipes())}",
+        )
     return read_settings(RECIPES / f"{name}.toml")
 
 

@@ -19,10 +19,12 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
-    """Writes each file's bytes to a temporary file beside it, and once all are written renames them, replacing what was there.
+    """Writes each file's bytes to a temporary file beside it, and once all are written renames
+    them, replacing what was there.
 
-    Whatever happens, each path holds either what it held before or all of its bytes, and no temporary file is left. Where the disk gets
-    full, or the bytes of a file cannot be made, none is replaced.
+    Whatever happens, each path holds either what it held before or all of its bytes, and no
+    temporary file is left. Where the disk gets full, or the bytes of a file cannot be made, none is
+    replaced.
 
     Raises:
         OutputError: a folder cannot be written to, or the disk is full.
@@ -44,7 +46,8 @@ def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes the temporary files of a run that was killed. Only for a folder that nobody else writes to at the time.
+    """Removes the temporary files of a run that was killed. Only for a folder that nobody else
+    writes to at the time.
 
     Raises:
         OutputError: one cannot be removed.
@@ -78,7 +81,9 @@ def make_folder(folder: Path) -> None:
         OutputError: it cannot be created.
     """
     if is_there(folder) and not folder.is_dir():
-        raise OutputError("is a file, and results need a folder", where=folder, cure="name another output folder")
+        raise OutputError(
+            "is a file, and results need a folder", where=folder, cure="name another output folder"
+        )
     with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -86,4 +91,8 @@ def make_folder(folder: Path) -> None:
 def not_written(path: Path, error: OSError) -> OutputError:
     """The OutputError for an operating-system error at `path`."""
     reason = (error.strerror or str(error)).lower()
-    return OutputError(f"cannot be written ({reason})", where=path, cure="make room or choose an output folder that can be written to")
+    return OutputError(
+        f"cannot be written ({reason})",
+        where=path,
+        cure="make room or choose an output folder that can be written to",
+    )

@@ -1,8 +1,11 @@
-"""The record of an output folder: `results.jsonl`, one record an input, and `summary.csv`, the same as a table.
+"""The record of an output folder: `results.jsonl`, one record an input, and `summary.csv`, the same
+as a table.
 
-`results.jsonl` is the truth: each record is appended as one line as soon as its files are written, so whatever stops a run, what was
-done stays known. A later record of an input replaces an earlier one. Opening and closing a ledger bring both files into order: half a
-line is dropped, replaced records go, the table agrees with the records, and temporary files of a run that was killed are removed.
+`results.jsonl` is the truth: each record is appended as one line as soon as its files are written,
+so whatever stops a run, what was done stays known. A later record of an input replaces an earlier
+one. Opening and closing a ledger bring both files into order: half a line is dropped, replaced
+records go, the table agrees with the records, and temporary files of a run that was killed are
+removed.
 """
 
 from __future__ import annotations
@@ -40,7 +43,9 @@ class Ledger:
         remove_leftovers(folder)
         self._ledger, self._summary = folder / LEDGER, folder / SUMMARY
         # Kept as lines of text: a hundred thousand records as dictionaries would take a gigabyte.
-        self._lines = {str(entry["input"]): json.dumps(entry) for entry in read_records(self._ledger)}
+        self._lines = {
+            str(entry["input"]): json.dumps(entry) for entry in read_records(self._ledger)
+        }
         self._columns = self._all_columns()
         self._tidy = _read(self._ledger) == self._text() and _read(self._summary) == self._table()
         self._bring_into_order()
@@ -48,7 +53,12 @@ class Ledger:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._bring_into_order()
 
     def record(self, source: str) -> dict[str, Any] | None:
@@ -61,7 +71,8 @@ class Ledger:
         return (json.loads(line) for line in self._lines.values())
 
     def add(self, entry: dict[str, Any]) -> None:
-        """Appends one record. One of a failure never replaces one of a success, whose files are still there.
+        """Appends one record. One of a failure never replaces one of a success, whose files are
+        still there.
 
         Raises:
             OutputError: it cannot be written; no half line is left.
@@ -78,7 +89,8 @@ class Ledger:
         elif cells.keys() <= set(self._columns):
             _append(self._summary, _table([cells], self._columns))
         else:
-            # A new column changes the header, so the whole table is written again: a few times in a run at most.
+            # A new column changes the header, so the whole table is written again: a few times in a
+            # run at most.
             self._columns = self._all_columns()
             write_file(self._summary, self._table())
 
@@ -99,11 +111,14 @@ class Ledger:
         return "".join(f"{line}\n" for line in self._lines.values()).encode()
 
     def _table(self) -> bytes:
-        return _table([{column: column for column in self._columns}, *map(row, self.records())], self._columns)
+        return _table(
+            [{column: column for column in self._columns}, *map(row, self.records())], self._columns
+        )
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:
-    """The records in a `results.jsonl`, oldest first, without lines that are no record; none where there is no such file.
+    """The records in a `results.jsonl`, oldest first, without lines that are no record; none where
+    there is no such file.
 
     Raises:
         OutputError: the file exists and cannot be read.
@@ -118,11 +133,15 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _is_record(entry: Any) -> bool:
-    """Whether it is a record whose files lie in its folder: who sent the folder shall not say which other files are read or replaced."""
+    """Whether it is a record whose files lie in its folder: who sent the folder shall not say which
+    other files are read or replaced.
+    """
     try:
         row(entry)
         names = [entry.get("name", "none"), *entry.get("outputs", {}).values()]
-        told = entry["verdict"] in SEVERITY and (entry["verdict"] == FAILED or entry["kind"] in get_args(Kind))
+        told = entry["verdict"] in SEVERITY and (
+            entry["verdict"] == FAILED or entry["kind"] in get_args(Kind)
+        )
         return told and all(name and PurePath(name).name == name for name in names)
     except (AttributeError, KeyError, TypeError, ValueError):
         return False
@@ -135,7 +154,9 @@ def _read(path: Path) -> bytes:
         return b""
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise OutputError(f"cannot be read ({reason})", where=path, cure="choose another output folder") from error
+        raise OutputError(
+            f"cannot be read ({reason})", where=path, cure="choose another output folder"
+        ) from error
 
 
 def _table(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> bytes:
@@ -145,7 +166,9 @@ def _table(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> bytes:
 
 
 def _append(path: Path, data: bytes) -> None:
-    """Appends whole lines or nothing: where the disk is full, what was written of them is cut off again."""
+    """Appends whole lines or nothing: where the disk is full, what was written of them is cut off
+    again.
+    """
     try:
         with path.open("ab", buffering=0) as stream:
             size = stream.seek(0, os.SEEK_END)

@@ -1,6 +1,7 @@
 """Arrays on the grid of a volume, or on a part of it, as the bytes of a NIfTI file.
 
-The formats are those of nifti1.h and nifti2.h of the Data Format Working Group (nifti.nimh.nih.gov).
+The formats are those of nifti1.h and nifti2.h of the Data Format Working Group
+(nifti.nimh.nih.gov).
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ TYPES: Final = {"uint8": 2, "int16": 4, "int32": 8, "float32": 16, "uint16": 512
 """The codes of the types that this package writes."""
 
 SKEWED: Final = 1e-4
-"""Cosine between two axes above which they count as skewed, as under a tilted gantry: 0.05 mm in 500 mm, more than the six digits that
-DICOM files often have are wrong by, and less than any tilt."""
+"""Cosine between two axes above which they count as skewed, as under a tilted gantry: 0.05 mm in
+500 mm, more than the six digits that DICOM files often have are wrong by, and less than any
+tilt."""
 
 MILLIMETRES: Final = 2
 """NIFTI_UNITS_MM."""
@@ -42,22 +44,33 @@ _FIELDS: Final = {  # in NIfTI-1 and NIfTI-2: format and offset
     "srow": (("(3,4)f4", 280), ("(3,4)f8", 400)),
     "xyzt_units": (("u1", 123), ("i4", 500)),
 }
-"""Those that are filled; all others stay 0. Three of a kind (quatern_b, _c, _d; qoffset_x, ...; srow_x, ...) are one here."""
+"""Those that are filled; all others stay 0. Three of a kind (quatern_b, _c, _d; qoffset_x, ...;
+srow_x, ...) are one here."""
 
 _PLACE: Final = ("pixdim", "qform_code", "sform_code", "quatern", "qoffset", "srow", "xyzt_units")
 """The fields that say where the grid lies."""
 
 _MAGIC: Final = {348: b"n+1", 540: b"n+2\0\r\n\x1a\n"}
-"""By the bytes of a header; voxels follow in the same file, after 4 bytes that say that there are no extensions."""
+"""By the bytes of a header; voxels follow in the same file, after 4 bytes that say that there are
+no extensions."""
 
 
-def nifti_gz(arrays: Iterable[NDArray[Any]], volume: Volume, box: tuple[slice, ...], *, channels: int = 1, scale: float = 1.0) -> bytes:
+def nifti_gz(
+    arrays: Iterable[NDArray[Any]],
+    volume: Volume,
+    box: tuple[slice, ...],
+    *,
+    channels: int = 1,
+    scale: float = 1.0,
+) -> bytes:
     """A compressed NIfTI file.
 
-    Where the volume came from a NIfTI file, all that says where its grid lies is that file's, bit by bit.
+    Where the volume came from a NIfTI file, all that says where its grid lies is that file's, bit
+    by bit.
 
     Args:
-        arrays: (slices, rows, columns), one for each channel, all of one type; made one by one, as they are compressed.
+        arrays: (slices, rows, columns), one for each channel, all of one type; made one by one, as
+            they are compressed.
         volume: what they belong to.
         box: which part of it they cover, along its axes; steps of 1.
         channels: how many arrays there are.
@@ -81,7 +94,9 @@ def nifti_gz(arrays: Iterable[NDArray[Any]], volume: Volume, box: tuple[slice, .
     return gzipped(_parts(header.tobytes(), first, arrays, stored))
 
 
-def _parts(header: bytes, first: NDArray[Any], others: Iterable[NDArray[Any]], stored: np.dtype[Any]) -> Iterable[Any]:
+def _parts(
+    header: bytes, first: NDArray[Any], others: Iterable[NDArray[Any]], stored: np.dtype[Any]
+) -> Iterable[Any]:
     yield header
     yield first.astype(stored, copy=False)
     for array in others:
@@ -91,17 +106,26 @@ def _parts(header: bytes, first: NDArray[Any], others: Iterable[NDArray[Any]], s
 def _layout(length: int, order: Literal["<", ">"]) -> np.dtype[Any]:
     """Of a header of 348 or 540 bytes, and the 4 after it."""
     formats, offsets = zip(*(places[length == 540] for places in _FIELDS.values()), strict=True)
-    layout: Any = {"names": list(_FIELDS), "formats": formats, "offsets": offsets, "itemsize": length + 4}
+    layout: Any = {
+        "names": list(_FIELDS),
+        "formats": formats,
+        "offsets": offsets,
+        "itemsize": length + 4,
+    }
     return np.dtype(layout).newbyteorder(order)
 
 
 def _own_place(volume: Volume) -> NDArray[Any] | None:
-    """The header of the file that the volume came from, of which only the grid is kept; None where there is none."""
+    """The header of the file that the volume came from, of which only the grid is kept; None where
+    there is none.
+    """
     length = len(volume.header)
     if not volume.format.startswith("NIfTI") or length not in _MAGIC:
         return None
     little = int.from_bytes(volume.header[:4], "little") == length
-    own = np.frombuffer(volume.header + bytes(4), _layout(length, "<" if little else ">")).reshape(())
+    own = np.frombuffer(volume.header + bytes(4), _layout(length, "<" if little else ">")).reshape(
+        ()
+    )
     header = np.zeros((), own.dtype)
     for field in _PLACE:
         header[field] = own[field]
@@ -121,9 +145,14 @@ def _new_place(grid: Grid) -> NDArray[Any]:
     header["xyzt_units"] = MILLIMETRES
     header["sform_code"], header["srow"] = 1, affine[:3]
     if np.abs(axes.T @ axes - np.eye(3)).max() <= SKEWED:
-        # "qfac", by which the third axis is multiplied: a rotation makes no left-handed axes of right-handed ones.
+        # "qfac", by which the third axis is multiplied: a rotation makes no left-handed axes of
+        # right-handed ones.
         header["pixdim"][0] = handedness = np.copysign(1.0, np.linalg.det(axes))
-        header["qform_code"], header["quatern"], header["qoffset"] = 1, quaternion(axes * (1, 1, handedness)), affine[:3, 3]
+        header["qform_code"], header["quatern"], header["qoffset"] = (
+            1,
+            quaternion(axes * (1, 1, handedness)),
+            affine[:3, 3],
+        )
     return header
 
 

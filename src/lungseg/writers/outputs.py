@@ -53,10 +53,18 @@ class Output:
 
 OUTPUTS = (
     Output("mask", "Label map on the input's grid: 0 background, 1 right lung, 2 left lung."),
-    Output("overlay", "Radiograph, or sheet of CT slices in three planes, with the lungs tinted and outlined.", (PICTURE,)),
+    Output(
+        "overlay",
+        "Radiograph, or sheet of CT slices in three planes, with the lungs tinted and outlined.",
+        (PICTURE,),
+    ),
     Output("crop", "Image or volume cut to the lungs with a small margin, values as read."),
     Output("masked", "Image with all but the lungs set to 0, or volume with -1024 HU there."),
-    Output("probabilities", "Probability of each lung before cleaning, in 255ths; in a picture green is right, blue left, red neither."),
+    Output(
+        "probabilities",
+        "Probability of each lung before cleaning, in 255ths; in a picture green is right, blue "
+        "left, red neither.",
+    ),
 )
 """The only list of outputs."""
 
@@ -70,7 +78,9 @@ def check_outputs(names: Sequence[str]) -> tuple[Output, ...]:
     known = [output.name for output in OUTPUTS]
     for name in names:
         if name not in known:
-            raise UsageError(f"there is no output called {name!r}", cure=f"choose from {', '.join(known)}")
+            raise UsageError(
+                f"there is no output called {name!r}", cure=f"choose from {', '.join(known)}"
+            )
     if not names:
         raise UsageError("no output was asked for", cure=f"choose from {', '.join(known)}")
     return tuple(output for output in OUTPUTS if output.name in names)
@@ -85,7 +95,11 @@ def stem(source: str | PurePath) -> str:
     if path.name.lower().endswith(".nii.gz"):
         return path.name[: -len(".nii.gz")]
     ending = path.suffix
-    return path.stem if len(ending) <= 6 and any(character.isalpha() for character in ending) else path.name
+    return (
+        path.stem
+        if len(ending) <= 6 and any(character.isalpha() for character in ending)
+        else path.name
+    )
 
 
 def save(
@@ -107,10 +121,12 @@ def save(
         segmentation: its lungs.
         folder: where to.
         outputs: names from `OUTPUTS`.
-        name: the files are NAME_mask.png and so on; the name of the image's file without ending where not given.
+        name: the files are NAME_mask.png and so on; the name of the image's file without ending
+            where not given.
         binary: the mask as grey PNG with 255 for either lung, instead of labels.
         overwrite: replace files that exist.
-        probabilities: gives (3, rows, columns) of background, right and left lung, 0 to 1; only where they are to be written.
+        probabilities: gives (3, rows, columns) of background, right and left lung, 0 to 1; only
+            where they are to be written.
         verdict: where it is "refused", the overlay says so.
 
     Returns:
@@ -118,10 +134,20 @@ def save(
 
     Raises:
         UsageError: an output is not known.
-        OutputError: a file exists and `overwrite` is not set, or one cannot be written; then none is.
+        OutputError: a file exists and `overwrite` is not set, or one cannot be written; then none
+            is.
     """
-    encoders = image_encoders(image, segmentation, binary=binary, probabilities=probabilities, verdict=verdict)
-    return write_outputs(encoders, outputs, folder, stem(image.source) if name is None else name, PICTURE, overwrite=overwrite)
+    encoders = image_encoders(
+        image, segmentation, binary=binary, probabilities=probabilities, verdict=verdict
+    )
+    return write_outputs(
+        encoders,
+        outputs,
+        folder,
+        stem(image.source) if name is None else name,
+        PICTURE,
+        overwrite=overwrite,
+    )
 
 
 def image_encoders(
@@ -145,7 +171,13 @@ def image_encoders(
 
 
 def write_outputs(
-    encoders: Mapping[str, Encode], outputs: Sequence[str], folder: Path, base: str, ending: str, *, overwrite: bool
+    encoders: Mapping[str, Encode],
+    outputs: Sequence[str],
+    folder: Path,
+    base: str,
+    ending: str,
+    *,
+    overwrite: bool,
 ) -> dict[str, Path]:
     """Writes the chosen outputs, all or none; arguments, result and errors as in `save`."""
     chosen = check_outputs(outputs)
@@ -154,7 +186,11 @@ def write_outputs(
     paths = {output.name: output.path(folder, base, ending) for output in chosen}
     for path in paths.values():
         if not overwrite and is_there(path):
-            raise OutputError("exists already, and was left as it is", where=path, cure="choose another folder or name, or overwrite it")
+            raise OutputError(
+                "exists already, and was left as it is",
+                where=path,
+                cure="choose another folder or name, or overwrite it",
+            )
     make_folder(folder)
     # Encoded one by one while they are written, so that they are not all in memory at once.
     write_files((paths[output.name], encoders[output.name]()) for output in chosen)

@@ -1,4 +1,6 @@
-"""All that is known of one input, but the pixels, as a dictionary ready for JSON, and as a row of a table."""
+"""All that is known of one input, but the pixels, as a dictionary ready for JSON, and as a row of a
+table.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,11 @@ COLUMNS = ("input", "name", "kind", "verdict", "reasons")
 
 
 def record(
-    image: Image, measurements: tuple[Measurement, ...], verdict: Verdict, card: ModelCard, seconds: dict[str, float]
+    image: Image,
+    measurements: tuple[Measurement, ...],
+    verdict: Verdict,
+    card: ModelCard,
+    seconds: dict[str, float],
 ) -> dict[str, Any]:
     """What `docs/outputs.md` describes, of a radiograph that was segmented."""
     grid = {
@@ -41,7 +47,11 @@ def record(
 
 
 def volume_record(
-    volume: Volume, measurements: tuple[Measurement, ...], verdict: Verdict, card: ModelCard, seconds: dict[str, float]
+    volume: Volume,
+    measurements: tuple[Measurement, ...],
+    verdict: Verdict,
+    card: ModelCard,
+    seconds: dict[str, float],
 ) -> dict[str, Any]:
     """What `docs/outputs.md` describes, of a CT volume that was segmented."""
     slices, rows, columns = volume.grid.shape
@@ -63,7 +73,11 @@ def _source(of: Image | Volume) -> dict[str, Any]:
 
 
 def _found(
-    of: Image | Volume, measurements: tuple[Measurement, ...], verdict: Verdict, card: ModelCard, seconds: dict[str, float]
+    of: Image | Volume,
+    measurements: tuple[Measurement, ...],
+    verdict: Verdict,
+    card: ModelCard,
+    seconds: dict[str, float],
 ) -> dict[str, Any]:
     return {
         "notes": list(of.notes),
@@ -71,7 +85,12 @@ def _found(
         "reasons": list(verdict.reasons),
         "measurements": [
             # JSON has no NaN.
-            {"name": m.name, "label": m.label, "value": m.value if math.isfinite(m.value) else None, "unit": m.unit}
+            {
+                "name": m.name,
+                "label": m.label,
+                "value": m.value if math.isfinite(m.value) else None,
+                "unit": m.unit,
+            }
             for m in measurements
         ],
         "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
@@ -81,12 +100,22 @@ def _found(
 
 
 def failure(source: str, error: LungsegError) -> dict[str, Any]:
-    """The record of an input that could not be segmented: verdict "failed", and the error's sentence as its reason."""
-    return {"input": source, "verdict": FAILED, "reasons": [str(error)], "error": type(error).__name__, "versions": versions()}
+    """The record of an input that could not be segmented: verdict "failed", and the error's
+    sentence as its reason.
+    """
+    return {
+        "input": source,
+        "verdict": FAILED,
+        "reasons": [str(error)],
+        "error": type(error).__name__,
+        "versions": versions(),
+    }
 
 
 def row(entry: dict[str, Any]) -> dict[str, str]:
-    """A record as one row of a table: `COLUMNS`, then one column a measurement, such as "right_lung_area_mm2"."""
+    """A record as one row of a table: `COLUMNS`, then one column a measurement, such as
+    "right_lung_area_mm2".
+    """
     cells = {
         "input": str(entry["input"]),
         "name": str(entry.get("name", "")),
@@ -96,7 +125,9 @@ def row(entry: dict[str, Any]) -> dict[str, str]:
     }
     for measurement in entry.get("measurements", ()):
         unit = "" if measurement["unit"] == "1" else f"_{measurement['unit']}"
-        cells[f"{measurement['label']}_{measurement['name']}{unit}".replace(" ", "_")] = _number(measurement["value"])
+        cells[f"{measurement['label']}_{measurement['name']}{unit}".replace(" ", "_")] = _number(
+            measurement["value"]
+        )
     return cells
 
 
@@ -106,12 +137,15 @@ def _number(value: float | None) -> str:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Version of this package, of Python, and of each of `LIBRARIES` that is installed under that name."""
+    """Version of this package, of Python, and of each of `LIBRARIES` that is installed under that
+    name.
+    """
     found = {"lungseg": metadata.version("lungseg"), "python": platform.python_version()}
     for library in LIBRARIES:
         try:
             found[library] = metadata.version(library)
         except metadata.PackageNotFoundError:
-            # OpenCV and ONNX Runtime come under several package names; what stands under another one is left out.
+            # OpenCV and ONNX Runtime come under several package names; what stands under another
+            # one is left out.
             continue
     return found

@@ -52,10 +52,12 @@ def save_volume(
         segmentation: its lungs.
         folder: where to.
         outputs: names from `lungseg.writers.OUTPUTS`.
-        name: the files are NAME_mask.nii.gz and so on; the name of the volume's file without ending, or of its folder, where not given.
+        name: the files are NAME_mask.nii.gz and so on; the name of the volume's file without
+            ending, or of its folder, where not given.
         binary: 1 for either lung (255 in a picture), instead of labels.
         overwrite: replace files that exist.
-        probability: gives (slices, rows, columns) in 255ths for the number of a lung's label; only where they are to be written.
+        probability: gives (slices, rows, columns) in 255ths for the number of a lung's label; only
+            where they are to be written.
         verdict: where it is "refused", the overlay says so.
 
     Returns:
@@ -63,14 +65,24 @@ def save_volume(
 
     Raises:
         UsageError: an output is not known.
-        OutputError: a file exists and `overwrite` is not set, or one cannot be written; then none is.
+        OutputError: a file exists and `overwrite` is not set, or one cannot be written; then none
+            is.
     """
     base = stem(volume.source) if name is None else name
-    if len(volume.voxels) == 1 and not volume.hounsfield and (volume.grid.affine is None or volume.format.startswith(PICTURES)):
-        ending, encoders = PICTURE, _slice_encoders(volume, segmentation, binary=binary, probability=probability)
+    if (
+        len(volume.voxels) == 1
+        and not volume.hounsfield
+        and (volume.grid.affine is None or volume.format.startswith(PICTURES))
+    ):
+        ending, encoders = (
+            PICTURE,
+            _slice_encoders(volume, segmentation, binary=binary, probability=probability),
+        )
     else:
         ending = ".nrrd" if volume.format.startswith("NRRD") else ".nii.gz"
-        encoders = _volume_encoders(volume, segmentation, ending, binary=binary, probability=probability)
+        encoders = _volume_encoders(
+            volume, segmentation, ending, binary=binary, probability=probability
+        )
     encoders["overlay"] = lambda: picture_png(stamped(overview(volume, segmentation), verdict))
     return write_outputs(encoders, outputs, folder, base, ending, overwrite=overwrite)
 
@@ -83,27 +95,46 @@ def volume_nifti(volume: Volume) -> bytes:
 
 
 def _slice_encoders(
-    volume: Volume, segmentation: VolumeSegmentation, *, binary: bool, probability: Probability | None
+    volume: Volume,
+    segmentation: VolumeSegmentation,
+    *,
+    binary: bool,
+    probability: Probability | None,
 ) -> dict[str, Encode]:
     """Those of an image, for a slice that came as one."""
     rows, columns = volume.grid.shape[1:]
-    image = Image(volume.voxels[0], Geometry((rows, columns)), source=volume.source, format=volume.format)
+    image = Image(
+        volume.voxels[0], Geometry((rows, columns)), source=volume.source, format=volume.format
+    )
 
     def probabilities() -> NDArray[np.float32]:
-        lungs = [probability(lung.number)[0] / np.float32(255) for lung in LUNGS] if probability else []
+        lungs = (
+            [probability(lung.number)[0] / np.float32(255) for lung in LUNGS] if probability else []
+        )
         return np.stack([1 - np.sum(lungs, axis=0), *lungs])
 
     lungs = image.with_labels(segmentation.labels[0])
-    return image_encoders(image, lungs, binary=binary, probabilities=probabilities if probability else None)
+    return image_encoders(
+        image, lungs, binary=binary, probabilities=probabilities if probability else None
+    )
 
 
 def _volume_encoders(
-    volume: Volume, segmentation: VolumeSegmentation, ending: str, *, binary: bool, probability: Probability | None
+    volume: Volume,
+    segmentation: VolumeSegmentation,
+    ending: str,
+    *,
+    binary: bool,
+    probability: Probability | None,
 ) -> dict[str, Encode]:
     whole = tuple(slice(0, side) for side in volume.grid.shape)
 
     def encode(
-        make: Callable[[], Iterable[NDArray[Any]]], box: tuple[slice, ...] = whole, *, channels: int = 1, scale: float = 1.0
+        make: Callable[[], Iterable[NDArray[Any]]],
+        box: tuple[slice, ...] = whole,
+        *,
+        channels: int = 1,
+        scale: float = 1.0,
     ) -> bytes:
         if ending == ".nrrd":
             from lungseg.writers.nrrd import nrrd
@@ -118,19 +149,33 @@ def _volume_encoders(
     encoders: dict[str, Encode] = {
         "mask": partial(encode, lambda: [(labels > 0).view(np.uint8) if binary else labels]),
         "crop": partial(encode, lambda: [volume.voxels[box]], box),
-        "masked": partial(encode, lambda: [np.where(labels > 0, volume.voxels, volume.voxels.dtype.type(AIR * volume.hounsfield))]),
+        "masked": partial(
+            encode,
+            lambda: [
+                np.where(
+                    labels > 0, volume.voxels, volume.voxels.dtype.type(AIR * volume.hounsfield)
+                )
+            ],
+        ),
     }
     if probability is not None:
         encoders["probabilities"] = partial(
-            encode, lambda: (probability(lung.number) for lung in LUNGS), channels=len(LUNGS), scale=1 / 255
+            encode,
+            lambda: (probability(lung.number) for lung in LUNGS),
+            channels=len(LUNGS),
+            scale=1 / 255,
         )
     return encoders
 
 
 def crop_box(segmentation: VolumeSegmentation) -> tuple[slice, slice, slice]:
-    """Slices, rows and columns of the lungs with a margin of `MARGIN` of each side; the whole grid where there is no lung."""
+    """Slices, rows and columns of the lungs with a margin of `MARGIN` of each side; the whole grid
+    where there is no lung.
+    """
     box = []
-    for lungs, side in zip(enclosing_box(segmentation.labels), segmentation.grid.shape, strict=True):
+    for lungs, side in zip(
+        enclosing_box(segmentation.labels), segmentation.grid.shape, strict=True
+    ):
         first, stop = (lungs.start, lungs.stop) if lungs.stop else (0, side)
         margin = max(1, round(MARGIN * (stop - first)))
         box.append(slice(max(0, first - margin), min(side, stop + margin)))
