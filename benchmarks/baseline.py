@@ -127,7 +127,7 @@ def entries_of(data: Path, name: str) -> list[tuple[str, Any]]:
     plain = entry_of(lambda: segmenter()(path))
     entries = [(name, plain)]
     if "lungs/area" in "".join(plain.get("measurements", ())) and plain["kind"] == "radiograph":
-        pixels = read(path).pixels
+        pixels = read(path).array
         variants: dict[str, Callable[[], Any]] = {
             "dilated": lambda: segmenter()(path, dilate=5.0),
             "hull": lambda: segmenter()(path, hull=True),

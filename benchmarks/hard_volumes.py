@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hard_pictures import HARDSHIPS, Picture
 from lungseg.ct.slices import HOUNSFIELD
-from lungseg.geometry import AXIAL, Grid
+from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.volume import Volume
 
 Array = NDArray[Any]
@@ -50,7 +50,7 @@ class Stack:
             if self.hounsfield
             else self.grey.astype(np.float32)
         )
-        return Volume(voxels, Grid(voxels.shape, affine), hounsfield=self.hounsfield)
+        return Volume(voxels, VolumeGeometry(voxels.shape, affine), hounsfield=self.hounsfield)
 
 
 def from_hounsfield(voxels: Array, lungs: Array, spacing: tuple[float, float, float]) -> Stack:

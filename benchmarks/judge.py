@@ -38,7 +38,7 @@ from hard_pictures import hardened, shrunk
 from lungseg.datasets import Case, read_labels, read_manifest
 from lungseg.datasets.label_sets import mediastinal_band
 from lungseg.errors import InputError
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.predict import Predictor, find_model
@@ -202,7 +202,7 @@ def _films(cases: Path, split: str) -> Iterator[Job]:
         if split == "validation" or _share(case.patient) < PLAIN:
             yield {"key": f"{case.case} plain", "kind": "plain", **known}, image, labels, judged
         rng = np.random.default_rng(zlib.crc32(case.case.encode()))
-        picture, made = shrunk(image.pixels, labels, judged), 0
+        picture, made = shrunk(image.array, labels, judged), 0
         for _ in range(20):
             found = hardened(picture, rng)
             if found is None:
@@ -232,7 +232,7 @@ def _turned(cases: Path, split: str) -> Iterator[Job]:
                 "group": f"turned by {90 * quarters} degrees",
             }
             pixels, truth, where = (
-                np.ascontiguousarray(np.rot90(a, quarters)) for a in (image.pixels, labels, judged)
+                np.ascontiguousarray(np.rot90(a, quarters)) for a in (image.array, labels, judged)
             )
             yield known | {"patient": case.patient, "back": 4 - quarters}, pixels, truth, where
 
@@ -312,7 +312,7 @@ def _look(
         image = (
             picture
             if isinstance(picture, Image)
-            else Image(picture, Geometry((picture.shape[0], picture.shape[1])))
+            else Image(picture, ImageGeometry((picture.shape[0], picture.shape[1])))
         )
     except InputError as error:
         log.warning("%s: %s", known["key"], error)

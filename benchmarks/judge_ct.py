@@ -188,14 +188,14 @@ def read_mask_volume(path: Path) -> Array:
 def stack_of(path: Path, lungs: Array) -> Stack:
     """A volume with its lungs, in axial order."""
     volume = read_volume(path)
-    turn = volume.grid.to_axial()
-    spacing = turn.grid(volume.grid).spacing
+    turn = volume.geometry.to_axial()
+    spacing = turn.geometry(volume.geometry).spacing
     assert spacing is not None
-    return from_hounsfield(turn.apply(volume.voxels), turn.apply(lungs), spacing)
+    return from_hounsfield(turn.apply(volume.array), turn.apply(lungs), spacing)
 
 
 def _slice(path: Path, mask: Path) -> Stack:
-    return from_greys(read(path).pixels, is_lung(read_mask(mask)))
+    return from_greys(read(path).array, is_lung(read_mask(mask)))
 
 
 def made_of(source: Source, what: str) -> Iterator[tuple[Stack, str]]:

@@ -21,7 +21,7 @@ from judge_ct import Array, read_mask_volume, stack_of
 from lungseg.ct.judge import REASONS
 from lungseg.ct.slices import HOUNSFIELD
 from lungseg.errors import LungsegError
-from lungseg.geometry import AXIAL, Grid
+from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.phantom.ct import ct_phantom
 from lungseg.result import VolumeResult
 from lungseg.segmenter import Segmenter
@@ -87,7 +87,9 @@ def volume(voxels: Array, spacing: tuple[float, ...], *, hounsfield: bool = True
     affine = np.eye(4)
     affine[:3, :3] = AXIAL * spacing
     kept = np.rint(voxels).astype(np.int16) if hounsfield else voxels.astype(np.float32)
-    return Volume(np.ascontiguousarray(kept), Grid(kept.shape, affine), hounsfield=hounsfield)
+    return Volume(
+        np.ascontiguousarray(kept), VolumeGeometry(kept.shape, affine), hounsfield=hounsfield
+    )
 
 
 def real(folder: Path) -> Iterator[Trial]:
@@ -148,9 +150,9 @@ def drawn() -> Iterator[Trial]:
             )
         phantom = ct_phantom((40, 128, 128), seed=seed)
         voxels, labels, spacing = (
-            phantom.volume.voxels,
+            phantom.volume.array,
             phantom.truth.labels,
-            phantom.volume.grid.spacing,
+            phantom.volume.geometry.spacing,
         )
         assert spacing is not None
         rng = np.random.default_rng(seed)

@@ -83,7 +83,7 @@ def draw_phantoms(folder: Path, count: int) -> None:
     from lungseg.phantom.radiograph import radiograph_phantom
 
     folder.mkdir()
-    pixels = [radiograph_phantom(seed=seed).image.pixels for seed in range(min(count, 12))]
+    pixels = [radiograph_phantom(seed=seed).image.array for seed in range(min(count, 12))]
     for number in range(count):
         cv2.imwrite(str(folder / f"film{number:04}.png"), pixels[number % len(pixels)])
 

@@ -79,11 +79,11 @@ def in_folder(folder: Path, take_every: int = 1) -> Iterator[Stranger]:
 
 def _of_volume(path: Path) -> Iterator[Stranger]:
     volume = read_volume(path)
-    voxels = clip_hounsfield(volume.grid.to_axial().apply(volume.voxels)).astype(
+    voxels = clip_hounsfield(volume.geometry.to_axial().apply(volume.array)).astype(
         np.float32
     )  # slices from the feet, rows from the front
     upright = voxels[::-1]
-    grid = volume.grid.to_axial().grid(volume.grid)
+    grid = volume.geometry.to_axial().geometry(volume.geometry)
     spacing = grid.spacing or (1.0, 1.0, 1.0)
     for i in range(0, len(voxels), STEP):
         yield Stranger(

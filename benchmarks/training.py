@@ -73,7 +73,7 @@ def draw_cases(folder: Path, count: int) -> list[Case]:
     """
     for seed in range(12):
         phantom = radiograph_phantom(seed=seed)
-        cv2.imwrite(str(folder / f"image{seed}.png"), phantom.image.pixels)
+        cv2.imwrite(str(folder / f"image{seed}.png"), phantom.image.array)
         cv2.imwrite(
             str(folder / f"mask{seed}.png"),
             np.where(phantom.truth.labels > 0, 255, 0).astype(np.uint8),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lungseg.geometry import AXIAL, Grid, Turn
+from lungseg.geometry import AXIAL, Reorientation, VolumeGeometry
 from lungseg.volume import Volume
 
 
@@ -28,11 +28,13 @@ def ellipsoids(
     affine[:3, 3] = -100.0, -120.0, 30.0
     noise = np.random.default_rng(0).integers(-20, 20, shape)
     voxels = (np.where(labels > 0, -960, 40) + noise).astype(np.int16)
-    return Volume(voxels, Grid(shape, affine), True), labels
+    return Volume(voxels, VolumeGeometry(shape, affine), True), labels
 
 
-def turned(volume: Volume, turn: Turn) -> Volume:
+def turned(volume: Volume, turn: Reorientation) -> Volume:
     """The same voxels in the same places of the patient, stored in another order."""
     return Volume(
-        np.ascontiguousarray(turn.apply(volume.voxels)), turn.grid(volume.grid), volume.hounsfield
+        np.ascontiguousarray(turn.apply(volume.array)),
+        turn.geometry(volume.geometry),
+        volume.hounsfield,
     )

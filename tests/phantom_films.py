@@ -22,7 +22,7 @@ def write_films(folder: Path, *, count: int, side: int = 64) -> Path:
     for i in range(count):
         phantom = radiograph_phantom((side, side), seed=i)
         name = f"p{i // 2}_{'ab'[i % 2]}.png"
-        cv2.imwrite(str(folder / "images" / name), phantom.image.pixels)
+        cv2.imwrite(str(folder / "images" / name), phantom.image.array)
         cv2.imwrite(
             str(folder / "masks" / name),
             np.where(phantom.truth.labels > 0, 255, 0).astype(np.uint8),

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from lungseg.geometry import AXIAL, Grid, Turn
+from lungseg.geometry import AXIAL, Reorientation, VolumeGeometry
 from lungseg.volume import Volume
 
 Array = NDArray[Any]
 SHAPE = (20, 34, 40)
 SPACING = (2.5, 0.75, 0.5)
 TURNS = [
-    Turn(order, flipped)
+    Reorientation(order, flipped)
     for order in permutations((0, 1, 2))
     for flipped in product((False, True), repeat=3)
 ]
@@ -60,17 +60,17 @@ CHEST, AFFINE = draw_chest(), axial_affine()
 def check_chest(volume: Volume, affine: NDArray[np.float64] = AFFINE) -> None:
     """Turned to axial, it is the chest, in Hounsfield units, and every voxel lies where it
     should."""
-    turn = volume.grid.to_axial()
-    assert_array_equal(turn.apply(volume.voxels), CHEST)
-    assert_allclose(turn.grid(volume.grid).affine, affine, atol=1e-3)
-    assert (volume.hounsfield, volume.voxels.dtype) == (True, np.int16)
+    turn = volume.geometry.to_axial()
+    assert_array_equal(turn.apply(volume.array), CHEST)
+    assert_allclose(turn.geometry(volume.geometry).affine, affine, atol=1e-3)
+    assert (volume.hounsfield, volume.array.dtype) == (True, np.int16)
 
 
 def stored_as(
-    voxels: Array, affine: NDArray[np.float64], turn: Turn
+    voxels: Array, affine: NDArray[np.float64], turn: Reorientation
 ) -> tuple[Array, NDArray[np.float64]]:
     """The same volume with its axes in the order of `turn`: voxels and affine."""
-    grid = turn.grid(Grid(voxels.shape, affine))  # type: ignore[arg-type]
+    grid = turn.geometry(VolumeGeometry(voxels.shape, affine))  # type: ignore[arg-type]
     assert grid.affine is not None
     return np.ascontiguousarray(turn.apply(voxels)), grid.affine
 

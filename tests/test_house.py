@@ -99,7 +99,7 @@ def test_segment_leaves_torch_alone_and_asks_nothing_of_the_network(tmp_path: Pa
     from tiny_model import write_tiny_model
 
     film = tmp_path / "film.png"
-    cv2.imwrite(str(film), radiograph_phantom((128, 128)).image.pixels)
+    cv2.imwrite(str(film), radiograph_phantom((128, 128)).image.array)
     model = write_tiny_model(tmp_path)
     _, modules, sockets = watch(
         "segment", str(film), "-o", str(tmp_path / "out"), "--model", str(model)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from lungseg.errors import InputError, UsageError
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 
 PIXELS = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
 
 
 def image(pixels: Any = PIXELS) -> Image:
-    return Image(pixels, Geometry(pixels.shape), source="film.png")
+    return Image(pixels, ImageGeometry(pixels.shape), source="film.png")
 
 
 def with_value(value: float) -> Any:
@@ -53,13 +53,13 @@ def test_another_grid_than_the_pixels_is_refused() -> None:
     with pytest.raises(
         UsageError, match=r"pixels of shape \(40, 50\) do not fit a geometry of shape \(50, 40\)"
     ):
-        Image(PIXELS, Geometry((50, 40)))
+        Image(PIXELS, ImageGeometry((50, 40)))
 
 
 def test_nothing_can_be_changed_afterwards() -> None:
     born = image()
     segmentation = born.with_labels(np.ones((40, 50), np.uint8))
-    for array in (born.pixels, segmentation.labels):
+    for array in (born.array, segmentation.labels):
         with pytest.raises(ValueError, match="read-only"):
             array[0, 0] = 1
 

@@ -47,13 +47,13 @@ def scan(tmp_path: Path) -> Path:
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
     path = tmp_path / "film.png"
-    cv2.imwrite(str(path), radiograph_phantom((256, 256)).image.pixels)
+    cv2.imwrite(str(path), radiograph_phantom((256, 256)).image.array)
     return path
 
 
 def slice_of_scan() -> np.ndarray:
     """A picture of few greys and steep edges, as slices are."""
-    return ((ellipsoids((5, 128, 128))[0].voxels[2] + 1000) // 5).astype(np.uint8)
+    return ((ellipsoids((5, 128, 128))[0].array[2] + 1000) // 5).astype(np.uint8)
 
 
 def test_a_file_takes_the_road_of_what_it_is(scan: Path, film: Path, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_what_was_read_before_takes_the_road_of_what_it_is() -> None:
     assert both(volume).volume is volume
     assert type(both(radiograph_phantom((256, 256)).image)) is Result
     assert type(both(slice_of_scan())) is VolumeResult
-    assert type(both(radiograph_phantom((256, 256)).image.pixels)) is Result
+    assert type(both(radiograph_phantom((256, 256)).image.array)) is Result
 
 
 @pytest.mark.parametrize("quick", [False, True])

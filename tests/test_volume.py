@@ -7,12 +7,12 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from lungseg.errors import UsageError
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
 from lungseg.segmentation import as_labels
 from lungseg.volume import Volume
 
 GREYS = np.arange(2 * 40 * 50, dtype=np.uint16).reshape(2, 40, 50)
-VOLUME = Volume(GREYS, Grid(GREYS.shape), hounsfield=False, source="chest.nii")
+VOLUME = Volume(GREYS, VolumeGeometry(GREYS.shape), hounsfield=False, source="chest.nii")
 
 
 @pytest.mark.parametrize("value", [257, -255, 1.7])

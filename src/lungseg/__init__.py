@@ -18,21 +18,21 @@ from lungseg.errors import (
     UnsupportedError,
     UsageError,
 )
-from lungseg.findings import Measurement, Verdict
-from lungseg.geometry import Geometry, Grid
+from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.image import Image
+from lungseg.measurement import Measurement
 from lungseg.readers import read
 from lungseg.result import Result, VolumeResult
 from lungseg.segmentation import Segmentation, VolumeSegmentation
 from lungseg.segmenter import Segmenter, segment
+from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 
 __version__ = version("lungseg")
 
 __all__ = [
-    "Geometry",
-    "Grid",
     "Image",
+    "ImageGeometry",
     "InputError",
     "LungsegError",
     "Measurement",
@@ -47,6 +47,7 @@ __all__ = [
     "UsageError",
     "Verdict",
     "Volume",
+    "VolumeGeometry",
     "VolumeResult",
     "VolumeSegmentation",
     "__version__",

@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 
 from lungseg.errors import UsageError
 
-Plane = Literal["patient", "detector"]
+SpacingPlane = Literal["patient", "detector"]
 
 
 @dataclass(frozen=True, slots=True)
-class Geometry:
+class ImageGeometry:
     """The grid of an image; array order is (row, column), row 0 at the top.
 
     Attributes:
         shape: rows, columns.
         spacing: millimetres between the centres of neighbouring rows, and of neighbouring columns;
             None where it is not known, and then millimetres are refused, never guessed.
-        plane: where that spacing was measured: in the "patient", or at the "detector" (DICOM
-            ImagerPixelSpacing), where a projection radiograph shows everything magnified.
+        spacing_plane: where that spacing was measured: in the "patient", or at the "detector"
+            (DICOM ImagerPixelSpacing), where a projection radiograph shows everything magnified.
 
     Raises:
         UsageError: the shape is not two positive integers, or the spacing not two positive finite
@@ -34,7 +34,7 @@ class Geometry:
 
     shape: tuple[int, int]
     spacing: tuple[float, float] | None = None
-    plane: Plane = "patient"
+    spacing_plane: SpacingPlane = "patient"
 
     def __post_init__(self) -> None:
         if len(self.shape) != 2 or min(self.shape) < 1:
@@ -72,7 +72,7 @@ axes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Grid:
+class VolumeGeometry:
     """The grid of a volume; array order is (slice, row, column).
 
     Attributes:
@@ -126,19 +126,19 @@ class Grid:
         """
         return None if self.affine is None else float(abs(np.linalg.det(self.affine[:3, :3])))
 
-    def to_axial(self) -> Turn:
+    def to_axial(self) -> Reorientation:
         """The turn, of axes and directions only, that brings the array as close as can be to
         `AXIAL`; nothing is resampled.
         """
         if self.affine is None:
-            return Turn((0, 1, 2), (False, False, False))
+            return Reorientation((0, 1, 2), (False, False, False))
         axes = self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)
         likeness = AXIAL.T @ axes  # [wanted axis, axis of the array]
         order = max(
             ((p, sum(abs(likeness[i, p[i]]) for i in range(3))) for p in _ORDERS),
             key=lambda pair: pair[1],
         )[0]
-        return Turn(order, tuple(bool(likeness[i, order[i]] < 0) for i in range(3)))
+        return Reorientation(order, tuple(bool(likeness[i, order[i]] < 0) for i in range(3)))
 
 
 def is_affine(matrix: NDArray[np.float64]) -> bool:
@@ -208,7 +208,7 @@ _ORDERS: Final = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Reorientation:
     """An order of axes and a choice of directions, and the way back.
 
     Attributes:
@@ -225,20 +225,20 @@ class Turn:
             tuple(slice(None, None, -1 if flip else 1) for flip in self.flipped)
         ]
 
-    def back(self, array: NDArray[Any]) -> NDArray[Any]:
+    def invert(self, array: NDArray[Any]) -> NDArray[Any]:
         """A view of a turned array in its own order again: the inverse of `apply`."""
         straight = array[tuple(slice(None, None, -1 if flip else 1) for flip in self.flipped)]
         return straight.transpose(tuple(int(i) for i in np.argsort(self.order)))
 
-    def grid(self, grid: Grid) -> Grid:
+    def geometry(self, grid: VolumeGeometry) -> VolumeGeometry:
         """The grid of the turned array; every voxel stays where it is in the patient."""
         shape = tuple(grid.shape[axis] for axis in self.order)
         if grid.affine is None:
-            return Grid((shape[0], shape[1], shape[2]))
+            return VolumeGeometry((shape[0], shape[1], shape[2]))
         affine = np.array(grid.affine)
         affine[:, :3] = grid.affine[:, list(self.order)]
         for axis, flip in enumerate(self.flipped):
             if flip:
                 affine[:, 3] += affine[:, axis] * (shape[axis] - 1)
                 affine[:, axis] *= -1
-        return Grid((shape[0], shape[1], shape[2]), affine)
+        return VolumeGeometry((shape[0], shape[1], shape[2]), affine)

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from lungseg.errors import InputError, UsageError
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
 from lungseg.segmentation import SMALLEST_SIDE, Array, Segmentation, as_labels
 
 Kind = Literal["radiograph"]
@@ -22,7 +22,7 @@ class Image:
     unless the image is a negative.
 
     Attributes:
-        pixels: (rows, columns), uint8, uint16 or float32; read-only.
+        array: (rows, columns), uint8, uint16 or float32; read-only.
         geometry: the grid of `pixels`.
         source: the file's path, or "array".
         kind: what was imaged and how.
@@ -36,8 +36,8 @@ class Image:
         UsageError: the geometry has another shape than the pixels.
     """
 
-    pixels: Array
-    geometry: Geometry
+    array: Array
+    geometry: ImageGeometry
     source: str = "array"
     kind: Kind = "radiograph"
     format: str = "array"
@@ -45,7 +45,7 @@ class Image:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        pixels = self.pixels
+        pixels = self.array
         if pixels.ndim != 2:
             raise InputError(
                 f"an image has 2 axes (rows, columns), this one has shape {pixels.shape}",
@@ -83,7 +83,7 @@ class Image:
             )
         view = pixels.view()
         view.flags.writeable = False
-        object.__setattr__(self, "pixels", view)
+        object.__setattr__(self, "array", view)
 
     def with_labels(self, labels: Array) -> Segmentation:
         """The only way to a segmentation: `labels` (rows, columns) with values of

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
-from lungseg.findings import Measurement, Verdict
 from lungseg.image import Image
+from lungseg.measurement import Measurement
 from lungseg.segmentation import Segmentation, VolumeSegmentation
 from lungseg.structures import LUNGS
+from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import UsageError
-from lungseg.geometry import Geometry, Grid
+from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.structures import LABELS
 
 Array = NDArray[Any]
@@ -46,7 +46,7 @@ class Segmentation:
     """
 
     labels: NDArray[np.uint8]
-    geometry: Geometry
+    geometry: ImageGeometry
 
     def __post_init__(self) -> None:
         if self.labels.shape != self.geometry.shape:
@@ -69,20 +69,20 @@ class VolumeSegmentation:
 
     Attributes:
         labels: (slices, rows, columns), uint8: 0 background, 1 right lung, 2 left lung; read-only.
-        grid: the volume's own.
+        geometry: the volume's own.
 
     Raises:
         UsageError: the shape is not the volume's, or a value is not a label.
     """
 
     labels: NDArray[np.uint8]
-    grid: Grid
+    geometry: VolumeGeometry
 
     def __post_init__(self) -> None:
-        if self.labels.shape != self.grid.shape:
+        if self.labels.shape != self.geometry.shape:
             raise UsageError(
                 f"labels of shape {self.labels.shape} do not fit a volume of shape "
-                f"{self.grid.shape}"
+                f"{self.geometry.shape}"
             )
         if int(self.labels.max()) >= len(LABELS):
             raise UsageError(

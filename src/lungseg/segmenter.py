@@ -140,7 +140,7 @@ class Segmenter:
             )
         image = RadiographSegmenter.read(source, spacing=spacing, page=page, seconds=seconds)
         with timed("read", seconds):
-            is_slice = seems == "picture" and (self.kind == "ct" or looks_like_ct(image.pixels))
+            is_slice = seems == "picture" and (self.kind == "ct" or looks_like_ct(image.array))
         if is_slice:
             _refuse("a widened mask", given=hull or dilate != 0, where=image.source)
             return self._volumes()(slice_of(image), quick=quick, seconds=seconds)

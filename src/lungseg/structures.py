@@ -7,7 +7,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class Structure:
     """One value of a label map.
 
     Attributes:
@@ -23,9 +23,9 @@ class Label:
     snomed: str
 
 
-BACKGROUND: Final = Label(0, "background", (0, 0, 0), "")
-RIGHT_LUNG: Final = Label(1, "right lung", (0, 158, 115), "3341006")
-LEFT_LUNG: Final = Label(2, "left lung", (86, 180, 233), "44029006")
+BACKGROUND: Final = Structure(0, "background", (0, 0, 0), "")
+RIGHT_LUNG: Final = Structure(1, "right lung", (0, 158, 115), "3341006")
+LEFT_LUNG: Final = Structure(2, "left lung", (86, 180, 233), "44029006")
 
 LABELS: Final = (BACKGROUND, RIGHT_LUNG, LEFT_LUNG)
 """All labels, at the index of their number. Colours are from the Okabe-Ito palette, safe for

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lungseg.errors import InputError, UsageError
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
 from lungseg.segmentation import SMALLEST_SIDE, Array, VolumeSegmentation, as_labels
 
 
@@ -19,9 +19,9 @@ class Volume:
     of one.
 
     Attributes:
-        voxels: (slices, rows, columns), int16 Hounsfield units where `hounsfield`, else uint8,
+        array: (slices, rows, columns), int16 Hounsfield units where `hounsfield`, else uint8,
             uint16 or float32 greys, bright where dense; read-only.
-        grid: where the voxels lie.
+        geometry: where the voxels lie.
         hounsfield: whether the values are Hounsfield units; densities are refused where they are
             not.
         source: the file's or folder's path, or "array".
@@ -38,8 +38,8 @@ class Volume:
         UsageError: the grid has another shape than the voxels, or Hounsfield units are not int16.
     """
 
-    voxels: Array
-    grid: Grid
+    array: Array
+    geometry: VolumeGeometry
     hounsfield: bool
     source: str = "array"
     format: str = "array"
@@ -54,7 +54,7 @@ class Volume:
         return "ct"
 
     def __post_init__(self) -> None:
-        voxels = self.voxels
+        voxels = self.array
         if voxels.ndim != 3:
             raise InputError(
                 f"a volume has 3 axes (slices, rows, columns), this one has shape {voxels.shape}",
@@ -68,9 +68,9 @@ class Volume:
                 f"{voxels.dtype}",
                 where=self.source,
             )
-        if voxels.shape != self.grid.shape:
+        if voxels.shape != self.geometry.shape:
             raise UsageError(
-                f"voxels of shape {voxels.shape} do not fit a grid of shape {self.grid.shape}",
+                f"voxels of shape {voxels.shape} do not fit a grid of shape {self.geometry.shape}",
                 where=self.source,
             )
         if sorted(voxels.shape)[1] < SMALLEST_SIDE:
@@ -95,10 +95,10 @@ class Volume:
             )
         view = voxels.view()
         view.flags.writeable = False
-        object.__setattr__(self, "voxels", view)
+        object.__setattr__(self, "array", view)
 
     def with_labels(self, labels: Array) -> VolumeSegmentation:
         """The only way to a segmentation: `labels` (slices, rows, columns) with values of
         `lungseg.structures.LABELS`, on this grid.
         """
-        return VolumeSegmentation(as_labels(labels, source=self.source), self.grid)
+        return VolumeSegmentation(as_labels(labels, source=self.source), self.geometry)

@@ -37,7 +37,7 @@ def sets() -> np.ndarray:
 
 @pytest.fixture
 def grey() -> np.ndarray:
-    return radiograph_phantom(SHAPE).image.pixels.astype(np.float32) / 255
+    return radiograph_phantom(SHAPE).image.array.astype(np.float32) / 255
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -48,7 +48,7 @@ SIZE = (64, 48)
 
 @pytest.fixture(scope="module")
 def picture() -> np.ndarray:
-    return np.array(radiograph_phantom(SIZE).image.pixels)
+    return np.array(radiograph_phantom(SIZE).image.array)
 
 
 @pytest.fixture(scope="module")
@@ -173,8 +173,8 @@ def test_every_geometry_moves_the_sets_with_the_picture(allowed) -> None:
 def test_a_larger_picture_is_brought_to_the_asked_size() -> None:
     phantom = radiograph_phantom((96, 72))
     allowed = allowed_classes(phantom.truth.labels, "lung")
-    grey, sets = apply(phantom.image.pixels, allowed, NEUTRAL, (32, 24))
-    np.testing.assert_allclose(grey, phantom.image.pixels[1::3, 1::3] / 255, atol=1e-6)
+    grey, sets = apply(phantom.image.array, allowed, NEUTRAL, (32, 24))
+    np.testing.assert_allclose(grey, phantom.image.array[1::3, 1::3] / 255, atol=1e-6)
     np.testing.assert_array_equal(sets, allowed[1::3, 1::3])
 
 

@@ -12,10 +12,11 @@ import pytest
 
 from lungseg.card import ModelCard
 from lungseg.errors import UnreadableError
-from lungseg.findings import Measurement, Verdict
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
+from lungseg.measurement import Measurement
 from lungseg.result import Result
+from lungseg.verdict import Verdict
 
 
 @dataclass
@@ -46,7 +47,9 @@ class FakeSegmenter:
         pixels = cv2.imread(str(source), cv2.IMREAD_UNCHANGED)
         if pixels is None:
             raise UnreadableError("is no image", where=source, cure="export it again")
-        image = Image(pixels, Geometry(pixels.shape), source=str(source), format="PNG", sha256="ab")
+        image = Image(
+            pixels, ImageGeometry(pixels.shape), source=str(source), format="PNG", sha256="ab"
+        )
         labels = np.zeros(pixels.shape, np.uint8)
         labels[10:30, 5:15] = 1
         labels[10:30, 25:35] = 2

@@ -13,7 +13,7 @@ import pytest
 
 from lungseg.batch import Outcome, segment_many
 from lungseg.errors import UsageError
-from lungseg.findings import Verdict
+from lungseg.verdict import Verdict
 
 Draw = Callable[..., Path]
 REFUSED = Verdict("refused", ("this is a hand",))

@@ -16,7 +16,7 @@ from empty_files import touch
 from lungseg.cli import dataset as cli_dataset
 from lungseg.cli import main as cli
 from lungseg.datasets import read_manifest
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
 from lungseg.phantom.ct import ct_phantom
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
@@ -245,7 +245,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
         end = 11 if i == 3 else 12
         labels = Volume(
             phantom.truth.labels[:end],
-            Grid((end, 64, 64), phantom.volume.grid.affine),
+            VolumeGeometry((end, 64, 64), phantom.volume.geometry.affine),
             hounsfield=False,
         )
         (folder / f"p{i}_lung.nii.gz").write_bytes(volume_nifti(labels))

@@ -232,7 +232,7 @@ def test_volumes_of_a_list_that_dataset_wrote_are_scored(tmp_path) -> None:
         volume, labels = ellipsoids((20, 48, 60 + i), spacing=(10.0, 5.0, 5.0))
         (tmp_path / "scans" / f"p{i}_ct.nii.gz").write_bytes(volume_nifti(volume))
         (tmp_path / "scans" / f"p{i}_lung.nii.gz").write_bytes(
-            volume_nifti(Volume(labels, volume.grid, hounsfield=False))
+            volume_nifti(Volume(labels, volume.geometry, hounsfield=False))
         )
     listed = lungseg(
         "dataset", tmp_path / "scans", "-o", tmp_path / "volumes.csv", "--split", "67/33"

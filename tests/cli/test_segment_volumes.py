@@ -37,8 +37,8 @@ def write_series(
 ) -> Path:
     """One DICOM file a slice, named against the order of the slices."""
     folder.mkdir(parents=True, exist_ok=True)
-    count = len(volume.voxels)
-    for number, pixels in enumerate(volume.voxels):
+    count = len(volume.array)
+    for number, pixels in enumerate(volume.array):
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID = CTImageStorage
         meta.MediaStorageSOPInstanceUID = generate_uid()
@@ -51,7 +51,8 @@ def write_series(
         dataset.Modality, dataset.SeriesInstanceUID, dataset.SeriesDescription = "CT", uid, named
         dataset.Rows, dataset.Columns = pixels.shape
         dataset.ImagePositionPatient = [
-            float(value) for value in volume.grid.affine[:3, 3] + number * volume.grid.affine[:3, 0]
+            float(value)
+            for value in volume.geometry.affine[:3, 3] + number * volume.geometry.affine[:3, 0]
         ]
         dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
         dataset.PixelSpacing, dataset.SliceThickness = [3.0, 3.0], 5.0
@@ -160,10 +161,10 @@ def test_a_damaged_slice_is_named_and_left_out_only_when_asked(tmp_path: Path) -
 
 
 def test_radiographs_and_ct_in_one_run(scan: Path, tmp_path: Path) -> None:
-    cv2.imwrite(str(scan.parent / "film.png"), radiograph_phantom((256, 256)).image.pixels)
+    cv2.imwrite(str(scan.parent / "film.png"), radiograph_phantom((256, 256)).image.array)
     cv2.imwrite(
         str(scan.parent / "slice.png"),
-        ((ellipsoids((5, 128, 128))[0].voxels[2] + 1000) // 5).astype(np.uint8),
+        ((ellipsoids((5, 128, 128))[0].array[2] + 1000) // 5).astype(np.uint8),
     )
     (scan.parent / "bad.nii.gz").write_bytes(scan.read_bytes()[:3000])
     write_series(scan.parent / "series", ellipsoids((6, 64, 64))[0])
@@ -199,14 +200,14 @@ def test_radiographs_and_ct_in_one_run(scan: Path, tmp_path: Path) -> None:
 
 def test_the_spacing_of_a_slice_in_a_picture_is_remembered(scan: Path, tmp_path: Path) -> None:
     piece, out = scan.parent / "slice.png", tmp_path / "out"
-    cv2.imwrite(str(piece), ((ellipsoids((5, 128, 128))[0].voxels[2] + 1000) // 5).astype(np.uint8))
+    cv2.imwrite(str(piece), ((ellipsoids((5, 128, 128))[0].array[2] + 1000) // 5).astype(np.uint8))
     assert lungseg("segment", piece, "-o", out, "--spacing", 1.5).exit_code == 0
     assert record(out)["settings"]["spacing"] == [1.5, 1.5]
     assert "with other settings" in lungseg("segment", piece, "-o", out, "--spacing", 2).stderr
 
 
 def test_what_an_input_is_taken_for_can_be_said(scan: Path, tmp_path: Path) -> None:
-    cv2.imwrite(str(scan.parent / "film.png"), radiograph_phantom((256, 256)).image.pixels)
+    cv2.imwrite(str(scan.parent / "film.png"), radiograph_phantom((256, 256)).image.array)
     assert (
         lungseg("segment", scan.parent / "film.png", "-o", tmp_path / "out", "--as", "ct").exit_code
         == 0

@@ -9,10 +9,11 @@ import pytest
 
 from lungseg.ct.judge import REASONS, REFUSED, judge_volume
 from lungseg.ct.measure import measure_volume
-from lungseg.findings import Measurement, Verdict
-from lungseg.geometry import AXIAL, Grid
+from lungseg.geometry import AXIAL, VolumeGeometry
+from lungseg.measurement import Measurement
 from lungseg.phantom.ct import ct_phantom
 from lungseg.quality.confidence import Confidence
+from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 
 SHAPE = (50, 50, 60)
@@ -55,7 +56,7 @@ def verdict(
         voxels[:, spine, 28:32] = 400
     volume = Volume(
         voxels if hounsfield else voxels.astype(np.float32),
-        Grid(shape, affine),
+        VolumeGeometry(shape, affine),
         hounsfield=hounsfield,
         gaps=gaps,
     )
@@ -160,7 +161,7 @@ def test_an_airless_lung():
         voxels[tuple(box[1:])] = 30
         affine = np.eye(4)
         affine[:3, :3] = AXIAL * 5.0
-        volume = Volume(voxels, Grid(SHAPE, affine), hounsfield=True)
+        volume = Volume(voxels, VolumeGeometry(SHAPE, affine), hounsfield=True)
         segmentation = volume.with_labels(labels)
         found = judge_volume(
             volume, segmentation, measure_volume(volume, segmentation, Confidence(1.0, 1.0, 1.0))
@@ -225,7 +226,9 @@ def test_first_and_last_slice_are_those_of_the_patient():
         np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]]) * 5.0
     )  # slices to the left, rows to the back, columns to the head
     volume = Volume(
-        np.where(labels > 0, -800, 50).astype(np.int16), Grid(labels.shape, affine), hounsfield=True
+        np.where(labels > 0, -800, 50).astype(np.int16),
+        VolumeGeometry(labels.shape, affine),
+        hounsfield=True,
     )
     segmentation = volume.with_labels(labels)
     measurements = measure_volume(volume, segmentation, Confidence(1.0, 1.0, 1.0))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lungseg.ct.measure import measure_volume
-from lungseg.findings import Measurement
-from lungseg.geometry import AXIAL, Grid
+from lungseg.geometry import AXIAL, VolumeGeometry
+from lungseg.measurement import Measurement
 from lungseg.phantom.ct import ct_phantom
 from lungseg.quality.confidence import Confidence
 from lungseg.volume import Volume
@@ -31,7 +31,7 @@ def axial(spacing: tuple[float, float, float]) -> np.ndarray:
 
 def solids(
     spacing: tuple[float, float, float] | None = None, *, left: bool = True
-) -> tuple[np.ndarray, np.ndarray, Grid]:
+) -> tuple[np.ndarray, np.ndarray, VolumeGeometry]:
     """Hounsfield units, labels and grid: constant -850 in the sphere, in the ellipsoid linear from
     -1000 to -400, bottom to top."""
     z, y, x = np.indices(SHAPE) + 0.5
@@ -44,11 +44,16 @@ def solids(
     labels[sphere], hu[sphere] = 1, -850
     if left:
         labels[ellipsoid], hu[ellipsoid] = 2, np.rint(-700 + 300 * (z[ellipsoid] - 36) / HALVES[0])
-    return hu, labels, Grid(SHAPE, None if spacing is None else axial(spacing))
+    return hu, labels, VolumeGeometry(SHAPE, None if spacing is None else axial(spacing))
 
 
 def found(
-    hu: np.ndarray, labels: np.ndarray, grid: Grid, *, hounsfield: bool = True, gaps: int = 0
+    hu: np.ndarray,
+    labels: np.ndarray,
+    grid: VolumeGeometry,
+    *,
+    hounsfield: bool = True,
+    gaps: int = 0,
 ) -> dict[tuple[str, str], Measurement]:
     volume = Volume(hu, grid, hounsfield, gaps=gaps)
     return {(m.name, m.label): m for m in measure_volume(volume, volume.with_labels(labels), SURE)}
@@ -114,7 +119,7 @@ def test_linear_density():
 
 def test_densities_agree_with_numpy_on_every_voxel():
     phantom = ct_phantom((24, 64, 64), disease="ground glass")
-    hu, labels = phantom.volume.voxels, phantom.truth.labels
+    hu, labels = phantom.volume.array, phantom.truth.labels
     found = {
         (m.name, m.label): m.value for m in measure_volume(phantom.volume, phantom.truth, SURE)
     }
@@ -131,7 +136,7 @@ def test_densities_agree_with_numpy_on_every_voxel():
         assert found["haa", label] == pytest.approx(
             100 * ((inside >= -600) & (inside <= -250)).mean()
         )
-        millilitres = inside.size * phantom.truth.grid.voxel_volume / 1000
+        millilitres = inside.size * phantom.truth.geometry.voxel_volume / 1000
         assert found["volume", label] == pytest.approx(millilitres)
         assert found["mass", label] == pytest.approx(
             millilitres * (1000 + inside.mean(dtype=float)) / 1000
@@ -143,7 +148,9 @@ def test_every_int16_is_counted():
     hu[0, 0, 0], hu[2, 39, 39] = -32768, 32767
     values = {
         name: m.value
-        for (name, label), m in found(hu, np.ones(hu.shape, np.uint8), Grid(hu.shape)).items()
+        for (name, label), m in found(
+            hu, np.ones(hu.shape, np.uint8), VolumeGeometry(hu.shape)
+        ).items()
         if label == "right lung"
     }
     assert values["mean"] == pytest.approx(hu.mean(dtype=float))
@@ -190,20 +197,23 @@ def test_names_and_order():
 
     hu, labels, grid = solids((2.0, 1.0, 1.0))
     assert list(found(hu, labels, grid)) == expected(*SIZES, "mass", *DENSITIES)
-    assert list(found(hu, labels, Grid(SHAPE))) == expected(*SIZES, *DENSITIES)
+    assert list(found(hu, labels, VolumeGeometry(SHAPE))) == expected(*SIZES, *DENSITIES)
     greys = (hu + 1024).astype(np.uint16)
     assert list(found(greys, labels, grid, hounsfield=False)) == expected(*SIZES)
-    assert list(found(hu[36:37], labels[36:37], Grid((1, 80, 120)))) == expected("area", *DENSITIES)
+    assert list(found(hu[36:37], labels[36:37], VolumeGeometry((1, 80, 120)))) == expected(
+        "area", *DENSITIES
+    )
 
 
 def test_a_single_slice_has_an_area():
     hu, labels, _ = solids()
-    m = found(hu[36:37], labels[36:37], Grid((1, 80, 120), axial((5.0, 0.5, 0.8))))
+    m = found(hu[36:37], labels[36:37], VolumeGeometry((1, 80, 120), axial((5.0, 0.5, 0.8))))
     assert m["area", "right lung"].value == pytest.approx(math.pi * RADIUS**2 * 0.4, rel=0.01)
     assert m["area", "right lung"].unit == "mm2"
     assert m["mean", "right lung"].value == -850
     assert (
-        found(hu[36:37], labels[36:37], Grid((1, 80, 120)))["area", "right lung"].unit == "pixels"
+        found(hu[36:37], labels[36:37], VolumeGeometry((1, 80, 120)))["area", "right lung"].unit
+        == "pixels"
     )
 
 
@@ -213,7 +223,7 @@ def test_orientation_changes_nothing():
         [-grid.affine[:, 2], grid.affine[:, 0], grid.affine[:, 1], grid.affine[:, 3]], axis=1
     )
     turned = (np.ascontiguousarray(a[:, :, ::-1].transpose(2, 0, 1)) for a in (hu, labels))
-    sagittal = found(*turned, Grid((120, 72, 80), affine))
+    sagittal = found(*turned, VolumeGeometry((120, 72, 80), affine))
     assert {k: m.value for k, m in sagittal.items()} == pytest.approx(
         {k: m.value for k, m in found(hu, labels, grid).items()}
     )
@@ -225,7 +235,9 @@ def test_a_tilted_gantry_has_slanted_voxels():
     affine[1, 0] = 2.0 * math.tan(
         math.radians(20)
     )  # each slice lies further back; the slices are still 2 mm thick
-    tilted, straight = (found(hu, labels, Grid(SHAPE, a)) for a in (affine, axial((2.0, 1.0, 1.0))))
+    tilted, straight = (
+        found(hu, labels, VolumeGeometry(SHAPE, a)) for a in (affine, axial((2.0, 1.0, 1.0)))
+    )
     assert {k: m.value for k, m in tilted.items()} == pytest.approx(
         {k: m.value for k, m in straight.items()}
     )

@@ -39,7 +39,7 @@ def test_what_is_clean_stays_as_it_is():
 @pytest.mark.parametrize(("seed", "touching"), [(0, False), (1, True), (2, False), (3, True)])
 def test_known_lungs_come_through(seed, touching):
     truth = ct_phantom((40, 96, 96), seed=seed, touching=touching).truth
-    cleaned = clean_volume(truth.labels, truth.grid.spacing)
+    cleaned = clean_volume(truth.labels, truth.geometry.spacing)
     # Vessels at the hila are open to one side, and filled where a slice cuts them.
     assert ((cleaned == 0) & (truth.labels > 0)).sum() == 0
     assert (cleaned != truth.labels).sum() < 0.001 * (truth.labels > 0).sum()

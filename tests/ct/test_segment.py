@@ -15,7 +15,7 @@ from lungseg.card import read_card
 from lungseg.ct.segment import SECOND_LOOKS, VolumeSegmenter, pooled
 from lungseg.ct.slices import LONGEST_STEP, fill_between, seen_slices
 from lungseg.errors import ModelError, UsageError
-from lungseg.geometry import AXIAL, Grid, Turn
+from lungseg.geometry import AXIAL, Reorientation, VolumeGeometry
 from lungseg.quality.model import Calibration, Line
 from lungseg.quality.model_ct import LearnedVolume
 from lungseg.scores import dice
@@ -37,12 +37,12 @@ def axial(spacing: tuple[float, float, float]) -> np.ndarray:
 def test_a_volume_becomes_a_result(segmenter: VolumeSegmenter) -> None:
     volume, truth = ellipsoids()
     result = segmenter(volume)
-    assert result.mask.shape == volume.voxels.shape
+    assert result.mask.shape == volume.array.shape
     for number in (1, 2):
         assert dice(truth == number, result.mask == number) > 0.95
     found = result.measurement("volume", "right lung")
     assert (found.unit, found.value) == ("mL", pytest.approx(0.045 * (result.mask == 1).sum()))
-    assert result.measurement("mean").value == pytest.approx(volume.voxels[result.mask > 0].mean())
+    assert result.measurement("mean").value == pytest.approx(volume.array[result.mask > 0].mean())
     assert result.measurement("confidence").value > 0.9
     assert result.card is segmenter.card
     assert list(result.seconds) == [
@@ -62,14 +62,14 @@ def test_the_patients_lungs_stay_his_in_all_48_orders(segmenter: VolumeSegmenter
     volume, _ = ellipsoids((10, 34, 40), spacing=(15.0, 8.0, 8.0))
     plain = segmenter(volume)
     for order, flips in product(permutations(range(3)), product((False, True), repeat=3)):
-        turn = Turn(order, flips)
+        turn = Reorientation(order, flips)
         stored = turned(volume, turn)
         result = segmenter(stored)
-        np.testing.assert_array_equal(turn.back(result.mask), plain.mask)
+        np.testing.assert_array_equal(turn.invert(result.mask), plain.mask)
         np.testing.assert_array_equal(
-            turn.back(result.probability("left lung")), plain.probability("left lung")
+            turn.invert(result.probability("left lung")), plain.probability("left lung")
         )
-        assert result.segmentation.grid is stored.grid
+        assert result.segmentation.geometry is stored.geometry
         assert result.measurement("mass").value == pytest.approx(plain.measurement("mass").value)
 
 
@@ -77,7 +77,7 @@ def test_probabilities_are_on_the_volumes_grid(segmenter: VolumeSegmenter) -> No
     volume, truth = ellipsoids()
     result = segmenter(volume)
     right, left = (result.probability(name) for name in ("right lung", "left lung"))
-    assert (right.dtype, right.shape) == (np.uint8, volume.voxels.shape)
+    assert (right.dtype, right.shape) == (np.uint8, volume.array.shape)
     lung = right.astype(int) + left
     assert lung[result.mask > 0].min() >= 127  # 0.5, rounded
     assert right[truth == 1].mean() > 240
@@ -90,13 +90,13 @@ def test_bone_and_padding_make_no_difference(segmenter: VolumeSegmenter) -> None
     volume, _ = ellipsoids()
     plain = segmenter(volume).mask
     corner = np.s_[:, :3, :3]
-    bright, clipped = volume.voxels.copy(), volume.voxels.copy()
+    bright, clipped = volume.array.copy(), volume.array.copy()
     bright[corner], clipped[corner] = 3000, 600
     np.testing.assert_array_equal(
-        segmenter(replace(volume, voxels=bright)).mask,
-        segmenter(replace(volume, voxels=clipped)).mask,
+        segmenter(replace(volume, array=bright)).mask,
+        segmenter(replace(volume, array=clipped)).mask,
     )
-    assert dice(plain > 0, segmenter(replace(volume, voxels=bright)).mask > 0) > 0.95
+    assert dice(plain > 0, segmenter(replace(volume, array=bright)).mask > 0) > 0.95
 
 
 @pytest.mark.parametrize("shape", [(1, 60, 80), (3, 33, 300), (50, 64, 64), (12, 600, 500)])
@@ -110,7 +110,9 @@ def test_any_size(segmenter: VolumeSegmenter, shape: tuple[int, int, int]) -> No
 def test_greys_are_segmented_too(segmenter: VolumeSegmenter) -> None:
     volume, _ = ellipsoids()
     greys = Volume(
-        ((volume.voxels + 1000) // 5).astype(np.uint8), Grid(volume.grid.shape), hounsfield=False
+        ((volume.array + 1000) // 5).astype(np.uint8),
+        VolumeGeometry(volume.geometry.shape),
+        hounsfield=False,
     )
     result = segmenter(greys)
     assert dice(result.mask > 0, segmenter(volume).mask > 0) > 0.99
@@ -147,7 +149,7 @@ def test_threads_give_what_one_gives(segmenter: VolumeSegmenter) -> None:
 
 def test_of_thin_slices_the_network_sees_as_many_as_are_needed() -> None:
     def seen(count: int, thickness: float) -> list[int]:
-        return seen_slices(Grid((count, 64, 64), axial((thickness, 1.0, 1.0)))).tolist()
+        return seen_slices(VolumeGeometry((count, 64, 64), axial((thickness, 1.0, 1.0)))).tolist()
 
     assert LONGEST_STEP == 3.0
     assert seen(7, 5.0) == seen(7, 1.6) == list(range(7))
@@ -155,9 +157,11 @@ def test_of_thin_slices_the_network_sees_as_many_as_are_needed() -> None:
     assert seen(8, 1.0) == [0, 3, 6, 7]
     assert seen(8, 0.6) == seen(8, 0.600001) == [0, 5, 7]
     assert seen(1, 0.5) == [0]
-    assert seen_slices(Grid((5, 64, 64))).tolist() == [0, 1, 2, 3, 4]
+    assert seen_slices(VolumeGeometry((5, 64, 64))).tolist() == [0, 1, 2, 3, 4]
     # In whatever order it is stored.
-    sagittal = Turn((2, 0, 1), (False, True, False)).grid(Grid((8, 64, 64), axial((0.6, 1.0, 1.0))))
+    sagittal = Reorientation((2, 0, 1), (False, True, False)).geometry(
+        VolumeGeometry((8, 64, 64), axial((0.6, 1.0, 1.0)))
+    )
     assert seen_slices(sagittal).tolist() == [0, 5, 7]
 
 
@@ -245,7 +249,7 @@ def test_a_low_expected_dice_sends_to_review(tmp_path: Path) -> None:
 def test_no_lungs_have_no_expected_dice(judged_model: Path) -> None:
     volume = ellipsoids(right=False, left=False)[0]
     judged = VolumeSegmenter(judged_model, threads=1)
-    planes = np.zeros((len(volume.voxels), 2, 64, 64), np.uint8)
+    planes = np.zeros((len(volume.array), 2, 64, 64), np.uint8)
     assert not {m.name for m in judged.finish(volume, planes).measurements}.intersection(EXPECTED)
 
 

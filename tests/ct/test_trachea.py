@@ -145,8 +145,8 @@ def test_the_windpipe_of_a_phantom(slices, noise):
     phantom = ct_phantom((slices, 128, 128), noise=noise)
     labels, voxels, spacing = (
         phantom.truth.labels,
-        phantom.volume.voxels,
-        phantom.truth.grid.spacing,
+        phantom.volume.array,
+        phantom.truth.geometry.spacing,
     )
     assert spacing is not None
     # All gas but lung, above the carina and near the midline.
@@ -156,7 +156,7 @@ def test_the_windpipe_of_a_phantom(slices, noise):
     )
     wrong = np.where(gas, np.uint8(1), labels)
     remove_windpipe(wrong, voxels, spacing)
-    millilitre = 1000 / phantom.truth.grid.voxel_volume
+    millilitre = 1000 / phantom.truth.geometry.voxel_volume
     assert gas.sum() > 15 * millilitre
     assert (gas & (wrong > 0)).sum() < 0.03 * gas.sum()
     assert ((labels > 0) & (wrong == 0)).sum() < 1.0 * millilitre

@@ -218,7 +218,7 @@ def test_a_heart_inside_is_no_question_of_ct_slices(films, tmp_path) -> None:
     cv2.imwrite(str(tmp_path / "mask.png"), lungs)
     cv2.imwrite(
         str(tmp_path / "slice.png"),
-        np.clip((phantom.volume.voxels[0] + 1024) / 6.4, 0, 255).astype(np.uint8),
+        np.clip((phantom.volume.array[0] + 1024) / 6.4, 0, 255).astype(np.uint8),
     )
     film, ct = (
         replace(films[0], image=image, mask=tmp_path / "mask.png")

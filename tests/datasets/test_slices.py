@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 from lungseg.datasets import Case, read_labels, survey
 from lungseg.datasets.slices import ABOVE, BELOW, part_lungs, slice_cases
 from lungseg.errors import UsageError
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
 from lungseg.phantom.ct import CtPhantom, ct_phantom
 from lungseg.readers import read
 from lungseg.volume import Volume
@@ -37,7 +37,7 @@ def phantom() -> CtPhantom:
 def write(path: Path, voxels: np.ndarray, affine: np.ndarray, *, hounsfield: bool = False) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(
-        volume_nifti(Volume(voxels, Grid(voxels.shape, affine), hounsfield=hounsfield))
+        volume_nifti(Volume(voxels, VolumeGeometry(voxels.shape, affine), hounsfield=hounsfield))
     )
     return path
 
@@ -50,10 +50,10 @@ def write_case(
     labels: np.ndarray | None = None,
 ) -> Case:
     """An image in one order of axes, and its labels in the order of the phantom."""
-    affine = phantom.volume.grid.affine
+    affine = phantom.volume.geometry.affine
     image = write(
         folder / f"{name}_ct.nii.gz",
-        *stored_as(phantom.volume.voxels, affine, turn),
+        *stored_as(phantom.volume.array, affine, turn),
         hounsfield=True,
     )
     lung = phantom.truth.labels if labels is None else labels
@@ -67,7 +67,7 @@ def write_case(
 
 
 def stacked(cases: tuple[Case, ...]) -> tuple[np.ndarray, np.ndarray]:
-    return np.stack([read(case.image).pixels for case in cases]), np.stack(
+    return np.stack([read(case.image).array for case in cases]), np.stack(
         [read_labels(case) for case in cases]
     )
 
@@ -92,7 +92,7 @@ def test_a_sagittal_volume_becomes_axial_slices_with_right_and_left(
     }
     assert sliced.cases[3].image == tmp_path / "slices" / "north" / "images" / "p1_003.png"
     pixels, labels = stacked(sliced.cases)
-    clipped = np.clip(phantom.volume.voxels.astype(float), -1024, 600)
+    clipped = np.clip(phantom.volume.array.astype(float), -1024, 600)
     assert pixels.dtype == np.uint8
     assert_array_equal(pixels, np.rint((clipped + 1024) / 1624 * 255))
     assert_array_equal(np.where(truth > 0, labels, 0), truth)
@@ -165,7 +165,7 @@ def test_slices_far_from_the_lungs_are_left_out_and_every_nth_can_be_kept(tmp_pa
 def test_what_does_not_fit_is_left_out_in_one_sentence_and_the_others_stay(
     phantom, tmp_path
 ) -> None:
-    affine = phantom.volume.grid.affine
+    affine = phantom.volume.geometry.affine
     good = write_case(tmp_path, phantom)
     labels = phantom.truth.labels
     moved = affine.copy()
@@ -176,7 +176,7 @@ def test_what_does_not_fit_is_left_out_in_one_sentence_and_the_others_stay(
         "gone": tmp_path / "gone.nii.gz",
         "empty": tmp_path / "empty.nii.gz",
     }
-    volume = Volume(labels, Grid(labels.shape, affine), hounsfield=False)
+    volume = Volume(labels, VolumeGeometry(labels.shape, affine), hounsfield=False)
     masks["empty"].write_bytes(
         nifti_gz(
             [np.zeros_like(labels)],
@@ -204,8 +204,8 @@ def test_what_does_not_fit_is_left_out_in_one_sentence_and_the_others_stay(
 
 
 def test_a_series_and_its_labels_are_recognised_and_cut(phantom, tmp_path) -> None:
-    affine = phantom.volume.grid.affine
-    write_series(tmp_path / "south" / "ct" / "p7", phantom.volume.voxels[6:18], affine)
+    affine = phantom.volume.geometry.affine
+    write_series(tmp_path / "south" / "ct" / "p7", phantom.volume.array[6:18], affine)
     write(tmp_path / "south" / "labels" / "p7.nii.gz", phantom.truth.labels[6:18], affine)
     (found,) = survey(tmp_path / "south")
     assert [(case.case, case.image.name) for case in found.cases] == [("p7", "p7")]
@@ -219,7 +219,7 @@ def test_a_series_and_its_labels_are_recognised_and_cut(phantom, tmp_path) -> No
 
 def test_slices_of_sixteen_bits_become_eight_and_other_pictures_stay(phantom, tmp_path) -> None:
     at = SHAPE[0] // 2
-    pixels = (phantom.volume.voxels[at].astype(np.int32) + 1024).clip(0).astype(np.uint16)
+    pixels = (phantom.volume.array[at].astype(np.int32) + 1024).clip(0).astype(np.uint16)
     pixels = cv2.resize(pixels, (384, 384), interpolation=cv2.INTER_LINEAR)
     mask = cv2.resize(phantom.truth.labels[at], (384, 384), interpolation=cv2.INTER_NEAREST)
     cv2.imwrite(str(tmp_path / "deep.tif"), pixels)
@@ -249,7 +249,7 @@ def test_slices_of_sixteen_bits_become_eight_and_other_pictures_stay(phantom, tm
     )
     low, high = np.percentile(pixels, (0.1, 99.9))
     assert (
-        np.abs(read(made.image).pixels - np.clip((pixels - low) / (high - low), 0, 1) * 255).max()
+        np.abs(read(made.image).array - np.clip((pixels - low) / (high - low), 0, 1) * 255).max()
         <= 0.51
     )
     assert_array_equal(np.where(mask > 0, read_labels(made), 0), mask)

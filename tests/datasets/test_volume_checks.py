@@ -12,7 +12,7 @@ from ellipsoids import ellipsoids
 from lungseg.datasets import Case
 from lungseg.datasets.checks import TILE, Finding, check_cases, suspicious_sheet
 from lungseg.draw.picture import CAPTION, GAP
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
 from lungseg.writers.nifti import nifti_gz
@@ -22,11 +22,11 @@ SHAPE = (20, 48, 60)
 VOLUME, LABELS = ellipsoids(SHAPE, spacing=(10.0, 5.0, 5.0))
 LABELS = np.where(np.indices(SHAPE)[0] < 14, LABELS, 0)
 """Lungs whose apices are cut off, so that they are no mirror image of themselves."""
-VOXELS = np.where((LABELS == 0) & (VOLUME.voxels < -500), 40, VOLUME.voxels).astype(np.int16)
+VOXELS = np.where((LABELS == 0) & (VOLUME.array < -500), 40, VOLUME.array).astype(np.int16)
 
 
 def write(path: Path, voxels: np.ndarray, *, hounsfield: bool = False) -> Path:
-    volume = Volume(VOXELS, VOLUME.grid, hounsfield=True)
+    volume = Volume(VOXELS, VOLUME.geometry, hounsfield=True)
     box = tuple(slice(0, side) for side in SHAPE)
     path.write_bytes(nifti_gz([voxels.astype(np.int16 if hounsfield else np.uint8)], volume, box))
     return path
@@ -63,10 +63,10 @@ def test_good_labels_are_good(good, labels, tmp_path) -> None:
 
 
 def test_labels_in_another_order_of_axes_are_good(good, tmp_path) -> None:
-    assert VOLUME.grid.affine is not None
-    voxels, affine = stored_as(LABELS.astype(np.uint8), VOLUME.grid.affine, TURNS[29])
+    assert VOLUME.geometry.affine is not None
+    voxels, affine = stored_as(LABELS.astype(np.uint8), VOLUME.geometry.affine, TURNS[29])
     (tmp_path / "m.nii.gz").write_bytes(
-        volume_nifti(Volume(voxels, Grid(voxels.shape, affine), hounsfield=False))
+        volume_nifti(Volume(voxels, VolumeGeometry(voxels.shape, affine), hounsfield=False))
     )
     assert problems(replace(good, mask=tmp_path / "m.nii.gz")) == []
 
@@ -122,7 +122,9 @@ def test_files_that_cannot_be_used(good, tmp_path) -> None:
     assert (image.path, image.problem) == (broken, "image cannot be used: the file is empty")
     assert problems(replace(good, mask=broken)) == ["mask cannot be used: the file is empty"]
     short = Volume(
-        LABELS[:-1].astype(np.uint8), Grid((19, *SHAPE[1:]), VOLUME.grid.affine), hounsfield=False
+        LABELS[:-1].astype(np.uint8),
+        VolumeGeometry((19, *SHAPE[1:]), VOLUME.geometry.affine),
+        hounsfield=False,
     )
     (tmp_path / "short.nii.gz").write_bytes(volume_nifti(short))
     (found,) = problems(replace(good, mask=tmp_path / "short.nii.gz"))

@@ -23,14 +23,14 @@ from lungseg.draw.picture import (
     window,
 )
 from lungseg.errors import UsageError
-from lungseg.findings import Verdict
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+from lungseg.verdict import Verdict
 
 
 def image_of(pixels):
-    return Image(pixels, Geometry(pixels.shape))
+    return Image(pixels, ImageGeometry(pixels.shape))
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ def chest():
 
 def test_eight_bit_pixels_are_shown_as_they_are(chest):
     shown = display(chest[0])
-    np.testing.assert_array_equal(shown, chest[0].pixels)
+    np.testing.assert_array_equal(shown, chest[0].array)
     shown[:] = 0  # a picture of its own
-    assert chest[0].pixels.max() == 252
+    assert chest[0].array.max() == 252
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
@@ -97,7 +97,7 @@ def test_outside_the_lungs_the_picture_stays_grey(chest):
     assert (picture.shape, picture.dtype) == ((48, 64, 3), np.uint8)
     outside = truth.labels == 0
     for channel in range(3):
-        np.testing.assert_array_equal(picture[..., channel][outside], image.pixels[outside])
+        np.testing.assert_array_equal(picture[..., channel][outside], image.array[outside])
 
 
 @pytest.mark.parametrize("opacity", [0.0, 0.25, 0.6, 1.0])
@@ -108,11 +108,11 @@ def test_lungs_are_tinted_by_the_stated_formula_and_outlined_in_their_colours(ch
         (RIGHT_LUNG, np.s_[10:30, 8:24], np.s_[11:29, 9:23]),
         (LEFT_LUNG, np.s_[10:30, 44:64], np.s_[11:29, 45:63]),
     ):
-        grey = image.pixels[core].astype(float)[..., None]
+        grey = image.array[core].astype(float)[..., None]
         np.testing.assert_array_equal(
             picture[core], np.rint((1 - opacity) * grey + opacity * np.array(label.colour))
         )
-        rim = np.zeros(image.pixels.shape, bool)
+        rim = np.zeros(image.array.shape, bool)
         rim[box] = True
         rim[core] = False
         assert rim.sum() > 60
@@ -127,10 +127,8 @@ def test_both_lungs_may_have_one_colour(chest):
     lungs = truth.labels > 0
     np.testing.assert_array_equal(red[~lungs], grey(image)[~lungs])
     core = np.s_[11:29, 9:23]
-    np.testing.assert_array_equal(
-        red[core][..., 0], np.rint(0.75 * image.pixels[core] + 0.25 * 255)
-    )
-    np.testing.assert_array_equal(red[core][..., 1], np.rint(0.75 * image.pixels[core]))
+    np.testing.assert_array_equal(red[core][..., 0], np.rint(0.75 * image.array[core] + 0.25 * 255))
+    np.testing.assert_array_equal(red[core][..., 1], np.rint(0.75 * image.array[core]))
     outlined = (plain == RIGHT_LUNG.colour).all(axis=2)
     np.testing.assert_array_equal((red == (255, 0, 0)).all(axis=2), outlined)
 
@@ -163,16 +161,16 @@ def test_a_fitted_picture_keeps_its_proportions(shape, expected):
 
 def test_drawing_changes_neither_the_image_nor_the_segmentation(chest):
     image, truth = chest
-    pixels, labels = image.pixels.copy(), truth.labels.copy()
+    pixels, labels = image.array.copy(), truth.labels.copy()
     overlay(image, truth)[:] = 0
-    np.testing.assert_array_equal(image.pixels, pixels)
+    np.testing.assert_array_equal(image.array, pixels)
     np.testing.assert_array_equal(truth.labels, labels)
 
 
 def test_without_lungs_the_overlay_is_the_image(chest):
     image = chest[0]
-    picture = overlay(image, image.with_labels(np.zeros(image.pixels.shape, np.uint8)))
-    np.testing.assert_array_equal(picture, cv2.cvtColor(image.pixels, cv2.COLOR_GRAY2RGB))
+    picture = overlay(image, image.with_labels(np.zeros(image.array.shape, np.uint8)))
+    np.testing.assert_array_equal(picture, cv2.cvtColor(image.array, cv2.COLOR_GRAY2RGB))
 
 
 def test_an_overlay_needs_one_grid_and_a_share(chest):
@@ -180,7 +178,7 @@ def test_an_overlay_needs_one_grid_and_a_share(chest):
     with pytest.raises(
         UsageError, match=r"shape \(48, 64\) is not one of an image of shape \(40, 64\)"
     ):
-        overlay(image_of(np.ascontiguousarray(image.pixels[:40])), truth)
+        overlay(image_of(np.ascontiguousarray(image.array[:40])), truth)
     with pytest.raises(UsageError, match=r"opacity is between 0 and 1, not 1\.1"):
         overlay(image, truth, opacity=1.1)
 

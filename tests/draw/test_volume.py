@@ -7,7 +7,7 @@ from ellipsoids import ellipsoids, turned
 from lungseg.draw.picture import CAPTION, GAP
 from lungseg.draw.volume import LARGEST_SLICE, TILE, TILES, overview, section, unpainted
 from lungseg.errors import UsageError
-from lungseg.geometry import Grid, Turn
+from lungseg.geometry import Reorientation, VolumeGeometry
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 from lungseg.volume import Volume
 from phantom_volumes import TURNS
@@ -47,9 +47,10 @@ def test_the_patients_right_is_on_the_left_and_his_head_is_up() -> None:
 
 
 @pytest.mark.parametrize(
-    "turn", [Turn((2, 0, 1), (True, False, True)), Turn((1, 2, 0), (False, True, False))]
+    "turn",
+    [Reorientation((2, 0, 1), (True, False, True)), Reorientation((1, 2, 0), (False, True, False))],
 )
-def test_the_order_in_the_file_makes_no_difference_but_to_captions(turn: Turn) -> None:
+def test_the_order_in_the_file_makes_no_difference_but_to_captions(turn: Reorientation) -> None:
     volume, labels = ellipsoids((20, 60, 64))
     stored = turned(volume, turn)
     plain, other = (
@@ -70,7 +71,7 @@ def test_one_slice_has_the_sheet_to_itself() -> None:
 def test_greys_without_lungs_and_few_slices() -> None:
     greys = np.zeros((2, 40, 50), np.uint8)
     greys[1, 5:9] = 200
-    volume = Volume(greys, Grid(greys.shape), hounsfield=False)
+    volume = Volume(greys, VolumeGeometry(greys.shape), hounsfield=False)
     sheet = overview(volume, volume.with_labels(np.zeros_like(greys)))
     assert np.array_equal(sheet[..., 0], sheet[..., 1])
 

@@ -15,11 +15,11 @@ from lungseg.datasets import Case
 from lungseg.datasets.label_sets import mediastinal_band
 from lungseg.evaluate import MaskScore, score_cases
 from lungseg.evaluate.cases import score
-from lungseg.findings import Verdict
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
+from lungseg.verdict import Verdict
 from tiny_model import dark_ellipses, write_tiny_model
 
 CASE = Case("c", "p", Path("c.png"), Path("m.png"), "here", notes="odd")
@@ -38,7 +38,7 @@ def result(
 ) -> Result:
     """A result with these labels; `raw` is what thresholding alone would give, the same if not
     given."""
-    image = Image(np.indices(SHAPE).sum(axis=0).astype(np.uint8), Geometry(SHAPE, spacing))
+    image = Image(np.indices(SHAPE).sum(axis=0).astype(np.uint8), ImageGeometry(SHAPE, spacing))
     raw = labels if raw is None else raw
     probabilities = np.stack([raw == label for label in range(3)]).astype(np.float32)
     card = ModelCard(

@@ -273,7 +273,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
         image, mask = folder / f"v{i}.nii.gz", folder / f"v{i}_lung.nii.gz"
         image.write_bytes(volume_nifti(volume))
         known = labels if source == "both" else (labels > 0).astype(np.uint8)
-        mask.write_bytes(volume_nifti(Volume(known, volume.grid, hounsfield=False)))
+        mask.write_bytes(volume_nifti(Volume(known, volume.geometry, hounsfield=False)))
         found.append(Case(f"v{i}", f"p{i}", image, mask, source))
     pixels = dark_ellipses((96, 120))
     for name, empty in (("with", False), ("none", True)):

@@ -15,9 +15,9 @@ from lungseg.datasets import Case
 from lungseg.errors import InputError
 from lungseg.evaluate import CaseScore, MaskScore, SliceScores
 from lungseg.evaluate.volumes import score_ct
-from lungseg.findings import Verdict
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
 from lungseg.result import VolumeResult
+from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
 from phantom_volumes import TURNS
@@ -51,7 +51,9 @@ def result(
 def case(folder: Path, labels: np.ndarray, *, volume: Volume = VOLUME) -> Case:
     """A case whose mask has these labels, on the volume's grid."""
     path = folder / "lung.nii.gz"
-    path.write_bytes(volume_nifti(Volume(labels.astype(np.uint8), volume.grid, hounsfield=False)))
+    path.write_bytes(
+        volume_nifti(Volume(labels.astype(np.uint8), volume.geometry, hounsfield=False))
+    )
     return Case("c", "p", folder / "c.nii.gz", path, "here")
 
 
@@ -151,7 +153,7 @@ def test_a_mask_of_each_lung(tmp_path) -> None:
     right = case(tmp_path, LABELS == 1)
     left = tmp_path / "left.nii.gz"
     left.write_bytes(
-        volume_nifti(Volume((LABELS == 2).astype(np.uint8), VOLUME.grid, hounsfield=False))
+        volume_nifti(Volume((LABELS == 2).astype(np.uint8), VOLUME.geometry, hounsfield=False))
     )
     found = score_ct(replace(right, mask_left=left), result(LABELS))
     assert (found.right.dice, found.left.dice) == (1, 1)
@@ -168,7 +170,7 @@ def test_what_cleaning_changes_is_seen(tmp_path) -> None:
 
 
 def test_without_spacing_distances_are_in_voxels_and_there_are_no_millilitres(tmp_path) -> None:
-    volume = Volume(VOLUME.voxels, Grid(SHAPE), hounsfield=True)
+    volume = Volume(VOLUME.array, VolumeGeometry(SHAPE), hounsfield=True)
     one = case(tmp_path, LABELS)
     found = score_ct(one, result(np.roll(LABELS, 1, axis=1), volume=volume))
     assert (found.unit, found.lungs.hd) == ("voxels", 1.0)
@@ -181,7 +183,9 @@ def test_without_spacing_distances_are_in_voxels_and_there_are_no_millilitres(tm
 def test_a_slice_is_scored_as_a_picture(spacing, unit, distance, tmp_path) -> None:
     labels = LABELS[10:11]
     affine = None if spacing is None else np.diag([*spacing, 1.0])[[2, 1, 0, 3]]
-    volume = Volume(np.array(VOLUME.voxels[10:11]), Grid((1, *SHAPE[1:]), affine), hounsfield=True)
+    volume = Volume(
+        np.array(VOLUME.array[10:11]), VolumeGeometry((1, *SHAPE[1:]), affine), hounsfield=True
+    )
     found = score_ct(
         case(tmp_path, labels, volume=volume), result(np.roll(labels, 2, axis=1), volume=volume)
     )
@@ -215,7 +219,9 @@ def volume_nifti_of_nothing() -> bytes:
 
 
 def test_labels_on_another_grid_are_refused(tmp_path) -> None:
-    short = Volume(LABELS[:-1], Grid((19, 40, 48), VOLUME.grid.affine), hounsfield=False)
+    short = Volume(
+        LABELS[:-1], VolumeGeometry((19, 40, 48), VOLUME.geometry.affine), hounsfield=False
+    )
     with pytest.raises(
         InputError,
         match="the labels have 19 x 40 x 48 voxels in axial order, their image has 20 x 40 x 48; "

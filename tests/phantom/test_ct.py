@@ -14,7 +14,7 @@ SMALL = (40, 96, 96)
 
 
 def millilitres(phantom: CtPhantom, label: int) -> float:
-    return float((phantom.truth.labels == label).sum()) * phantom.truth.grid.voxel_volume / 1000
+    return float((phantom.truth.labels == label).sum()) * phantom.truth.geometry.voxel_volume / 1000
 
 
 def pieces(mask: np.ndarray) -> int:
@@ -40,7 +40,7 @@ def pieces(mask: np.ndarray) -> int:
 
 def test_the_same_seed_gives_the_same_phantom():
     first, second = ct_phantom((12, 64, 64), seed=5), ct_phantom((12, 64, 64), seed=5)
-    np.testing.assert_array_equal(first.volume.voxels, second.volume.voxels)
+    np.testing.assert_array_equal(first.volume.array, second.volume.array)
     np.testing.assert_array_equal(first.truth.labels, second.truth.labels)
     assert (first.truth.labels != ct_phantom((12, 64, 64), seed=6).truth.labels).mean() > 0.01
 
@@ -67,7 +67,7 @@ def test_touching_lungs_touch():
 @pytest.mark.parametrize("seed", range(4))
 def test_values_are_those_of_a_chest(seed):
     phantom = ct_phantom(SMALL, seed=seed)
-    hu, labels = phantom.volume.voxels, phantom.truth.labels
+    hu, labels = phantom.volume.array, phantom.truth.labels
     assert hu.dtype == np.int16
     assert hu.min() >= -1024
     inside = hu[labels > 0]
@@ -88,20 +88,20 @@ def test_diseased_lung_is_lung_but_fluid_is_not():
     for disease in ("consolidation", "ground glass"):
         ill = ct_phantom(SMALL, disease=disease)
         np.testing.assert_array_equal(ill.truth.labels, plain.truth.labels)
-        dense = (ill.volume.voxels > -600) & (plain.truth.labels > 0)
-        assert dense.sum() / ((plain.volume.voxels > -600) & (plain.truth.labels > 0)).sum() > 1.4
+        dense = (ill.volume.array > -600) & (plain.truth.labels > 0)
+        assert dense.sum() / ((plain.volume.array > -600) & (plain.truth.labels > 0)).sum() > 1.4
     wet = ct_phantom(SMALL, disease="effusion")
     fluid = (plain.truth.labels > 0) & (wet.truth.labels == 0)
     assert not ((wet.truth.labels > 0) & (plain.truth.labels == 0)).any()
     assert len(np.unique(plain.truth.labels[fluid])) == 1  # on one side
-    assert fluid.sum() * wet.truth.grid.voxel_volume / 1000 > 200
-    assert -60 < np.median(wet.volume.voxels[fluid]) < 60
+    assert fluid.sum() * wet.truth.geometry.voxel_volume / 1000 > 200
+    assert -60 < np.median(wet.volume.array[fluid]) < 60
 
 
 def test_arms_are_added_beside_the_chest():
     spacing = (8.0, 6.0, 6.0)
     plain, arms = (
-        ct_phantom((30, 64, 96), spacing=spacing, arms=both).volume.voxels for both in (False, True)
+        ct_phantom((30, 64, 96), spacing=spacing, arms=both).volume.array for both in (False, True)
     )
     added = (arms > -300) & (plain < -700)
     assert added[:, :, :24].any()
@@ -111,7 +111,7 @@ def test_arms_are_added_beside_the_chest():
 
 def test_a_single_slice_is_the_middle_of_the_chest():
     phantom = ct_phantom((1, 128, 128))
-    assert phantom.truth.grid.spacing == (5.0, 3.125, 3.125)
+    assert phantom.truth.geometry.spacing == (5.0, 3.125, 3.125)
     assert set(np.unique(phantom.truth.labels)) == {0, 1, 2}
 
 
@@ -120,11 +120,11 @@ def test_another_grid_shows_the_same_patient():
     finer = ct_phantom((40, 128, 128), spacing=(6.0, 3.0, 3.0))
     assert millilitres(finer, 1) == pytest.approx(millilitres(whole, 1), rel=0.02)
     # The same voxels, stored as sagittal slices from left to right, with the head first.
-    affine = np.array(whole.truth.grid.affine)
+    affine = np.array(whole.truth.geometry.affine)
     affine[:, 3] += affine[:, 0] * 39 + affine[:, 2] * 63
     affine = np.stack([-affine[:, 2], -affine[:, 0], affine[:, 1], affine[:, 3]], axis=1)
     sagittal = ct_phantom((64, 40, 64), affine=affine)
-    back = sagittal.truth.grid.to_axial().apply(sagittal.truth.labels)
+    back = sagittal.truth.geometry.to_axial().apply(sagittal.truth.labels)
     np.testing.assert_array_equal(back, whole.truth.labels)
 
 
@@ -141,7 +141,7 @@ def test_an_oblique_grid_shows_the_same_patient():
     for label in (1, 2):
         assert millilitres(oblique, label) == pytest.approx(millilitres(straight, label), rel=0.01)
         at = np.argwhere(oblique.truth.labels == label) @ affine[:3, :3].T + affine[:3, 3]
-        grid = straight.truth.grid
+        grid = straight.truth.geometry
         there = np.rint((at - grid.affine[:3, 3]) @ np.linalg.inv(grid.affine[:3, :3]).T).astype(
             int
         )
@@ -154,7 +154,7 @@ def test_an_abdomen_has_gas_but_no_lungs():
     affine[:3, 3] = -affine[:3, :3] @ np.array([0, 39.5, 39.5]) - (0, 0, 280.0)
     abdomen = ct_phantom((24, 80, 80), affine=affine)
     assert not abdomen.truth.labels.any()
-    assert (abdomen.volume.voxels[:, 30:50, 15:65] < -900).sum() > 100
+    assert (abdomen.volume.array[:, 30:50, 15:65] < -900).sum() > 100
 
 
 def test_one_grid_only():

@@ -17,14 +17,14 @@ def lung_area(phantom: Phantom) -> float:
 
 def test_the_same_seed_gives_the_same_phantom():
     first, second = radiograph_phantom((128, 128), seed=5), radiograph_phantom((128, 128), seed=5)
-    np.testing.assert_array_equal(first.image.pixels, second.image.pixels)
+    np.testing.assert_array_equal(first.image.array, second.image.array)
     np.testing.assert_array_equal(first.truth.labels, second.truth.labels)
 
 
 def test_another_seed_gives_another_patient():
     first, second = radiograph_phantom((128, 128), seed=5), radiograph_phantom((128, 128), seed=6)
     assert (first.truth.labels != second.truth.labels).mean() > 0.01
-    assert (first.image.pixels != second.image.pixels).mean() > 0.9
+    assert (first.image.array != second.image.array).mean() > 0.9
 
 
 @pytest.mark.parametrize("seed", range(16))
@@ -61,7 +61,7 @@ def test_anatomy_is_that_of_a_chest(seed):
 @pytest.mark.parametrize("seed", range(8))
 def test_greys_are_those_of_a_chest_film(seed):
     phantom = radiograph_phantom((256, 256), seed=seed)
-    grey, labels = phantom.image.pixels, phantom.truth.labels
+    grey, labels = phantom.image.array, phantom.truth.labels
     rows = np.nonzero(labels)[0]
     between = np.zeros(labels.shape, bool)
     for row in range(rows.min() + 30, rows.max() - 60):
@@ -79,11 +79,11 @@ def test_greys_are_those_of_a_chest_film(seed):
 
 def test_an_array_of_any_shape_shows_the_same_thorax():
     square = radiograph_phantom((256, 256), seed=3)
-    assert square.image.pixels.shape == (256, 256)
+    assert square.image.array.shape == (256, 256)
     assert square.image.geometry.spacing == (358 / 256, 358 / 256)
     for shape in ((512, 512), (256, 400), (330, 256)):
         other = radiograph_phantom(shape, seed=3)
-        assert other.image.pixels.shape == other.truth.labels.shape == shape
+        assert other.image.array.shape == other.truth.labels.shape == shape
         assert other.truth.geometry is other.image.geometry
         assert lung_area(other) == pytest.approx(lung_area(square), rel=0.01)
 
@@ -100,7 +100,7 @@ def test_spacing_scales_the_pixels_and_not_the_thorax():
 
 def test_sixteen_bits_show_what_eight_bits_show():
     eight, sixteen = (
-        radiograph_phantom((128, 128), seed=1, bits=bits).image.pixels for bits in (8, 16)
+        radiograph_phantom((128, 128), seed=1, bits=bits).image.array for bits in (8, 16)
     )
     assert (eight.dtype, sixteen.dtype) == (np.uint8, np.uint16)
     np.testing.assert_allclose(sixteen / 257.0, eight, atol=0.51)
@@ -113,9 +113,7 @@ def test_consolidation_whitens_one_lung_and_leaves_the_truth():
     np.testing.assert_array_equal(clear.truth.labels, filled.truth.labels)
     gain = [
         float(
-            (filled.image.pixels.astype(int) - clear.image.pixels)[
-                clear.truth.labels == label
-            ].mean()
+            (filled.image.array.astype(int) - clear.image.array)[clear.truth.labels == label].mean()
         )
         for label in (1, 2)
     ]
@@ -124,7 +122,7 @@ def test_consolidation_whitens_one_lung_and_leaves_the_truth():
 
 
 def test_noise_is_that_of_counted_quanta():
-    share = radiograph_phantom((256, 256), seed=0, bits=16).image.pixels / np.float32(0.93 * 65535)
+    share = radiograph_phantom((256, 256), seed=0, bits=16).image.array / np.float32(0.93 * 65535)
     optical_depth = np.log(share / (1 - share))  # the film's curve undone, but for scale and offset
     rough = np.abs(optical_depth - cv2.GaussianBlur(optical_depth, (0, 0), 1.5))
     # The few quanta behind the abdomen vary more, relative to their number, than the many beside

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 from lungseg.errors import ModelError
-from lungseg.findings import BOTH, Measurement, Verdict
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
+from lungseg.measurement import BOTH, Measurement
 from lungseg.quality.confidence import Confidence
 from lungseg.quality.features import first_signs, second_signs
 from lungseg.quality.model import ExpectedDice, Learned, Line, learned_path
 from lungseg.radiograph.judge import REASONS, REFUSED, is_cut_short, judge, without_padding
 from lungseg.radiograph.measure import measure
 from lungseg.segmentation import Segmentation
+from lungseg.verdict import Verdict
 
 SHAPE = (100, 100)
 PAGE = Path(__file__).parents[2] / "docs" / "verdicts.md"
@@ -31,7 +32,7 @@ def verdict(*boxes: tuple[int, int, int, int, int], sure: float = 0.97) -> Verdi
     labels = np.zeros(SHAPE, np.uint8)
     for label, top, bottom, first, last in boxes:
         labels[top:bottom, first:last] = label
-    segmentation = Segmentation(labels, Geometry(SHAPE))
+    segmentation = Segmentation(labels, ImageGeometry(SHAPE))
     return judge(segmentation, measure(segmentation, Confidence(sure, sure, sure)))
 
 
@@ -68,7 +69,7 @@ def test_what_only_fills_up_an_image_is_not_its_edge() -> None:
     labels = np.zeros(SHAPE, np.uint8)
     for label, top, bottom, first, last in LUNGS:
         labels[top:bottom, first:last] = label
-    segmentation = Segmentation(labels, Geometry(SHAPE))
+    segmentation = Segmentation(labels, ImageGeometry(SHAPE))
     found = judge(
         segmentation,
         measure(segmentation, Confidence(0.97, 0.97, 0.97)),
@@ -107,7 +108,7 @@ def seen(*names: str, expected: float | None = None, sure: float = 0.97) -> Verd
     labels = np.zeros(SHAPE, np.uint8)
     for label, top, bottom, first, last in LUNGS:
         labels[top:bottom, first:last] = label
-    segmentation = Segmentation(labels, Geometry(SHAPE))
+    segmentation = Segmentation(labels, ImageGeometry(SHAPE))
     more = () if expected is None else (Measurement("expected Dice", BOTH, expected, "1"),)
     return judge(segmentation, measure(segmentation, Confidence(sure, sure, sure)) + more, names)
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from lungseg.findings import Measurement
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
+from lungseg.measurement import Measurement
 from lungseg.quality.confidence import confidence
 from lungseg.radiograph.measure import Confidence, doubt_of_scale, measure
 from lungseg.segmentation import Segmentation
@@ -32,7 +32,7 @@ def ellipses(
         labels[((y - 200) / 100) ** 2 + ((x - 360) / 50) ** 2 < 1] = 2
     image = Image(
         np.arange(SHAPE[0] * SHAPE[1], dtype=np.float32).reshape(SHAPE),
-        Geometry(SHAPE, spacing, plane),
+        ImageGeometry(SHAPE, spacing, plane),
     )  # type: ignore[arg-type]
     return image.with_labels(labels)
 
@@ -126,7 +126,7 @@ def test_a_height_that_no_lungs_have_speaks_against_the_spacing(
 
 
 def test_no_lungs_speak_against_no_spacing() -> None:
-    nothing = Segmentation(np.zeros(SHAPE, np.uint8), Geometry(SHAPE, (0.2, 0.2)))
+    nothing = Segmentation(np.zeros(SHAPE, np.uint8), ImageGeometry(SHAPE, (0.2, 0.2)))
     assert doubt_of_scale(measure(nothing, SURE)) is None
 
 
@@ -134,7 +134,7 @@ def test_a_lung_that_is_missing_measures_zero() -> None:
     values = {key: m.value for key, m in found(ellipses(left=False)).items()}
     assert [values[name, "left lung"] for name in ("area", "share", "height", "width")] == [0.0] * 4
     assert values["asymmetry", "lungs"] == 100.0
-    empty = Segmentation(np.zeros(SHAPE, np.uint8), Geometry(SHAPE))
+    empty = Segmentation(np.zeros(SHAPE, np.uint8), ImageGeometry(SHAPE))
     assert {m.value for m in measure(empty, Confidence(0.0, 0.0, 0.0))} == {0.0}
 
 

@@ -11,8 +11,7 @@ import pytest
 
 from lungseg import predict
 from lungseg.errors import UnreadableError, UsageError
-from lungseg.findings import Verdict
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.radiograph.judge import REASONS
@@ -20,6 +19,7 @@ from lungseg.radiograph.orientation import USUAL_TILT, tilt
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.scores import dice
 from lungseg.segmenter import segment
+from lungseg.verdict import Verdict
 from tiny_model import SIZE, dark_ellipses, write_tiny_model
 
 
@@ -90,7 +90,7 @@ def test_threads_give_what_one_gives(segmenter: RadiographSegmenter) -> None:
 
 
 def test_an_image_is_taken_as_it_is(segmenter: RadiographSegmenter) -> None:
-    image = Image(dark_ellipses(), Geometry((160, 200), (2.0, 2.0), "detector"))
+    image = Image(dark_ellipses(), ImageGeometry((160, 200), (2.0, 2.0), "detector"))
     result = segmenter(image)
     assert result.image is image
     assert result.measurement("area").unit == "mm2 at detector"
@@ -188,7 +188,7 @@ def test_the_embedded_model_finds_the_lungs_of_a_phantom(seed: int) -> None:
 @pytest.mark.skipif("cxr" not in predict.embedded_models(), reason="no trained model in this tree")
 def test_a_negative_has_the_mask_of_its_positive() -> None:
     phantom = radiograph_phantom((512, 512), seed=2)
-    plain, negative = segment(phantom.image).mask, segment(255 - phantom.image.pixels).mask
+    plain, negative = segment(phantom.image).mask, segment(255 - phantom.image.array).mask
     for number in (1, 2):
         assert dice(plain == number, negative == number) > 0.995
 
@@ -265,7 +265,7 @@ def test_nothing_is_expected_of_a_model_that_nothing_was_learned_for(
 def test_a_picture_that_ends_in_even_grey_is_to_be_looked_at(
     segmenter: RadiographSegmenter,
 ) -> None:
-    pixels = radiograph_phantom((128, 128)).image.pixels.copy()
+    pixels = radiograph_phantom((128, 128)).image.array.copy()
     assert REASONS["damaged"] not in segmenter(pixels).verdict.reasons
     pixels[100:] = 128
     assert REASONS["damaged"] in segmenter(pixels).verdict.reasons

@@ -12,13 +12,13 @@ import pytest
 from lungseg import predict
 from lungseg.card import file_sha256
 from lungseg.errors import ModelError
-from lungseg.findings import Verdict
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.quality.model import Learned, Line, learned_path
 from lungseg.radiograph.judge import REASONS
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.scores import dice
 from lungseg.segmenter import segment
+from lungseg.verdict import Verdict
 from tiny_model import SIZE, write_tiny_model
 
 
@@ -227,7 +227,7 @@ def test_a_film_that_lies_gets_the_mask_of_the_upright_one(
 ) -> None:
     pixels = embedded.read(
         data_folder / "cxr" / "masks_and_labels" / "CXR_png" / "CHNCXR_0001_0.png"
-    ).pixels
+    ).array
     upright = embedded(pixels)
     lying = embedded(np.ascontiguousarray(np.rot90(pixels, quarters)))
     assert lying.verdict.reasons == (REASONS["turned"],)
@@ -239,7 +239,7 @@ def test_the_embedded_model_refuses_noise_and_knows_a_phantom_on_its_head() -> N
     noise = np.random.default_rng(0).integers(0, 255, (256, 256), dtype=np.uint8)
     assert segment(noise, kind="cxr").verdict.status in ("review", "refused")
     phantom = radiograph_phantom((512, 512), seed=0)
-    found = segment(np.ascontiguousarray(phantom.image.pixels[::-1, ::-1]), kind="cxr")
+    found = segment(np.ascontiguousarray(phantom.image.array[::-1, ::-1]), kind="cxr")
     assert dice(phantom.truth.labels[::-1, ::-1] > 0, found.mask > 0) > 0.9
     assert found.verdict.reasons == (REASONS["turned"],)
 
@@ -252,7 +252,7 @@ def test_right_is_on_the_left_of_the_upright_picture_however_it_was_stored(
     quarters: int, mirrored: bool, negative: bool
 ) -> None:
     phantom = radiograph_phantom((256, 224), seed=0)
-    pixels, labels = phantom.image.pixels, phantom.truth.labels
+    pixels, labels = phantom.image.array, phantom.truth.labels
     if (
         mirrored
     ):  # what was the left lung now lies where right ones do, and nothing else can be known

@@ -31,7 +31,7 @@ def test_slices_in_any_window_are_ct(slices, window):
 
 @pytest.mark.parametrize("side", [64, 200])
 def test_drawn_radiographs_are_none(side):
-    films = [radiograph_phantom((side, side), seed=seed).image.pixels for seed in range(3)]
+    films = [radiograph_phantom((side, side), seed=seed).image.array for seed in range(3)]
     assert not any(looks_like_ct(film) for film in films)
     framed = [np.pad(film, side // 3) for film in films]
     assert not any(looks_like_ct(film) for film in framed)
@@ -39,7 +39,7 @@ def test_drawn_radiographs_are_none(side):
 
 def test_files_and_folders(tmp_path, slices, write_dicom, film):
     cv2.imwrite(str(tmp_path / "slice.png"), windowed(slices[0], -600, 1500))
-    cv2.imwrite(str(tmp_path / "film.png"), radiograph_phantom((128, 128), seed=1).image.pixels)
+    cv2.imwrite(str(tmp_path / "film.png"), radiograph_phantom((128, 128), seed=1).image.array)
     (tmp_path / "volume").write_bytes(b"NRRD0004\n")
     (tmp_path / "luna").write_bytes(b"ObjectType = Image\n")
     write_series(tmp_path / "series", draw_chest(), axial_affine())

@@ -104,9 +104,9 @@ def test_a_huge_file_is_not_read(tmp_path):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_array_types_that_are_kept(film, dtype):
     image = read(film.astype(dtype), spacing=(0.5, 0.25))
-    assert image.pixels.dtype == dtype
-    assert_array_equal(image.pixels, film)
-    assert (image.source, image.format, image.geometry.spacing, image.geometry.plane) == (
+    assert image.array.dtype == dtype
+    assert_array_equal(image.array, film)
+    assert (image.source, image.format, image.geometry.spacing, image.geometry.spacing_plane) == (
         "array",
         "array",
         (0.5, 0.25),
@@ -142,19 +142,19 @@ def test_array_types_that_are_kept(film, dtype):
 )
 def test_array_types_that_are_converted(array, dtype, notes):
     image = read(array)
-    assert image.pixels.dtype == dtype
+    assert image.array.dtype == dtype
     assert image.notes == notes
     expected = (
         array * 255.0 if array.dtype == bool else array.astype(float) - min(0, float(array.min()))
     )
-    assert_array_equal(image.pixels, expected.astype(dtype))
+    assert_array_equal(image.array, expected.astype(dtype))
 
 
 def test_array_is_copied(film):
     image = read(film)
-    before = image.pixels.copy()
+    before = image.array.copy()
     film[:] = 0
-    assert_array_equal(image.pixels, before)
+    assert_array_equal(image.array, before)
 
 
 def test_arrays_that_are_refused(film):
@@ -178,6 +178,6 @@ def test_arrays_that_are_refused(film):
 
 
 def test_colour_array(film):
-    assert_array_equal(read(np.dstack([film] * 4)[..., :3]).pixels, film)
+    assert_array_equal(read(np.dstack([film] * 4)[..., :3]).array, film)
     opaque = np.dstack([film, film, film, np.full_like(film, 255)])
-    assert_array_equal(read(opaque).pixels, film)
+    assert_array_equal(read(opaque).array, film)

@@ -23,9 +23,9 @@ def test_a_raw_film_is_told_by_its_size_and_turned_so_that_dense_tissue_is_brigh
     path = tmp_path / "JPCLN001.IMG"
     path.write_bytes(densities.tobytes())
     image = read(path)
-    assert image.pixels.dtype == np.uint16
-    assert_array_equal(image.pixels, 4095 - densities.astype(int))
-    assert (image.format, image.geometry.spacing, image.geometry.plane) == (
+    assert image.array.dtype == np.uint16
+    assert_array_equal(image.array, 4095 - densities.astype(int))
+    assert (image.format, image.geometry.spacing, image.geometry.spacing_plane) == (
         "JSRT",
         (0.175, 0.175),
         "detector",

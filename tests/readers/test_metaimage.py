@@ -106,5 +106,5 @@ def test_metaimage_refusals(tmp_path):
     fields = meta_fields()
     del fields["ElementSpacing"]
     volume = read_volume(write_meta(path, fields, CHEST.tobytes()))
-    assert volume.grid.affine is None
+    assert volume.geometry.affine is None
     assert volume.notes[0].startswith("it states no spacing")

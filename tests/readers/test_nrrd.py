@@ -83,12 +83,12 @@ def test_nrrd_without_space(tmp_path):
     for key in ("space", "space directions", "space origin"):
         del fields[key]
     volume = read_volume(write_nrrd(tmp_path / "chest.nrrd", CHEST, fields))
-    assert_array_equal(volume.voxels, CHEST)
-    assert_allclose(volume.grid.affine[:3, :3], AFFINE[:3, :3])
+    assert_array_equal(volume.array, CHEST)
+    assert_allclose(volume.geometry.affine[:3, :3], AFFINE[:3, :3])
     assert volume.notes == ("it states no orientation, so that right and left are only assumed",)
     del fields["spacings"]
     volume = read_volume(write_nrrd(tmp_path / "chest.nrrd", CHEST, fields))
-    assert volume.grid.affine is None
+    assert volume.geometry.affine is None
     assert volume.notes[0].startswith("it states no spacing; its slices are taken as axial ones")
 
 

@@ -34,8 +34,8 @@ def png_chunk(name: bytes, data: bytes) -> bytes:
 def test_grey_of_eight_bits_comes_back_exactly(film, tmp_path, kind):
     path = save(film, tmp_path / "film.dat", kind)  # the ending says nothing
     image = read(path)
-    assert_array_equal(image.pixels, film)
-    assert image.pixels.dtype == np.uint8
+    assert_array_equal(image.array, film)
+    assert image.array.dtype == np.uint8
     assert (image.format, image.source, image.notes, image.geometry.spacing) == (
         kind,
         str(path),
@@ -48,14 +48,14 @@ def test_grey_of_eight_bits_comes_back_exactly(film, tmp_path, kind):
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_grey_of_sixteen_bits_comes_back_exactly(deep_film, tmp_path, kind):
     image = read(save(deep_film, tmp_path / "film", kind))
-    assert_array_equal(image.pixels, deep_film)
-    assert image.pixels.dtype == np.uint16
+    assert_array_equal(image.array, deep_film)
+    assert image.array.dtype == np.uint16
 
 
 def test_jpeg_is_close(film, tmp_path):
     image = read(save(film, tmp_path / "film.png", "JPEG", quality=95))
     assert image.format == "JPEG"
-    assert np.abs(image.pixels.astype(int) - film).max() <= 4
+    assert np.abs(image.array.astype(int) - film).max() <= 4
 
 
 @pytest.mark.parametrize(
@@ -71,27 +71,27 @@ def test_other_modes(film, tmp_path, kind, mode):
     grey = Pillow.fromarray(film)
     picture = grey.quantize(256) if mode == "P" else grey.convert(mode, dither=Pillow.Dither.NONE)
     image = read(save(picture, tmp_path / "film", kind))
-    assert_array_equal(image.pixels, np.asarray(picture.convert("L")))
-    assert image.pixels.dtype == np.uint8
+    assert_array_equal(image.array, np.asarray(picture.convert("L")))
+    assert image.array.dtype == np.uint8
 
 
 @pytest.mark.parametrize("bits", [2, 4])
 def test_palette_of_few_bits(film, tmp_path, bits):
     picture = Pillow.fromarray(film).quantize(2**bits)
     image = read(save(picture, tmp_path / "film.png", "PNG", bits=bits))
-    assert_array_equal(image.pixels, np.asarray(picture.convert("L")))
+    assert_array_equal(image.array, np.asarray(picture.convert("L")))
 
 
 @pytest.mark.parametrize("ending", [".png", ".tif"])
 def test_colour_of_sixteen_bits_keeps_them(deep_film, tmp_path, ending):
     path = tmp_path / f"film{ending}"
     cv2.imwrite(str(path), np.dstack([deep_film] * 3))
-    assert_array_equal(read(path).pixels, deep_film)
+    assert_array_equal(read(path).array, deep_film)
 
 
 def test_float_tiff_and_its_nan(film, tmp_path):
     values = film.astype(np.float32) / 7
-    assert_array_equal(read(save(values, tmp_path / "film.tif", "TIFF")).pixels, values)
+    assert_array_equal(read(save(values, tmp_path / "film.tif", "TIFF")).array, values)
     values[3, 4] = np.nan
     with pytest.raises(InputError, match=r"nan\.tif: the image contains NaN or infinite values"):
         read(save(values, tmp_path / "nan.tif", "TIFF"))
@@ -99,7 +99,7 @@ def test_float_tiff_and_its_nan(film, tmp_path):
 
 def test_signed_tiff_is_shifted_and_says_so(film, tmp_path):
     image = read(save(film.astype(np.int16) - 100, tmp_path / "film.tif", "TIFF"))
-    assert_array_equal(image.pixels, film)
+    assert_array_equal(image.array, film)
     assert image.notes == ("100 added to every pixel, so that none is below 0",)
 
 
@@ -134,25 +134,21 @@ def write_tiff(path: Path, pixels, *, sample_format: int = 1) -> Path:
 
 def test_tiff_of_numbers_whose_sign_pillow_mistakes(film, tmp_path):
     assert_array_equal(
-        read(
-            write_tiff(tmp_path / "small.tif", (film - 128).view(np.int8), sample_format=2)
-        ).pixels,
+        read(write_tiff(tmp_path / "small.tif", (film - 128).view(np.int8), sample_format=2)).array,
         film,
     )
     assert_array_equal(
-        read(write_tiff(tmp_path / "large.tif", film.astype(np.uint32) << 24)).pixels,
+        read(write_tiff(tmp_path / "large.tif", film.astype(np.uint32) << 24)).array,
         film * 2.0**24,
     )
     assert_array_equal(
-        read(
-            write_tiff(tmp_path / "signed.tif", film.astype(np.int32) - 9, sample_format=2)
-        ).pixels,
+        read(write_tiff(tmp_path / "signed.tif", film.astype(np.int32) - 9, sample_format=2)).array,
         film,
     )
 
 
 def test_tiff_of_colours_apart(film, deep_film, tmp_path):
-    assert_array_equal(read(write_tiff(tmp_path / "film.tif", np.stack([film] * 3))).pixels, film)
+    assert_array_equal(read(write_tiff(tmp_path / "film.tif", np.stack([film] * 3))).array, film)
     with pytest.raises(
         UnsupportedError,
         match=r"deep\.tif: it is a TIFF of 16-bit colours that are not red, green and blue side "
@@ -168,7 +164,7 @@ def test_tiff_whose_zero_is_white(film, deep_film, tmp_path):
         content = path.read_bytes()
         assert content.count(photometric + b"\1\0") == 1
         path.write_bytes(content.replace(photometric + b"\1\0", photometric + b"\0\0"))
-        assert_array_equal(read(path).pixels, white - pixels)
+        assert_array_equal(read(path).array, white - pixels)
 
 
 TURNS = {
@@ -188,9 +184,9 @@ def test_orientation_tag_is_obeyed_and_noted(film, tmp_path, kind, orientation):
     exif = Pillow.Exif()
     exif[0x0112] = orientation
     image = read(save(film, tmp_path / "film", kind, exif=exif))
-    lying = Pillow.fromarray(read(save(film, tmp_path / "lying", kind)).pixels)
+    lying = Pillow.fromarray(read(save(film, tmp_path / "lying", kind)).array)
     expected = np.asarray(lying.transpose(TURNS[orientation]) if orientation in TURNS else lying)
-    assert_array_equal(image.pixels, expected)
+    assert_array_equal(image.array, expected)
     assert image.geometry.shape == expected.shape
     assert len(image.notes) == (orientation != 1)
     if orientation == 6:
@@ -236,7 +232,7 @@ def test_orientation_of_a_tiff_in_sixteen_bit_colour(deep_film, tmp_path, orient
     write_colour_tiff(tmp_path / "film.tif", deep_film, orientation)
     lying = Pillow.fromarray(deep_film)
     expected = np.asarray(lying.transpose(TURNS[orientation]) if orientation in TURNS else lying)
-    assert_array_equal(read(tmp_path / "film.tif").pixels, expected)
+    assert_array_equal(read(tmp_path / "film.tif").array, expected)
 
 
 def test_resolution_is_not_a_spacing_but_a_stated_one_is(film, tmp_path):
@@ -255,7 +251,7 @@ def test_chunks_that_say_nothing_of_the_pixels_cause_no_chatter(film, tmp_path, 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     extra = png_chunk(b"iCCP", b"rgb\0\0" + zlib.compress(profile)) + png_chunk(b"gAMA", bytes(4))
     path.write_bytes(content[:33] + extra + content[33:])
-    assert_array_equal(read(path).pixels, film)
+    assert_array_equal(read(path).array, film)
     assert capfd.readouterr() == ("", "")
 
 
@@ -269,8 +265,8 @@ def test_pages_of_a_tiff(film, tmp_path):
         match=r"it holds 2 pages.*; say with `page` \(--page\) which page is meant, from 1 to 2",
     ):
         read(path)
-    assert_array_equal(read(path, page=1).pixels, film)
-    assert_array_equal(read(path, page=2).pixels, 255 - film)
+    assert_array_equal(read(path, page=1).array, film)
+    assert_array_equal(read(path, page=2).array, 255 - film)
     with pytest.raises(
         InputError, match="page 3 was asked for, and it holds 2; ask for one from 1 to 2"
     ):
@@ -279,7 +275,7 @@ def test_pages_of_a_tiff(film, tmp_path):
 
 def test_a_page_of_a_single_picture(film, tmp_path):
     path = save(film, tmp_path / "film.png", "PNG")
-    assert_array_equal(read(path, page=1).pixels, film)
+    assert_array_equal(read(path, page=1).array, film)
     with pytest.raises(
         InputError, match=r"page 2 was asked for, and it holds 1; leave `page` \(--page\) out"
     ):
@@ -300,7 +296,7 @@ def test_truncated(film, tmp_path, kind, part, capfd):
 @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits"])
 def test_compressed_tiff_whole_and_truncated(film, tmp_path, compression, capfd):
     path = save(film, tmp_path / "film", "TIFF", compression=compression)
-    assert_array_equal(read(path).pixels, film)
+    assert_array_equal(read(path).array, film)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(UnreadableError, match="the TIFF file"):
@@ -416,7 +412,7 @@ def test_frames_of_a_gif(film, tmp_path):
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
     with pytest.raises(UnsupportedError, match="it holds 2 pages"):
         read(tmp_path / "film.gif")
-    assert_array_equal(read(tmp_path / "film.gif", page=2).pixels, film[::-1])
+    assert_array_equal(read(tmp_path / "film.gif", page=2).array, film[::-1])
 
 
 def test_a_mask_that_the_package_wrote_gives_its_labels(tmp_path) -> None:

@@ -33,7 +33,7 @@ def test_in_chest_films_the_mediastinum_is_brighter_than_the_lungs(data_folder, 
     assert image.geometry.shape == shape
     assert "; ".join(image.notes).startswith(note)
     rows, columns = shape
-    band = image.pixels[rows // 3 : rows // 2].astype(float)
+    band = image.array[rows // 3 : rows // 2].astype(float)
     spine = band[:, int(columns * 0.45) : int(columns * 0.55)].mean()
     lungs = [
         band[:, int(columns * start) : int(columns * (start + 0.12))].mean()
@@ -48,13 +48,13 @@ def test_in_chest_films_the_mediastinum_is_brighter_than_the_lungs(data_folder, 
 def test_other_radiographs_are_read_and_judged_later(data_folder, name):
     image = read(data_folder / "cxr" / "dicom" / "non_chest" / name)
     assert image.format.startswith("DICOM (")
-    assert np.ptp(image.pixels) > 200
+    assert np.ptp(image.array) > 200
 
 
 def test_window_that_shows_nothing(data_folder):
     image = read(data_folder / "cxr" / "dicom" / "trap" / "JPEG2KLossless_1s_1f_u_16_16.dcm")
     assert image.notes == ("window 2725 / 5310 left nothing to see, full range used",)
-    assert (image.geometry.spacing, image.geometry.plane) == ((0.4, 0.4), "detector")
+    assert (image.geometry.spacing, image.geometry.spacing_plane) == ((0.4, 0.4), "detector")
 
 
 def test_all_of_rsna(data_folder):
@@ -62,12 +62,12 @@ def test_all_of_rsna(data_folder):
     assert len(found.files) == 91
     for path in found.files:
         image = read(path)
-        assert (image.geometry.shape, image.pixels.dtype, image.format) == (
+        assert (image.geometry.shape, image.array.dtype, image.format) == (
             (1024, 1024),
             np.uint8,
             "DICOM (JPEG baseline)",
         )
-        assert image.geometry.plane == "detector"
+        assert image.geometry.spacing_plane == "detector"
 
 
 def test_odd_files_and_computed_tomography_are_refused(data_folder):
@@ -98,21 +98,21 @@ def test_radiographs_as_pictures(data_folder, pattern):
     found = find([data_folder / "cxr" / pattern])
     assert found.problems == []
     for path in found.files:
-        assert read(path).pixels.dtype == np.uint8
+        assert read(path).array.dtype == np.uint8
 
 
 def test_series_with_missing_slices(data_folder):
     volume = read_volume(data_folder / "ct" / "series_lidc")
-    assert (volume.voxels.shape, volume.hounsfield, volume.gaps) == ((34, 512, 512), True, 95)
+    assert (volume.array.shape, volume.hounsfield, volume.gaps) == ((34, 512, 512), True, 95)
     assert volume.notes[0].startswith(
         "slices stand unevenly, 2.50 to 35.00 mm apart, 95 missing between them"
     )
-    assert volume.grid.to_axial().flipped == (False, False, False)
+    assert volume.geometry.to_axial().flipped == (False, False, False)
 
 
 def test_prone_slices_are_turned(data_folder):
     turns = {
-        path.name[:6]: read_volume(path).grid.to_axial().flipped
+        path.name[:6]: read_volume(path).geometry.to_axial().flipped
         for path in sorted((data_folder / "ct" / "prone").iterdir())
     }
     supine, prone = (False, False, False), (False, True, True)
@@ -134,7 +134,7 @@ def test_all_transfer_syntaxes_give_the_same_slice(data_folder, name):
     ]
     assert len(slices) >= 4
     for one in slices:
-        assert_array_equal(one.voxels, slices[0].voxels)
+        assert_array_equal(one.array, slices[0].array)
         assert one.hounsfield
     with pytest.raises(UnsupportedError, match="it holds 2 CT series"):
         read_volume(data_folder / "ct" / "transfer_syntaxes")
@@ -146,12 +146,12 @@ def test_volumes_in_files(data_folder):
         read_volume(small / "ct-64.nrrd"),
         read_volume(small / "ct-64-transformed.nrrd"),
     )
-    assert_array_equal(straight.voxels, turned.voxels)
-    assert_allclose(straight.grid.spacing, turned.grid.spacing)
-    assert not np.allclose(straight.grid.affine, turned.grid.affine)
+    assert_array_equal(straight.array, turned.array)
+    assert_allclose(straight.geometry.spacing, turned.geometry.spacing)
+    assert not np.allclose(straight.geometry.affine, turned.geometry.affine)
     for path in sorted((data_folder / "ct" / "lctsc").glob("*_ct.nii.gz")):
         volume = read_volume(path)
-        assert (volume.hounsfield, volume.notes, volume.voxels.shape[1:]) == (True, (), (320, 320))
+        assert (volume.hounsfield, volume.notes, volume.array.shape[1:]) == (True, (), (320, 320))
     for path in (small / "lm-64.nrrd", data_folder / "ct" / "lctsc" / "case0_lung.nii.gz"):
         with pytest.raises(InputError, match="a map of labels"):
             read_volume(path)
@@ -161,7 +161,7 @@ def test_slices_without_hounsfield_units(data_folder):
     for pattern, shape in (("covid19/ct/*", (1, 256, 256)), ("bmp/images/*", (1, 512, 512))):
         for path in sorted((data_folder / "ct").glob(pattern)):
             volume = read_volume(path)
-            assert (volume.voxels.shape, volume.hounsfield, volume.grid.affine) == (
+            assert (volume.array.shape, volume.hounsfield, volume.geometry.affine) == (
                 shape,
                 False,
                 None,

@@ -61,8 +61,8 @@ def test_positions_and_planes(tmp_path, steps, header):
     volume = read_volume(tmp_path / "series")
     check_chest(volume)
     assert (volume.format, volume.gaps, volume.notes) == ("DICOM series", 0, ())
-    normal = np.cross(volume.grid.affine[:3, 2], volume.grid.affine[:3, 1])
-    assert normal @ volume.grid.affine[:3, 0] > 0
+    normal = np.cross(volume.geometry.affine[:3, 2], volume.geometry.affine[:3, 1])
+    assert normal @ volume.geometry.affine[:3, 0] > 0
 
 
 def test_oblique(tmp_path):
@@ -82,7 +82,7 @@ def test_a_tilted_gantry_skews_the_stack(tmp_path):
     volume = read_volume(tmp_path / "series")
     check_chest(volume, skewed)
     assert volume.notes == ("the slices are tilted by 15.0 degrees",)
-    assert volume.grid.voxel_volume == pytest.approx(np.prod(SPACING))
+    assert volume.geometry.voxel_volume == pytest.approx(np.prod(SPACING))
 
 
 def test_hash_covers_the_files_in_the_order_of_slices(tmp_path):
@@ -101,7 +101,7 @@ def test_each_slice_has_its_own_rescaling(tmp_path):
             "RescaleIntercept": -2000 if number % 3 else -1200,
         }
         ct_slice(pixels, (0, 0, 2.5 * number), **header).save_as(tmp_path / f"{number}.dcm")
-    assert_array_equal(read_volume(tmp_path).voxels, CHEST)
+    assert_array_equal(read_volume(tmp_path).array, CHEST)
 
 
 def test_paddings_are_kept_and_noted(tmp_path):
@@ -111,7 +111,7 @@ def test_paddings_are_kept_and_noted(tmp_path):
         tmp_path / "series", voxels, AFFINE, PixelRepresentation=1, PixelPaddingValue=-2000
     )
     volume = read_volume(tmp_path / "series")
-    assert_array_equal(volume.voxels, voxels)
+    assert_array_equal(volume.array, voxels)
     assert volume.notes == ("20% of the voxels are padding, down to -3024",)
 
 
@@ -127,12 +127,12 @@ def test_missing_slices_are_counted(tmp_path, missing, note):
     for number in missing:
         paths[number].unlink()
     volume = read_volume(tmp_path / "series")
-    assert_array_equal(volume.voxels, np.delete(CHEST, missing, axis=0))
+    assert_array_equal(volume.array, np.delete(CHEST, missing, axis=0))
     assert volume.gaps == len(missing)
     assert volume.notes == (
         f"slices stand unevenly, {note} between them; the mean was taken for all",
     )
-    assert_allclose(volume.grid.affine[:3, 0] * (len(volume.voxels) - 1), [0, 0, 2.5 * 19])
+    assert_allclose(volume.geometry.affine[:3, 0] * (len(volume.array) - 1), [0, 0, 2.5 * 19])
 
 
 def test_every_nth_slice_is_told_from_thick_ones(tmp_path):
@@ -255,7 +255,7 @@ def test_several_series_are_listed_and_one_is_chosen(tmp_path):
         "with" in str(caught.value)
     )
     for wish in ("2", "1.2.9", "soft"):
-        assert_array_equal(read_volume(tmp_path / "a", series=wish).voxels, CHEST[:5] + 1)
+        assert_array_equal(read_volume(tmp_path / "a", series=wish).array, CHEST[:5] + 1)
     check_chest(read_volume(tmp_path / "a", series="1"))
     with pytest.raises(InputError, match="no series is called 'bone' among 1: LUNG"):
         read_volume(tmp_path / "a", series="bone")
@@ -304,7 +304,7 @@ def test_a_damaged_slice_is_named_and_left_out_when_asked(tmp_path):
         ):
             read_volume(tmp_path)
         volume = read_volume(tmp_path, skip_damaged=True)
-        assert_array_equal(volume.voxels, np.delete(CHEST, 6, axis=0))
+        assert_array_equal(volume.array, np.delete(CHEST, 6, axis=0))
         assert volume.gaps == 1
         assert volume.notes[-1] == f"left out because damaged: {paths[6].name}"
 
@@ -334,8 +334,8 @@ def test_missing_elements(tmp_path):
     assert volume.notes == ("it states no orientation, so that right and left are only assumed",)
     write_series(tmp_path / "spacing", CHEST, AFFINE, PixelSpacing=None)
     volume = read_volume(tmp_path / "spacing")
-    assert_array_equal(volume.voxels, CHEST)
-    assert volume.grid.affine is None
+    assert_array_equal(volume.array, CHEST)
+    assert volume.geometry.affine is None
     write_series(tmp_path / "prone", *cut((0, 1), (1, -1), (2, -1)), PixelSpacing=None)
     with pytest.raises(UnsupportedError, match="it states no spacing, and does not lie as usual"):
         read_volume(tmp_path / "prone")
@@ -346,7 +346,7 @@ def test_without_positions_slice_locations_tell_the_order_and_nothing_else_does(
         header = {"ImagePositionPatient": None, "SliceLocation": 2.5 * number}
         ct_slice(pixels, (0, 0, 0), **header).save_as(tmp_path / f"{number * 7 % 20:02}.dcm")
     volume = read_volume(tmp_path)
-    assert_array_equal(volume.voxels, CHEST)
+    assert_array_equal(volume.array, CHEST)
     assert volume.notes == ("slices sorted by SliceLocation, because positions are missing",)
     ct_slice(CHEST[0], (0, 0, 0), ImagePositionPatient=None).save_as(tmp_path / "00.dcm")
     with pytest.raises(UnsupportedError, match=r"00\.dcm: it states no position in the patient"):
@@ -357,11 +357,11 @@ def test_one_slice_alone(tmp_path):
     path = tmp_path / "slice"
     ct_slice(CHEST[10], (1, 2, 3), (-1, 0, 0, 0, -1, 0)).save_as(path)
     volume = read_volume(path)
-    assert_array_equal(volume.grid.to_axial().apply(volume.voxels)[0], CHEST[10, ::-1, ::-1])
-    assert (volume.format, volume.grid.spacing, volume.notes) == ("DICOM", SPACING, ())
+    assert_array_equal(volume.geometry.to_axial().apply(volume.array)[0], CHEST[10, ::-1, ::-1])
+    assert (volume.format, volume.geometry.spacing, volume.notes) == ("DICOM", SPACING, ())
     ct_slice(CHEST[10], (1, 2, 3), SliceThickness=None).save_as(path)
     volume = read_volume(path)
-    assert volume.grid.spacing == (1.0, *SPACING[1:])
+    assert volume.geometry.spacing == (1.0, *SPACING[1:])
     assert volume.notes == ("the thickness of the slice is not known and was taken as 1 mm",)
     (tmp_path / "folder").mkdir()
     shutil.copy(path, tmp_path / "folder")
@@ -378,7 +378,7 @@ def test_enhanced_image_of_many_frames(tmp_path):
     assert (volume.format, volume.notes) == ("enhanced DICOM", ())
     assert detect(path) == "ct"
     check_chest(read_volume(tmp_path))
-    assert_array_equal(read_volume(path, frame=3).voxels[0], CHEST[order[2]])
+    assert_array_equal(read_volume(path, frame=3).array[0], CHEST[order[2]])
     with pytest.raises(UsageError, match="a folder has no frames"):
         read_volume(tmp_path, frame=1)
 
@@ -406,8 +406,8 @@ def test_without_rescaling_the_values_decide(tmp_path):
     grey = np.clip((CHEST + 1100) // 8, 0, 255)
     write_series(tmp_path / "grey", grey, AFFINE, RescaleSlope=None, RescaleIntercept=None)
     volume = read_volume(tmp_path / "grey")
-    assert (volume.hounsfield, volume.voxels.dtype) == (False, np.uint16)
-    assert_array_equal(volume.voxels, grey)
+    assert (volume.hounsfield, volume.array.dtype) == (False, np.uint16)
+    assert_array_equal(volume.array, grey)
     write_series(
         tmp_path / "low",
         CHEST // 2,
@@ -417,7 +417,7 @@ def test_without_rescaling_the_values_decide(tmp_path):
         PixelRepresentation=1,
     )
     volume = read_volume(tmp_path / "low")
-    assert_array_equal(volume.voxels, CHEST // 2 - (CHEST // 2).min())
+    assert_array_equal(volume.array, CHEST // 2 - (CHEST // 2).min())
     assert volume.notes == (f"{-(CHEST // 2).min()} added to every voxel, so that none is below 0",)
 
 
@@ -427,7 +427,7 @@ def test_a_secondary_capture_is_a_picture_and_other_modalities_are_refused(tmp_p
         path
     )
     volume = read_volume(path)
-    assert (volume.hounsfield, volume.voxels.shape) == (False, (1, *SHAPE[1:]))
+    assert (volume.hounsfield, volume.array.shape) == (False, (1, *SHAPE[1:]))
     for header, words in (
         ({"Modality": "MR"}, "of modality MR"),
         ({"ImageType": ["A", "B", "LOCALIZER"]}, "a localizer"),

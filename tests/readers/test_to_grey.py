@@ -35,7 +35,7 @@ def test_toned_film_passes_as_its_luma(tmp_path, large):
     assert np.abs(pixels - sepia @ np.array([0.299, 0.587, 0.114])).max() <= 1
     path = tmp_path / "film.png"
     cv2.imwrite(str(path), sepia[..., ::-1])
-    assert_array_equal(read(path).pixels, pixels)  # red and blue are not exchanged on the way
+    assert_array_equal(read(path).array, pixels)  # red and blue are not exchanged on the way
 
 
 def test_coloured_letters_pass_until_they_are_most_of_the_picture(large):

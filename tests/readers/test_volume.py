@@ -44,8 +44,8 @@ def test_nifti_in_all_48_orders_and_directions(tmp_path, turn):
     path = write_nifti(tmp_path / "chest.nii", *stored_as(CHEST, AFFINE, turn))
     volume = read_volume(path)
     check_chest(volume)
-    assert_array_equal(to_ras(volume.grid.affine), nibabel.load(path).affine)
-    assert volume.grid.to_axial().back(CHEST).tobytes() == volume.voxels.tobytes()
+    assert_array_equal(to_ras(volume.geometry.affine), nibabel.load(path).affine)
+    assert volume.geometry.to_axial().invert(CHEST).tobytes() == volume.array.tobytes()
     assert volume.header == path.read_bytes()[:348]
     assert (volume.format, volume.notes, volume.sha256) == (
         "NIfTI",
@@ -107,10 +107,10 @@ def test_obliquely_sampled_with_qform_alone(tmp_path):
         voxels, affine = stored_as(CHEST, tilted, turn)
         path = write_nifti(tmp_path / "chest.nii", voxels, affine, forms=("qform",))
         volume = read_volume(path)
-        back = volume.grid.to_axial()
-        assert_array_equal(back.apply(volume.voxels), CHEST)
-        assert_allclose(back.grid(volume.grid).affine, tilted, atol=1e-4)
-        assert_allclose(to_ras(volume.grid.affine), nibabel.load(path).affine, atol=1e-5)
+        back = volume.geometry.to_axial()
+        assert_array_equal(back.apply(volume.array), CHEST)
+        assert_allclose(back.geometry(volume.geometry).affine, tilted, atol=1e-4)
+        assert_allclose(to_ras(volume.geometry.affine), nibabel.load(path).affine, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["i2", "i4", "f4", "f8"])
@@ -136,7 +136,7 @@ def test_paddings_stay_and_metal_is_cut_off(tmp_path):
     voxels[:, :6] = -2048
     voxels[5, 20, 20] = 70_000
     volume = read_volume(write_nifti(tmp_path / "chest.nii", voxels, AFFINE))
-    assert (volume.voxels[0, 0, 0], volume.voxels[5, 20, 20], volume.hounsfield) == (
+    assert (volume.array[0, 0, 0], volume.array[5, 20, 20], volume.hounsfield) == (
         -2048,
         32767,
         True,
@@ -165,9 +165,9 @@ def test_paddings_stay_and_metal_is_cut_off(tmp_path):
 def test_what_is_not_in_hounsfield_units_is_grey(tmp_path, change, dtype, notes):
     stored = change(CHEST)
     volume = read_volume(write_nifti(tmp_path / "chest.nii.gz", stored, AFFINE))
-    assert (volume.voxels.dtype, volume.hounsfield, volume.notes) == (dtype, False, notes)
+    assert (volume.array.dtype, volume.hounsfield, volume.notes) == (dtype, False, notes)
     assert_allclose(
-        volume.voxels, stored - min(0, stored.min()) if dtype != np.float32 else stored, rtol=1e-6
+        volume.array, stored - min(0, stored.min()) if dtype != np.float32 else stored, rtol=1e-6
     )
 
 
@@ -179,7 +179,7 @@ def test_of_several_volumes_one_is_chosen(tmp_path):
     ):
         read_volume(path)
     volume = read_volume(path, frame=2)
-    assert_array_equal(volume.voxels, CHEST[::-1])
+    assert_array_equal(volume.array, CHEST[::-1])
     assert volume.notes == ("frame 2 of 2",)
     with pytest.raises(InputError, match="frame 3 was asked for, and it holds 2"):
         read_volume(path, frame=3)
@@ -228,8 +228,8 @@ def test_without_a_form_right_and_left_are_assumed_and_said_to_be(tmp_path):
     path = patched(write_nifti(tmp_path / "chest.nii", CHEST, AFFINE), (252, "<2h", 0, 0))
     volume = read_volume(path)
     assert volume.notes == ("it states no orientation, so that right and left are only assumed",)
-    assert volume.grid.spacing == SPACING
-    assert_allclose(to_ras(volume.grid.affine)[:3, :3], nibabel.load(path).affine[:3, :3])
+    assert volume.geometry.spacing == SPACING
+    assert_allclose(to_ras(volume.geometry.affine)[:3, :3], nibabel.load(path).affine[:3, :3])
 
 
 def test_metres_become_millimetres(tmp_path):
@@ -334,11 +334,11 @@ def test_pictures_become_one_slice_in_greys(tmp_path):
         path = tmp_path / f"slice.{ending}"
         cv2.imwrite(str(path), grey)
         volume = read_volume(path)
-        assert_array_equal(volume.voxels, grey[np.newaxis])
-        assert (volume.hounsfield, volume.grid.affine, volume.kind) == (False, None, "ct")
+        assert_array_equal(volume.array, grey[np.newaxis])
+        assert (volume.hounsfield, volume.geometry.affine, volume.kind) == (False, None, "ct")
         assert volume.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     spaced = slice_of(read(path, spacing=(0.75, 0.5)))
-    assert spaced.grid.spacing == (1.0, 0.75, 0.5)
+    assert spaced.geometry.spacing == (1.0, 0.75, 0.5)
     assert spaced.notes == ("the thickness of the slice is not known and was taken as 1 mm",)
     with pytest.raises(UsageError, match="a series was asked for, and only DICOM has them"):
         read_volume(path, series="1")
@@ -350,7 +350,7 @@ def test_signed_tiff_keeps_its_steps(tmp_path):
     path = tmp_path / "slice.tif"
     Image.fromarray(CHEST[10].astype(np.int32)).save(path)
     volume = read_volume(path)
-    assert_array_equal(volume.voxels[0], CHEST[10] - CHEST[10].min())
+    assert_array_equal(volume.array[0], CHEST[10] - CHEST[10].min())
     assert not volume.hounsfield
 
 
@@ -379,7 +379,7 @@ def test_label_volumes_are_read_with_their_grid_and_pictures_without(tmp_path):
     )
     turn = grid.to_axial()
     assert_array_equal(turn.apply(voxels), labels)
-    assert_allclose(turn.grid(grid).affine, AFFINE, atol=1e-3)
+    assert_allclose(turn.geometry(grid).affine, AFFINE, atol=1e-3)
     cv2.imwrite(str(tmp_path / "labels.png"), labels[4])
     voxels, grid = read_label_volume(tmp_path / "labels.png")
     assert_array_equal(voxels, labels[4:5])

@@ -7,12 +7,13 @@ import pytest
 
 from lungseg.card import ModelCard
 from lungseg.ct.measure import measure_volume
-from lungseg.findings import Measurement, Verdict
+from lungseg.measurement import Measurement
 from lungseg.phantom.ct import ct_phantom
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.quality.confidence import Confidence
 from lungseg.radiograph.measure import measure
 from lungseg.result import Result, VolumeResult
+from lungseg.verdict import Verdict
 
 SURE = Confidence(0.91, 0.92, 0.93)
 LABELS = ("background", "right lung", "left lung")

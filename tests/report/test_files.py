@@ -17,7 +17,6 @@ from ellipsoids import ellipsoids
 from html_pages import Page
 from lungseg.batch import segment_many
 from lungseg.errors import InputError
-from lungseg.findings import Verdict
 from lungseg.predict import embedded_models
 from lungseg.report import (
     Reported,
@@ -29,6 +28,7 @@ from lungseg.report import (
 )
 from lungseg.result import Result
 from lungseg.segmenter import Segmenter
+from lungseg.verdict import Verdict
 from lungseg.writers import volume_nifti
 from phantom_volumes import CHEST, axial_affine, write_series
 from tiny_model import dark_ellipses, write_tiny_model

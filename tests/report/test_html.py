@@ -12,14 +12,15 @@ import pytest
 
 from html_pages import EVIL, Page, outside
 from lungseg.ct.measure import measure_volume
-from lungseg.findings import Measurement, Verdict
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
 from lungseg.image import Image
+from lungseg.measurement import Measurement
 from lungseg.quality.confidence import Confidence
 from lungseg.report import page, study_of
 from lungseg.report.html import html_page, shares
 from lungseg.report.texts import CT, NO_DEVICE, NONE_PUBLISHED, RADIOGRAPH, number
 from lungseg.result import Result, VolumeResult
+from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 
 
@@ -97,7 +98,7 @@ def test_every_voxel_of_a_lung_is_in_its_histogram(scan: VolumeResult) -> None:
     steps, edges = shares(study_of(scan))
     assert (edges[0], edges[-1], len(edges)) == (-1050, 150, 121)
     for label, name in ((1, "right lung"), (2, "left lung")):
-        values = scan.volume.voxels[scan.mask == label]
+        values = scan.volume.array[scan.mask == label]
         assert steps[name].sum() == values.size
         assert steps[name][20] == np.count_nonzero((values >= -850) & (values < -840))
         assert steps[name][-1] == np.count_nonzero(values >= 140)
@@ -179,7 +180,7 @@ def test_every_measurement_has_a_definition(film: Result, scan: VolumeResult) ->
 def test_a_volume_without_lungs_has_no_histogram_and_its_slices_are_spread_over_all_of_it(
     scan: VolumeResult,
 ) -> None:
-    nothing = scan.volume.with_labels(np.zeros(scan.volume.voxels.shape, np.uint8))
+    nothing = scan.volume.with_labels(np.zeros(scan.volume.array.shape, np.uint8))
     found = measure_volume(scan.volume, nothing, Confidence(0.0, 0.0, 0.0))
     empty = dataclasses.replace(
         scan,
@@ -195,7 +196,9 @@ def test_a_volume_without_lungs_has_no_histogram_and_its_slices_are_spread_over_
 
 def test_a_single_slice_is_not_compared_with_whole_lungs(scan: VolumeResult) -> None:
     volume = Volume(
-        scan.volume.voxels[8:9], Grid((1, 48, 48), scan.volume.grid.affine), hounsfield=True
+        scan.volume.array[8:9],
+        VolumeGeometry((1, 48, 48), scan.volume.geometry.affine),
+        hounsfield=True,
     )
     lungs = volume.with_labels(scan.mask[8:9])
     sure = Confidence(1.0, 1.0, 1.0)
@@ -206,7 +209,7 @@ def test_a_single_slice_is_not_compared_with_whole_lungs(scan: VolumeResult) -> 
         Verdict("ok"),
         scan.card,
         {},
-        lambda _: volume.voxels,
+        lambda _: volume.array,
     )
     page = Page(html_page(study_of(result)))
     assert "as published" not in page.text

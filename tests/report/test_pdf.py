@@ -12,9 +12,9 @@ import pytest
 
 from html_pages import EVIL
 from lungseg.errors import UsageError
-from lungseg.findings import Verdict
 from lungseg.report import pdf
 from lungseg.result import Result, VolumeResult
+from lungseg.verdict import Verdict
 
 
 def words(code: bytes) -> str:

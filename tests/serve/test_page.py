@@ -126,8 +126,8 @@ def done(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamesp
     """A radiograph, half of it and a CT as files, and what the command line makes of them."""
     folder, out = tmp_path_factory.mktemp("in"), tmp_path_factory.mktemp("out")
     film, scan = radiograph_phantom((384, 320)).image, ct_phantom(CT_SHAPE).volume
-    (folder / "film.png").write_bytes(image_png(film.pixels, of=film))
-    (folder / "half.png").write_bytes(cv2.imencode(".png", film.pixels[:, :160])[1].tobytes())
+    (folder / "film.png").write_bytes(image_png(film.array, of=film))
+    (folder / "half.png").write_bytes(cv2.imencode(".png", film.array[:, :160])[1].tobytes())
     (folder / "scan.nii.gz").write_bytes(volume_nifti(scan))
     (folder / "letter.png").write_bytes(b"Dear Sir or Madam,")
     paths = [str(folder / name) for name in ("film.png", "half.png", "scan.nii.gz")]
@@ -146,7 +146,7 @@ def done(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamesp
         out=out,
         records={Path(record["input"]).name: record for record in records},
         labels=np.asarray(Picture.open(out / "film_mask.png")),
-        voxels=scan.voxels,
+        array=scan.array,
     )
 
 
@@ -366,7 +366,7 @@ def test_a_window_shows_the_greys_that_belong_to_it(scan: Any, done: SimpleNames
     spot = np.zeros(CT_SHAPE[1:], np.uint8)
     spot[middle] = 1
     place = inside(scan, spot, 1)
-    hounsfield = float(done.voxels[6][middle])
+    hounsfield = float(done.array[6][middle])
     for name, level, width in (("Lung", -600, 1500), ("Soft tissue", 50, 350), ("Bone", 400, 1800)):
         scan.get_by_role("button", name=name).click()
         low = level - width / 2
@@ -430,9 +430,11 @@ def test_a_bad_file_is_told_beside_its_name_and_the_others_go_on(
 def test_what_runs_and_what_waits_is_cancelled_and_removed(page: Any, tmp_path: Path) -> None:
     long = tmp_path / "long.nii.gz"  # many seconds of work, still running when it is cancelled
     volume = ct_phantom((120, 64, 64)).volume
-    voxels = np.tile(volume.voxels, (3, 1, 1))
+    voxels = np.tile(volume.array, (3, 1, 1))
     long.write_bytes(
-        volume_nifti(replace(volume, voxels=voxels, grid=replace(volume.grid, shape=voxels.shape)))
+        volume_nifti(
+            replace(volume, array=voxels, geometry=replace(volume.geometry, shape=voxels.shape))
+        )
     )
     page.set_input_files("#files", [long] * 2)
     state(page, "running")

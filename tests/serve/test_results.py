@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from live_server import LiveServer
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
 from lungseg.segmenter import Segmenter
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
@@ -94,7 +94,9 @@ def test_a_radiograph(films, film, tiny_model, tmp_path):
 def test_a_volume_in_another_order_of_axes(scans, tiny_ct_model, tmp_path):
     voxels, affine = stored_as(CHEST, AFFINE, TURNS[13])
     path = tmp_path / "chest.nii.gz"
-    path.write_bytes(volume_nifti(Volume(voxels, Grid(voxels.shape, affine), hounsfield=True)))
+    path.write_bytes(
+        volume_nifti(Volume(voxels, VolumeGeometry(voxels.shape, affine), hounsfield=True))
+    )
     mask = Segmenter(tiny_ct_model)(path).save(tmp_path / "out")["mask"]
     job = job_of(scans, (path.name, path.read_bytes(), "image/png"))
     assert (job["kind"], job["shape"], job["hounsfield"], job["window"]) == (
@@ -108,7 +110,7 @@ def test_a_volume_in_another_order_of_axes(scans, tiny_ct_model, tmp_path):
     grey = np.clip((CHEST[7].astype(np.float32) + 1000) * (255 / 1400), 0, 255)
     assert np.array_equal(picture(scans, job, "slices/7"), np.rint(grey))
     result = Segmenter(tiny_ct_model)(path)
-    labels = result.volume.grid.to_axial().apply(result.mask)
+    labels = result.volume.geometry.to_axial().apply(result.mask)
     assert np.array_equal(picture(scans, job, "labels/7"), labels[7])
     inside = np.flatnonzero(labels.any(axis=(1, 2)))
     assert job["lung_slices"] == ([int(inside[0]), int(inside[-1])] if inside.size else None)

@@ -28,7 +28,7 @@ def test_validation_gives_what_inference_would_see(cases) -> None:
     for case, (x, allowed) in zip(cases, (data[i] for i in range(3)), strict=False):
         assert (x.shape, x.dtype, allowed.dtype) == ((1, *SIZE), torch.float32, torch.uint8)
         np.testing.assert_allclose(
-            x.numpy(), to_network(read(case.image).pixels, SIZE, CLIP), atol=0.02
+            x.numpy(), to_network(read(case.image).array, SIZE, CLIP), atol=0.02
         )  # greys of 8 bits
         np.testing.assert_array_equal(allowed.numpy(), allowed_classes(read_labels(case), "lung"))
 

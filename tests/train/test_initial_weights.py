@@ -26,7 +26,7 @@ SMALL = Settings(width=4, depth=3, size=32)
 
 def phantoms(size: int, count: int) -> torch.Tensor:
     films = [
-        radiograph_phantom((2 * size, 2 * size), seed=seed).image.pixels for seed in range(count)
+        radiograph_phantom((2 * size, 2 * size), seed=seed).image.array for seed in range(count)
     ]
     return torch.from_numpy(
         np.stack([to_network(film, (size, size), (0.5, 99.5)) for film in films])

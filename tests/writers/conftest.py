@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from lungseg.card import ModelCard
-from lungseg.findings import Measurement, Verdict
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
+from lungseg.measurement import Measurement
 from lungseg.result import Result
 from lungseg.segmentation import Segmentation
+from lungseg.verdict import Verdict
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def image() -> Image:
     pixels = np.arange(1, 12001, dtype=np.uint16).reshape(100, 120)
     return Image(
         pixels,
-        Geometry((100, 120), (0.5, 0.5)),
+        ImageGeometry((100, 120), (0.5, 0.5)),
         source="/a/b.png",
         format="PNG",
         sha256="ab12",

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image as Picture
 
 from lungseg.draw import picture as draw
-from lungseg.findings import Verdict
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.segmentation import Segmentation
 from lungseg.structures import LABELS
+from lungseg.verdict import Verdict
 from lungseg.writers.png import crop_box, crop_png, image_png, mask_png, masked_png, overlay_png
 
 
@@ -53,7 +53,7 @@ def test_crop_is_the_lungs_with_a_margin_at_full_depth(image: Image, lungs: Segm
     assert crop_box(lungs) == (18, 8, 72, 112)
     crop = decoded(crop_png(image, lungs))
     assert crop.dtype == np.uint16
-    np.testing.assert_array_equal(crop, image.pixels[18:72, 8:112])
+    np.testing.assert_array_equal(crop, image.array[18:72, 8:112])
 
 
 def test_crop_stays_in_the_image(image: Image) -> None:
@@ -64,7 +64,7 @@ def test_crop_stays_in_the_image(image: Image) -> None:
 
 def test_crop_without_lungs_is_the_whole_image(image: Image) -> None:
     nothing = image.with_labels(np.zeros((100, 120), np.uint8))
-    np.testing.assert_array_equal(decoded(crop_png(image, nothing)), image.pixels)
+    np.testing.assert_array_equal(decoded(crop_png(image, nothing)), image.array)
 
 
 def test_masked_keeps_the_lungs_values_and_blanks_the_rest(
@@ -72,13 +72,13 @@ def test_masked_keeps_the_lungs_values_and_blanks_the_rest(
 ) -> None:
     masked = decoded(masked_png(image, lungs))
     assert masked.dtype == np.uint16
-    np.testing.assert_array_equal(masked, np.where(lungs.labels > 0, image.pixels, 0))
+    np.testing.assert_array_equal(masked, np.where(lungs.labels > 0, image.array, 0))
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_whole_numbers_are_kept_as_they_are(kind: type) -> None:
     pixels = np.arange(1600).reshape(40, 40).astype(kind)
-    picture = decoded(image_png(pixels, of=Image(pixels, Geometry((40, 40)))))
+    picture = decoded(image_png(pixels, of=Image(pixels, ImageGeometry((40, 40)))))
     assert picture.dtype == kind
     np.testing.assert_array_equal(picture, pixels)
 
@@ -87,7 +87,7 @@ def test_real_numbers_are_spread_over_16_bits_by_the_range_of_the_whole_image() 
     pixels = np.full((40, 40), -1.0, np.float32)
     pixels[10:30, 10:30] = 0.0
     pixels[0, 0] = 3.0
-    image = Image(pixels, Geometry((40, 40)))
+    image = Image(pixels, ImageGeometry((40, 40)))
     labels = np.zeros((40, 40), np.uint8)
     labels[12:28, 12:28] = 1
     np.testing.assert_array_equal(

@@ -15,10 +15,10 @@ from PIL import Image as Picture
 from ellipsoids import ellipsoids, turned
 from lungseg.card import ModelCard
 from lungseg.errors import OutputError
-from lungseg.findings import Verdict
-from lungseg.geometry import Grid, Turn
+from lungseg.geometry import Reorientation, VolumeGeometry
 from lungseg.readers import read_volume
 from lungseg.result import VolumeResult
+from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 from lungseg.writers import OUTPUTS, volume_nifti
 
@@ -46,7 +46,7 @@ def found() -> VolumeResult:
 
 def affine_of(volume: Volume) -> np.ndarray:
     """From (column, row, slice) to RAS."""
-    return TO_RAS @ volume.grid.affine[:, [2, 1, 0, 3]]
+    return TO_RAS @ volume.geometry.affine[:, [2, 1, 0, 3]]
 
 
 def names(folder: Path) -> list[str]:
@@ -86,12 +86,12 @@ def test_masks_lie_where_the_volume_lies(found: VolumeResult, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "turn",
     [
-        Turn((2, 0, 1), (True, False, True)),
-        Turn((1, 2, 0), (False, True, False)),
-        Turn((0, 1, 2), (True,) * 3),
+        Reorientation((2, 0, 1), (True, False, True)),
+        Reorientation((1, 2, 0), (False, True, False)),
+        Reorientation((0, 1, 2), (True,) * 3),
     ],
 )
-def test_in_any_order(turn: Turn, tmp_path: Path) -> None:
+def test_in_any_order(turn: Reorientation, tmp_path: Path) -> None:
     volume, labels = ellipsoids((12, 40, 50))
     stored = turned(volume, turn)
     mask = nibabel.load(result(stored, turn.apply(labels)).save(tmp_path, ["mask"])["mask"])
@@ -101,18 +101,18 @@ def test_in_any_order(turn: Turn, tmp_path: Path) -> None:
 
 
 def test_skewed_axes_are_told_by_the_sform_alone(found: VolumeResult, tmp_path: Path) -> None:
-    affine = np.array(found.volume.grid.affine)
+    affine = np.array(found.volume.geometry.affine)
     affine[1, 0] = 1.5  # a tilted gantry
-    tilted = replace(found.volume, grid=Grid(found.volume.grid.shape, affine))
+    tilted = replace(found.volume, geometry=VolumeGeometry(found.volume.geometry.shape, affine))
     mask = nibabel.load(result(tilted, found.mask).save(tmp_path, ["mask"])["mask"])
     assert (mask.header["sform_code"], mask.header["qform_code"]) == (1, 0)
     np.testing.assert_allclose(mask.affine, affine_of(tilted), atol=1e-5)
 
 
 def test_rounded_directions_are_not_skewed(found: VolumeResult, tmp_path: Path) -> None:
-    affine = np.array(found.volume.grid.affine)
+    affine = np.array(found.volume.geometry.affine)
     affine[1, 0] = 1e-5  # millimetres
-    rounded = replace(found.volume, grid=Grid(found.volume.grid.shape, affine))
+    rounded = replace(found.volume, geometry=VolumeGeometry(found.volume.geometry.shape, affine))
     mask = nibabel.load(result(rounded, found.mask).save(tmp_path, ["mask"])["mask"])
     assert (mask.header["sform_code"], mask.header["qform_code"]) == (1, 1)
 
@@ -128,7 +128,7 @@ def test_the_grid_of_a_nifti_file_is_repeated_bit_by_bit(
         [[-0.7001, 0.02, 0.1, 3], [0.03, 0.7123, 0.01, 5], [-0.09, 0.011, 3.3, 7], [0, 0, 0, 1.0]]
     )
     header = kind.header_class(endianness=endian)
-    image = kind(volume.voxels.T, turn, header)
+    image = kind(volume.array.T, turn, header)
     image.set_sform(turn, 4 if form in ("sform", "both") else 0)
     image.set_qform(turn, 2 if form in ("qform", "both") else 0)
     image.header.set_xyzt_units("mm", "sec")
@@ -156,7 +156,7 @@ def test_the_grid_of_a_nifti_file_is_repeated_bit_by_bit(
     np.testing.assert_array_equal(np.asanyarray(nibabel.load(paths["mask"]).dataobj).T, labels)
     np.testing.assert_array_equal(
         np.asanyarray(nibabel.load(paths["masked"]).dataobj).T,
-        np.where(labels > 0, volume.voxels, -1024),
+        np.where(labels > 0, volume.array, -1024),
     )
     if form != "neither":
         crop = nibabel.load(paths["crop"])
@@ -184,7 +184,7 @@ def test_a_crop_has_the_lungs_and_a_margin(found: VolumeResult, tmp_path: Path) 
     inside = np.argwhere(found.mask)
     first, last = inside.min(axis=0) - 1, inside.max(axis=0) + 2
     box = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
-    np.testing.assert_array_equal(np.asanyarray(crop.dataobj).T, found.volume.voxels[box])
+    np.testing.assert_array_equal(np.asanyarray(crop.dataobj).T, found.volume.array[box])
     np.testing.assert_allclose(
         crop.affine[:3, 3], (affine_of(found.volume) @ [*first[::-1], 1])[:3], atol=1e-4
     )
@@ -216,7 +216,7 @@ patient:=Somebody
 def test_what_came_as_nrrd_is_written_as_nrrd_letter_by_letter(
     found: VolumeResult, tmp_path: Path
 ) -> None:
-    (tmp_path / "scan.nrrd").write_bytes(HEADER.encode() + found.volume.voxels.tobytes())
+    (tmp_path / "scan.nrrd").write_bytes(HEADER.encode() + found.volume.array.tobytes())
     read = read_volume(tmp_path / "scan.nrrd")
     paths = result(read, found.mask).save(tmp_path, ALL, overwrite=True)
     assert names(tmp_path) == [
@@ -237,7 +237,7 @@ def test_what_came_as_nrrd_is_written_as_nrrd_letter_by_letter(
     assert "Somebody" not in text
     assert header["type"] == "uint8"
     np.testing.assert_array_equal(
-        nrrd.read(str(paths["masked"]))[0].T, np.where(found.mask > 0, found.volume.voxels, -1024)
+        nrrd.read(str(paths["masked"]))[0].T, np.where(found.mask > 0, found.volume.array, -1024)
     )
     planes, header = nrrd.read(str(paths["probabilities"]))
     assert planes.shape == (50, 40, 12, 2)
@@ -247,13 +247,17 @@ def test_what_came_as_nrrd_is_written_as_nrrd_letter_by_letter(
     np.testing.assert_allclose(
         header["space origin"], [-10.1, 20.2, -30.3] + start @ header["space directions"], atol=1e-9
     )
-    np.testing.assert_array_equal(read_volume(paths["masked"]).grid.affine, read.grid.affine)
+    np.testing.assert_array_equal(
+        read_volume(paths["masked"]).geometry.affine, read.geometry.affine
+    )
 
 
 def test_a_slice_that_came_as_a_picture_is_written_as_one(tmp_path: Path) -> None:
     volume, labels = ellipsoids((1, 80, 96))
-    greys = ((volume.voxels + 1000) // 5).astype(np.uint8)
-    found = result(Volume(greys, Grid((1, 80, 96)), False, source="/a/b.png", format="PNG"), labels)
+    greys = ((volume.array + 1000) // 5).astype(np.uint8)
+    found = result(
+        Volume(greys, VolumeGeometry((1, 80, 96)), False, source="/a/b.png", format="PNG"), labels
+    )
     paths = found.save(tmp_path, ALL)
     assert names(tmp_path) == [
         "b_crop.png",
@@ -273,7 +277,9 @@ def test_a_slice_that_came_as_a_picture_is_written_as_one(tmp_path: Path) -> Non
     np.testing.assert_array_equal(probabilities[..., 0], np.where(labels[0] == 2, 255, 51))
     # Also where somebody said how large its pixels are.
     for kind in ("PNG", "JPEG", "TIFF", "BMP", "GIF"):
-        stated = replace(found.volume, grid=Grid((1, 80, 96), volume.grid.affine), format=kind)
+        stated = replace(
+            found.volume, geometry=VolumeGeometry((1, 80, 96), volume.geometry.affine), format=kind
+        )
         assert result(stated, labels).save(tmp_path / kind, ["mask"])["mask"].name == "b_mask.png"
 
 
@@ -281,8 +287,8 @@ def test_a_volume_is_read_as_it_was_written(found: VolumeResult, tmp_path: Path)
     path = tmp_path / "scan.nii.gz"
     path.write_bytes(volume_nifti(found.volume))
     read = read_volume(path)
-    np.testing.assert_array_equal(read.voxels, found.volume.voxels)
-    np.testing.assert_allclose(read.grid.affine, found.volume.grid.affine, atol=1e-5)
+    np.testing.assert_array_equal(read.array, found.volume.array)
+    np.testing.assert_allclose(read.geometry.affine, found.volume.geometry.affine, atol=1e-5)
 
 
 def test_the_record_says_where_the_grid_lies(found: VolumeResult) -> None:
@@ -297,7 +303,7 @@ def test_the_record_says_where_the_grid_lies(found: VolumeResult) -> None:
         50,
     )
     assert record["spacing_mm"] == (5.0, 3.0, 3.0)
-    assert record["affine_lps"] == found.volume.grid.affine.tolist()
+    assert record["affine_lps"] == found.volume.geometry.affine.tolist()
     assert (record["missing_slices"], record["hounsfield"], record["notes"]) == (
         2,
         True,

@@ -259,7 +259,7 @@ def demo(
     film = radiograph_phantom((768, 768), seed=seed)
     result = segmenter(film.image)
     paths = [output / "phantom.png", *result.save(output, name="phantom", overwrite=True).values()]
-    write_file(paths[0], image_png(film.image.pixels, of=film.image))
+    write_file(paths[0], image_png(film.image.array, of=film.image))
     _compare("Radiograph", film.truth.labels, result)
     if "ct" in embedded_models():
         scan = ct_phantom(seed=seed)

@@ -10,10 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.findings import BOTH, Measurement, Verdict, verdict_of
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
+from lungseg.measurement import BOTH, Measurement
 from lungseg.segmentation import VolumeSegmentation
 from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
+from lungseg.verdict import Verdict, verdict_of
 from lungseg.volume import Volume
 
 LOWEST_CONFIDENCE = 0.9
@@ -137,10 +138,10 @@ def judge_volume(
     single = size == "area"
     if not any(sizes):
         return Verdict("review" if single else "refused", (REASONS["no lung"],))
-    turn = segmentation.grid.to_axial()
-    labels, voxels = turn.apply(segmentation.labels), turn.apply(volume.voxels)
+    turn = segmentation.geometry.to_axial()
+    labels, voxels = turn.apply(segmentation.labels), turn.apply(volume.array)
     speaks = dict.fromkeys(seen, True) | (
-        {} if single else _sizes_speak(values, turn.grid(segmentation.grid))
+        {} if single else _sizes_speak(values, turn.geometry(segmentation.geometry))
     )
     above, below, sides = _faces(labels)
     speaks |= {
@@ -159,7 +160,9 @@ def judge_volume(
         )
         speaks["opaque"] = max(_airless(labels, voxels)) > LARGEST_DENSE and mean <= DENSITIES[1]
     speaks["turned"] = (
-        segmentation.grid.affine is not None and not single and _is_turned(volume, labels, voxels)
+        segmentation.geometry.affine is not None
+        and not single
+        and _is_turned(volume, labels, voxels)
     )
     if not single and _is_no_chest({name for name, holds in speaks.items() if holds}):
         speaks["no chest"] = True
@@ -186,7 +189,9 @@ def _is_no_chest(names: Collection[str]) -> bool:
     )
 
 
-def _sizes_speak(values: dict[tuple[str, str], Measurement], grid: Grid) -> dict[str, bool]:
+def _sizes_speak(
+    values: dict[tuple[str, str], Measurement], grid: VolumeGeometry
+) -> dict[str, bool]:
     """Of volumes only: one slice says little of the size of a lung, since near the diaphragm one
     may end before the other.
     """

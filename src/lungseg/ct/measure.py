@@ -9,8 +9,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.findings import BOTH, Measurement, asymmetry
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
+from lungseg.measurement import BOTH, Measurement, asymmetry
 from lungseg.morphology.histograms import LOWEST, VALUES, Histogram, histograms
 from lungseg.quality.confidence import Confidence
 from lungseg.segmentation import VolumeSegmentation
@@ -53,14 +53,14 @@ def measure_volume(
         perc15, laa950, laa910, haa, confidence; then asymmetry. Of a lung that was not found
         volume, height, slices, area and mass are 0, and densities NaN.
     """
-    turn = segmentation.grid.to_axial()
-    grid = turn.grid(segmentation.grid)
+    turn = segmentation.geometry.to_axial()
+    grid = turn.geometry(segmentation.geometry)
     sections = _sections(turn.apply(segmentation.labels))
     voxels = {label: int(counts.sum()) for label, counts in sections.items()}
     values = _sizes(sections, grid, "" if grid.shape[0] == 1 else _restriction(volume, grid))
     if volume.hounsfield:
         values |= _densities(
-            histograms(volume.voxels, segmentation.labels, NUMBERS),
+            histograms(volume.array, segmentation.labels, NUMBERS),
             grid,
             _restriction(volume, grid),
         )
@@ -90,14 +90,16 @@ def _sections(labels: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
     return {RIGHT_LUNG.name: counts[0], LEFT_LUNG.name: counts[1], BOTH: counts.sum(axis=0)}
 
 
-def _restriction(volume: Volume, grid: Grid) -> str:
+def _restriction(volume: Volume, grid: VolumeGeometry) -> str:
     """What must be said with every size."""
     if volume.gaps:
         return " with slices missing"
     return " from sparse slices" if grid.spacing is not None and max(grid.spacing) > SPARSE else ""
 
 
-def _sizes(sections: dict[str, NDArray[np.int64]], grid: Grid, restriction: str) -> _Values:
+def _sizes(
+    sections: dict[str, NDArray[np.int64]], grid: VolumeGeometry, restriction: str
+) -> _Values:
     """Volume, height and share of slices; of a single slice its area."""
     known = grid.spacing is not None and grid.voxel_volume is not None
     _, down, across = grid.spacing or (1.0, 1.0, 1.0)
@@ -134,7 +136,7 @@ def _extent(counts: NDArray[np.int64]) -> int:
     return int(at[-1] - at[0] + 1) if at.size else 0
 
 
-def _densities(histograms: dict[str, Histogram], grid: Grid, restriction: str) -> _Values:
+def _densities(histograms: dict[str, Histogram], grid: VolumeGeometry, restriction: str) -> _Values:
     """All that follows from the histograms."""
     means = {label: _mean(histogram) for label, histogram in histograms.items()}
     values: _Values = {}

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lungseg.card import ModelCard
 from lungseg.ct.slices import Planes, blacken_surround, clip_hounsfield, fill_between, seen_slices
 from lungseg.errors import UsageError
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
 from lungseg.morphology.sides import sides
 from lungseg.predict import Predictor, processors
 from lungseg.preprocess import restored, shrink_labels, to_network
@@ -105,9 +105,9 @@ class VolumeSegmenter:
         self, volume: Volume, *, progress: Progress | None = None, seconds: Seconds | None = None
     ) -> Planes:
         """First stage: probabilities on the network's grid."""
-        slices = volume.grid.to_axial().apply(volume.voxels)
+        slices = volume.geometry.to_axial().apply(volume.array)
         planes = np.empty((len(slices), 2, *self.card.input_size), np.uint8)
-        seen = seen_slices(volume.grid)
+        seen = seen_slices(volume.geometry)
         start = time.perf_counter()
         spent = np.zeros(2)
         for count, two in enumerate(
@@ -157,19 +157,19 @@ class VolumeSegmenter:
         from lungseg.ct.trachea import remove_windpipe
 
         seconds = {} if seconds is None else seconds
-        turn = volume.grid.to_axial()
-        axial = turn.grid(volume.grid)
+        turn = volume.geometry.to_axial()
+        axial = turn.geometry(volume.geometry)
         with timed("restore", seconds):
             labels = np.zeros(axial.shape, np.uint8)
             self._fill(labels, partial(_labels_of, planes=planes, threshold=self.card.threshold))
         with timed("clean", seconds):
             if volume.hounsfield:
-                remove_windpipe(labels, turn.apply(volume.voxels), axial.spacing)
-                remove_bowel_gas(labels, turn.apply(volume.voxels), axial.spacing)
+                remove_windpipe(labels, turn.apply(volume.array), axial.spacing)
+                remove_bowel_gas(labels, turn.apply(volume.array), axial.spacing)
             labels = clean_volume(labels, axial.spacing)
             if volume.hounsfield:
-                complete_bases(labels, turn.apply(volume.voxels), axial.spacing)
-            segmentation = volume.with_labels(turn.back(labels))
+                complete_bases(labels, turn.apply(volume.array), axial.spacing)
+            segmentation = volume.with_labels(turn.invert(labels))
         with timed("measure", seconds):
             sure = _sureness(labels, planes)
             measurements = measure_volume(volume, segmentation, sure)
@@ -184,7 +184,7 @@ class VolumeSegmenter:
             verdict=verdict,
             card=self.card,
             seconds=seconds,
-            restore_probability=partial(self._probability, volume.grid, planes),
+            restore_probability=partial(self._probability, volume.geometry, planes),
         )
 
     def signs(self, volume: Volume, planes: Planes, labels: Labels) -> Signs:
@@ -196,7 +196,7 @@ class VolumeSegmenter:
             planes: what `infer` gave.
             labels: (slices, rows, columns) in axial order, not empty, as they were cleaned.
         """
-        slices = volume.grid.to_axial().apply(volume.voxels)
+        slices = volume.geometry.to_axial().apply(volume.array)
         sizes = np.count_nonzero(labels, axis=(1, 2))
         with_lung = np.flatnonzero(sizes)
         chosen = with_lung[
@@ -246,7 +246,7 @@ class VolumeSegmenter:
         )
         return {"uncertain"} if bad else set()
 
-    def _probability(self, grid: Grid, planes: Planes, lung: int) -> NDArray[np.uint8]:
+    def _probability(self, grid: VolumeGeometry, planes: Planes, lung: int) -> NDArray[np.uint8]:
         """The probability of the lung with that number, in 255ths, on the grid of a volume."""
         whole = np.zeros(grid.shape, np.uint8)
         self._fill(

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
 from lungseg.segmentation import Array
 
 HOUNSFIELD = (-1024, 600)
@@ -52,11 +52,11 @@ seen, 6 mm, the Dice falls by 0.0004 to 0.0018, and were it by the square of the
 at 3 mm by a quarter of that."""
 
 
-def seen_slices(grid: Grid) -> NDArray[np.intp]:
+def seen_slices(grid: VolumeGeometry) -> NDArray[np.intp]:
     """Numbers of the axial slices, ascending, that the network sees: all, or as few as
     `LONGEST_STEP` allows; first and last always.
     """
-    turned = grid.to_axial().grid(grid)
+    turned = grid.to_axial().geometry(grid)
     # A distance is known to six digits or so: 0.600001 mm is 0.6, of which five are 3 mm.
     step = 1 if turned.spacing is None else max(1, int(LONGEST_STEP / turned.spacing[0] + 1e-3))
     return np.unique(np.append(np.arange(0, turned.shape[0], step), turned.shape[0] - 1))

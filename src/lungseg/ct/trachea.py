@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lungseg.structures import LUNGS
 
 Labels = NDArray[np.uint8]
-Plane = NDArray[np.bool_]
+Mask = NDArray[np.bool_]
 
 LEVELS = (-700, -800, -850, -900, -940)
 """Hounsfield units below which a spot is looked for, one after the other: a wall that is thinner
@@ -95,7 +95,7 @@ def remove_windpipe(
 
 def find_windpipe(
     labels: Labels, voxels: NDArray[np.int16], spacing: tuple[float, float, float]
-) -> list[tuple[int, Plane]]:
+) -> list[tuple[int, Mask]]:
     """The gas in windpipe and main bronchi: number of the slice and section (rows, columns),
     downwards; empty where there is none.
 
@@ -119,7 +119,7 @@ def find_windpipe(
     )
     above, beneath = (int(reach / spacing[0]) for reach in (ABOVE, BENEATH))
     number, end = min(len(labels) - 1, top + above), max(0, largest - beneath)
-    found: list[tuple[int, Plane]] = []
+    found: list[tuple[int, Mask]] = []
     while number > max(end, top - beneath):
         first = _first(voxels[number], spacing, (right + left) / 2, MIDDLE * abs(left - right))
         sections = [] if first is None else _followed(voxels, spacing, number, end, first)
@@ -138,7 +138,7 @@ def _median(counts: NDArray[np.intp]) -> int | None:
 
 def _first(
     plane: NDArray[np.int16], spacing: tuple[float, float, float], middle: float, reach: float
-) -> Plane | None:
+) -> Mask | None:
     """The largest spot of a slice, if there is one, that may be the windpipe; `middle` and `reach`
     are columns.
     """
@@ -168,8 +168,8 @@ def _followed(
     spacing: tuple[float, float, float],
     number: int,
     end: int,
-    section: Plane,
-) -> list[tuple[int, Plane]]:
+    section: Mask,
+) -> list[tuple[int, Mask]]:
     """The windpipe from its first section downwards to slice `end` at most."""
     sections = [(number, section)]
     for below in range(number - 1, end - 1, -1):
@@ -188,7 +188,7 @@ def _followed(
     return sections
 
 
-def _below(plane: NDArray[np.int16], above: Plane, spacing: tuple[float, float, float]) -> Plane:
+def _below(plane: NDArray[np.int16], above: Mask, spacing: tuple[float, float, float]) -> Mask:
     """The spots of a slice that go on from those above it."""
     section = np.zeros(plane.shape, bool)
     parts = [
@@ -212,7 +212,7 @@ def _below(plane: NDArray[np.int16], above: Plane, spacing: tuple[float, float, 
     return section
 
 
-def _buried(spot: Plane, plane: NDArray[np.int16], spacing: tuple[float, float, float]) -> float:
+def _buried(spot: Mask, plane: NDArray[np.int16], spacing: tuple[float, float, float]) -> float:
     """The share of tissue in what surrounds a spot; 0 where nothing does."""
     inner, outer = (
         cv2.dilate(spot.astype(np.uint8), _disc(radius, spacing, least))

@@ -152,10 +152,10 @@ def _problems(case: Case) -> Iterator[tuple[Path, str]]:
     except LungsegError as error:
         yield case.mask, f"masks do not fit: {error.what}"
         return
-    if image is not None and labels.shape != image.pixels.shape:
-        shapes = (" x ".join(map(str, shape)) for shape in (image.pixels.shape, labels.shape))
+    if image is not None and labels.shape != image.array.shape:
+        shapes = (" x ".join(map(str, shape)) for shape in (image.array.shape, labels.shape))
         yield case.mask, f"sizes differ: {next(shapes)} in the image, {next(shapes)} in the mask"
-    is_slice = image is not None and looks_like_ct(image.pixels)  # where the heart is no question
+    is_slice = image is not None and looks_like_ct(image.array)  # where the heart is no question
     problem = _shape_problem(labels, heart_outside=case.convention == "lung" and not is_slice)
     if problem:
         yield case.mask, problem
@@ -279,9 +279,9 @@ def _coronal(case: Case) -> Picture:
     except LungsegError:
         return np.zeros((TILE, TILE, 3), np.uint8)
     try:
-        labels = read_volume_labels(case, volume.grid).labels
+        labels = read_volume_labels(case, volume.geometry).labels
     except LungsegError:
-        labels = np.zeros(volume.grid.to_axial().grid(volume.grid).shape, np.uint8)
+        labels = np.zeros(volume.geometry.to_axial().geometry(volume.geometry).shape, np.uint8)
     number = (
         int(np.count_nonzero(labels, axis=(0, 2)).argmax())
         if labels.any()

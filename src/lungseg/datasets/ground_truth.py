@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lungseg.datasets.cases import Case
 from lungseg.datasets.label_sets import label_sides
 from lungseg.errors import InputError
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
 from lungseg.readers import is_picture, read_label_map, read_label_volume, read_mask
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
@@ -113,7 +113,7 @@ class VolumeTruth:
     exchanged: bool = False
 
 
-def read_volume_labels(case: Case, grid: Grid) -> VolumeTruth:
+def read_volume_labels(case: Case, grid: VolumeGeometry) -> VolumeTruth:
     """What the masks of a CT volume or slice say, turned to axial slices.
 
     Right and left are told by a mask of each lung, by a label map that this package wrote, and by
@@ -161,16 +161,16 @@ def _tells_sides(path: Path, values: set[float]) -> bool:
     return values == {0, RIGHT_LUNG.number, LEFT_LUNG.number}
 
 
-def _axial(path: Path, grid: Grid) -> NDArray[Any]:
+def _axial(path: Path, grid: VolumeGeometry) -> NDArray[Any]:
     """The voxels of a label file, turned by its own affine, or as the image is where it states
     none; `grid` is the image's own.
     """
     voxels, own = read_label_volume(path)
     turn = grid.to_axial()
-    grid = turn.grid(grid)
+    grid = turn.geometry(grid)
     if own.affine is not None:
         turn = own.to_axial()
-    axial = turn.grid(own)
+    axial = turn.geometry(own)
     if axial.shape != grid.shape:
         shapes = (" x ".join(map(str, shape)) for shape in (axial.shape, grid.shape))
         problem = (

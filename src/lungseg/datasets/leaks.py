@@ -97,7 +97,7 @@ def _digest(case: Case) -> str:
 def _signs(case: Case) -> Signs | None:
     """The fingerprint of a picture: 255 signs, -1 or 1; None where it cannot be read."""
     try:
-        pixels = read(case.image).pixels
+        pixels = read(case.image).array
     except LungsegError:
         return None
     waves = cv2.dct(stretch(pixels, (4 * WAVES, 4 * WAVES)))[:WAVES, :WAVES]

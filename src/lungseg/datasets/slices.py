@@ -118,18 +118,18 @@ def _is_to_be_cut(image: Path) -> bool:
     if is_volume(image):
         return True
     try:
-        return detect(image) == "ct" and read_volume(image).voxels.dtype != np.uint8
+        return detect(image) == "ct" and read_volume(image).array.dtype != np.uint8
     except InputError:
         return False  # stays in the list, where the checks say what is wrong with it
 
 
 def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
     volume = read_volume(case.image)
-    turn = volume.grid.to_axial()
-    grid = turn.grid(volume.grid)
-    truth = read_volume_labels(case, volume.grid)
+    turn = volume.geometry.to_axial()
+    grid = turn.geometry(volume.geometry)
+    truth = read_volume_labels(case, volume.geometry)
     voxels, labels = (
-        turn.apply(volume.voxels),
+        turn.apply(volume.array),
         truth.labels if truth.sides else part_lungs(truth.labels > 0),
     )
     spacing = grid.spacing or (1.0, FIELD / grid.shape[2], FIELD / grid.shape[2])
@@ -150,7 +150,7 @@ def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
             continue
         name = f"{case.case}_{number:03d}" if is_volume(case.image) else case.case
         image, file = read(pixels), f"{_plain(name)}.png"
-        write_file(images / file, image_png(image.pixels, of=image))
+        write_file(images / file, image_png(image.array, of=image))
         write_file(masks / file, mask_png(image.with_labels(labels[number])))
         yield replace(case, case=name, image=images / file, mask=masks / file, mask_left=None)
 

@@ -84,7 +84,7 @@ def volume_problems(case: Case) -> Iterator[tuple[Path, str]]:
     if volume is None:
         return
     try:
-        truth = read_volume_labels(case, volume.grid)
+        truth = read_volume_labels(case, volume.geometry)
     except LungsegError as error:
         yield case.mask, f"masks do not fit: {error.what}"
         return
@@ -112,7 +112,7 @@ def _problem(volume: Volume, truth: VolumeTruth) -> str | None:
     count = int(np.count_nonzero(lung))
     if not count:
         return "mask empty: there is no lung in it"
-    cell = volume.grid.voxel_volume
+    cell = volume.geometry.voxel_volume
     if cell is not None and lung.shape[0] > 1 and count * cell / 1000.0 < SMALLEST:
         return f"mask nearly empty: it holds {count * cell / 1000.0:.1f} mL"
     if count > MOST_COVER * lung.size:
@@ -126,7 +126,7 @@ def _problem(volume: Volume, truth: VolumeTruth) -> str | None:
     if border > MOST_BORDER:
         return f"outside labelled as lung: the mask takes up {border:.0%} of the volume's sides"
     if volume.hounsfield and (
-        problem := _density_problem(volume.grid.to_axial().apply(volume.voxels), lung)
+        problem := _density_problem(volume.geometry.to_axial().apply(volume.array), lung)
     ):
         return problem
     sizes = piece_sizes(lung)

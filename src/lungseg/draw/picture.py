@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import UsageError
-from lungseg.findings import Verdict
 from lungseg.image import Image
 from lungseg.segmentation import Segmentation
 from lungseg.structures import LABELS, LUNGS
+from lungseg.verdict import Verdict
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -40,9 +40,9 @@ def display(image: Image) -> Picture:
     windowed linearly between `WINDOW`.
     """
     return (
-        image.pixels.copy()
-        if image.pixels.dtype == np.uint8
-        else shades(image.pixels, *window(image.pixels))
+        image.array.copy()
+        if image.array.dtype == np.uint8
+        else shades(image.array, *window(image.array))
     )
 
 

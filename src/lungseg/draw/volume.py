@@ -62,13 +62,13 @@ def section(
         number: of the slice, in axial order.
         side: pixels of its longer side.
     """
-    turn = volume.grid.to_axial()
-    voxels = turn.apply(volume.voxels)
+    turn = volume.geometry.to_axial()
+    voxels = turn.apply(volume.array)
     arrays: tuple[NDArray[Any], NDArray[Any]] = (voxels, labels)
     grey, lungs = (
         np.ascontiguousarray(_upright(array.take(number, axis), axis)) for array in arrays
     )
-    spacing = turn.grid(volume.grid).spacing or (1.0, 1.0, 1.0)
+    spacing = turn.geometry(volume.geometry).spacing or (1.0, 1.0, 1.0)
     height, width = (
         length * spacing[other]
         for length, other in zip(grey.shape, (i for i in range(3) if i != axis), strict=True)
@@ -87,14 +87,14 @@ def _sheet(
     coloured: Callable[[Picture, NDArray[np.uint8]], Picture],
 ) -> Picture:
     """Slices in three planes, each made `coloured` of its greys and its labels."""
-    if segmentation.labels.shape != volume.voxels.shape:
+    if segmentation.labels.shape != volume.array.shape:
         raise UsageError(
             f"a segmentation of shape {segmentation.labels.shape} is not one of a volume of "
-            f"shape {volume.voxels.shape}"
+            f"shape {volume.array.shape}"
         )
-    turn = volume.grid.to_axial()
-    voxels, labels = turn.apply(volume.voxels), turn.apply(segmentation.labels)
-    spacing = turn.grid(volume.grid).spacing or (1.0, 1.0, 1.0)
+    turn = volume.geometry.to_axial()
+    voxels, labels = turn.apply(volume.array), turn.apply(segmentation.labels)
+    spacing = turn.geometry(volume.geometry).spacing or (1.0, 1.0, 1.0)
     ends = LUNG_WINDOW if volume.hounsfield else window(voxels)
     planes = [axis for axis in range(3) if voxels.shape[axis] == 1] or range(3)
     longest = max(
@@ -120,7 +120,7 @@ def _sheet(
                 )
             )
             own = (
-                volume.voxels.shape[turn.order[axis]] - 1 - number if turn.flipped[axis] else number
+                volume.array.shape[turn.order[axis]] - 1 - number if turn.flipped[axis] else number
             )
             captions.append(f"{PLANES[axis]}, {AXES[turn.order[axis]]} {own}")
     return tiles[0] if len(tiles) == 1 else montage(tiles, TILES, captions)

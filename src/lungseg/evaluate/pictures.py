@@ -58,7 +58,7 @@ def _tile(segmenter: Segmenter, case: Case) -> Picture:
         picture = overlay(result.image, result.segmentation)
         return fitted(_with_truth(picture, read_labels(case)), TILE)
     tiles, captions = zip(
-        *_planes(result, read_volume_labels(case, result.volume.grid).labels > 0), strict=True
+        *_planes(result, read_volume_labels(case, result.volume.geometry).labels > 0), strict=True
     )
     return tiles[0] if len(tiles) == 1 else montage(tiles, len(tiles), captions)
 
@@ -79,7 +79,7 @@ def _planes(result: VolumeResult, truth: NDArray[np.bool_]) -> list[tuple[Pictur
         result: of a volume.
         truth: (slices, rows, columns) in axial order.
     """
-    labels = result.volume.grid.to_axial().apply(result.mask)
+    labels = result.volume.geometry.to_axial().apply(result.mask)
     wrong = (labels > 0) != truth
     found = []
     for axis in [0] if len(labels) == 1 else range(3):

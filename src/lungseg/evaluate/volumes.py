@@ -22,7 +22,7 @@ from lungseg.evaluate.cases import (
     count_pieces,
     hd95_of_1024,
 )
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
 from lungseg.result import VolumeResult
 from lungseg.scores import Mask, dice
 from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
@@ -34,10 +34,10 @@ def score_ct(case: Case, result: VolumeResult) -> CaseScore:
     Raises:
         InputError: the masks cannot be read, or do not lie on the volume's grid.
     """
-    grid = result.volume.grid
+    grid = result.volume.geometry
     truth = read_volume_labels(case, grid)
     turn = grid.to_axial()
-    axial = turn.grid(grid)
+    axial = turn.geometry(grid)
     flat = axial.shape[0] == 1
     spacing = axial.spacing and axial.spacing[1 if flat else 0 :]
     known, found, uncleaned = (
@@ -88,7 +88,7 @@ def _thresholded(result: VolumeResult) -> NDArray[np.bool_]:
     return np.stack([a.astype(np.uint16) + b >= limit for a, b in zip(right, left, strict=True)])
 
 
-def score_slices(truth: Mask, found: Mask, grid: Grid) -> SliceScores:
+def score_slices(truth: Mask, found: Mask, grid: VolumeGeometry) -> SliceScores:
     """Compares two masks (slices, rows, columns) in axial order, slice by slice; `grid` is the
     volume's own, as it was stored.
     """

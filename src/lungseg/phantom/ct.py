@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import UsageError
-from lungseg.geometry import AXIAL, Grid
+from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.segmentation import VolumeSegmentation
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 from lungseg.volume import Volume
@@ -187,7 +187,7 @@ def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 class _Canvas:
     """The voxels while they are painted: what is painted later covers what was there."""
 
-    def __init__(self, grid: Grid, affine: NDArray[np.float64]) -> None:
+    def __init__(self, grid: VolumeGeometry, affine: NDArray[np.float64]) -> None:
         self._affine, self._inverse = affine, np.linalg.inv(affine)
         self.hu = np.full(grid.shape, AIR, np.int16)
         self.labels = np.zeros(grid.shape, np.uint8)
@@ -476,8 +476,8 @@ def ct_phantom(
         spacing: millimetres between slices, rows and columns of axial slices, from the feet to the
             head, around the middle of the chest; by default such that the whole chest is seen.
         affine: instead of `spacing`: (4, 4), from (slice, row, column) to LPS, as in
-            `lungseg.geometry.Grid`, with the middle of the chest at the origin; so slices may have
-            any orientation. The same patient is sampled.
+            `lungseg.geometry.VolumeGeometry`, with the middle of the chest at the origin; so slices
+            may have any orientation. The same patient is sampled.
         seed: decides the patient and the noise.
         disease: "consolidation" of one lower lobe, "ground glass" in both lungs, which belong to
             the lung, or an "effusion" behind one lung, which does not.
@@ -499,7 +499,7 @@ def ct_phantom(
         affine = np.eye(4)
         affine[:3, :3] = AXIAL * steps
         affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)
-    grid = Grid(shape, affine)
+    grid = VolumeGeometry(shape, affine)
     rng = np.random.default_rng(seed)
     thorax = _thorax(rng)
     canvas = _Canvas(grid, affine)

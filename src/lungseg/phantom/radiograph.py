@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import UsageError
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.segmentation import Segmentation
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
@@ -517,7 +517,7 @@ def radiograph_phantom(
     if not 0.0 <= consolidation <= 1.0:
         raise UsageError(f"consolidation is between 0 and 1, not {consolidation}")
     spacing = spacing or (FILM / max(1, min(shape)),) * 2
-    geometry = Geometry(shape, spacing)
+    geometry = ImageGeometry(shape, spacing)
     thorax = _thorax(np.random.default_rng(seed))
     view = _View(shape, spacing, thorax.tilt, thorax.shift)
     depth, field = _optical_depth(view, thorax, consolidation)

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from lungseg.errors import ModelError
-from lungseg.findings import BOTH, Measurement
+from lungseg.measurement import BOTH, Measurement
 from lungseg.quality.features import Signs
 
 FARTHEST = 4.0

@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.findings import Measurement, Verdict, verdict_of
+from lungseg.measurement import Measurement
 from lungseg.segmentation import Array, Segmentation
 from lungseg.structures import LUNGS
+from lungseg.verdict import Verdict, verdict_of
 
 LOWEST_CONFIDENCE = 0.9
 """Of both lungs together, see `docs/measurements.md`; decides where there is no expected Dice."""

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.findings import BOTH, Measurement, asymmetry
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
+from lungseg.measurement import BOTH, Measurement, asymmetry
 from lungseg.quality.confidence import Confidence
 from lungseg.segmentation import Segmentation
 from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
@@ -87,11 +87,11 @@ def doubt_of_scale(measurements: tuple[Measurement, ...]) -> str | None:
     return f"the lungs would be {height.value:.0f} {height.unit} high: {unless}{wrong}"
 
 
-def _units(geometry: Geometry) -> tuple[str, str]:
+def _units(geometry: ImageGeometry) -> tuple[str, str]:
     """Of lengths, and of areas."""
     if geometry.spacing is None:
         return "pixels", "pixels"
-    where = " at detector" if geometry.plane == "detector" else ""
+    where = " at detector" if geometry.spacing_plane == "detector" else ""
     return f"mm{where}", f"mm2{where}"
 
 

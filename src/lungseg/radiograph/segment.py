@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
 from lungseg.errors import UsageError
-from lungseg.findings import Measurement
 from lungseg.image import Image
+from lungseg.measurement import Measurement
 from lungseg.options import check_radius
 from lungseg.predict import Predictor
 from lungseg.preprocess import restored, to_network
@@ -125,7 +125,7 @@ class RadiographSegmenter:
         thorax set upright.
         """
         with timed("prepare", seconds):
-            picture = to_network(image.pixels, self.card.input_size, self.card.clip)[0]
+            picture = to_network(image.array, self.card.input_size, self.card.clip)[0]
         with timed("predict", seconds):
             look = first_look(self._predictor, picture)
             if self._learned is not None and (
@@ -160,9 +160,9 @@ class RadiographSegmenter:
         with timed("judge", seconds):
             expected = self.expected_dice(look)
             of_quality = as_measurements(expected)
-            shown = without_padding(image.pixels, negative=look.negative)
+            shown = without_padding(image.array, negative=look.negative)
             seen = self._seen(look, expected) | (
-                {"damaged"} if is_cut_short(image.pixels) else set()
+                {"damaged"} if is_cut_short(image.array) else set()
             )
             verdict = judge(segmentation, measurements + of_quality, seen, shown)
         if (

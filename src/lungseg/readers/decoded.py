@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lungseg.geometry import Plane
+from lungseg.geometry import SpacingPlane
 from lungseg.segmentation import Array
 
 
@@ -13,15 +13,15 @@ class Decoded:
     """Grey pixels before they become an `Image`.
 
     Attributes:
-        pixels: (rows, columns), uint8, uint16 or float32.
+        array: (rows, columns), uint8, uint16 or float32.
         format: what they came as, such as "PNG".
         spacing: millimetres between rows and between columns, None where it is not known.
         plane: where that spacing was measured.
         notes: what reading had to do or assume, in words.
     """
 
-    pixels: Array
+    array: Array
     format: str
     spacing: tuple[float, float] | None = None
-    plane: Plane = "patient"
+    spacing_plane: SpacingPlane = "patient"
     notes: tuple[str, ...] = ()

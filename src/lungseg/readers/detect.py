@@ -53,7 +53,7 @@ def detect(path: str | Path) -> Literal["ct", "radiograph"]:
         return "ct"
     if kind == "DICOM":
         return "ct" if read_header(path).slices else "radiograph"
-    return "ct" if looks_like_ct(read(path, page=1).pixels) else "radiograph"
+    return "ct" if looks_like_ct(read(path, page=1).array) else "radiograph"
 
 
 def is_picture(path: str | Path) -> bool:

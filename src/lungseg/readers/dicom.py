@@ -13,7 +13,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
 from lungseg.errors import TooLargeError, UnreadableError, UnsupportedError
-from lungseg.geometry import Plane
+from lungseg.geometry import SpacingPlane
 from lungseg.readers.codestream import coded_size
 from lungseg.readers.decoded import Decoded
 from lungseg.readers.grayscale import numbers, to_brightness
@@ -371,7 +371,7 @@ def _decode_twelve_bits(frame: bytes, rows: int, columns: int) -> Array:
     return np.where(below_zero, np.uint16(0), np.minimum(thirteen, np.uint16(2**12 - 1)))
 
 
-def _spacing(dataset: Dataset) -> tuple[Spacing | None, Plane, tuple[str, ...]]:
+def _spacing(dataset: Dataset) -> tuple[Spacing | None, SpacingPlane, tuple[str, ...]]:
     """Which spacing holds, and where (PS3.3 section 10.7.1).
 
     PixelSpacing is in the patient where a calibration is stated, or where it differs from the

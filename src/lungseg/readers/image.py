@@ -20,7 +20,7 @@ from lungseg.errors import (
     UnsupportedError,
     UsageError,
 )
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.readers.decoded import Decoded
 from lungseg.readers.jsrt import KIND as JSRT
@@ -78,11 +78,11 @@ def read(
         decoded = _decode(content, kind, source=name, page=page)
     own = spacing is None
     return Image(
-        pixels=decoded.pixels,
-        geometry=Geometry(
-            _shape(decoded.pixels),
+        array=decoded.array,
+        geometry=ImageGeometry(
+            _shape(decoded.array),
             decoded.spacing if own else spacing,
-            decoded.plane if own else "patient",
+            decoded.spacing_plane if own else "patient",
         ),
         source=name,
         format=decoded.format,
@@ -101,7 +101,7 @@ def read_mask(path: Path) -> Array:
     """
     kind, content = _load(path, str(path))
     labels = _label_map(content, kind, source=str(path))
-    return _decode(content, kind, source=str(path), page=None).pixels if labels is None else labels
+    return _decode(content, kind, source=str(path), page=None).array if labels is None else labels
 
 
 def read_label_map(path: Path) -> Array | None:

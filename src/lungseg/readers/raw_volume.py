@@ -76,7 +76,7 @@ class _Filled:
     whole.
     """
 
-    voxels: Array
+    array: Array
     low: float
     high: float
     whole: bool
@@ -135,21 +135,21 @@ def read_voxels(stored: Stored, *, source: str) -> tuple[Array, bool, tuple[str,
     """
     _refuse(stored, source)
     filled = _fill(stored, np.dtype(np.int16), source)
-    if is_hounsfield(filled.voxels):
+    if is_hounsfield(filled.array):
         notes = () if filled.whole else ("rounded to whole Hounsfield units",)
         if filled.low < LIMITS.min or filled.high > LIMITS.max:
             notes = (*notes, f"values beyond {LIMITS.min} and {LIMITS.max} were set to these")
-        return filled.voxels.reshape(stored.shape), True, notes
+        return filled.array.reshape(stored.shape), True, notes
     if filled.whole and filled.low >= 0 and filled.high <= 255:
-        return filled.voxels.astype(np.uint8).reshape(stored.shape), False, ()
-    del filled.voxels  # before they are read again, in another type
+        return filled.array.astype(np.uint8).reshape(stored.shape), False, ()
+    del filled.array  # before they are read again, in another type
     shift = min(filled.low, 0.0)
     if filled.whole and filled.high - shift <= np.iinfo(np.uint16).max:
         greys = _fill(stored, np.dtype(np.uint16), source, shift=shift)
         notes = (f"{-shift:.0f} added to every voxel, so that none is below 0",) if shift else ()
     else:
         greys, notes = _fill(stored, np.dtype(np.float32), source), ()
-    return greys.voxels.reshape(stored.shape), False, notes
+    return greys.array.reshape(stored.shape), False, notes
 
 
 def _refuse(stored: Stored, source: str) -> None:
@@ -184,8 +184,8 @@ def _fill(stored: Stored, target: np.dtype[Any], source: str, *, shift: float = 
     filled = _Filled(np.empty(int(np.prod(stored.shape)), target), np.inf, -np.inf, whole=True)
     plain = (stored.slope, stored.intercept) == (1, 0)
     with _opened(stored, source) as stream:
-        for start in range(0, filled.voxels.size, _PIECE):
-            piece = filled.voxels[start : start + _PIECE]
+        for start in range(0, filled.array.size, _PIECE):
+            piece = filled.array[start : start + _PIECE]
             if plain and stored.dtype == target == np.int16:
                 _read_into(stream, piece, source)
                 values: Array = piece

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
 from lungseg.readers.dicom_ct import CtFile, Decoder, Slice, read_header
 from lungseg.readers.hounsfield import is_hounsfield, padding_notes
 from lungseg.readers.image import explained, look
@@ -229,8 +229,8 @@ def _assembled(slices: list[Slice], found: _Sorted, path: Path, *, skip_damaged:
         notes += shift
     single = path.is_file()
     return Volume(
-        voxels=voxels,
-        grid=Grid(_shape(voxels), stack.affine),
+        array=voxels,
+        geometry=VolumeGeometry(_shape(voxels), stack.affine),
         hounsfield=hounsfield,
         source=str(path),
         format=("DICOM" if len(stack.slices) == 1 else "enhanced DICOM")

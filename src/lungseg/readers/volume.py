@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lungseg.errors import InputError, LungsegError, TooLargeError, UnreadableError, UsageError
-from lungseg.geometry import AXIAL, Grid
+from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.image import Image
 from lungseg.readers.dicom_ct import read_header
 from lungseg.readers.find import header_of
@@ -103,8 +103,8 @@ def slice_of(image: Image) -> Volume:
         affine[:3, :3] = AXIAL * (1.0, *spacing)
         notes = (*image.notes, "the thickness of the slice is not known and was taken as 1 mm")
     return Volume(
-        voxels=image.pixels[np.newaxis],
-        grid=Grid((1, *image.geometry.shape), affine),
+        array=image.array[np.newaxis],
+        geometry=VolumeGeometry((1, *image.geometry.shape), affine),
         hounsfield=False,
         source=image.source,
         format=image.format,
@@ -143,7 +143,7 @@ def _read_dicom(path: Path, *, series: str | None, frame: int | None, skip_damag
     return read_series(path, series=series, frame=frame, skip_damaged=skip_damaged)
 
 
-def read_label_volume(path: Path) -> tuple[Array, Grid]:
+def read_label_volume(path: Path) -> tuple[Array, VolumeGeometry]:
     """The voxels of a file that holds labels, and where they lie: a NIfTI, NRRD or MetaImage
     volume, or one slice as a picture.
 
@@ -157,9 +157,9 @@ def read_label_volume(path: Path) -> tuple[Array, Grid]:
     kind, head, packed = kind_of(path)
     if kind not in VOLUMES:
         plane = read_mask(path)[np.newaxis]
-        return plane, Grid((1, *plane.shape[1:]))
+        return plane, VolumeGeometry((1, *plane.shape[1:]))
     stored, voxels, _, _ = _decoded(path, kind, head, packed=packed, frame=None)
-    return voxels, Grid(stored.shape, stored.affine)
+    return voxels, VolumeGeometry(stored.shape, stored.affine)
 
 
 def _read_stored(path: Path, kind: str, head: bytes, *, packed: bool, frame: int | None) -> Volume:
@@ -172,8 +172,8 @@ def _read_stored(path: Path, kind: str, head: bytes, *, packed: bool, frame: int
         )
     files = [path] if stored.data == path else [path, stored.data]
     return Volume(
-        voxels=voxels,
-        grid=Grid(stored.shape, stored.affine),
+        array=voxels,
+        geometry=VolumeGeometry(stored.shape, stored.affine),
         hounsfield=hounsfield,
         source=str(path),
         format=stored.format,

@@ -17,7 +17,6 @@ from lungseg.card import ModelCard, read_card
 from lungseg.draw.picture import Picture, display, fitted, grey, paint, stamped
 from lungseg.draw.volume import overview, unpainted
 from lungseg.errors import LungsegError
-from lungseg.findings import Verdict
 from lungseg.image import Image
 from lungseg.morphology.histograms import histograms
 from lungseg.predict import embedded_models, find_model
@@ -26,6 +25,7 @@ from lungseg.report.deidentify import blanked, header_identity, secrets, shown_n
 from lungseg.result import Result, VolumeResult
 from lungseg.segmentation import Segmentation, VolumeSegmentation
 from lungseg.structures import NUMBERS
+from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 from lungseg.writers import stem
 
@@ -215,12 +215,12 @@ def _pictures(
         )
     if not isinstance(segmentation, VolumeSegmentation):  # all of it, evenly spread
         return (
-            unpainted(source, source.with_labels(np.zeros(source.voxels.shape, np.uint8))),
+            unpainted(source, source.with_labels(np.zeros(source.array.shape, np.uint8))),
             None,
             {},
         )
     counts = (
-        histograms(source.voxels, segmentation.labels, NUMBERS)
+        histograms(source.array, segmentation.labels, NUMBERS)
         if source.hounsfield and segmentation.labels.any()
         else {}
     )

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.findings import BOTH
+from lungseg.measurement import BOTH
 from lungseg.report.charts import Axis, densities
 from lungseg.report.content import Study
 from lungseg.report.deidentify import FIELDS

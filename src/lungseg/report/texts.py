@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from lungseg.findings import BOTH
+from lungseg.measurement import BOTH
 
 NO_DEVICE: Final = (
     "Not a medical device: for research and teaching, not for diagnosis or treatment."

@@ -30,12 +30,12 @@ def write_slices(result: Result | VolumeResult, folder: Path) -> dict[str, Any]:
     """
     spacing: tuple[float, ...] | None
     if isinstance(result, VolumeResult):
-        turn = result.volume.grid.to_axial()
-        grid = turn.grid(result.volume.grid)
-        grey, labels = turn.apply(result.volume.voxels), turn.apply(result.mask)
+        turn = result.volume.geometry.to_axial()
+        grid = turn.geometry(result.volume.geometry)
+        grey, labels = turn.apply(result.volume.array), turn.apply(result.mask)
         spacing, hounsfield = grid.spacing, result.volume.hounsfield
     else:
-        grey, labels = result.image.pixels[np.newaxis], result.mask[np.newaxis]
+        grey, labels = result.image.array[np.newaxis], result.mask[np.newaxis]
         spacing, hounsfield = result.image.geometry.spacing, False
     scale = min(1.0, LONGEST_SIDE / max(grey.shape[1:]))
     size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[2] * scale))

@@ -132,7 +132,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
 
     def _decode(self, case: Case) -> NDArray[np.uint8]:
         """Picture and sets of allowed classes, (2, rows, columns)."""
-        pixels = read(case.image).pixels
+        pixels = read(case.image).array
         labels = read_labels(case, pixels.shape)
         if self.dilate:
             labels = postprocess.dilate(

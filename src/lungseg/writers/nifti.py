@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.geometry import Grid, quaternion, rotation, to_ras
+from lungseg.geometry import VolumeGeometry, quaternion, rotation, to_ras
 from lungseg.volume import Volume
 from lungseg.writers.gzipped import gzipped
 
@@ -80,7 +80,7 @@ def nifti_gz(
     first = next(arrays)
     header = _own_place(volume)
     if header is None:
-        header = _new_place(volume.grid)
+        header = _new_place(volume.geometry)
     _move(header, [side.start for side in reversed(box)])
     sizes = [side.stop - side.start for side in reversed(box)] + [channels] * (channels > 1)
     header["sizeof_hdr"] = header.itemsize - 4
@@ -132,7 +132,7 @@ def _own_place(volume: Volume) -> NDArray[Any] | None:
     return header
 
 
-def _new_place(grid: Grid) -> NDArray[Any]:
+def _new_place(grid: VolumeGeometry) -> NDArray[Any]:
     """An sform, and a qform where the axes are orthogonal: a quaternion can tell no other."""
     header = np.zeros((), _layout(348, "<"))
     header["pixdim"] = 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.geometry import Grid
+from lungseg.geometry import VolumeGeometry
 from lungseg.volume import Volume
 from lungseg.writers.gzipped import gzipped
 
@@ -57,7 +57,7 @@ def nrrd(
     sizes = [side.stop - side.start for side in reversed(box)] + [channels] * (channels > 1)
     arrays = iter(arrays)
     first = next(arrays)
-    whole = channels == 1 and tuple(sizes[::-1]) == volume.grid.shape
+    whole = channels == 1 and tuple(sizes[::-1]) == volume.geometry.shape
     lines = [
         *(
             "NRRD0005",
@@ -65,7 +65,10 @@ def nrrd(
             f"dimension: {len(sizes)}",
             f"sizes: {' '.join(map(str, sizes))}",
         ),
-        *((list(_own_fields(volume)) if whole else []) or _new_fields(volume.grid, box, channels)),
+        *(
+            (list(_own_fields(volume)) if whole else [])
+            or _new_fields(volume.geometry, box, channels)
+        ),
         *("endian: little", "encoding: gzip", "", ""),
     ]
     return "\n".join(lines).encode() + gzipped(_little(first, arrays))
@@ -90,7 +93,7 @@ def _own_fields(volume: Volume) -> Iterator[str]:
         yield from (f"{field}: {value}" for field, value in fields.items() if field in PLACE)
 
 
-def _new_fields(grid: Grid, box: tuple[slice, ...], channels: int) -> list[str]:
+def _new_fields(grid: VolumeGeometry, box: tuple[slice, ...], channels: int) -> list[str]:
     several = channels > 1
     kinds = f"kinds: domain domain domain{' list' * several}"
     if grid.affine is None:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import OutputError, UsageError
-from lungseg.findings import Verdict
 from lungseg.image import Image
 from lungseg.segmentation import Segmentation
+from lungseg.verdict import Verdict
 from lungseg.writers.atomic import is_there, make_folder, write_files
 from lungseg.writers.png import crop_png, mask_png, masked_png, overlay_png, probabilities_png
 
@@ -52,7 +52,7 @@ class Output:
 
 
 OUTPUTS = (
-    Output("mask", "Label map on the input's grid: 0 background, 1 right lung, 2 left lung."),
+    Output("mask", "Structure map on the input's grid: 0 background, 1 right lung, 2 left lung."),
     Output(
         "overlay",
         "Radiograph, or sheet of CT slices in three planes, with the lungs tinted and outlined.",

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.draw.picture import overlay, stamped
-from lungseg.findings import Verdict
 from lungseg.image import Image
 from lungseg.segmentation import Segmentation
 from lungseg.structures import LABELS
+from lungseg.verdict import Verdict
 
 MARGIN = 0.02
 """Kept around the lungs in a crop, as a part of the longer side of their bounding box."""
@@ -63,12 +63,12 @@ def probabilities_png(probabilities: NDArray[np.float32]) -> bytes:
 def crop_png(image: Image, segmentation: Segmentation) -> bytes:
     """The image cut to the lungs (see `crop_box`), pixel values as read."""
     top, left, bottom, right = crop_box(segmentation)
-    return image_png(image.pixels[top:bottom, left:right], of=image)
+    return image_png(image.array[top:bottom, left:right], of=image)
 
 
 def masked_png(image: Image, segmentation: Segmentation) -> bytes:
     """The image with all but the lungs set to 0, pixel values as read within them."""
-    pixels = _whole_numbers(image.pixels, image)
+    pixels = _whole_numbers(image.array, image)
     return encode(np.where(segmentation.labels > 0, pixels, pixels.dtype.type(0)))
 
 
@@ -102,7 +102,7 @@ def _whole_numbers(pixels: NDArray[Any], image: Image) -> NDArray[Any]:
     """
     if pixels.dtype != np.float32:
         return pixels
-    low, high = float(image.pixels.min()), float(image.pixels.max())
+    low, high = float(image.array.min()), float(image.array.max())
     return np.rint((pixels.astype(np.float64) - low) * (65535 / (high - low))).astype(np.uint16)
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from lungseg.card import ModelCard
 from lungseg.errors import LungsegError
-from lungseg.findings import Measurement, Verdict
 from lungseg.image import Image
+from lungseg.measurement import Measurement
+from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 
 LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pydicom")
@@ -41,7 +42,7 @@ def record(
         "rows": image.geometry.shape[0],
         "columns": image.geometry.shape[1],
         "spacing_mm": image.geometry.spacing,
-        "spacing_plane": image.geometry.plane if image.geometry.spacing else None,
+        "spacing_plane": image.geometry.spacing_plane if image.geometry.spacing else None,
     }
     return _source(image) | grid | _found(image, measurements, verdict, card, seconds)
 
@@ -54,13 +55,13 @@ def volume_record(
     seconds: dict[str, float],
 ) -> dict[str, Any]:
     """What `docs/outputs.md` describes, of a CT volume that was segmented."""
-    slices, rows, columns = volume.grid.shape
-    affine = volume.grid.affine
+    slices, rows, columns = volume.geometry.shape
+    affine = volume.geometry.affine
     grid = {
         "slices": slices,
         "rows": rows,
         "columns": columns,
-        "spacing_mm": volume.grid.spacing,
+        "spacing_mm": volume.geometry.spacing,
         "affine_lps": None if affine is None else affine.tolist(),
         "missing_slices": volume.gaps,
         "hounsfield": volume.hounsfield,

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from lungseg.draw.picture import stamped
 from lungseg.draw.volume import overview
-from lungseg.findings import Verdict
-from lungseg.geometry import Geometry
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.morphology.boxes import enclosing_box
 from lungseg.segmentation import VolumeSegmentation
 from lungseg.structures import LUNGS
+from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 from lungseg.writers.outputs import PICTURE, UNJUDGED, Encode, image_encoders, stem, write_outputs
 from lungseg.writers.png import MARGIN, picture_png
@@ -70,9 +70,9 @@ def save_volume(
     """
     base = stem(volume.source) if name is None else name
     if (
-        len(volume.voxels) == 1
+        len(volume.array) == 1
         and not volume.hounsfield
-        and (volume.grid.affine is None or volume.format.startswith(PICTURES))
+        and (volume.geometry.affine is None or volume.format.startswith(PICTURES))
     ):
         ending, encoders = (
             PICTURE,
@@ -91,7 +91,7 @@ def volume_nifti(volume: Volume) -> bytes:
     """The volume itself as a compressed NIfTI file."""
     from lungseg.writers.nifti import nifti_gz
 
-    return nifti_gz([volume.voxels], volume, tuple(slice(0, side) for side in volume.grid.shape))
+    return nifti_gz([volume.array], volume, tuple(slice(0, side) for side in volume.geometry.shape))
 
 
 def _slice_encoders(
@@ -102,9 +102,9 @@ def _slice_encoders(
     probability: Probability | None,
 ) -> dict[str, Encode]:
     """Those of an image, for a slice that came as one."""
-    rows, columns = volume.grid.shape[1:]
+    rows, columns = volume.geometry.shape[1:]
     image = Image(
-        volume.voxels[0], Geometry((rows, columns)), source=volume.source, format=volume.format
+        volume.array[0], ImageGeometry((rows, columns)), source=volume.source, format=volume.format
     )
 
     def probabilities() -> NDArray[np.float32]:
@@ -127,7 +127,7 @@ def _volume_encoders(
     binary: bool,
     probability: Probability | None,
 ) -> dict[str, Encode]:
-    whole = tuple(slice(0, side) for side in volume.grid.shape)
+    whole = tuple(slice(0, side) for side in volume.geometry.shape)
 
     def encode(
         make: Callable[[], Iterable[NDArray[Any]]],
@@ -148,13 +148,11 @@ def _volume_encoders(
     box = crop_box(segmentation)
     encoders: dict[str, Encode] = {
         "mask": partial(encode, lambda: [(labels > 0).view(np.uint8) if binary else labels]),
-        "crop": partial(encode, lambda: [volume.voxels[box]], box),
+        "crop": partial(encode, lambda: [volume.array[box]], box),
         "masked": partial(
             encode,
             lambda: [
-                np.where(
-                    labels > 0, volume.voxels, volume.voxels.dtype.type(AIR * volume.hounsfield)
-                )
+                np.where(labels > 0, volume.array, volume.array.dtype.type(AIR * volume.hounsfield))
             ],
         ),
     }
@@ -174,7 +172,7 @@ def crop_box(segmentation: VolumeSegmentation) -> tuple[slice, slice, slice]:
     """
     box = []
     for lungs, side in zip(
-        enclosing_box(segmentation.labels), segmentation.grid.shape, strict=True
+        enclosing_box(segmentation.labels), segmentation.geometry.shape, strict=True
     ):
         first, stop = (lungs.start, lungs.stop) if lungs.stop else (0, side)
         margin = max(1, round(MARGIN * (stop - first)))

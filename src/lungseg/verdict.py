@@ -1,31 +1,10 @@
-"""What was found on one image: numbers, and whether a reader should look."""
+"""Whether a reader should look, and the status that follows from what speaks against a mask."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
-
-BOTH = "lungs"
-"""The label of what is measured on both lungs together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """One number.
-
-    Attributes:
-        name: what was measured, as defined in `docs/measurements.md`, such as "area".
-        label: of what: "right lung", "left lung" or "lungs".
-        value: the number.
-        unit: "mm", "mm2", "mL", "g", "HU", "percent" or "1"; "pixels", "voxels" or "slices" where
-            the spacing is not known; with what restricts it behind, such as "mm at detector".
-    """
-
-    name: str
-    label: str
-    value: float
-    unit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +39,3 @@ def verdict_of(
         "refused" if set(refused).intersection(names) else status,
         tuple(reasons[name] for name in names),
     )
-
-
-def asymmetry(right: float, left: float) -> float:
-    """(right - left) / (right + left) of two sizes, in percent: 0 where they are equal, 100 without
-    a left lung, 0 without any.
-    """
-    return 100.0 * (right - left) / (right + left) if right + left else 0.0
