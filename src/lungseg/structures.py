@@ -1,44 +1,135 @@
-"""The only table of labels. Right and left are the patient's."""
+"""The only table of structures: their numbers in label maps, names, colours and codes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
+
+Side = Literal["right", "left"]
+"""The patient's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A coded concept as DICOM has it (PS3.16).
+
+    Attributes:
+        value: the code.
+        scheme: "SCT" for SNOMED CT, "DCM" for DICOM's own.
+        meaning: for a person.
+    """
+
+    value: str
+    scheme: Literal["SCT", "DCM"]
+    meaning: str
+
+
+ANATOMICAL: Final = Code("91723000", "SCT", "Anatomical Structure")
+ABNORMAL: Final = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+LUNG: Final = Code("39607008", "SCT", "Lung")
+RIGHT: Final = Code("24028007", "SCT", "Right")
+LEFT: Final = Code("7771000", "SCT", "Left")
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """One value of a label map.
+    """What a label map can show.
 
     Attributes:
-        number: the value in the array.
-        name: lower-case name, as it stands in tables and records.
+        number: the value in label maps; never an index.
+        name: lower-case name, as it stands in cards, tables and records.
         colour: red, green, blue, each 0 to 255, for pictures.
-        snomed: SNOMED CT concept identifier; empty for the background.
+        plural: name of the pair that it belongs to, such as "lungs"; empty where it is no half of
+            a pair.
+        side: of the patient; None where it is no half of a pair.
+        category: segmented property category (PS3.16 CID 7150); None of the background.
+        type: segmented property type; None of the background.
+        laterality: of the type (CID 244); None where it has none.
     """
 
     number: int
     name: str
     colour: tuple[int, int, int]
-    snomed: str
+    plural: str = ""
+    side: Side | None = None
+    category: Code | None = None
+    type: Code | None = None
+    laterality: Code | None = None
 
 
-BACKGROUND: Final = Structure(0, "background", (0, 0, 0), "")
-RIGHT_LUNG: Final = Structure(1, "right lung", (0, 158, 115), "3341006")
-LEFT_LUNG: Final = Structure(2, "left lung", (86, 180, 233), "44029006")
+BACKGROUND: Final = Structure(0, "background", (0, 0, 0))
+RIGHT_LUNG: Final = Structure(
+    1, "right lung", (0, 158, 115), "lungs", "right", ANATOMICAL, LUNG, RIGHT
+)
+LEFT_LUNG: Final = Structure(
+    2, "left lung", (86, 180, 233), "lungs", "left", ANATOMICAL, LUNG, LEFT
+)
+HEART: Final = Structure(
+    3,
+    "heart",
+    (204, 121, 167),
+    category=ANATOMICAL,
+    type=Code("80891009", "SCT", "Heart"),
+)
+TRACHEA: Final = Structure(
+    4,
+    "trachea",
+    (240, 228, 66),
+    category=ANATOMICAL,
+    type=Code("44567001", "SCT", "Trachea"),
+)
+OPACITY: Final = Structure(
+    5,
+    "opacity",
+    (230, 159, 0),
+    category=ABNORMAL,
+    type=Code("112121", "DCM", "Infiltrate"),
+)
 
-LABELS: Final = (BACKGROUND, RIGHT_LUNG, LEFT_LUNG)
-"""All labels, at the index of their number. Colours are from the Okabe-Ito palette, safe for
-colour-blind readers (M. Okabe, K. Ito, "Color Universal Design", 2008)."""
+STRUCTURES: Final = (BACKGROUND, RIGHT_LUNG, LEFT_LUNG, HEART, TRACHEA, OPACITY)
+"""All there are. Colours are from the Okabe-Ito palette, safe for colour-blind readers (M. Okabe,
+K. Ito, "Color Universal Design", 2008). Codes are those of DICOM PS3.16: CID 7150, 7151 and, of
+opacity, 6102."""
+
+BY_NAME: Final = {structure.name: structure for structure in STRUCTURES}
+BY_NUMBER: Final = {structure.number: structure for structure in STRUCTURES}
 
 LUNGS: Final = (RIGHT_LUNG, LEFT_LUNG)
+PLURAL: Final = RIGHT_LUNG.plural
+"""The name of what belongs to both lungs together."""
 
 
-MIRRORED_CHANNELS = (0, 2, 1)
+def partner(structure: Structure) -> Structure:
+    """What a structure is in a mirror: the other one of its pair, or itself."""
+    if structure.side is None:
+        return structure
+    return next(
+        other
+        for other in STRUCTURES
+        if other.plural == structure.plural and other.side != structure.side
+    )
+
+
+def groups(structures: Iterable[Structure]) -> dict[str, tuple[int, ...]]:
+    """The labels of each structure by its name, then those of each pair by its plural.
+
+    The background is no structure that anything is said of.
+    """
+    those = [structure for structure in structures if structure is not BACKGROUND]
+    found: dict[str, tuple[int, ...]] = {structure.name: (structure.number,) for structure in those}
+    for structure in those:
+        if structure.plural:
+            pair = tuple(other.number for other in those if other.plural == structure.plural)
+            found[structure.plural] = pair
+    return found
+
+
+LABELS: Final = (BACKGROUND, *LUNGS)
+"""Those that the embedded models predict, at the index of their number."""
+
+MIRRORED_CHANNELS: Final = (0, 2, 1)
 """Background, left lung, right lung: what the channels are in a mirror."""
 
-NUMBERS: Final = {
-    **{lung.name: (lung.number,) for lung in LUNGS},
-    "lungs": tuple(lung.number for lung in LUNGS),
-}
+NUMBERS: Final = groups(LUNGS)
 """Of each lung and of both, by name, the labels."""

@@ -289,7 +289,14 @@ def test_the_sum_counts_what_was_refused(
 def test_info_lists_what_there_is() -> None:
     known = json.loads(lungseg("info", "--json").stdout)
     assert [model["name"] for model in known["models"]] == list(embedded_models())
-    assert [label["name"] for label in known["labels"]] == ["background", "right lung", "left lung"]
+    assert [(entry["number"], entry["name"]) for entry in known["structures"]] == [
+        (0, "background"),
+        (1, "right lung"),
+        (2, "left lung"),
+        (3, "heart"),
+        (4, "trachea"),
+        (5, "opacity"),
+    ]
     assert [output["name"] for output in known["outputs"]] == [
         "mask",
         "overlay",

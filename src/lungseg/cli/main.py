@@ -298,7 +298,7 @@ def info(
         bool, typer.Option("--json", help="As JSON, for machines, with the whole model cards.")
     ] = False,
 ) -> None:
-    """List models, labels, outputs, formats and versions. Loads no model.
+    """List models, structures, outputs, formats and versions. Loads no model.
 
     Example: lungseg info --json
     """
@@ -313,11 +313,12 @@ def info(
             f"  {card['name']} {card['version']}: {card['kind']}, {card['architecture']}, {rows} "
             f"x {columns}; {card['terms']}"
         )
-    typer.echo("Labels")
-    for label in known["labels"]:
+    typer.echo("Structures")
+    for structure in known["structures"]:
+        coded = [structure[part] for part in ("type", "laterality") if structure[part]]
+        codes = ", ".join(f"{code['scheme']} {code['value']} {code['meaning']}" for code in coded)
         typer.echo(
-            f"  {label['number']} {label['name']}"
-            + (f" (SNOMED CT {label['snomed']})" if label["snomed"] else "")
+            f"  {structure['number']} {structure['name']}" + (f" ({codes})" if codes else "")
         )
     typer.echo("Outputs")
     for entry in known["outputs"]:
@@ -342,7 +343,7 @@ def _what_there_is() -> dict[str, Any]:
     from lungseg.card import read_card
     from lungseg.predict import embedded_models, find_model
     from lungseg.readers.probe import READ, VOLUMES
-    from lungseg.structures import LABELS
+    from lungseg.structures import STRUCTURES
     from lungseg.writers import OUTPUTS, versions
 
     return {
@@ -350,7 +351,7 @@ def _what_there_is() -> dict[str, Any]:
         "models": [
             asdict(read_card(find_model(name).with_suffix(".json"))) for name in embedded_models()
         ],
-        "labels": [asdict(label) for label in LABELS],
+        "structures": [asdict(structure) for structure in STRUCTURES],
         "outputs": [{"name": output.name, "about": output.about} for output in OUTPUTS],
         "formats": sorted(READ | VOLUMES),
     }
