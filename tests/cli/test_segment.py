@@ -317,7 +317,7 @@ def test_info_lists_what_there_is() -> None:
         "TIFF",
     ]
     text = lungseg("info").stdout
-    assert "  1 right lung (SNOMED CT 3341006)\n" in text
+    assert "  1 right lung (SCT 39607008 Lung, SCT 24028007 Right)\n" in text
     assert "  BMP, DICOM, GIF, JPEG, JSRT, MetaImage, NIfTI, NRRD, PNG, TIFF\n" in text
 
 
