@@ -17,15 +17,36 @@ def test_a_card_comes_back_as_it_was(tmp_path: Path) -> None:
         "m",
         "2",
         "radiograph",
+        (("right lung", "left lung"), ("opacity",)),
         "none",
         (32, 48),
-        ("background", "right lung", "left lung"),
         "f00d",
         clip=(1, 99),
         limits=["für Hunde"],
     )
     card.write(tmp_path / "m.json")
     assert read_card(tmp_path / "m.json") == card
+
+
+def test_channels_follow_from_the_layers(tmp_path: Path) -> None:
+    layers = (("left lung", "right lung", "heart"), ("opacity",))
+    card = ModelCard("m", "2", "radiograph", layers, "none", (32, 48), "f00d")
+    assert card.outputs == (
+        "background",
+        "left lung",
+        "right lung",
+        "heart",
+        "background",
+        "opacity",
+    )
+    assert [card.outputs[card.channels(layer)] for layer in (0, 1)] == [
+        ("background", "left lung", "right lung", "heart"),
+        ("background", "opacity"),
+    ]
+    assert [[structure.number for structure in layer] for layer in card.structures] == [
+        [2, 1, 3],
+        [5],
+    ]
 
 
 def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
@@ -44,7 +65,26 @@ def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
         ({"clip": [99, 1]}, r"the model card's clip cannot be \(99, 1\)"),
         ({"threshold": "half"}, "the model card's threshold cannot be half"),
         ({"intensity": "other"}, "the model card's intensity cannot be other"),
-        ({"kind": "mri"}, "the model card's kind cannot be mri"),
+        ({"modality": "mri"}, "the model card's modality cannot be mri"),
+        ({"resize": "pad"}, "the model card's resize cannot be pad"),
+        ({"input_channels": 3}, "the model card's input_channels cannot be 3"),
+        (
+            {"outputs": ["left lung", "right lung"]},
+            r"the model card's outputs cannot be \('left "
+            r"lu",
+        ),
+        ({"layers": []}, "the model card's layers name no structure, or one of them names none"),
+        ({"layers": [["heart"], []]}, "the model card's layers name no structure, or one of them"),
+        ({"layers": [["heart"], ["heart"]]}, "the model card's layers name 'heart' twice"),
+        (
+            {"layers": ["heart"]},
+            "the model card's layers are lists of names of structures, one for",
+        ),
+        (
+            {"layers": [["liver"]]},
+            "the model card's layers name 'liver', which is no structure; there are right lung, "
+            "left lung, heart, trachea, opacity",
+        ),
         ({"colour": "red"}, "the model card has unknown fields: colour; update lungseg"),
     ],
 )
@@ -63,8 +103,8 @@ def test_a_card_with_a_value_without_meaning_is_refused(
         ("[]", "the model card is no JSON object"),
         ("{", "the model card is no JSON "),
         (
-            '{"name": "x", "version": "1", "kind": "radiograph", "sha256": ""}',
-            "the model card lacks the fields architecture, input_size, labels",
+            '{"name": "x", "version": "1", "modality": "radiograph", "sha256": ""}',
+            "the model card lacks the fields layers, architecture, input_size",
         ),
     ],
 )

@@ -114,18 +114,17 @@ def test_a_model_that_is_not_its_cards_is_refused(tmp_path: Path) -> None:
         Predictor(path)
 
 
-def test_a_card_with_other_labels_is_refused(tmp_path: Path) -> None:
-    path = write_tiny_model(tmp_path)
-    card = path.with_suffix(".json")
+def test_a_card_with_more_channels_than_the_network_gives_is_refused(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path)
+    card = model.with_suffix(".json")
     entries = json.loads(card.read_text())
-    entries["labels"] = ["background", "left lung", "right lung"]
+    entries |= {"layers": [["right lung", "left lung", "heart"]]}
+    entries |= {"outputs": ["background", "right lung", "left lung", "heart"]}
     card.write_text(json.dumps(entries))
     with pytest.raises(
-        ModelError,
-        match=r"tiny\.json: the model card's labels cannot be \('background', 'left lung', "
-        r"'right lung'\); give",
+        ModelError, match=r"tiny\.onnx: the network gives 3 channels, and its card names 4; export"
     ):
-        Predictor(path)
+        Predictor(model)
 
 
 def test_a_name_too_long_for_a_file_is_no_trace(tmp_path: Path) -> None:

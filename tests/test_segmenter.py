@@ -28,7 +28,7 @@ from tiny_model import dark_ellipses, write_tiny_model
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     write_tiny_model(folder, name="cxr")
-    write_tiny_model(folder, name="ct", kind="ct")
+    write_tiny_model(folder, name="ct", modality="ct")
     return folder
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from lungseg.card import Kind, ModelCard, file_sha256
+from lungseg.card import ModelCard, file_sha256
+from lungseg.modality import Modality
 
 SIZE = (64, 64)
 
@@ -20,7 +21,7 @@ def write_tiny_model(
     size: tuple[int, int] = SIZE,
     name: str = "tiny",
     steepness: float = 8.0,
-    kind: Kind = "radiograph",
+    modality: Modality = "radiograph",
 ) -> Path:
     """Writes `name`.onnx and its card into `folder`, and returns the path of the first.
 
@@ -57,19 +58,21 @@ def write_tiny_model(
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = folder / f"{name}.onnx"
     onnx.save(model, str(path))
-    write_card(path, size=size, kind=kind)
+    write_card(path, size=size, modality=modality)
     return path
 
 
-def write_card(path: Path, *, size: tuple[int, int] = SIZE, kind: Kind = "radiograph") -> None:
+def write_card(
+    path: Path, *, size: tuple[int, int] = SIZE, modality: Modality = "radiograph"
+) -> None:
     """Writes the card of the .onnx file at `path` beside it."""
     card = ModelCard(
         name=path.stem,
         version="0",
-        kind=kind,
+        modality=modality,
         architecture="three by three mean and a threshold",
         input_size=size,
-        labels=("background", "right lung", "left lung"),
+        layers=(("right lung", "left lung"),),
         sha256=file_sha256(path),
     )
     card.write(path.with_suffix(".json"))

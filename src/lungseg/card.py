@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lungseg.errors import ModelError
-from lungseg.structures import LABELS
+from lungseg.modality import MODALITIES, Modality
+from lungseg.structures import BACKGROUND, BY_NAME, Structure
 
 Intensity = Literal["percentile"]
-Kind = Literal["radiograph", "ct"]
-_TUPLES = ("input_size", "clip", "labels")
+Resize = Literal["stretch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,22 @@ class ModelCard:
     Attributes:
         name: short name, such as "cxr".
         version: of the model, not of the package.
-        kind: the images it is for, "radiograph" or "ct".
+        modality: of the images it is for.
+        layers: names of the structures that it predicts. Those of one layer exclude each other: a
+            pixel belongs to one of them or to the background. Layers may overlap.
         architecture: the network and its arguments, in words.
-        input_size: rows, columns of the network's input; a radiograph, or an axial slice of CT, is
-            stretched to it.
+        input_size: rows, columns of the network's input.
+        resize: how an image, or an axial slice of CT, comes to that size: "stretch" forgets its
+            proportions (see `lungseg.preprocess.stretch`).
+        outputs: name of each output channel, in order: of each layer the background, then its
+            structures. Over the channels of a layer probabilities add up to 1.
+        lung_extents: what its lungs follow: "field" is what a reader sees as air, heart and
+            mediastinum outside.
+        input_channels: how many the network takes: 1, the image or slice itself.
         intensity: rule by which pixels become network input (see `lungseg.preprocess`).
         clip: percentiles of the image that are mapped to 0 and 1 by the "percentile" rule.
-        labels: name of each output channel, in order.
-        threshold: a pixel is lung where the lungs' probabilities together reach this.
+        threshold: a pixel belongs to a structure, or to a pair such as the lungs, where its
+            probability, or theirs together, reaches this.
         sha256: of the ONNX file, in hexadecimal.
         data: what it was trained on, one entry for each source, with terms.
         terms: under which terms the weights may be used.
@@ -40,11 +48,15 @@ class ModelCard:
 
     name: str
     version: str
-    kind: Kind
+    modality: Modality
+    layers: tuple[tuple[str, ...], ...]
     architecture: str
     input_size: tuple[int, int]
-    labels: tuple[str, ...]
     sha256: str
+    resize: Resize = "stretch"
+    outputs: tuple[str, ...] = ()
+    lung_extents: tuple[str, ...] = ("field",)
+    input_channels: int = 1
     intensity: Intensity = "percentile"
     clip: tuple[float, float] = (0.5, 99.5)
     threshold: float = 0.5
@@ -53,11 +65,30 @@ class ModelCard:
     scores: dict[str, Any] = field(default_factory=dict[str, Any])
     limits: list[str] = field(default_factory=list[str])
 
+    def __post_init__(self) -> None:
+        if not self.outputs:
+            object.__setattr__(self, "outputs", outputs_of(self.layers))
+
+    @property
+    def structures(self) -> tuple[tuple[Structure, ...], ...]:
+        """Those of each layer."""
+        return tuple(tuple(BY_NAME[name] for name in layer) for layer in self.layers)
+
+    def channels(self, layer: int) -> slice:
+        """Which output channels are a layer's: its background, then its structures."""
+        start = sum(1 + len(names) for names in self.layers[:layer])
+        return slice(start, start + 1 + len(self.layers[layer]))
+
     def write(self, path: Path) -> None:
         """Writes the card as indented JSON."""
         path.write_text(
             json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
+
+
+def outputs_of(layers: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    """Names of the output channels of a network that predicts these layers, in order."""
+    return tuple(name for layer in layers for name in (BACKGROUND.name, *layer))
 
 
 def read_card(path: Path) -> ModelCard:
@@ -96,9 +127,11 @@ def read_card(path: Path) -> ModelCard:
         raise ModelError(
             f"the model card lacks the fields {', '.join(missing)}", where=path, cure=cure
         )
-    for name in _TUPLES:  # which JSON does not know
-        if isinstance(entries.get(name), list):
-            entries[name] = tuple(entries[name])
+    for name in ("input_size", "clip", "layers", "outputs", "lung_extents"):
+        if name in entries:
+            entries[name] = _as_tuples(entries[name])
+    if problem := _problem_of_layers(entries["layers"]):
+        raise ModelError(f"the model card's layers {problem}", where=path, cure=cure)
     card = ModelCard(**entries)
     for name, holds in _meaningful(card).items():
         if not holds:
@@ -108,12 +141,37 @@ def read_card(path: Path) -> ModelCard:
     return card
 
 
+def _as_tuples(value: Any) -> Any:
+    """With tuples for lists, which JSON does not tell apart."""
+    return tuple(_as_tuples(entry) for entry in value) if isinstance(value, list) else value
+
+
+def _problem_of_layers(layers: Any) -> str | None:
+    """What is wrong with them; None where nothing is."""
+    if not isinstance(layers, tuple) or not all(
+        isinstance(layer, tuple) and all(isinstance(name, str) for name in layer)
+        for layer in layers
+    ):
+        return "are lists of names of structures, one for each layer"
+    names = [name for layer in layers for name in layer]
+    if not layers or not all(layers):
+        return "name no structure, or one of them names none"
+    known = [name for name, structure in BY_NAME.items() if structure is not BACKGROUND]
+    if unknown := [name for name in names if name not in known]:
+        return f"name {unknown[0]!r}, which is no structure; there are {', '.join(known)}"
+    if twice := [name for name in names if names.count(name) > 1]:
+        return f"name {twice[0]!r} twice"
+    return None
+
+
 def _meaningful(card: ModelCard) -> dict[str, bool]:
     """Whether inference can work with the value, for each field that it uses."""
     size, clip, threshold = card.input_size, card.clip, card.threshold
     return {
-        "kind": card.kind in get_args(Kind),
-        "labels": card.labels == tuple(label.name for label in LABELS),
+        "modality": card.modality in MODALITIES,
+        "outputs": card.outputs == outputs_of(card.layers),
+        "resize": card.resize in get_args(Resize),
+        "input_channels": card.input_channels == 1,
         "input_size": isinstance(size, tuple)
         and len(size) == 2
         and all(type(side) is int and side > 0 for side in size),

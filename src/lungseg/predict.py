@@ -105,17 +105,18 @@ class Predictor:
                 cure="put back the .onnx and .json files that were exported together, or install "
                 "the package again",
             )
-        self._session = _session(content, self.path, self.card.input_size, threads)
+        self._session = _session(content, self.path, self.card, threads)
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities of background, right lung, left lung.
+        """Probabilities of all that the model predicts.
 
         Args:
             batch: (N, 1, rows, columns) of the card's input size, float32, as
                 `lungseg.preprocess.to_network` makes it.
 
         Returns:
-            (N, 3, rows, columns), float32, 0 to 1, adding up to 1 over the second axis.
+            (N, channels, rows, columns), float32, 0 to 1; the card's `outputs` names the channels,
+            and over those of one layer they add up to 1.
 
         Raises:
             UsageError: the batch has another shape or type.
@@ -147,7 +148,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _session(
-    content: bytes, path: Path, size: tuple[int, int], threads: int | None
+    content: bytes, path: Path, card: ModelCard, threads: int | None
 ) -> onnxruntime.InferenceSession:
     """A session that computes on this machine's processor, keeps no more memory than it needs, and
     says nothing.
@@ -181,13 +182,20 @@ def _session(
             where=path,
             cure="export it with `lungseg export`",
         )
-    taken = session.get_inputs()[0].shape[2:]
+    size, taken = card.input_size, session.get_inputs()[0].shape[2:]
     if any(
         isinstance(side, int) and side != stated for side, stated in zip(taken, size, strict=False)
     ):  # a free side has a name instead
         raise ModelError(
             f"the network takes {taken[0]} x {taken[1]} pixels, and its card says {size[0]} x "
             f"{size[1]}",
+            where=path,
+            cure="export it again",
+        )
+    given = session.get_outputs()[0].shape[1]
+    if isinstance(given, int) and given != len(card.outputs):
+        raise ModelError(
+            f"the network gives {given} channels, and its card names {len(card.outputs)}",
             where=path,
             cure="export it again",
         )

@@ -225,7 +225,7 @@ def taken_for(model: str | Path | None, kind: Kind | None) -> Kind | None:
         )
     if model is None:
         return kind
-    own = KINDS[read_card(find_model(model).with_suffix(".json")).kind]
+    own = KINDS[read_card(find_model(model).with_suffix(".json")).modality]
     if kind not in (None, own):
         raise UsageError(
             f"the model is for {own}, not for {kind}", where=model, cure="leave one of the two out"

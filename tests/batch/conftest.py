@@ -34,9 +34,9 @@ class FakeSegmenter:
             "fake",
             "1",
             "radiograph",
+            (("right lung", "left lung"),),
             "none",
             (64, 64),
-            ("background", "right lung", "left lung"),
             "f00d",
         )
 

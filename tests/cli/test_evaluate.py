@@ -240,7 +240,7 @@ def test_volumes_of_a_list_that_dataset_wrote_are_scored(tmp_path) -> None:
     assert listed.exit_code == 0, listed.output
     done = lungseg(
         "evaluate",
-        write_tiny_model(tmp_path, kind="ct"),
+        write_tiny_model(tmp_path, modality="ct"),
         tmp_path / "volumes.csv",
         "-o",
         tmp_path / "out",

@@ -26,7 +26,7 @@ from tiny_model import write_tiny_model
 def _embedded(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("models")
     write_tiny_model(folder, name="cxr")
-    write_tiny_model(folder, name="ct", kind="ct")
+    write_tiny_model(folder, name="ct", modality="ct")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(predict, "MODELS", folder)
         yield

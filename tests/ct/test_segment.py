@@ -25,7 +25,9 @@ from tiny_model import write_tiny_model
 
 @pytest.fixture(scope="module")
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> VolumeSegmenter:
-    return VolumeSegmenter(write_tiny_model(tmp_path_factory.mktemp("model"), kind="ct"), threads=2)
+    return VolumeSegmenter(
+        write_tiny_model(tmp_path_factory.mktemp("model"), modality="ct"), threads=2
+    )
 
 
 def axial(spacing: tuple[float, float, float]) -> np.ndarray:
@@ -182,7 +184,7 @@ def test_thin_slices_give_the_same_lungs(segmenter: VolumeSegmenter) -> None:
 
 def test_threads_are_at_least_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a network needs at least 1 thread, not 0"):
-        VolumeSegmenter(write_tiny_model(tmp_path, kind="ct"), threads=0)
+        VolumeSegmenter(write_tiny_model(tmp_path, modality="ct"), threads=0)
 
 
 EXPECTED = ["expected Dice", "expected Dice low", "expected Dice high"]
@@ -208,7 +210,7 @@ def learned(model: Path, *, uncertain: float = 0.5, sha256: str | None = None) -
 
 @pytest.fixture(scope="module")
 def judged_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    model = write_tiny_model(tmp_path_factory.mktemp("judged"), kind="ct")
+    model = write_tiny_model(tmp_path_factory.mktemp("judged"), modality="ct")
     learned(model).write(model.with_suffix(".judge.json"))
     return model
 
@@ -238,7 +240,7 @@ def test_a_slice_has_its_own_worth(judged_model: Path) -> None:
 
 
 def test_a_low_expected_dice_sends_to_review(tmp_path: Path) -> None:
-    model = write_tiny_model(tmp_path, kind="ct")
+    model = write_tiny_model(tmp_path, modality="ct")
     learned(model, uncertain=0.999).write(model.with_suffix(".judge.json"))
     volume, _ = ellipsoids()
     doubtful = VolumeSegmenter(model, threads=2)
@@ -278,7 +280,7 @@ def test_signs_of_slices_weigh_as_much_as_their_lung() -> None:
 
 
 def test_what_was_learned_for_another_model_is_refused(tmp_path: Path) -> None:
-    model = write_tiny_model(tmp_path, kind="ct")
+    model = write_tiny_model(tmp_path, modality="ct")
     learned(model, sha256="0" * 64).write(model.with_suffix(".judge.json"))
     with pytest.raises(ModelError, match="belongs to another model"):
         VolumeSegmenter(model)

@@ -41,9 +41,7 @@ def result(
     image = Image(np.indices(SHAPE).sum(axis=0).astype(np.uint8), ImageGeometry(SHAPE, spacing))
     raw = labels if raw is None else raw
     probabilities = np.stack([raw == label for label in range(3)]).astype(np.float32)
-    card = ModelCard(
-        "m", "0", "radiograph", "none", SHAPE, ("background", "right lung", "left lung"), ""
-    )
+    card = ModelCard("m", "0", "radiograph", (("right lung", "left lung"),), "none", SHAPE, "")
     return Result(
         image, image.with_labels(labels), (), Verdict(status, ()), card, {}, lambda: probabilities
     )

@@ -293,7 +293,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
 
 @pytest.fixture
 def ct_model(tmp_path: Path) -> Path:
-    return write_tiny_model(tmp_path, kind="ct", name="tiny-ct")
+    return write_tiny_model(tmp_path, modality="ct", name="tiny-ct")
 
 
 def test_ct_volumes_and_slices_stand_in_tables_of_their_own(scans, ct_model, tmp_path) -> None:
@@ -360,7 +360,7 @@ def test_the_worst_volumes_are_shown_in_three_planes_with_the_truth(
 
 def test_models_of_ct_are_compared_on_volumes(scans, ct_model, tmp_path) -> None:
     pytest.importorskip("scipy")
-    other = write_tiny_model(tmp_path, kind="ct", name="dull-ct", steepness=0.8)
+    other = write_tiny_model(tmp_path, modality="ct", name="dull-ct", steepness=0.8)
     evaluate([ct_model, other], scans[1:3], tmp_path / "out")
     lines = read_csv(tmp_path / "out" / "comparison.csv")
     assert [(line["cases"], line["metric"], line["patients"]) for line in lines] == [

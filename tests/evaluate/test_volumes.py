@@ -34,9 +34,7 @@ def result(
     """A result with these labels; `raw` is what thresholding alone would give, the same if not
     given."""
     raw = labels if raw is None else raw
-    card = ModelCard(
-        "m", "0", "ct", "none", (64, 64), ("background", "right lung", "left lung"), ""
-    )
+    card = ModelCard("m", "0", "ct", (("right lung", "left lung"),), "none", (64, 64), "")
     return VolumeResult(
         volume,
         volume.with_labels(labels),

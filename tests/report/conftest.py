@@ -24,9 +24,9 @@ def card(kind: str) -> ModelCard:
         "tiny",
         "1",
         "ct" if kind == "ct" else "radiograph",
+        (("right lung", "left lung"),),
         "a net",
         (64, 64),
-        LABELS,
         "f00d",
         data=[{"source": "s", "what": "<w>", "terms": "t"}],
     )

@@ -39,7 +39,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("models")
     return {
         "cxr": write_tiny_model(folder, name="cxr"),
-        "ct": write_tiny_model(folder, name="ct", kind="ct"),
+        "ct": write_tiny_model(folder, name="ct", modality="ct"),
     }
 
 

@@ -23,4 +23,4 @@ def tiny_model(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_ct_model(tmp_path_factory):
     """The same for CT."""
-    return write_tiny_model(tmp_path_factory.mktemp("tiny_ct"), kind="ct")
+    return write_tiny_model(tmp_path_factory.mktemp("tiny_ct"), modality="ct")

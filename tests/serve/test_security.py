@@ -148,7 +148,7 @@ def test_about_tells_limits_and_models():
         "queue": 3,
         "most_files": 3000,
     }
-    assert {model["kind"] for model in about["models"]} == {"radiograph", "ct"}
+    assert {model["modality"] for model in about["models"]} == {"radiograph", "ct"}
     assert about["needs_token"] is False
 
 

@@ -111,8 +111,9 @@ def test_the_card_says_what_the_run_knows_and_what_it_was_told(exported) -> None
         "none",
         ["phantoms only"],
     )
-    assert (card.kind, card.input_size, card.clip) == ("radiograph", (32, 32), (1, 99))
-    assert card.labels == ("background", "right lung", "left lung")
+    assert (card.modality, card.input_size, card.clip) == ("radiograph", (32, 32), (1, 99))
+    assert card.layers == (("right lung", "left lung"),)
+    assert card.outputs == ("background", "right lung", "left lung")
     assert card.sha256 == file_sha256(exported.model)
     assert (
         card.architecture
@@ -280,7 +281,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path, cases) -> None:
 
 def test_the_card_says_what_kind_of_pictures_the_model_is_for(tmp_path, cases) -> None:
     checkpoint = write_run(tmp_path / "run", cases, replace(SETTINGS, kind="ct", width=2))
-    assert read_card(export(checkpoint, tmp_path / "m.onnx").card).kind == "ct"
+    assert read_card(export(checkpoint, tmp_path / "m.onnx").card).modality == "ct"
 
 
 def test_a_checkpoint_without_its_settings_is_refused(tmp_path, checkpoint) -> None:

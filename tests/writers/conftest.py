@@ -41,9 +41,9 @@ def result(image: Image, lungs: Segmentation) -> Result:
         "cxr",
         "1",
         "radiograph",
+        (("right lung", "left lung"),),
         "none",
         (64, 64),
-        ("background", "right lung", "left lung"),
         "f00d",
     )
     measurements = (

@@ -24,9 +24,7 @@ from lungseg.writers import OUTPUTS, volume_nifti
 
 ALL = [output.name for output in OUTPUTS]
 TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-CARD = ModelCard(
-    "ct", "1", "ct", "none", (64, 64), ("background", "right lung", "left lung"), "f00d"
-)
+CARD = ModelCard("ct", "1", "ct", (("right lung", "left lung"),), "none", (64, 64), "f00d")
 
 
 def result(volume: Volume, labels: np.ndarray) -> VolumeResult:

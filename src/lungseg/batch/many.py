@@ -90,7 +90,7 @@ class _Settings:
         }
         if refused:
             entry["strict"] = self.strict
-        if model.kind == "ct":
+        if model.modality == "ct":
             return entry | {
                 "series": self.series,
                 "skip_damaged": self.skip_damaged,

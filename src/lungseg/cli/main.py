@@ -310,7 +310,8 @@ def info(
     for card in known["models"]:
         rows, columns = card["input_size"]
         typer.echo(
-            f"  {card['name']} {card['version']}: {card['kind']}, {card['architecture']}, {rows} "
+            f"  {card['name']} {card['version']}: {card['modality']}, {card['architecture']}, "
+            f"{rows} "
             f"x {columns}; {card['terms']}"
         )
     typer.echo("Structures")

@@ -310,6 +310,6 @@ def _learned(predictor: Predictor) -> LearnedVolume | None:
     card = predictor.card
     return (
         read_beside(predictor.path, card.sha256, LearnedVolume.read, "judge_ct.py")
-        if card.kind == "ct"
+        if card.modality == "ct"
         else None
     )

@@ -130,7 +130,7 @@ def evaluate(
         )
     named = name_models(models)
     kinds = {
-        name: read_card(find_model(model).with_suffix(".json")).kind
+        name: read_card(find_model(model).with_suffix(".json")).modality
         for name, model in named.items()
     }
     if len(set(kinds.values())) > 1:

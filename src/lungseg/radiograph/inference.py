@@ -94,7 +94,7 @@ class Look:
 def first_look(predictor: Predictor, picture: Float) -> Look:
     """What the network makes of a picture (rows, columns) as it lies; a negative is put right."""
     look = _look(predictor, picture)
-    if predictor.card.kind == "radiograph" and is_negative(
+    if predictor.card.modality == "radiograph" and is_negative(
         picture, look.planes[1:].sum(axis=0) >= look.threshold
     ):
         # The network has seen negatives, but it is steadier on what it has seen most.

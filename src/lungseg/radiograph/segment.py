@@ -213,7 +213,7 @@ def _learned(predictor: Predictor) -> Learned | None:
     card = predictor.card
     return (
         read_beside(predictor.path, card.sha256, Learned.read, "judge.py")
-        if card.kind == "radiograph"
+        if card.modality == "radiograph"
         else None
     )
 

@@ -122,7 +122,7 @@ class Server:
             read_card(find_model(name).with_suffix(".json"))
             for name in ([settings.model] if settings.model else embedded_models())
         ]
-        shown = ("name", "version", "kind", "architecture", "terms", "limits")
+        shown = ("name", "version", "modality", "architecture", "terms", "limits")
         self._about = About(
             version=metadata.version("lungseg"),
             labels=[

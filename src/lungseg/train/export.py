@@ -22,7 +22,7 @@ from lungseg.card import ModelCard, file_sha256
 from lungseg.datasets import read_manifest
 from lungseg.errors import ModelError, UsageError
 from lungseg.predict import Predictor
-from lungseg.structures import LABELS
+from lungseg.structures import LUNGS
 from lungseg.train.module import load_checkpoint
 from lungseg.train.settings import Settings
 from lungseg.writers.atomic import not_written
@@ -107,11 +107,11 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
             made = Path(folder, output.name)
             onnx.save(halve_weights(_graph(deployed, example)), made)
             card = ModelCard(
-                kind=settings.kind,
+                modality=settings.kind,
+                layers=(tuple(lung.name for lung in LUNGS),),
                 architecture=_architecture(settings),
                 input_size=(settings.size, settings.size),
                 clip=(settings.clip_low, settings.clip_high),
-                labels=tuple(label.name for label in LABELS),
                 sha256=file_sha256(made),
                 **facts,
             )

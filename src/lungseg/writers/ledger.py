@@ -17,10 +17,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from types import TracebackType
-from typing import Any, Self, get_args
+from typing import Any, Self
 
-from lungseg.card import Kind
 from lungseg.errors import OutputError
+from lungseg.modality import MODALITIES
 from lungseg.writers.atomic import make_folder, not_written, remove_leftovers, write_file
 from lungseg.writers.record import COLUMNS, FAILED, SEVERITY, row
 
@@ -140,7 +140,7 @@ def _is_record(entry: Any) -> bool:
         row(entry)
         names = [entry.get("name", "none"), *entry.get("outputs", {}).values()]
         told = entry["verdict"] in SEVERITY and (
-            entry["verdict"] == FAILED or entry["kind"] in get_args(Kind)
+            entry["verdict"] == FAILED or entry["kind"] in MODALITIES
         )
         return told and all(name and PurePath(name).name == name for name in names)
     except (AttributeError, KeyError, TypeError, ValueError):
