@@ -192,10 +192,10 @@ def _session(
             where=path,
             cure="export it again",
         )
-    given = session.get_outputs()[0].shape[1]
-    if isinstance(given, int) and given != len(card.outputs):
+    given = session.get_outputs()[0].shape[1:2]  # empty where the model does not say
+    if given and isinstance(given[0], int) and given[0] != len(card.outputs):
         raise ModelError(
-            f"the network gives {given} channels, and its card names {len(card.outputs)}",
+            f"the network gives {given[0]} channels, and its card names {len(card.outputs)}",
             where=path,
             cure="export it again",
         )
