@@ -23,7 +23,6 @@ from lungseg.ct.slices import HOUNSFIELD
 from lungseg.errors import LungsegError
 from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.phantom.ct import ct_phantom
-from lungseg.result import VolumeResult
 from lungseg.segmenter import Segmenter
 from lungseg.volume import Volume
 
@@ -49,7 +48,7 @@ def main() -> None:
             result = segmenter(source)
         except LungsegError:
             continue  # pictures of something else, which are errors and no verdicts
-        assert isinstance(result, VolumeResult)
+        assert isinstance(result.image, Volume)
         verdicts[name][result.verdict.status] += 1
         reasons[name].update(short[reason] for reason in result.verdict.reasons)
         expected[name] += [m.value for m in result.measurements if m.name == "expected Dice"]

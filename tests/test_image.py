@@ -69,11 +69,13 @@ def test_a_segmentation_is_on_the_grid_of_its_image_and_holds_labels_only() -> N
         UsageError, match=r"labels of shape \(40, 49\) do not fit an image of shape \(40, 50\)"
     ):
         image().with_labels(np.zeros((40, 49), np.uint8))
-    with pytest.raises(UsageError, match="3 is not a label; labels are 0 to 2"):
+    with pytest.raises(
+        UsageError, match="3 is not a label; labels are 0 background, 1 right lung, 2 left lung"
+    ):
         image().with_labels(np.full((40, 50), 3, np.uint8))
 
 
 @pytest.mark.parametrize("value", [256, -1, 0.5])
 def test_labels_are_not_bent_to_fit(value: float) -> None:
-    with pytest.raises(UsageError, match=r"film.png: labels are whole numbers from 0 to 2\."):
+    with pytest.raises(UsageError, match=r"film.png: labels are whole numbers from 0 to 255\."):
         image().with_labels(np.full((40, 50), value))

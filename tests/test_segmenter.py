@@ -17,7 +17,6 @@ from lungseg.ct.segment import VolumeSegmenter
 from lungseg.errors import ModelError, UnreadableError, UsageError
 from lungseg.image import Image
 from lungseg.phantom.radiograph import radiograph_phantom
-from lungseg.result import Result, VolumeResult
 from lungseg.segmenter import Segmenter, segment, taken_for
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
@@ -59,21 +58,21 @@ def slice_of_scan() -> np.ndarray:
 def test_a_file_takes_the_road_of_what_it_is(scan: Path, film: Path, tmp_path: Path) -> None:
     both = Segmenter()
     volume, radiograph = both(scan), both(film)
-    assert (type(volume), volume.card.name) == (VolumeResult, "ct")
-    assert (type(radiograph), radiograph.card.name) == (Result, "cxr")
+    assert (type(volume.image), volume.card.name) == (Volume, "ct")
+    assert (type(radiograph.image), radiograph.card.name) == (Image, "cxr")
     assert next(iter(volume.seconds)) == next(iter(radiograph.seconds)) == "read"
     cv2.imwrite(str(tmp_path / "slice.png"), slice_of_scan())
     single = both(tmp_path / "slice.png")
-    assert (type(single), single.mask.shape) == (VolumeResult, (1, 128, 128))
+    assert (type(single.image), single.mask.shape) == (Volume, (1, 128, 128))
 
 
 def test_what_was_read_before_takes_the_road_of_what_it_is() -> None:
     both = Segmenter()
     volume = ellipsoids()[0]
-    assert both(volume).volume is volume
-    assert type(both(radiograph_phantom((256, 256)).image)) is Result
-    assert type(both(slice_of_scan())) is VolumeResult
-    assert type(both(radiograph_phantom((256, 256)).image.array)) is Result
+    assert both(volume).image is volume
+    assert type(both(radiograph_phantom((256, 256)).image).image) is Image
+    assert type(both(slice_of_scan()).image) is Volume
+    assert type(both(radiograph_phantom((256, 256)).image.array).image) is Image
 
 
 @pytest.mark.parametrize("quick", [False, True])
@@ -101,9 +100,9 @@ def test_volumes_and_slices_are_told_to_be_quick(
 
 def test_the_caller_may_know_better(scan: Path, film: Path) -> None:
     as_ct, as_film = Segmenter(kind="ct"), Segmenter(kind="cxr")
-    assert type(as_ct(film)) is VolumeResult
-    assert type(as_ct(lungseg.read(film))) is VolumeResult
-    assert type(as_film(slice_of_scan())) is Result
+    assert type(as_ct(film).image) is Volume
+    assert type(as_ct(lungseg.read(film)).image) is Volume
+    assert type(as_film(slice_of_scan()).image) is Image
     unpacked = scan.with_suffix("")
     unpacked.write_bytes(gzip.decompress(scan.read_bytes()))
     with pytest.raises(
@@ -121,7 +120,7 @@ def test_a_model_is_for_one_kind(models: Path, film: Path) -> None:
     assert taken_for(models / "ct.onnx", None) == taken_for("ct", "ct") == "ct"
     assert taken_for("cxr", None) == "cxr"
     assert taken_for(None, None) is None
-    assert type(Segmenter("ct")(film)) is VolumeResult
+    assert type(Segmenter("ct")(film).image) is Volume
     with pytest.raises(
         UsageError, match="ct: the model is for ct, not for cxr; leave one of the two out"
     ):
@@ -143,7 +142,7 @@ def test_models_are_loaded_when_they_are_needed(
     monkeypatch.setattr(predict, "MODELS", tmp_path)
     write_tiny_model(tmp_path, name="cxr")
     both = Segmenter()
-    assert type(both(film)) is Result
+    assert type(both(film).image) is Image
     with pytest.raises(ModelError, match="no model named 'ct'"):
         both(ellipsoids()[0])
 
@@ -173,7 +172,7 @@ def test_what_is_for_radiographs_is_refused_for_ct(scan: Path) -> None:
 
 def test_a_slice_with_a_spacing_has_an_area() -> None:
     result = Segmenter()(slice_of_scan(), spacing=(2.0, 2.0))
-    assert isinstance(result, VolumeResult)
+    assert isinstance(result.image, Volume)
     found = result.measurement("area", "right lung")
     assert (found.unit, found.value) == ("mm2", 4.0 * (result.mask == 1).sum())
 

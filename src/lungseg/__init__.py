@@ -1,7 +1,7 @@
 """Finds the lungs in chest radiographs and CT.
 
 `segment` takes a file, a folder with a DICOM series or an array, and gives a `Result` or, of CT, a
-`VolumeResult`; a `Segmenter` keeps its models loaded for many. Nothing here needs torch.
+`Result[Volume]`; a `Segmenter` keeps its models loaded for many. Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.image import Image
 from lungseg.measurement import Measurement
 from lungseg.readers import read
-from lungseg.result import Result, VolumeResult
-from lungseg.segmentation import Segmentation, VolumeSegmentation
+from lungseg.result import Result
+from lungseg.segmentation import Segmentation
 from lungseg.segmenter import Segmenter, segment
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
@@ -48,8 +48,6 @@ __all__ = [
     "Verdict",
     "Volume",
     "VolumeGeometry",
-    "VolumeResult",
-    "VolumeSegmentation",
     "__version__",
     "read",
     "segment",

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from lungseg.errors import ModelError
 from lungseg.modality import MODALITIES, Modality
-from lungseg.structures import BACKGROUND, BY_NAME, Structure
+from lungseg.structures import BACKGROUND, BY_NAME, LUNGS, Structure, partner
 
 Intensity = Literal["percentile"]
 Resize = Literal["stretch"]
@@ -78,6 +78,34 @@ class ModelCard:
         """Which output channels are a layer's: its background, then its structures."""
         start = sum(1 + len(names) for names in self.layers[:layer])
         return slice(start, start + 1 + len(self.layers[layer]))
+
+    @property
+    def has_lungs(self) -> bool:
+        """Whether both lungs are among the structures of one layer."""
+        return any(set(LUNGS) <= set(layer) for layer in self.structures)
+
+    def channel(self, structure: Structure) -> int:
+        """Which output channel holds a structure's probability.
+
+        Raises:
+            KeyError: the model does not predict it.
+        """
+        if structure is BACKGROUND or structure.name not in self.outputs:
+            raise KeyError(structure.name)
+        return self.outputs.index(structure.name)
+
+    @property
+    def mirrored_channels(self) -> tuple[int, ...]:
+        """For each output channel the one that holds the same structure in a mirror."""
+        return tuple(
+            number if name == BACKGROUND.name else self.outputs.index(partner(BY_NAME[name]).name)
+            for number, name in enumerate(self.outputs)
+        )
+
+    @property
+    def outside(self) -> tuple[float, ...]:
+        """What each output channel is beyond the image: all background."""
+        return tuple(float(name == BACKGROUND.name) for name in self.outputs)
 
     def write(self, path: Path) -> None:
         """Writes the card as indented JSON."""

@@ -4,6 +4,7 @@ Frozen, and checked at birth.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,8 @@ import numpy as np
 
 from lungseg.errors import InputError, UsageError
 from lungseg.geometry import ImageGeometry
-from lungseg.segmentation import SMALLEST_SIDE, Array, Segmentation, as_labels
+from lungseg.segmentation import MIN_SIDE, Array, Segmentation, as_labels
+from lungseg.structures import LUNGS, Structure
 
 Kind = Literal["radiograph"]
 
@@ -61,12 +63,12 @@ class Image:
                 f"{self.geometry.shape}",
                 where=self.source,
             )
-        if min(pixels.shape) < SMALLEST_SIDE:
+        if min(pixels.shape) < MIN_SIDE:
             raise InputError(
                 f"the image has {pixels.shape[0]} x {pixels.shape[1]} pixels, too few to show "
                 "lungs",
                 where=self.source,
-                cure=f"give an image of at least {SMALLEST_SIDE} x {SMALLEST_SIDE} pixels",
+                cure=f"give an image of at least {MIN_SIDE} x {MIN_SIDE} pixels",
             )
         low, high = pixels.min(), pixels.max()
         if not (np.isfinite(low) and np.isfinite(high)):
@@ -85,8 +87,25 @@ class Image:
         view.flags.writeable = False
         object.__setattr__(self, "array", view)
 
-    def with_labels(self, labels: Array) -> Segmentation:
-        """The only way to a segmentation: `labels` (rows, columns) with values of
-        `lungseg.structures.LABELS`, on this image's grid.
+    def with_labels(
+        self, labels: Array, structures: Sequence[Structure] = LUNGS
+    ) -> Segmentation[ImageGeometry]:
+        """A segmentation of one layer.
+
+        Args:
+            labels: (rows, columns): 0 background, else the number of a structure.
+            structures: those that were looked for.
         """
-        return Segmentation(as_labels(labels, source=self.source), self.geometry)
+        return self.with_layers([labels], [structures])
+
+    def with_layers(
+        self, layers: Sequence[Array], structures: Sequence[Sequence[Structure]]
+    ) -> Segmentation[ImageGeometry]:
+        """The only way to a segmentation, on this image's grid.
+
+        Args:
+            layers: label maps (rows, columns).
+            structures: of each layer, those that were looked for.
+        """
+        maps = tuple(as_labels(labels, source=self.source) for labels in layers)
+        return Segmentation(maps, tuple(map(tuple, structures)), self.geometry)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BOTH = "lungs"
-"""The label of what is measured on both lungs together."""
-
 
 @dataclass(frozen=True, slots=True)
 class Measurement:

@@ -1,12 +1,11 @@
-"""The lungs of one image or volume, with all that was found on them."""
+"""What was found on one image or volume."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,68 +13,79 @@ from numpy.typing import NDArray
 from lungseg.card import ModelCard
 from lungseg.image import Image
 from lungseg.measurement import Measurement
-from lungseg.segmentation import Segmentation, VolumeSegmentation
-from lungseg.structures import LUNGS
+from lungseg.segmentation import Probabilities, Segmentation
+from lungseg.structures import PLURAL
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 
+I = TypeVar("I", bound=Image | Volume)  # noqa: E741 (an image)
 
-class _Measured:
-    """What results have in common."""
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Result(Generic[I]):
+    """What was found on one radiograph (`Result[Image]`), or on one CT volume or slice
+    (`Result[Volume]`).
+
+    Attributes:
+        image: what was segmented.
+        segmentation: the structures on its grid.
+        measurements: what was measured on them.
+        verdict: whether a reader should look.
+        card: of the model that made it.
+        probabilities: the network's, of each structure by its name, before postprocessing, on the
+            image's grid; computed when asked for.
+        notes: what had to be done to the image for the network, and what is doubtful about it, in
+            words.
+        seconds: how long each step took.
+    """
+
+    image: I
+    segmentation: Segmentation[Any]
     measurements: tuple[Measurement, ...]
+    verdict: Verdict
+    card: ModelCard
+    probabilities: Probabilities
+    seconds: dict[str, float]
+    notes: tuple[str, ...] = ()
 
-    def measurement(self, name: str, label: str = "lungs") -> Measurement:
+    def __repr__(self) -> str:
+        shape = " x ".join(str(side) for side in self.image.array.shape)
+        spacing = self.image.geometry.spacing
+        known = "spacing unknown"
+        if spacing is not None:
+            known = " x ".join(f"{side:.4g}" for side in spacing) + " mm"
+        what = "CT" if isinstance(self.image, Volume) else "radiograph"
+        return f"<Result: {what}, {shape}, {known}, {self.verdict.status}>"
+
+    @property
+    def mask(self) -> NDArray[np.uint8]:
+        """The label map of the lungs' layer, of the shape of the input and in its order: 0
+        background, 1 right lung, 2 left lung (the patient's), and other structures of that layer
+        by their numbers (`lungseg.structures`).
+        """
+        return self.segmentation.labels
+
+    def measurement(self, name: str, label: str = PLURAL) -> Measurement:
         """The measurement of that name and label.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is none; it names those that there are.
         """
         for measurement in self.measurements:
             if (measurement.name, measurement.label) == (name, label):
                 return measurement
-        raise KeyError((name, label))
-
-
-@dataclass(frozen=True, eq=False)
-class Result(_Measured):
-    """The lungs of one radiograph.
-
-    Attributes:
-        image: what was segmented.
-        segmentation: right and left lung on the image's grid.
-        measurements: what was measured on the segmentation.
-        verdict: whether a reader should look.
-        card: of the model that made it.
-        seconds: how long each step took.
-    """
-
-    image: Image
-    segmentation: Segmentation
-    measurements: tuple[Measurement, ...]
-    verdict: Verdict
-    card: ModelCard
-    seconds: dict[str, float]
-    restore_probabilities: Callable[[], NDArray[np.float32]] = field(repr=False)
-
-    @property
-    def mask(self) -> NDArray[np.uint8]:
-        """(rows, columns) of the input: 0 background, 1 right lung, 2 left lung (the patient's)."""
-        return self.segmentation.labels
-
-    @cached_property
-    def probabilities(self) -> NDArray[np.float32]:
-        """(3, rows, columns) on the input's grid: background, right lung, left lung; 0 to 1, adding
-        up to 1. Before cleaning.
-        """
-        return self.restore_probabilities()
+        known = ", ".join(sorted({f"{m.name} of {m.label}" for m in self.measurements}))
+        raise KeyError(f"{name} of {label}; there are {known}")
 
     def overlay(self) -> NDArray[np.uint8]:
-        """(rows, columns, 3), red, green, blue: the radiograph with the lungs tinted and outlined;
-        marked where it was refused.
+        """(rows, columns, 3), red, green, blue: the radiograph, or a sheet of slices in three
+        planes, with the structures tinted and outlined; marked where it was refused.
         """
         from lungseg.draw.picture import overlay, stamped
+        from lungseg.draw.volume import overview
 
+        if isinstance(self.image, Volume):
+            return stamped(overview(self.image, self.segmentation), self.verdict)
         return stamped(overlay(self.image, self.segmentation), self.verdict)
 
     def save(
@@ -87,13 +97,13 @@ class Result(_Measured):
         binary: bool = False,
         overwrite: bool = False,
     ) -> dict[str, Path]:
-        """Writes outputs into `folder`, named after the image's file or as `name` says, and returns
-        their paths.
+        """Writes outputs into `folder`, named after the input's file or folder or as `name` says,
+        and returns their paths.
 
-        Arguments and errors are those of `lungseg.writers.save`; an existing file is an error
-        unless `overwrite` is set.
+        Arguments and errors are those of `lungseg.writers.outputs.save`; an existing file is an
+        error unless `overwrite` is set.
         """
-        from lungseg.writers import save
+        from lungseg.writers.outputs import save
 
         return save(
             self.image,
@@ -103,94 +113,16 @@ class Result(_Measured):
             name=name,
             binary=binary,
             overwrite=overwrite,
-            probabilities=lambda: self.probabilities,
+            probabilities=self.probabilities,
             verdict=self.verdict,
         )
 
     def record(self) -> dict[str, Any]:
         """All of this but the pixels, ready for JSON; see `docs/outputs.md`."""
-        from lungseg.writers import record
+        from lungseg.writers.record import record, volume_record
 
-        return record(self.image, self.measurements, self.verdict, self.card, self.seconds)
-
-
-@dataclass(frozen=True, eq=False)
-class VolumeResult(_Measured):
-    """The lungs of one CT volume, or of one slice.
-
-    Attributes:
-        volume: what was segmented.
-        segmentation: right and left lung on the volume's grid.
-        measurements: what was measured on the segmentation.
-        verdict: whether a reader should look.
-        card: of the model that made it.
-        seconds: how long each step took.
-    """
-
-    volume: Volume
-    segmentation: VolumeSegmentation
-    measurements: tuple[Measurement, ...]
-    verdict: Verdict
-    card: ModelCard
-    seconds: dict[str, float]
-    restore_probability: Callable[[int], NDArray[np.uint8]] = field(repr=False)
-
-    @property
-    def mask(self) -> NDArray[np.uint8]:
-        """(slices, rows, columns) in the input's own order: 0 background, 1 right lung, 2 left lung
-        (the patient's).
-        """
-        return self.segmentation.labels
-
-    def probability(self, label: str) -> NDArray[np.uint8]:
-        """(slices, rows, columns) in the input's own order: probability of the "right lung" or
-        "left lung" in 255ths, before cleaning.
-
-        Raises:
-            KeyError: there is no lung of that name.
-        """
-        return self.restore_probability({lung.name: lung.number for lung in LUNGS}[label])
-
-    def overlay(self) -> NDArray[np.uint8]:
-        """(rows, columns, 3), red, green, blue: a sheet of slices in three planes, lungs tinted and
-        outlined; marked where refused.
-        """
-        from lungseg.draw.picture import stamped
-        from lungseg.draw.volume import overview
-
-        return stamped(overview(self.volume, self.segmentation), self.verdict)
-
-    def save(
-        self,
-        folder: str | Path,
-        outputs: Sequence[str] = ("mask", "overlay"),
-        *,
-        name: str | None = None,
-        binary: bool = False,
-        overwrite: bool = False,
-    ) -> dict[str, Path]:
-        """Writes outputs into `folder`, named after the volume's file or folder or as `name` says,
-        and returns their paths.
-
-        Arguments and errors are those of `lungseg.writers.save_volume`; an existing file is an
-        error unless `overwrite` is set.
-        """
-        from lungseg.writers import save_volume
-
-        return save_volume(
-            self.volume,
-            self.segmentation,
-            Path(folder),
-            outputs,
-            name=name,
-            binary=binary,
-            overwrite=overwrite,
-            probability=self.restore_probability,
-            verdict=self.verdict,
-        )
-
-    def record(self) -> dict[str, Any]:
-        """All of this but the voxels, ready for JSON; see `docs/outputs.md`."""
-        from lungseg.writers import volume_record
-
-        return volume_record(self.volume, self.measurements, self.verdict, self.card, self.seconds)
+        found = self.measurements, self.verdict, self.card, self.seconds
+        image: Image | Volume = self.image
+        if isinstance(image, Volume):
+            return volume_record(image, *found, notes=self.notes)
+        return record(image, *found, notes=self.notes)

@@ -1,25 +1,117 @@
-"""Label maps on the grid of an image or a volume; made by `with_labels` alone."""
+"""Label maps on the grid of an image or a volume, and the probabilities that they were made of."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import UsageError
 from lungseg.geometry import ImageGeometry, VolumeGeometry
-from lungseg.structures import LABELS
+from lungseg.preprocess import restored
+from lungseg.structures import LUNGS, PLURAL, Structure, groups
 
 Array = NDArray[Any]
+Labels = NDArray[np.uint8]
+Layers = tuple[tuple[Structure, ...], ...]
+"""The structures of each layer."""
 
+G = TypeVar("G", bound=ImageGeometry | VolumeGeometry)
 
-SMALLEST_SIDE = 32
+MIN_SIDE = 32
 """Pixels; no lung can be told in a smaller image."""
 
 
-def as_labels(labels: Array, *, source: str) -> NDArray[np.uint8]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Segmentation(Generic[G]):
+    """What was found on an image or a volume: a label map for each layer of structures.
+
+    Structures of one layer exclude each other, layers may overlap. Made by `with_labels` or
+    `with_layers` of an `Image` or a `Volume` alone, so that it cannot be on another grid.
+
+    Attributes:
+        layers: label maps of the image's shape, uint8: 0 background, else a structure's number;
+            read-only.
+        structures: those that were looked for in each layer, whether or not they were found.
+        geometry: the image's own.
+
+    Raises:
+        UsageError: the shape is not the image's, or a value is no label of its layer.
+    """
+
+    layers: tuple[Labels, ...]
+    structures: Layers
+    geometry: G
+
+    def __post_init__(self) -> None:
+        layers = []
+        for labels, structures in zip(self.layers, self.structures, strict=True):
+            if labels.shape != self.geometry.shape:
+                what = "an image" if len(self.geometry.shape) == 2 else "a volume"
+                raise UsageError(
+                    f"labels of shape {labels.shape} do not fit {what} of shape "
+                    f"{self.geometry.shape}"
+                )
+            _check_values(labels, structures)
+            view = labels.view()
+            view.flags.writeable = False
+            layers.append(view)
+        object.__setattr__(self, "layers", tuple(layers))
+
+    @property
+    def labels(self) -> Labels:
+        """The label map of the lungs' layer; of the first layer where no lung was looked for."""
+        return self.layers[self._lungs_layer]
+
+    @property
+    def shown(self) -> tuple[Structure, ...]:
+        """The structures of that layer."""
+        return self.structures[self._lungs_layer]
+
+    @property
+    def foreground(self) -> NDArray[np.bool_]:
+        """Where the lungs are; where anything of that layer is, if no lungs were looked for."""
+        return self.mask(PLURAL) if PLURAL in self.names else self.labels > 0
+
+    @property
+    def _lungs_layer(self) -> int:
+        those = [i for i, layer in enumerate(self.structures) if set(LUNGS) & set(layer)]
+        return those[0] if those else 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all structures, and of the pairs among them, layer by layer."""
+        return tuple(name for layer in self.structures for name in groups(layer))
+
+    def mask(self, name: str) -> NDArray[np.bool_]:
+        """Where a structure is, or one of a pair, such as the "lungs".
+
+        Raises:
+            KeyError: nothing of that name was looked for.
+        """
+        for labels, structures in zip(self.layers, self.structures, strict=True):
+            numbers = groups(structures).get(name)
+            if numbers is not None:
+                return mask_of(labels, numbers, structures)
+        raise KeyError(name)
+
+
+def mask_of(
+    labels: Labels, numbers: Sequence[int], structures: Sequence[Structure]
+) -> NDArray[np.bool_]:
+    """Where a label map of these structures has one of the numbers."""
+    if len(numbers) == len(structures):
+        return labels > 0
+    found = labels == numbers[0]
+    for number in numbers[1:]:
+        found |= labels == number
+    return cast("NDArray[np.bool_]", found)
+
+
+def as_labels(labels: Array, *, source: str) -> Labels:
     """The same numbers, of any shape, as uint8.
 
     Raises:
@@ -29,65 +121,59 @@ def as_labels(labels: Array, *, source: str) -> NDArray[np.uint8]:
     with np.errstate(invalid="ignore"):
         numbers = np.ascontiguousarray(given, dtype=np.uint8)
     if given.dtype != np.uint8 and not np.array_equal(numbers, given):
-        raise UsageError(f"labels are whole numbers from 0 to {len(LABELS) - 1}", where=source)
+        raise UsageError("labels are whole numbers from 0 to 255", where=source)
     return numbers
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Segmentation:
-    """A label map on the grid of the image it was made from; made by `Image.with_labels`.
-
-    Attributes:
-        labels: (rows, columns), uint8: 0 background, 1 right lung, 2 left lung; read-only.
-        geometry: the image's own.
-
-    Raises:
-        UsageError: the shape is not the image's, or a value is not a label.
-    """
-
-    labels: NDArray[np.uint8]
-    geometry: ImageGeometry
-
-    def __post_init__(self) -> None:
-        if self.labels.shape != self.geometry.shape:
-            raise UsageError(
-                f"labels of shape {self.labels.shape} do not fit an image of shape "
-                f"{self.geometry.shape}"
-            )
-        if int(self.labels.max()) >= len(LABELS):
-            raise UsageError(
-                f"{int(self.labels.max())} is not a label; labels are 0 to {len(LABELS) - 1}"
-            )
-        view = self.labels.view()
-        view.flags.writeable = False
-        object.__setattr__(self, "labels", view)
+def _check_values(labels: Labels, structures: Sequence[Structure]) -> None:
+    known = {0} | {structure.number for structure in structures}
+    if int(labels.max()) < len(known) == max(known) + 1:
+        return  # numbered without gaps, as lungs are
+    if strange := sorted(set(np.unique(labels).tolist()) - known):
+        named = ", ".join(f"{structure.number} {structure.name}" for structure in structures)
+        raise UsageError(f"{strange[0]} is not a label; labels are 0 background, {named}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VolumeSegmentation:
-    """A label map on the grid of the volume it was made from; made by `Volume.with_labels`.
+class Probabilities(Mapping[str, Array]):
+    """The network's probability of each structure, before postprocessing, on the image's grid.
+
+    They are kept on the network's grid and brought to the image's when asked for. Of an image they
+    are float32 (rows, columns), 0 to 1; of a volume uint8 (slices, rows, columns) in its own order,
+    in 255ths, since a volume of floats would not fit in memory.
 
     Attributes:
-        labels: (slices, rows, columns), uint8: 0 background, 1 right lung, 2 left lung; read-only.
-        geometry: the volume's own.
-
-    Raises:
-        UsageError: the shape is not the volume's, or a value is not a label.
+        names: of the structures.
+        channels: (structures, rows, columns) float32, or (structures, slices, rows, columns) uint8
+            in axial order, on the network's grid.
+        geometry: of the image or volume.
     """
 
-    labels: NDArray[np.uint8]
-    geometry: VolumeGeometry
+    names: tuple[str, ...]
+    channels: Array
+    geometry: ImageGeometry | VolumeGeometry
 
-    def __post_init__(self) -> None:
-        if self.labels.shape != self.geometry.shape:
-            raise UsageError(
-                f"labels of shape {self.labels.shape} do not fit a volume of shape "
-                f"{self.geometry.shape}"
+    def __getitem__(self, name: str) -> Array:
+        if name not in self.names:
+            raise KeyError(f"{name!r}; there are {', '.join(self.names)}")
+        channel = self.channels[self.names.index(name)]
+        if isinstance(self.geometry, ImageGeometry):
+            return restored(channel, self.geometry.shape)
+        whole = np.zeros(self.geometry.shape, np.uint8)
+        slices = self.geometry.to_axial().apply(whole)
+        for number, plane in enumerate(channel):
+            slices[number] = np.rint(
+                restored(as_fraction(plane), slices.shape[1:]) * np.float32(255.0)
             )
-        if int(self.labels.max()) >= len(LABELS):
-            raise UsageError(
-                f"{int(self.labels.max())} is not a label; labels are 0 to {len(LABELS) - 1}"
-            )
-        view = self.labels.view()
-        view.flags.writeable = False
-        object.__setattr__(self, "labels", view)
+        return whole
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def as_fraction(plane: Labels) -> NDArray[np.float32]:
+    """Probabilities in 255ths as real numbers, 0 to 1."""
+    return plane.astype(np.float32) * np.float32(1 / 255)

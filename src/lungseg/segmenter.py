@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from lungseg.options import check_radius
 from lungseg.predict import find_model
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.readers import detect, is_picture, looks_like_ct, read_volume, slice_of
-from lungseg.result import Result, VolumeResult
+from lungseg.result import Result
 from lungseg.segmentation import Array
 from lungseg.timing import Seconds, timed
 from lungseg.volume import Volume
@@ -98,7 +98,7 @@ class Segmenter:
         hull: bool = False,
         quick: bool = False,
         progress: Progress | None = None,
-    ) -> Result | VolumeResult:
+    ) -> Result[Any]:
         """The lungs of one radiograph or CT.
 
         Args:
@@ -176,7 +176,7 @@ class Segmenter:
         quick: bool,
         progress: Progress | None,
         seconds: Seconds,
-    ) -> VolumeResult:
+    ) -> Result[Volume]:
         with self._room, ThreadPoolExecutor(1) as pool:
             loading = pool.submit(
                 self._volumes
@@ -245,7 +245,7 @@ def segment(
     quick: bool = False,
     model: str | Path | None = None,
     kind: Kind | None = None,
-) -> Result | VolumeResult:
+) -> Result[Any]:
     """The lungs of one radiograph or CT; see `Segmenter`. Models are loaded when first needed and
     kept for the next calls.
     """

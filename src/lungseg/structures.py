@@ -111,25 +111,23 @@ def partner(structure: Structure) -> Structure:
     )
 
 
+def pairs(structures: Iterable[Structure]) -> dict[str, tuple[Structure, Structure]]:
+    """The right and the left structure of each whole pair among these, by its plural."""
+    those = list(structures)
+    return {
+        structure.plural: (structure, partner(structure))
+        for structure in those
+        if structure.side == "right" and partner(structure) in those
+    }
+
+
 def groups(structures: Iterable[Structure]) -> dict[str, tuple[int, ...]]:
-    """The labels of each structure by its name, then those of each pair by its plural.
+    """The labels of each structure by its name, then those of each whole pair by its plural.
 
     The background is no structure that anything is said of.
     """
     those = [structure for structure in structures if structure is not BACKGROUND]
     found: dict[str, tuple[int, ...]] = {structure.name: (structure.number,) for structure in those}
-    for structure in those:
-        if structure.plural:
-            pair = tuple(other.number for other in those if other.plural == structure.plural)
-            found[structure.plural] = pair
+    for plural, (right, left) in pairs(those).items():
+        found[plural] = (right.number, left.number)
     return found
-
-
-LABELS: Final = (BACKGROUND, *LUNGS)
-"""Those that the embedded models predict, at the index of their number."""
-
-MIRRORED_CHANNELS: Final = (0, 2, 1)
-"""Background, left lung, right lung: what the channels are in a mirror."""
-
-NUMBERS: Final = groups(LUNGS)
-"""Of each lung and of both, by name, the labels."""

@@ -4,13 +4,15 @@ Frozen, and checked at birth.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lungseg.errors import InputError, UsageError
 from lungseg.geometry import VolumeGeometry
-from lungseg.segmentation import SMALLEST_SIDE, Array, VolumeSegmentation, as_labels
+from lungseg.segmentation import MIN_SIDE, Array, Segmentation, as_labels
+from lungseg.structures import LUNGS, Structure
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +75,7 @@ class Volume:
                 f"voxels of shape {voxels.shape} do not fit a grid of shape {self.geometry.shape}",
                 where=self.source,
             )
-        if sorted(voxels.shape)[1] < SMALLEST_SIDE:
+        if sorted(voxels.shape)[1] < MIN_SIDE:
             shape = " x ".join(str(side) for side in voxels.shape)
             raise InputError(
                 f"the volume has {shape} voxels, too few to show lungs",
@@ -97,8 +99,25 @@ class Volume:
         view.flags.writeable = False
         object.__setattr__(self, "array", view)
 
-    def with_labels(self, labels: Array) -> VolumeSegmentation:
-        """The only way to a segmentation: `labels` (slices, rows, columns) with values of
-        `lungseg.structures.LABELS`, on this grid.
+    def with_labels(
+        self, labels: Array, structures: Sequence[Structure] = LUNGS
+    ) -> Segmentation[VolumeGeometry]:
+        """A segmentation of one layer.
+
+        Args:
+            labels: (slices, rows, columns): 0 background, else the number of a structure.
+            structures: those that were looked for.
         """
-        return VolumeSegmentation(as_labels(labels, source=self.source), self.geometry)
+        return self.with_layers([labels], [structures])
+
+    def with_layers(
+        self, layers: Sequence[Array], structures: Sequence[Sequence[Structure]]
+    ) -> Segmentation[VolumeGeometry]:
+        """The only way to a segmentation, on this volume's grid.
+
+        Args:
+            layers: label maps (slices, rows, columns).
+            structures: of each layer, those that were looked for.
+        """
+        maps = tuple(as_labels(labels, source=self.source) for labels in layers)
+        return Segmentation(maps, tuple(map(tuple, structures)), self.geometry)

@@ -17,6 +17,7 @@ from lungseg.image import Image
 from lungseg.measurement import Measurement
 from lungseg.result import Result
 from lungseg.verdict import Verdict
+from made_up_probabilities import probabilities_of
 
 
 @dataclass
@@ -60,8 +61,8 @@ class FakeSegmenter:
             measurements,
             self.verdict,
             self.card("cxr"),
+            probabilities_of(image, labels),
             {"read": 0.5},
-            lambda: np.zeros((3, *pixels.shape), np.float32),
         )
 
     @property

@@ -12,7 +12,6 @@ from lungseg.ct.measure import measure_volume
 from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.measurement import Measurement
 from lungseg.phantom.ct import ct_phantom
-from lungseg.quality.confidence import Confidence
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 
@@ -61,7 +60,9 @@ def verdict(
         gaps=gaps,
     )
     segmentation = volume.with_labels(labels)
-    measurements = measure_volume(volume, segmentation, Confidence(sure, sure, sure))
+    measurements = measure_volume(
+        volume, segmentation, {"right lung": sure, "left lung": sure, "lungs": sure}
+    )
     if expected is not None:
         measurements += (Measurement("expected Dice", "lungs", expected, "1"),)
     return judge_volume(volume, segmentation, measurements, seen)
@@ -70,7 +71,9 @@ def verdict(
 def test_two_ordinary_lungs_are_ok():
     assert verdict(RIGHT, LEFT) == Verdict("ok", ())
     phantom = ct_phantom((30, 64, 64))
-    measurements = measure_volume(phantom.volume, phantom.truth, Confidence(1.0, 1.0, 1.0))
+    measurements = measure_volume(
+        phantom.volume, phantom.truth, {"right lung": 1.0, "left lung": 1.0, "lungs": 1.0}
+    )
     assert judge_volume(phantom.volume, phantom.truth, measurements) == Verdict("ok", ())
 
 
@@ -164,7 +167,11 @@ def test_an_airless_lung():
         volume = Volume(voxels, VolumeGeometry(SHAPE, affine), hounsfield=True)
         segmentation = volume.with_labels(labels)
         found = judge_volume(
-            volume, segmentation, measure_volume(volume, segmentation, Confidence(1.0, 1.0, 1.0))
+            volume,
+            segmentation,
+            measure_volume(
+                volume, segmentation, {"right lung": 1.0, "left lung": 1.0, "lungs": 1.0}
+            ),
         )
         assert found == Verdict(status, (REASONS["opaque"],) if status == "review" else ())
 
@@ -231,7 +238,9 @@ def test_first_and_last_slice_are_those_of_the_patient():
         hounsfield=True,
     )
     segmentation = volume.with_labels(labels)
-    measurements = measure_volume(volume, segmentation, Confidence(1.0, 1.0, 1.0))
+    measurements = measure_volume(
+        volume, segmentation, {"right lung": 1.0, "left lung": 1.0, "lungs": 1.0}
+    )
     assert judge_volume(volume, segmentation, measurements) == Verdict(
         "review", (REASONS["cut off above"],)
     )

@@ -11,11 +11,10 @@ from lungseg.ct.measure import measure_volume
 from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.measurement import Measurement
 from lungseg.phantom.ct import ct_phantom
-from lungseg.quality.confidence import Confidence
 from lungseg.volume import Volume
 
 SHAPE = (72, 80, 120)
-SURE = Confidence(0.98, 0.97, 0.99)
+SURE = {"right lung": 0.98, "left lung": 0.97, "lungs": 0.99}
 SIZES = ["volume", "height", "slices"]
 DENSITIES = ["mean", "deviation", "perc15", "laa950", "laa910", "haa"]
 RADIUS, HALVES = 24.0, (30.0, 27.0, 18.0)

@@ -69,7 +69,7 @@ def test_the_patients_lungs_stay_his_in_all_48_orders(segmenter: VolumeSegmenter
         result = segmenter(stored)
         np.testing.assert_array_equal(turn.invert(result.mask), plain.mask)
         np.testing.assert_array_equal(
-            turn.invert(result.probability("left lung")), plain.probability("left lung")
+            turn.invert(result.probabilities["left lung"]), plain.probabilities["left lung"]
         )
         assert result.segmentation.geometry is stored.geometry
         assert result.measurement("mass").value == pytest.approx(plain.measurement("mass").value)
@@ -78,14 +78,14 @@ def test_the_patients_lungs_stay_his_in_all_48_orders(segmenter: VolumeSegmenter
 def test_probabilities_are_on_the_volumes_grid(segmenter: VolumeSegmenter) -> None:
     volume, truth = ellipsoids()
     result = segmenter(volume)
-    right, left = (result.probability(name) for name in ("right lung", "left lung"))
+    right, left = (result.probabilities[name] for name in ("right lung", "left lung"))
     assert (right.dtype, right.shape) == (np.uint8, volume.array.shape)
     lung = right.astype(int) + left
     assert lung[result.mask > 0].min() >= 127  # 0.5, rounded
     assert right[truth == 1].mean() > 240
     assert left[truth == 1].mean() < 1
     with pytest.raises(KeyError):
-        result.probability("liver")
+        result.probabilities["liver"]
 
 
 def test_bone_and_padding_make_no_difference(segmenter: VolumeSegmenter) -> None:
@@ -138,7 +138,7 @@ def test_no_lungs_are_an_empty_mask_for_review(
     assert result.verdict.status == "refused"
     assert result.verdict.reasons[0].startswith("no lungs were found")
     assert result.measurement("confidence").value == 0
-    assert set(np.unique(result.probability("right lung"))) == {76}
+    assert set(np.unique(result.probabilities["right lung"])) == {76}
 
 
 def test_threads_give_what_one_gives(segmenter: VolumeSegmenter) -> None:

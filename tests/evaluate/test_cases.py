@@ -20,6 +20,7 @@ from lungseg.image import Image
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.verdict import Verdict
+from made_up_probabilities import probabilities_of
 from tiny_model import dark_ellipses, write_tiny_model
 
 CASE = Case("c", "p", Path("c.png"), Path("m.png"), "here", notes="odd")
@@ -40,10 +41,15 @@ def result(
     given."""
     image = Image(np.indices(SHAPE).sum(axis=0).astype(np.uint8), ImageGeometry(SHAPE, spacing))
     raw = labels if raw is None else raw
-    probabilities = np.stack([raw == label for label in range(3)]).astype(np.float32)
     card = ModelCard("m", "0", "radiograph", (("right lung", "left lung"),), "none", SHAPE, "")
     return Result(
-        image, image.with_labels(labels), (), Verdict(status, ()), card, {}, lambda: probabilities
+        image,
+        image.with_labels(labels),
+        (),
+        Verdict(status, ()),
+        card,
+        probabilities_of(image, raw),
+        {},
     )
 
 

@@ -16,10 +16,11 @@ from lungseg.errors import InputError
 from lungseg.evaluate import CaseScore, MaskScore, SliceScores
 from lungseg.evaluate.volumes import score_ct
 from lungseg.geometry import VolumeGeometry
-from lungseg.result import VolumeResult
+from lungseg.result import Result
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
+from made_up_probabilities import probabilities_of
 from phantom_volumes import TURNS
 
 SHAPE = (20, 40, 48)
@@ -28,21 +29,19 @@ VOXEL = 5.0 * 2.0 * 2.0 / 1000  # mL
 VOLUME, LABELS = ellipsoids(SHAPE, spacing=SPACING)
 
 
-def result(
-    labels: np.ndarray, *, volume: Volume = VOLUME, raw: np.ndarray | None = None
-) -> VolumeResult:
+def result(labels: np.ndarray, *, volume: Volume = VOLUME, raw: np.ndarray | None = None) -> Result:
     """A result with these labels; `raw` is what thresholding alone would give, the same if not
     given."""
     raw = labels if raw is None else raw
     card = ModelCard("m", "0", "ct", (("right lung", "left lung"),), "none", (64, 64), "")
-    return VolumeResult(
+    return Result(
         volume,
         volume.with_labels(labels),
         (),
         Verdict("review", ()),
         card,
+        probabilities_of(volume, raw, inside=128),
         {},
-        lambda number: np.where(raw == number, np.uint8(128), 0),
     )
 
 

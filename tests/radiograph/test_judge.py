@@ -13,13 +13,14 @@ import pytest
 
 from lungseg.errors import ModelError
 from lungseg.geometry import ImageGeometry
-from lungseg.measurement import BOTH, Measurement
+from lungseg.measurement import Measurement
 from lungseg.quality.confidence import Confidence
 from lungseg.quality.features import first_signs, second_signs
 from lungseg.quality.model import ExpectedDice, Learned, Line, learned_path
 from lungseg.radiograph.judge import REASONS, REFUSED, is_cut_short, judge, without_padding
 from lungseg.radiograph.measure import measure
 from lungseg.segmentation import Segmentation
+from lungseg.structures import LUNGS
 from lungseg.verdict import Verdict
 
 SHAPE = (100, 100)
@@ -32,8 +33,10 @@ def verdict(*boxes: tuple[int, int, int, int, int], sure: float = 0.97) -> Verdi
     labels = np.zeros(SHAPE, np.uint8)
     for label, top, bottom, first, last in boxes:
         labels[top:bottom, first:last] = label
-    segmentation = Segmentation(labels, ImageGeometry(SHAPE))
-    return judge(segmentation, measure(segmentation, Confidence(sure, sure, sure)))
+    segmentation = Segmentation((labels,), (LUNGS,), ImageGeometry(SHAPE))
+    return judge(
+        segmentation, measure(segmentation, {"right lung": sure, "left lung": sure, "lungs": sure})
+    )
 
 
 def test_two_ordinary_lungs_are_ok() -> None:
@@ -67,12 +70,12 @@ def test_a_corner_at_the_edge_is_not_cut_off() -> None:
 
 def test_what_only_fills_up_an_image_is_not_its_edge() -> None:
     labels = np.zeros(SHAPE, np.uint8)
-    for label, top, bottom, first, last in LUNGS:
+    for label, top, bottom, first, last in BOXES:
         labels[top:bottom, first:last] = label
-    segmentation = Segmentation(labels, ImageGeometry(SHAPE))
+    segmentation = Segmentation((labels,), (LUNGS,), ImageGeometry(SHAPE))
     found = judge(
         segmentation,
-        measure(segmentation, Confidence(0.97, 0.97, 0.97)),
+        measure(segmentation, {"right lung": 0.97, "left lung": 0.97, "lungs": 0.97}),
         shown=(slice(0, 80), slice(0, 100)),
     )
     assert found == Verdict("review", (REASONS["cut off"],))
@@ -101,16 +104,20 @@ def test_without_a_lung_it_is_refused() -> None:
     assert verdict() == Verdict("refused", (REASONS["no lung"],))
 
 
-LUNGS = (1, 20, 80, 15, 40), (2, 20, 80, 60, 85)
+BOXES = (1, 20, 80, 15, 40), (2, 20, 80, 60, 85)
 
 
 def seen(*names: str, expected: float | None = None, sure: float = 0.97) -> Verdict:
     labels = np.zeros(SHAPE, np.uint8)
-    for label, top, bottom, first, last in LUNGS:
+    for label, top, bottom, first, last in BOXES:
         labels[top:bottom, first:last] = label
-    segmentation = Segmentation(labels, ImageGeometry(SHAPE))
-    more = () if expected is None else (Measurement("expected Dice", BOTH, expected, "1"),)
-    return judge(segmentation, measure(segmentation, Confidence(sure, sure, sure)) + more, names)
+    segmentation = Segmentation((labels,), (LUNGS,), ImageGeometry(SHAPE))
+    more = () if expected is None else (Measurement("expected Dice", "lungs", expected, "1"),)
+    return judge(
+        segmentation,
+        measure(segmentation, {"right lung": sure, "left lung": sure, "lungs": sure}) + more,
+        names,
+    )
 
 
 @pytest.mark.parametrize("name", ["doubtful", "slice", "turned", "uncertain"])

@@ -10,12 +10,13 @@ import pytest
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.measurement import Measurement
-from lungseg.quality.confidence import confidence
-from lungseg.radiograph.measure import Confidence, doubt_of_scale, measure
+from lungseg.quality.confidence import Confidence, confidence
+from lungseg.radiograph.measure import doubt_of_scale, measure
 from lungseg.segmentation import Segmentation
+from lungseg.structures import LUNGS
 
 SHAPE = (400, 500)
-SURE = Confidence(0.98, 0.97, 0.99)
+SURE = {"right lung": 0.98, "left lung": 0.97, "lungs": 0.99}
 WRONG = "the pixel spacing may be wrong, and with it all that is in millimetres"
 NAMES = ("area", "share", "height", "width", "confidence")
 
@@ -126,7 +127,7 @@ def test_a_height_that_no_lungs_have_speaks_against_the_spacing(
 
 
 def test_no_lungs_speak_against_no_spacing() -> None:
-    nothing = Segmentation(np.zeros(SHAPE, np.uint8), ImageGeometry(SHAPE, (0.2, 0.2)))
+    nothing = Segmentation((np.zeros(SHAPE, np.uint8),), (LUNGS,), ImageGeometry(SHAPE, (0.2, 0.2)))
     assert doubt_of_scale(measure(nothing, SURE)) is None
 
 
@@ -134,8 +135,10 @@ def test_a_lung_that_is_missing_measures_zero() -> None:
     values = {key: m.value for key, m in found(ellipses(left=False)).items()}
     assert [values[name, "left lung"] for name in ("area", "share", "height", "width")] == [0.0] * 4
     assert values["asymmetry", "lungs"] == 100.0
-    empty = Segmentation(np.zeros(SHAPE, np.uint8), ImageGeometry(SHAPE))
-    assert {m.value for m in measure(empty, Confidence(0.0, 0.0, 0.0))} == {0.0}
+    empty = Segmentation((np.zeros(SHAPE, np.uint8),), (LUNGS,), ImageGeometry(SHAPE))
+    assert {
+        m.value for m in measure(empty, {"right lung": 0.0, "left lung": 0.0, "lungs": 0.0})
+    } == {0.0}
 
 
 def test_confidence_of_a_case_done_by_hand() -> None:

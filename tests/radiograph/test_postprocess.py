@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 
 from lungseg.errors import UsageError
+from lungseg.morphology.dilation import dilate
+from lungseg.morphology.hull import hull
 from lungseg.preprocess import restore, smooth
-from lungseg.radiograph.postprocess import SMALLEST_LUNG, clean, dilate, hull
+from lungseg.radiograph.postprocess import MIN_LUNG_FRACTION, postprocess, postprocess_lungs
 from lungseg.scores import components
+from lungseg.structures import HEART, LUNGS, OPACITY
+
+BOTH = [lung.number for lung in LUNGS]
 
 SHAPE = (100, 120)
 
@@ -25,69 +30,71 @@ NOTHING = np.zeros(SHAPE, np.float32)
 
 
 def test_two_lungs_stay_as_they_are() -> None:
-    labels = clean(RIGHT, LEFT)
+    labels = postprocess_lungs(RIGHT, LEFT)
     assert labels.dtype == np.uint8
     np.testing.assert_array_equal(labels, RIGHT + 2 * LEFT)
 
 
 def test_nothing_stays_nothing_and_one_stays_one() -> None:
-    assert not clean(NOTHING, NOTHING).any()
-    np.testing.assert_array_equal(clean(RIGHT, NOTHING), RIGHT)
-    np.testing.assert_array_equal(clean(NOTHING, LEFT), 2 * LEFT)
+    assert not postprocess_lungs(NOTHING, NOTHING).any()
+    np.testing.assert_array_equal(postprocess_lungs(RIGHT, NOTHING), RIGHT)
+    np.testing.assert_array_equal(postprocess_lungs(NOTHING, LEFT), 2 * LEFT)
 
 
 def test_both_probabilities_together_reach_the_threshold() -> None:
-    np.testing.assert_array_equal(clean(0.3 * RIGHT, 0.25 * RIGHT), RIGHT)
-    assert not clean(0.3 * RIGHT, 0.15 * RIGHT).any()
-    np.testing.assert_array_equal(clean(0.3 * RIGHT, 0.15 * RIGHT, threshold=0.4), RIGHT)
+    np.testing.assert_array_equal(postprocess_lungs(0.3 * RIGHT, 0.25 * RIGHT), RIGHT)
+    assert not postprocess_lungs(0.3 * RIGHT, 0.15 * RIGHT).any()
+    np.testing.assert_array_equal(
+        postprocess_lungs(0.3 * RIGHT, 0.15 * RIGHT, threshold=0.4), RIGHT
+    )
 
 
 def test_islands_are_removed() -> None:
     islands = box(2, 12, 2, 12) + box(90, 95, 60, 65)
-    np.testing.assert_array_equal(clean(RIGHT + islands, LEFT), RIGHT + 2 * LEFT)
-    assert SMALLEST_LUNG * RIGHT.size < 100, (
+    np.testing.assert_array_equal(postprocess_lungs(RIGHT + islands, LEFT), RIGHT + 2 * LEFT)
+    assert MIN_LUNG_FRACTION * RIGHT.size < 100, (
         "the larger island is removed for not being the largest, not for its size"
     )
 
 
 def test_what_is_smaller_than_any_lung_is_none() -> None:
-    assert SMALLEST_LUNG * RIGHT.size == 60
-    assert not clean(box(40, 46, 40, 50) - box(40, 41, 40, 41), NOTHING).any()
-    assert clean(box(40, 46, 40, 50), NOTHING).sum() == 60
+    assert MIN_LUNG_FRACTION * RIGHT.size == 60
+    assert not postprocess_lungs(box(40, 46, 40, 50) - box(40, 41, 40, 41), NOTHING).any()
+    assert postprocess_lungs(box(40, 46, 40, 50), NOTHING).sum() == 60
 
 
 def test_a_patch_of_the_other_side_takes_the_lungs_side() -> None:
     patch = box(20, 40, 15, 30)
-    np.testing.assert_array_equal(clean(RIGHT - patch, LEFT + patch), RIGHT + 2 * LEFT)
+    np.testing.assert_array_equal(postprocess_lungs(RIGHT - patch, LEFT + patch), RIGHT + 2 * LEFT)
 
 
 def test_a_patch_of_the_other_side_alone_makes_no_second_lung() -> None:
     patch = box(40, 50, 25, 45)
-    np.testing.assert_array_equal(clean(RIGHT - patch, patch), RIGHT)
+    np.testing.assert_array_equal(postprocess_lungs(RIGHT - patch, patch), RIGHT)
 
 
 def test_lungs_that_touch_are_parted_where_the_probabilities_cross() -> None:
     np.testing.assert_array_equal(
-        clean(box(20, 80, 15, 60), box(20, 80, 60, 105)),
+        postprocess_lungs(box(20, 80, 15, 60), box(20, 80, 60, 105)),
         box(20, 80, 15, 60) + 2 * box(20, 80, 60, 105),
     )
 
 
 def test_holes_are_filled() -> None:
     hole = box(40, 60, 25, 40)
-    np.testing.assert_array_equal(clean(RIGHT - hole, LEFT), RIGHT + 2 * LEFT)
+    np.testing.assert_array_equal(postprocess_lungs(RIGHT - hole, LEFT), RIGHT + 2 * LEFT)
 
 
 def test_a_bay_is_not_filled() -> None:
     bay = box(40, 60, 15, 40)
-    np.testing.assert_array_equal(clean(RIGHT - bay, LEFT), RIGHT - bay + 2 * LEFT)
+    np.testing.assert_array_equal(postprocess_lungs(RIGHT - bay, LEFT), RIGHT - bay + 2 * LEFT)
 
 
 @pytest.mark.parametrize(("rows", "filled"), [(4, True), (20, False)])
 def test_a_gap_between_lungs_is_filled_unless_it_is_large(rows: int, filled: bool) -> None:
     gap = box(50, 50 + rows, 56, 64)
     right, left = box(20, 80, 15, 60) * (1 - gap), box(20, 80, 60, 105) * (1 - gap)
-    assert (clean(right, left)[gap > 0] > 0).all() == filled
+    assert (postprocess_lungs(right, left)[gap > 0] > 0).all() == filled
 
 
 def random_probabilities(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -116,14 +123,14 @@ def fill(mask: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(80))
 def test_properties_of_any_cleaned_mask(seed: int) -> None:
     right, left = random_probabilities(seed)
-    labels = clean(right, left)
+    labels = postprocess_lungs(right, left)
     lung = right + left >= 0.5
     assert not (labels.astype(bool) & ~fill(lung)).any(), "nothing but holes was added"
     for number, plane in ((1, right), (2, left)):
         mask = labels == number
         assert components(mask) <= 1
         if mask.any():
-            assert mask.sum() >= SMALLEST_LUNG * mask.size
+            assert mask.sum() >= MIN_LUNG_FRACTION * mask.size
             assert (mask & lung & (plane >= right + left - plane)).any(), (
                 "each lung has pixels that the network gave it"
             )
@@ -135,9 +142,9 @@ def test_properties_of_any_cleaned_mask(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(80))
 def test_cleaning_twice_is_cleaning_once(seed: int) -> None:
     right, left = random_probabilities(seed)
-    once = clean(right, left)
+    once = postprocess_lungs(right, left)
     one_hot = (once == 1).astype(np.float32), (once == 2).astype(np.float32)
-    twice = clean(*one_hot)
+    twice = postprocess_lungs(*one_hot)
     areas = [(once == number).sum() for number in (1, 2)]
     if min(areas) == 0 or 0.25 < areas[0] / sum(areas) < 0.75:
         np.testing.assert_array_equal(twice, once)
@@ -179,15 +186,15 @@ def test_widening_by_pixels() -> None:
     labels = np.zeros((41, 41), np.uint8)
     labels[20, 20] = 1
     y, x = np.indices(labels.shape) - 20
-    np.testing.assert_array_equal(dilate(labels, 7), np.hypot(x, y) <= 7)
-    np.testing.assert_array_equal(dilate(labels, 0), labels)
+    np.testing.assert_array_equal(dilate(labels, 7, BOTH), np.hypot(x, y) <= 7)
+    np.testing.assert_array_equal(dilate(labels, 0, BOTH), labels)
 
 
 @pytest.mark.parametrize("spacing", [(0.5, 0.5), (1.0, 0.5), (0.5, 1.5)])
 def test_widening_by_millimetres(spacing: tuple[float, float]) -> None:
     labels = np.zeros((61, 61), np.uint8)
     labels[30, 30] = 2
-    wide = dilate(labels, 6.0, spacing)
+    wide = dilate(labels, 6.0, BOTH, spacing)
     y, x = (np.indices(labels.shape) - 30) * np.reshape(spacing, (2, 1, 1))
     distances = np.hypot(x, y)
     slack = 0.0 if spacing[0] == spacing[1] else max(spacing) / 2
@@ -200,24 +207,24 @@ def test_between_two_lungs_the_nearer_one_grows_and_neither_shrinks() -> None:
     labels = np.zeros((20, 40), np.uint8)
     labels[5:15, 2:10] = 1
     labels[5:15, 21:30] = 2
-    wide = dilate(labels, 30)
+    wide = dilate(labels, 30, BOTH)
     np.testing.assert_array_equal(wide[labels > 0], labels[labels > 0])
     np.testing.assert_array_equal(wide[10, 10:21], [1] * 6 + [2] * 5)
     assert (wide > 0).all()
 
 
 def test_widening_invents_no_lung() -> None:
-    assert not dilate(np.zeros((9, 9), np.uint8), 5).any()
+    assert not dilate(np.zeros((9, 9), np.uint8), 5, BOTH).any()
     labels = np.zeros((9, 9), np.uint8)
     labels[4, 4] = 1
-    assert set(np.unique(dilate(labels, 20))) == {1}
+    assert set(np.unique(dilate(labels, 20, BOTH))) == {1}
 
 
 def test_the_hull_takes_in_what_lies_between_the_lungs() -> None:
     labels = np.zeros((20, 40), np.uint8)
     labels[5:15, 2:10] = 1
     labels[3:15, 21:30] = 2
-    wide = hull(labels)
+    wide = hull(labels, BOTH)
     np.testing.assert_array_equal(wide[labels > 0], labels[labels > 0])
     np.testing.assert_array_equal(wide[14, 10:21], [1] * 6 + [2] * 5)
     assert (wide[5:15, 2:30] > 0).all()
@@ -225,9 +232,9 @@ def test_the_hull_takes_in_what_lies_between_the_lungs() -> None:
     assert not wide[:, 30:].any()
     assert not wide[3, :15].any()
     one = np.where(labels == 1, labels, 0)
-    np.testing.assert_array_equal(hull(one), one)
-    assert not hull(np.zeros_like(labels)).any()
-    np.testing.assert_array_equal(hull(np.asfortranarray(labels)), wide)
+    np.testing.assert_array_equal(hull(one, BOTH), one)
+    assert not hull(np.zeros_like(labels), BOTH).any()
+    np.testing.assert_array_equal(hull(np.asfortranarray(labels), BOTH), wide)
 
 
 @pytest.mark.parametrize("radius", [-1.0, float("nan"), float("inf")])
@@ -235,13 +242,13 @@ def test_a_radius_without_meaning_is_refused(radius: float) -> None:
     with pytest.raises(
         UsageError, match="a mask is widened by a finite radius of at least 0, not by"
     ):
-        dilate(np.ones((9, 9), np.uint8), radius)
+        dilate(np.ones((9, 9), np.uint8), radius, BOTH)
 
 
 def test_a_radius_beyond_the_image_covers_it_and_is_no_overflow() -> None:
     labels = np.zeros((40, 50), np.uint8)
     labels[10:20, 5:15], labels[10:20, 35:45] = 1, 2
-    widened = dilate(labels, 1e308, (0.1, 0.1))
+    widened = dilate(labels, 1e308, BOTH, (0.1, 0.1))
     assert set(np.unique(widened)) == {1, 2}
 
 
@@ -252,4 +259,29 @@ def test_pixels_too_oblong_are_refused() -> None:
         match=r"a mask with 0\.1 mm between rows and 5 mm between columns cannot be widened; "
         r"state the right spacing",
     ):
-        dilate(labels, 3, (0.1, 5.0))
+        dilate(labels, 3, BOTH, (0.1, 5.0))
+
+
+def test_only_the_labels_that_are_named_are_widened() -> None:
+    labels = np.zeros((9, 12), np.uint8)
+    labels[4, 1], labels[4, 4], labels[4, 10] = 1, 3, 2
+    np.testing.assert_array_equal(dilate(labels, 2, BOTH)[4], [1, 1, 1, 1, 3, 0, 0, 0, 2, 2, 2, 2])
+    np.testing.assert_array_equal(hull(labels, BOTH)[4, 1:11], [1, 1, 1, 3, 1, 2, 2, 2, 2, 2])
+
+
+def test_other_structures_take_what_the_lungs_leave() -> None:
+    right, left, heart, opacity = np.zeros((4, 100, 100), np.float32)
+    right[20:80, 10:40], left[20:80, 60:90] = 0.9, 0.9
+    heart[40:80, 35:70] = 0.6
+    heart[55:60, 45:50] = 0  # a hole
+    heart[5:8, 5:8] = 0.6  # an island
+    opacity[30:40, 12:20], opacity[60:65, 70:80] = 0.7, 0.5
+    both = {"right lung": right, "left lung": left}
+    labels = postprocess(both | {"heart": heart}, [*LUNGS, HEART], 0.5)
+    np.testing.assert_array_equal(np.where(labels < 3, labels, 0), postprocess_lungs(right, left))
+    assert (labels[40:80, 40:60] == 3).all()
+    assert np.count_nonzero(labels == 3) == 40 * 20
+    assert set(np.unique(labels[:20])) == {0}
+    np.testing.assert_array_equal(
+        postprocess({"opacity": opacity}, [OPACITY], 0.5), np.where(opacity >= 0.5, 5, 0)
+    )

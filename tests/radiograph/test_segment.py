@@ -54,11 +54,12 @@ def test_an_array_becomes_a_result(segmenter: RadiographSegmenter) -> None:
 
 def test_probabilities_are_on_the_images_grid(segmenter: RadiographSegmenter) -> None:
     result = segmenter(dark_ellipses())
-    assert result.probabilities.shape == (3, 160, 200)
-    np.testing.assert_allclose(result.probabilities.sum(axis=0), 1, atol=1e-5)
-    np.testing.assert_array_equal(
-        result.mask > 0, result.probabilities[1:].sum(axis=0) >= segmenter.card.threshold
-    )
+    assert list(result.probabilities) == ["right lung", "left lung"]
+    right, left = result.probabilities.values()
+    assert (right.shape, right.dtype) == ((160, 200), np.float32)
+    np.testing.assert_array_equal(result.mask > 0, right + left >= segmenter.card.threshold)
+    with pytest.raises(KeyError, match="'heart'; there are right lung, left lung"):
+        result.probabilities["heart"]
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (40, 300), (700, 500), (1500, 1200)])
@@ -73,7 +74,7 @@ def test_stages_give_what_the_whole_gives(segmenter: RadiographSegmenter, tmp_pa
     cv2.imwrite(str(path), dark_ellipses())
     image = segmenter.read(path)
     look = segmenter.infer(image)
-    assert look.probabilities.shape == (3, *SIZE)
+    assert look.as_given.shape == (3, *SIZE)
     result, whole = segmenter.finish(image, look), segmenter(path)
     np.testing.assert_array_equal(result.mask, whole.mask)
     assert result.measurements == whole.measurements
@@ -111,10 +112,10 @@ def test_a_widened_mask_says_so(segmenter: RadiographSegmenter) -> None:
         == plain.measurement("height", "right lung").value + 4.0
     )
     assert by_millimetres.measurement("confidence") == plain.measurement("confidence")
-    assert by_millimetres.image.notes == (*plain.image.notes, "mask widened by 2 mm")
-    assert by_pixels.image.notes[-1] == "mask widened by 4 pixels"
+    assert by_millimetres.notes == (*plain.notes, "mask widened by 2 mm")
+    assert by_pixels.notes[-1] == "mask widened by 4 pixels"
     bridged = segmenter(dark_ellipses(), dilate=4, hull=True)
-    assert bridged.image.notes[-2:] == (
+    assert bridged.notes[-2:] == (
         "mask widened to the convex hull of both lungs",
         "mask widened by 4 pixels",
     )
@@ -123,7 +124,7 @@ def test_a_widened_mask_says_so(segmenter: RadiographSegmenter) -> None:
     assert by_pixels.mask[middle, bridged.mask.shape[1] // 2] == 0
     assert set(np.unique(bridged.mask[middle, 60:140])) == {1, 2}
     assert (
-        segmenter(dark_ellipses(), hull=True).image.notes[-1]
+        segmenter(dark_ellipses(), hull=True).notes[-1]
         == "mask widened to the convex hull of both lungs"
     )
     with pytest.raises(UsageError, match="not by -1"):
@@ -131,8 +132,8 @@ def test_a_widened_mask_says_so(segmenter: RadiographSegmenter) -> None:
 
 
 def test_a_spacing_that_cannot_be_right_is_noted(segmenter: RadiographSegmenter) -> None:
-    assert segmenter(dark_ellipses(), spacing=(2.0, 2.0)).image.notes == ()
-    (note,) = segmenter(dark_ellipses(), spacing=(0.5, 0.5)).image.notes
+    assert segmenter(dark_ellipses(), spacing=(2.0, 2.0)).notes == ()
+    (note,) = segmenter(dark_ellipses(), spacing=(0.5, 0.5)).notes
     assert note.startswith("the lungs would be 53 mm high: ")
     assert note.endswith(
         "unless a part of them is missing or this is a small child, the pixel spacing may be "
@@ -217,7 +218,7 @@ def test_in_doubt_the_network_looks_again_and_in_a_mirror(
     brighter_to_the_right = np.tile(np.arange(200, dtype=np.uint8), (160, 1))
     segmenter, network = RadiographSegmenter(model), _LeftBorder(model, sureness)
     monkeypatch.setattr(segmenter, "_predictor", network)
-    found = segmenter.infer(segmenter.read(brighter_to_the_right)).probabilities
+    found = segmenter.infer(segmenter.read(brighter_to_the_right)).as_given
     seen = np.concatenate(network.seen)
     assert len(seen) == pictures
     if pictures == 3:

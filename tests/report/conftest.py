@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
 import pytest
 
 from lungseg.card import ModelCard
@@ -10,12 +9,12 @@ from lungseg.ct.measure import measure_volume
 from lungseg.measurement import Measurement
 from lungseg.phantom.ct import ct_phantom
 from lungseg.phantom.radiograph import radiograph_phantom
-from lungseg.quality.confidence import Confidence
 from lungseg.radiograph.measure import measure
-from lungseg.result import Result, VolumeResult
+from lungseg.result import Result
 from lungseg.verdict import Verdict
+from made_up_probabilities import probabilities_of
 
-SURE = Confidence(0.91, 0.92, 0.93)
+SURE = {"right lung": 0.91, "left lung": 0.92, "lungs": 0.93}
 LABELS = ("background", "right lung", "left lung")
 
 
@@ -44,29 +43,28 @@ def film() -> Result:
         notes=("a <note>",),
     )
     found = (*measure(phantom.truth, SURE), Measurement("expected Dice", "lungs", 0.95123, "1"))
-    empty = np.zeros((3, 96, 96), np.float32)
     return Result(
         image,
         phantom.truth,
         found,
         Verdict("review", ("the lungs are <odd>",)),
         card("cxr"),
+        probabilities_of(image, phantom.truth.labels),
         {"read": 0.1},
-        lambda: empty,
     )
 
 
 @pytest.fixture(scope="session")
-def scan() -> VolumeResult:
+def scan() -> Result:
     """A phantom of 16 slices with its true lungs."""
     phantom = ct_phantom((16, 48, 48))
     found = measure_volume(phantom.volume, phantom.truth, SURE)
-    return VolumeResult(
+    return Result(
         phantom.volume,
         phantom.truth,
         found,
         Verdict("ok"),
         card("ct"),
+        probabilities_of(phantom.volume, phantom.truth.labels),
         {},
-        lambda _: np.zeros((16, 48, 48), np.uint8),
     )

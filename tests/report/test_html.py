@@ -15,13 +15,13 @@ from lungseg.ct.measure import measure_volume
 from lungseg.geometry import VolumeGeometry
 from lungseg.image import Image
 from lungseg.measurement import Measurement
-from lungseg.quality.confidence import Confidence
 from lungseg.report import page, study_of
 from lungseg.report.html import html_page, shares
 from lungseg.report.texts import CT, NO_DEVICE, NONE_PUBLISHED, RADIOGRAPH, number
-from lungseg.result import Result, VolumeResult
+from lungseg.result import Result
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
+from made_up_probabilities import probabilities_of
 
 
 def pictures(text: str) -> list[np.ndarray]:
@@ -81,7 +81,7 @@ def test_verdict_reasons_measurements_and_model_are_in_words(film: Result) -> No
     assert len(heads) == len({m.name for m in film.measurements}) == 7
 
 
-def test_of_ct_there_are_planes_densities_and_published_values(scan: VolumeResult) -> None:
+def test_of_ct_there_are_planes_densities_and_published_values(scan: Result) -> None:
     text = page(scan, name="scan")
     found = Page(text)
     assert [picture.shape for picture in pictures(text)] == [scan.overlay().shape] * 2
@@ -94,11 +94,11 @@ def test_of_ct_there_are_planes_densities_and_published_values(scan: VolumeResul
     assert outside(text) == []
 
 
-def test_every_voxel_of_a_lung_is_in_its_histogram(scan: VolumeResult) -> None:
+def test_every_voxel_of_a_lung_is_in_its_histogram(scan: Result) -> None:
     steps, edges = shares(study_of(scan))
     assert (edges[0], edges[-1], len(edges)) == (-1050, 150, 121)
     for label, name in ((1, "right lung"), (2, "left lung")):
-        values = scan.volume.array[scan.mask == label]
+        values = scan.image.array[scan.mask == label]
         assert steps[name].sum() == values.size
         assert steps[name][20] == np.count_nonzero((values >= -850) & (values < -840))
         assert steps[name][-1] == np.count_nonzero(values >= 140)
@@ -171,17 +171,17 @@ def test_numbers_are_rounded_and_nothing_is_minus_zero() -> None:
     assert number(0.97149, "1") == "0.971"
 
 
-def test_every_measurement_has_a_definition(film: Result, scan: VolumeResult) -> None:
+def test_every_measurement_has_a_definition(film: Result, scan: Result) -> None:
     assert {m.name for m in film.measurements} <= RADIOGRAPH.keys()
     assert {m.name for m in scan.measurements} <= CT.keys()
     assert "area" in CT  # of a single slice
 
 
 def test_a_volume_without_lungs_has_no_histogram_and_its_slices_are_spread_over_all_of_it(
-    scan: VolumeResult,
+    scan: Result,
 ) -> None:
-    nothing = scan.volume.with_labels(np.zeros(scan.volume.array.shape, np.uint8))
-    found = measure_volume(scan.volume, nothing, Confidence(0.0, 0.0, 0.0))
+    nothing = scan.image.with_labels(np.zeros(scan.image.array.shape, np.uint8))
+    found = measure_volume(scan.image, nothing, {"right lung": 0.0, "left lung": 0.0, "lungs": 0.0})
     empty = dataclasses.replace(
         scan,
         segmentation=nothing,
@@ -194,22 +194,22 @@ def test_a_volume_without_lungs_has_no_histogram_and_its_slices_are_spread_over_
     assert page.all("img", "after")[0]["alt"] == "The same with the lungs marked: none found."
 
 
-def test_a_single_slice_is_not_compared_with_whole_lungs(scan: VolumeResult) -> None:
+def test_a_single_slice_is_not_compared_with_whole_lungs(scan: Result) -> None:
     volume = Volume(
-        scan.volume.array[8:9],
-        VolumeGeometry((1, 48, 48), scan.volume.geometry.affine),
+        scan.image.array[8:9],
+        VolumeGeometry((1, 48, 48), scan.image.geometry.affine),
         hounsfield=True,
     )
     lungs = volume.with_labels(scan.mask[8:9])
-    sure = Confidence(1.0, 1.0, 1.0)
-    result = VolumeResult(
+    sure = {"right lung": 1.0, "left lung": 1.0, "lungs": 1.0}
+    result = Result(
         volume,
         lungs,
         measure_volume(volume, lungs, sure),
         Verdict("ok"),
         scan.card,
+        probabilities_of(volume, lungs.labels),
         {},
-        lambda _: volume.array,
     )
     page = Page(html_page(study_of(result)))
     assert "as published" not in page.text

@@ -13,7 +13,7 @@ import pytest
 from html_pages import EVIL
 from lungseg.errors import UsageError
 from lungseg.report import pdf
-from lungseg.result import Result, VolumeResult
+from lungseg.result import Result
 from lungseg.verdict import Verdict
 
 
@@ -51,7 +51,7 @@ def test_the_same_result_gives_the_same_bytes(film: Result) -> None:
     assert "/data/DoeJohn/b.png" in words(pdf(film, identify=True))
 
 
-def test_ct_has_its_planes_and_densities(scan: VolumeResult) -> None:
+def test_ct_has_its_planes_and_densities(scan: Result) -> None:
     code = pdf(scan)
     assert code.count(b"/DCTDecode") == 2
     shown = words(code)

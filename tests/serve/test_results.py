@@ -110,7 +110,7 @@ def test_a_volume_in_another_order_of_axes(scans, tiny_ct_model, tmp_path):
     grey = np.clip((CHEST[7].astype(np.float32) + 1000) * (255 / 1400), 0, 255)
     assert np.array_equal(picture(scans, job, "slices/7"), np.rint(grey))
     result = Segmenter(tiny_ct_model)(path)
-    labels = result.volume.geometry.to_axial().apply(result.mask)
+    labels = result.image.geometry.to_axial().apply(result.mask)
     assert np.array_equal(picture(scans, job, "labels/7"), labels[7])
     inside = np.flatnonzero(labels.any(axis=(1, 2)))
     assert job["lung_slices"] == ([int(inside[0]), int(inside[-1])] if inside.size else None)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pickle
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from lungseg.card import ModelCard
 from lungseg.datasets.label_sets import (
     ANYTHING,
     BACKGROUND,
@@ -28,7 +28,7 @@ SIZE = (32, 32)
 class Sure:
     """A teacher that gives the same probabilities everywhere, whatever it sees."""
 
-    card = SimpleNamespace(input_size=SIZE, clip=(0.5, 99.5))
+    card = ModelCard("m", "0", "radiograph", (("right lung", "left lung"),), "none", SIZE, "")
 
     def __init__(self, right: float, left: float) -> None:
         self.planes = np.array([1 - right - left, right, left], np.float32)

@@ -10,6 +10,7 @@ from lungseg.measurement import Measurement
 from lungseg.result import Result
 from lungseg.segmentation import Segmentation
 from lungseg.verdict import Verdict
+from made_up_probabilities import probabilities_of
 
 
 @pytest.fixture
@@ -56,6 +57,6 @@ def result(image: Image, lungs: Segmentation) -> Result:
         measurements,
         Verdict("review", ("a reason",)),
         card,
+        probabilities_of(image, lungs.labels),
         {"read": 0.123456},
-        lambda: np.zeros((3, 100, 120), np.float32),
     )

@@ -7,12 +7,15 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Picture
 
 from lungseg.errors import OutputError, UsageError
 from lungseg.image import Image
 from lungseg.result import Result
 from lungseg.segmentation import Segmentation
+from lungseg.structures import LUNGS, OPACITY
 from lungseg.writers import OUTPUTS, check_outputs, save, stem
+from made_up_probabilities import probabilities_of
 
 
 def names(folder: Path) -> list[str]:
@@ -43,10 +46,11 @@ def test_each_output_has_its_file(result: Result, tmp_path: Path) -> None:
         "b_mask.png",
         "b_masked.png",
         "b_overlay.png",
-        "b_probabilities.png",
+        "b_probabilities.tif",
     ]
     assert {name: path.name for name, path in paths.items()} == {
-        output.name: f"b_{output.name}.png" for output in OUTPUTS
+        output.name: f"b_{output.name}.{'tif' if output.name == 'probabilities' else 'png'}"
+        for output in OUTPUTS
     }
 
 
@@ -62,23 +66,42 @@ def test_unknown_output_is_named_with_the_known_ones(
     assert names(tmp_path) == []
 
 
-def test_probabilities_are_green_and_blue(
+def test_probabilities_are_pages_of_a_tiff(
     image: Image, lungs: Segmentation, tmp_path: Path
 ) -> None:
-    planes = np.zeros((3, 100, 120), np.float32)
-    planes[0], planes[1, 5, 6], planes[2, 7, 8] = 0.2, 0.8, 0.4
-    path = save(image, lungs, tmp_path, ["probabilities"], probabilities=lambda: planes)[
-        "probabilities"
-    ]
-    written = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    assert (written[5, 6].tolist(), written[7, 8].tolist()) == (
-        [0, 204, 51],
-        [102, 0, 51],
-    )  # blue, green, red
+    probabilities = probabilities_of(image, lungs.labels, inside=204, outside=51)
+    path = save(image, lungs, tmp_path, ["probabilities"], probabilities=probabilities)
+    with Picture.open(path["probabilities"]) as pages:
+        assert pages.n_frames == 2
+        for number, name in ((1, "right lung"), (2, "left lung")):
+            pages.seek(number - 1)
+            assert pages.tag_v2[270] == name
+            expected = np.where(lungs.labels == number, 204, 51)
+            np.testing.assert_array_equal(np.asarray(pages), expected)
     with pytest.raises(
         UsageError, match="probabilities cannot be written, as nothing was given that makes them"
     ):
         save(image, lungs, tmp_path / "other", ["probabilities"])
+
+
+def test_structures_that_overlap_the_lungs_have_a_file_of_their_own(
+    image: Image, lungs: Segmentation, tmp_path: Path
+) -> None:
+    opacity = np.zeros_like(lungs.labels)
+    opacity[30:40, 10:20] = 5
+    both = image.with_layers([lungs.labels, opacity], [LUNGS, [OPACITY]])
+    paths = save(image, both, tmp_path, ["mask"])
+    assert {name: path.name for name, path in paths.items()} == {
+        "mask": "b_mask.png",
+        "opacity": "b_opacity.png",
+    }
+    for name, labels in (("mask", lungs.labels), ("opacity", opacity)):
+        np.testing.assert_array_equal(np.asarray(Picture.open(paths[name])), labels)
+
+
+def test_an_ending_that_no_output_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no output ends in '\.bmp'; there are \.png, \.nii\.gz,"):
+        OUTPUTS[0].path(tmp_path, "b", ".bmp")
 
 
 def test_no_output_is_refused() -> None:

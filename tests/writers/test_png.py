@@ -11,7 +11,7 @@ from lungseg.draw import picture as draw
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.segmentation import Segmentation
-from lungseg.structures import LABELS
+from lungseg.structures import STRUCTURES
 from lungseg.verdict import Verdict
 from lungseg.writers.png import crop_box, crop_png, image_png, mask_png, masked_png, overlay_png
 
@@ -26,13 +26,13 @@ def test_mask_is_an_indexed_png_whose_values_are_the_labels(lungs: Segmentation)
     np.testing.assert_array_equal(np.array(picture), lungs.labels)
     palette = picture.getpalette()
     assert palette is not None
-    assert palette[:9] == [part for label in LABELS for part in label.colour]
+    assert palette[:18] == [part for structure in STRUCTURES for part in structure.colour]
 
 
 def test_mask_looks_like_its_colours(lungs: Segmentation) -> None:
     colours = np.array(Picture.open(io.BytesIO(mask_png(lungs))).convert("RGB"))
     assert [tuple(colours[at]) for at in ((0, 0), (40, 20), (40, 80))] == [
-        label.colour for label in LABELS
+        structure.colour for structure in STRUCTURES[:3]
     ]
 
 

@@ -17,27 +17,25 @@ from lungseg.card import ModelCard
 from lungseg.errors import OutputError
 from lungseg.geometry import Reorientation, VolumeGeometry
 from lungseg.readers import read_volume
-from lungseg.result import VolumeResult
+from lungseg.result import Result
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 from lungseg.writers import OUTPUTS, volume_nifti
+from made_up_probabilities import probabilities_of
 
 ALL = [output.name for output in OUTPUTS]
 TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 CARD = ModelCard("ct", "1", "ct", (("right lung", "left lung"),), "none", (64, 64), "f00d")
 
 
-def result(volume: Volume, labels: np.ndarray) -> VolumeResult:
-    def probability(lung: int) -> np.ndarray:
-        return np.where(labels == lung, np.uint8(255), np.uint8(51))
-
-    return VolumeResult(
-        volume, volume.with_labels(labels), (), Verdict("ok"), CARD, {"read": 0.5}, probability
-    )
+def result(volume: Volume, labels: np.ndarray) -> Result:
+    probabilities = probabilities_of(volume, labels, outside=51)
+    segmentation = volume.with_labels(labels)
+    return Result(volume, segmentation, (), Verdict("ok"), CARD, probabilities, {"read": 0.5})
 
 
 @pytest.fixture
-def found() -> VolumeResult:
+def found() -> Result:
     volume, labels = ellipsoids((12, 40, 50))
     return result(replace(volume, source="/a/scan.nii.gz"), labels)
 
@@ -51,7 +49,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_each_output_has_its_file(found: VolumeResult, tmp_path: Path) -> None:
+def test_each_output_has_its_file(found: Result, tmp_path: Path) -> None:
     paths = found.save(tmp_path, ALL)
     assert names(tmp_path) == [
         *(
@@ -68,11 +66,11 @@ def test_each_output_has_its_file(found: VolumeResult, tmp_path: Path) -> None:
     found.save(tmp_path, overwrite=True)
 
 
-def test_masks_lie_where_the_volume_lies(found: VolumeResult, tmp_path: Path) -> None:
+def test_masks_lie_where_the_volume_lies(found: Result, tmp_path: Path) -> None:
     mask = nibabel.load(found.save(tmp_path, ["mask"])["mask"])
     assert mask.get_data_dtype() == np.uint8
     np.testing.assert_array_equal(np.asanyarray(mask.dataobj).T, found.mask)
-    np.testing.assert_allclose(mask.affine, affine_of(found.volume), atol=1e-5)
+    np.testing.assert_allclose(mask.affine, affine_of(found.image), atol=1e-5)
     assert (mask.header["sform_code"], mask.header["qform_code"]) == (1, 1)
     np.testing.assert_allclose(mask.get_qform(), mask.get_sform(), atol=1e-4)
     assert mask.header.get_zooms() == (3.0, 3.0, 5.0)
@@ -98,19 +96,19 @@ def test_in_any_order(turn: Reorientation, tmp_path: Path) -> None:
     np.testing.assert_allclose(mask.get_qform(), mask.get_sform(), atol=1e-3)
 
 
-def test_skewed_axes_are_told_by_the_sform_alone(found: VolumeResult, tmp_path: Path) -> None:
-    affine = np.array(found.volume.geometry.affine)
+def test_skewed_axes_are_told_by_the_sform_alone(found: Result, tmp_path: Path) -> None:
+    affine = np.array(found.image.geometry.affine)
     affine[1, 0] = 1.5  # a tilted gantry
-    tilted = replace(found.volume, geometry=VolumeGeometry(found.volume.geometry.shape, affine))
+    tilted = replace(found.image, geometry=VolumeGeometry(found.image.geometry.shape, affine))
     mask = nibabel.load(result(tilted, found.mask).save(tmp_path, ["mask"])["mask"])
     assert (mask.header["sform_code"], mask.header["qform_code"]) == (1, 0)
     np.testing.assert_allclose(mask.affine, affine_of(tilted), atol=1e-5)
 
 
-def test_rounded_directions_are_not_skewed(found: VolumeResult, tmp_path: Path) -> None:
-    affine = np.array(found.volume.geometry.affine)
+def test_rounded_directions_are_not_skewed(found: Result, tmp_path: Path) -> None:
+    affine = np.array(found.image.geometry.affine)
     affine[1, 0] = 1e-5  # millimetres
-    rounded = replace(found.volume, geometry=VolumeGeometry(found.volume.geometry.shape, affine))
+    rounded = replace(found.image, geometry=VolumeGeometry(found.image.geometry.shape, affine))
     mask = nibabel.load(result(rounded, found.mask).save(tmp_path, ["mask"])["mask"])
     assert (mask.header["sform_code"], mask.header["qform_code"]) == (1, 1)
 
@@ -166,7 +164,7 @@ def test_the_grid_of_a_nifti_file_is_repeated_bit_by_bit(
 
 
 def test_probabilities_are_scaled_and_have_a_channel_for_each_lung(
-    found: VolumeResult, tmp_path: Path
+    found: Result, tmp_path: Path
 ) -> None:
     written = nibabel.load(found.save(tmp_path, ["probabilities"])["probabilities"])
     assert written.shape == (50, 40, 12, 2)
@@ -174,22 +172,22 @@ def test_probabilities_are_scaled_and_have_a_channel_for_each_lung(
     values = written.get_fdata()
     np.testing.assert_allclose(values[..., 0].T, np.where(found.mask == 1, 1.0, 0.2), atol=1e-6)
     np.testing.assert_allclose(values[..., 1].T, np.where(found.mask == 2, 1.0, 0.2), atol=1e-6)
-    np.testing.assert_allclose(written.affine, affine_of(found.volume), atol=1e-5)
+    np.testing.assert_allclose(written.affine, affine_of(found.image), atol=1e-5)
 
 
-def test_a_crop_has_the_lungs_and_a_margin(found: VolumeResult, tmp_path: Path) -> None:
+def test_a_crop_has_the_lungs_and_a_margin(found: Result, tmp_path: Path) -> None:
     crop = nibabel.load(found.save(tmp_path, ["crop"])["crop"])
     inside = np.argwhere(found.mask)
     first, last = inside.min(axis=0) - 1, inside.max(axis=0) + 2
     box = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
-    np.testing.assert_array_equal(np.asanyarray(crop.dataobj).T, found.volume.array[box])
+    np.testing.assert_array_equal(np.asanyarray(crop.dataobj).T, found.image.array[box])
     np.testing.assert_allclose(
-        crop.affine[:3, 3], (affine_of(found.volume) @ [*first[::-1], 1])[:3], atol=1e-4
+        crop.affine[:3, 3], (affine_of(found.image) @ [*first[::-1], 1])[:3], atol=1e-4
     )
 
 
-def test_without_lungs_a_crop_is_the_whole(found: VolumeResult, tmp_path: Path) -> None:
-    empty = result(found.volume, np.zeros_like(found.mask))
+def test_without_lungs_a_crop_is_the_whole(found: Result, tmp_path: Path) -> None:
+    empty = result(found.image, np.zeros_like(found.mask))
     paths = empty.save(tmp_path, ["crop", "masked", "overlay"])
     assert nibabel.load(paths["crop"]).shape == (50, 40, 12)
     assert set(np.unique(np.asanyarray(nibabel.load(paths["masked"]).dataobj))) == {-1024}
@@ -212,9 +210,9 @@ patient:=Somebody
 
 
 def test_what_came_as_nrrd_is_written_as_nrrd_letter_by_letter(
-    found: VolumeResult, tmp_path: Path
+    found: Result, tmp_path: Path
 ) -> None:
-    (tmp_path / "scan.nrrd").write_bytes(HEADER.encode() + found.volume.array.tobytes())
+    (tmp_path / "scan.nrrd").write_bytes(HEADER.encode() + found.image.array.tobytes())
     read = read_volume(tmp_path / "scan.nrrd")
     paths = result(read, found.mask).save(tmp_path, ALL, overwrite=True)
     assert names(tmp_path) == [
@@ -235,7 +233,7 @@ def test_what_came_as_nrrd_is_written_as_nrrd_letter_by_letter(
     assert "Somebody" not in text
     assert header["type"] == "uint8"
     np.testing.assert_array_equal(
-        nrrd.read(str(paths["masked"]))[0].T, np.where(found.mask > 0, found.volume.array, -1024)
+        nrrd.read(str(paths["masked"]))[0].T, np.where(found.mask > 0, found.image.array, -1024)
     )
     planes, header = nrrd.read(str(paths["probabilities"]))
     assert planes.shape == (50, 40, 12, 2)
@@ -262,7 +260,7 @@ def test_a_slice_that_came_as_a_picture_is_written_as_one(tmp_path: Path) -> Non
         "b_mask.png",
         "b_masked.png",
         "b_overlay.png",
-        "b_probabilities.png",
+        "b_probabilities.tif",
     ]
     mask = Picture.open(paths["mask"])
     assert mask.mode == "P"
@@ -270,28 +268,30 @@ def test_a_slice_that_came_as_a_picture_is_written_as_one(tmp_path: Path) -> Non
     np.testing.assert_array_equal(
         cv2.imread(str(paths["masked"]), cv2.IMREAD_UNCHANGED), np.where(labels[0] > 0, greys[0], 0)
     )
-    probabilities = cv2.imread(str(paths["probabilities"]), cv2.IMREAD_UNCHANGED)
-    np.testing.assert_array_equal(probabilities[..., 1], np.where(labels[0] == 1, 255, 51))
-    np.testing.assert_array_equal(probabilities[..., 0], np.where(labels[0] == 2, 255, 51))
+    with Picture.open(paths["probabilities"]) as pages:
+        for number in (1, 2):
+            pages.seek(number - 1)
+            expected = np.where(labels[0] == number, 255, 51)
+            np.testing.assert_array_equal(np.asarray(pages), expected)
     # Also where somebody said how large its pixels are.
     for kind in ("PNG", "JPEG", "TIFF", "BMP", "GIF"):
         stated = replace(
-            found.volume, geometry=VolumeGeometry((1, 80, 96), volume.geometry.affine), format=kind
+            found.image, geometry=VolumeGeometry((1, 80, 96), volume.geometry.affine), format=kind
         )
         assert result(stated, labels).save(tmp_path / kind, ["mask"])["mask"].name == "b_mask.png"
 
 
-def test_a_volume_is_read_as_it_was_written(found: VolumeResult, tmp_path: Path) -> None:
+def test_a_volume_is_read_as_it_was_written(found: Result, tmp_path: Path) -> None:
     path = tmp_path / "scan.nii.gz"
-    path.write_bytes(volume_nifti(found.volume))
+    path.write_bytes(volume_nifti(found.image))
     read = read_volume(path)
-    np.testing.assert_array_equal(read.array, found.volume.array)
-    np.testing.assert_allclose(read.geometry.affine, found.volume.geometry.affine, atol=1e-5)
+    np.testing.assert_array_equal(read.array, found.image.array)
+    np.testing.assert_allclose(read.geometry.affine, found.image.geometry.affine, atol=1e-5)
 
 
-def test_the_record_says_where_the_grid_lies(found: VolumeResult) -> None:
+def test_the_record_says_where_the_grid_lies(found: Result) -> None:
     record = replace(
-        found, volume=replace(found.volume, gaps=2, notes=("a note",), format="NIfTI", sha256="ab")
+        found, image=replace(found.image, gaps=2, notes=("a note",), format="NIfTI", sha256="ab")
     ).record()
     assert list(record)[:4] == ["input", "sha256", "kind", "format"]
     assert (record["kind"], record["slices"], record["rows"], record["columns"]) == (
@@ -301,7 +301,7 @@ def test_the_record_says_where_the_grid_lies(found: VolumeResult) -> None:
         50,
     )
     assert record["spacing_mm"] == (5.0, 3.0, 3.0)
-    assert record["affine_lps"] == found.volume.geometry.affine.tolist()
+    assert record["affine_lps"] == found.image.geometry.affine.tolist()
     assert (record["missing_slices"], record["hounsfield"], record["notes"]) == (
         2,
         True,

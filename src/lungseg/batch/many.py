@@ -21,7 +21,7 @@ from lungseg.writers import FAILED, OUTPUTS, Ledger, check_outputs, failure, is_
 
 if TYPE_CHECKING:
     from lungseg.card import ModelCard
-    from lungseg.result import Result, VolumeResult
+    from lungseg.result import Result
 
 log = logging.getLogger(__name__)
 
@@ -302,7 +302,7 @@ def _work(job: _Job, segmenter: Segmenter, settings: _Settings) -> tuple[dict[st
 
 
 def _write(
-    result: Result | VolumeResult, job: _Job, settings: _Settings
+    result: Result[Any], job: _Job, settings: _Settings
 ) -> tuple[dict[str, str], dict[str, Path]]:
     """Writes what the job asks for; returns what stays of what was written before, and the paths
     that are new, by name of output.

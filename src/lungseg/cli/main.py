@@ -20,7 +20,7 @@ from lungseg.errors import InputError, LungsegError, ModelError, UsageError
 
 if TYPE_CHECKING:
     from lungseg.batch import Outcome
-    from lungseg.result import Result, VolumeResult
+    from lungseg.result import Result
     from lungseg.segmenter import Segmenter
 
 _Kind = Literal["ct", "cxr"]
@@ -273,7 +273,7 @@ def demo(
     typer.echo("Pictures: " + ", ".join(str(path) for path in paths))
 
 
-def _compare(what: str, truth: Any, result: Result | VolumeResult) -> None:
+def _compare(what: str, truth: Any, result: Result[Any]) -> None:
     """Says what was measured, and how much what was found is what was drawn."""
     from lungseg.scores import dice
     from lungseg.structures import LUNGS

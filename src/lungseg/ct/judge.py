@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.geometry import VolumeGeometry
-from lungseg.measurement import BOTH, Measurement
-from lungseg.segmentation import VolumeSegmentation
-from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
+from lungseg.measurement import Measurement
+from lungseg.segmentation import Segmentation
+from lungseg.structures import LEFT_LUNG, LUNGS, PLURAL, RIGHT_LUNG
 from lungseg.verdict import Verdict, verdict_of
 from lungseg.volume import Volume
 
@@ -118,7 +118,7 @@ Labels = NDArray[np.uint8]
 
 def judge_volume(
     volume: Volume,
-    segmentation: VolumeSegmentation,
+    segmentation: Segmentation[VolumeGeometry],
     measurements: tuple[Measurement, ...],
     seen: Collection[str] = (),
 ) -> Verdict:
@@ -133,7 +133,9 @@ def judge_volume(
         seen: names of reasons that were found elsewhere than on the mask: "uncertain".
     """
     values = {(m.name, m.label): m for m in measurements}
-    size = "area" if ("area", BOTH) in values else "volume"
+    if ("confidence", PLURAL) not in values:  # the model was not asked for lungs
+        return verdict_of(dict.fromkeys(seen, True), REASONS, REFUSED)
+    size = "area" if ("area", PLURAL) in values else "volume"
     sizes = [values[size, lung.name].value for lung in LUNGS]
     single = size == "area"
     if not any(sizes):
@@ -153,7 +155,7 @@ def judge_volume(
         "greys": not volume.hounsfield and not single,
     }
     if volume.hounsfield:
-        mean = values["mean", BOTH].value
+        mean = values["mean", PLURAL].value
         speaks["density"] = (
             not DENSITIES[0] <= mean <= DENSITIES[1]
             or not OPEN_AIR[0] <= _open_air(labels, voxels) <= OPEN_AIR[1]
@@ -166,9 +168,9 @@ def judge_volume(
     )
     if not single and _is_no_chest({name for name, holds in speaks.items() if holds}):
         speaks["no chest"] = True
-    if ("expected Dice", BOTH) not in values:
-        speaks["uncertain"] = values["confidence", BOTH].value < LOWEST_CONFIDENCE
-    elif values["expected Dice", BOTH].value < LOST:
+    if ("expected Dice", PLURAL) not in values:
+        speaks["uncertain"] = values["confidence", PLURAL].value < LOWEST_CONFIDENCE
+    elif values["expected Dice", PLURAL].value < LOST:
         speaks["no chest"] = True
     return verdict_of(speaks, REASONS, REFUSED)
 
@@ -195,7 +197,7 @@ def _sizes_speak(
     """Of volumes only: one slice says little of the size of a lung, since near the diaphragm one
     may end before the other.
     """
-    both, asymmetry = values["volume", BOTH], values["asymmetry", BOTH].value
+    both, asymmetry = values["volume", PLURAL], values["asymmetry", PLURAL].value
     known = grid.affine is not None
     return {
         "tiny": known and both.value < LEAST_VOLUME,

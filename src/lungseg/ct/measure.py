@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.geometry import VolumeGeometry
-from lungseg.measurement import BOTH, Measurement, asymmetry
+from lungseg.geometry import Reorientation, VolumeGeometry
+from lungseg.measurement import Measurement, asymmetry
 from lungseg.morphology.histograms import LOWEST, VALUES, Histogram, histograms
-from lungseg.quality.confidence import Confidence
-from lungseg.segmentation import VolumeSegmentation
-from lungseg.structures import LEFT_LUNG, LUNGS, NUMBERS, RIGHT_LUNG
+from lungseg.segmentation import Segmentation
+from lungseg.structures import groups, pairs
 from lungseg.volume import Volume
 
 SPARSE = 5.5
@@ -32,7 +32,7 @@ HIGH_ATTENUATION = -600, -250
 
 
 def measure_volume(
-    volume: Volume, segmentation: VolumeSegmentation, sure: Confidence
+    volume: Volume, segmentation: Segmentation[VolumeGeometry], confidence: Mapping[str, float]
 ) -> tuple[Measurement, ...]:
     """All measurements, always in the same order; which ones and in what units follows from what is
     known of the volume.
@@ -45,49 +45,60 @@ def measure_volume(
 
     Args:
         volume: what was segmented.
-        segmentation: its lungs.
-        sure: of the masks.
+        segmentation: its structures.
+        confidence: of each structure and pair, by name.
 
     Returns:
-        Of right lung, left lung and lungs: volume, height, slices (or area), mass, mean, deviation,
-        perc15, laa950, laa910, haa, confidence; then asymmetry. Of a lung that was not found
-        volume, height, slices, area and mass are 0, and densities NaN.
+        Of each structure and each pair: volume, height, slices (or area), mass, mean, deviation,
+        perc15, laa950, laa910, haa, confidence; then the asymmetry of each pair. Of a structure
+        that was not found volume, height, slices, area and mass are 0, and densities NaN.
     """
     turn = segmentation.geometry.to_axial()
     grid = turn.geometry(segmentation.geometry)
-    sections = _sections(turn.apply(segmentation.labels))
-    voxels = {label: int(counts.sum()) for label, counts in sections.items()}
-    values = _sizes(sections, grid, "" if grid.shape[0] == 1 else _restriction(volume, grid))
+    counts = _counts_by_slice(segmentation, turn)
+    voxels = {name: int(of.sum()) for name, of in counts.items()}
+    values = _sizes(counts, grid, "" if grid.shape[0] == 1 else _restriction(volume, grid))
     if volume.hounsfield:
-        values |= _densities(
-            histograms(volume.array, segmentation.labels, NUMBERS),
-            grid,
-            _restriction(volume, grid),
-        )
-    values["confidence"] = (
-        {RIGHT_LUNG.name: sure.right, LEFT_LUNG.name: sure.left, BOTH: sure.lungs},
-        "1",
-    )
-    found = [
+        found = {
+            name: histogram
+            for labels, structures in zip(segmentation.layers, segmentation.structures, strict=True)
+            for name, histogram in histograms(volume.array, labels, groups(structures)).items()
+        }
+        values |= _densities(found, grid, _restriction(volume, grid))
+    values["confidence"] = {name: confidence[name] for name in counts}, "1"
+    measured = [
         Measurement(name, label, float(v), unit)
         for name, (of, unit) in values.items()
         for label, v in of.items()
     ]
-    return *found, Measurement(
-        "asymmetry", BOTH, asymmetry(voxels[RIGHT_LUNG.name], voxels[LEFT_LUNG.name]), "percent"
-    )
+    measured += [
+        Measurement(
+            "asymmetry", plural, asymmetry(voxels[right.name], voxels[left.name]), "percent"
+        )
+        for layer in segmentation.structures
+        for plural, (right, left) in pairs(layer).items()
+    ]
+    return tuple(measured)
 
 
-_Values = dict[str, tuple[dict[str, float], str]]
+_Values = dict[str, tuple[Mapping[str, float], str]]
 """For each name the value of each label, and their unit."""
 
 
-def _sections(labels: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
-    """How many voxels each lung has in each slice."""
-    counts = np.array(
-        [[np.count_nonzero(plane == lung.number) for plane in labels] for lung in LUNGS], np.int64
-    )
-    return {RIGHT_LUNG.name: counts[0], LEFT_LUNG.name: counts[1], BOTH: counts.sum(axis=0)}
+def _counts_by_slice(
+    segmentation: Segmentation[VolumeGeometry], turn: Reorientation
+) -> dict[str, NDArray[np.int64]]:
+    """How many voxels each structure and each pair has in each axial slice."""
+    found: dict[str, NDArray[np.int64]] = {}
+    for stored, structures in zip(segmentation.layers, segmentation.structures, strict=True):
+        labels = turn.apply(stored)
+        for structure in structures:
+            found[structure.name] = np.array(
+                [np.count_nonzero(plane == structure.number) for plane in labels], np.int64
+            )
+        for plural, (right, left) in pairs(structures).items():
+            found[plural] = found[right.name] + found[left.name]
+    return found
 
 
 def _restriction(volume: Volume, grid: VolumeGeometry) -> str:
@@ -97,9 +108,7 @@ def _restriction(volume: Volume, grid: VolumeGeometry) -> str:
     return " from sparse slices" if grid.spacing is not None and max(grid.spacing) > SPARSE else ""
 
 
-def _sizes(
-    sections: dict[str, NDArray[np.int64]], grid: VolumeGeometry, restriction: str
-) -> _Values:
+def _sizes(counts: dict[str, NDArray[np.int64]], grid: VolumeGeometry, restriction: str) -> _Values:
     """Volume, height and share of slices; of a single slice its area."""
     known = grid.spacing is not None and grid.voxel_volume is not None
     _, down, across = grid.spacing or (1.0, 1.0, 1.0)
@@ -109,22 +118,22 @@ def _sizes(
     if grid.shape[0] == 1:
         return {
             "area": (
-                {label: n[0] * down * across for label, n in sections.items()},
+                {label: n[0] * down * across for label, n in counts.items()},
                 "mm2" if known else "pixels",
             )
         }
     millilitres = (grid.voxel_volume or 1000.0) / 1000.0
     return {
         "volume": (
-            {label: n.sum() * millilitres for label, n in sections.items()},
+            {label: n.sum() * millilitres for label, n in counts.items()},
             f"mL{restriction}" if known else "voxels",
         ),
         "height": (
-            {label: _extent(n) * thickness for label, n in sections.items()},
+            {label: _extent(n) * thickness for label, n in counts.items()},
             f"mm{restriction}" if known else "slices",
         ),
         "slices": (
-            {label: 100.0 * np.count_nonzero(n) / n.size for label, n in sections.items()},
+            {label: 100.0 * np.count_nonzero(n) / n.size for label, n in counts.items()},
             "percent",
         ),
     }

@@ -1,4 +1,4 @@
-"""The road of a CT volume.
+"""The pipeline of a CT volume.
 
 It is cut into axial slices, which go through the network one by one, on as many threads as there
 are cores: while one prepares its slice, another one's is in the network. Batches of two to eight
@@ -19,18 +19,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
+from lungseg.ct.bowel_gas import remove_bowel_gas
+from lungseg.ct.judge import judge_volume
+from lungseg.ct.lung_bases import complete_bases
+from lungseg.ct.measure import measure_volume
+from lungseg.ct.postprocess import clean_volume
 from lungseg.ct.slices import Planes, blacken_surround, clip_hounsfield, fill_between, seen_slices
+from lungseg.ct.trachea import remove_windpipe
 from lungseg.errors import UsageError
-from lungseg.geometry import VolumeGeometry
+from lungseg.morphology.runs import pieces
 from lungseg.morphology.sides import sides
 from lungseg.predict import Predictor, processors
 from lungseg.preprocess import restored, shrink_labels, to_network
-from lungseg.quality.confidence import Confidence, confidence
+from lungseg.quality.confidence import confidence, of_mask
 from lungseg.quality.features import Signs, first_signs, second_signs
 from lungseg.quality.model import ExpectedDice, as_measurements, read_beside
 from lungseg.quality.model_ct import LearnedVolume
-from lungseg.result import VolumeResult
-from lungseg.structures import MIRRORED_CHANNELS
+from lungseg.result import Result
+from lungseg.segmentation import Probabilities, as_fraction
+from lungseg.structures import ANATOMICAL, LEFT_LUNG, LUNGS, PLURAL, RIGHT_LUNG, Structure
 from lungseg.timing import Seconds, timed
 from lungseg.volume import Volume
 
@@ -40,7 +47,7 @@ Progress = Callable[[float], None]
 """Called with the share of the slices that the network has seen, above 0 to 1, again and again."""
 
 
-SURE_SLICES = 100
+CONFIDENCE_SLICES = 100
 """Slices, evenly spread, that tell how sure the network is."""
 
 SECOND_LOOKS = 12
@@ -72,6 +79,8 @@ class VolumeSegmenter:
         # Slices side by side, each on one thread, are faster than one slice on all of them.
         self._predictor = Predictor(model, threads=1)
         self._learned = _learned(self._predictor)
+        self._names = tuple(name for layer in self.card.layers for name in layer)
+        self._channels = [self.card.outputs.index(name) for name in self._names]
         self._pool = ThreadPoolExecutor(threads or processors(), "lungseg-slices")
 
     @property
@@ -86,7 +95,7 @@ class VolumeSegmenter:
         quick: bool = False,
         progress: Progress | None = None,
         seconds: Seconds | None = None,
-    ) -> VolumeResult:
+    ) -> Result[Volume]:
         """The lungs of a volume; times are added to those in `seconds`. With `quick` the expected
         Dice is left out.
 
@@ -106,7 +115,7 @@ class VolumeSegmenter:
     ) -> Planes:
         """First stage: probabilities on the network's grid."""
         slices = volume.geometry.to_axial().apply(volume.array)
-        planes = np.empty((len(slices), 2, *self.card.input_size), np.uint8)
+        planes = np.empty((len(slices), len(self._names), *self.card.input_size), np.uint8)
         seen = seen_slices(volume.geometry)
         start = time.perf_counter()
         spent = np.zeros(2)
@@ -133,9 +142,9 @@ class VolumeSegmenter:
         start = time.perf_counter()
         batch = self._picture(volume, slices[number])[np.newaxis]
         prepared = time.perf_counter()
-        lungs = self._predictor(batch)[0, 1:]
+        channels = self._predictor(batch)[0, self._channels]
         predicted = time.perf_counter()
-        planes[number] = np.rint(lungs * np.float32(255.0))
+        planes[number] = np.rint(channels * np.float32(255.0))
         return prepared - start, predicted - prepared
 
     def _picture(self, volume: Volume, plane: NDArray[Any]) -> NDArray[np.float32]:
@@ -145,47 +154,83 @@ class VolumeSegmenter:
 
     def finish(
         self, volume: Volume, planes: Planes, *, quick: bool = False, seconds: Seconds | None = None
-    ) -> VolumeResult:
+    ) -> Result[Volume]:
         """Second stage: the result of what `infer` gave, on the volume's grid. With `quick` the
         expected Dice is left out.
         """
-        from lungseg.ct.bowel_gas import remove_bowel_gas
-        from lungseg.ct.judge import judge_volume
-        from lungseg.ct.lung_bases import complete_bases
-        from lungseg.ct.measure import measure_volume
-        from lungseg.ct.postprocess import clean_volume
-        from lungseg.ct.trachea import remove_windpipe
-
         seconds = {} if seconds is None else seconds
         turn = volume.geometry.to_axial()
         axial = turn.geometry(volume.geometry)
         with timed("restore", seconds):
-            labels = np.zeros(axial.shape, np.uint8)
-            self._fill(labels, partial(_labels_of, planes=planes, threshold=self.card.threshold))
+            found = self._thresholded(planes, axial.shape)
         with timed("clean", seconds):
-            if volume.hounsfield:
-                remove_windpipe(labels, turn.apply(volume.array), axial.spacing)
-                remove_bowel_gas(labels, turn.apply(volume.array), axial.spacing)
-            labels = clean_volume(labels, axial.spacing)
-            if volume.hounsfield:
-                complete_bases(labels, turn.apply(volume.array), axial.spacing)
-            segmentation = volume.with_labels(turn.invert(labels))
+            lungs = self._cleaned_lungs(volume, found) if self.card.has_lungs else None
+            layers = [_layer(structures, lungs, found) for structures in self.card.structures]
+            segmentation = volume.with_layers(
+                [turn.invert(labels) for labels in layers], self.card.structures
+            )
         with timed("measure", seconds):
-            sure = _sureness(labels, planes)
+            sure = self._confidences(layers, planes)
             measurements = measure_volume(volume, segmentation, sure)
         with timed("judge", seconds):
-            expected = None if quick else self._expected_dice(volume, planes, labels)
+            expected = None if quick else self._expected_dice(volume, planes, lungs)
             measurements += as_measurements(expected)
             verdict = judge_volume(volume, segmentation, measurements, self._seen(expected))
-        return VolumeResult(
-            volume=volume,
+        channels = np.moveaxis(planes, 1, 0)
+        return Result(
+            image=volume,
             segmentation=segmentation,
             measurements=measurements,
             verdict=verdict,
             card=self.card,
+            probabilities=Probabilities(self._names, channels, volume.geometry),
             seconds=seconds,
-            restore_probability=partial(self._probability, volume.geometry, planes),
         )
+
+    def _lungs_of(self, planes: NDArray[Any]) -> NDArray[Any]:
+        """(2, rows, columns) of right and left lung, of one slice's (structures, rows, columns)."""
+        return planes[[self._names.index(lung.name) for lung in LUNGS]]
+
+    def _thresholded(self, planes: Planes, shape: tuple[int, int, int]) -> dict[str, Labels]:
+        """Label maps of `shape`, in axial order, before any postprocessing: of the lungs together
+        under their plural, of each other structure under its name.
+        """
+        threshold = self.card.threshold
+        found: dict[str, Labels] = {}
+        if self.card.has_lungs:
+            found[PLURAL] = np.zeros(shape, np.uint8)
+            make = partial(self._lung_labels, planes=planes, threshold=threshold)
+            self._fill(found[PLURAL], make)
+        for number, name in enumerate(self._names):
+            if not self.card.has_lungs or name not in [lung.name for lung in LUNGS]:
+                found[name] = np.zeros(shape, np.uint8)
+                make = partial(_mask_of, planes=planes, channel=number, threshold=threshold)
+                self._fill(found[name], make)
+        return found
+
+    def _lung_labels(
+        self, number: int, shape: tuple[int, int], *, planes: Planes, threshold: float
+    ) -> Labels | None:
+        """Labels (rows, columns) of one slice, as `lungseg.radiograph.postprocess` begins; None
+        where the network saw no lung.
+        """
+        both = self._lungs_of(planes[number])
+        if int(both[0].max()) + int(both[1].max()) < 255 * threshold:
+            return None
+        right, left = (restored(as_fraction(plane), shape) for plane in both)
+        return sides(right, left, threshold)
+
+    def _cleaned_lungs(self, volume: Volume, found: dict[str, Labels]) -> Labels:
+        turn = volume.geometry.to_axial()
+        spacing = turn.geometry(volume.geometry).spacing
+        labels = found.pop(PLURAL)
+        if volume.hounsfield:
+            remove_windpipe(labels, turn.apply(volume.array), spacing)
+            remove_bowel_gas(labels, turn.apply(volume.array), spacing)
+        labels = clean_volume(labels, spacing)
+        if volume.hounsfield:
+            complete_bases(labels, turn.apply(volume.array), spacing)
+        return labels
 
     def signs(self, volume: Volume, planes: Planes, labels: Labels) -> Signs:
         """What can be seen of a mask without knowing the truth: means over slices, weighted by
@@ -205,7 +250,9 @@ class VolumeSegmenter:
         each = list(
             self._pool.map(
                 lambda i: self._signs_of(
-                    self._picture(volume, slices[i]), _real(planes[i]), labels[i]
+                    self._picture(volume, slices[i]),
+                    as_fraction(self._lungs_of(planes[i])),
+                    labels[i],
                 ),
                 chosen,
             )
@@ -218,20 +265,23 @@ class VolumeSegmenter:
         """Of one slice, from the network's picture (1, rows, columns) and its probabilities (2,
         rows, columns), and the labels found.
         """
-        probabilities = np.concatenate([1.0 - lungs.sum(axis=0, keepdims=True), lungs])
         small = shrink_labels(labels, lungs.shape[1:])
         mirrored = self._predictor(np.ascontiguousarray(picture[np.newaxis, :, :, ::-1]))[0][
-            MIRRORED_CHANNELS, :, ::-1
+            self.card.mirrored_channels, :, ::-1
         ]
-        own = confidence(
-            sides(mirrored[1], mirrored[2], self.card.threshold), mirrored[1], mirrored[2]
-        ).lungs
-        once = first_signs(picture[0], probabilities, small, confidence(small, lungs[0], lungs[1]))
-        return once | second_signs(probabilities, mirrored, small, own)
+        other = mirrored[[self.card.channel(lung) for lung in LUNGS]]
+        own = confidence(sides(other[0], other[1], self.card.threshold), other[0], other[1]).lungs
+        one, two = (
+            np.concatenate([1.0 - pair.sum(axis=0, keepdims=True), pair]) for pair in (lungs, other)
+        )
+        once = first_signs(picture[0], one, small, confidence(small, lungs[0], lungs[1]))
+        return once | second_signs(one, two, small, own)
 
-    def _expected_dice(self, volume: Volume, planes: Planes, labels: Labels) -> ExpectedDice | None:
+    def _expected_dice(
+        self, volume: Volume, planes: Planes, labels: Labels | None
+    ) -> ExpectedDice | None:
         """None where nothing was learned for the model, or there is no lung."""
-        if self._learned is None or not labels.any():
+        if self._learned is None or labels is None or not labels.any():
             return None
         return self._learned.expected_dice(
             self.signs(volume, planes, labels), single=len(labels) == 1
@@ -246,16 +296,28 @@ class VolumeSegmenter:
         )
         return {"uncertain"} if bad else set()
 
-    def _probability(self, grid: VolumeGeometry, planes: Planes, lung: int) -> NDArray[np.uint8]:
-        """The probability of the lung with that number, in 255ths, on the grid of a volume."""
-        whole = np.zeros(grid.shape, np.uint8)
-        self._fill(
-            grid.to_axial().apply(whole),
-            lambda i, shape: np.rint(
-                restored(_real(planes[i, lung - 1]), shape) * np.float32(255.0)
-            ),
-        )
-        return whole
+    def _confidences(self, layers: Sequence[Labels], planes: Planes) -> dict[str, float]:
+        """How sure the network is of each structure and pair in axial label maps, by
+        `CONFIDENCE_SLICES` of them on its own grid.
+        """
+        chosen = np.unique(np.linspace(0, len(planes) - 1, CONFIDENCE_SLICES).astype(int))
+        found: dict[str, float] = {}
+        for labels, structures in zip(layers, self.card.structures, strict=True):
+            small = np.stack([shrink_labels(labels[i], planes.shape[2:]) for i in chosen])
+            for structure in structures:
+                channel = as_fraction(planes[chosen, self._names.index(structure.name)])
+                found[structure.name] = of_mask(small == structure.number, channel)
+            if set(LUNGS) <= set(structures):
+                right, left = (
+                    as_fraction(planes[chosen, self._names.index(lung.name)]) for lung in LUNGS
+                )
+                sure = confidence(small, right, left)
+                found |= {
+                    RIGHT_LUNG.name: sure.right,
+                    LEFT_LUNG.name: sure.left,
+                    PLURAL: sure.lungs,
+                }
+        return found
 
     def _fill(
         self, slices: NDArray[Any], make: Callable[[int, tuple[int, int]], NDArray[Any] | None]
@@ -281,28 +343,33 @@ def pooled(signs: Sequence[Signs], weights: NDArray[Any]) -> Signs:
     return means
 
 
-def _real(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return plane.astype(np.float32) * np.float32(1 / 255)
-
-
-def _labels_of(
-    number: int, shape: tuple[int, int], *, planes: Planes, threshold: float
+def _mask_of(
+    number: int, shape: tuple[int, int], *, planes: Planes, channel: int, threshold: float
 ) -> Labels | None:
-    """Labels (rows, columns) of one slice, as `lungseg.radiograph.postprocess.clean` begins; None
-    where the network saw no lung.
-    """
-    if int(planes[number, 0].max()) + int(planes[number, 1].max()) < 255 * threshold:
+    """Where one structure is in one slice (rows, columns); None where the network saw none."""
+    plane = planes[number, channel]
+    if int(plane.max()) < 255 * threshold:
         return None
-    right, left = (restored(_real(plane), shape) for plane in planes[number])
-    return sides(right, left, threshold)
+    return (restored(as_fraction(plane), shape) >= threshold).view(np.uint8)
 
 
-def _sureness(labels: Labels, planes: Planes) -> Confidence:
-    """How sure the network is of axial labels, by `SURE_SLICES` of them on its own grid."""
-    chosen = np.unique(np.linspace(0, len(planes) - 1, SURE_SLICES).astype(int))
-    small = np.stack([shrink_labels(labels[i], planes.shape[2:]) for i in chosen])
-    right, left = (_real(planes[chosen, channel]) for channel in (0, 1))
-    return confidence(small, right, left)
+def _layer(
+    structures: Sequence[Structure], lungs: Labels | None, found: dict[str, Labels]
+) -> Labels:
+    """The label map of a layer, in axial order: the lungs as they were cleaned; where they are not,
+    of what is anatomical the largest component, of what is abnormal all.
+    """
+    if lungs is not None and set(LUNGS) <= set(structures):
+        labels = lungs
+    else:
+        labels = np.zeros_like(next(iter(found.values())) if found else lungs)
+    for structure in structures:
+        if structure.name in found:
+            mask = (found[structure.name] > 0) & (labels == 0)
+            if structure.category is ANATOMICAL:
+                mask = pieces(mask) == 1
+            labels[mask] = structure.number
+    return labels
 
 
 def _learned(predictor: Predictor) -> LearnedVolume | None:
@@ -310,6 +377,6 @@ def _learned(predictor: Predictor) -> LearnedVolume | None:
     card = predictor.card
     return (
         read_beside(predictor.path, card.sha256, LearnedVolume.read, "judge_ct.py")
-        if card.modality == "ct"
+        if card.modality == "ct" and card.has_lungs
         else None
     )

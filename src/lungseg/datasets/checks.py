@@ -22,7 +22,7 @@ from lungseg.draw.picture import Picture, fitted, grey, montage, overlay
 from lungseg.draw.volume import section
 from lungseg.errors import LungsegError
 from lungseg.image import Image
-from lungseg.radiograph.postprocess import SMALLEST_LUNG
+from lungseg.radiograph.postprocess import MIN_LUNG_FRACTION
 from lungseg.readers import looks_like_ct, read, read_mask, read_volume
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
@@ -165,7 +165,7 @@ def _shape_problem(labels: NDArray[np.uint8], *, heart_outside: bool) -> str | N
     """What is wrong with the shape of the lungs, the gravest first; None where nothing is."""
     lung = labels > 0
     covered = float(lung.mean())
-    if covered < SMALLEST_LUNG:
+    if covered < MIN_LUNG_FRACTION:
         return f"mask empty, or nearly: it covers {covered:.2%} of the picture"
     if covered > MOST_COVER:
         return f"mask full, or nearly: it covers {covered:.0%} of the picture"

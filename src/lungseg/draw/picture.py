@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import UsageError
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.segmentation import Segmentation
-from lungseg.structures import LABELS, LUNGS
+from lungseg.structures import STRUCTURES
 from lungseg.verdict import Verdict
 
 Picture = NDArray[np.uint8]
@@ -33,6 +34,10 @@ CAPTION: Final = 22
 REFUSED: Final = (213, 94, 0)
 """The vermilion of the palette of `lungseg.structures`, for the edge of a picture whose mask means
 nothing."""
+
+
+PALETTE: Final = np.array([structure.colour for structure in STRUCTURES], np.uint8)
+"""(labels, 3): the colour of each label."""
 
 
 def display(image: Image) -> Picture:
@@ -103,7 +108,7 @@ def painted(labels: NDArray[Any]) -> Picture:
     """Red, green, blue (rows, columns, 3): a label map (rows, columns) in the colours of its
     labels, on black.
     """
-    return np.array([label.colour for label in LABELS], np.uint8)[labels]
+    return PALETTE[labels]
 
 
 def fitted(picture: Picture, side: int) -> Picture:
@@ -116,7 +121,7 @@ def fitted(picture: Picture, side: int) -> Picture:
 
 def overlay(
     image: Image,
-    segmentation: Segmentation,
+    segmentation: Segmentation[ImageGeometry],
     *,
     opacity: float = OPACITY,
     colour: Colour | None = None,
@@ -157,14 +162,15 @@ def paint(
         raise UsageError(f"opacity is between 0 and 1, not {opacity}")
     picture = threefold(grey)
     width = outline_width((grey.shape[0], grey.shape[1]))
-    for label in LUNGS:
-        left, top, columns, rows = cv2.boundingRect((labels == label.number).view(np.uint8))
-        if columns == 0:
+    present = np.bincount(labels.ravel(), minlength=len(PALETTE))
+    for structure in STRUCTURES[1:]:
+        if not present[structure.number]:
             continue
+        left, top, columns, rows = cv2.boundingRect((labels == structure.number).view(np.uint8))
         box = np.s_[top : top + rows, left : left + columns]
-        inside = labels[box] == label.number
+        inside = labels[box] == structure.number
         part = picture[box]
-        tone = colour or label.colour
+        tone = colour or structure.colour
         tones = np.arange(256)[:, None] * (1 - opacity) + opacity * np.array(tone)
         tinted = cv2.LUT(part, np.rint(tones).astype(np.uint8)[None])
         cv2.copyTo(tinted, inside.view(np.uint8), part)

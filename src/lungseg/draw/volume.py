@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from lungseg.draw.picture import Picture, montage, paint, shades, threefold, window
 from lungseg.errors import UsageError
-from lungseg.segmentation import VolumeSegmentation
+from lungseg.geometry import VolumeGeometry
+from lungseg.segmentation import Segmentation
 from lungseg.volume import Volume
 
 LUNG_WINDOW: Final = (-1350.0, 150.0)
@@ -28,7 +29,7 @@ PLANES: Final = ("axial", "coronal", "sagittal")
 AXES: Final = ("slice", "row", "column")
 
 
-def overview(volume: Volume, segmentation: VolumeSegmentation) -> Picture:
+def overview(volume: Volume, segmentation: Segmentation[VolumeGeometry]) -> Picture:
     """Red, green, blue (rows, columns, 3): `TILES` axial, coronal and sagittal slices, evenly
     spread over the lungs; all that there is of a volume of one slice.
 
@@ -42,7 +43,7 @@ def overview(volume: Volume, segmentation: VolumeSegmentation) -> Picture:
     return _sheet(volume, segmentation, paint)
 
 
-def unpainted(volume: Volume, segmentation: VolumeSegmentation) -> Picture:
+def unpainted(volume: Volume, segmentation: Segmentation[VolumeGeometry]) -> Picture:
     """The same slices as those of `overview`, at the same places, without the lungs painted on
     them.
     """
@@ -83,7 +84,7 @@ def section(
 
 def _sheet(
     volume: Volume,
-    segmentation: VolumeSegmentation,
+    segmentation: Segmentation[VolumeGeometry],
     coloured: Callable[[Picture, NDArray[np.uint8]], Picture],
 ) -> Picture:
     """Slices in three planes, each made `coloured` of its greys and its labels."""

@@ -23,11 +23,15 @@ from lungseg.evaluate.page import gallery, page, section, table_of
 from lungseg.evaluate.pictures import TILE, TRUTH_COLOUR, WORST, Shown, write_sheet
 from lungseg.evaluate.run import Report
 from lungseg.evaluate.tables import Table, write_table
+from lungseg.morphology.dilation import dilate
+from lungseg.morphology.hull import hull
 from lungseg.options import check_radius
 from lungseg.radiograph.measure import doubt_of_scale
-from lungseg.radiograph.postprocess import dilate, hull
 from lungseg.radiograph.segment import RadiographSegmenter
+from lungseg.structures import LUNGS
 from lungseg.writers import make_folder, write_file
+
+LUNG_NUMBERS = tuple(lung.number for lung in LUNGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +176,10 @@ def _try(
     except InputError as error:
         return str(error)
     known = result.image.geometry.spacing
-    widened, bridged = (dilate(mask, radius, known) for mask in (result.mask, hull(result.mask)))
+    widened, bridged = (
+        dilate(mask, radius, LUNG_NUMBERS, known)
+        for mask in (result.mask, hull(result.mask, LUNG_NUMBERS))
+    )
     by = f"{radius:g} {'pixels' if known is None else 'mm'}"
     return [
         BoxScore(

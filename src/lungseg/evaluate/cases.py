@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from lungseg.datasets import Case
 from lungseg.datasets.label_sets import mediastinal_band
+from lungseg.image import Image
 from lungseg.morphology.runs import piece_sizes
 from lungseg.result import Result
 from lungseg.scores import Mask, components, count, surface_distances
-from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
 
 NAN = float("nan")
 
@@ -127,11 +128,13 @@ class CaseScore:
 REGIONS = ("lungs", "right", "left", "uncleaned")
 
 
-def score(case: Case, truth: NDArray[np.uint8], result: Result) -> CaseScore:
+def score(case: Case, truth: NDArray[np.uint8], result: Result[Image]) -> CaseScore:
     """Scores one radiograph against its truth: labels (rows, columns)."""
     spacing = result.image.geometry.spacing
     lungs, found = truth > 0, result.mask > 0
-    uncleaned = result.probabilities[1:].sum(axis=0) >= result.card.threshold
+    uncleaned = (
+        np.add(*(result.probabilities[lung.name] for lung in LUNGS)) >= result.card.threshold
+    )
     heart_inside = case.convention == "lung and heart"
     judged = ~mediastinal_band(truth) if heart_inside else None
     right, left = (

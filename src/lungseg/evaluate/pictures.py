@@ -15,8 +15,10 @@ from lungseg.datasets.ground_truth import read_volume_labels
 from lungseg.draw.picture import Picture, contour, fitted, montage, overlay
 from lungseg.draw.volume import PLANES, section
 from lungseg.evaluate.cases import CaseScore
-from lungseg.result import Result, VolumeResult
+from lungseg.image import Image
+from lungseg.result import Result
 from lungseg.segmenter import Segmenter
+from lungseg.volume import Volume
 from lungseg.writers import picture_png, write_file
 
 WORST: Final = 20
@@ -54,11 +56,11 @@ def write_sheet(shown: Sequence[Shown], path: Path) -> None:
 
 def _tile(segmenter: Segmenter, case: Case) -> Picture:
     result = segmenter(case.image, quick=True)
-    if isinstance(result, Result):
+    if isinstance(result.image, Image):
         picture = overlay(result.image, result.segmentation)
         return fitted(_with_truth(picture, read_labels(case)), TILE)
     tiles, captions = zip(
-        *_planes(result, read_volume_labels(case, result.volume.geometry).labels > 0), strict=True
+        *_planes(result, read_volume_labels(case, result.image.geometry).labels > 0), strict=True
     )
     return tiles[0] if len(tiles) == 1 else montage(tiles, len(tiles), captions)
 
@@ -71,7 +73,7 @@ def _with_truth(picture: Picture, truth: NDArray[Any]) -> Picture:
     return picture
 
 
-def _planes(result: VolumeResult, truth: NDArray[np.bool_]) -> list[tuple[Picture, str]]:
+def _planes(result: Result[Volume], truth: NDArray[np.bool_]) -> list[tuple[Picture, str]]:
     """An axial, a coronal and a sagittal plane, each that where most voxels are wrong, or most lung
     where none is; of a slice itself.
 
@@ -79,13 +81,13 @@ def _planes(result: VolumeResult, truth: NDArray[np.bool_]) -> list[tuple[Pictur
         result: of a volume.
         truth: (slices, rows, columns) in axial order.
     """
-    labels = result.volume.geometry.to_axial().apply(result.mask)
+    labels = result.image.geometry.to_axial().apply(result.mask)
     wrong = (labels > 0) != truth
     found = []
     for axis in [0] if len(labels) == 1 else range(3):
         others = tuple(other for other in range(3) if other != axis)
         number = int(np.count_nonzero(wrong if wrong.any() else truth, axis=others).argmax())
-        picture = section(result.volume, labels, axis, number, TILE)
+        picture = section(result.image, labels, axis, number, TILE)
         true: NDArray[np.uint8] = truth.take([number], axis).squeeze(axis).astype(np.uint8)
         upright = true if axis == 0 else true[::-1]  # the head is up
         outlined = cv2.resize(upright, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)

@@ -9,12 +9,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from threading import BoundedSemaphore
+from typing import Any
 
 from lungseg.datasets import Case, read_labels
 from lungseg.datasets.folders import is_volume
 from lungseg.errors import InputError
 from lungseg.evaluate.cases import CaseScore, score
 from lungseg.evaluate.volumes import score_ct
+from lungseg.image import Image
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.segmenter import MOST_VOLUMES, Segmenter
@@ -77,10 +79,10 @@ def _try(
 ) -> CaseScore | Failure:
     try:
         with room if is_volume(case.image) else nullcontext():
-            result = segmenter(case.image, spacing=spacing)
+            result: Result[Any] = segmenter(case.image, spacing=spacing)
             return (
                 score(case, read_labels(case, result.mask.shape), result)
-                if isinstance(result, Result)
+                if isinstance(result.image, Image)
                 else score_ct(case, result)
             )
     except InputError as error:

@@ -23,18 +23,19 @@ from lungseg.evaluate.cases import (
     hd95_of_1024,
 )
 from lungseg.geometry import VolumeGeometry
-from lungseg.result import VolumeResult
+from lungseg.result import Result
 from lungseg.scores import Mask, dice
 from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
+from lungseg.volume import Volume
 
 
-def score_ct(case: Case, result: VolumeResult) -> CaseScore:
+def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
     """Scores the lungs of one CT volume or slice against its masks.
 
     Raises:
         InputError: the masks cannot be read, or do not lie on the volume's grid.
     """
-    grid = result.volume.geometry
+    grid = result.image.geometry
     truth = read_volume_labels(case, grid)
     turn = grid.to_axial()
     axial = turn.geometry(grid)
@@ -79,11 +80,11 @@ def score_ct(case: Case, result: VolumeResult) -> CaseScore:
     )
 
 
-def _thresholded(result: VolumeResult) -> NDArray[np.bool_]:
+def _thresholded(result: Result[Volume]) -> NDArray[np.bool_]:
     """What the probabilities of both lungs together, in the input's own order, would be without
     cleaning.
     """
-    right, left = (result.probability(lung.name) for lung in LUNGS)
+    right, left = (result.probabilities[lung.name] for lung in LUNGS)
     limit = math.ceil(255 * result.card.threshold)
     return np.stack([a.astype(np.uint16) + b >= limit for a, b in zip(right, left, strict=True)])
 

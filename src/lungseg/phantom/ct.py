@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lungseg.errors import UsageError
 from lungseg.geometry import AXIAL, VolumeGeometry
-from lungseg.segmentation import VolumeSegmentation
+from lungseg.segmentation import Segmentation
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 from lungseg.volume import Volume
 
@@ -74,7 +74,7 @@ class CtPhantom:
     """
 
     volume: Volume
-    truth: VolumeSegmentation
+    truth: Segmentation[VolumeGeometry]
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class Phantom:
     """
 
     image: Image
-    truth: Segmentation
+    truth: Segmentation[ImageGeometry]
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+from lungseg.segmentation import Segmentation
+from lungseg.structures import LEFT_LUNG, LUNGS, PLURAL, RIGHT_LUNG
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +58,30 @@ def confidence(
 
 def _soft_dice(overlap: float, total: float) -> float:
     return 2.0 * overlap / total if total else 0.0
+
+
+def confidences(
+    segmentation: Segmentation[Any], probabilities: Mapping[str, NDArray[np.float32]]
+) -> dict[str, float]:
+    """The confidence of each structure, and of the lungs together, by name.
+
+    Args:
+        segmentation: what was made of the probabilities.
+        probabilities: of each structure, by its name, on the segmentation's grid.
+    """
+    found: dict[str, float] = {}
+    for labels, structures in zip(segmentation.layers, segmentation.structures, strict=True):
+        for structure in structures:
+            found[structure.name] = of_mask(
+                labels == structure.number, probabilities[structure.name]
+            )
+        if set(LUNGS) <= set(structures):
+            sure = confidence(labels, *(probabilities[lung.name] for lung in LUNGS))
+            found |= {RIGHT_LUNG.name: sure.right, LEFT_LUNG.name: sure.left, PLURAL: sure.lungs}
+    return found
+
+
+def of_mask(mask: NDArray[np.bool_], probability: NDArray[np.float32]) -> float:
+    """The soft Dice of one mask and the probability of it."""
+    total = float(probability.sum(dtype=np.float64)) + np.count_nonzero(mask)
+    return _soft_dice(float(probability.sum(where=mask, dtype=np.float64)), total)

@@ -13,8 +13,9 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from lungseg.errors import ModelError
-from lungseg.measurement import BOTH, Measurement
+from lungseg.measurement import Measurement
 from lungseg.quality.features import Signs
+from lungseg.structures import PLURAL
 
 FARTHEST = 4.0
 """Standard deviations; a sign that lies farther off counts as this far, so that no single one
@@ -215,4 +216,4 @@ def as_measurements(expected: ExpectedDice | None) -> tuple[Measurement, ...]:
         "expected Dice low": expected.low,
         "expected Dice high": expected.high,
     }
-    return tuple(Measurement(name, BOTH, value, "1") for name, value in values.items())
+    return tuple(Measurement(name, PLURAL, value, "1") for name, value in values.items())

@@ -1,5 +1,5 @@
-"""What the network is shown of one radiograph, and what it makes of it: the first look, upright or
-turned, and a second one.
+"""Forward passes over one radiograph: as it lies, in the best orientation, and with test-time
+augmentation where the network is in doubt.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.card import ModelCard
 from lungseg.morphology.sides import sides
 from lungseg.predict import Predictor
 from lungseg.preprocess import centred
@@ -17,63 +18,68 @@ from lungseg.quality.confidence import confidence
 from lungseg.quality.features import Signs, first_signs
 from lungseg.quality.model import Learned
 from lungseg.radiograph.orientation import is_negative, tilt, turn
-from lungseg.radiograph.postprocess import clean
-from lungseg.structures import LUNGS, MIRRORED_CHANNELS
+from lungseg.radiograph.postprocess import postprocess_lungs
+from lungseg.structures import LUNGS, Structure
 
 Float = NDArray[np.float32]
 
+MIN_CONFIDENCE = 0.975
+"""Below this confidence of the network's own output, on its own grid, there are two further passes,
+over the thorax set upright and its mirror image. Of the validation patients (`docs/models.md`) that
+is a quarter of the diseased adults and half of the children, and next to none elsewhere."""
 
-OUTSIDE = (1.0, 0.0, 0.0)
-"""What the channels are beyond the picture."""
+MAX_TILT_DEGREES = 4.0
+"""Where the thorax is tilted by more than this, there are too."""
 
-SECOND_LOOK = 0.975
-"""Below this confidence of the network's own output, on its own grid, it looks again, at the thorax
-set upright and at its mirror image. Of the validation patients (`docs/models.md`) that is a quarter
-of the diseased adults and half of the children, and next to none elsewhere."""
-
-TILTED = 4.0
-"""Degrees; where the thorax lies more askew than this, the network looks again too."""
-
-ASKEW = 1.0
-"""Degrees; less is not worth a resampling."""
+MIN_CORRECTION_DEGREES = 1.0
+"""Less is not worth a resampling."""
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class ForwardPass:
     """A picture as the network saw it, and what it made of it, on the network's grid.
 
     Attributes:
-        picture: (rows, columns), mean 0, deviation 1, the chest upright and bone bright as far as
-            that is known.
-        planes: (3, rows, columns), probabilities of background, right and left lung in that
-            picture.
-        threshold: of the model, from which on a pixel is lung.
-        quarters: by how many quarter turns, anticlockwise, the picture was turned.
-        negative: whether its greys were turned round.
-        before: the look at the same picture that left the network in doubt, if there was one.
+        picture: (rows, columns), mean 0, standard deviation 1, the chest upright and bone bright
+            as far as that is known.
+        channels: (channels, rows, columns), probabilities in that picture, as the card names them.
+        card: of the model.
+        quarter_turns: by how many, anticlockwise, the picture was turned.
+        inverted: whether its greys were inverted.
+        before: the pass over the same picture that left the network in doubt, if there was one.
     """
 
     picture: Float
-    planes: Float
-    threshold: float
-    quarters: int = 0
-    negative: bool = False
-    before: Look | None = None
+    channels: Float
+    card: ModelCard
+    quarter_turns: int = 0
+    inverted: bool = False
+    before: ForwardPass | None = None
+
+    def of(self, structure: Structure) -> Float:
+        """(rows, columns): the probability of a structure in that picture."""
+        return self.channels[self.card.channel(structure)]
+
+    @property
+    def lungs(self) -> tuple[Float, Float]:
+        """(rows, columns) each: the probability of the right and of the left lung."""
+        right, left = (self.of(lung) for lung in LUNGS)
+        return right, left
 
     @property
     def first_signs(self) -> Signs:
-        """The signs of the first look, whether or not there was another one."""
+        """The signs of the first pass, whether or not there was another one."""
         return self.signs if self.before is None else self.before.signs
 
     @property
-    def probabilities(self) -> Float:
-        """(3, rows, columns), of the image as it was given."""
-        return np.ascontiguousarray(np.rot90(self.planes, -self.quarters, axes=(1, 2)))
+    def as_given(self) -> Float:
+        """(channels, rows, columns), of the image as it was given."""
+        return np.ascontiguousarray(np.rot90(self.channels, -self.quarter_turns, axes=(1, 2)))
 
     @cached_property
     def labels(self) -> NDArray[np.uint8]:
         """(rows, columns), the lungs in that picture."""
-        return clean(self.planes[1], self.planes[2], self.threshold)
+        return postprocess_lungs(*self.lungs, self.card.threshold)
 
     @property
     def has_both(self) -> bool:
@@ -83,93 +89,86 @@ class Look:
     @cached_property
     def signs(self) -> Signs:
         """What can be seen of them."""
-        return first_signs(
-            self.picture,
-            self.planes,
-            self.labels,
-            confidence(self.labels, self.planes[1], self.planes[2]),
-        )
+        right, left = self.lungs
+        probabilities = np.stack([1 - right - left, right, left])
+        sure = confidence(self.labels, right, left)
+        return first_signs(self.picture, probabilities, self.labels, sure)
 
 
-def first_look(predictor: Predictor, picture: Float) -> Look:
-    """What the network makes of a picture (rows, columns) as it lies; a negative is put right."""
-    look = _look(predictor, picture)
-    if predictor.card.modality == "radiograph" and is_negative(
-        picture, look.planes[1:].sum(axis=0) >= look.threshold
-    ):
+def first_pass(predictor: Predictor, picture: Float) -> ForwardPass:
+    """What the network makes of a picture (rows, columns) as it lies; a negative is inverted."""
+    first = _forward(predictor, picture)
+    if not first.card.has_lungs or first.card.modality != "radiograph":
+        return first
+    if is_negative(picture, np.add(*first.lungs) >= first.card.threshold):
         # The network has seen negatives, but it is steadier on what it has seen most.
-        return _look(predictor, -picture, negative=True)
-    return look
+        return _forward(predictor, -picture, inverted=True)
+    return first
 
 
-def _look(
-    predictor: Predictor, picture: Float, *, quarters: int = 0, negative: bool = False
-) -> Look:
-    return Look(
-        picture,
-        predictor(picture[np.newaxis, np.newaxis])[0],
-        predictor.card.threshold,
-        quarters,
-        negative,
-    )
+def _forward(
+    predictor: Predictor, picture: Float, *, quarter_turns: int = 0, inverted: bool = False
+) -> ForwardPass:
+    channels = predictor(picture[np.newaxis, np.newaxis])[0]
+    return ForwardPass(picture, channels, predictor.card, quarter_turns, inverted)
 
 
-def upright(predictor: Predictor, look: Look, learned: Learned) -> Look:
-    """The look at the same picture turned by quarters, or its greys turned round, if that is
-    clearly a chest; else the look itself.
+def best_orientation(predictor: Predictor, first: ForwardPass, learned: Learned) -> ForwardPass:
+    """The pass over the same picture turned by quarters, or inverted, if that is clearly a chest;
+    else the one that is given.
     """
-    rows, columns = look.picture.shape
-    looks = []  # one by one: all at once take no less time and 175 MB more
-    for quarters in range(
-        0, 4, 1 if rows == columns else 2
-    ):  # lying on its side an oblong picture does not fit the network
-        for picture, negative in (
-            (look.picture, look.negative),
-            (-look.picture, not look.negative),
+    rows, columns = first.picture.shape
+    passes = []  # one by one: all at once take no less time and 175 MB more
+    step = 1 if rows == columns else 2  # on its side an oblong picture does not fit the network
+    for turns in range(0, 4, step):
+        for picture, inverted in (
+            (first.picture, first.inverted),
+            (-first.picture, not first.inverted),
         ):
-            if quarters or negative != look.negative:
-                turned = np.ascontiguousarray(np.rot90(picture, quarters))
-                looks.append(_look(predictor, turned, quarters=quarters, negative=negative))
+            if turns or inverted != first.inverted:
+                turned = np.ascontiguousarray(np.rot90(picture, turns))
+                passes.append(_forward(predictor, turned, quarter_turns=turns, inverted=inverted))
     best = max(
-        (other for other in looks if other.has_both),
+        (other for other in passes if other.has_both),
         key=lambda other: learned.frontal(other.signs),
-        default=look,
+        default=first,
     )
-    return best if learned.frontal(best.signs) >= learned.clear else look
+    return best if learned.frontal(best.signs) >= learned.clear else first
 
 
-def again(predictor: Predictor, look: Look, shape: tuple[int, int]) -> Look:
-    """The mean of two looks at the thorax set upright, where the first look was in doubt or the
-    thorax askew; else the look itself.
+def with_augmentation(
+    predictor: Predictor, first: ForwardPass, shape: tuple[int, int]
+) -> ForwardPass:
+    """The mean of two passes over the thorax set upright, one of them mirrored, where the network
+    was in doubt or the thorax tilted; else the pass that is given.
 
     Args:
         predictor: the network.
-        look: the first one.
+        first: the pass so far, of a model with both lungs.
         shape: rows, columns of the image as it was given.
     """
-    shape = shape[::-1] if look.quarters % 2 else shape
-    right, left = look.planes[1:] >= look.threshold
+    shape = shape[::-1] if first.quarter_turns % 2 else shape
+    right, left = (lung >= first.card.threshold for lung in first.lungs)
     degrees = tilt(right, left, shape)
-    if abs(degrees) <= TILTED and not _doubtful(look.planes):
-        return look
-    askew = abs(degrees) > ASKEW
-    picture = (
-        centred(turn(look.picture, -degrees, shape, float(look.picture.min())))
-        if askew
-        else look.picture
-    )
+    if abs(degrees) <= MAX_TILT_DEGREES and not _is_doubtful(first):
+        return first
+    tilted = abs(degrees) > MIN_CORRECTION_DEGREES
+    picture = first.picture
+    if tilted:
+        picture = centred(turn(picture, -degrees, shape, float(picture.min())))
     plain, mirrored = predictor(np.stack([picture, picture[:, ::-1]])[:, np.newaxis])
-    mean = (plain + mirrored[MIRRORED_CHANNELS, :, ::-1]) / 2
-    planes = (
-        np.stack(
-            [turn(plane, degrees, shape, fill) for plane, fill in zip(mean, OUTSIDE, strict=True)]
+    channels = (plain + mirrored[first.card.mirrored_channels, :, ::-1]) / 2
+    if tilted:
+        outside = first.card.outside
+        channels = np.stack(
+            [
+                turn(channel, degrees, shape, fill)
+                for channel, fill in zip(channels, outside, strict=True)
+            ]
         )
-        if askew
-        else mean
-    )
-    return replace(look, planes=planes, before=look)
+    return replace(first, channels=channels, before=first)
 
 
-def _doubtful(planes: Float) -> bool:
-    right, left = planes[1:]
-    return confidence(sides(right, left, 0.5), right, left).lungs < SECOND_LOOK
+def _is_doubtful(first: ForwardPass) -> bool:
+    right, left = first.lungs
+    return confidence(sides(right, left, 0.5), right, left).lungs < MIN_CONFIDENCE

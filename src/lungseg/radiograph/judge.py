@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.geometry import ImageGeometry
 from lungseg.measurement import Measurement
 from lungseg.segmentation import Array, Segmentation
-from lungseg.structures import LUNGS
+from lungseg.structures import LUNGS, PLURAL
 from lungseg.verdict import Verdict, verdict_of
 
 LOWEST_CONFIDENCE = 0.9
@@ -63,7 +64,7 @@ REFUSED: Final = frozenset({"not frontal", "no lung"})
 
 
 def judge(
-    segmentation: Segmentation,
+    segmentation: Segmentation[ImageGeometry],
     measurements: tuple[Measurement, ...],
     seen: Collection[str] = (),
     shown: Box = WHOLE,
@@ -80,8 +81,10 @@ def judge(
         shown: where in the image there is a picture, see `without_padding`.
     """
     values = {(m.name, m.label): m.value for m in measurements}
-    areas = [values["area", lung.name] for lung in LUNGS]
     speaks = dict.fromkeys(seen, True)
+    if ("area", PLURAL) not in values:  # the model was not asked for lungs
+        return verdict_of(speaks, REASONS, REFUSED)
+    areas = [values["area", lung.name] for lung in LUNGS]
     if not any(areas):
         return verdict_of(speaks | {"no lung": True}, REASONS, REFUSED)
     share = values["share", "lungs"] / 100.0

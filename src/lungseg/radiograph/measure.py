@@ -1,7 +1,9 @@
-"""What can be told of the lungs in numbers. Definitions are in `docs/measurements.md`."""
+"""What can be told of a mask in numbers. Definitions are in `docs/measurements.md`."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -9,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.geometry import ImageGeometry
-from lungseg.measurement import BOTH, Measurement, asymmetry
-from lungseg.quality.confidence import Confidence
+from lungseg.measurement import Measurement, asymmetry
 from lungseg.segmentation import Segmentation
-from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
+from lungseg.structures import PLURAL, pairs
 
 SHORTEST, LONGEST = 140.0, 400.0
 """Millimetres; lungs that are less or more high speak against the spacing. At six years lungs have
 62 % of the adult's length, which is some 240 mm (G. Simon et al., Arch. Dis. Child. 47, 1972)."""
 
 
-def measure(segmentation: Segmentation, sure: Confidence) -> tuple[Measurement, ...]:
+def measure(
+    segmentation: Segmentation[ImageGeometry], confidence: Mapping[str, float]
+) -> tuple[Measurement, ...]:
     """All measurements, always in the same order and under the same names; units follow from what
     is known of the spacing.
 
@@ -28,44 +31,43 @@ def measure(segmentation: Segmentation, sure: Confidence) -> tuple[Measurement, 
     smaller by the magnification), else in "pixels".
 
     Args:
-        segmentation: the lungs.
-        sure: what `confidence` gave.
+        segmentation: the structures.
+        confidence: of each structure and pair, see `lungseg.quality.confidence.confidences`.
 
     Returns:
-        Area, share, height, width and confidence of right lung, left lung and lungs, then
-        asymmetry. Of a lung that was not found all are 0.
+        Area, share, height, width and confidence of each structure and each pair, then the
+        asymmetry of each pair. Of a structure that was not found all are 0.
     """
-    masks = {lung.name: segmentation.labels == lung.number for lung in LUNGS}
-    masks[BOTH] = segmentation.labels > 0
-    pixels = {label: int(np.count_nonzero(mask)) for label, mask in masks.items()}
-    extents = {label: _extent(mask) for label, mask in masks.items()}
+    masks = {name: segmentation.mask(name) for name in segmentation.names}
+    pixels = {name: int(np.count_nonzero(mask)) for name, mask in masks.items()}
+    extents = {name: _extent(mask) for name, mask in masks.items()}
     geometry = segmentation.geometry
+    size = math.prod(geometry.shape)
     rows, columns = geometry.spacing or (1.0, 1.0)
     length_unit, area_unit = _units(geometry)
-    values = {
+    values: dict[str, tuple[Mapping[str, float], str]] = {
         "area": (
-            {label: n * (geometry.pixel_area or 1.0) for label, n in pixels.items()},
+            {name: n * (geometry.pixel_area or 1.0) for name, n in pixels.items()},
             area_unit,
         ),
-        "share": (
-            {label: 100.0 * n / segmentation.labels.size for label, n in pixels.items()},
-            "percent",
-        ),
-        "height": ({label: extent[0] * rows for label, extent in extents.items()}, length_unit),
-        "width": ({label: extent[1] * columns for label, extent in extents.items()}, length_unit),
-        "confidence": (
-            {RIGHT_LUNG.name: sure.right, LEFT_LUNG.name: sure.left, BOTH: sure.lungs},
-            "1",
-        ),
+        "share": ({name: 100.0 * n / size for name, n in pixels.items()}, "percent"),
+        "height": ({name: extent[0] * rows for name, extent in extents.items()}, length_unit),
+        "width": ({name: extent[1] * columns for name, extent in extents.items()}, length_unit),
+        "confidence": ({name: confidence[name] for name in masks}, "1"),
     }
     found = [
         Measurement(name, label, float(v), unit)
         for name, (of, unit) in values.items()
         for label, v in of.items()
     ]
-    return *found, Measurement(
-        "asymmetry", BOTH, asymmetry(pixels[RIGHT_LUNG.name], pixels[LEFT_LUNG.name]), "percent"
-    )
+    found += [
+        Measurement(
+            "asymmetry", plural, asymmetry(pixels[right.name], pixels[left.name]), "percent"
+        )
+        for layer in segmentation.structures
+        for plural, (right, left) in pairs(layer).items()
+    ]
+    return tuple(found)
 
 
 def doubt_of_scale(measurements: tuple[Measurement, ...]) -> str | None:
@@ -75,8 +77,13 @@ def doubt_of_scale(measurements: tuple[Measurement, ...]) -> str | None:
     Args:
         measurements: what `measure` gave, of a mask that was not widened.
     """
-    (height,) = (m for m in measurements if (m.name, m.label) == ("height", BOTH))
-    if height.unit == "pixels" or not height.value or SHORTEST <= height.value <= LONGEST:
+    height = next((m for m in measurements if (m.name, m.label) == ("height", PLURAL)), None)
+    if (
+        height is None
+        or height.unit == "pixels"
+        or not height.value
+        or SHORTEST <= height.value <= LONGEST
+    ):
         return None
     wrong = "the pixel spacing may be wrong, and with it all that is in millimetres"
     unless = (

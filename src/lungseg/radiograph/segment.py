@@ -1,29 +1,34 @@
-"""The road of a radiograph, from a source to a result."""
+"""The pipeline of a radiograph, from a source to a result."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
 from lungseg.errors import UsageError
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.measurement import Measurement
+from lungseg.morphology.dilation import dilate
+from lungseg.morphology.hull import hull
 from lungseg.options import check_radius
 from lungseg.predict import Predictor
-from lungseg.preprocess import restored, to_network
-from lungseg.quality.confidence import confidence
+from lungseg.preprocess import to_network
+from lungseg.quality.confidence import confidences
 from lungseg.quality.model import ExpectedDice, Learned, as_measurements, read_beside
-from lungseg.radiograph.inference import Look, again, first_look, upright
+from lungseg.radiograph.inference import (
+    ForwardPass,
+    best_orientation,
+    first_pass,
+    with_augmentation,
+)
 from lungseg.radiograph.judge import is_cut_short, judge, without_padding
 from lungseg.radiograph.measure import doubt_of_scale, measure
-from lungseg.radiograph.postprocess import clean, dilate, hull
+from lungseg.radiograph.postprocess import postprocess
 from lungseg.readers import looks_like_ct, read
 from lungseg.result import Result
-from lungseg.segmentation import Array
+from lungseg.segmentation import Array, Probabilities, Segmentation
+from lungseg.structures import LUNGS, groups
 from lungseg.timing import Seconds, timed
 
 Source = str | Path | Array | Image
@@ -69,7 +74,7 @@ class RadiographSegmenter:
         dilate: float = 0.0,
         hull: bool = False,
         seconds: Seconds | None = None,
-    ) -> Result:
+    ) -> Result[Image]:
         """The lungs of one image.
 
         Args:
@@ -91,8 +96,8 @@ class RadiographSegmenter:
         seconds = {} if seconds is None else seconds
         check_radius(dilate)
         image = self.read(source, spacing=spacing, page=page, seconds=seconds)
-        look = self.infer(image, seconds=seconds)
-        return self.finish(image, look, dilate=dilate, hull=hull, seconds=seconds)
+        prediction = self.infer(image, seconds=seconds)
+        return self.finish(image, prediction, dilate=dilate, hull=hull, seconds=seconds)
 
     @staticmethod
     def read(
@@ -116,91 +121,101 @@ class RadiographSegmenter:
                 )
             return source
 
-    def infer(self, image: Image, *, seconds: Seconds | None = None) -> Look:
+    def infer(self, image: Image, *, seconds: Seconds | None = None) -> ForwardPass:
         """Second stage: what the network makes of the image, on its own grid.
 
-        A negative is put right. Where the result may be that of no frontal chest radiograph, or a
-        lung is missing, the other quarter turns are looked at, and one of them is taken if it
-        clearly is one. Where the network is in doubt or the thorax askew, it looks again, at the
-        thorax set upright.
+        A negative is inverted. Where the result may be that of no frontal chest radiograph, or a
+        lung is missing, the other quarter turns are tried, and one of them is taken if it clearly
+        is one. Where the network is in doubt or the thorax tilted, there are two further passes,
+        over the thorax set upright. A model that does not predict both lungs gets one pass.
         """
         with timed("prepare", seconds):
             picture = to_network(image.array, self.card.input_size, self.card.clip)[0]
         with timed("predict", seconds):
-            look = first_look(self._predictor, picture)
+            prediction = first_pass(self._predictor, picture)
+            if not self.card.has_lungs:
+                return prediction
             if self._learned is not None and (
-                self._learned.frontal(look.signs) < self._learned.doubt or not look.has_both
+                self._learned.frontal(prediction.signs) < self._learned.doubt
+                or not prediction.has_both
             ):
-                look = upright(self._predictor, look, self._learned)
-            return again(self._predictor, look, image.geometry.shape)
+                prediction = best_orientation(self._predictor, prediction, self._learned)
+            return with_augmentation(self._predictor, prediction, image.geometry.shape)
 
     def finish(
         self,
         image: Image,
-        look: Look,
+        prediction: ForwardPass,
         *,
         dilate: float = 0.0,
         hull: bool = False,
         seconds: Seconds | None = None,
-    ) -> Result:
+    ) -> Result[Image]:
         """Third stage: the result of what `infer` gave, on the image's grid. Its `seconds` are
         those passed in and its own.
         """
         check_radius(dilate)
         seconds = {} if seconds is None else seconds
-        probabilities = look.probabilities
+        names = tuple(name for layer in self.card.layers for name in layer)
+        channels = prediction.as_given[[self.card.outputs.index(name) for name in names]]
+        probabilities = Probabilities(names, channels, image.geometry)
         with timed("clean", seconds):
-            right, left = (restored(plane, image.geometry.shape) for plane in probabilities[1:])
-            labels = clean(right, left, self.card.threshold)
-        segmentation = image.with_labels(labels)
+            found = {name: probabilities[name] for name in names}
+            layers = [
+                postprocess(found, structures, self.card.threshold)
+                for structures in self.card.structures
+            ]
+        segmentation = image.with_layers(layers, self.card.structures)
         with timed("measure", seconds):
-            sure = confidence(labels, right, left)
+            sure = confidences(segmentation, found)
             measurements = measure(segmentation, sure)
-        image = _noted(image, look, measurements)
+        notes = _notes(prediction, measurements)
         with timed("judge", seconds):
-            expected = self.expected_dice(look)
+            expected = self.expected_dice(prediction)
             of_quality = as_measurements(expected)
-            shown = without_padding(image.array, negative=look.negative)
-            seen = self._seen(look, expected) | (
+            shown = without_padding(image.array, negative=prediction.inverted)
+            seen = self._seen(prediction, expected) | (
                 {"damaged"} if is_cut_short(image.array) else set()
             )
             verdict = judge(segmentation, measurements + of_quality, seen, shown)
-        if (
-            dilate or hull
-        ):  # of the judged mask: a wider one may reach the edge, and no lung be cut off
+        if dilate or hull:
+            # Of the judged mask: a wider one may reach the edge, and no lung be cut off.
             with timed("dilate", seconds):
-                labels, image = _widened(labels, image, dilate, bridged=hull)
-                segmentation = image.with_labels(labels)
+                segmentation, of_width = _widened(segmentation, image, dilate, bridged=hull)
             with timed("measure", seconds):
                 measurements = measure(segmentation, sure)
+            notes += of_width
         return Result(
             image=image,
             segmentation=segmentation,
             measurements=measurements + of_quality,
             verdict=verdict,
             card=self.card,
+            probabilities=probabilities,
+            notes=notes,
             seconds=seconds,
-            restore_probabilities=lambda: _all_restored(probabilities, image.geometry.shape),
         )
 
-    def expected_dice(self, look: Look) -> ExpectedDice | None:
+    def expected_dice(self, prediction: ForwardPass) -> ExpectedDice | None:
         """Of the mask, before it is widened. None where nothing was learned for the model, or there
         is no lung.
         """
-        if self._learned is None or not look.labels.any():
+        if self._learned is None or not prediction.labels.any():
             return None
-        return self._learned.expected_dice(look.signs)
+        return self._learned.expected_dice(prediction.signs)
 
-    def _seen(self, look: Look, expected: ExpectedDice | None) -> set[str]:
-        """Names of the reasons in `lungseg.quality.REASONS` that the picture itself gives."""
+    def _seen(self, prediction: ForwardPass, expected: ExpectedDice | None) -> set[str]:
+        """Names of the reasons in `lungseg.radiograph.judge.REASONS` that the picture itself
+        gives.
+        """
         if self._learned is None:
             return set()
-        odds = self._learned.frontal(look.first_signs)
+        odds = self._learned.frontal(prediction.first_signs)
         seen = {
             "not frontal": odds < self._learned.refuse,
             "doubtful": self._learned.refuse <= odds < self._learned.doubt,
-            "slice": looks_like_ct(look.picture),
-            "turned": look.quarters > 0,
+            "slice": looks_like_ct(prediction.picture),
+            "turned": prediction.quarter_turns > 0,
             "uncertain": expected is not None and expected.value < self._learned.uncertain,
         }
         return {name for name, holds in seen.items() if holds}
@@ -208,46 +223,42 @@ class RadiographSegmenter:
 
 def _learned(predictor: Predictor) -> Learned | None:
     """What was learned to judge this model's masks; None where nothing lies beside it, or the model
-    is for slices of CT.
+    is for slices of CT or does not predict both lungs.
     """
     card = predictor.card
     return (
         read_beside(predictor.path, card.sha256, Learned.read, "judge.py")
-        if card.modality == "radiograph"
+        if card.modality == "radiograph" and card.has_lungs
         else None
     )
 
 
-def _noted(image: Image, look: Look, measurements: tuple[Measurement, ...]) -> Image:
-    """The image with notes of what had to be done to it, and of what is doubtful about it."""
+def _notes(prediction: ForwardPass, measurements: tuple[Measurement, ...]) -> tuple[str, ...]:
+    """What had to be done to the image, and what is doubtful about it."""
     doubt = doubt_of_scale(measurements)
     notes = [] if doubt is None else [doubt]
-    if look.negative:
+    if prediction.inverted:
         notes.append("seems to be a negative: its greys were turned round for the network")
-    if look.quarters:
+    if prediction.quarter_turns:
         notes.append(
-            f"was turned by {90 * look.quarters} degrees anticlockwise for the network, so that "
-            "the chest stands upright"
+            f"was turned by {90 * prediction.quarter_turns} degrees anticlockwise for the network, "
+            "so that the chest stands upright"
         )
-    return replace(image, notes=(*image.notes, *notes)) if notes else image
-
-
-def _all_restored(
-    probabilities: NDArray[np.float32], shape: tuple[int, int]
-) -> NDArray[np.float32]:
-    return np.stack([restored(plane, shape) for plane in probabilities])
+    return tuple(notes)
 
 
 def _widened(
-    labels: NDArray[np.uint8], image: Image, radius: float, *, bridged: bool
-) -> tuple[NDArray[np.uint8], Image]:
-    """The labels widened, and the image with a note of it: whoever reads the record must know."""
+    segmentation: Segmentation[ImageGeometry], image: Image, radius: float, *, bridged: bool
+) -> tuple[Segmentation[ImageGeometry], tuple[str, ...]]:
+    """With the lungs widened, and a note of it: whoever reads the record must know."""
     spacing = image.geometry.spacing
-    notes = []
+    numbers = groups(LUNGS)[LUNGS[0].plural]
+    layers, notes = list(segmentation.layers), []
+    where = next(i for i, labels in enumerate(layers) if labels is segmentation.labels)
     if bridged:
-        labels = hull(labels)
+        layers[where] = hull(layers[where], numbers)
         notes.append("mask widened to the convex hull of both lungs")
     if radius:
-        labels = dilate(labels, radius, spacing)
+        layers[where] = dilate(layers[where], radius, numbers, spacing)
         notes.append(f"mask widened by {radius:g} {'pixels' if spacing is None else 'mm'}")
-    return labels, replace(image, notes=(*image.notes, *notes))
+    return image.with_layers(layers, segmentation.structures), tuple(notes)

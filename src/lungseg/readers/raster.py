@@ -21,7 +21,7 @@ from lungseg.readers.decoded import Decoded
 from lungseg.readers.limits import LARGEST_AREA, SMALLER, chosen_page, refuse_too_large
 from lungseg.readers.to_grey import to_grey, to_image_type
 from lungseg.segmentation import Array
-from lungseg.structures import LABELS
+from lungseg.structures import STRUCTURES
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -90,7 +90,7 @@ def read_label_png(content: bytes, *, source: str) -> Array | None:
         TooLargeError: its header states too many pixels.
     """
     if (
-        b"PLTE" + bytes(part for label in LABELS for part in label.colour)
+        b"PLTE" + bytes(part for structure in STRUCTURES for part in structure.colour)
         not in content[:_PALETTE_WITHIN]
     ):
         return None

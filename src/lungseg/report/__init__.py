@@ -4,12 +4,14 @@ folder of results.
 
 from __future__ import annotations
 
+from typing import Any
+
 from lungseg.report.content import Study, study_again, study_of
 from lungseg.report.files import ENDINGS, Kind, Reported, report_folder, write_index, write_reports
 from lungseg.report.html import html_page
 from lungseg.report.index import INDEX, THUMBNAILS
 from lungseg.report.pdf import check_reportlab, pdf_page
-from lungseg.result import Result, VolumeResult
+from lungseg.result import Result
 
 __all__ = [
     "ENDINGS",
@@ -31,7 +33,7 @@ __all__ = [
 ]
 
 
-def page(result: Result | VolumeResult, *, name: str | None = None, identify: bool = False) -> str:
+def page(result: Result[Any], *, name: str | None = None, identify: bool = False) -> str:
     """The report of a result as one HTML page that needs nothing beside it.
 
     Args:
@@ -42,7 +44,7 @@ def page(result: Result | VolumeResult, *, name: str | None = None, identify: bo
     return html_page(study_of(result, name=name, identify=identify))
 
 
-def pdf(result: Result | VolumeResult, *, name: str | None = None, identify: bool = False) -> bytes:
+def pdf(result: Result[Any], *, name: str | None = None, identify: bool = False) -> bytes:
     """The same report as PDF; arguments as for `page`.
 
     Raises:

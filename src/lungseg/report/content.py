@@ -22,9 +22,9 @@ from lungseg.morphology.histograms import histograms
 from lungseg.predict import embedded_models, find_model
 from lungseg.readers import is_picture, read, read_label_volume, read_volume, slice_of
 from lungseg.report.deidentify import blanked, header_identity, secrets, shown_name
-from lungseg.result import Result, VolumeResult
-from lungseg.segmentation import Segmentation, VolumeSegmentation
-from lungseg.structures import NUMBERS
+from lungseg.result import Result
+from lungseg.segmentation import Segmentation
+from lungseg.structures import groups
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 from lungseg.writers import stem
@@ -33,7 +33,7 @@ SIDE: Final = 1024
 """Pixels of the longer side of a radiograph in a report; a larger one is shrunk. Sheets of slices
 stay as they are."""
 
-Marked = Segmentation | VolumeSegmentation
+Marked = Segmentation[Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +74,7 @@ class Study:
 
 
 def study_of(
-    result: Result | VolumeResult,
+    result: Result[Any],
     *,
     name: str | None = None,
     identify: bool = False,
@@ -93,7 +93,7 @@ def study_of(
         "name": stem(result.record()["input"]) if name is None else name
     }
     hidden = strict and result.verdict.status == "refused"
-    source = result.image if isinstance(result, Result) else result.volume
+    source = result.image
     said = (
         ("The input was refused and --strict was set, so no mask and no numbers are shown.",)
         if hidden
@@ -213,14 +213,14 @@ def _pictures(
             None if marked is None else stamped(_smaller(marked), verdict),
             {},
         )
-    if not isinstance(segmentation, VolumeSegmentation):  # all of it, evenly spread
+    if segmentation is None:  # all of it, evenly spread
         return (
             unpainted(source, source.with_labels(np.zeros(source.array.shape, np.uint8))),
             None,
             {},
         )
     counts = (
-        histograms(source.array, segmentation.labels, NUMBERS)
+        histograms(source.array, segmentation.labels, groups(segmentation.shown))
         if source.hounsfield and segmentation.labels.any()
         else {}
     )

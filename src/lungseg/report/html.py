@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.measurement import BOTH
 from lungseg.report.charts import Axis, densities
 from lungseg.report.content import Study
 from lungseg.report.deidentify import FIELDS
@@ -32,9 +31,9 @@ from lungseg.report.texts import (
     readable,
     unit_in_words,
 )
-from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
+from lungseg.structures import LEFT_LUNG, LUNGS, PLURAL, RIGHT_LUNG
 
-LABELS: Final = (RIGHT_LUNG.name, LEFT_LUNG.name, BOTH)
+LABELS: Final = (RIGHT_LUNG.name, LEFT_LUNG.name, PLURAL)
 
 STEP: Final = 10
 """Hounsfield units in one step of the histogram."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from lungseg.measurement import BOTH
+from lungseg.structures import PLURAL
 
 NO_DEVICE: Final = (
     "Not a medical device: for research and teaching, not for diagnosis or treatment."
@@ -193,7 +193,7 @@ def definitions(kind: str) -> dict[str, Definition]:
 def published(definition: Definition) -> str:
     """What is published, in one line."""
     return "; ".join(
-        f"{'both' if label == BOTH else label}: {words}"
+        f"{'both' if label == PLURAL else label}: {words}"
         for label, words in definition.published.items()
     )
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from lungseg.draw.picture import shades, window
 from lungseg.preprocess import shrink_labels
-from lungseg.result import Result, VolumeResult
+from lungseg.result import Result
+from lungseg.volume import Volume
 from lungseg.writers.png import encode
 
 LONGEST_SIDE: Final = 1024
@@ -24,16 +25,16 @@ GREY, LABELS = "slices.npy", "labels.npy"
 """Files of (slices, rows, columns) in a job's results: axial slices from the feet to the head."""
 
 
-def write_slices(result: Result | VolumeResult, folder: Path) -> dict[str, Any]:
+def write_slices(result: Result[Any], folder: Path) -> dict[str, Any]:
     """Writes what `grey_png` and `labels_png` read, and returns what a job's document says of
     it.
     """
     spacing: tuple[float, ...] | None
-    if isinstance(result, VolumeResult):
-        turn = result.volume.geometry.to_axial()
-        grid = turn.geometry(result.volume.geometry)
-        grey, labels = turn.apply(result.volume.array), turn.apply(result.mask)
-        spacing, hounsfield = grid.spacing, result.volume.hounsfield
+    if isinstance(result.image, Volume):
+        turn = result.image.geometry.to_axial()
+        grid = turn.geometry(result.image.geometry)
+        grey, labels = turn.apply(result.image.array), turn.apply(result.mask)
+        spacing, hounsfield = grid.spacing, result.image.hounsfield
     else:
         grey, labels = result.image.array[np.newaxis], result.mask[np.newaxis]
         spacing, hounsfield = result.image.geometry.spacing, False

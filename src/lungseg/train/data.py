@@ -17,9 +17,10 @@ from torch.utils.data import Dataset
 from lungseg.augment import parameters as augment
 from lungseg.datasets import Case, read_labels
 from lungseg.datasets.label_sets import allowed_classes
+from lungseg.morphology.dilation import dilate
 from lungseg.preprocess import standardise, stretch, window
-from lungseg.radiograph import postprocess
 from lungseg.readers import read
+from lungseg.structures import LUNGS
 from lungseg.train.cache import cache_file, fetch
 from lungseg.train.pseudo_labels import Teachers
 from lungseg.writers import make_folder
@@ -135,8 +136,10 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         pixels = read(case.image).array
         labels = read_labels(case, pixels.shape)
         if self.dilate:
-            labels = postprocess.dilate(
-                _resize_nearest(labels, self.kept), self.dilate * self.kept[0] / self.size[0]
+            labels = dilate(
+                _resize_nearest(labels, self.kept),
+                self.dilate * self.kept[0] / self.size[0],
+                [lung.number for lung in LUNGS],
             )
         picture = np.round(window(stretch(pixels, self.kept), self._window) * 255)
         allowed = self._teachers.settle(

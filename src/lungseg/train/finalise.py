@@ -21,6 +21,7 @@ from lungseg.datasets import Case, read_labels, read_manifest
 from lungseg.datasets.label_sets import mediastinal_band
 from lungseg.draw.picture import Picture
 from lungseg.errors import InputError, UsageError
+from lungseg.image import Image
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.scores import count
@@ -153,12 +154,12 @@ def _predict(segmenter: RadiographSegmenter, case: Case, folder: Path, name: str
     )
 
 
-def _truth(case: Case, result: Result) -> NDArray[np.uint8] | None:
+def _truth(case: Case, result: Result[Image]) -> NDArray[np.uint8] | None:
     """The labels that belong to a result; None where nobody drew any."""
     return None if case.mask is None else read_labels(case, result.image.geometry.shape)
 
 
-def _dice(case: Case, truth: NDArray[np.uint8], result: Result) -> float:
+def _dice(case: Case, truth: NDArray[np.uint8], result: Result[Image]) -> float:
     """Of both lungs together; a mask that draws through the heart is no judge of where heart or
     mediastinum may lie.
     """

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.draw.picture import Colour, Picture, fitted, grey, montage, overlay, painted
+from lungseg.image import Image
 from lungseg.result import Result
 from lungseg.writers import picture_png, write_file
 
@@ -113,7 +114,7 @@ def draw_curves(metrics: Path, picture: Path) -> None:
 
 
 def case_row(
-    name: str, result: Result, truth: NDArray[np.uint8] | None, score: str
+    name: str, result: Result[Image], truth: NDArray[np.uint8] | None, score: str
 ) -> list[tuple[Picture, str]]:
     """A case side by side, each tile with its caption: image, truth, prediction, and the image with
     the prediction in red.

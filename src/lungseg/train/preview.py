@@ -16,7 +16,7 @@ from lungseg.datasets.label_sets import MEDIASTINUM, SIDES
 from lungseg.draw.picture import Picture, contour, montage
 from lungseg.errors import UsageError
 from lungseg.preprocess import window
-from lungseg.structures import LABELS
+from lungseg.structures import BY_NUMBER
 from lungseg.train.data import CaseArrays
 from lungseg.writers import picture_png, write_file
 
@@ -116,5 +116,5 @@ def _tile(picture: NDArray[Any], allowed: NDArray[np.uint8], clip: tuple[float, 
         np.rint(window(picture, clip) * 255).astype(np.uint8)[..., np.newaxis], 3, axis=2
     )
     for bit, label in SIDES.items():
-        tile[contour(np.isin(allowed, (bit, bit | MEDIASTINUM)), 1)] = LABELS[label].colour
+        tile[contour(np.isin(allowed, (bit, bit | MEDIASTINUM)), 1)] = BY_NUMBER[label].colour
     return tile

@@ -15,7 +15,7 @@ from lungseg.datasets.label_sets import ANYTHING, BACKGROUND, LEFT, MEDIASTINUM,
 from lungseg.predict import Predictor
 from lungseg.preprocess import restore, to_network
 from lungseg.radiograph.orientation import turn
-from lungseg.structures import MIRRORED_CHANNELS
+from lungseg.structures import LUNGS
 
 Array = NDArray[Any]
 
@@ -85,7 +85,7 @@ def settle(
         return settled
     planes = np.stack([_probabilities(teacher, pixels) for teacher in teachers]).mean(axis=0)
     right, left = (
-        restore(np.ascontiguousarray(planes[i], np.float32), allowed.shape) for i in (1, 2)
+        restore(np.ascontiguousarray(plane, np.float32), allowed.shape) for plane in planes
     )
     for bit, lung in ((RIGHT, right), (LEFT, left)):
         either = allowed == (bit | MEDIASTINUM)
@@ -99,17 +99,18 @@ def settle(
 
 
 def _probabilities(teacher: Predictor, pixels: Array) -> Array:
-    """A teacher's probabilities (3, rows, columns), on its own grid, the mean over the picture as
-    it is, turned, and mirrored.
+    """A teacher's probabilities of right and left lung, (2, rows, columns), on its own grid: the
+    mean over the picture as it is, turned, and mirrored.
     """
     picture = to_network(pixels, teacher.card.input_size, teacher.card.clip)[0]
     size = teacher.card.input_size
     turned = [turn(picture, degrees, size, float(picture.min())) for degrees in TURNS]
     batch = np.stack([*turned, *(each[:, ::-1] for each in turned)])[:, np.newaxis]
     straight, mirrored = np.split(teacher(batch), 2)
-    found = straight + mirrored[:, MIRRORED_CHANNELS, :, ::-1]
+    found = straight + mirrored[:, teacher.card.mirrored_channels, :, ::-1]
+    lungs = [teacher.card.channel(lung) for lung in LUNGS]
     back = [
-        [turn(plane, -degrees, size, 0.0) for plane in planes]
+        [turn(plane, -degrees, size, 0.0) for plane in planes[lungs]]
         for planes, degrees in zip(found, TURNS, strict=True)
     ]
     return np.sum(back, axis=0) / len(batch)

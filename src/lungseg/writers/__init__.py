@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from lungseg.writers.atomic import is_there, make_folder, write_file
+from lungseg.writers.encode import ENDINGS, volume_nifti
 from lungseg.writers.ledger import LEDGER, SUMMARY, Ledger, read_records
-from lungseg.writers.outputs import ENDINGS, OUTPUTS, Output, check_outputs, save, stem
+from lungseg.writers.outputs import OUTPUTS, Output, check_outputs, save, stem
 from lungseg.writers.png import image_png, picture_png
-from lungseg.writers.record import FAILED, SEVERITY, failure, record, versions, volume_record
-from lungseg.writers.volume import save_volume, volume_nifti
+from lungseg.writers.record import FAILED, SEVERITY, failure, versions
 
 __all__ = [
     "ENDINGS",
@@ -25,12 +25,9 @@ __all__ = [
     "make_folder",
     "picture_png",
     "read_records",
-    "record",
     "save",
-    "save_volume",
     "stem",
     "versions",
     "volume_nifti",
-    "volume_record",
     "write_file",
 ]

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePath
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from lungseg.errors import OutputError, UsageError
 from lungseg.image import Image
-from lungseg.segmentation import Segmentation
+from lungseg.segmentation import Probabilities, Segmentation
 from lungseg.verdict import Verdict
+from lungseg.volume import Volume
 from lungseg.writers.atomic import is_there, make_folder, write_files
-from lungseg.writers.png import crop_png, mask_png, masked_png, overlay_png, probabilities_png
+from lungseg.writers.encode import ENDINGS, PICTURE, Encode, encoders_of
 
-Encode = Callable[[], bytes]
-"""Makes the bytes of one file."""
+MASK = "mask"
 
 UNJUDGED = Verdict("ok")
 """Of what nobody has judged."""
-
-PICTURE = ".png"
-ENDINGS = (PICTURE, ".nii.gz", ".nrrd")
-"""What the name of an output can end in: pictures, and volumes in the format of the input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +36,25 @@ class Output:
     endings: tuple[str, ...] = ENDINGS
 
     def path(self, folder: Path, stem: str, ending: str) -> Path:
-        """Where it is written."""
-        return folder / f"{stem}_{self.name}{ending if ending in self.endings else PICTURE}"
+        """Where it is written, of an input whose outputs have that ending.
+
+        Raises:
+            UsageError: there is no such ending.
+        """
+        if ending not in ENDINGS:
+            raise UsageError(
+                f"no output ends in {ending!r}", cure=f"there are {', '.join(ENDINGS)}"
+            )
+        own = ending if ending in self.endings else self.endings[0]
+        return folder / f"{stem}_{self.name}{own}"
 
     def paths(self, folder: Path, stem: str) -> tuple[Path, ...]:
         """Wherever it may be written, while the input's format is not known."""
-        return tuple(self.path(folder, stem, ending) for ending in self.endings)
+        return tuple(folder / f"{stem}_{self.name}{ending}" for ending in self.endings)
 
 
 OUTPUTS = (
-    Output("mask", "Structure map on the input's grid: 0 background, 1 right lung, 2 left lung."),
+    Output(MASK, "Label map on the input's grid: 0 background, 1 right lung, 2 left lung."),
     Output(
         "overlay",
         "Radiograph, or sheet of CT slices in three planes, with the lungs tinted and outlined.",
@@ -62,8 +64,9 @@ OUTPUTS = (
     Output("masked", "Image with all but the lungs set to 0, or volume with -1024 HU there."),
     Output(
         "probabilities",
-        "Probability of each lung before cleaning, in 255ths; in a picture green is right, blue "
-        "left, red neither.",
+        "Probability of each structure before postprocessing, in 255ths: a page each in a TIFF, or "
+        "a channel each in a volume.",
+        (".tif", *ENDINGS[1:]),
     ),
 )
 """The only list of outputs."""
@@ -103,87 +106,62 @@ def stem(source: str | PurePath) -> str:
 
 
 def save(
-    image: Image,
-    segmentation: Segmentation,
+    image: Image | Volume,
+    segmentation: Segmentation[Any],
     folder: Path,
     outputs: Sequence[str] = ("mask", "overlay"),
     *,
     name: str | None = None,
     binary: bool = False,
     overwrite: bool = False,
-    probabilities: Callable[[], NDArray[np.float32]] | None = None,
+    probabilities: Probabilities | None = None,
     verdict: Verdict = UNJUDGED,
 ) -> dict[str, Path]:
-    """Writes outputs of one image into `folder`, which is created where it does not exist.
+    """Writes outputs of one input into `folder`, which is created where it does not exist.
+
+    Of radiographs, and of slices of CT that came as pictures, they are PNG; of volumes what came as
+    NRRD is written as NRRD, all else as NIfTI. Where the model predicts structures that overlap the
+    lungs, the mask is a file for each layer: NAME_mask for that of the lungs, and of each other one
+    NAME_ and the names of its structures.
 
     Args:
         image: what was segmented.
-        segmentation: its lungs.
+        segmentation: its structures.
         folder: where to.
         outputs: names from `OUTPUTS`.
-        name: the files are NAME_mask.png and so on; the name of the image's file without ending
-            where not given.
-        binary: the mask as grey PNG with 255 for either lung, instead of labels.
+        name: the files are NAME_mask.png and so on; the name of the input's file without ending, or
+            of its folder, where not given.
+        binary: masks that say where the lungs are, without sides: 255 in a PNG, 1 in a volume.
         overwrite: replace files that exist.
-        probabilities: gives (3, rows, columns) of background, right and left lung, 0 to 1; only
-            where they are to be written.
+        probabilities: of each structure; only where they are to be written.
         verdict: where it is "refused", the overlay says so.
 
     Returns:
         The path of each output, by its name.
 
     Raises:
-        UsageError: an output is not known.
+        UsageError: an output is not known, or its bytes cannot be made of what was given.
         OutputError: a file exists and `overwrite` is not set, or one cannot be written; then none
             is.
     """
-    encoders = image_encoders(
+    chosen = check_outputs(outputs)
+    encoders = encoders_of(
         image, segmentation, binary=binary, probabilities=probabilities, verdict=verdict
     )
-    return write_outputs(
-        encoders,
-        outputs,
-        folder,
-        stem(image.source) if name is None else name,
-        PICTURE,
-        overwrite=overwrite,
-    )
-
-
-def image_encoders(
-    image: Image,
-    segmentation: Segmentation,
-    *,
-    binary: bool,
-    probabilities: Callable[[], NDArray[np.float32]] | None,
-    verdict: Verdict = UNJUDGED,
-) -> dict[str, Encode]:
-    """What makes the bytes of each output of an image, by its name."""
-    encoders: dict[str, Encode] = {
-        "mask": partial(mask_png, segmentation, binary=binary),
-        "overlay": partial(overlay_png, image, segmentation, verdict),
-        "crop": partial(crop_png, image, segmentation),
-        "masked": partial(masked_png, image, segmentation),
-    }
-    if probabilities is not None:
-        encoders["probabilities"] = lambda: probabilities_png(probabilities())
-    return encoders
-
-
-def write_outputs(
-    encoders: Mapping[str, Encode],
-    outputs: Sequence[str],
-    folder: Path,
-    base: str,
-    ending: str,
-    *,
-    overwrite: bool,
-) -> dict[str, Path]:
-    """Writes the chosen outputs, all or none; arguments, result and errors as in `save`."""
-    chosen = check_outputs(outputs)
-    if unknown := [output.name for output in chosen if output.name not in encoders]:
-        raise UsageError(f"{unknown[0]} cannot be written, as nothing was given that makes them")
-    paths = {output.name: output.path(folder, base, ending) for output in chosen}
+    base = stem(image.source) if name is None else name
+    makers: dict[str, Encode] = {}
+    paths: dict[str, Path] = {}
+    for output in chosen:
+        if output.name not in encoders.outputs:
+            raise UsageError(
+                f"{output.name} cannot be written, as nothing was given that makes them"
+            )
+        makers[output.name] = encoders.outputs[output.name]
+        paths[output.name] = output.path(folder, base, encoders.ending)
+        if output.name == MASK:
+            for layer, encode in encoders.layers.items():
+                makers[layer] = encode
+                paths[layer] = folder / f"{base}_{layer}{encoders.ending}"
     for path in paths.values():
         if not overwrite and is_there(path):
             raise OutputError(
@@ -193,5 +171,5 @@ def write_outputs(
             )
     make_folder(folder)
     # Encoded one by one while they are written, so that they are not all in memory at once.
-    write_files((paths[output.name], encoders[output.name]()) for output in chosen)
+    write_files((path, makers[output]()) for output, path in paths.items())
     return paths

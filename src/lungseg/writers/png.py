@@ -15,35 +15,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.draw.picture import overlay, stamped
+from lungseg.draw.volume import overview
+from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.image import Image
-from lungseg.segmentation import Segmentation
-from lungseg.structures import LABELS
+from lungseg.segmentation import Probabilities, Segmentation
+from lungseg.structures import STRUCTURES
 from lungseg.verdict import Verdict
+from lungseg.volume import Volume
 
 MARGIN = 0.02
 """Kept around the lungs in a crop, as a part of the longer side of their bounding box."""
 
 
-def mask_png(segmentation: Segmentation, *, binary: bool = False) -> bytes:
-    """The label map as indexed-colour PNG whose values are the labels; with `binary` as grey PNG,
-    255 where there is lung.
+def mask_png(segmentation: Segmentation[ImageGeometry], *, binary: bool = False) -> bytes:
+    """The label map of the lungs' layer, see `label_png`; with `binary` as grey PNG, 255 where
+    there is lung.
     """
     if binary:
-        return encode(np.where(segmentation.labels > 0, np.uint8(255), np.uint8(0)))
+        return encode(np.where(segmentation.foreground, np.uint8(255), np.uint8(0)))
+    return label_png(segmentation.labels)
+
+
+def label_png(labels: NDArray[np.uint8]) -> bytes:
+    """A label map (rows, columns) as indexed-colour PNG whose values are the labels; its palette is
+    that of all structures, whichever were looked for.
+    """
     from PIL import Image as Picture
 
-    picture = Picture.fromarray(segmentation.labels)
-    picture.putpalette([part for label in LABELS for part in label.colour])
+    picture = Picture.fromarray(labels)
+    picture.putpalette([part for structure in STRUCTURES for part in structure.colour])
     stream = io.BytesIO()
     picture.save(stream, "PNG", compress_level=1)
     return stream.getvalue()
 
 
-def overlay_png(image: Image, segmentation: Segmentation, verdict: Verdict) -> bytes:
-    """The radiograph with the lungs tinted and outlined, 8 bits a colour; marked where it was
+def overlay_png(image: Image, segmentation: Segmentation[ImageGeometry], verdict: Verdict) -> bytes:
+    """The radiograph with its structures tinted and outlined, 8 bits a colour; marked where it was
     refused.
     """
     return picture_png(stamped(overlay(image, segmentation), verdict))
+
+
+def sheet_png(
+    volume: Volume, segmentation: Segmentation[VolumeGeometry], verdict: Verdict
+) -> bytes:
+    """Slices in three planes with their structures tinted and outlined; marked where refused."""
+    return picture_png(stamped(overview(volume, segmentation), verdict))
 
 
 def picture_png(picture: NDArray[np.uint8]) -> bytes:
@@ -51,25 +68,43 @@ def picture_png(picture: NDArray[np.uint8]) -> bytes:
     return encode(np.ascontiguousarray(picture[..., ::-1]))
 
 
-def probabilities_png(probabilities: NDArray[np.float32]) -> bytes:
-    """Probabilities (3, rows, columns) of background, right and left lung as red, green and blue,
-    in 255ths.
+def probabilities_tiff(probabilities: Probabilities) -> bytes:
+    """The probability of each structure, in 255ths, as a page of a grey TIFF, in the order of the
+    card; its ImageDescription is the structure's name.
     """
-    return picture_png(
-        np.rint(probabilities * np.float32(255.0)).astype(np.uint8).transpose(1, 2, 0)
+    from PIL import Image as Picture
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    pages, described = [], []
+    for name, probability in probabilities.items():
+        pages.append(Picture.fromarray(np.rint(probability * np.float32(255.0)).astype(np.uint8)))
+        tags = ImageFileDirectory_v2()
+        tags[270] = name  # ImageDescription
+        described.append(tags)
+    stream = io.BytesIO()
+    for page, tags in zip(pages, described, strict=True):
+        page.encoderinfo = {"tiffinfo": tags}
+    pages[0].save(
+        stream,
+        "TIFF",
+        save_all=True,
+        append_images=pages[1:],
+        compression="tiff_adobe_deflate",
+        tiffinfo=described[0],
     )
+    return stream.getvalue()
 
 
-def crop_png(image: Image, segmentation: Segmentation) -> bytes:
+def crop_png(image: Image, segmentation: Segmentation[ImageGeometry]) -> bytes:
     """The image cut to the lungs (see `crop_box`), pixel values as read."""
     top, left, bottom, right = crop_box(segmentation)
     return image_png(image.array[top:bottom, left:right], of=image)
 
 
-def masked_png(image: Image, segmentation: Segmentation) -> bytes:
+def masked_png(image: Image, segmentation: Segmentation[ImageGeometry]) -> bytes:
     """The image with all but the lungs set to 0, pixel values as read within them."""
     pixels = _whole_numbers(image.array, image)
-    return encode(np.where(segmentation.labels > 0, pixels, pixels.dtype.type(0)))
+    return encode(np.where(segmentation.foreground, pixels, pixels.dtype.type(0)))
 
 
 def image_png(pixels: NDArray[Any], *, of: Image) -> bytes:
@@ -79,12 +114,14 @@ def image_png(pixels: NDArray[Any], *, of: Image) -> bytes:
     return encode(_whole_numbers(pixels, of))
 
 
-def crop_box(segmentation: Segmentation) -> tuple[int, int, int, int]:
+def crop_box(segmentation: Segmentation[ImageGeometry]) -> tuple[int, int, int, int]:
     """Top, left, bottom, right of the lungs with a margin of `MARGIN`, the last two exclusive; the
     whole grid where there is no lung.
     """
     rows, columns = segmentation.geometry.shape
-    left, top, width, height = (int(n) for n in cv2.boundingRect(segmentation.labels))
+    left, top, width, height = (
+        int(n) for n in cv2.boundingRect(segmentation.foreground.view(np.uint8))
+    )
     if not width:
         return 0, 0, rows, columns
     margin = max(1, round(MARGIN * max(width, height)))

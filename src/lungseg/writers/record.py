@@ -36,6 +36,8 @@ def record(
     verdict: Verdict,
     card: ModelCard,
     seconds: dict[str, float],
+    *,
+    notes: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """What `docs/outputs.md` describes, of a radiograph that was segmented."""
     grid = {
@@ -44,7 +46,7 @@ def record(
         "spacing_mm": image.geometry.spacing,
         "spacing_plane": image.geometry.spacing_plane if image.geometry.spacing else None,
     }
-    return _source(image) | grid | _found(image, measurements, verdict, card, seconds)
+    return _source(image) | grid | _found(image, measurements, verdict, card, seconds, notes=notes)
 
 
 def volume_record(
@@ -53,6 +55,8 @@ def volume_record(
     verdict: Verdict,
     card: ModelCard,
     seconds: dict[str, float],
+    *,
+    notes: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """What `docs/outputs.md` describes, of a CT volume that was segmented."""
     slices, rows, columns = volume.geometry.shape
@@ -66,7 +70,9 @@ def volume_record(
         "missing_slices": volume.gaps,
         "hounsfield": volume.hounsfield,
     }
-    return _source(volume) | grid | _found(volume, measurements, verdict, card, seconds)
+    return (
+        _source(volume) | grid | _found(volume, measurements, verdict, card, seconds, notes=notes)
+    )
 
 
 def _source(of: Image | Volume) -> dict[str, Any]:
@@ -79,9 +85,11 @@ def _found(
     verdict: Verdict,
     card: ModelCard,
     seconds: dict[str, float],
+    *,
+    notes: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     return {
-        "notes": list(of.notes),
+        "notes": [*of.notes, *notes],
         "verdict": verdict.status,
         "reasons": list(verdict.reasons),
         "measurements": [

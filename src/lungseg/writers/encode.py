@@ -1,0 +1,205 @@
+"""What makes the bytes of each output: PNG of radiographs, NIfTI or NRRD of volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.geometry import ImageGeometry, VolumeGeometry
+from lungseg.image import Image
+from lungseg.morphology.boxes import enclosing_box
+from lungseg.segmentation import Labels, Probabilities, Segmentation
+from lungseg.verdict import Verdict
+from lungseg.volume import Volume
+from lungseg.writers.png import (
+    MARGIN,
+    crop_png,
+    label_png,
+    mask_png,
+    masked_png,
+    overlay_png,
+    probabilities_tiff,
+    sheet_png,
+)
+
+Encode = Callable[[], bytes]
+"""Makes the bytes of one file."""
+
+PICTURE = ".png"
+ENDINGS = (PICTURE, ".nii.gz", ".nrrd")
+"""What the name of an output can end in: pictures, and volumes in the format of the input."""
+
+AIR = -1024
+"""Hounsfield units of what is blanked; other greys become 0."""
+
+PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "GIF")
+"""How the formats of pictures begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoders:
+    """What makes the files of one input.
+
+    Attributes:
+        ending: of masks and of what is on the input's grid; one of `ENDINGS`.
+        outputs: by the name of the output.
+        layers: of each layer of structures beside that of the lungs, by the names of its
+            structures; they are written with the mask.
+    """
+
+    ending: str
+    outputs: dict[str, Encode]
+    layers: Mapping[str, Encode] = field(default_factory=dict[str, Encode])
+
+
+def encoders_of(
+    image: Image | Volume,
+    segmentation: Segmentation[Any],
+    *,
+    binary: bool,
+    probabilities: Probabilities | None,
+    verdict: Verdict,
+) -> Encoders:
+    """What makes the files of one input; arguments as for `lungseg.writers.outputs.save`."""
+    if isinstance(image, Image):
+        return _of_image(image, segmentation, binary, probabilities, verdict)
+    if (
+        len(image.array) == 1
+        and not image.hounsfield
+        and (image.geometry.affine is None or image.format.startswith(PICTURES))
+    ):
+        return _of_slice(image, segmentation, binary, probabilities, verdict)
+    return _of_volume(image, segmentation, binary, probabilities, verdict)
+
+
+def volume_nifti(volume: Volume) -> bytes:
+    """The volume itself as a compressed NIfTI file."""
+    from lungseg.writers.nifti import nifti_gz
+
+    return nifti_gz([volume.array], volume, tuple(slice(0, side) for side in volume.geometry.shape))
+
+
+def _of_image(
+    image: Image,
+    segmentation: Segmentation[ImageGeometry],
+    binary: bool,  # noqa: FBT001 (of this module alone)
+    probabilities: Probabilities | None,
+    verdict: Verdict,
+) -> Encoders:
+    outputs: dict[str, Encode] = {
+        "mask": partial(mask_png, segmentation, binary=binary),
+        "overlay": partial(overlay_png, image, segmentation, verdict),
+        "crop": partial(crop_png, image, segmentation),
+        "masked": partial(masked_png, image, segmentation),
+    }
+    if probabilities is not None:
+        outputs["probabilities"] = partial(probabilities_tiff, probabilities)
+    layers = {
+        name: partial(label_png, labels) for name, labels in _further_layers(segmentation).items()
+    }
+    return Encoders(PICTURE, outputs, layers)
+
+
+def _of_slice(
+    volume: Volume,
+    segmentation: Segmentation[VolumeGeometry],
+    binary: bool,  # noqa: FBT001
+    probabilities: Probabilities | None,
+    verdict: Verdict,
+) -> Encoders:
+    """Those of an image, for a slice that came as one."""
+    rows, columns = volume.geometry.shape[1:]
+    image = Image(
+        volume.array[0],
+        ImageGeometry((rows, columns)),
+        source=volume.source,
+        format=volume.format,
+    )
+    flat = image.with_layers([labels[0] for labels in segmentation.layers], segmentation.structures)
+    if probabilities is not None:
+        channels = probabilities.channels[:, 0] * np.float32(1 / 255)
+        probabilities = Probabilities(probabilities.names, channels, image.geometry)
+    encoders = _of_image(image, flat, binary, probabilities, verdict)
+    encoders.outputs["overlay"] = partial(sheet_png, volume, segmentation, verdict)
+    return encoders
+
+
+def _of_volume(
+    volume: Volume,
+    segmentation: Segmentation[VolumeGeometry],
+    binary: bool,  # noqa: FBT001
+    probabilities: Probabilities | None,
+    verdict: Verdict,
+) -> Encoders:
+    whole = tuple(slice(0, side) for side in volume.geometry.shape)
+    ending = ".nrrd" if volume.format.startswith("NRRD") else ".nii.gz"
+
+    def encode(
+        make: Callable[[], Iterable[NDArray[Any]]],
+        box: tuple[slice, ...] = whole,
+        *,
+        channels: int = 1,
+        scale: float = 1.0,
+    ) -> bytes:
+        if ending == ".nrrd":
+            from lungseg.writers.nrrd import nrrd
+
+            return nrrd(make(), volume, box, channels=channels)
+        from lungseg.writers.nifti import nifti_gz
+
+        return nifti_gz(make(), volume, box, channels=channels, scale=scale)
+
+    def masked() -> NDArray[Any]:
+        blank = volume.array.dtype.type(AIR * volume.hounsfield)
+        return np.where(segmentation.foreground, volume.array, blank)
+
+    def mask() -> NDArray[np.uint8]:
+        return segmentation.foreground.view(np.uint8) if binary else segmentation.labels
+
+    box = crop_box(segmentation)
+    outputs: dict[str, Encode] = {
+        "mask": partial(encode, lambda: [mask()]),
+        "overlay": partial(sheet_png, volume, segmentation, verdict),
+        "crop": partial(encode, lambda: [volume.array[box]], box),
+        "masked": partial(encode, lambda: [masked()]),
+    }
+    if probabilities is not None:
+        outputs["probabilities"] = partial(
+            encode, probabilities.values, channels=len(probabilities), scale=1 / 255
+        )
+    layers = {
+        name: partial(encode, partial(_only, labels))
+        for name, labels in _further_layers(segmentation).items()
+    }
+    return Encoders(ending, outputs, layers)
+
+
+def _only(labels: Labels) -> list[NDArray[Any]]:
+    return [labels]
+
+
+def _further_layers(segmentation: Segmentation[Any]) -> dict[str, Labels]:
+    """Label maps beside that of the lungs, by the names of their structures."""
+    return {
+        "_".join(structure.name.replace(" ", "_") for structure in structures): labels
+        for labels, structures in zip(segmentation.layers, segmentation.structures, strict=True)
+        if labels is not segmentation.labels
+    }
+
+
+def crop_box(segmentation: Segmentation[VolumeGeometry]) -> tuple[slice, slice, slice]:
+    """Slices, rows and columns of the lungs with a margin of `MARGIN` of each side; the whole grid
+    where there is no lung.
+    """
+    box = []
+    lungs = enclosing_box(segmentation.foreground)
+    for inside, side in zip(lungs, segmentation.geometry.shape, strict=True):
+        first, stop = (inside.start, inside.stop) if inside.stop else (0, side)
+        margin = max(1, round(MARGIN * (stop - first)))
+        box.append(slice(max(0, first - margin), min(side, stop + margin)))
+    return box[0], box[1], box[2]
