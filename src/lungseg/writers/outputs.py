@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -13,7 +13,7 @@ from lungseg.segmentation import Probabilities, Segmentation
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 from lungseg.writers.atomic import is_there, make_folder, write_files
-from lungseg.writers.encode import ENDINGS, PICTURE, Encode, encoders_of
+from lungseg.writers.encode import ENDINGS, PICTURE, Encode, Encoders, encoders_of
 
 MASK = "mask"
 
@@ -149,20 +149,8 @@ def save(
         image, segmentation, binary=binary, probabilities=probabilities, verdict=verdict
     )
     base = stem(image.source) if name is None else name
-    makers: dict[str, Encode] = {}
-    paths: dict[str, Path] = {}
-    for output in chosen:
-        if output.name not in encoders.outputs:
-            raise UsageError(
-                f"{output.name} cannot be written, as nothing was given that makes them"
-            )
-        makers[output.name] = encoders.outputs[output.name]
-        paths[output.name] = output.path(folder, base, encoders.ending)
-        if output.name == MASK:
-            for layer, encode in encoders.layers.items():
-                makers[layer] = encode
-                paths[layer] = folder / f"{base}_{layer}{encoders.ending}"
-    for path in paths.values():
+    files = dict(_files(chosen, encoders, folder, base))
+    for path, _ in files.values():
         if not overwrite and is_there(path):
             raise OutputError(
                 "exists already, and was left as it is",
@@ -171,5 +159,21 @@ def save(
             )
     make_folder(folder)
     # Encoded one by one while they are written, so that they are not all in memory at once.
-    write_files((path, makers[output]()) for output, path in paths.items())
-    return paths
+    write_files((path, encode()) for path, encode in files.values())
+    return {output: path for output, (path, _) in files.items()}
+
+
+def _files(
+    outputs: Sequence[Output], encoders: Encoders, folder: Path, base: str
+) -> Iterator[tuple[str, tuple[Path, Encode]]]:
+    """Path of each file and what makes its bytes, by the name of the output or layer."""
+    for output in outputs:
+        if output.name not in encoders.outputs:
+            raise UsageError(
+                f"{output.name} cannot be written, as nothing was given that makes them"
+            )
+        path = output.path(folder, base, encoders.ending)
+        yield output.name, (path, encoders.outputs[output.name])
+        if output.name == MASK:
+            for layer, encode in encoders.layers.items():
+                yield layer, (folder / f"{base}_{layer}{encoders.ending}", encode)
