@@ -43,6 +43,7 @@ def test_every_block_is_one_command() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_commands_do_what_the_page_says(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     script = "\0".join(COMMANDS[1:])

@@ -60,6 +60,7 @@ def test_it_scores_the_validation_split_and_prints_what_it_writes(model, split, 
     ]
 
 
+@pytest.mark.slow
 def test_it_takes_a_split_and_sources(model, films, split, tmp_path) -> None:
     def of(*arguments: object) -> list[tuple[str, str]]:
         done = lungseg("evaluate", model, *arguments, "-o", tmp_path / "out", "--jobs", 2)
@@ -263,6 +264,7 @@ def test_volumes_of_a_list_that_dataset_wrote_are_scored(tmp_path) -> None:
     assert "a spacing is for radiographs, and this is CT; segment CT without it." in spacing.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_a_real_volume_is_scored_in_space(data_folder, tmp_path) -> None:
     lists = tmp_path / "volumes.csv"

@@ -347,6 +347,7 @@ def test_demo_and_info_with_a_model_in_the_package(
     assert json.loads(lungseg("info", "--json").stdout)["models"][0]["name"] == "cxr"
 
 
+@pytest.mark.slow
 def test_demo_finds_the_lungs_it_drew(tmp_path: Path) -> None:
     ran = lungseg("demo", "-o", tmp_path)
     assert ran.exit_code == 0
@@ -373,6 +374,7 @@ def start(*arguments: object, **streams: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, preexec_fn=heard, **streams)  # noqa: PLW1509 (the tests start no threads)
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_and_its_exit_status(films: Path, model: Path, tmp_path: Path) -> None:
     for files, status in (([films / "x.png"], 0), ([films / "gone.png"], 1), ([], 2)):
         process = start(
@@ -389,6 +391,7 @@ def test_a_process_of_its_own_and_its_exit_status(films: Path, model: Path, tmp_
     assert pictures(tmp_path / "out") == ["x_mask.png", "x_overlay.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/dev/full").exists(), reason="no /dev/full here, which plays the full disk"
 )
@@ -444,6 +447,7 @@ def test_a_failed_write_names_the_input_too(films: Path, model: Path, tmp_path: 
     )
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_done_and_the_same_command_goes_on(
     model: Path, tmp_path: Path
 ) -> None:

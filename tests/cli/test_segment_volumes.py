@@ -265,6 +265,7 @@ def test_a_volume_without_lungs_is_done_and_flagged(
     assert not np.asanyarray(nibabel.load(tmp_path / "out" / "scan_mask.nii.gz").dataobj).any()
 
 
+@pytest.mark.slow
 def test_demo_shows_a_ct_too(tmp_path: Path) -> None:
     ran = lungseg("demo", "-o", tmp_path)
     assert ran.exit_code == 0

@@ -108,6 +108,7 @@ def test_a_run_leaves_all_that_there_is_to_see(run) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_a_model_where_that_ended(run, model, films, tmp_path) -> None:
     still = ("--start-from", model, "--epochs", 1, "--learning-rate", 0, "--average", 0)
     done = lungseg(
@@ -178,6 +179,7 @@ def test_a_model_of_ones_own_is_scored_and_used(run, model, films, tmp_path) -> 
     assert mask.any()
 
 
+@pytest.mark.slow
 def test_settings_come_from_a_file_and_flags_overrule_it(films, tmp_path) -> None:
     (tmp_path / "s.toml").write_text(
         "width = 2\ndepth = 3\nsize = 64\nepochs = 3\nworkers = 0\nvalidation = 0.4\nleave_out = "
@@ -207,6 +209,7 @@ def test_settings_come_from_a_file_and_flags_overrule_it(films, tmp_path) -> Non
     )
 
 
+@pytest.mark.slow
 def test_a_stopped_run_says_how_to_go_on_and_goes_on(films, tmp_path, monkeypatch) -> None:
     class Module(fit_module.LungModule):
         def on_train_epoch_start(self) -> None:

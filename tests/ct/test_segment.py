@@ -60,6 +60,7 @@ def test_a_volume_becomes_a_result(segmenter: VolumeSegmenter) -> None:
         result.measurement("area")
 
 
+@pytest.mark.slow
 def test_the_patients_lungs_stay_his_in_all_48_orders(segmenter: VolumeSegmenter) -> None:
     volume, _ = ellipsoids((10, 34, 40), spacing=(15.0, 8.0, 8.0))
     plain = segmenter(volume)

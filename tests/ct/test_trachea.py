@@ -162,6 +162,7 @@ def test_the_windpipe_of_a_phantom(slices, noise):
     assert ((labels > 0) & (wrong == 0)).sum() < 1.0 * millilitre
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_windpipes_of_patients(data_folder):
     """Found down to the main bronchi; of the lungs that readers drew less than 1 mL goes, along the

@@ -249,6 +249,7 @@ def test_the_sheet_shows_each_suspicious_case_once(films, tmp_path) -> None:
         suspicious_sheet(cases, [])
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_wrong_mask_of_a_public_set_is_found(data_folder) -> None:
     folder = data_folder / "ct" / "finding_lungs"
@@ -269,6 +270,7 @@ def test_the_wrong_mask_of_a_public_set_is_found(data_folder) -> None:
     assert len(found) <= 5
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_hearts_inside_masks_are_found(data_folder) -> None:
     cases = recognise(data_folder / "cxr")

@@ -145,6 +145,7 @@ def test_more_cases_than_are_compared_at_once(films, tmp_path, monkeypatch) -> N
     assert find_leaks(train + test) == [Leak(train[7], test[0], "nearly the same picture")]
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_different_patients_of_real_sets_do_not_match(data_folder) -> None:
     cases = recognise(data_folder / "cxr")

@@ -152,6 +152,7 @@ def test_there_must_be_a_box_and_a_margin(films, tmp_path) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_embedded_model_keeps_most_of_what_was_marked_in_rsna_films(
     data_folder, tmp_path

@@ -190,6 +190,7 @@ def _statuses(segmenter: RadiographSegmenter, files: list[Path]) -> list[str]:
     return [segmenter(file).verdict.status for file in files]
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("folder", "step"),
@@ -203,6 +204,7 @@ def test_what_is_no_frontal_radiograph_is_never_ok(
     assert "ok" not in statuses
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("folder", "step", "ok"),
@@ -221,6 +223,7 @@ def test_frontal_radiographs_are_not_refused(
     assert statuses.count("ok") >= ok
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_film_that_lies_gets_the_mask_of_the_upright_one(
@@ -235,6 +238,7 @@ def test_a_film_that_lies_gets_the_mask_of_the_upright_one(
     assert dice(np.rot90(upright.mask, quarters), lying.mask) > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("cxr" not in predict.embedded_models(), reason="no trained model in this tree")
 def test_the_embedded_model_refuses_noise_and_knows_a_phantom_on_its_head() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (256, 256), dtype=np.uint8)
@@ -245,6 +249,7 @@ def test_the_embedded_model_refuses_noise_and_knows_a_phantom_on_its_head() -> N
     assert found.verdict.reasons == (REASONS["turned"],)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("cxr" not in predict.embedded_models(), reason="no trained model in this tree")
 @pytest.mark.parametrize("negative", [False, True])
 @pytest.mark.parametrize("mirrored", [False, True])

@@ -77,6 +77,7 @@ def test_hounsfield_units_are_told_by_air_and_soft_tissue():
     assert not is_label_map(chest)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_real_pictures(data_folder):
     """Of all radiographs at most three are taken for CT, and of all slices none for a

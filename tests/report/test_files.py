@@ -264,6 +264,7 @@ def test_equal_inputs_have_pictures_of_their_own(
     assert not np.array_equal(*small)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.skipif("cxr" not in embedded_models(), reason="no model comes with the package yet")
 def test_real_images_keep_their_patients_to_themselves(data_folder: Path, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def names(page: Any) -> list[str]:
     return page.locator(".cases tbody tr td:nth-child(2)").all_inner_texts()
 
 
+@pytest.mark.slow
 def test_the_index_is_sorted_filtered_and_turned_page_by_page(page: Any, tmp_path: Path) -> None:
     records = [entry(f"n{number}", dice=0.9 + number / 2000) for number in range(103)] + [
         entry("bad", "refused", reasons=["it is <odd>"])

@@ -75,6 +75,7 @@ def test_who_does_not_finish_his_header_is_hung_up_on(server, said):
         assert answer(connection) == b""
 
 
+@pytest.mark.slow
 def test_who_drips_his_header_is_too(server):
     with server.connect() as connection:
         assert drip(connection, b"X: y\r\n") == b""
@@ -84,6 +85,7 @@ def test_who_drips_his_header_is_too(server):
         drip(connection, b"X")
 
 
+@pytest.mark.slow
 def test_an_upload_that_falls_silent_is_given_up(server):
     with server.connect() as connection:
         connection.sendall(HEAD + b"Content-Length: 100000\r\n\r\n" + PART + bytes(100))
@@ -93,6 +95,7 @@ def test_an_upload_that_falls_silent_is_given_up(server):
     assert nothing_is_left(server)
 
 
+@pytest.mark.slow
 def test_an_upload_that_drips_is_given_up(server):
     with server.connect() as connection:
         connection.sendall(HEAD + b"Content-Length: 100000\r\n\r\n" + PART)
@@ -120,6 +123,7 @@ def test_five_gigabytes_are_refused_before_a_byte_of_them_is_read(server):
     assert said.endswith(b'{"detail":"At most 2 MB are taken at a time."}')
 
 
+@pytest.mark.slow
 def test_without_end_or_length_they_are_refused_once_it_is_too_much(server):
     piece = b"10000\r\n" + bytes(0x10000) + b"\r\n"
     with server.connect() as connection:

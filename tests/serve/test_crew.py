@@ -44,6 +44,7 @@ async def ended(client, job):
     return (await client.get(f"/jobs/{job['id']}?wait=60")).json()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_fails_its_job_a_cancelled_one_is_replaced_and_others_go_on(
     tiny_model, film, caplog
 ):
@@ -113,6 +114,7 @@ def test_a_job_has_its_time_and_results_have_theirs(tiny_model, film):
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 def test_workers_work_side_by_side(tiny_model, film):
     async def scenario():
         async with running(tiny_model, workers=2) as (server, client):

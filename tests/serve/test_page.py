@@ -290,6 +290,7 @@ def test_verdict_measurements_and_files_are_those_of_the_command_line(
     )
 
 
+@pytest.mark.slow
 def test_a_doubtful_image_comes_with_its_reasons(page: Any, done: SimpleNamespace) -> None:
     page.set_input_files("#files", done.folder / "half.png")
     page.wait_for_selector("#stage[data-slice]")
@@ -415,6 +416,7 @@ def test_zoom_by_buttons_keys_and_wheel_and_back(film: Any) -> None:
     assert zoom() == fitted
 
 
+@pytest.mark.slow
 def test_a_bad_file_is_told_beside_its_name_and_the_others_go_on(
     page: Any, done: SimpleNamespace
 ) -> None:
@@ -427,6 +429,7 @@ def test_a_bad_file_is_told_beside_its_name_and_the_others_go_on(
     assert page.get_attribute("#jobs li:nth-child(2) .open", "aria-current") == "true"
 
 
+@pytest.mark.slow
 def test_what_runs_and_what_waits_is_cancelled_and_removed(page: Any, tmp_path: Path) -> None:
     long = tmp_path / "long.nii.gz"  # many seconds of work, still running when it is cancelled
     volume = ct_phantom((120, 64, 64)).volume
@@ -493,6 +496,7 @@ def test_two_fingers_zoom(film: Any) -> None:
     assert film.text_content("#stage-numbers") == before
 
 
+@pytest.mark.slow
 def test_a_busy_server_is_asked_again_when_it_says(page: Any, done: SimpleNamespace) -> None:
     answers = [
         {"status": 429, "headers": {"Retry-After": "1"}, "json": {"detail": "The queue is full."}}
@@ -506,6 +510,7 @@ def test_a_busy_server_is_asked_again_when_it_says(page: Any, done: SimpleNamesp
     assert words(page).startswith("This is no image that is read")
 
 
+@pytest.mark.slow
 def test_too_large_a_file_is_not_even_sent(
     browser: Any, address: str, done: SimpleNamespace
 ) -> None:
@@ -522,6 +527,7 @@ def limited(about: dict[str, Any]) -> dict[str, Any]:
     return about | {"limits": about["limits"] | {"most_bytes": 1000}}
 
 
+@pytest.mark.slow
 def test_dicom_files_that_come_together_are_offered_as_one_series(
     page: Any, tmp_path: Path
 ) -> None:
@@ -552,6 +558,7 @@ def test_the_list_outlives_a_reload(film: Any) -> None:
     assert film.locator("#jobs .name").all_inner_texts() == ["film.png"]
 
 
+@pytest.mark.slow
 def test_a_server_with_a_token_asks_for_it_once(browser: Any, done: SimpleNamespace) -> None:
     with serving("--token", TOKEN) as address:
         with watched(browser, address, f"/#token={TOKEN}") as page:

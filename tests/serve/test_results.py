@@ -122,6 +122,7 @@ def test_a_volume_in_another_order_of_axes(scans, tiny_ct_model, tmp_path):
         assert scans.get(f"/jobs/{job['id']}/files/{name}").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_series_as_slices_and_as_a_zip_gives_the_mask_of_its_folder(
     scans, tiny_ct_model, tmp_path
 ):

@@ -125,6 +125,7 @@ def test_the_card_says_what_the_run_knows_and_what_it_was_told(exported) -> None
     ]
 
 
+@pytest.mark.slow
 def test_unetpp_is_exported_too(tmp_path, cases) -> None:
     settings = replace(SETTINGS, net="unetpp", width=2, norm="none", up="interpolated")
     made = export(write_run(tmp_path / "run", cases, settings), tmp_path / "pp.onnx")
@@ -134,6 +135,7 @@ def test_unetpp_is_exported_too(tmp_path, cases) -> None:
     assert card.architecture.startswith("U-Net++, width 2, depth 3")
 
 
+@pytest.mark.slow
 def test_a_model_that_disagrees_with_torch_is_not_left_behind(
     tmp_path, checkpoint, monkeypatch
 ) -> None:
@@ -150,6 +152,7 @@ def test_a_model_that_disagrees_with_torch_is_not_left_behind(
     assert (tmp_path / "m.onnx").read_text() == "an earlier one"
 
 
+@pytest.mark.slow
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path, checkpoint) -> None:
     (tmp_path / "m.onnx").mkdir()
     with pytest.raises(
@@ -279,6 +282,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path, cases) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_card_says_what_kind_of_pictures_the_model_is_for(tmp_path, cases) -> None:
     checkpoint = write_run(tmp_path / "run", cases, replace(SETTINGS, kind="ct", width=2))
     assert read_card(export(checkpoint, tmp_path / "m.onnx").card).modality == "ct"

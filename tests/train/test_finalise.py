@@ -276,6 +276,7 @@ def test_there_must_be_weights(tmp_path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_real_weights_are_exported(tmp_path, cases) -> None:
     SETTINGS.write(tmp_path / "settings.toml")
     state = {f"net.{name}": value for name, value in build_network(SETTINGS).state_dict().items()}

@@ -78,6 +78,7 @@ def test_best_weights_are_those_of_the_best_epoch_and_averaged(run, cases) -> No
     )  # two cases of each source
 
 
+@pytest.mark.slow
 def test_the_plateau_schedule_halves_the_rate_where_progress_ends(cases, tmp_path) -> None:
     settings = replace(
         SETTINGS,
@@ -95,6 +96,7 @@ def test_the_plateau_schedule_halves_the_rate_where_progress_ends(cases, tmp_pat
     )  # the first epoch is the best; the second bad one after it is one too many
 
 
+@pytest.mark.slow
 def test_the_cosine_ends_at_zero_and_the_cycle_begins_low(cases, tmp_path) -> None:
     rates: dict[str, list[float]] = {}
     for schedule in ("cosine", "one-cycle", "constant"):
@@ -111,12 +113,14 @@ def test_the_cosine_ends_at_zero_and_the_cycle_begins_low(cases, tmp_path) -> No
     assert rates["one-cycle"][0] < rates["cosine"][0]
 
 
+@pytest.mark.slow
 def test_gradients_of_several_batches_are_one_step(run, cases, tmp_path) -> None:
     fit(cases, tmp_path, replace(SETTINGS, epochs=1, accumulate=2), progress=False)
     each = torch.load(run / "last.ckpt", weights_only=True)["global_step"] / SETTINGS.epochs
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == each / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", ["unet", "unetpp"])
 def test_a_frozen_contracting_path_stays_as_it_is_and_then_learns(cases, tmp_path, net) -> None:
     settings = replace(SETTINGS, net=net, average=0.0, freeze=1, width=2)
@@ -207,6 +211,7 @@ def test_devices_that_are_not_there_are_said_before_anything_is_decoded(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_process_that_augments_gives_the_same_samples(run, cases, tmp_path, monkeypatch) -> None:
     with monkeypatch.context() as patch:
         stop_in_epoch(patch, 2)
@@ -271,6 +276,7 @@ def test_only_pixels_that_are_certain_are_counted() -> None:
     assert certain_counts(probabilities * 50, allowed).tolist() == [[1, 1, 1, 2]]
 
 
+@pytest.mark.slow
 def test_weights_of_another_run_are_the_beginning(run, cases, tmp_path) -> None:
     fit(
         cases,

@@ -33,6 +33,7 @@ def phantoms(size: int, count: int) -> torch.Tensor:
     )
 
 
+@pytest.mark.slow
 def test_the_embedded_model_goes_on_as_it_is() -> None:
     settings = Settings()
     net = build_network(settings).eval()
@@ -49,6 +50,7 @@ def test_the_embedded_model_goes_on_as_it_is() -> None:
     assert np.abs(trained - Predictor("cxr", threads=1)(pictures.numpy())).mean() < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

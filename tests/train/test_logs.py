@@ -146,6 +146,7 @@ def test_tensorboard_groups_by_figure(name, tag) -> None:
     assert logs._tag(name) == tag
 
 
+@pytest.mark.slow
 def test_a_resumed_run_shows_each_epoch_once(tmp_path) -> None:
     with pytest.raises(ValueError, match="power cut"):
         train(tmp_path, 4, OneWeight(ValueError("power cut"), at=2))
@@ -156,6 +157,7 @@ def test_a_resumed_run_shows_each_epoch_once(tmp_path) -> None:
     assert len(list((tmp_path / "tensorboard").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_an_epoch_that_was_logged_but_not_kept_is_shown_as_it_was_when_done_again(tmp_path) -> None:
     train(tmp_path, 2)
     keep = (tmp_path / "last.ckpt").read_bytes()
@@ -230,6 +232,7 @@ def test_without_a_terminal_each_epoch_is_a_line(tmp_path) -> None:
     assert shown.getvalue().endswith(", 0:00:00 left\n")
 
 
+@pytest.mark.slow
 def test_in_a_terminal_one_bar_shows_loss_dice_and_time_left(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(logs, "SHOWN_AFTER", 0.0)
     told = callbacks(tmp_path, Settings(epochs=2), progress=True)
@@ -250,6 +253,7 @@ def test_the_cursor_comes_back_after_ctrl_c(tmp_path) -> None:
     assert shown.getvalue().count("\x1b[?25h") == 1
 
 
+@pytest.mark.slow
 def test_a_resumed_bar_begins_where_it_stopped(tmp_path) -> None:
     train(tmp_path, 2)
     told = callbacks(tmp_path, Settings(epochs=4), progress=True)

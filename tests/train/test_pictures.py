@@ -53,6 +53,7 @@ def test_every_panel_has_both_lines(tmp_path) -> None:
     ]  # no half a file
 
 
+@pytest.mark.slow
 def test_what_the_table_lacks_is_left_out(tmp_path) -> None:
     older = (
         "epoch,train_loss,val_dice,val_dice_north,val_loss\n0,0.9,0.1,0.1,0.8\n1,0.5,nan,0.2,inf\n"
@@ -92,6 +93,7 @@ def test_an_epoch_on_several_lines_is_one(tmp_path) -> None:
     assert math.isnan(table["val_dice"][2])
 
 
+@pytest.mark.slow
 def test_drawing_curves_needs_neither_pyplot_nor_a_screen(tmp_path) -> None:
     (tmp_path / "metrics.csv").write_text(WHOLE)
     code = (

@@ -78,6 +78,7 @@ def environments(by: str) -> list[dict[str, str]]:
     return [shared | dict.fromkeys(NUMBERS[by], str(number)) for number in range(2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["Lightning", *TASKS])
 def test_two_processes_train_as_one_does(
     films: Path, alone: list[dict[str, float]], tmp_path: Path, by: str

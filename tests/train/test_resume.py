@@ -16,6 +16,7 @@ from lungseg.train.fit import fit
 from tiny_run import SETTINGS, metrics, stop_in_epoch, stop_move_and_resume, weights
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(
     run, cases, tmp_path, monkeypatch
 ) -> None:
@@ -32,6 +33,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(
         torch.testing.assert_close(weights(tmp_path / name), weights(run / name), rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -64,6 +66,7 @@ def test_a_stopped_run_goes_on_to_the_bit_with_every_schedule(
         )
 
 
+@pytest.mark.slow
 def test_a_disk_that_gets_full_ends_the_run_which_goes_on_when_there_is_room(
     run, cases, tmp_path, monkeypatch
 ) -> None:
@@ -93,6 +96,7 @@ def test_a_broken_last_checkpoint_is_refused_in_words(cases, tmp_path) -> None:
         fit(cases, tmp_path, SETTINGS, resume=True, progress=False)
 
 
+@pytest.mark.slow
 def test_a_run_stopped_in_its_first_epoch_begins_afresh(run, cases, tmp_path, monkeypatch) -> None:
     with monkeypatch.context() as patch:
         stop_in_epoch(patch, 0)
@@ -114,6 +118,7 @@ def test_resuming_a_finished_run_changes_nothing(cases, tmp_path) -> None:
     torch.testing.assert_close(weights(tmp_path / "best.ckpt"), before[1], rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_resuming_a_run_that_has_ended_early_changes_nothing(cases, tmp_path) -> None:
     settings = replace(SETTINGS, norm="none", learning_rate=0, patience=2)
     fit(cases, tmp_path, settings, progress=False)
@@ -122,6 +127,7 @@ def test_resuming_a_run_that_has_ended_early_changes_nothing(cases, tmp_path) ->
     assert ((tmp_path / "metrics.csv").read_text(), (tmp_path / "last.ckpt").read_bytes()) == before
 
 
+@pytest.mark.slow
 def test_a_run_whose_folder_was_moved_still_knows_its_best_epoch(
     cases, tmp_path, monkeypatch
 ) -> None:
@@ -131,6 +137,7 @@ def test_a_run_whose_folder_was_moved_still_knows_its_best_epoch(
     assert torch.load(moved / "last.ckpt", weights_only=True)["epoch"] == 2
 
 
+@pytest.mark.slow
 def test_a_moved_run_goes_on_to_what_it_would_have_been(run, cases, tmp_path, monkeypatch) -> None:
     moved = stop_move_and_resume(cases, tmp_path, monkeypatch, SETTINGS, epoch=4)
     assert (moved / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
@@ -139,6 +146,7 @@ def test_a_moved_run_goes_on_to_what_it_would_have_been(run, cases, tmp_path, mo
     )
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_cases_that_it_began_with(cases, tmp_path) -> None:
     settings = replace(SETTINGS, epochs=1)
     fit(cases, tmp_path, settings, progress=False)

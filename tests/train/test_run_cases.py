@@ -185,6 +185,7 @@ def test_cases_of_a_repeated_source_come_several_times(run, cases, tmp_path) -> 
     assert several - once == 2 * souths / SETTINGS.batch
 
 
+@pytest.mark.slow
 def test_statistics_are_measured_on_samples_from_the_whole_list(
     cases, tmp_path, monkeypatch
 ) -> None:
