@@ -13,6 +13,7 @@ from lungseg.card import ModelCard, file_sha256
 from lungseg.modality import Modality
 
 SIZE = (64, 64)
+HEART_ROWS, HEART_COLUMNS = (32, 52), slice(28, 40)
 
 
 def write_tiny_model(
@@ -22,12 +23,14 @@ def write_tiny_model(
     name: str = "tiny",
     steepness: float = 8.0,
     modality: Modality = "radiograph",
+    heart: bool = False,
 ) -> Path:
     """Writes `name`.onnx and its card into `folder`, and returns the path of the first.
 
     Dark pixels are lung: the patient's right one in the left half of the image, the left one in the
     right half. The three by three mean before that leaves single dark pixels out. The limit is
-    halfway between dark and bright where a third of the image is dark."""
+    halfway between dark and bright where a third of the image is dark. With `heart` what is bright
+    in a box below the middle is that."""
     rows, columns = size
     kernel = np.full((1, 1, 3, 3), 1 / 9, np.float32)
     limit = np.full(1, 0.4, np.float32)
@@ -35,6 +38,11 @@ def write_tiny_model(
     side[:, 1, :, columns // 2 :] = -30.0
     side[:, 2, :, : columns // 2] = -30.0
     scale = np.array([steepness, -steepness, -steepness], np.float32).reshape(1, 3, 1, 1)
+    if heart:  # where the background would be sure, and twice as sure as that
+        inside = np.full((1, 1, rows, columns), -30.0, np.float32)
+        inside[:, :, HEART_ROWS[0] * rows // 64 : HEART_ROWS[1] * rows // 64, HEART_COLUMNS] = 0.0
+        side = np.concatenate([np.repeat(side, rows, axis=2), inside], axis=1)
+        scale = np.concatenate([scale, 2 * scale[:, :1]], axis=1)
     nodes = [
         helper.make_node("Conv", ["image", "kernel", "limit"], ["smooth"], pads=[1, 1, 1, 1]),
         helper.make_node("Mul", ["smooth", "scale"], ["dark"]),
@@ -47,7 +55,7 @@ def write_tiny_model(
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, rows, columns])],
         [
             helper.make_tensor_value_info(
-                "probabilities", TensorProto.FLOAT, ["N", 3, rows, columns]
+                "probabilities", TensorProto.FLOAT, ["N", 4 if heart else 3, rows, columns]
             )
         ],
         [
@@ -58,12 +66,16 @@ def write_tiny_model(
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = folder / f"{name}.onnx"
     onnx.save(model, str(path))
-    write_card(path, size=size, modality=modality)
+    write_card(path, size=size, modality=modality, heart=heart)
     return path
 
 
 def write_card(
-    path: Path, *, size: tuple[int, int] = SIZE, modality: Modality = "radiograph"
+    path: Path,
+    *,
+    size: tuple[int, int] = SIZE,
+    modality: Modality = "radiograph",
+    heart: bool = False,
 ) -> None:
     """Writes the card of the .onnx file at `path` beside it."""
     card = ModelCard(
@@ -72,7 +84,7 @@ def write_card(
         modality=modality,
         architecture="three by three mean and a threshold",
         input_size=size,
-        layers=(("right lung", "left lung"),),
+        layers=(("right lung", "left lung", *["heart"] * heart),),
         sha256=file_sha256(path),
     )
     card.write(path.with_suffix(".json"))
