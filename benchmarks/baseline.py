@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 import lungseg
+from lungseg.options import SegmentOptions
 from lungseg.readers import find, read
 from lungseg.segmenter import Segmenter
 
@@ -129,8 +130,8 @@ def entries_of(data: Path, name: str) -> list[tuple[str, Any]]:
     if "lungs/area" in "".join(plain.get("measurements", ())) and plain["kind"] == "radiograph":
         pixels = read(path).array
         variants: dict[str, Callable[[], Any]] = {
-            "dilated": lambda: segmenter()(path, dilate=5.0),
-            "hull": lambda: segmenter()(path, hull=True),
+            "dilated": lambda: segmenter()(path, SegmentOptions(dilate=5.0)),
+            "hull": lambda: segmenter()(path, SegmentOptions(hull=True)),
             "turned": lambda: segmenter()(np.ascontiguousarray(np.rot90(pixels))),
             "negative": lambda: segmenter()(pixels.max() - pixels),
         }

@@ -37,6 +37,7 @@ from judge_ct_tables import Row, show
 from lungseg.card import read_card
 from lungseg.ct.segment import VolumeSegmenter, pooled
 from lungseg.datasets.ground_truth import is_lung
+from lungseg.options import SegmentOptions
 from lungseg.predict import find_model
 from lungseg.quality.model import Calibration, learned_path
 from lungseg.quality.model_ct import LearnedVolume
@@ -252,7 +253,7 @@ def _rows(segmenter: VolumeSegmenter, source: Source, stack: Stack, done: str) -
     """
     volume = stack.volume
     planes = segmenter.infer(volume)
-    result = segmenter.finish(volume, planes, quick=done != "plain")
+    result = segmenter.finish(volume, planes, SegmentOptions(skip_quality=done != "plain"))
     known = {
         "group": source.group,
         "patient": source.patient,

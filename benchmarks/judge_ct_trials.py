@@ -38,7 +38,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    segmenter = Segmenter(kind="ct", volume_threads=2)
+    segmenter = Segmenter(modality="ct", volume_threads=2)
     short = {reason: name for name, reason in REASONS.items()}
     verdicts: dict[str, Counter[str]] = defaultdict(Counter)
     reasons: dict[str, Counter[str]] = defaultdict(Counter)

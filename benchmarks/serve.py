@@ -2,7 +2,7 @@
 does, and whether the masks are right.
 
     python benchmarks/serve.py IMAGE... [--clients 8] [--seconds 60] [--workers 1] [--queue 16]
-    [--quick] [--delete]
+    [--skip-quality] [--delete]
 
 Starts a server of its own on a free port. Each client sends one image after the other, waits for
 the job, fetches the mask and compares it, byte for byte, with what `lungseg segment` wrote for the
@@ -54,7 +54,7 @@ class Load:
 
     def _once(self, client: httpx.Client, path: Path) -> None:
         start = time.perf_counter()
-        fields = {"quick": "true"} if self._arguments.quick else {}
+        fields = {"skip_quality": "true"} if self._arguments.skip_quality else {}
         reply = client.post(
             "/segment?wait=60", files={"file": (path.name, self._files[path])}, data=fields
         )
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("images", nargs="+", type=Path)
     for name, default in (("clients", 8), ("seconds", 60), ("workers", 1), ("queue", 16)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    for name in ("quick", "delete"):
+    for name in ("skip-quality", "delete"):
         parser.add_argument(f"--{name}", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

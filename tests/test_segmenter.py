@@ -1,8 +1,9 @@
-"""Which road a source takes."""
+"""Which wing a source goes to."""
 
 from __future__ import annotations
 
 import gzip
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from lungseg import predict, segmenter
 from lungseg.ct.segment import VolumeSegmenter
 from lungseg.errors import ModelError, UnreadableError, UsageError
 from lungseg.image import Image
+from lungseg.options import SegmentOptions
 from lungseg.phantom.radiograph import radiograph_phantom
-from lungseg.segmenter import Segmenter, segment, taken_for
+from lungseg.radiograph.segment import RadiographSegmenter
+from lungseg.segmenter import Segmenter, segment
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
 from tiny_model import dark_ellipses, write_tiny_model
@@ -55,7 +58,7 @@ def slice_of_scan() -> np.ndarray:
     return ((ellipsoids((5, 128, 128))[0].array[2] + 1000) // 5).astype(np.uint8)
 
 
-def test_a_file_takes_the_road_of_what_it_is(scan: Path, film: Path, tmp_path: Path) -> None:
+def test_a_file_goes_to_the_wing_of_what_it_is(scan: Path, film: Path, tmp_path: Path) -> None:
     both = Segmenter()
     volume, radiograph = both(scan), both(film)
     assert (type(volume.image), volume.card.name) == (Volume, "ct")
@@ -66,7 +69,7 @@ def test_a_file_takes_the_road_of_what_it_is(scan: Path, film: Path, tmp_path: P
     assert (type(single.image), single.mask.shape) == (Volume, (1, 128, 128))
 
 
-def test_what_was_read_before_takes_the_road_of_what_it_is() -> None:
+def test_what_was_read_before_goes_to_the_wing_of_what_it_is() -> None:
     both = Segmenter()
     volume = ellipsoids()[0]
     assert both(volume).image is volume
@@ -75,31 +78,47 @@ def test_what_was_read_before_takes_the_road_of_what_it_is() -> None:
     assert type(both(radiograph_phantom((256, 256)).image.array).image) is Image
 
 
-@pytest.mark.parametrize("quick", [False, True])
-def test_volumes_and_slices_are_told_to_be_quick(
-    scan: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, quick: bool
+@pytest.mark.parametrize("skip_quality", [False, True])
+def test_the_options_reach_every_wing_whole(
+    scan: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, skip_quality: bool
 ) -> None:
-    told: list[bool] = []
+    told: list[object] = []
+    for wing in (VolumeSegmenter, RadiographSegmenter):
 
-    def finish(
-        self: object,
-        *arguments: object,
-        finish: Callable[..., object] = VolumeSegmenter.finish,
-        **settings: object,
-    ) -> object:
-        told.append(bool(settings["quick"]))
-        return finish(self, *arguments, **settings)
+        def call(
+            self: object,
+            value: object,
+            options: object,
+            call: Callable[..., object] = wing.__call__,
+            **more: object,
+        ) -> object:
+            told.append(options)
+            return call(self, value, options, **more)
 
-    monkeypatch.setattr(VolumeSegmenter, "finish", finish)
+        monkeypatch.setattr(wing, "__call__", call)
     cv2.imwrite(str(tmp_path / "slice.png"), slice_of_scan())
-    both = Segmenter()
+    options = SegmentOptions(skip_quality=skip_quality)
     for source in (scan, film, tmp_path / "slice.png"):
-        both(source, quick=quick)
-    assert told == [quick, quick]
+        Segmenter()(source, options)
+    assert told == [options] * 3
+
+
+def test_progress_is_told_from_nothing_to_measuring(scan: Path, film: Path) -> None:
+    steps: list[tuple[float, str]] = []
+    Segmenter()(film, progress=lambda fraction, step: steps.append((fraction, step)))
+    assert steps == [(0.0, "reading"), (0.1, "finding the lungs")]
+    steps.clear()
+    Segmenter()(scan, progress=lambda fraction, step: steps.append((fraction, step)))
+    assert [steps[0], steps[1], steps[-1]] == [
+        (0.0, "reading"),
+        (0.1, "finding the lungs"),
+        (pytest.approx(0.8), "cleaning and measuring"),
+    ]
+    assert steps == sorted(steps, key=lambda entry: entry[0])
 
 
 def test_the_caller_may_know_better(scan: Path, film: Path) -> None:
-    as_ct, as_film = Segmenter(kind="ct"), Segmenter(kind="cxr")
+    as_ct, as_film = Segmenter(modality="ct"), Segmenter(modality="radiograph")
     assert type(as_ct(film).image) is Volume
     assert type(as_ct(lungseg.read(film)).image) is Volume
     assert type(as_film(slice_of_scan()).image) is Image
@@ -107,33 +126,52 @@ def test_the_caller_may_know_better(scan: Path, film: Path) -> None:
     unpacked.write_bytes(gzip.decompress(scan.read_bytes()))
     with pytest.raises(
         lungseg.UnsupportedError,
-        match="a NIfTI file may hold a volume, but no radiograph; take it for CT",
+        match="a NIfTI file may hold a volume, but no radiograph; set `modality` to ct",
     ):
         as_film(unpacked)
     with pytest.raises(
-        UsageError, match="it is a volume, and is to be taken for a radiograph; take it for CT"
+        UsageError,
+        match="it is a volume, and is to be taken for a radiograph; set `modality` to ct",
     ):
         as_film(ellipsoids()[0])
 
 
-def test_a_model_is_for_one_kind(models: Path, film: Path) -> None:
-    assert taken_for(models / "ct.onnx", None) == taken_for("ct", "ct") == "ct"
-    assert taken_for("cxr", None) == "cxr"
-    assert taken_for(None, None) is None
+def test_a_model_is_for_one_modality(models: Path, film: Path) -> None:
+    assert Segmenter(models / "ct.onnx").modality() == Segmenter("ct").modality() == "ct"
+    assert Segmenter().modality(SegmentOptions(model="cxr")) == "radiograph"
+    assert Segmenter().modality() is None
     assert type(Segmenter("ct")(film).image) is Volume
+    assert type(Segmenter()(film, SegmentOptions(model="ct")).image) is Volume
     with pytest.raises(
-        UsageError, match="ct: the model is for ct, not for cxr; leave one of the two out"
+        UsageError,
+        match="ct: the model is for ct, not for radiograph; leave out `model` or `modality`",
     ):
-        Segmenter("ct", kind="cxr")
-    with pytest.raises(
-        UsageError, match="there is no kind of image called 'mri'; choose from ct, cxr"
-    ):
-        Segmenter(kind="mri")  # type: ignore[arg-type]
+        Segmenter("ct", modality="radiograph")
+    with pytest.raises(UsageError, match="cxr: the model is for radiograph, not for ct"):
+        Segmenter("cxr")(film, SegmentOptions(modality="ct"))
     with pytest.raises(
         ModelError, match="no model named 'mri' comes with this package; name one of ct, cxr"
     ):
         Segmenter("mri")
     assert (Segmenter().card("ct").name, Segmenter("ct").card("ct").name) == ("ct", "ct")
+
+
+def test_a_card_is_read_once(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter = Segmenter("cxr")
+    monkeypatch.setattr("lungseg.segmenter.read_card", lambda path: pytest.fail("read again"))
+    assert segmenter.card("radiograph").name == "cxr"
+    assert segmenter.modality() == "radiograph"
+
+
+def test_a_segmenter_pickles_without_its_models(film: Path) -> None:
+    before = Segmenter(threads=1)
+    mask = before(film).mask
+    packed = pickle.dumps(before)
+    assert len(packed) < 200
+    after, again = pickle.loads(packed), pickle.loads(packed)
+    assert after is again  # one a process
+    assert after is not before
+    np.testing.assert_array_equal(after(film).mask, mask)
 
 
 def test_models_are_loaded_when_they_are_needed(
@@ -147,34 +185,70 @@ def test_models_are_loaded_when_they_are_needed(
         both(ellipsoids()[0])
 
 
-def test_what_is_for_radiographs_is_refused_for_ct(scan: Path) -> None:
+def test_what_means_nothing_for_the_modality_is_refused(scan: Path, film: Path) -> None:
     both = Segmenter()
     with pytest.raises(
         UsageError,
-        match=r"scan\.nii\.gz: a spacing is for radiographs, and this is CT; segment CT without it",
+        match=r"scan\.nii\.gz: `hull` is for radiographs, and this is CT; leave `hull` out",
     ):
-        both(scan, spacing=(1.0, 1.0))
+        both(scan, SegmentOptions(hull=True))
+    with pytest.raises(UsageError, match="array: `dilate` is for radiographs, and this is CT"):
+        both(slice_of_scan(), SegmentOptions(dilate=2.0))
     with pytest.raises(
         UsageError,
-        match=r"scan\.nii\.gz: a widened mask is for radiographs, and this is CT; segment CT "
-        r"without it",
+        match=r"film\.png: `series` is for CT, and this is a radiograph; leave `series` out",
     ):
-        both(scan, hull=True)
-    with pytest.raises(UsageError, match="array: a widened mask is for radiographs"):
-        both(slice_of_scan(), dilate=2.0)
+        both(film, SegmentOptions(series="1"))
     with pytest.raises(
-        UsageError, match="a volume that was read before has its page and series; leave both out"
+        UsageError,
+        match=r"scan\.nii\.gz: the `spacing` of a volume is three numbers, of slices, rows and "
+        "columns; give three",
     ):
-        both(ellipsoids()[0], page=1)
-    with pytest.raises(UsageError, match="an image that was read before has its spacing and page"):
-        both(radiograph_phantom((64, 64)).image, page=1)
+        both(scan, SegmentOptions(spacing=(1.0, 1.0)))
+    with pytest.raises(
+        UsageError,
+        match=r"film\.png: the `spacing` of a radiograph is two numbers, of rows and columns",
+    ):
+        both(film, SegmentOptions(spacing=(1.0, 1.0, 1.0)))
+
+
+def test_what_was_read_before_has_its_frame_and_spacing() -> None:
+    both = Segmenter()
+    for source in (ellipsoids()[0], radiograph_phantom((64, 64)).image):
+        for name, value in (("frame", 1), ("spacing", (1.0, 1.0))):
+            with pytest.raises(
+                UsageError,
+                match=f"`{name}` was given for what was read before; leave `{name}` out",
+            ):
+                both(source, SegmentOptions(**{name: value}))
+
+
+def test_a_spacing_is_given_once() -> None:
+    with pytest.raises(
+        UsageError, match="`spacing` was given twice, also among the options; give it once"
+    ):
+        segment(dark_ellipses(), SegmentOptions(spacing=(1.0, 1.0)), spacing=(1.0, 1.0))
+    result = segment(radiograph_phantom((256, 256)).image.array, spacing=(0.5, 0.25))
+    assert result.image.geometry.spacing == (0.5, 0.25)
+
+
+def test_the_spacing_of_a_volume_can_be_stated(scan: Path) -> None:
+    as_stored = Segmenter()(scan)
+    stated = Segmenter()(scan, SegmentOptions(spacing=(10.0, 3.0, 1.5)))
+    assert as_stored.image.geometry.spacing == pytest.approx((5.0, 3.0, 3.0))
+    assert stated.image.geometry.spacing == pytest.approx((10.0, 3.0, 1.5))
+    np.testing.assert_array_equal(stated.mask, as_stored.mask)
+    volumes = [each.measurement("volume").value for each in (as_stored, stated)]
+    assert volumes[1] == pytest.approx(volumes[0])
 
 
 def test_a_slice_with_a_spacing_has_an_area() -> None:
-    result = Segmenter()(slice_of_scan(), spacing=(2.0, 2.0))
-    assert isinstance(result.image, Volume)
-    found = result.measurement("area", "right lung")
-    assert (found.unit, found.value) == ("mm2", 4.0 * (result.mask == 1).sum())
+    for spacing in ((2.0, 2.0), (5.0, 2.0, 2.0)):
+        result = Segmenter()(slice_of_scan(), SegmentOptions(spacing=spacing))
+        assert isinstance(result.image, Volume)
+        assert result.image.geometry.spacing == (spacing if len(spacing) == 3 else (1, 2, 2))
+        found = result.measurement("area", "right lung")
+        assert (found.unit, found.value) == ("mm2", 4.0 * (result.mask == 1).sum())
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -185,7 +259,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 def test_segment_loads_a_model_once() -> None:
     segmenter._kept.cache_clear()
-    first, second = (segment(dark_ellipses(), model="cxr") for _ in range(2))
+    first, second = (segment(dark_ellipses(), SegmentOptions(model="cxr")) for _ in range(2))
     np.testing.assert_array_equal(first.mask, second.mask)
     assert first.card is second.card
     segmenter._kept.cache_clear()

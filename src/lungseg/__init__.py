@@ -21,6 +21,7 @@ from lungseg.errors import (
 from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.image import Image
 from lungseg.measurement import Measurement
+from lungseg.options import SegmentOptions
 from lungseg.readers import read
 from lungseg.result import Result
 from lungseg.segmentation import Segmentation
@@ -39,6 +40,7 @@ __all__ = [
     "ModelError",
     "OutputError",
     "Result",
+    "SegmentOptions",
     "Segmentation",
     "Segmenter",
     "TooLargeError",

@@ -8,7 +8,8 @@ LungsegError
 │   └── TooLargeError     refused by its header, before decoding
 ├── ModelError            a model or its card cannot be used, or the two do not belong together
 ├── OutputError           a result cannot be written
-└── UsageError            settings that contradict each other or name something unknown
+├── UsageError            settings that contradict each other or name something unknown
+└── UnexpectedError       what nobody foresaw, while many inputs are done
 """
 
 from __future__ import annotations
@@ -57,3 +58,7 @@ class OutputError(LungsegError):
 
 class UsageError(LungsegError):
     """Settings contradict each other or name something unknown."""
+
+
+class UnexpectedError(LungsegError):
+    """What nobody foresaw; raised nowhere, but in the record of the input that it happened to."""

@@ -126,6 +126,18 @@ class VolumeGeometry:
         """
         return None if self.affine is None else float(abs(np.linalg.det(self.affine[:3, :3])))
 
+    def with_spacing(self, spacing: tuple[float, float, float]) -> VolumeGeometry:
+        """The grid with other millimetres between slices, rows and columns, its first voxel where
+        it was; where none were known, axial slices as they are looked at.
+        """
+        if self.affine is None:
+            affine, axes = np.eye(4), AXIAL
+        else:
+            affine = np.array(self.affine)
+            axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+        affine[:3, :3] = axes * spacing
+        return VolumeGeometry(self.shape, affine)
+
     def to_axial(self) -> Reorientation:
         """The turn, of axes and directions only, that brings the array as close as can be to
         `AXIAL`; nothing is resampled.

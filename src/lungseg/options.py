@@ -1,15 +1,196 @@
-"""What decides how a result looks."""
+"""Every option that changes a result, declared once: what it means, and for which modality."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
 
 from lungseg.errors import UsageError
+from lungseg.modality import MODALITIES, Modality
+
+_NOUNS: Final[dict[Modality, tuple[str, str]]] = {
+    "radiograph": ("radiographs", "a radiograph"),
+    "ct": ("CT", "CT"),
+}
+"""Many of a modality, and one."""
+
+
+def _about(about: str, *modalities: Modality) -> dict[str, Any]:
+    return {"about": about, "modalities": modalities or MODALITIES}
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentOptions:
+    """What decides how a result looks; it travels whole, from whoever asks to the record.
+
+    Attributes:
+        modality: take every source for this; None for what each looks like.
+        model: name of an embedded model, or path of an .onnx file with its card (.json) beside it;
+            None for the embedded model of the modality. A model makes every source its modality.
+        frame: which frame, page or volume of a file with several, counted from 1.
+        series: which series of a folder with several: its number in the list that the error gives,
+            its UID, or its description.
+        spacing: millimetres between rows and between columns, in the patient, of a radiograph or a
+            slice in a picture; between slices, rows and columns of a volume. It replaces what the
+            file says.
+        skip_damaged: leave out slices of a series that cannot be decoded.
+        dilate: how far the mask is widened: in millimetres where the spacing is known, else in
+            pixels.
+        hull: take what lies between the lungs into the mask, before it is widened.
+        binary: write masks of 0 and 255 (1 in a volume) instead of the numbers of structures.
+        skip_quality: leave out the expected Dice.
+        skip_refused: write no mask and no other picture of a refused input.
+
+    Raises:
+        UsageError: a value has no meaning, or an option has none for the modality.
+    """
+
+    modality: Modality | None = field(
+        default=None, metadata=_about("Take every input for this, instead of what it looks like.")
+    )
+    model: str | Path | None = field(
+        default=None, metadata=_about("Embedded model, or an .onnx file, for every input.")
+    )
+    frame: int | None = field(
+        default=None, metadata=_about("Frame or page to take from files with several, from 1.")
+    )
+    series: str | None = field(
+        default=None,
+        metadata=_about(
+            "Series to take from a folder with several: number, UID or description.", "ct"
+        ),
+    )
+    spacing: tuple[float, ...] | None = field(
+        default=None,
+        metadata=_about(
+            "Spacing in mm instead of the file's, of rows and columns; of volumes with that of "
+            "slices first."
+        ),
+    )
+    skip_damaged: bool = field(
+        default=False,
+        metadata=_about("Leave out slices of a series that cannot be decoded.", "ct"),
+    )
+    dilate: float = field(
+        default=0.0,
+        metadata=_about(
+            "Widen a radiograph's mask by so many mm; by pixels if the spacing is unknown.",
+            "radiograph",
+        ),
+    )
+    hull: bool = field(
+        default=False,
+        metadata=_about(
+            "Take what lies between the lungs, the mediastinum, into a radiograph's mask.",
+            "radiograph",
+        ),
+    )
+    binary: bool = field(
+        default=False,
+        metadata=_about("Mask of 0 and 255 (volumes: 1) instead of the structures' numbers."),
+    )
+    skip_quality: bool = field(
+        default=False,
+        metadata=_about("Leave out the expected Dice, for which the network sees CT once more."),
+    )
+    skip_refused: bool = field(
+        default=False, metadata=_about("Write no mask and no other picture of refused inputs.")
+    )
+
+    def __post_init__(self) -> None:
+        if self.modality not in (None, *MODALITIES):
+            raise UsageError(
+                f"there is no modality called {self.modality!r}",
+                cure=f"choose from {', '.join(MODALITIES)}",
+            )
+        if self.frame is not None and self.frame < 1:
+            raise UsageError(f"frames are counted from 1, and `frame` is {self.frame}")
+        check_radius(self.dilate)
+        if self.spacing is not None:
+            object.__setattr__(self, "spacing", check_spacing(self.spacing))
+        if self.modality is not None:
+            self.check_for(self.modality)
+
+    def check_for(self, modality: Modality, where: object | None = None) -> None:
+        """Refuses options that mean nothing for a modality.
+
+        Args:
+            modality: of the input.
+            where: the input, for the sentence.
+
+        Raises:
+            UsageError: one was given.
+        """
+        for option in fields(self):
+            if getattr(self, option.name) != option.default and not applies(option, modality):
+                (meant,) = option.metadata["modalities"]
+                raise UsageError(
+                    f"`{option.name}` is for {_NOUNS[meant][0]}, and this is {_NOUNS[modality][1]}",
+                    where=where,
+                    cure=f"leave `{option.name}` out",
+                )
+        if modality == "radiograph" and self.spacing is not None and len(self.spacing) != 2:
+            raise UsageError(
+                "the `spacing` of a radiograph is two numbers, of rows and columns",
+                where=where,
+                cure="give two",
+            )
+
+    def record(self) -> dict[str, Any]:
+        """All options by name, ready for JSON; of a model in a file, the file's name alone."""
+        entry = {option.name: getattr(self, option.name) for option in fields(self)}
+        return entry | {
+            "model": None if self.model is None else Path(self.model).name,
+            "spacing": None if self.spacing is None else list(self.spacing),
+            "dilate": float(self.dilate),
+        }
+
+    @classmethod
+    def from_record(cls, entry: Mapping[str, Any]) -> SegmentOptions:
+        """The options that `record` gave.
+
+        Raises:
+            UsageError: a value has no meaning.
+            TypeError: there is no option of a name, or a value is of another type.
+        """
+        return cls(**entry)
+
+
+def applies(option: Field[Any], modality: Modality) -> bool:
+    """Whether a field of `SegmentOptions` means something for a modality."""
+    return modality in option.metadata["modalities"]
 
 
 def check_radius(radius: float) -> None:
-    """Raises UsageError unless `dilate` can use the radius; for those who want to know before the
-    work, not after it.
+    """Whether a mask can be widened by a radius.
+
+    Raises:
+        UsageError: it is negative or not finite.
     """
     if not math.isfinite(radius) or radius < 0:
         raise UsageError(f"a mask is widened by a finite radius of at least 0, not by {radius}")
+
+
+def check_spacing(spacing: tuple[float, ...]) -> tuple[float, ...]:
+    """A spacing as numbers.
+
+    Raises:
+        UsageError: it is not two or three finite numbers above 0.
+    """
+    try:
+        numbers = tuple(float(number) for number in spacing)
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) not in (2, 3) or not all(0 < number < math.inf for number in numbers):
+        raise UsageError(
+            f"{spacing!r} is no spacing",
+            cure="give millimetres between rows and columns, of a volume between slices first",
+        )
+    return numbers
+
+
+DEFAULTS: Final = SegmentOptions()
+"""Nothing asked for."""

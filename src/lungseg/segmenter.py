@@ -1,68 +1,62 @@
-"""The way in for both kinds of image: what the source is decides which road it takes, unless the
-caller says so.
+"""The way in for both modalities: what a source is decides which wing it goes to, unless the
+options say so.
 """
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from lungseg.card import ModelCard, read_card
-from lungseg.ct.segment import Progress, VolumeSegmenter
+from lungseg.ct.segment import VolumeSegmenter
 from lungseg.errors import UsageError
 from lungseg.image import Image
-from lungseg.options import check_radius
+from lungseg.modality import EMBEDDED_MODEL, Modality
+from lungseg.options import DEFAULTS, SegmentOptions, check_spacing
 from lungseg.predict import find_model
 from lungseg.radiograph.segment import RadiographSegmenter
-from lungseg.readers import detect, is_picture, looks_like_ct, read_volume, slice_of
+from lungseg.readers import detect, is_picture, looks_like_ct, read, read_volume, slice_of
 from lungseg.result import Result
 from lungseg.segmentation import Array
-from lungseg.timing import Seconds, timed
+from lungseg.timing import Progress, Seconds, no_progress, timed
 from lungseg.volume import Volume
 
 Source = str | Path | Array | Image | Volume
 """A file, a folder with a DICOM series, an array (rows, columns), or an image or volume that was
 read before."""
 
-Kind = Literal["ct", "cxr"]
-"""Computed tomography, or chest radiograph; also the name of the embedded model for it."""
-
-KINDS: Final[dict[str, Kind]] = {"ct": "ct", "radiograph": "cxr"}
-"""Of what stands in a card and in a record."""
-
-MOST_VOLUMES = 2
+MAX_VOLUMES = 2
 """CT volumes that are worked on at the same time: one can be read while the network is busy with
 the other."""
+
+READING, PREDICTING, CLEANING = "reading", "finding the lungs", "cleaning and measuring"
+"""The steps that progress tells of."""
 
 
 class Segmenter:
     """Finds lungs in radiographs and CT, with the models kept loaded; may be used from several
-    threads at once.
-
-    Attributes:
-        kind: what all sources are taken for; None where each is looked at.
+    threads at once. It pickles without its models, and each process then keeps one of a kind.
     """
 
     def __init__(
         self,
         model: str | Path | None = None,
         *,
-        kind: Kind | None = None,
+        modality: Modality | None = None,
         threads: int | None = None,
         volume_threads: int | None = None,
     ) -> None:
         """Checks the model's card; models are loaded when they are first needed.
 
         Args:
-            model: name of an embedded model, or path of an .onnx file with its card (.json) beside
-                it; all sources are taken for the kind that it is for. None for the embedded model
-                of each source's kind.
-            kind: take all sources for this, whatever they seem to be.
+            model: as in `SegmentOptions`, for every call whose options name none.
+            modality: the same.
             threads: how many threads the network computes one radiograph with; None for one on each
                 core.
             volume_threads: how many threads all volumes together are computed with; None for one on
@@ -70,208 +64,248 @@ class Segmenter:
 
         Raises:
             ModelError: the model or its card is missing or broken.
-            UsageError: there is no such kind, or the model is for the other one.
+            UsageError: there is no such modality, or the model is for the other one.
         """
-        self.kind = taken_for(model, kind)
-        self._model, self._threads, self._volume_threads = model, threads, volume_threads
-        self._radiograph_road: RadiographSegmenter | None = None
-        self._volume_road: VolumeSegmenter | None = None
-        self._loading, self._room = threading.Lock(), threading.BoundedSemaphore(MOST_VOLUMES)
+        self._model, self._modality = model, modality
+        self._threads, self._volume_threads = threads, volume_threads
+        self._cards: dict[str, ModelCard] = {}
+        self._radiographs: dict[str, RadiographSegmenter] = {}
+        self._volumes: dict[str, VolumeSegmenter] = {}
+        self._loading = threading.Lock()
+        self._slots = threading.BoundedSemaphore(MAX_VOLUMES)
+        self.modality(DEFAULTS)
 
-    def card(self, kind: Kind) -> ModelCard:
-        """What is known of the model for that kind.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _kept, (self._model, self._modality, self._threads, self._volume_threads)
+
+    def modality(self, options: SegmentOptions = DEFAULTS) -> Modality | None:
+        """What all sources are taken for; None where each is looked at.
+
+        Raises:
+            ModelError: the model or its card is missing or broken.
+            UsageError: the model is for the other modality than was asked for.
+        """
+        return self._complete(options).modality
+
+    def card(self, modality: Modality, options: SegmentOptions = DEFAULTS) -> ModelCard:
+        """What is known of the model for that modality.
 
         Raises:
             ModelError: there is none.
         """
-        return read_card(find_model(self._model or kind).with_suffix(".json"))
+        return self._card(options.model or self._model or EMBEDDED_MODEL[modality])
+
+    def _complete(self, options: SegmentOptions) -> SegmentOptions:
+        """The options with model and modality of the segmenter where they name none, and with the
+        modality of the model.
+        """
+        model = options.model or self._model
+        modality = options.modality or self._modality
+        if model is not None:
+            own = self._card(model).modality
+            if modality not in (None, own):
+                raise UsageError(
+                    f"the model is for {own}, not for {modality}",
+                    where=model,
+                    cure="leave out `model` or `modality`",
+                )
+            modality = own
+        return replace(options, model=model, modality=modality)
 
     def __call__(
         self,
         source: Source,
+        options: SegmentOptions = DEFAULTS,
         *,
-        spacing: tuple[float, float] | None = None,
-        page: int | None = None,
-        series: str | None = None,
-        skip_damaged: bool = False,
-        dilate: float = 0.0,
-        hull: bool = False,
-        quick: bool = False,
-        progress: Progress | None = None,
+        spacing: tuple[float, ...] | None = None,
+        progress: Progress = no_progress,
     ) -> Result[Any]:
         """The lungs of one radiograph or CT.
 
         Args:
             source: path of a file or of a folder with a DICOM series, an array (rows, columns), an
                 `Image` or a `Volume`.
-            spacing: millimetres between rows and between columns, in the patient; instead of what
-                the file says. Not of volumes.
-            page: which page or frame of a file with several, counted from 1.
-            series: which series of a folder with several: number, UID or description.
-            skip_damaged: leave out slices of a series that cannot be decoded.
-            dilate: how far the mask is widened: in millimetres where the spacing is known, else in
-                pixels. Radiographs only.
-            hull: take what lies between the lungs into the mask, the heart too, before it is
-                widened. Radiographs only.
-            quick: leave out the expected Dice of CT, which takes another look; that of radiographs
-                costs nothing.
-            progress: told how far the network is with a volume.
+            options: how it is read, and what the result is like.
+            spacing: of an array, as in `SegmentOptions`.
+            progress: told how far the work is; of a volume again and again.
 
         Raises:
             InputError: the source cannot be used; its subclasses say why.
-            UsageError: a setting has no meaning.
+            UsageError: an option has no meaning for it.
             ModelError: the model cannot be loaded, or the network not be computed.
         """
-        check_radius(dilate)
+        options = _with_spacing(self._complete(options), spacing)
+        progress(0.0, READING)
         seconds: Seconds = {}
         with timed("read", seconds):
-            seems = self._seems(source)
-        if isinstance(source, Volume) or (seems == "volume" and isinstance(source, str | Path)):
-            _refuse("a spacing", given=spacing is not None, where=source)
-            _refuse("a widened mask", given=hull or dilate != 0, where=source)
-            return self._segment_volume(
-                source,
-                page=page,
-                series=series,
-                skip_damaged=skip_damaged,
-                quick=quick,
-                progress=progress,
-                seconds=seconds,
-            )
-        image = RadiographSegmenter.read(source, spacing=spacing, page=page, seconds=seconds)
+            modality = _modality_of(source, options)
+        if modality is not None:
+            options.check_for(modality, _name(source))
+        if isinstance(source, Volume) or (
+            modality == "ct" and isinstance(source, str | Path) and not is_picture(source)
+        ):
+            return self._segment_volume(source, options, progress, seconds)
         with timed("read", seconds):
-            is_slice = seems == "picture" and (self.kind == "ct" or looks_like_ct(image.array))
-        if is_slice:
-            _refuse("a widened mask", given=hull or dilate != 0, where=image.source)
-            return self._volumes()(slice_of(image), quick=quick, seconds=seconds)
-        return self._radiographs()(image, dilate=dilate, hull=hull, seconds=seconds)
-
-    def _seems(self, source: Source) -> Literal["volume", "picture", "radiograph"]:
-        """What the source is by what is stored; of a picture only its pixels tell, unless the
-        caller does.
-        """
-        if isinstance(source, Volume):
-            if self.kind == "cxr":
-                raise UsageError(
-                    "it is a volume, and is to be taken for a radiograph",
-                    where=source.source,
-                    cure="take it for CT",
-                )
-            return "volume"
-        if isinstance(source, Image):
-            return "picture" if self.kind == "ct" else "radiograph"
-        if self.kind == "cxr":
-            return "radiograph"
-        if isinstance(source, np.ndarray) or is_picture(source):
-            return "picture"
-        return "volume" if self.kind == "ct" or KINDS[detect(source)] == "ct" else "radiograph"
+            image = _read_image(source, options)
+            if modality is None:
+                modality = "ct" if looks_like_ct(image.array) else "radiograph"
+        options.check_for(modality, image.source)
+        progress(0.1, PREDICTING)
+        if modality == "radiograph":
+            return self._radiograph_segmenter(options)(image, options, seconds=seconds)
+        volume = _respaced(slice_of(image), options.spacing)
+        return self._volume_segmenter(options)(volume, options, seconds=seconds)
 
     def _segment_volume(
         self,
         source: str | Path | Volume,
-        *,
-        page: int | None,
-        series: str | None,
-        skip_damaged: bool,
-        quick: bool,
-        progress: Progress | None,
+        options: SegmentOptions,
+        progress: Progress,
         seconds: Seconds,
     ) -> Result[Volume]:
-        with self._room, ThreadPoolExecutor(1) as pool:
-            loading = pool.submit(
-                self._volumes
-            )  # a third of a second for which reading need not wait
+        with self._slots, ThreadPoolExecutor(1) as pool:
+            # A third of a second for which reading need not wait.
+            loading = pool.submit(self._volume_segmenter, options)
             with timed("read", seconds):
-                if not isinstance(source, Volume):
-                    source = read_volume(
-                        source, series=series, frame=page, skip_damaged=skip_damaged
-                    )
-                elif page is not None or series is not None:
-                    raise UsageError(
-                        "a volume that was read before has its page and series",
-                        where=source.source,
-                        cure="leave both out",
-                    )
-            return loading.result()(source, quick=quick, progress=progress, seconds=seconds)
+                volume = _read_volume(source, options)
 
-    def _radiographs(self) -> RadiographSegmenter:
+            def predicted(fraction: float) -> None:
+                progress(0.1 + 0.7 * fraction, PREDICTING if fraction < 1 else CLEANING)
+
+            predicted(0.0)
+            return loading.result()(volume, options, progress=predicted, seconds=seconds)
+
+    def _card(self, model: str | Path) -> ModelCard:
+        if str(model) not in self._cards:
+            self._cards[str(model)] = read_card(find_model(model).with_suffix(".json"))
+        return self._cards[str(model)]
+
+    def _radiograph_segmenter(self, options: SegmentOptions) -> RadiographSegmenter:
+        model = options.model or EMBEDDED_MODEL["radiograph"]
         with self._loading:
-            if self._radiograph_road is None:
-                self._radiograph_road = RadiographSegmenter(
-                    self._model or "cxr", threads=self._threads
-                )
-            return self._radiograph_road
+            if str(model) not in self._radiographs:
+                self._radiographs[str(model)] = RadiographSegmenter(model, threads=self._threads)
+            return self._radiographs[str(model)]
 
-    def _volumes(self) -> VolumeSegmenter:
+    def _volume_segmenter(self, options: SegmentOptions) -> VolumeSegmenter:
+        model = options.model or EMBEDDED_MODEL["ct"]
         with self._loading:
-            if self._volume_road is None:
-                self._volume_road = VolumeSegmenter(
-                    self._model or "ct", threads=self._volume_threads
-                )
-            return self._volume_road
-
-
-def taken_for(model: str | Path | None, kind: Kind | None) -> Kind | None:
-    """What a `Segmenter` of that model and kind takes all sources for; None where it looks at each.
-
-    Raises:
-        ModelError: the model or its card is missing or broken.
-        UsageError: there is no such kind, or the model is for the other one.
-    """
-    if kind is not None and kind not in get_args(Kind):
-        raise UsageError(
-            f"there is no kind of image called {kind!r}",
-            cure=f"choose from {', '.join(get_args(Kind))}",
-        )
-    if model is None:
-        return kind
-    own = KINDS[read_card(find_model(model).with_suffix(".json")).modality]
-    if kind not in (None, own):
-        raise UsageError(
-            f"the model is for {own}, not for {kind}", where=model, cure="leave one of the two out"
-        )
-    return own
+            if str(model) not in self._volumes:
+                self._volumes[str(model)] = VolumeSegmenter(model, threads=self._volume_threads)
+            return self._volumes[str(model)]
 
 
 def segment(
     source: Source,
+    options: SegmentOptions = DEFAULTS,
     *,
-    spacing: tuple[float, float] | None = None,
-    page: int | None = None,
-    series: str | None = None,
-    skip_damaged: bool = False,
-    dilate: float = 0.0,
-    hull: bool = False,
-    quick: bool = False,
-    model: str | Path | None = None,
-    kind: Kind | None = None,
+    spacing: tuple[float, ...] | None = None,
+    progress: Progress = no_progress,
 ) -> Result[Any]:
     """The lungs of one radiograph or CT; see `Segmenter`. Models are loaded when first needed and
     kept for the next calls.
     """
-    segmenter = _kept(model, kind)
-    return segmenter(
-        source,
-        spacing=spacing,
-        page=page,
-        series=series,
-        skip_damaged=skip_damaged,
-        dilate=dilate,
-        hull=hull,
-        quick=quick,
-    )
+    return _kept(None, None, None, None)(source, options, spacing=spacing, progress=progress)
 
 
 @cache
-def _kept(model: str | Path | None, kind: Kind | None) -> Segmenter:
-    return Segmenter(model, kind=kind)
+def _kept(
+    model: str | Path | None,
+    modality: Modality | None,
+    threads: int | None,
+    volume_threads: int | None,
+) -> Segmenter:
+    """One a process, with the models that it has loaded."""
+    return Segmenter(model, modality=modality, threads=threads, volume_threads=volume_threads)
 
 
-def _refuse(setting: str, *, given: bool, where: Source) -> None:
-    if given:
-        name = where.source if isinstance(where, Volume) else where
+def read_source(source: Source, modality: Modality, options: SegmentOptions) -> Image | Volume:
+    """What a `Segmenter` with these options segments, where it takes the source for that modality.
+
+    Raises:
+        InputError, UsageError: as `Segmenter` does.
+    """
+    if isinstance(source, Volume) or (
+        modality == "ct" and isinstance(source, str | Path) and not is_picture(source)
+    ):
+        return _read_volume(source, options)
+    image = _read_image(source, options)
+    return image if modality == "radiograph" else _respaced(slice_of(image), options.spacing)
+
+
+def _with_spacing(options: SegmentOptions, spacing: tuple[float, ...] | None) -> SegmentOptions:
+    if spacing is None:
+        return options
+    if options.spacing is not None:
+        raise UsageError("`spacing` was given twice, also among the options", cure="give it once")
+    return replace(options, spacing=check_spacing(spacing))
+
+
+def _name(source: Source) -> object:
+    if isinstance(source, Image | Volume):
+        return source.source
+    return "array" if isinstance(source, np.ndarray) else source
+
+
+def _modality_of(source: Source, options: SegmentOptions) -> Modality | None:
+    """What the source is by what is said of it and what is stored; None for a picture, of which
+    only its pixels tell.
+    """
+    if isinstance(source, Volume) and options.modality == "radiograph":
         raise UsageError(
-            f"{setting} is for radiographs, and this is CT",
-            where=name,
-            cure="segment CT without it",
+            "it is a volume, and is to be taken for a radiograph",
+            where=source.source,
+            cure="set `modality` to ct",
         )
+    if options.modality is not None:
+        return options.modality
+    if isinstance(source, Image):
+        return "radiograph"
+    if isinstance(source, Volume):
+        return "ct"
+    return None if isinstance(source, np.ndarray) or is_picture(source) else detect(source)
+
+
+def _read_image(source: str | Path | Array | Image, options: SegmentOptions) -> Image:
+    if isinstance(source, Image):
+        _refuse_read_before(source, options)
+        return source
+    spacing = options.spacing
+    pair = (spacing[0], spacing[1]) if spacing is not None and len(spacing) == 2 else None
+    return read(source, spacing=pair, page=options.frame)
+
+
+def _read_volume(source: str | Path | Volume, options: SegmentOptions) -> Volume:
+    if isinstance(source, Volume):
+        _refuse_read_before(source, options)
+        return source
+    if options.spacing is not None and len(options.spacing) != 3:
+        raise UsageError(
+            "the `spacing` of a volume is three numbers, of slices, rows and columns",
+            where=source,
+            cure="give three",
+        )
+    volume = read_volume(
+        source, series=options.series, frame=options.frame, skip_damaged=options.skip_damaged
+    )
+    return _respaced(volume, options.spacing)
+
+
+def _respaced(volume: Volume, spacing: tuple[float, ...] | None) -> Volume:
+    """The volume with three numbers instead of its own spacing; its header says no more where it
+    lies.
+    """
+    if spacing is None or len(spacing) != 3:
+        return volume
+    geometry = volume.geometry.with_spacing((spacing[0], spacing[1], spacing[2]))
+    return replace(volume, geometry=geometry, header=b"")
+
+
+def _refuse_read_before(source: Image | Volume, options: SegmentOptions) -> None:
+    for name in ("frame", "series", "spacing"):
+        if getattr(options, name) is not None:
+            raise UsageError(
+                f"`{name}` was given for what was read before",
+                where=source.source,
+                cure=f"leave `{name}` out, or give the file",
+            )

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +10,36 @@ import cv2
 import numpy as np
 import pytest
 
+from lungseg.batch import segment_many
 from lungseg.card import ModelCard
 from lungseg.errors import UnreadableError
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.measurement import Measurement
+from lungseg.modality import Modality
+from lungseg.options import SegmentOptions
 from lungseg.result import Result
+from lungseg.runner import Outcome, RunOptions
+from lungseg.timing import Progress, no_progress
 from lungseg.verdict import Verdict
 from made_up_probabilities import probabilities_of
+
+FIELDS = {option.name for option in fields(SegmentOptions)}
 
 
 @dataclass
 class FakeSegmenter:
     """Reads what OpenCV reads, finds a lung in each half, and remembers what it was asked."""
 
-    calls: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
+    calls: list[tuple[Path, SegmentOptions]] = field(default_factory=list)
     before: Callable[[Path], None] = lambda path: None
-    kind: None = None
     verdict: Verdict = field(default_factory=lambda: Verdict("ok"))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def card(self, kind: str) -> ModelCard:
+    def modality(self, options: SegmentOptions) -> Modality | None:
+        return options.modality
+
+    def card(self, modality: Modality, options: SegmentOptions) -> ModelCard:
         return ModelCard(
             "fake",
             "1",
@@ -41,9 +50,11 @@ class FakeSegmenter:
             "f00d",
         )
 
-    def __call__(self, source: Path, **settings: Any) -> Result:
+    def __call__(
+        self, source: Path, options: SegmentOptions, *, progress: Progress = no_progress
+    ) -> Result:
         with self.lock:
-            self.calls.append((source, settings))
+            self.calls.append((source, options))
         self.before(source)
         pixels = cv2.imread(str(source), cv2.IMREAD_UNCHANGED)
         if pixels is None:
@@ -60,7 +71,7 @@ class FakeSegmenter:
             image.with_labels(labels),
             measurements,
             self.verdict,
-            self.card("cxr"),
+            self.card("radiograph", options),
             probabilities_of(image, labels),
             {"read": 0.5},
         )
@@ -89,3 +100,24 @@ def draw(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return draw
+
+
+@pytest.fixture
+def run(segmenter: FakeSegmenter) -> Callable[..., list[Outcome]]:
+    """Segments files into a folder, `threads` at a time, and gives what became of them in their
+    order; other settings are those of `SegmentOptions` and `RunOptions`."""
+
+    def run(
+        files: Sequence[Path], folder: Path, *, threads: int | None = None, **settings: Any
+    ) -> list[Outcome]:
+        own = {name: settings.pop(name) for name in set(settings) & FIELDS}
+        outcomes = segment_many(
+            files,
+            SegmentOptions(**own),
+            RunOptions(folder, **settings),
+            threads,
+            segmenter=segmenter,
+        )
+        return sorted(outcomes, key=lambda outcome: files.index(outcome.source))
+
+    return run

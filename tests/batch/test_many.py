@@ -4,8 +4,8 @@ import csv
 import errno
 import json
 import threading
-import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,14 @@ import cv2
 import numpy as np
 import pytest
 
-from lungseg.batch import Outcome, segment_many
+from lungseg.batch import segment_many
 from lungseg.errors import OutputError, UsageError
+from lungseg.options import DEFAULTS, SegmentOptions
+from lungseg.runner import Outcome, RunOptions
 from lungseg.writers import atomic
 
 Draw = Callable[..., Path]
-
-
-def run(files: list[Path], folder: Path, segmenter: Any, **settings: Any) -> list[Outcome]:
-    return list(segment_many(files, folder, segmenter, **settings))
+Run = Callable[..., list[Outcome]]
 
 
 def statuses(outcomes: list[Outcome]) -> list[str]:
@@ -41,26 +40,19 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
 
 
-def test_files_are_written_and_recorded(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_files_are_written_and_recorded(
+    run: Run, segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     x, y = draw("x.png", 100), draw("y.png", 50)
     out = tmp_path / "out"
-    outcomes = run(
-        [x, y], out, segmenter, spacing=(0.5, 0.25), page=2, series="1", skip_damaged=True, dilate=3
-    )
-    assert outcomes[0] == Outcome(
-        x, "done", "ok", (), {"mask": out / "x_mask.png", "overlay": out / "x_overlay.png"}
-    )
+    options = SegmentOptions(spacing=(0.5, 0.25), frame=2, dilate=3)
+    outcomes = list(segment_many([x, y], options, RunOptions(out), segmenter=segmenter))
+    outcomes.sort(key=lambda outcome: outcome.source)
+    assert [outcome.source for outcome in outcomes] == [x, y]
+    assert (outcomes[0].status, outcomes[0].verdict, outcomes[0].reasons) == ("done", "ok", ())
+    assert outcomes[0].outputs == {"mask": out / "x_mask.png", "overlay": out / "x_overlay.png"}
     assert pictures(out) == ["x_mask.png", "x_overlay.png", "y_mask.png", "y_overlay.png"]
-    asked = {
-        "spacing": (0.5, 0.25),
-        "page": 2,
-        "series": "1",
-        "skip_damaged": True,
-        "dilate": 3,
-        "hull": False,
-        "quick": False,
-    }
-    assert sorted(segmenter.calls) == [(path, asked) for path in (x, y)]
+    assert sorted(segmenter.calls, key=str) == [(path, options) for path in (x, y)]
     assert [
         (row["input"], row["name"], row["verdict"], row["lungs_area_pixels"]) for row in table(out)
     ] == [
@@ -68,56 +60,66 @@ def test_files_are_written_and_recorded(segmenter: Any, draw: Draw, tmp_path: Pa
         (str(y), "y", "ok", "50"),
     ]
     record = records(out)[1]
+    assert record == outcomes[1].record
     assert record["outputs"] == {"mask": "y_mask.png", "overlay": "y_overlay.png"}
-    settings = {
-        "model": "f00d",
-        "spacing": [0.5, 0.25],
-        "page": 2,
-        "dilate": 3.0,
-        "hull": False,
-        "binary": False,
-    }
-    assert record["settings"] == settings
+    assert record["options"] == options.record()
     assert list(record["seconds"]) == ["read", "write"]
 
 
-def test_order_is_that_of_the_files_whoever_is_done_first(
+def test_outcomes_come_as_they_are_done_and_records_in_the_order_of_the_inputs(
     segmenter: Any, draw: Draw, tmp_path: Path
 ) -> None:
     files = [draw(f"{name}.png") for name in "zyxwvutsr"]
-    segmenter.before = lambda path: time.sleep(0.05 if path.stem == "z" else 0)
-    outcomes = run(files, tmp_path / "out", segmenter, workers=3)
-    assert [outcome.source for outcome in outcomes] == files
+    others_done = threading.Semaphore(0)
+    segmenter.before = lambda path: path.stem == "z" and others_done.acquire(timeout=10)
+    outcomes = segment_many(files, DEFAULTS, RunOptions(tmp_path / "out"), 3, segmenter=segmenter)
+    first = [next(outcomes) for _ in files[1:]]
+    assert files[0] not in [outcome.source for outcome in first]
+    assert len(records(tmp_path / "out")) == len(files) - 1
+    others_done.release()
+    assert [outcome.source for outcome in outcomes] == files[:1]
     assert [record["name"] for record in records(tmp_path / "out")] == list("zyxwvutsr")
+    assert [row["name"] for row in table(tmp_path / "out")] == list("zyxwvutsr")
 
 
-def test_files_are_worked_on_side_by_side(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_records_of_other_inputs_stay_where_they_are(run: Run, draw: Draw, tmp_path: Path) -> None:
+    a, b, c, d = (draw(f"{name}.png") for name in "abcd")
+    run([c, d], tmp_path / "out")
+    run([d, b, a], tmp_path / "out", overwrite=True)
+    assert [row["name"] for row in table(tmp_path / "out")] == ["c", "d", "b", "a"]
+    run([b, d], tmp_path / "out", overwrite=True)
+    assert [row["name"] for row in table(tmp_path / "out")] == ["c", "b", "d", "a"]
+
+
+def test_files_are_worked_on_side_by_side(
+    run: Run, segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     # Each waits for the other one: where they came one after the other, both would fail.
     together = threading.Barrier(2, timeout=10)
     segmenter.before = lambda path: together.wait()
-    assert statuses(
-        run([draw("x.png"), draw("y.png")], tmp_path / "out", segmenter, workers=2)
-    ) == ["done", "done"]
+    assert statuses(run([draw("x.png"), draw("y.png")], tmp_path / "out", threads=2)) == [
+        "done",
+        "done",
+    ]
 
 
 def test_no_more_is_begun_than_the_reader_of_the_outcomes_can_follow(
     segmenter: Any, draw: Draw, tmp_path: Path
 ) -> None:
-    outcomes = segment_many(
-        [draw(f"{number}.png") for number in range(40)], tmp_path / "out", segmenter, workers=2
-    )
+    files = [draw(f"{number}.png") for number in range(40)]
+    outcomes = segment_many(files, DEFAULTS, RunOptions(tmp_path / "out"), 2, segmenter=segmenter)
     next(outcomes)
     outcomes.close()
     assert len(segmenter.calls) <= 5
     assert len(records(tmp_path / "out")) == len(segmenter.calls)
 
 
-def test_a_bad_file_does_not_stop_the_others(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_a_bad_file_does_not_stop_the_others(run: Run, draw: Draw, tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
     bad.write_text("no image")
     x, y = draw("x.png"), draw("y.png")
-    outcomes = run([x, bad, y], tmp_path / "out", segmenter)
-    assert outcomes[1] == Outcome(bad, "failed", reasons=(f"{bad}: is no image; export it again.",))
+    outcomes = run([x, bad, y], tmp_path / "out")
+    assert outcomes[1].reasons == (f"{bad}: is no image; export it again.",)
     assert statuses(outcomes) == ["done", "failed", "done"]
     assert [(row["verdict"], row["reasons"]) for row in table(tmp_path / "out")] == [
         ("ok", ""),
@@ -133,14 +135,14 @@ def test_a_bad_file_does_not_stop_the_others(segmenter: Any, draw: Draw, tmp_pat
 
 
 def test_what_nobody_foresaw_is_a_failure_of_that_file_alone(
-    segmenter: Any, draw: Draw, tmp_path: Path
+    run: Run, segmenter: Any, draw: Draw, tmp_path: Path
 ) -> None:
     def before(path: Path) -> None:
         if path.stem != "y":
             raise MemoryError if path.stem == "x" else ZeroDivisionError("oh")
 
     segmenter.before = before
-    outcomes = run([draw(f"{name}.png") for name in "xyz"], tmp_path / "out", segmenter)
+    outcomes = run([draw(f"{name}.png") for name in "xyz"], tmp_path / "out")
     assert statuses(outcomes) == ["failed", "done", "failed"]
     assert outcomes[0].reasons == (
         f"{tmp_path / 'x.png'}: there is not enough memory for it; use fewer workers.",
@@ -151,45 +153,43 @@ def test_what_nobody_foresaw_is_a_failure_of_that_file_alone(
     )
 
 
-def test_two_inputs_of_one_name_keep_apart(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_two_inputs_of_one_name_keep_apart(run: Run, draw: Draw, tmp_path: Path) -> None:
     files = [draw("a/x.png", 10), draw("b/x.png", 20)]
-    run(files, tmp_path / "out", segmenter, outputs=["masked"])
+    run(files, tmp_path / "out", outputs=["masked"])
     assert pictures(tmp_path / "out") == ["a_x_masked.png", "b_x_masked.png"]
     assert [row["name"] for row in table(tmp_path / "out")] == ["a_x", "b_x"]
 
 
 def test_an_input_of_a_later_run_does_not_take_the_name_of_an_earlier_one(
-    segmenter: Any, draw: Draw, tmp_path: Path
+    run: Run, draw: Draw, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     first, second = draw("a/x.png"), draw("b/x.png")
-    run([first], out, segmenter)
+    run([first], out)
     before = (out / "x_mask.png").stat().st_mtime_ns
-    assert statuses(run([second], out, segmenter)) == ["done"]
-    assert statuses(run([second, first], out, segmenter)) == ["skipped", "skipped"]
+    assert statuses(run([second], out)) == ["done"]
+    assert statuses(run([second, first], out)) == ["skipped", "skipped"]
     assert (out / "x_mask.png").stat().st_mtime_ns == before
     assert pictures(out) == ["b_x_mask.png", "b_x_overlay.png", "x_mask.png", "x_overlay.png"]
 
 
 def test_what_is_done_is_left_alone_and_only_the_new_is_done(
-    segmenter: Any, draw: Draw, tmp_path: Path
+    run: Run, segmenter: Any, draw: Draw, tmp_path: Path
 ) -> None:
     x, y = draw("x.png"), draw("y.png")
-    run([x], tmp_path / "out", segmenter)
-    outcomes = run([x, y, x], tmp_path / "out", segmenter)
-    assert outcomes[0] == Outcome(x, "skipped", reasons=("done already",))
+    run([x], tmp_path / "out")
+    outcomes = run([x, y, x], tmp_path / "out")
+    assert outcomes[0] == Outcome(x, "skipped", why="done already")
     assert statuses(outcomes) == ["skipped", "done"]
     assert segmenter.names == ["x.png", "y.png"]
     assert [row["input"] for row in table(tmp_path / "out")] == [str(x), str(y)]
 
 
-def test_overwrite_does_it_again_and_replaces_the_row(
-    segmenter: Any, draw: Draw, tmp_path: Path
-) -> None:
+def test_overwrite_does_it_again_and_replaces_the_row(run: Run, draw: Draw, tmp_path: Path) -> None:
     x, y = draw("x.png", 10), draw("y.png", 20)
-    run([x, y], tmp_path / "out", segmenter)
+    run([x, y], tmp_path / "out")
     draw("x.png", 99)
-    assert statuses(run([x], tmp_path / "out", segmenter, overwrite=True, binary=True)) == ["done"]
+    assert statuses(run([x], tmp_path / "out", overwrite=True, binary=True)) == ["done"]
     assert [(row["name"], row["lungs_area_pixels"]) for row in table(tmp_path / "out")] == [
         ("x", "99"),
         ("y", "20"),
@@ -201,13 +201,15 @@ def test_overwrite_does_it_again_and_replaces_the_row(
 
 
 def test_a_missing_output_is_added_and_the_others_are_left_alone(
-    segmenter: Any, draw: Draw, tmp_path: Path
+    run: Run, draw: Draw, tmp_path: Path
 ) -> None:
     x, out = draw("x.png"), tmp_path / "out"
-    run([x], out, segmenter)
+    run([x], out)
     (out / "x_mask.png").write_bytes(b"touched by the user")
-    outcomes = run([x], out, segmenter, outputs=["mask", "crop"])
-    assert outcomes == [Outcome(x, "done", "ok", (), {"crop": out / "x_crop.png"})]
+    outcomes = run([x], out, outputs=["mask", "crop"])
+    assert [(outcome.status, outcome.outputs) for outcome in outcomes] == [
+        ("done", {"crop": out / "x_crop.png"})
+    ]
     assert (out / "x_mask.png").read_bytes() == b"touched by the user"
     assert records(out)[0]["outputs"] == {
         "mask": "x_mask.png",
@@ -216,53 +218,46 @@ def test_a_missing_output_is_added_and_the_others_are_left_alone(
     }
 
 
-def test_other_settings_do_not_mix_with_what_is_there(
-    segmenter: Any, draw: Draw, tmp_path: Path
-) -> None:
+def test_other_settings_do_not_mix_with_what_is_there(run: Run, draw: Draw, tmp_path: Path) -> None:
     x, out = draw("x.png"), tmp_path / "out"
-    run([x], out, segmenter)
-    outcomes = run([x], out, segmenter, outputs=["crop"], dilate=2)
-    assert outcomes == [
-        Outcome(
-            x, "skipped", reasons=("done already, with other settings; --overwrite does it again",)
-        )
-    ]
+    run([x], out)
+    outcomes = run([x], out, outputs=["crop"], dilate=2)
+    why = "done already, with other options; `overwrite` does it again"
+    assert outcomes == [Outcome(x, "skipped", why=why)]
     assert pictures(out) == ["x_mask.png", "x_overlay.png"]
 
 
-def test_a_file_that_no_record_knows_is_left_alone(
-    segmenter: Any, draw: Draw, tmp_path: Path
-) -> None:
+def test_a_file_that_no_record_knows_is_left_alone(run: Run, draw: Draw, tmp_path: Path) -> None:
     x, out = draw("x.png"), tmp_path / "out"
     mine = draw("out/x_mask.png").read_bytes()
-    outcomes = run([x], out, segmenter)
+    outcomes = run([x], out)
     assert outcomes[0].reasons == (
-        "x_mask.png is there already and results.jsonl does not know it; --overwrite replaces it",
+        "x_mask.png is there already and results.jsonl does not know it; `overwrite` replaces it",
     )
     assert (pictures(out), (out / "x_mask.png").read_bytes()) == (["x_mask.png"], mine)
-    assert statuses(run([x], out, segmenter, overwrite=True)) == ["done"]
+    assert statuses(run([x], out, overwrite=True)) == ["done"]
     assert (out / "x_mask.png").read_bytes() != mine
 
 
-def test_overwrite_never_replaces_an_input(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_overwrite_never_replaces_an_input(run: Run, draw: Draw, tmp_path: Path) -> None:
     x, mask = draw("d/x.png", 10), draw("d/x_mask.png", 20)
     before = mask.read_bytes()
-    assert statuses(run([x, mask], tmp_path / "d", segmenter, overwrite=True)) == ["done", "done"]
+    assert statuses(run([x, mask], tmp_path / "d", overwrite=True)) == ["done", "done"]
     assert mask.read_bytes() == before
     assert "d_x_mask.png" in pictures(tmp_path / "d")
 
 
-def test_a_failed_one_is_tried_again(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_a_failed_one_is_tried_again(run: Run, draw: Draw, tmp_path: Path) -> None:
     x, out = tmp_path / "x.png", tmp_path / "out"
     x.write_bytes(b"")
-    assert statuses(run([x], out, segmenter)) == ["failed"]
+    assert statuses(run([x], out)) == ["failed"]
     draw("x.png")
-    assert statuses(run([x], out, segmenter)) == ["done"]
+    assert statuses(run([x], out)) == ["done"]
     assert [row["verdict"] for row in table(out)] == ["ok"]
 
 
 def test_after_a_disk_was_full_half_written_results_are_done_again(
-    segmenter: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, out = draw("x.png"), tmp_path / "out"
     plain = Path.replace
@@ -273,7 +268,7 @@ def test_after_a_disk_was_full_half_written_results_are_done_again(
         return plain(self, target)
 
     monkeypatch.setattr(atomic.Path, "replace", replace)
-    outcomes = run([x], out, segmenter)
+    outcomes = run([x], out)
     assert (
         outcomes[0]
         .reasons[0]
@@ -285,16 +280,16 @@ def test_after_a_disk_was_full_half_written_results_are_done_again(
         "x_mask.png",
     ]
     monkeypatch.undo()
-    assert statuses(run([x], out, segmenter)) == ["done"]
+    assert statuses(run([x], out)) == ["done"]
     assert pictures(out) == ["x_mask.png", "x_overlay.png"]
 
 
 def test_an_interruption_keeps_what_was_done_and_the_next_run_goes_on(
-    segmenter: Any, draw: Draw, tmp_path: Path
+    run: Run, segmenter: Any, draw: Draw, tmp_path: Path
 ) -> None:
     files = [draw(f"{number}.png") for number in range(12)]
     out = tmp_path / "out"
-    outcomes = segment_many(files, out, segmenter, workers=1)
+    outcomes = segment_many(files, DEFAULTS, RunOptions(out), 1, segmenter=segmenter)
     for _ in range(4):
         next(outcomes)
     with pytest.raises(KeyboardInterrupt):
@@ -305,14 +300,12 @@ def test_an_interruption_keeps_what_was_done_and_the_next_run_goes_on(
     assert pictures(out) == sorted(
         f"{name}_{output}.png" for name in done for output in ("mask", "overlay")
     )
-    assert statuses(run(files, out, segmenter)) == ["skipped"] * len(done) + ["done"] * (
-        12 - len(done)
-    )
+    assert statuses(run(files, out)) == ["skipped"] * len(done) + ["done"] * (12 - len(done))
     assert len(table(out)) == len(records(out)) == 12
 
 
 def test_an_interruption_while_waiting_loses_no_record(
-    segmenter: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, segmenter: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lungseg.writers import Ledger
 
@@ -326,25 +319,71 @@ def test_an_interruption_while_waiting_loses_no_record(
 
     monkeypatch.setattr(Ledger, "add", add)
     with pytest.raises(KeyboardInterrupt):
-        run([draw(f"{number}.png") for number in range(3)], tmp_path / "out", segmenter, workers=3)
+        run([draw(f"{number}.png") for number in range(3)], tmp_path / "out", threads=3)
     assert [row["name"] for row in table(tmp_path / "out")] == sorted(
         Path(name).stem for name in segmenter.names
     )
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_error(
-    segmenter: Any, draw: Draw, tmp_path: Path
+    run: Run, draw: Draw, tmp_path: Path
 ) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(
         OutputError, match=r"out: is a file, and results need a folder; name another output folder"
     ):
-        run([draw("x.png")], tmp_path / "out", segmenter)
+        run([draw("x.png")], tmp_path / "out")
 
 
 def test_wrong_settings_are_told_before_anything_is_done(segmenter: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no output called 'maks'"):
-        segment_many([], tmp_path / "out", segmenter, outputs=["maks"])
+        RunOptions(tmp_path / "out", outputs=("maks",))
+    with pytest.raises(UsageError, match="no output was asked for"):
+        RunOptions(tmp_path / "out", outputs=())
+    with pytest.raises(
+        UsageError, match="there is no report called 'doc'; choose from report, pdf"
+    ):
+        RunOptions(tmp_path / "out", reports=("doc",))  # type: ignore[arg-type]
+    run = RunOptions(tmp_path / "out")
     with pytest.raises(UsageError, match="at least one worker is needed, not 0"):
-        segment_many([], tmp_path / "out", segmenter, workers=0)
+        segment_many([], DEFAULTS, run, 0, segmenter=segmenter)
+    with pytest.raises(UsageError, match="cxr: the model is for radiograph, not for ct"):
+        segment_many([], SegmentOptions(model="cxr", modality="ct"), run)
     assert not (tmp_path / "out").exists()
+
+
+def test_any_executor_may_do_it(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+    files = [draw(f"{number}.png") for number in range(7)]
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = segment_many(
+            files, DEFAULTS, RunOptions(tmp_path / "out"), pool, segmenter=segmenter
+        )
+        assert {outcome.source for outcome in outcomes} == set(files)
+        assert pool.submit(int, "3").result() == 3  # it is left open
+
+
+def test_what_ends_a_worker_is_a_failure_of_its_input(
+    segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
+    class Broken(ThreadPoolExecutor):
+        """Whose first call comes to nothing, as where a process is killed."""
+
+        calls = 0
+
+        def submit(self, *what: Any, **more: Any) -> Future[Any]:
+            self.calls += 1
+            if self.calls > 1:
+                return super().submit(*what, **more)
+            future: Future[Any] = Future()
+            future.set_exception(EOFError("gone"))
+            return future
+
+    x, y = draw("x.png"), draw("y.png")
+    with Broken(1) as pool:
+        outcomes = list(
+            segment_many([x, y], DEFAULTS, RunOptions(tmp_path / "out"), pool, segmenter=segmenter)
+        )
+    assert [(outcome.source, outcome.status, outcome.reasons) for outcome in outcomes] == [
+        (x, "failed", (f"{x}: unexpected EOFError: gone; report this, if you can with the file.",)),
+        (y, "done", ()),
+    ]

@@ -11,16 +11,13 @@ from typing import Any
 import cv2
 import pytest
 
-from lungseg.batch import Outcome, segment_many
 from lungseg.errors import UsageError
+from lungseg.runner import Outcome, RunOptions
 from lungseg.verdict import Verdict
 
 Draw = Callable[..., Path]
+Run = Callable[..., list[Outcome]]
 REFUSED = Verdict("refused", ("this is a hand",))
-
-
-def run(files: list[Path], folder: Path, segmenter: Any, **settings: Any) -> list[Outcome]:
-    return list(segment_many(files, folder, segmenter, **settings))
 
 
 def files(folder: Path) -> list[str]:
@@ -31,9 +28,9 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
 
 
-def test_reports_and_their_index_are_written(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_reports_and_their_index_are_written(run: Run, draw: Draw, tmp_path: Path) -> None:
     out, x = tmp_path / "out", draw("x.png")
-    (outcome,) = run([x], out, segmenter, outputs=["mask"], reports=["report", "pdf"])
+    (outcome,) = run([x], out, outputs=["mask"], reports=["report", "pdf"])
     assert outcome.outputs == {
         "mask": out / "x_mask.png",
         "report": out / "x_report.html",
@@ -60,40 +57,39 @@ def test_reports_and_their_index_are_written(segmenter: Any, draw: Draw, tmp_pat
 
 
 def test_a_report_that_is_missing_is_added_and_masks_stay(
-    segmenter: Any, draw: Draw, tmp_path: Path
+    run: Run, segmenter: Any, draw: Draw, tmp_path: Path
 ) -> None:
     out, x = tmp_path / "out", draw("x.png")
-    run([x], out, segmenter, outputs=["mask"])
+    run([x], out, outputs=["mask"])
     (out / "x_mask.png").write_bytes(b"as it was")
-    assert [
-        outcome.status for outcome in run([x], out, segmenter, outputs=["mask"], reports=["report"])
-    ] == ["done"]
+    assert [outcome.status for outcome in run([x], out, outputs=["mask"], reports=["report"])] == [
+        "done"
+    ]
     assert (out / "x_mask.png").read_bytes() == b"as it was"
     assert records(out)[0]["outputs"] == {"mask": "x_mask.png", "report": "x_report.html"}
-    assert [
-        outcome.reasons
-        for outcome in run([x], out, segmenter, outputs=["mask"], reports=["report"])
-    ] == [("done already",)]
+    assert [outcome.reasons for outcome in run([x], out, outputs=["mask"], reports=["report"])] == [
+        ("done already",)
+    ]
     assert len(segmenter.calls) == 2
 
 
-def test_a_report_that_no_record_knows_is_left_alone(
-    segmenter: Any, draw: Draw, tmp_path: Path
-) -> None:
+def test_a_report_that_no_record_knows_is_left_alone(run: Run, draw: Draw, tmp_path: Path) -> None:
     out, x = tmp_path / "out", draw("x.png")
     out.mkdir()
     (out / "x_report.html").write_text("mine")
-    (outcome,) = run([x], out, segmenter, reports=["report"])
+    (outcome,) = run([x], out, reports=["report"])
     assert outcome.reasons == (
-        "x_report.html is there already and results.jsonl does not know it; --overwrite replaces "
+        "x_report.html is there already and results.jsonl does not know it; `overwrite` replaces "
         "it",
     )
     assert (out / "x_report.html").read_text() == "mine"
 
 
-def test_refused_inputs_are_written_and_marked(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
+def test_refused_inputs_are_written_and_marked(
+    run: Run, segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
     out, segmenter.verdict = tmp_path / "out", REFUSED
-    (outcome,) = run([draw("x.png")], out, segmenter)
+    (outcome,) = run([draw("x.png")], out)
     assert (outcome.status, outcome.verdict, outcome.reasons) == (
         "done",
         "refused",
@@ -108,12 +104,12 @@ def test_refused_inputs_are_written_and_marked(segmenter: Any, draw: Draw, tmp_p
     assert "refused,this is a hand" in (out / "summary.csv").read_text()
 
 
-def test_strict_writes_record_and_report_of_refused_inputs_and_no_mask(
-    segmenter: Any, draw: Draw, tmp_path: Path
+def test_skip_refused_writes_record_and_report_of_refused_inputs_and_no_mask(
+    run: Run, segmenter: Any, draw: Draw, tmp_path: Path
 ) -> None:
     out, x, segmenter.verdict = tmp_path / "out", draw("x.png"), REFUSED
     (outcome,) = run(
-        [x], out, segmenter, strict=True, outputs=["mask", "overlay", "crop"], reports=["report"]
+        [x], out, skip_refused=True, outputs=["mask", "overlay", "crop"], reports=["report"]
     )
     assert outcome.outputs == {"report": out / "x_report.html"}
     assert files(out) == [
@@ -125,38 +121,32 @@ def test_strict_writes_record_and_report_of_refused_inputs_and_no_mask(
     ]
     assert "refused,this is a hand" in (out / "summary.csv").read_text()
     assert "no mask and no numbers are shown" in (out / "x_report.html").read_text(encoding="utf-8")
-    assert records(out)[0]["settings"]["strict"] is True
+    assert records(out)[0]["options"]["skip_refused"] is True
     again = run(
-        [x], out, segmenter, strict=True, outputs=["mask", "overlay", "crop"], reports=["report"]
+        [x], out, skip_refused=True, outputs=["mask", "overlay", "crop"], reports=["report"]
     )
     assert [outcome.reasons for outcome in again] == [("done already",)]
-    (loose,) = run([x], out, segmenter, outputs=["mask"])
-    assert loose.reasons == ("done already, with other settings; --overwrite does it again",)
+    (loose,) = run([x], out, outputs=["mask"])
+    assert loose.reasons == ("done already, with other options; `overwrite` does it again",)
 
 
-def test_strict_takes_back_what_an_earlier_run_wrote(
-    segmenter: Any, draw: Draw, tmp_path: Path
+def test_skip_refused_takes_back_what_an_earlier_run_wrote(
+    run: Run, segmenter: Any, draw: Draw, tmp_path: Path
 ) -> None:
     out, x, segmenter.verdict = tmp_path / "out", draw("x.png"), REFUSED
-    run([x], out, segmenter)
+    run([x], out)
     assert files(out) == ["results.jsonl", "summary.csv", "x_mask.png", "x_overlay.png"]
-    run([x], out, segmenter, strict=True, overwrite=True)
+    run([x], out, skip_refused=True, overwrite=True)
     assert files(out) == ["results.jsonl", "summary.csv"]
     assert records(out)[0]["outputs"] == {}
 
 
-def test_strict_changes_nothing_for_the_others(segmenter: Any, draw: Draw, tmp_path: Path) -> None:
-    (outcome,) = run([draw("x.png")], tmp_path / "out", segmenter, strict=True)
-    assert "strict" not in records(tmp_path / "out")[0]["settings"]
+def test_skip_refused_changes_nothing_for_the_others(run: Run, draw: Draw, tmp_path: Path) -> None:
+    x, out = draw("x.png"), tmp_path / "out"
+    (outcome,) = run([x], out, skip_refused=True)
     assert sorted(outcome.outputs) == ["mask", "overlay"]
-
-
-def test_quick_is_passed_on_and_of_radiographs_not_recorded(
-    segmenter: Any, draw: Draw, tmp_path: Path
-) -> None:
-    run([draw("x.png")], tmp_path / "out", segmenter, quick=True)
-    assert [settings["quick"] for _, settings in segmenter.calls] == [True]
-    assert "quick" not in records(tmp_path / "out")[0]["settings"]
+    (again,) = run([x], out)
+    assert again.why == "done already"
 
 
 def test_pdf_without_its_library_is_told_before_anything_is_done(
@@ -164,16 +154,16 @@ def test_pdf_without_its_library_is_told_before_anything_is_done(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match="PDF needs reportlab"):
-        segment_many([draw("x.png")], tmp_path / "out", segmenter, reports=["pdf"])
+        RunOptions(tmp_path / "out", reports=("pdf",))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_report_does_not_outlive_the_result_it_is_of(
-    segmenter: Any, draw: Draw, tmp_path: Path
+    run: Run, draw: Draw, tmp_path: Path
 ) -> None:
     out, x = tmp_path / "out", draw("x.png")
-    run([x], out, segmenter, outputs=["mask"], reports=["report"])
+    run([x], out, outputs=["mask"], reports=["report"])
     (out / "x_report.html").write_text("old")
-    (outcome,) = run([x], out, segmenter, outputs=["mask"], overwrite=True)
+    (outcome,) = run([x], out, outputs=["mask"], overwrite=True)
     assert outcome.outputs["report"] == out / "x_report.html"
     assert (out / "x_report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

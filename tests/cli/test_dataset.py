@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-import typer
-from click.testing import Result
-from typer.testing import CliRunner
 
+from command_line import lungseg
 from empty_files import touch
-from lungseg.cli import dataset as cli_dataset
-from lungseg.cli import main as cli
 from lungseg.datasets import read_manifest
 from lungseg.geometry import VolumeGeometry
 from lungseg.phantom.ct import ct_phantom
@@ -22,13 +19,9 @@ from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
 from phantom_films import write_films
 
-app = typer.Typer(cls=cli._Commands, pretty_exceptions_enable=False)
-app.command("version")(lambda: None)
-cli_dataset.add_to(app)
 
-
-def dataset(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app, ["dataset", *map(str, arguments)])
+def dataset(*arguments: str | Path) -> Any:
+    return lungseg("dataset", *arguments)
 
 
 @pytest.fixture(scope="module")

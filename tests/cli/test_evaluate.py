@@ -63,7 +63,7 @@ def test_it_scores_the_validation_split_and_prints_what_it_writes(model, split, 
 @pytest.mark.slow
 def test_it_takes_a_split_and_sources(model, films, split, tmp_path) -> None:
     def of(*arguments: object) -> list[tuple[str, str]]:
-        done = lungseg("evaluate", model, *arguments, "-o", tmp_path / "out", "--jobs", 2)
+        done = lungseg("evaluate", model, *arguments, "-o", tmp_path / "out", "--workers", 2)
         assert done.exit_code == 0, done.output
         return scored(tmp_path / "out")
 
@@ -261,7 +261,10 @@ def test_volumes_of_a_list_that_dataset_wrote_are_scored(tmp_path) -> None:
         "1",
     )
     assert spacing.exit_code == 2
-    assert "a spacing is for radiographs, and this is CT; segment CT without it." in spacing.stderr
+    assert (
+        "the --spacing of a volume is three numbers, of slices, rows and columns; give three."
+        in spacing.stderr
+    )
 
 
 @pytest.mark.slow

@@ -47,7 +47,9 @@ def names(folder: Path) -> list[str]:
 
 def test_segment_with_report_and_pdf(films: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    ran = lungseg("segment", films / "x.png", "-o", out, "--pdf", "--strict", "--model", model)
+    ran = lungseg(
+        "segment", films / "x.png", "-o", out, "--pdf", "--skip-refused", "--model", model
+    )
     assert ran.exit_code == 0, ran.stderr
     assert names(out) == [*WRITTEN, "x_report.pdf"]
 
@@ -57,12 +59,18 @@ def test_strict_writes_no_mask_of_what_is_refused(model: Path, tmp_path: Path) -
     bright[60:100, 80:120] = 255
     cv2.imwrite(str(tmp_path / "bright.png"), bright)
     ran = lungseg(
-        "segment", tmp_path / "bright.png", "-o", tmp_path / "out", "--strict", "--model", model
+        "segment",
+        tmp_path / "bright.png",
+        "-o",
+        tmp_path / "out",
+        "--skip-refused",
+        "--model",
+        model,
     )
     assert ran.exit_code == 0, ran.stderr
     assert names(tmp_path / "out") == ["results.jsonl", "summary.csv"]
     record = json.loads((tmp_path / "out" / "results.jsonl").read_text())
-    assert (record["verdict"], record["settings"]["strict"]) == ("refused", True)
+    assert (record["verdict"], record["options"]["skip_refused"]) == ("refused", True)
 
 
 def test_report_of_a_folder(films: Path, model: Path, tmp_path: Path) -> None:
@@ -76,7 +84,7 @@ def test_report_of_a_folder(films: Path, model: Path, tmp_path: Path) -> None:
     assert f"{films / 'x.png'}: {out / 'x_report.html'}\n" in ran.stderr
     assert f"{films / 'broken.png'}: no report, as it could not be segmented\n" in ran.stderr
     assert names(out) == WRITTEN
-    again = lungseg("report", out / "results.jsonl", "--identify", "--quiet")
+    again = lungseg("report", out / "results.jsonl", "--show-identity", "--quiet")
     assert (again.exit_code, again.stdout, again.stderr) == (0, "", "")
     assert str(films / "x.png") in (out / "x_report.html").read_text(encoding="utf-8")
 
@@ -99,15 +107,15 @@ def test_no_results_are_one_sentence(tmp_path: Path) -> None:
     )
 
 
-def test_identify_alone_is_wrong_use(films: Path, tmp_path: Path) -> None:
-    ran = lungseg("segment", films, "-o", tmp_path / "out", "--identify")
+def test_show_identity_alone_is_wrong_use(films: Path, tmp_path: Path) -> None:
+    ran = lungseg("segment", films, "-o", tmp_path / "out", "--show-identity")
     assert ran.exit_code == 2
     assert ran.stderr == (
-        "Error: --identify is about reports, and none was asked for; add --report, or "
+        "Error: --show-identity is about reports, and none was asked for; add --report, or "
         "leave it out.\n"
     )
     with pytest.raises(UsageError):
-        cli_report.kinds_of(report=False, pdf=False, identify=True)
+        cli_report.reports_of(report=False, pdf=False, show_identity=True)
 
 
 @pytest.mark.parametrize(
@@ -120,4 +128,4 @@ def test_identify_alone_is_wrong_use(films: Path, tmp_path: Path) -> None:
     ],
 )
 def test_pdf_adds_to_the_page(report: bool, pdf: bool, kinds: tuple[str, ...]) -> None:
-    assert cli_report.kinds_of(report=report, pdf=pdf, identify=False) == kinds
+    assert cli_report.reports_of(report=report, pdf=pdf, show_identity=False) == kinds

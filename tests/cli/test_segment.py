@@ -10,6 +10,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,9 +18,10 @@ import pytest
 from PIL import Image as Picture
 
 from command_line import lungseg
-from lungseg.batch import Outcome
-from lungseg.cli.main import _tell
+from lungseg.cli.main import build
+from lungseg.cli.segment import _tell
 from lungseg.predict import embedded_models
+from lungseg.runner import Outcome
 from tiny_model import dark_ellipses, write_tiny_model
 
 
@@ -74,7 +76,7 @@ def test_a_folder_is_walked_and_equal_names_keep_apart(
 ) -> None:
     assert (
         lungseg(
-            "segment", films, "-o", tmp_path / "out", "--only", "mask", "--model", model
+            "segment", films, "-o", tmp_path / "out", "--outputs", "mask", "--model", model
         ).exit_code
         == 0
     )
@@ -84,7 +86,14 @@ def test_a_folder_is_walked_and_equal_names_keep_apart(
 def test_a_pattern(films: Path, model: Path, tmp_path: Path) -> None:
     assert (
         lungseg(
-            "segment", films / "*.png", "-o", tmp_path / "out", "--only", "mask", "--model", model
+            "segment",
+            films / "*.png",
+            "-o",
+            tmp_path / "out",
+            "--outputs",
+            "mask",
+            "--model",
+            model,
         ).exit_code
         == 0
     )
@@ -210,30 +219,40 @@ def test_dilation_is_in_pixels_or_in_millimetres_of_the_spacing(
     ("settings", "sentence"),
     [
         (
-            ["--only", "mask,maks"],
+            ["--outputs", "mask,maks"],
             "there is no output called 'maks'; choose from mask, overlay, crop, masked, "
             "probabilities.",
         ),
         (
-            ["--only", ","],
+            ["--outputs", ","],
             "no output was asked for; choose from mask, overlay, crop, masked, probabilities.",
         ),
         (
-            ["--only", "overlay", "--binary"],
-            "--binary is about the mask, which --only leaves out; drop one of the two.",
+            ["--outputs", "overlay", "--binary"],
+            "--binary is about the mask, which --outputs leaves out; drop one of the two.",
         ),
         (["--dilate", "-1"], "a mask is widened by a finite radius of at least 0, not by -1.0."),
         (["--dilate", "nan"], "a mask is widened by a finite radius of at least 0, not by nan."),
         (
             ["--spacing", "a"],
-            "--spacing a is not a spacing; give millimetres, as 0.2 or as ROWS,COLUMNS.",
+            "--spacing a is no spacing; give millimetres, as 0.2, ROWS,COLUMNS or "
+            "SLICES,ROWS,COLUMNS.",
         ),
-        (["--spacing", "0.1,0"], "--spacing 0.1,0 is not a spacing"),
-        (["--spacing", "1,1,1"], "--spacing 1,1,1 is not a spacing"),
+        (["--spacing", "0.1,0"], "(0.1, 0.0) is no spacing"),
+        (["--spacing", "1,1,1,1"], "(1.0, 1.0, 1.0, 1.0) is no spacing"),
+        (["--series", "1"], "--series is for CT, and this is a radiograph; leave --series out."),
+        (
+            ["--spacing", "5,1,1"],
+            "the --spacing of a radiograph is two numbers, of rows and columns; give two.",
+        ),
+        (
+            ["--modality", "ct"],
+            "the model is for radiograph, not for ct; leave out --model or --modality.",
+        ),
         (["--model", "nosuch"], "no model named 'nosuch' comes with this package"),
         (["--model", "no/such.onnx"], "there is no such model file"),
         (["--workers", "0"], "0 is not in the range x>=1"),
-        (["--page", "0"], "0 is not in the range x>=1"),
+        (["--frame", "0"], "0 is not in the range x>=1"),
         (["--nosuch"], "No such option: --nosuch"),
     ],
 )
@@ -277,10 +296,10 @@ def test_the_sum_counts_what_was_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcomes = (
-        Outcome(tmp_path / name, "done", verdict, ("a reason",))
+        Outcome(tmp_path / name, "done", {"verdict": verdict, "reasons": ["a reason"]})
         for name, verdict in (("a", "ok"), ("b", "refused"), ("c", "review"))
     )
-    _tell(outcomes, 3, 0, quiet=False, output=tmp_path)
+    _tell(SimpleNamespace(command=build("segment")), outcomes, 3, 0, tmp_path, quiet=False)
     said = capsys.readouterr()
     assert said.out.startswith("3 of 3 segmented, 1 of them to review, 1 refused, in ")
     assert f"2/3 {tmp_path / 'b'}: refused (a reason)\n" in said.err
@@ -325,6 +344,7 @@ def test_version_and_help() -> None:
     assert lungseg("--version").stdout == "lungseg 0.1.0\n"
     for command in ("segment", "demo", "info"):
         assert "Example: lungseg " in lungseg(command, "--help").stdout
+        assert lungseg(command, "-h").stdout == lungseg(command, "--help").stdout
 
 
 def test_demo_and_info_with_a_model_in_the_package(

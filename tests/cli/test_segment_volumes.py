@@ -143,9 +143,9 @@ def test_of_several_series_one_is_chosen(tmp_path: Path) -> None:
     assert written(tmp_path / "out") == []
     assert lungseg("segment", folder, "-o", tmp_path / "out", "--series", "1.2.4").exit_code == 0
     assert record(tmp_path / "out")["slices"] == 4
-    assert record(tmp_path / "out")["settings"]["series"] == "1.2.4"
+    assert record(tmp_path / "out")["options"]["series"] == "1.2.4"
     assert (
-        "with other settings"
+        "with other options"
         in lungseg("segment", folder, "-o", tmp_path / "out", "--series", "1.2.3").stderr
     )
 
@@ -155,7 +155,7 @@ def test_a_damaged_slice_is_named_and_left_out_only_when_asked(tmp_path: Path) -
     ran = lungseg("segment", folder, "-o", tmp_path / "out")
     assert ran.exit_code == 1
     assert "1.2.3_007.dcm" in ran.stderr
-    assert "(--skip-damaged)" in ran.stderr
+    assert "with --skip-damaged" in ran.stderr
     assert lungseg("segment", folder, "-o", tmp_path / "out", "--skip-damaged").exit_code == 0
     assert record(tmp_path / "out")["slices"] == 11
 
@@ -169,7 +169,7 @@ def test_radiographs_and_ct_in_one_run(scan: Path, tmp_path: Path) -> None:
     (scan.parent / "bad.nii.gz").write_bytes(scan.read_bytes()[:3000])
     write_series(scan.parent / "series", ellipsoids((6, 64, 64))[0])
     out = tmp_path / "out"
-    ran = lungseg("segment", scan.parent, "-o", out, "--only", "mask")
+    ran = lungseg("segment", scan.parent, "-o", out, "--outputs", "mask")
     assert ran.exit_code == 1
     assert "4 of 5 segmented" in ran.stdout
     assert f"failed: {scan.parent / 'bad.nii.gz'}: " in ran.stderr
@@ -194,7 +194,7 @@ def test_radiographs_and_ct_in_one_run(scan: Path, tmp_path: Path) -> None:
     )
     assert float(rows["scan"]["right_lung_volume_mL"]) > 0
     assert float(rows["film"]["right_lung_area_pixels"]) > 0
-    again = lungseg("segment", scan.parent, "-o", out, "--only", "mask")
+    again = lungseg("segment", scan.parent, "-o", out, "--outputs", "mask")
     assert "4 skipped, 1 failed" in again.stdout
 
 
@@ -202,40 +202,44 @@ def test_the_spacing_of_a_slice_in_a_picture_is_remembered(scan: Path, tmp_path:
     piece, out = scan.parent / "slice.png", tmp_path / "out"
     cv2.imwrite(str(piece), ((ellipsoids((5, 128, 128))[0].array[2] + 1000) // 5).astype(np.uint8))
     assert lungseg("segment", piece, "-o", out, "--spacing", 1.5).exit_code == 0
-    assert record(out)["settings"]["spacing"] == [1.5, 1.5]
-    assert "with other settings" in lungseg("segment", piece, "-o", out, "--spacing", 2).stderr
+    assert record(out)["options"]["spacing"] == [1.5, 1.5]
+    assert "with other options" in lungseg("segment", piece, "-o", out, "--spacing", 2).stderr
 
 
 def test_what_an_input_is_taken_for_can_be_said(scan: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(scan.parent / "film.png"), radiograph_phantom((256, 256)).image.array)
     assert (
-        lungseg("segment", scan.parent / "film.png", "-o", tmp_path / "out", "--as", "ct").exit_code
+        lungseg(
+            "segment", scan.parent / "film.png", "-o", tmp_path / "out", "--modality", "ct"
+        ).exit_code
         == 0
     )
     assert record(tmp_path / "out")["kind"] == "ct"
     ran = lungseg("segment", scan.parent / "film.png", "-o", tmp_path / "out")
     assert "skipped (done already)" in ran.stderr  # as what it was taken for then
     assert (
-        "with other settings"
+        "with other options"
         in lungseg(
-            "segment", scan.parent / "film.png", "-o", tmp_path / "out", "--as", "cxr"
+            "segment", scan.parent / "film.png", "-o", tmp_path / "out", "--modality", "radiograph"
         ).stderr
     )
-    ran = lungseg("segment", scan, "-o", tmp_path / "other", "--as", "cxr")
+    ran = lungseg("segment", scan, "-o", tmp_path / "other", "--modality", "radiograph")
     assert ran.exit_code == 1
-    ran = lungseg("segment", scan, "-o", tmp_path / "third", "--as", "mri")
+    ran = lungseg("segment", scan, "-o", tmp_path / "third", "--modality", "mri")
     assert ran.exit_code == 2
-    assert "'mri' is not one of 'ct', 'cxr'" in ran.stderr
-    ran = lungseg("segment", scan, "-o", tmp_path / "third", "--as", "cxr", "--model", "ct")
+    assert "'mri' is not one of 'radiograph', 'ct'" in ran.stderr
+    ran = lungseg(
+        "segment", scan, "-o", tmp_path / "third", "--modality", "radiograph", "--model", "ct"
+    )
     assert (ran.exit_code, ran.stderr) == (
         2,
-        "Error: ct: the model is for ct, not for cxr; leave one of the two out.\n",
+        "Error: ct: the model is for ct, not for radiograph; leave out --model or --modality.\n",
     )
 
 
 def test_a_folder_of_slices_taken_for_radiographs_is_walked(tmp_path: Path) -> None:
     folder = write_series(tmp_path / "s", ellipsoids((3, 64, 64))[0])
-    ran = lungseg("segment", folder, "-o", tmp_path / "out", "--as", "cxr")
+    ran = lungseg("segment", folder, "-o", tmp_path / "out", "--modality", "radiograph")
     assert "of 3 segmented" in ran.stdout
 
 

@@ -36,10 +36,10 @@ def test_a_model_that_is_missing_is_said_at_once():
 
 
 def test_what_has_no_meaning_is_said():
-    assert refused("--keep", "0") == "Error: keep must be above 0, not 0."
+    assert refused("--retention", "0") == "Error: --retention is a number above 0, not 0."
 
 
-@pytest.mark.parametrize("option", ["--most-megabytes", "--most-stored-megabytes"])
+@pytest.mark.parametrize("option", ["--max-upload-mb", "--max-stored-mb"])
 @pytest.mark.parametrize("size", ["nan", "inf"])
 def test_a_size_is_a_number(option, size):
-    assert refused(option, size) == f"Error: {size} MB is no size; give a number of megabytes."
+    assert refused(option, size) == f"Error: {option} is a number above 0, not {size}."

@@ -16,6 +16,7 @@ from lungseg.ct.segment import SECOND_LOOKS, VolumeSegmenter, pooled
 from lungseg.ct.slices import LONGEST_STEP, fill_between, seen_slices
 from lungseg.errors import ModelError, UsageError
 from lungseg.geometry import AXIAL, Reorientation, VolumeGeometry
+from lungseg.options import SegmentOptions
 from lungseg.quality.model import Calibration, Line
 from lungseg.quality.model_ct import LearnedVolume
 from lungseg.scores import dice
@@ -216,7 +217,7 @@ def judged_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return model
 
 
-def test_the_expected_dice_is_measured_unless_it_has_to_be_quick(
+def test_the_expected_dice_is_measured_unless_it_is_skipped(
     judged_model: Path, segmenter: VolumeSegmenter
 ) -> None:
     volume, _ = ellipsoids()
@@ -226,7 +227,7 @@ def test_the_expected_dice_is_measured_unless_it_has_to_be_quick(
     # The tiny network sees the same in a mirror, but for the noise.
     assert found[0].value == pytest.approx(0.98, abs=0.02)
     assert found[1].value < found[0].value < found[2].value
-    names = {m.name for m in judged(volume, quick=True).measurements}
+    names = {m.name for m in judged(volume, SegmentOptions(skip_quality=True)).measurements}
     assert names == {m.name for m in segmenter(volume).measurements}
     assert not names.intersection(EXPECTED)
 
@@ -246,7 +247,10 @@ def test_a_low_expected_dice_sends_to_review(tmp_path: Path) -> None:
     volume, _ = ellipsoids()
     doubtful = VolumeSegmenter(model, threads=2)
     assert "the network is unsure of this mask" in doubtful(volume).verdict.reasons
-    assert "the network is unsure of this mask" not in doubtful(volume, quick=True).verdict.reasons
+    assert (
+        "the network is unsure of this mask"
+        not in doubtful(volume, SegmentOptions(skip_quality=True)).verdict.reasons
+    )
 
 
 def test_no_lungs_have_no_expected_dice(judged_model: Path) -> None:

@@ -96,7 +96,7 @@ def test_with_a_spacing_the_margin_is_in_millimetres(films, tmp_path) -> None:
     assert pixels.text.replace("12 pixels", "6 mm") == table
     assert doubt == (
         "Of 1 image the pixel spacing seems wrong, and so are millimetres (boxes.csv "
-        "says why); --spacing states it."
+        "says why); `spacing` states it."
     )
 
 

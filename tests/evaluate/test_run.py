@@ -377,10 +377,11 @@ def test_what_is_for_radiographs_is_not_for_ct(scans, model, ct_model, tmp_path)
     ):
         evaluate([model, ct_model], scans, tmp_path / "out")
     with pytest.raises(
-        UsageError, match="pictures are changed for models of radiographs only; leave --changes out"
+        UsageError, match="pictures are changed for models of radiographs only; leave `changed` out"
     ):
         evaluate([ct_model], scans, tmp_path / "out", changed=True)
     with pytest.raises(
-        UsageError, match="a spacing is for radiographs, and this is CT; segment CT without it"
+        UsageError,
+        match="the `spacing` of a volume is three numbers, of slices, rows and columns; give three",
     ):
         evaluate([ct_model], scans, tmp_path / "out", spacing=(1.0, 1.0))

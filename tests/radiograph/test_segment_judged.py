@@ -12,6 +12,7 @@ import pytest
 from lungseg import predict
 from lungseg.card import file_sha256
 from lungseg.errors import ModelError
+from lungseg.options import SegmentOptions
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.quality.model import Learned, Line, learned_path
 from lungseg.radiograph.judge import REASONS
@@ -242,9 +243,14 @@ def test_a_film_that_lies_gets_the_mask_of_the_upright_one(
 @pytest.mark.skipif("cxr" not in predict.embedded_models(), reason="no trained model in this tree")
 def test_the_embedded_model_refuses_noise_and_knows_a_phantom_on_its_head() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (256, 256), dtype=np.uint8)
-    assert segment(noise, kind="cxr").verdict.status in ("review", "refused")
+    assert segment(noise, SegmentOptions(modality="radiograph")).verdict.status in (
+        "review",
+        "refused",
+    )
     phantom = radiograph_phantom((512, 512), seed=0)
-    found = segment(np.ascontiguousarray(phantom.image.array[::-1, ::-1]), kind="cxr")
+    found = segment(
+        np.ascontiguousarray(phantom.image.array[::-1, ::-1]), SegmentOptions(modality="radiograph")
+    )
     assert dice(phantom.truth.labels[::-1, ::-1] > 0, found.mask > 0) > 0.9
     assert found.verdict.reasons == (REASONS["turned"],)
 
@@ -264,7 +270,7 @@ def test_right_is_on_the_left_of_the_upright_picture_however_it_was_stored(
     ):  # what was the left lung now lies where right ones do, and nothing else can be known
         pixels, labels = pixels[:, ::-1], np.array([0, 2, 1], np.uint8)[labels[:, ::-1]]
     stored = np.ascontiguousarray(np.rot90(255 - pixels if negative else pixels, quarters))
-    found = segment(stored, kind="cxr")
+    found = segment(stored, SegmentOptions(modality="radiograph"))
     for number in (1, 2):
         assert dice(np.rot90(labels, quarters) == number, found.mask == number) > 0.95
     assert found.verdict.reasons == ((REASONS["turned"],) if quarters else ())

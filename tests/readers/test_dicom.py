@@ -196,7 +196,7 @@ def test_frames(write_dicom, film):
     path = write_dicom(film, NumberOfFrames=2, PixelData=both.tobytes())
     with pytest.raises(
         UnsupportedError,
-        match=r"it holds 2 frames.*; say with `page` \(--page\) which frame is meant, from 1 to 2",
+        match=r"it holds 2 frames.*; say with `frame` which frame is meant, from 1 to 2",
     ):
         read(path)
     assert_array_equal(read(path, page=2).array, 255 - film)
@@ -260,13 +260,13 @@ def test_film_hung_the_other_way_round_is_noted(write_dicom, film):
         (
             {"Modality": "CT"},
             UnsupportedError,
-            r"of modality CT, and no radiograph; take it for CT \(--as ct\)",
+            r"of modality CT, and no radiograph; set `modality` to ct",
         ),
         ({"Modality": "MR"}, UnsupportedError, "of modality MR"),
         (
             {"Modality": None, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2"},
             UnsupportedError,
-            "of the kind CT Image Storage, and no radiograph; take it for CT",
+            "of the kind CT Image Storage, and no radiograph; set `modality` to ct",
         ),
         (
             {"Modality": "SR", "PixelData": None},

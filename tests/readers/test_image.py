@@ -31,7 +31,7 @@ from lungseg.readers.limits import LARGEST_FILE
         (
             bytes(344) + b"n+1\0",
             UnsupportedError,
-            r"a NIfTI file may hold a volume, but no radiograph; take it for CT \(--as ct\)",
+            r"a NIfTI file may hold a volume, but no radiograph; set `modality` to ct",
         ),
         (
             bytes(range(256)),

@@ -262,7 +262,7 @@ def test_pages_of_a_tiff(film, tmp_path):
     )
     with pytest.raises(
         UnsupportedError,
-        match=r"it holds 2 pages.*; say with `page` \(--page\) which page is meant, from 1 to 2",
+        match=r"it holds 2 pages.*; say with `frame` which page is meant, from 1 to 2",
     ):
         read(path)
     assert_array_equal(read(path, page=1).array, film)
@@ -277,7 +277,7 @@ def test_a_page_of_a_single_picture(film, tmp_path):
     path = save(film, tmp_path / "film.png", "PNG")
     assert_array_equal(read(path, page=1).array, film)
     with pytest.raises(
-        InputError, match=r"page 2 was asked for, and it holds 1; leave `page` \(--page\) out"
+        InputError, match=r"page 2 was asked for, and it holds 1; leave `frame` out"
     ):
         read(path, page=2)
 

@@ -17,6 +17,7 @@ from ellipsoids import ellipsoids
 from html_pages import Page
 from lungseg.batch import segment_many
 from lungseg.errors import InputError
+from lungseg.options import SegmentOptions
 from lungseg.predict import embedded_models
 from lungseg.report import (
     Reported,
@@ -27,6 +28,7 @@ from lungseg.report import (
     write_reports,
 )
 from lungseg.result import Result
+from lungseg.runner import RunOptions
 from lungseg.segmenter import Segmenter
 from lungseg.verdict import Verdict
 from lungseg.writers import volume_nifti
@@ -57,9 +59,12 @@ def scan(tmp_path: Path) -> Path:
     return path
 
 
-def segmented(file: Path, folder: Path, model: Path, **settings: Any) -> dict[str, Any]:
+def segmented(
+    file: Path, folder: Path, model: Path, *, binary: bool = False, **settings: Any
+) -> dict[str, Any]:
     """The record of a file that was segmented into a folder."""
-    (outcome,) = segment_many([file], folder, Segmenter(model, threads=1), workers=1, **settings)
+    options, run = SegmentOptions(binary=binary), RunOptions(folder, **settings)
+    (outcome,) = segment_many([file], options, run, 1, segmenter=Segmenter(model, threads=1))
     assert outcome.status == "done", outcome
     return records(folder)[-1]
 
@@ -142,7 +147,8 @@ def test_a_folder_gets_reports_an_index_and_records_of_them(
 ) -> None:
     out, broken = tmp_path / "out", tmp_path / "broken.png"
     broken.write_bytes(b"")
-    list(segment_many([film, broken], out, Segmenter(models["cxr"], threads=1), workers=1))
+    for file in (film, broken):
+        list(segment_many([file], SegmentOptions(model=models["cxr"]), RunOptions(out), 1))
     done = list(report_folder(out, kinds=("report", "pdf"), workers=2))
     paths = {"report": out / "film_report.html", "pdf": out / "film_report.pdf"}
     assert done == [Reported(str(film), paths), Reported(str(broken), failed=True)]
@@ -194,7 +200,7 @@ def test_an_index_that_names_nobody_does_not_lead_to_a_report_that_does(
 ) -> None:
     series, out = tmp_path / "Name_Secret", tmp_path / "out"
     write_series(series, CHEST, axial_affine())
-    segmented(series, out, models["ct"], outputs=["mask"], reports=("report",), identify=True)
+    segmented(series, out, models["ct"], outputs=["mask"], reports=("report",), show_identity=True)
     assert 'href="Name_Secret_report.html"' in (out / "report.html").read_text(encoding="utf-8")
     write_index(records(out), out)
     text = (out / "report.html").read_text(encoding="utf-8")
@@ -207,7 +213,9 @@ def test_no_report_is_left_that_names_a_patient_who_must_not_be_named(
 ) -> None:
     series, out = tmp_path / "scan", tmp_path / "out"
     write_series(series, CHEST, axial_affine())
-    segmented(series, out, models["ct"], outputs=["mask"], reports=("report", "pdf"), identify=True)
+    segmented(
+        series, out, models["ct"], outputs=["mask"], reports=("report", "pdf"), show_identity=True
+    )
     first = (out / "scan_report.pdf").read_bytes()
     list(report_folder(out))
     assert b"Secret" not in (out / "scan_report.html").read_bytes()
@@ -219,12 +227,12 @@ def test_a_strictly_refused_record_shows_no_mask(
 ) -> None:
     out = tmp_path / "out"
     entry = segmented(film, out, models["cxr"]) | {"verdict": "refused", "reasons": ["it is odd"]}
-    entry["settings"] |= {"strict": True}
+    entry["options"] |= {"skip_refused": True}
     study = study_again(entry, out)
     assert study.original is not None
     assert (study.marked, study.record["measurements"]) == (None, [])
     assert study.said == (
-        "The input was refused and --strict was set, so no mask and no numbers are shown.",
+        "The input was refused and skip_refused was set, so no mask and no numbers are shown.",
     )
 
 
@@ -233,7 +241,8 @@ def test_a_report_that_cannot_be_written_does_not_stop_the_others(
 ) -> None:
     out, other = tmp_path / "out", tmp_path / "other.png"
     other.write_bytes(film.read_bytes())
-    list(segment_many([film, other], out, Segmenter(models["cxr"], threads=1), workers=1))
+    for file in (film, other):
+        list(segment_many([file], SegmentOptions(model=models["cxr"]), RunOptions(out), 1))
     (out / "film_report.html").mkdir()
     failed, done = report_folder(out)
     assert "film_report.html: cannot be written" in failed.problem
@@ -271,11 +280,8 @@ def test_real_images_keep_their_patients_to_themselves(data_folder: Path, tmp_pa
     from lungseg.report.deidentify import header_identity
 
     films = sorted((data_folder / "cxr" / "dicom" / "non_chest").glob("*.dcm"))
-    list(
-        segment_many(
-            films, tmp_path, Segmenter(threads=1), outputs=["mask"], reports=("report",), quick=True
-        )
-    )
+    run = RunOptions(tmp_path, outputs=("mask",), reports=("report",))
+    list(segment_many(films, SegmentOptions(skip_quality=True), run))
     text = "".join(path.read_text(encoding="utf-8") for path in tmp_path.glob("*.html"))
     headers = [header_identity({"input": str(film), "format": "DICOM"}) for film in films]
     names = {header.get("PatientName", "") for header in headers if header} - {"", "Anonymized"}

@@ -73,7 +73,7 @@ def test_without_reportlab_there_is_one_sentence(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
         UsageError,
-        match=r'PDF needs reportlab, which is not installed; run pip install "lungseg\[pdf\]", '
-        r"or leave --pdf out",
+        match=r"PDF needs reportlab, which is not installed; install it with `pip install "
+        r"'lungseg\[pdf\]'`",
     ):
         pdf(film)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
-from lungseg.serve.archive import LARGEST_DIRECTORY, check_zip, unzip
+from lungseg.serve.archive import MAX_DIRECTORY_BYTES, check_zip, unzip
 
-MOST = {"most_bytes": 10**7, "most_entries": 100}
+MOST = {"max_bytes": 10**7, "max_entries": 100}
 
 
 def archive(path, contents, packing=zipfile.ZIP_DEFLATED):
@@ -119,7 +119,7 @@ def test_a_size_that_lies_ends_the_unpacking(tmp_path):
 
 def test_a_list_of_contents_that_would_fill_the_memory_is_not_read(tmp_path):
     path = tmp_path / "in.zip"
-    size = LARGEST_DIRECTORY + 1
+    size = MAX_DIRECTORY_BYTES + 1
     end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, size, 0, 0)
     path.write_bytes(b"PK\3\4" + bytes(size - 4) + end)
     with pytest.raises(UnreadableError, match="the archive is damaged"):

@@ -29,9 +29,9 @@ def server(tmp_path_factory, tiny_model):
         tmp_path_factory.mktemp("server"),
         "--model",
         str(tiny_model),
-        "--idle",
+        "--client-timeout",
         "0.5",
-        "--most-megabytes",
+        "--max-upload-mb",
         "2",
         "--queue",
         "8",
@@ -172,7 +172,9 @@ def test_eight_clients_at_once_get_the_masks_of_the_command_line(
     def ask(_):
         with server.client() as client:
             job = client.post(
-                "/segment?wait=60", files={"file": ("chest.png", film)}, data={"quick": "true"}
+                "/segment?wait=60",
+                files={"file": ("chest.png", film)},
+                data={"skip_quality": "true"},
             ).json()
             found = client.get(job["files"]["mask"]).content
             assert client.delete(f"/jobs/{job['id']}").status_code == 200

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from lungseg.serve.app import Server
-from lungseg.serve.settings import Settings
+from lungseg.serve.settings import ServerSettings
 
 pytestmark = pytest.mark.skipif(
     not hasattr(signal, "SIGSTOP"), reason="processes cannot be stopped on this system"
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 @asynccontextmanager
 async def running(model, **settings):
-    server = Server(Settings(model=str(model), **settings))
+    server = Server(ServerSettings(model=str(model), **settings))
     async with server.api.router.lifespan_context(server.api):
         transport = httpx.ASGITransport(server.app)
         async with httpx.AsyncClient(
@@ -100,7 +100,7 @@ def test_a_killed_worker_fails_its_job_a_cancelled_one_is_replaced_and_others_go
 
 def test_a_job_has_its_time_and_results_have_theirs(tiny_model, film):
     async def scenario():
-        async with running(tiny_model, time_limit=0.2, keep=0.4) as (server, client):
+        async with running(tiny_model, job_timeout=0.2, retention=0.4) as (server, client):
             os.kill(server.crew.processes[0], signal.SIGSTOP)
             job = await ended(client, await begun(client, film))
             assert job["state"] == "failed"

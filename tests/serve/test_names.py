@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from lungseg.serve.names import nameless, safe_name
+from lungseg.runner.work import redacted
+from lungseg.serve.names import safe_name
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_what_is_logged_of_a_surprise_names_no_file():
 
     with pytest.raises(ValueError, match="patient") as caught:
         fail()
-    said = nameless(caught.value)
+    said = redacted(caught.value)
     assert said.startswith("unexpected ValueError\n")
     assert "in fail" in said
     assert "patient" not in said.replace('raise ValueError("in patient.dcm")', "")

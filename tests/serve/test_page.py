@@ -304,7 +304,7 @@ def test_a_doubtful_image_comes_with_its_reasons(page: Any, done: SimpleNamespac
 def test_of_a_refused_image_no_quality_is_told_nor_what_its_names_would_do(page: Any) -> None:
     job = {
         "id": "x",
-        "kind": "cxr",
+        "modality": "radiograph",
         "verdict": "refused",
         "reasons": ["<img src=x onerror=alert(1)>"],
         "notes": ["<b>odd</b>"],
@@ -524,7 +524,7 @@ def test_too_large_a_file_is_not_even_sent(
 
 
 def limited(about: dict[str, Any]) -> dict[str, Any]:
-    return about | {"limits": about["limits"] | {"most_bytes": 1000}}
+    return about | {"limits": about["limits"] | {"max_upload_bytes": 1000}}
 
 
 @pytest.mark.slow
@@ -633,8 +633,8 @@ def test_every_control_has_a_name_and_shows_when_it_has_the_focus(scan: Any) -> 
         "help-open",
         "pick-files",
         "pick-folder",
-        "kind",
-        "quick",
+        "modality",
+        "skip-quality",
         "open",
         "end",
         "lungs",

@@ -53,12 +53,12 @@ def test_a_radiograph(films, film, tiny_model, tmp_path):
     (tmp_path / "chest.png").write_bytes(film)
     result = Segmenter(tiny_model)(tmp_path / "chest.png")
     paths = result.save(tmp_path / "out")
-    job = job_of(films, ("C:\\films\\chest.png", film), quick="true")
-    assert (job["state"], job["progress"], job["name"], job["kind"]) == (
+    job = job_of(films, ("C:\\films\\chest.png", film), skip_quality="true")
+    assert (job["state"], job["progress"], job["name"], job["modality"]) == (
         "done",
         1.0,
         "chest.png",
-        "cxr",
+        "radiograph",
     )
     assert (job["shape"], job["spacing"], job["hounsfield"], job["window"], job["range"]) == (
         [1, 160, 200],
@@ -99,7 +99,7 @@ def test_a_volume_in_another_order_of_axes(scans, tiny_ct_model, tmp_path):
     )
     mask = Segmenter(tiny_ct_model)(path).save(tmp_path / "out")["mask"]
     job = job_of(scans, (path.name, path.read_bytes(), "image/png"))
-    assert (job["kind"], job["shape"], job["hounsfield"], job["window"]) == (
+    assert (job["modality"], job["shape"], job["hounsfield"], job["window"]) == (
         "ct",
         [20, 34, 40],
         True,
@@ -142,23 +142,26 @@ def test_a_series_as_slices_and_as_a_zip_gives_the_mask_of_its_folder(
         assert scans.get(job["files"]["mask"]).content == mask
 
 
-def test_a_kind_that_is_named_gives_the_same_mask(
+def test_a_modality_that_is_named_gives_the_same_mask(
     films, scans, film, tiny_model, tiny_ct_model, tmp_path
 ):
     (tmp_path / "chest.png").write_bytes(film)
-    for client, model, kind, other in (
-        (films, tiny_model, "cxr", "ct"),
-        (scans, tiny_ct_model, "ct", "cxr"),
+    for client, model, modality, other in (
+        (films, tiny_model, "radiograph", "ct"),
+        (scans, tiny_ct_model, "ct", "radiograph"),
     ):
-        job = job_of(client, ("chest.png", film), kind=kind, quick="true")
-        mask = Segmenter(model, kind=kind)(tmp_path / "chest.png").save(tmp_path / kind)["mask"]
-        assert (job["state"], job["kind"]) == ("done", kind)
+        job = job_of(client, ("chest.png", film), modality=modality, skip_quality="true")
+        result = Segmenter(model, modality=modality)(tmp_path / "chest.png")
+        mask = result.save(tmp_path / modality)["mask"]
+        assert (job["state"], job["modality"]) == ("done", modality)
         assert client.get(job["files"]["mask"]).content == mask.read_bytes()
         assert json.loads(client.get(job["files"]["record"]).content)["seconds"]["read"] > 0
-        refused = client.post("/segment", files={"file": ("chest.png", film)}, data={"kind": other})
+        refused = client.post(
+            "/segment", files={"file": ("chest.png", film)}, data={"modality": other}
+        )
         assert (refused.status_code, refused.json()) == (
             422,
-            {"detail": f"The model of this server is for {kind} alone."},
+            {"detail": f"The model tiny is for {modality} alone."},
         )
 
 
@@ -166,7 +169,9 @@ def test_large_radiographs_are_shown_smaller(films, film):
     large = cv2.resize(
         cv2.imdecode(np.frombuffer(film, np.uint8), cv2.IMREAD_GRAYSCALE), (2000, 1600)
     )
-    job = job_of(films, ("large.png", cv2.imencode(".png", large)[1].tobytes()), quick="true")
+    job = job_of(
+        films, ("large.png", cv2.imencode(".png", large)[1].tobytes()), skip_quality="true"
+    )
     assert job["shape"] == [1, 1600, 2000]
     assert (
         picture(films, job, "slices/0").shape
@@ -179,7 +184,7 @@ def test_large_radiographs_are_shown_smaller(films, film):
     ("name", "content", "fields", "words"),
     [
         ("cut.png", lambda film: film[: len(film) // 2], {}, "cut.png: "),
-        ("chest.png", lambda film: film, {"page": "2"}, "chest.png: "),
+        ("chest.png", lambda film: film, {"frame": "2"}, "chest.png: "),
         (
             "lie.nii",
             lambda film: b"\x5c\1\0\0" + bytes(340) + b"n+1\0" + bytes(1000),
@@ -256,7 +261,7 @@ def elsewhere(name):
 def test_a_report_is_no_more_named_after_the_patient_than_it_names_him(scans, tmp_path):
     write_series(tmp_path, CHEST[:1], AFFINE)
     [slice_file] = tmp_path.iterdir()
-    job = job_of(scans, ("secret.dcm", slice_file.read_bytes()), kind="ct")
+    job = job_of(scans, ("secret.dcm", slice_file.read_bytes()), modality="ct")
     assert job["state"] == "done", job["error"]
     for name, ending in (("report", "html"), ("pdf", "pdf")):
         answer = scans.get(job["files"][name])

@@ -11,14 +11,14 @@ import pytest
 from asked import Asked
 from lungseg.serve.app import Server
 from lungseg.serve.security import HEADERS
-from lungseg.serve.settings import Settings
+from lungseg.serve.settings import ServerSettings
 
 TOKEN = "0123456789abcdef"
 
 
 @cache
 def client(**settings):
-    return Asked(Server(Settings(**settings)).app)
+    return Asked(Server(ServerSettings(**settings)).app)
 
 
 def test_every_answer_has_the_same_headers():
@@ -140,13 +140,13 @@ def test_the_page_and_what_it_needs_first_are_open():
 
 
 def test_about_tells_limits_and_models():
-    about = client(most_bytes=10**6, keep=60, queue=3, time_limit=5).get("/about").json()
+    about = client(max_upload_mb=1, retention=60, queue=3, job_timeout=5).get("/about").json()
     assert about["limits"] == {
-        "most_bytes": 10**6,
-        "keep_seconds": 60,
-        "time_limit_seconds": 5,
+        "max_upload_bytes": 10**6,
+        "retention_seconds": 60,
+        "job_timeout_seconds": 5,
         "queue": 3,
-        "most_files": 3000,
+        "max_files": 3000,
     }
     assert {model["modality"] for model in about["models"]} == {"radiograph", "ct"}
     assert about["needs_token"] is False
@@ -182,14 +182,18 @@ def test_the_interface_describes_itself():
     form = described["paths"]["/segment"]["post"]["requestBody"]["content"]["multipart/form-data"][
         "schema"
     ]
-    assert set(form["properties"]) == {"file", "kind", "quick", "series", "page"}
+    assert form["properties"]["modality"] == {
+        "type": "string",
+        "enum": ["radiograph", "ct"],
+        "description": "Take every input for this, instead of what it looks like.",
+    }
     assert {"200", "202", "401", "413", "415", "422", "429"} <= set(
         described["paths"]["/segment"]["post"]["responses"]
     )
 
 
 def test_jobs_are_counted_where_nothing_changes_them_meanwhile(monkeypatch):
-    server = Server(Settings())
+    server = Server(ServerSettings())
     threads = []
     counted = property(lambda _: threads.append(threading.get_ident()) or 0)
     server.jobs, server.crew = (

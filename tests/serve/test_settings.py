@@ -3,33 +3,33 @@ from __future__ import annotations
 import pytest
 
 from lungseg.errors import UsageError
-from lungseg.serve.settings import Settings
+from lungseg.serve.settings import ServerSettings
 
 TOKEN = "0123456789abcdef"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_this_machine_needs_no_token(host):
-    assert Settings(host=host).is_local
+    assert ServerSettings(host=host).is_local
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "example.org"])
 def test_others_need_one(host):
     with pytest.raises(
         UsageError,
-        match="can be reached from other machines, and that needs a token; give one with --token",
+        match="can be reached from other machines, and that needs a token; give one with `token`",
     ):
-        Settings(host=host)
+        ServerSettings(host=host)
     with pytest.raises(
         UsageError,
         match="the token has 15 characters, too few to keep others out; give at least 16",
     ):
-        Settings(host=host, token=TOKEN[1:])
-    assert not Settings(host=host, token=TOKEN).is_local
+        ServerSettings(host=host, token=TOKEN[1:])
+    assert not ServerSettings(host=host, token=TOKEN).is_local
 
 
 def test_a_token_is_never_shown():
-    assert TOKEN not in repr(Settings(token=TOKEN))
+    assert TOKEN not in repr(ServerSettings(token=TOKEN))
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def test_a_token_is_never_shown():
         ({"token": "größer"}, "characters that a header cannot carry"),
         ({"port": 65536}, "65536 is not a port"),
         ({"port": -1}, "-1 is not a port"),
-        ({"workers": 0}, "workers must be above 0, not 0"),
-        ({"most_bytes": 0}, "most bytes must be above 0, not 0"),
-        ({"keep": float("inf")}, "keep must be above 0, not inf"),
-        ({"time_limit": float("nan")}, "time limit must be above 0, not nan"),
+        ({"workers": 0}, "`workers` is a number above 0, not 0"),
+        ({"max_upload_mb": 0}, "`max_upload_mb` is a number above 0, not 0"),
+        ({"retention": float("inf")}, "`retention` is a number above 0, not inf"),
+        ({"job_timeout": float("nan")}, "`job_timeout` is a number above 0, not nan"),
     ],
 )
 def test_what_has_no_meaning_is_refused(settings, words):
     with pytest.raises(UsageError, match=words):
-        Settings(**settings)
+        ServerSettings(**settings)

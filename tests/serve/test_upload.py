@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import gzip
 import zipfile
+from dataclasses import fields
 from io import BytesIO
 
 import pytest
 
 from asked import Asked
+from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.serve.app import Server
 from lungseg.serve.jobs import Jobs
-from lungseg.serve.settings import Settings
+from lungseg.serve.settings import ServerSettings
 
 
 class Door:
     def __init__(self, folder, **settings):
         self.folder = folder
-        self.server = Server(Settings(**settings))
+        self.server = Server(ServerSettings(**settings))
         self.server.jobs = Jobs(self.server.settings, folder)
         self.client = Asked(self.server.app)
 
@@ -32,7 +34,7 @@ class Door:
 
 @pytest.fixture
 def door(tmp_path):
-    return Door(tmp_path, most_bytes=100_000, most_parts=3, queue=2)
+    return Door(tmp_path, max_upload_mb=0.1, max_files=3, queue=2)
 
 
 def zipped(contents):
@@ -60,22 +62,69 @@ def test_a_file_becomes_a_job_whatever_name_and_type_the_client_gives_it(door, f
     assert path.read_bytes() == film
     task = door.server.jobs.get(job["id"]).task
     assert task == {
-        "kind": None,
-        "quick": False,
-        "page": None,
-        "series": None,
         "folder": str(door.folder / job["id"]),
         "name": "_b_chest.exe",
         "stem": "_b_chest",
         "zipped": False,
         "several": False,
+        "options": DEFAULTS.record(),
     }
 
 
-def test_wishes_reach_the_worker(door, film):
-    job = door.send(("a.png", film), kind="ct", quick="true", page="2", series="1.2.3").json()
-    task = door.server.jobs.get(job["id"]).task
-    assert (task["kind"], task["quick"], task["page"], task["series"]) == ("ct", True, 2, "1.2.3")
+SAID = {
+    "modality": "ct",
+    "model": "ct",
+    "frame": "2",
+    "series": "1.2.3",
+    "spacing": "5,0.7,0.7",
+    "skip_damaged": "true",
+    "binary": "true",
+    "skip_quality": "true",
+    "skip_refused": "true",
+}
+RADIOGRAPH = {"modality": "radiograph", "dilate": "2.5", "hull": "true"}
+
+
+def test_every_option_has_a_part_of_the_form_and_reaches_the_worker(door, film):
+    assert {field.name for field in fields(SegmentOptions)} == SAID.keys() | RADIOGRAPH.keys()
+    for said, options in (
+        (
+            SAID,
+            SegmentOptions(
+                modality="ct",
+                model="ct",
+                frame=2,
+                series="1.2.3",
+                spacing=(5.0, 0.7, 0.7),
+                skip_damaged=True,
+                binary=True,
+                skip_quality=True,
+                skip_refused=True,
+            ),
+        ),
+        (RADIOGRAPH, SegmentOptions(modality="radiograph", dilate=2.5, hull=True)),
+    ):
+        job = door.send(("a.png", film), **said).json()
+        assert door.server.jobs.get(job["id"]).task["options"] == options.record()
+
+
+def test_a_model_is_named_never_given(door, film, tmp_path, tiny_model):
+    for model in ("mri", "../cxr", str(tiny_model)):
+        assert door.refusal(("a.png", film), model=model) == (422, "model is one of ct, cxr.")
+    assert door.refusal(("a.png", film), model="cxr", modality="ct") == (
+        422,
+        "The model cxr is for radiograph alone.",
+    )
+    with_own = Door(tmp_path / "own", model=str(tiny_model))
+    (tmp_path / "own").mkdir()
+    assert with_own.refusal(("a.png", film), model="cxr") == (422, "model is one of tiny.")
+    for said in ({}, {"model": "tiny"}):
+        job = with_own.send(("a.png", film), **said).json()
+        task = with_own.server.jobs.get(job["id"]).task
+        assert (task["options"]["model"], task["options"]["modality"]) == (
+            str(tiny_model),
+            "radiograph",
+        )
 
 
 def test_several_files_are_one_job_and_of_equal_names_none_is_lost(door, film):
@@ -94,7 +143,7 @@ def test_several_files_are_one_job_and_of_equal_names_none_is_lost(door, film):
         (b"Dear server", "This is no image that is read (text)."),
         (b"%PDF-1.7 ", "This is no image that is read (PDF)."),
         (b"\x1f\x8bno gzip at all", "This is no image that is read (gzip)."),
-        (gzip.compress(bytes(5000)), "This is no image that is read (gzip)."),
+        (gzip.compress(bytes(5000), mtime=0), "This is no image that is read (gzip)."),
         (b"\0" * 500, "This is no image that is read (unknown)."),
     ],
 )
@@ -130,17 +179,27 @@ def test_a_zip_is_sent_alone(door, film):
 def test_a_form_without_files_or_with_senseless_words_is_refused(door, film):
     file = ("a.png", film)
     assert (
-        door.client.post("/segment", files={"kind": (None, "ct")})
+        door.client.post("/segment", files={"modality": (None, "ct")})
         .json()["detail"]
         .startswith("No file was sent;")
     )
-    assert door.refusal(file, kind="mri") == (422, "kind is one of auto, ct, cxr.")
-    assert door.refusal(file, quick="yes") == (422, "quick is one of true, false.")
-    assert door.refusal(file, page="0") == (422, "page is a number from 1.")
-    assert door.refusal(file, page="¹") == (422, "page is a number from 1.")
+    for part, text, sentence in (
+        ("modality", "mri", "modality is one of radiograph, ct."),
+        ("skip_quality", "yes", "skip_quality is true or false."),
+        ("frame", "0", "frames are counted from 1, and `frame` is 0."),
+        ("frame", "¹", "frame is a number from 1."),
+        ("dilate", "wide", "dilate is a number."),
+        ("dilate", "nan", "a mask is widened by a finite radius of at least 0, not by nan."),
+        ("spacing", "1;2", "spacing is numbers with commas between."),
+    ):
+        assert door.refusal(file, **{part: text}) == (422, sentence)
+    assert door.refusal(file, modality="ct", hull="true") == (
+        422,
+        "`hull` is for radiographs, and this is CT; leave `hull` out.",
+    )
     assert door.refusal(file, path="/etc/passwd") == (
         422,
-        "A form has parts called file, kind, quick, series, page, and no others.",
+        f"A form has parts called file, {', '.join(DEFAULTS.record())}, and no others.",
     )
     assert door.refusal(file, series="x" * 257) == (422, "What is said of series is too long.")
 
@@ -216,7 +275,7 @@ def test_a_full_queue_says_when_to_come_back(door, film):
 
 
 def test_no_room_for_results_is_said_too(tmp_path, film):
-    door = Door(tmp_path, most_stored=1000, keep=600)
+    door = Door(tmp_path, max_stored_mb=0.001, retention=600)
     job = door.server.jobs.get(door.send(("a.png", film)).json()["id"])
     (job.folder / "results").mkdir()
     (job.folder / "results" / "mask.png").write_bytes(bytes(1000))
@@ -237,7 +296,7 @@ def test_what_is_over_is_forgotten_in_time(door, film):
     jobs.expire()
     assert door.client.get(f"/jobs/{job.id}").json()["error"] == "It is broken."
     assert job.ended is not None
-    job.ended -= door.server.settings.keep
+    job.ended -= door.server.settings.retention
     jobs.expire()
     answer = door.client.get(f"/jobs/{job.id}")
     assert (answer.status_code, answer.json()) == (
@@ -266,7 +325,7 @@ def test_what_nobody_foresaw_is_answered_and_logged_without_names(door, film, mo
 
 
 def test_of_jobs_without_result_the_earliest_are_forgotten(door, film, monkeypatch):
-    monkeypatch.setattr("lungseg.serve.jobs.MOST_WITHOUT_RESULT", 2)
+    monkeypatch.setattr("lungseg.serve.jobs.MAX_JOBS_WITHOUT_RESULT", 2)
     jobs, ended = door.server.jobs, []
     for state in ("failed", "done", "cancelled", "failed"):
         ended.append(jobs.get(door.send(("a.png", film)).json()["id"]))

@@ -123,7 +123,7 @@ def test_teachers_are_loaded_by_name_and_travel_between_processes(tmp_path) -> N
         LEFT,
         BACKGROUND | MEDIASTINUM,
     )
-    unpickled = pickle.loads(pickle.dumps(teachers))  # noqa: S301 (our own)
+    unpickled = pickle.loads(pickle.dumps(teachers))
     np.testing.assert_array_equal(unpickled.settle(allowed, pixels), found)
     assert Teachers(()).settle(allowed, pixels) is allowed
     with pytest.raises(ModelError, match="no model named 'nobody'"):

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from lungseg.batch.inputs import without_own_outputs
-from lungseg.batch.many import Outcome, segment_many
+from lungseg.batch.many import segment_many
 
-__all__ = ["Outcome", "segment_many", "without_own_outputs"]
+__all__ = ["segment_many", "without_own_outputs"]

@@ -15,15 +15,8 @@ from lungseg.writers import LEDGER, OUTPUTS, is_there, read_records, stem
 
 log = logging.getLogger(__name__)
 
-LONGEST_NAME = 200
-"""Bytes of a name; most file systems allow 255 for a file, and the outputs add to it."""
-
-
-def absolute(path: str | Path) -> Path:
-    """The path from the root, without "..". Links are not followed: outputs are named after the
-    link, not after what it points to.
-    """
-    return Path(os.path.abspath(path))  # noqa: PTH100
+MAX_NAME_BYTES = 200
+"""Most file systems allow 255 for a file, and the outputs add to it."""
 
 
 def without_own_outputs(files: Iterable[Path]) -> list[Path]:
@@ -66,7 +59,7 @@ def name_inputs(files: Sequence[Path], known: Mapping[str, str], folder: Path) -
 
     The name is that of the file without its ending. Files that would share one get their ending
     added where they lie in one folder ("x_png", "x_jpg"), and as many names of folders before it as
-    it takes ("a_x", "b_x"). What is longer than `LONGEST_NAME` is cut, and gets a number of its
+    it takes ("a_x", "b_x"). What is longer than `MAX_NAME_BYTES` is cut, and gets a number of its
     own.
 
     Args:
@@ -113,7 +106,7 @@ def _with_folders(file: Path, base: str, depth: int) -> str:
     folders = file.parent.parts[1:]
     name = "_".join([*folders[len(folders) - depth :], base]) if depth <= len(folders) else base
     encoded = os.fsencode(name)
-    if depth <= len(folders) and len(encoded) <= LONGEST_NAME:
+    if depth <= len(folders) and len(encoded) <= MAX_NAME_BYTES:
         return name
     number = hashlib.sha256(os.fsencode(f"{depth} {file}")).hexdigest()[:8]
-    return f"{encoded[: LONGEST_NAME - 9].decode(errors='ignore')}_{number}"
+    return f"{encoded[: MAX_NAME_BYTES - 9].decode(errors='ignore')}_{number}"

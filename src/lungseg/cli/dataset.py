@@ -1,4 +1,4 @@
-"""The command of those who gather data: dataset. `lungseg.cli.main` puts it on the command line."""
+"""The command of those who gather data: dataset."""
 
 from __future__ import annotations
 
@@ -23,11 +23,6 @@ PARTED = 1
 
 EXAMPLES = 3
 """So many cases of each kind of finding are named."""
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
-    app.command()(dataset)
 
 
 def dataset(

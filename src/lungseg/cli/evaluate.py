@@ -1,81 +1,81 @@
-"""The command of those who judge models: evaluate. `lungseg.cli.main` puts it on the command
-line.
-"""
+"""The command of those who judge models: evaluate."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lungseg.cli.exit_status import FAILED, INTERRUPTED
+from lungseg.cli.messages import say
 from lungseg.errors import UsageError
 
 if TYPE_CHECKING:
     from lungseg.datasets import Box, Case
+    from lungseg.evaluate import Report
     from lungseg.train.settings import Settings
 
-FAILED, INTERRUPTED = 1, 130
-"""Exit statuses: some cases could not be scored; Ctrl-C (128 + SIGINT, as shells have it)."""
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
-    app.command()(evaluate)
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODEL... CASES", help="Embedded models or .onnx files, then the cases."
+    ),
+]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the report.")
+]
+Split = Annotated[
+    str | None,
+    typer.Option(help="Which split to score, or 'all' [validation; all with --boxes]."),
+]
+Source = Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")]
+Changes = Annotated[
+    bool,
+    typer.Option("--changes", help="Also change the pictures, and see whether the masks stay."),
+]
+Card = Annotated[bool, typer.Option("--card", help="Enter the scores into the models' cards.")]
+Spacing = Annotated[
+    float | None, typer.Option(metavar="MM", help="Pixel spacing in mm instead of the files'.")
+]
+Boxes = Annotated[
+    bool,
+    typer.Option("--boxes", help="Score the share of marked opacities (RSNA) inside the mask."),
+]
+Dilate = Annotated[
+    float | None,
+    typer.Option(metavar="N", help="With --boxes: widen the mask by N mm, or pixels [10]."),
+]
+Matrix = Annotated[
+    bool,
+    typer.Option("--matrix", help="Models are SOURCE=FILE, or trained here, one for each source."),
+]
+Recipe = Annotated[
+    str | None, typer.Option(metavar="NAME", help="With --matrix: train by this recipe.")
+]
+SettingsFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="With --matrix: train with these settings.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Cases at a time [one a processor].")
+]
 
 
 def evaluate(
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MODEL... CASES", help="Embedded models or .onnx files, then the cases."
-        ),
-    ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the report.")
-    ],
-    split: Annotated[
-        str | None,
-        typer.Option(help="Which split to score, or 'all' [validation; all with --boxes]."),
-    ] = None,
-    source: Annotated[
-        list[str] | None, typer.Option(help="Only this source; may be repeated.")
-    ] = None,
-    changes: Annotated[
-        bool,
-        typer.Option("--changes", help="Also change the pictures, and see whether the masks stay."),
-    ] = False,
-    card: Annotated[
-        bool, typer.Option("--card", help="Enter the scores into the models' cards.")
-    ] = False,
-    spacing: Annotated[
-        float | None, typer.Option(metavar="MM", help="Pixel spacing in mm instead of the files'.")
-    ] = None,
-    boxes: Annotated[
-        bool,
-        typer.Option("--boxes", help="Score the share of marked opacities (RSNA) inside the mask."),
-    ] = False,
-    dilate: Annotated[
-        float | None,
-        typer.Option(metavar="N", help="With --boxes: widen the mask by N mm, or pixels [10]."),
-    ] = None,
-    matrix: Annotated[
-        bool,
-        typer.Option(
-            "--matrix", help="Models are SOURCE=FILE, or trained here, one for each source."
-        ),
-    ] = False,
-    recipe: Annotated[
-        str | None, typer.Option(metavar="NAME", help="With --matrix: train by this recipe.")
-    ] = None,
-    settings: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="With --matrix: train with these settings.")
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Cases at a time [one a processor].")
-    ] = None,
+    paths: Paths,
+    output: Output,
+    split: Split = None,
+    source: Source = None,
+    changes: Changes = False,
+    card: Card = False,
+    spacing: Spacing = None,
+    boxes: Boxes = False,
+    dilate: Dilate = None,
+    matrix: Matrix = False,
+    recipe: Recipe = None,
+    settings: SettingsFile = None,
+    workers: Workers = None,
 ) -> None:
     """Score models on radiographs, CT volumes and slices with known masks, as users run them and at
     the input's own resolution.
@@ -105,42 +105,51 @@ def evaluate(
             "--dilate is for --boxes: with masks, those of the model are scored as they are",
             cure="leave it out",
         )
-    at_once = jobs or processors()
+    at_once = workers or processors()
     millimetres = None if spacing is None else (_positive(spacing), spacing)
     if matrix:
-        from lungseg.train.settings import choose_settings
-
-        named = (
-            _named(models)
-            if models
-            else _train_each(known, output / "runs", choose_settings(recipe, settings))
-        )
-        report = package.cross(named, known, output, runs=_runs(named), jobs=at_once)
-    elif boxes:
-        marked = _of_split(known, split or "all", place)
-        boxes_of = _boxes(marked, place)
+        _tell(_matrix(models, known, output, recipe, settings, at_once))
+        return
+    cases = _of_split(known, split or ("all" if boxes else "validation"), place)
+    if boxes:
+        marked, radius = _boxes(cases, place), 10.0 if dilate is None else dilate
         report = package.evaluate_boxes(
-            models[0],
-            marked,
-            boxes_of,
-            output,
-            radius=10.0 if dilate is None else dilate,
-            spacing=millimetres,
-            jobs=at_once,
+            models[0], cases, marked, output, radius=radius, spacing=millimetres, jobs=at_once
         )
     else:
-        chosen = _of_split(known, split or "validation", place)
         report = package.evaluate(
-            models, chosen, output, changed=changes, enter=card, spacing=millimetres, jobs=at_once
+            models, cases, output, changed=changes, enter=card, spacing=millimetres, jobs=at_once
         )
+    _tell(report)
+
+
+def _matrix(
+    models: list[str],
+    cases: list[Case],
+    output: Path,
+    recipe: str | None,
+    settings: Path | None,
+    workers: int,
+) -> Report:
+    """Scores each model, or one trained on each source, on the cases of every source."""
+    from lungseg.evaluate import cross
+    from lungseg.train.settings import choose_settings
+
+    named = (
+        _named(models)
+        if models
+        else _train_each(cases, output / "runs", choose_settings(recipe, settings))
+    )
+    return cross(named, cases, output, runs=_runs(named), jobs=workers)
+
+
+def _tell(report: Report) -> None:
+    """Says what came of it, and what was left out."""
     typer.echo(report.text)
     for why in report.failures:
-        print(f"left out: {why}", file=sys.stderr)
+        say(f"left out: {why}")
     if report.without_mask:
-        print(
-            f"{report.without_mask} cases have no mask to be judged by, and are left out.",
-            file=sys.stderr,
-        )
+        say(f"{report.without_mask} cases have no mask to be judged by, and are left out.")
     if report.failures:
         raise typer.Exit(FAILED)
 
@@ -281,13 +290,13 @@ def _train_each(cases: list[Case], folder: Path, settings: Settings) -> dict[str
             )
     for source, run in runs.items():
         if (run / "model.onnx").is_file():
-            print(f"{source}: trained before, in {run}", file=sys.stderr)
+            say(f"{source}: trained before, in {run}")
             continue
-        print(f"{source}: training in {run}", file=sys.stderr)
+        say(f"{source}: training in {run}")
         try:
             _train([case for case in cases if case.source == source], run, settings)
         except KeyboardInterrupt:
-            print("Stopped. The same command goes on from the last whole epoch.", file=sys.stderr)
+            say("Stopped. The same command goes on from the last whole epoch.")
             raise typer.Exit(INTERRUPTED) from None
     return {source: str(run / "model.onnx") for source, run in runs.items()}
 

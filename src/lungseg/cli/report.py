@@ -1,25 +1,19 @@
-"""The command of those who read results: report. `lungseg.cli.main` puts it on the command line."""
+"""The command of those who read results: report."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lungseg.cli import flags
+from lungseg.cli.exit_status import FAILED
+from lungseg.cli.messages import say
 from lungseg.errors import UsageError
 
 if TYPE_CHECKING:
     from lungseg.report import Kind
-
-FAILED = 1
-"""Exit status: some reports could not be made."""
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
-    app.command()(report)
 
 
 def report(
@@ -28,15 +22,11 @@ def report(
         typer.Argument(metavar="RESULTS", help="Folder in which lungseg segment left its results."),
     ],
     pdf: Annotated[bool, typer.Option("--pdf", help="Also make each report as PDF.")] = False,
-    identify: Annotated[
-        bool, typer.Option("--identify", help="Show paths, and of DICOM patient's name and ID.")
-    ] = False,
+    show_identity: flags.ShowIdentity = False,
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Reports at a time [one a processor].")
     ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Name only what went wrong.")
-    ] = False,
+    quiet: flags.Quiet = False,
 ) -> None:
     """Make a report of every result in a folder, and RESULTS/report.html, the index of all of them.
 
@@ -52,9 +42,9 @@ def report(
 
     folder = results.parent if results.is_file() else results
     made = without = failed = 0
-    kinds = kinds_of(report=True, pdf=pdf, identify=identify)
+    reports = reports_of(report=True, pdf=pdf, show_identity=show_identity)
     for done in report_folder(
-        folder, kinds=kinds, identify=identify, workers=workers or processors()
+        folder, kinds=reports, identify=show_identity, workers=workers or processors()
     ):
         made += bool(done.paths)
         without += done.failed
@@ -65,7 +55,7 @@ def report(
                 if done.paths
                 else "no report, as it could not be segmented"
             )
-            print(f"{done.source}: {said}", file=sys.stderr)
+            say(f"{done.source}: {said}")
     if not quiet:
         rest = (
             f", {_counted(without, 'input')} without, as {'they' if without > 1 else 'it'} could "
@@ -82,15 +72,15 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}" + "s" * (number != 1)
 
 
-def kinds_of(*, report: bool, pdf: bool, identify: bool) -> tuple[Kind, ...]:
-    """Which reports these options ask for: --pdf adds to the one in HTML.
+def reports_of(*, report: bool, pdf: bool, show_identity: bool) -> tuple[Kind, ...]:
+    """Which reports these flags ask for: --pdf adds to the one in HTML.
 
     Raises:
-        UsageError: --identify without a report.
+        UsageError: --show-identity without a report.
     """
-    if identify and not (report or pdf):
+    if show_identity and not (report or pdf):
         raise UsageError(
-            "--identify is about reports, and none was asked for",
+            "--show-identity is about reports, and none was asked for",
             cure="add --report, or leave it out",
         )
     if pdf:

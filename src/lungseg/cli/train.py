@@ -1,6 +1,4 @@
-"""The commands of those who train: train, export. `lungseg.cli.main` puts them on the command
-line.
-"""
+"""The commands of those who train: train, export."""
 
 from __future__ import annotations
 
@@ -12,23 +10,13 @@ from typing import Annotated, Any, get_origin
 
 import typer
 
+from lungseg.cli.exit_status import FAILED, INTERRUPTED
 from lungseg.errors import UsageError
 from lungseg.train.settings import Settings, choose_settings, describe, read_settings
-
-FAILED = 1
-"""Exit status where some cases could not be used."""
-INTERRUPTED = 130
-"""Exit status after Ctrl-C: 128 + SIGINT, as shells have it."""
 
 Cases = Annotated[
     Path, typer.Argument(metavar="CASES", help="Folder of data sets, or a CSV of cases.")
 ]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds the commands to the command line."""
-    app.command()(with_settings(train))
-    app.command()(export)
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -70,6 +58,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+@with_settings
 def train(
     cases: Cases,
     output: Annotated[

@@ -29,6 +29,7 @@ from lungseg.ct.trachea import remove_windpipe
 from lungseg.errors import UsageError
 from lungseg.morphology.runs import pieces
 from lungseg.morphology.sides import sides
+from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import Predictor, processors
 from lungseg.preprocess import restored, shrink_labels, to_network
 from lungseg.quality.confidence import confidence, of_mask
@@ -91,13 +92,13 @@ class VolumeSegmenter:
     def __call__(
         self,
         volume: Volume,
+        options: SegmentOptions = DEFAULTS,
         *,
-        quick: bool = False,
         progress: Progress | None = None,
         seconds: Seconds | None = None,
     ) -> Result[Volume]:
-        """The lungs of a volume; times are added to those in `seconds`. With `quick` the expected
-        Dice is left out.
+        """The lungs of a volume that was read as the options say; times are added to those in
+        `seconds`.
 
         Raises:
             ModelError: the network could not be computed.
@@ -106,7 +107,7 @@ class VolumeSegmenter:
         return self.finish(
             volume,
             self.infer(volume, progress=progress, seconds=seconds),
-            quick=quick,
+            options,
             seconds=seconds,
         )
 
@@ -153,11 +154,14 @@ class VolumeSegmenter:
         return to_network(pixels, self.card.input_size, self.card.clip)
 
     def finish(
-        self, volume: Volume, planes: Planes, *, quick: bool = False, seconds: Seconds | None = None
+        self,
+        volume: Volume,
+        planes: Planes,
+        options: SegmentOptions = DEFAULTS,
+        *,
+        seconds: Seconds | None = None,
     ) -> Result[Volume]:
-        """Second stage: the result of what `infer` gave, on the volume's grid. With `quick` the
-        expected Dice is left out.
-        """
+        """Second stage: the result of what `infer` gave, on the volume's grid."""
         seconds = {} if seconds is None else seconds
         turn = volume.geometry.to_axial()
         axial = turn.geometry(volume.geometry)
@@ -173,7 +177,7 @@ class VolumeSegmenter:
             sure = self._confidences(layers, planes)
             measurements = measure_volume(volume, segmentation, sure)
         with timed("judge", seconds):
-            expected = None if quick else self._expected_dice(volume, planes, lungs)
+            expected = None if options.skip_quality else self._expected_dice(volume, planes, lungs)
             measurements += as_measurements(expected)
             verdict = judge_volume(volume, segmentation, measurements, self._seen(expected))
         channels = np.moveaxis(planes, 1, 0)

@@ -25,7 +25,7 @@ from lungseg.evaluate.run import Report
 from lungseg.evaluate.tables import Table, write_table
 from lungseg.morphology.dilation import dilate
 from lungseg.morphology.hull import hull
-from lungseg.options import check_radius
+from lungseg.options import SegmentOptions, check_radius
 from lungseg.radiograph.measure import doubt_of_scale
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.structures import LUNGS
@@ -136,7 +136,7 @@ def evaluate_boxes(
         images = f"{len(doubtful)} image{'s' * (len(doubtful) > 1)}"
         said += (
             f"\n\nOf {images} the pixel spacing seems wrong, and so are millimetres "
-            "(boxes.csv says why); --spacing states it."
+            "(boxes.csv says why); `spacing` states it."
         )
     write_file(folder / "scores.md", f"{table.markdown()}{said}\n".encode())
     caption = (
@@ -172,7 +172,7 @@ def _try(
     case: Case,
 ) -> list[BoxScore] | str:
     try:
-        result = segmenter(case.image, spacing=spacing)
+        result = segmenter(case.image, SegmentOptions(spacing=spacing))
     except InputError as error:
         return str(error)
     known = result.image.geometry.spacing
@@ -226,7 +226,7 @@ def _tile(
     radius: float,
     spacing: tuple[float, float] | None,
 ) -> Picture:
-    result = segmenter(case.image, spacing=spacing, dilate=radius)
+    result = segmenter(case.image, SegmentOptions(spacing=spacing, dilate=radius))
     picture = overlay(result.image, result.segmentation)
     for box in boxes:
         corners = (

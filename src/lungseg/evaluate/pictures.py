@@ -16,6 +16,7 @@ from lungseg.draw.picture import Picture, contour, fitted, montage, overlay
 from lungseg.draw.volume import PLANES, section
 from lungseg.evaluate.cases import CaseScore
 from lungseg.image import Image
+from lungseg.options import SegmentOptions
 from lungseg.result import Result
 from lungseg.segmenter import Segmenter
 from lungseg.volume import Volume
@@ -55,7 +56,7 @@ def write_sheet(shown: Sequence[Shown], path: Path) -> None:
 
 
 def _tile(segmenter: Segmenter, case: Case) -> Picture:
-    result = segmenter(case.image, quick=True)
+    result = segmenter(case.image, SegmentOptions(skip_quality=True))
     if isinstance(result.image, Image):
         picture = overlay(result.image, result.segmentation)
         return fitted(_with_truth(picture, read_labels(case)), TILE)

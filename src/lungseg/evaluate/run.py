@@ -144,7 +144,7 @@ def evaluate(
         )
     if changed and "ct" in kinds.values():
         raise UsageError(
-            "pictures are changed for models of radiographs only", cure="leave --changes out"
+            "pictures are changed for models of radiographs only", cure="leave `changed` out"
         )
     if len(named) > 1:
         need_scipy()

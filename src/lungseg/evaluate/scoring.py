@@ -17,9 +17,10 @@ from lungseg.errors import InputError
 from lungseg.evaluate.cases import CaseScore, score
 from lungseg.evaluate.volumes import score_ct
 from lungseg.image import Image
+from lungseg.options import SegmentOptions
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
-from lungseg.segmenter import MOST_VOLUMES, Segmenter
+from lungseg.segmenter import MAX_VOLUMES, Segmenter
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def score_cases(
     spacing: Spacing | None = None,
     jobs: int = 1,
 ) -> tuple[list[CaseScore], list[Failure]]:
-    """Segments and scores cases, `jobs` at a time, of volumes at most `MOST_VOLUMES`; scores and
+    """Segments and scores cases, `jobs` at a time, of volumes at most `MAX_VOLUMES`; scores and
     failures each in the order of the cases.
 
     What cannot be read, and a mask of another shape than its image, becomes a failure.
@@ -64,7 +65,7 @@ def score_cases(
     """
     with ThreadPoolExecutor(jobs, "lungseg") as pool:
         found = list(
-            pool.map(partial(_try, segmenter, spacing, BoundedSemaphore(MOST_VOLUMES)), cases)
+            pool.map(partial(_try, segmenter, spacing, BoundedSemaphore(MAX_VOLUMES)), cases)
         )
     return [one for one in found if isinstance(one, CaseScore)], [
         one for one in found if isinstance(one, Failure)
@@ -79,7 +80,7 @@ def _try(
 ) -> CaseScore | Failure:
     try:
         with room if is_volume(case.image) else nullcontext():
-            result: Result[Any] = segmenter(case.image, spacing=spacing)
+            result: Result[Any] = segmenter(case.image, SegmentOptions(spacing=spacing))
             return (
                 score(case, read_labels(case, result.mask.shape), result)
                 if isinstance(result.image, Image)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from lungseg.card import ModelCard
-from lungseg.errors import UsageError
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.measurement import Measurement
 from lungseg.morphology.dilation import dilate
 from lungseg.morphology.hull import hull
-from lungseg.options import check_radius
+from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import Predictor
 from lungseg.preprocess import to_network
 from lungseg.quality.confidence import confidences
@@ -68,58 +67,39 @@ class RadiographSegmenter:
     def __call__(
         self,
         source: Source,
+        options: SegmentOptions = DEFAULTS,
         *,
-        spacing: tuple[float, float] | None = None,
-        page: int | None = None,
-        dilate: float = 0.0,
-        hull: bool = False,
         seconds: Seconds | None = None,
     ) -> Result[Image]:
         """The lungs of one image.
 
         Args:
-            source: path of a file, an array (rows, columns), or an `Image`.
-            spacing: millimetres between rows and between columns, in the patient; instead of what
-                the file says.
-            page: which page of a file with several, counted from 1.
-            dilate: how far the mask is widened: in millimetres where the spacing is known, else in
-                pixels.
-            hull: take what lies between the lungs into the mask, the heart too, before it is
-                widened.
+            source: path of a file, an array (rows, columns), or an `Image` that was read as the
+                options say.
+            options: how it is read, and what the result is like.
             seconds: times of steps that were done before; those of the others are added.
 
         Raises:
             InputError: the source cannot be used; its subclasses say why.
-            UsageError: a setting has no meaning.
+            UsageError: an option has no meaning.
             ModelError: the network could not be computed.
         """
         seconds = {} if seconds is None else seconds
-        check_radius(dilate)
-        image = self.read(source, spacing=spacing, page=page, seconds=seconds)
-        prediction = self.infer(image, seconds=seconds)
-        return self.finish(image, prediction, dilate=dilate, hull=hull, seconds=seconds)
+        image = self.read(source, options, seconds=seconds)
+        return self.finish(image, self.infer(image, seconds=seconds), options, seconds=seconds)
 
     @staticmethod
     def read(
-        source: Source,
-        *,
-        spacing: tuple[float, float] | None = None,
-        page: int | None = None,
-        seconds: Seconds | None = None,
+        source: Source, options: SegmentOptions = DEFAULTS, *, seconds: Seconds | None = None
     ) -> Image:
         """First stage: the image of a source; an `Image` is passed on. The time is entered into
         `seconds`.
         """
-        with timed("read", seconds):
-            if not isinstance(source, Image):
-                return read(source, spacing=spacing, page=page)
-            if spacing is not None or page is not None:
-                raise UsageError(
-                    "an image that was read before has its spacing and page",
-                    where=source.source,
-                    cure="leave both out",
-                )
+        if isinstance(source, Image):
             return source
+        spacing = None if options.spacing is None else (options.spacing[0], options.spacing[1])
+        with timed("read", seconds):
+            return read(source, spacing=spacing, page=options.frame)
 
     def infer(self, image: Image, *, seconds: Seconds | None = None) -> ForwardPass:
         """Second stage: what the network makes of the image, on its own grid.
@@ -146,15 +126,13 @@ class RadiographSegmenter:
         self,
         image: Image,
         prediction: ForwardPass,
+        options: SegmentOptions = DEFAULTS,
         *,
-        dilate: float = 0.0,
-        hull: bool = False,
         seconds: Seconds | None = None,
     ) -> Result[Image]:
         """Third stage: the result of what `infer` gave, on the image's grid. Its `seconds` are
         those passed in and its own.
         """
-        check_radius(dilate)
         seconds = {} if seconds is None else seconds
         names = tuple(name for layer in self.card.layers for name in layer)
         channels = prediction.as_given[[self.card.outputs.index(name) for name in names]]
@@ -171,17 +149,19 @@ class RadiographSegmenter:
             measurements = measure(segmentation, sure)
         notes = _notes(prediction, measurements)
         with timed("judge", seconds):
-            expected = self.expected_dice(prediction)
+            expected = None if options.skip_quality else self.expected_dice(prediction)
             of_quality = as_measurements(expected)
             shown = without_padding(image.array, negative=prediction.inverted)
             seen = self._seen(prediction, expected) | (
                 {"damaged"} if is_cut_short(image.array) else set()
             )
             verdict = judge(segmentation, measurements + of_quality, seen, shown)
-        if dilate or hull:
+        if options.dilate or options.hull:
             # Of the judged mask: a wider one may reach the edge, and no lung be cut off.
             with timed("dilate", seconds):
-                segmentation, of_width = _widened(segmentation, image, dilate, bridged=hull)
+                segmentation, of_width = _widened(
+                    segmentation, image, options.dilate, bridged=options.hull
+                )
             with timed("measure", seconds):
                 measurements = measure(segmentation, sure)
             notes += of_width

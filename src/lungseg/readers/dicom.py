@@ -223,7 +223,7 @@ def _refuse_other_images(dataset: Dataset, *, cut: bool, source: str) -> None:
         raise UnreadableError(what, where=source, cure="give a radiograph")
     if other:
         cure = (
-            "take it for CT (--as ct)"
+            "set `modality` to ct"
             if "CT" in other.split()
             else "give a CR, DX or secondary capture"
         )

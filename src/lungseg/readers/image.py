@@ -233,13 +233,13 @@ def refuse_kind(kind: str, name: str) -> None:
         raise UnsupportedError(
             f"a {kind} file may hold a volume, but no radiograph",
             where=name,
-            cure="take it for CT (--as ct)",
+            cure="set `modality` to ct",
         )
     if kind == "gzip":
         raise UnsupportedError(
             "what the gzip file holds is no image",
             where=name,
-            cure="unpack it; take a NIfTI volume for CT (--as ct)",
+            cure="unpack it, or set `modality` to ct for a NIfTI volume",
         )
     raise UnsupportedError(
         f"{kind} files are not read", where=name, cure=f"convert it to {_FORMATS}"

@@ -54,11 +54,11 @@ def chosen_page(page: int | None, count: int, *, noun: str, source: str) -> int:
             raise UnsupportedError(
                 f"it holds {count} {noun}s, and only one image can be segmented at a time",
                 where=source,
-                cure=f"say with `page` (--page) which {noun} is meant, from 1 to {count}",
+                cure=f"say with `frame` which {noun} is meant, from 1 to {count}",
             )
         return 0
     if not 1 <= page <= count:
-        cure = f"ask for one from 1 to {count}" if count > 1 else "leave `page` (--page) out"
+        cure = f"ask for one from 1 to {count}" if count > 1 else "leave `frame` out"
         raise InputError(
             f"{noun} {page} was asked for, and it holds {count}", where=source, cure=cure
         )

@@ -148,7 +148,7 @@ def _refused(error: InputError) -> InputError:
     return UnreadableError(
         error.what,
         where=error.where,
-        cure="copy it again, or leave it out with `skip_damaged` (--skip-damaged)",
+        cure="copy it again, or leave it out with `skip_damaged`",
     )
 
 
@@ -178,7 +178,7 @@ def _chosen(found: _Sorted, wish: str | None, path: Path) -> _Series:
         raise UnsupportedError(
             f"it holds {len(found.series)} CT series: {listed}",
             where=path,
-            cure="choose one with `series` (--series): number, UID or name",
+            cure="choose one with `series`: number, UID or name",
         )
     fitting = [
         one

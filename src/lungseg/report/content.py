@@ -19,11 +19,13 @@ from lungseg.draw.volume import overview, unpainted
 from lungseg.errors import LungsegError
 from lungseg.image import Image
 from lungseg.morphology.histograms import histograms
+from lungseg.options import SegmentOptions
 from lungseg.predict import embedded_models, find_model
-from lungseg.readers import is_picture, read, read_label_volume, read_volume, slice_of
+from lungseg.readers import read_label_volume
 from lungseg.report.deidentify import blanked, header_identity, secrets, shown_name
 from lungseg.result import Result
 from lungseg.segmentation import Segmentation
+from lungseg.segmenter import read_source
 from lungseg.structures import groups
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
@@ -95,7 +97,7 @@ def study_of(
     hidden = strict and result.verdict.status == "refused"
     source = result.image
     said = (
-        ("The input was refused and --strict was set, so no mask and no numbers are shown.",)
+        ("The input was refused and skip_refused was set, so no mask and no numbers are shown.",)
         if hidden
         else ()
     )
@@ -120,7 +122,7 @@ def study_again(entry: Mapping[str, Any], folder: Path, *, identify: bool = Fals
     """
     outputs: Mapping[str, str] = entry.get("outputs", {})
     source, segmentation, said = None, None, []
-    hidden = bool(entry.get("settings", {}).get("strict")) and entry["verdict"] == "refused"
+    hidden = bool(entry.get("options", {}).get("skip_refused")) and entry["verdict"] == "refused"
     try:
         source = _read_again(entry)
         if source.sha256 != entry["sha256"]:
@@ -137,13 +139,13 @@ def study_again(entry: Mapping[str, Any], folder: Path, *, identify: bool = Fals
         source is not None
         and not hidden
         and "mask" in outputs
-        and not entry.get("settings", {}).get("binary")
+        and not entry.get("options", {}).get("binary")
     ):
         segmentation = _mask_again(source, folder / outputs["mask"])
     record = {**entry, "measurements": []} if hidden else entry
     if hidden:
         said.append(
-            "The input was refused and --strict was set, so no mask and no numbers are shown."
+            "The input was refused and skip_refused was set, so no mask and no numbers are shown."
         )
     elif segmentation is None and "overlay" not in outputs:
         said.append(
@@ -237,19 +239,8 @@ def _read_again(entry: Mapping[str, Any]) -> Image | Volume:
     Raises:
         LungsegError: it cannot be read.
     """
-    settings, path = entry.get("settings", {}), Path(entry["input"])
-    page, spacing = settings.get("page"), settings.get("spacing")
-    if entry["kind"] != "ct" or (not path.is_dir() and is_picture(path)):
-        picture = read(
-            path, spacing=None if spacing is None else (spacing[0], spacing[1]), page=page
-        )
-        return slice_of(picture) if entry["kind"] == "ct" else picture
-    return read_volume(
-        path,
-        series=settings.get("series"),
-        frame=page,
-        skip_damaged=bool(settings.get("skip_damaged")),
-    )
+    options = SegmentOptions.from_record(entry.get("options", {}))
+    return read_source(entry["input"], entry["kind"], options)
 
 
 def _mask_again(source: Image | Volume, path: Path) -> Marked | None:

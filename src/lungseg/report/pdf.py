@@ -90,7 +90,7 @@ def check_reportlab() -> None:
     if find_spec("reportlab") is None:
         raise UsageError(
             "PDF needs reportlab, which is not installed",
-            cure='run pip install "lungseg[pdf]", or leave --pdf out',
+            cure="install it with `pip install 'lungseg[pdf]'`",
         )
 
 

@@ -234,8 +234,8 @@ def expected(values: dict[tuple[str, str], float | None]) -> str:
     middle, low, high = (values.get((name, "lungs")) for name in _DICE_ORDER)
     if middle is None:
         return (
-            "How good this mask is was not predicted: not every model can tell, and of CT "
-            "--quick leaves it out."
+            "How good this mask is was not predicted: not every model can tell, and skip_quality "
+            "leaves it out."
         )
     between = (
         ""

@@ -18,19 +18,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from lungseg.card import read_card
+from lungseg.modality import MODALITIES
 from lungseg.predict import embedded_models, find_model
 from lungseg.report.texts import VERDICTS, definitions
-from lungseg.segmenter import taken_for
 from lungseg.serve.crew import Crew
 from lungseg.serve.folder import private_folder
 from lungseg.serve.jobs import OVER, Job, Jobs
 from lungseg.serve.metrics import Metrics
 from lungseg.serve.names import RESULTS, SENT
-from lungseg.serve.problems import Refusal
-from lungseg.serve.requests import enter
+from lungseg.serve.problems import HTTPProblem
+from lungseg.serve.requests import ServedModels, enter, form_schema
 from lungseg.serve.schemas import About, Health, JobDocument, LabelDocument, Limits, Problem
-from lungseg.serve.security import Guard
-from lungseg.serve.settings import Settings
+from lungseg.serve.security import SecurityMiddleware
+from lungseg.serve.settings import ServerSettings
 from lungseg.serve.slices import grey_png, labels_png
 from lungseg.serve.upload import receive
 from lungseg.structures import LUNGS
@@ -45,7 +45,7 @@ TYPES: Final = {
     ".ico": "image/x-icon",
 }
 """Of the page's files."""
-LONGEST_WAIT: Final = 60.0
+MAX_WAIT_S: Final = 60.0
 """Seconds."""
 CLIENT_GONE: Final = 499
 """What a request is counted as whose client did not wait for the answer."""
@@ -53,41 +53,12 @@ CLIENT_GONE: Final = 499
 FORM: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {
-                            "type": "array",
-                            "items": {"type": "string", "format": "binary"},
-                            "minItems": 1,
-                        },
-                        "kind": {
-                            "type": "string",
-                            "enum": ["auto", "ct", "cxr"],
-                            "default": "auto",
-                        },
-                        "quick": {"type": "boolean", "default": False},
-                        "series": {
-                            "type": "string",
-                            "description": "Which of several series: number, UID or description.",
-                        },
-                        "page": {
-                            "type": "integer",
-                            "minimum": 1,
-                            "description": "Which page or frame of several.",
-                        },
-                    },
-                }
-            }
-        },
+        "content": {"multipart/form-data": {"schema": form_schema()}},
     }
 }
 Problems = dict[int | str, dict[str, Any]]
 Wait = Annotated[
-    float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the end of the job.")
+    float, Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the end of the job.")
 ]
 
 
@@ -111,17 +82,23 @@ class Server:
     jobs: Jobs
     crew: Crew
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         """Checks the model's card; nothing runs before the application is started.
 
         Raises:
             ModelError: the model or its card is missing or broken.
         """
         self.settings, self.metrics = settings, Metrics()
-        models = [
+        cards = [
             read_card(find_model(name).with_suffix(".json"))
             for name in ([settings.model] if settings.model else embedded_models())
         ]
+        own = settings.model and find_model(settings.model).absolute()
+        self._models = ServedModels(
+            {card.name: own or card.name for card in cards},
+            {card.name: card.modality for card in cards},
+            only=cards[0].name if own else None,
+        )
         shown = ("name", "version", "modality", "architecture", "terms", "limits")
         self._about = About(
             version=metadata.version("lungseg"),
@@ -130,18 +107,17 @@ class Server:
                 for lung in LUNGS
             ],
             verdicts=VERDICTS,
-            definitions={"ct": definitions("ct"), "cxr": definitions("radiograph")},
-            models=[{name: getattr(card, name) for name in shown} for card in models],
+            definitions={name: definitions(name) for name in MODALITIES},
+            models=[{name: getattr(card, name) for name in shown} for card in cards],
             limits=Limits(
-                most_bytes=settings.most_bytes,
-                keep_seconds=settings.keep,
-                time_limit_seconds=settings.time_limit,
+                max_upload_bytes=settings.max_upload_bytes,
+                retention_seconds=settings.retention,
+                job_timeout_seconds=settings.job_timeout,
                 queue=settings.queue,
-                most_files=settings.most_parts,
+                max_files=settings.max_files,
             ),
             needs_token=settings.token is not None,
         )
-        self._only = taken_for(settings.model, None)
         self._page = {path.name: path for path in PAGE.glob("*") if path.suffix in TYPES}
         self.api = FastAPI(
             title="lungseg",
@@ -150,9 +126,9 @@ class Server:
             redoc_url=None,
             lifespan=self._life,
         )
-        for problem in (Refusal, RequestValidationError, HTTPException, Exception):
+        for problem in (HTTPProblem, RequestValidationError, HTTPException, Exception):
             self.api.add_exception_handler(problem, _refused)
-        self.app = Guard(self.api, settings, self.metrics.request)
+        self.app = SecurityMiddleware(self.api, settings, self.metrics.request)
         self._add_page()
         self._add_jobs()
         self._add_results()
@@ -180,7 +156,7 @@ class Server:
 
     async def _expire(self) -> None:
         while True:
-            await asyncio.sleep(min(30.0, self.settings.keep / 4))
+            await asyncio.sleep(min(30.0, self.settings.retention / 4))
             self.jobs.expire()
 
     def _add_page(self) -> None:
@@ -215,7 +191,7 @@ class Server:
 
     def _file(self, name: str) -> Response:
         if name not in self._page:
-            raise Refusal(HTTPStatus.NOT_FOUND, "There is no such page.")
+            raise HTTPProblem(HTTPStatus.NOT_FOUND, "There is no such page.")
         path = self._page[name]
         return Response(
             path.read_bytes(), media_type=TYPES[path.suffix], headers={"Cache-Control": "no-cache"}
@@ -246,7 +222,7 @@ class Server:
             with self.jobs.place() as job:
                 try:
                     upload = await receive(request, job.folder / SENT, self.settings)
-                    await asyncio.to_thread(enter, job, upload, self.settings, self._only)
+                    await asyncio.to_thread(enter, job, upload, self.settings, self._models)
                 except ClientDisconnect:
                     raise HTTPException(CLIENT_GONE, "The client went away") from None
                 self.jobs.queue(job)
@@ -289,7 +265,7 @@ class Server:
             job = self._done(number)
             file = job.found["files"].get(name)
             if file is None:
-                raise Refusal(
+                raise HTTPProblem(
                     HTTPStatus.NOT_FOUND,
                     f"There is no such file; there are {', '.join(job.found['files'])}.",
                 )
@@ -311,7 +287,7 @@ class Server:
                 for given, own in zip((low, high), job.found["window"], strict=True)
             )
             if not (math.isfinite(black) and math.isfinite(white) and black < white):
-                raise Refusal(
+                raise HTTPProblem(
                     HTTPStatus.UNPROCESSABLE_ENTITY, "A window is two numbers, low below high."
                 )
             return await _picture(grey_png, job, index, black, white)
@@ -327,7 +303,7 @@ class Server:
     def _done(self, number: str) -> Job:
         job = self.jobs.get(number)
         if job.state != "done":
-            raise Refusal(HTTPStatus.NOT_FOUND, f"The job is {job.state} and has no results.")
+            raise HTTPProblem(HTTPStatus.NOT_FOUND, f"The job is {job.state} and has no results.")
         return job
 
 
@@ -342,13 +318,13 @@ async def _picture(make: Callable[..., bytes], job: Job, index: int, *window: fl
     try:
         content = await asyncio.to_thread(make, job.folder / RESULTS, index, *window)
     except (IndexError, FileNotFoundError):  # the second where it was deleted meanwhile
-        raise Refusal(HTTPStatus.NOT_FOUND, "There is no such slice.") from None
+        raise HTTPProblem(HTTPStatus.NOT_FOUND, "There is no such slice.") from None
     return Response(content, media_type="image/png")
 
 
 def _refused(_: Request, problem: Exception) -> JSONResponse:
     """Every refusal as JSON with one sentence."""
-    if isinstance(problem, Refusal):
+    if isinstance(problem, HTTPProblem):
         return JSONResponse({"detail": problem.sentence}, problem.status, headers=problem.headers)
     if isinstance(problem, RequestValidationError):
         first = problem.errors()[0]

@@ -20,25 +20,25 @@ from lungseg.readers.probe import HEAD, sniff
 from lungseg.serve.names import safe_name
 from lungseg.writers.names import unused
 
-MOST_RATIO: Final = 200
+MAX_RATIO: Final = 200
 """How many times smaller than its content an entry may be: CT slices shrink 2 to 4 times, and a
 mask that is nearly empty 100 times."""
-LEAST_SUSPECT: Final = 2**20
+MIN_SUSPECT_BYTES: Final = 2**20
 """Bytes of an entry below which the ratio is not looked at."""
-LARGEST_DIRECTORY: Final = 4 * 2**20
+MAX_DIRECTORY_BYTES: Final = 4 * 2**20
 """Bytes of the archive's list of contents, which is held in memory."""
-PIECE: Final = 2**20
+CHUNK_BYTES: Final = 2**20
 _ENCRYPTED: Final = 1
 _PACKINGS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class _Archive(io.FileIO):
-    """A file of which nobody reads more than `LARGEST_DIRECTORY` at once: zipfile takes the size of
-    that list from the archive itself.
+    """A file of which nobody reads more than `MAX_DIRECTORY_BYTES` at once: zipfile takes the size
+    of that list from the archive itself.
     """
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size > LARGEST_DIRECTORY:
+        if size is None or size > MAX_DIRECTORY_BYTES:
             raise zipfile.BadZipFile
         return super().read(size) or b""
 
@@ -68,7 +68,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         ) from error
 
 
-def check_zip(path: Path, *, most_bytes: int, most_entries: int) -> list[zipfile.ZipInfo]:
+def check_zip(path: Path, *, max_bytes: int, max_entries: int) -> list[zipfile.ZipInfo]:
     """The entries of an archive that may be unpacked: all but folders, hidden files and archives in
     it.
 
@@ -79,9 +79,9 @@ def check_zip(path: Path, *, most_bytes: int, most_entries: int) -> list[zipfile
     name = path.name
     with _opened(path) as archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if len(entries) > most_entries:
+    if len(entries) > max_entries:
         raise TooLargeError(
-            f"it holds {len(entries)} files, and at most {most_entries} are taken",
+            f"it holds {len(entries)} files, and at most {max_entries} are taken",
             where=name,
             cure="send one series",
         )
@@ -89,9 +89,9 @@ def check_zip(path: Path, *, most_bytes: int, most_entries: int) -> list[zipfile
     for entry in entries:
         _check_entry(entry, name)
         total += entry.file_size
-    if total > most_bytes:
+    if total > max_bytes:
         what = (
-            f"it would unpack to {total / 1e6:.0f} MB, and at most {most_bytes / 1e6:.0f} are taken"
+            f"it would unpack to {total / 1e6:.0f} MB, and at most {max_bytes / 1e6:.0f} are taken"
         )
         raise TooLargeError(what, where=name, cure="send one series")
     wanted = [
@@ -133,39 +133,39 @@ def _check_entry(entry: zipfile.ZipInfo, where: str) -> None:
             where=where,
             cure="pack it as an ordinary zip",
         )
-    if entry.file_size > max(LEAST_SUSPECT, MOST_RATIO * entry.compress_size):
+    if entry.file_size > max(MIN_SUSPECT_BYTES, MAX_RATIO * entry.compress_size):
         what = (
-            f"a file in the archive would unpack to more than {MOST_RATIO} times its size, "
+            f"a file in the archive would unpack to more than {MAX_RATIO} times its size, "
             "and nothing was unpacked"
         )
         raise TooLargeError(what, where=where, cure="leave it out")
 
 
-def unzip(path: Path, folder: Path, *, most_bytes: int, most_entries: int) -> None:
+def unzip(path: Path, folder: Path, *, max_bytes: int, max_entries: int) -> None:
     """Unpacks all files into one new folder, whatever folders they were in; archives among them are
     left out.
 
     Raises:
         InputError: as `check_zip`, or where what is unpacked is not what the archive says.
     """
-    entries = check_zip(path, most_bytes=most_bytes, most_entries=most_entries)
+    entries = check_zip(path, max_bytes=max_bytes, max_entries=max_entries)
     folder.mkdir()
     total = 0
     taken: set[str] = set()
     with _opened(path) as archive:
         for entry in entries:
             with archive.open(entry) as packed:
-                piece = packed.read(PIECE)
+                piece = packed.read(CHUNK_BYTES)
                 if sniff(piece[:HEAD]) == "ZIP":
                     continue
                 with (folder / unused(safe_name(entry.filename), taken)).open("xb") as whole:
                     while piece:
                         total += len(piece)
-                        if total > most_bytes:
+                        if total > max_bytes:
                             raise TooLargeError(
                                 "it unpacks to more than it says",
                                 where=path.name,
                                 cure="pack it again",
                             )
                         whole.write(piece)
-                        piece = packed.read(PIECE)
+                        piece = packed.read(CHUNK_BYTES)

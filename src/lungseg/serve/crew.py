@@ -16,7 +16,7 @@ from typing import Any
 
 from lungseg.predict import find_model, processors
 from lungseg.serve.jobs import Job, Jobs
-from lungseg.serve.settings import Settings
+from lungseg.serve.settings import ServerSettings
 from lungseg.serve.worker import work
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ ENDED = (
 class Worker:
     """A process and the pipe to it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         spawn = multiprocessing.get_context(
             "spawn"
         )  # a fork would copy the server's threads and open connections
@@ -38,7 +38,7 @@ class Worker:
         self._connection, theirs = spawn.Pipe()
         threads = max(1, processors() // settings.workers)
         model = None if settings.model is None else str(find_model(settings.model).absolute())
-        arguments = (theirs, model, threads, settings.most_bytes, settings.most_parts)
+        arguments = (theirs, model, threads, settings.max_upload_bytes, settings.max_files)
         self.process: SpawnProcess = spawn.Process(
             target=work, args=arguments, name="lungseg-worker", daemon=True
         )
@@ -72,7 +72,7 @@ class Worker:
 class Crew:
     """As many workers as the settings say, and what tells them what to do."""
 
-    def __init__(self, settings: Settings, jobs: Jobs) -> None:
+    def __init__(self, settings: ServerSettings, jobs: Jobs) -> None:
         self._settings, self._jobs = settings, jobs
         self._workers: dict[int, Worker] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -118,11 +118,11 @@ class Crew:
                     continue
             job.stop = worker.kill
             try:
-                async with asyncio.timeout(self._settings.time_limit):
+                async with asyncio.timeout(self._settings.job_timeout):
                     answer = await self._work(job, worker)
             except TimeoutError:
                 late = (
-                    f"It was not done within {self._settings.time_limit:g} s, and was "
+                    f"It was not done within {self._settings.job_timeout:g} s, and was "
                     "stopped; send a smaller one."
                 )
                 worker.kill()

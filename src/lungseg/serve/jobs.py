@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.serve.names import SENT
-from lungseg.serve.problems import Refusal
+from lungseg.serve.problems import HTTPProblem
 from lungseg.serve.schemas import JobDocument, State
-from lungseg.serve.settings import Settings
+from lungseg.serve.settings import ServerSettings
 
 OVER: tuple[State, ...] = ("done", "failed", "cancelled")
 GONE = "There is no such job, or its time is over."
-MOST_WITHOUT_RESULT = 1000
+MAX_JOBS_WITHOUT_RESULT = 1000
 """Jobs that failed or were cancelled and are still known; of more, the earliest are forgotten, so
 that they cannot fill the memory."""
 
@@ -67,7 +67,7 @@ class Job:
 class Jobs:
     """All jobs that are waiting, running or kept. For one event loop."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    def __init__(self, settings: ServerSettings, folder: Path) -> None:
         self._settings, self._folder = settings, folder
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
@@ -81,20 +81,20 @@ class Jobs:
         queued meanwhile leaves nothing behind.
 
         Raises:
-            Refusal: 429, the queue is full, or there is no room for more results.
+            HTTPProblem: 429, the queue is full, or there is no room for more results.
         """
         if len(self._waiting) + self._coming >= self._settings.queue:
-            raise Refusal(
+            raise HTTPProblem(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "The queue is full; try again in a few seconds.",
                 after=5,
             )
-        if self.stored >= self._settings.most_stored:
+        if self.stored >= self._settings.max_stored_bytes:
             after = max(
                 1,
                 round(
                     min(job.ended for job in self._jobs.values() if job.ended)
-                    + self._settings.keep
+                    + self._settings.retention
                     - time.time()
                 ),
             )
@@ -102,7 +102,7 @@ class Jobs:
                 "There is no room for more results until earlier ones are deleted; delete "
                 "some, or try again later."
             )
-            raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, what, after=after)
+            raise HTTPProblem(HTTPStatus.TOO_MANY_REQUESTS, what, after=after)
         number = secrets.token_hex(16)
         job = Job(number, self._folder / number)
         self._coming += 1
@@ -157,7 +157,7 @@ class Jobs:
             without = [
                 other.id for other in self._jobs.values() if other.state in ("failed", "cancelled")
             ]
-            for number in without[:-MOST_WITHOUT_RESULT]:
+            for number in without[:-MAX_JOBS_WITHOUT_RESULT]:
                 del self._jobs[number]
         job.over.set()
         self.ended(job)
@@ -170,10 +170,10 @@ class Jobs:
         """The job of that id.
 
         Raises:
-            Refusal: 404, there is none.
+            HTTPProblem: 404, there is none.
         """
         if number not in self._jobs:
-            raise Refusal(HTTPStatus.NOT_FOUND, GONE)
+            raise HTTPProblem(HTTPStatus.NOT_FOUND, GONE)
         return self._jobs[number]
 
     def remove(self, job: Job) -> None:
@@ -191,7 +191,7 @@ class Jobs:
     def expire(self) -> None:
         """Forgets all whose time is over."""
         for job in list(self._jobs.values()):
-            if job.ended is not None and time.time() >= job.ended + self._settings.keep:
+            if job.ended is not None and time.time() >= job.ended + self._settings.retention:
                 self.remove(job)
 
     @property
@@ -221,7 +221,7 @@ class Jobs:
             error=job.error,
             position=self._waiting.index(job) + 1 if job in self._waiting else 0,
             created=_time(job.created),
-            expires=None if job.ended is None else _time(job.ended + self._settings.keep),
+            expires=None if job.ended is None else _time(job.ended + self._settings.retention),
             **{**job.found, "files": files},
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 import unicodedata
 from pathlib import Path
 from typing import Final
@@ -12,7 +11,7 @@ SENT: Final = Path("sent")
 RESULTS: Final = Path("results")
 """The same of what is kept."""
 
-LONGEST: Final = 80
+MAX_NAME_CHARACTERS: Final = 80
 """Characters of a name that are kept, and at most twice as many bytes."""
 
 HARMLESS: Final = "-_. ()[]+,=@#&'~"
@@ -24,15 +23,7 @@ def safe_name(name: str) -> str:
     """
     last = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
     plain = "".join(c if c.isalnum() or c in HARMLESS else "_" for c in last).strip(". ")
-    plain = plain[-LONGEST:].lstrip(". ")  # the ending says more than the beginning
-    while len(plain.encode()) > 2 * LONGEST:
+    plain = plain[-MAX_NAME_CHARACTERS:].lstrip(". ")  # the ending says more than the beginning
+    while len(plain.encode()) > 2 * MAX_NAME_CHARACTERS:
         plain = plain[1:].lstrip(". ")
     return plain or "file"
-
-
-def nameless(problem: Exception) -> str:
-    """What is logged of a problem that nobody foresaw: where it arose in the program, and not its
-    text, which may name a file.
-    """
-    trace = "".join(traceback.format_tb(problem.__traceback__))
-    return f"unexpected {type(problem).__name__}\n{trace}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 
-class Refusal(Exception):  # noqa: N818 (it is no error of this program)
+class HTTPProblem(Exception):  # noqa: N818 (it is no error of this program)
     """A request that is not served.
 
     Args:

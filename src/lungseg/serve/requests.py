@@ -1,57 +1,160 @@
-"""What a client asks for, checked, and turned into what a worker is told."""
+"""What a client asks for, checked, and turned into options and into what a worker is told."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from lungseg.errors import InputError, TooLargeError
+from lungseg.errors import InputError, TooLargeError, UsageError
+from lungseg.modality import MODALITIES, Modality
+from lungseg.options import SegmentOptions
 from lungseg.readers.jsrt import is_jsrt
 from lungseg.readers.probe import READ, VOLUMES
 from lungseg.readers.volume import kind_of
-from lungseg.segmenter import Kind
 from lungseg.serve.archive import check_zip
 from lungseg.serve.jobs import Job
-from lungseg.serve.problems import Refusal
-from lungseg.serve.settings import Settings
+from lungseg.serve.problems import HTTPProblem
+from lungseg.serve.settings import ServerSettings
 from lungseg.serve.upload import Upload
 from lungseg.writers import stem
 
-KINDS: Final[dict[str, Kind | None]] = {"auto": None, "ct": "ct", "cxr": "cxr"}
-TRUTHS: Final = {"true": True, "false": False}
 SEVERAL: Final = "series"
 """What results are called where several files were sent."""
 TAKEN: Final = (
-    "Send a PNG, JPEG, TIFF, BMP, GIF, DICOM, NIfTI, NRRD or MetaImage file, the "
-    "slices of a "
+    "Send a PNG, JPEG, TIFF, BMP, GIF, DICOM, NIfTI, NRRD or MetaImage file, the slices of a "
     "series, or a zip of them."
 )
 
 
-def enter(job: Job, upload: Upload, settings: Settings, only: Kind | None) -> None:
+def _truth(text: str) -> bool:
+    return {"true": True, "false": False}[text]
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and text.isascii() and len(text) < 7):
+        raise ValueError(text)
+    return int(text)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A part of the form that states an option.
+
+    Attributes:
+        parse: makes the option's value of its text; a KeyError or ValueError where it cannot.
+        wanted: what it is, for the sentence of a refusal.
+        schema: of OpenAPI.
+    """
+
+    parse: Callable[[str], Any]
+    wanted: str
+    schema: Mapping[str, Any]
+
+
+_TRUTH: Final = Field(_truth, "true or false", {"type": "boolean", "default": False})
+
+FIELDS: Final[dict[str, Field]] = {
+    "modality": Field(
+        lambda text: {str(name): name for name in MODALITIES}[text],
+        f"one of {', '.join(MODALITIES)}",
+        {"type": "string", "enum": MODALITIES},
+    ),
+    "model": Field(str, "a name", {"type": "string"}),
+    "frame": Field(_count, "a number from 1", {"type": "integer", "minimum": 1}),
+    "series": Field(str, "a text", {"type": "string"}),
+    "spacing": Field(_numbers, "numbers with commas between", {"type": "string"}),
+    "skip_damaged": _TRUTH,
+    "dilate": Field(float, "a number", {"type": "number", "minimum": 0, "default": 0}),
+    "hull": _TRUTH,
+    "binary": _TRUTH,
+    "skip_quality": _TRUTH,
+    "skip_refused": _TRUTH,
+}
+"""One for each field of `SegmentOptions`."""
+
+
+def form_schema() -> dict[str, Any]:
+    """The form of a request, for OpenAPI."""
+    file = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+    options = {
+        option.name: {**FIELDS[option.name].schema, "description": option.metadata["about"]}
+        for option in fields(SegmentOptions)
+    }
+    return {"type": "object", "required": ["file"], "properties": {"file": file, **options}}
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModels:
+    """The models that a server was started with.
+
+    Attributes:
+        files: what `SegmentOptions` names each by, by the name that a client may say.
+        modalities: what each is for.
+        only: the name of the one for every input; None where the input decides.
+    """
+
+    files: Mapping[str, str | Path]
+    modalities: Mapping[str, Modality]
+    only: str | None = None
+
+
+def parse(texts: Mapping[str, str], models: ServedModels) -> SegmentOptions:
+    """The options that a form states.
+
+    Args:
+        texts: by name of the part; an empty one states nothing.
+        models: of the server.
+
+    Raises:
+        HTTPProblem: 422 with the reason.
+    """
+    values: dict[str, Any] = {}
+    for name, text in texts.items():
+        try:
+            values |= {name: FIELDS[name].parse(text)} if text else {}
+        except (KeyError, ValueError):
+            raise _unprocessable(f"{name} is {FIELDS[name].wanted}.") from None
+    model = values.get("model", models.only)
+    if model is not None:
+        if model not in models.files:
+            raise _unprocessable(f"model is one of {', '.join(models.files)}.")
+        modality = models.modalities[model]
+        if values.get("modality", modality) != modality:
+            raise _unprocessable(f"The model {model} is for {modality} alone.")
+        values |= {"model": models.files[model], "modality": modality}
+    try:
+        return SegmentOptions(**values)
+    except UsageError as error:
+        raise _unprocessable(str(error)) from error
+
+
+def enter(job: Job, upload: Upload, settings: ServerSettings, models: ServedModels) -> None:
     """Looks at what came, and writes name and task of a job.
 
     Args:
         job: that the files are for.
         upload: what came.
         settings: of the server.
-        only: the kind that the server's model is for; None where it has models for both.
+        models: of the server.
 
     Raises:
-        Refusal: 413, 415 or 422 with the reason.
+        HTTPProblem: 413, 415 or 422 with the reason.
     """
     if not upload.files:
-        raise Refusal(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "No file was sent; send at least one, in a part called file.",
-        )
-    wishes = _wishes(upload.fields, only)
+        raise _unprocessable("No file was sent; send at least one, in a part called file.")
+    options = parse(upload.fields, models)
     kinds = {path: _kind(path) for path in upload.files}
     first, several = upload.files[0], len(upload.files) > 1
     zipped = not several and kinds[first] == "ZIP"
     if several and "ZIP" in kinds.values():
-        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "A zip is sent alone.")
+        raise _unprocessable("A zip is sent alone.")
     if not zipped and not (READ | VOLUMES) & set(kinds.values()):
         found = next(iter(kinds.values()))
         what = (
@@ -59,13 +162,13 @@ def enter(job: Job, upload: Upload, settings: Settings, only: Kind | None) -> No
             if found == "empty"
             else f"This is no image that is read ({found})."
         )
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{what} {TAKEN}")
+        raise HTTPProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{what} {TAKEN}")
     if zipped:
         try:
-            check_zip(first, most_bytes=settings.most_bytes, most_entries=settings.most_parts)
+            check_zip(first, max_bytes=settings.max_upload_bytes, max_entries=settings.max_files)
         except InputError as error:
             large = isinstance(error, TooLargeError)
-            raise Refusal(
+            raise HTTPProblem(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE if large else HTTPStatus.UNPROCESSABLE_ENTITY,
                 str(error),
             ) from error
@@ -73,13 +176,18 @@ def enter(job: Job, upload: Upload, settings: Settings, only: Kind | None) -> No
     if zipped and base == first.name:
         base += "_unpacked"
     job.name = f"{first.name} ({len(upload.files)} files)" if several else first.name
-    job.task = wishes | {
+    job.task = {
         "folder": str(job.folder),
         "name": first.name,
         "stem": base,
         "zipped": zipped,
         "several": several,
+        "options": options.record() | {"model": options.model and str(options.model)},
     }
+
+
+def _unprocessable(sentence: str) -> HTTPProblem:
+    return HTTPProblem(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
 
 
 def _kind(path: Path) -> str:
@@ -91,29 +199,3 @@ def _kind(path: Path) -> str:
     if kind == "unknown" and is_jsrt(path, path.stat().st_size):
         return "JSRT"
     return kind
-
-
-def _wishes(fields: dict[str, str], only: Kind | None) -> dict[str, Any]:
-    kind, quick, page = (
-        fields.get("kind", "auto"),
-        fields.get("quick", "false"),
-        fields.get("page") or None,
-    )
-    if kind not in KINDS:
-        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"kind is one of {', '.join(KINDS)}.")
-    if only is not None and KINDS[kind] not in (None, only):
-        raise Refusal(
-            HTTPStatus.UNPROCESSABLE_ENTITY, f"The model of this server is for {only} alone."
-        )
-    if quick not in TRUTHS:
-        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"quick is one of {', '.join(TRUTHS)}.")
-    if page is not None and not (
-        page.isdecimal() and page.isascii() and len(page) < 7 and int(page) > 0
-    ):
-        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "page is a number from 1.")
-    return {
-        "kind": KINDS[kind],
-        "quick": TRUTHS[quick],
-        "page": None if page is None else int(page),
-        "series": fields.get("series") or None,
-    }

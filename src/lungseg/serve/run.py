@@ -13,15 +13,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from lungseg.errors import UsageError
 from lungseg.serve.app import Server
-from lungseg.serve.settings import Settings
+from lungseg.serve.settings import ServerSettings
 
-LONGEST_HEADERS: Final = 16384
+MAX_REQUEST_HEADER_BYTES: Final = 16384
 """Bytes of a request before its body."""
 GRACE: Final = 3
 """Seconds that answers in the making have when the server is stopped."""
 
 
-class Impatient(H11Protocol):
+class ReadTimeout(H11Protocol):
     """HTTP on one connection, which is closed where no whole header comes in time, or nothing of an
     answer is taken.
 
@@ -76,7 +76,7 @@ class Impatient(H11Protocol):
             self.transport.close()
 
 
-def run(settings: Settings, *, say: Callable[[str], None]) -> None:
+def run(settings: ServerSettings, *, say: Callable[[str], None]) -> None:
     """Serves until it is interrupted; where, is said once it can be asked.
 
     Raises:
@@ -87,15 +87,15 @@ def run(settings: Settings, *, say: Callable[[str], None]) -> None:
     server = Server(settings)
     config = uvicorn.Config(
         server.app,
-        http=Impatient,
-        timeout_keep_alive=settings.idle,  # type: ignore[arg-type]  # it goes to call_later, which takes parts of seconds
+        http=ReadTimeout,
+        timeout_keep_alive=settings.client_timeout,  # type: ignore[arg-type]  # it goes to call_later, which takes parts of seconds
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        h11_max_incomplete_event_size=LONGEST_HEADERS,
-        limit_concurrency=settings.connections,
+        h11_max_incomplete_event_size=MAX_REQUEST_HEADER_BYTES,
+        limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=GRACE,
     )
     with _listening(settings) as listener:
@@ -105,7 +105,7 @@ def run(settings: Settings, *, say: Callable[[str], None]) -> None:
         uvicorn.Server(config).run([listener])
 
 
-def _listening(settings: Settings) -> socket.socket:
+def _listening(settings: ServerSettings) -> socket.socket:
     listener = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -114,7 +114,7 @@ def _listening(settings: Settings) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(settings.connections)
+        listener.listen(settings.max_connections)
     except OSError as error:
         if listener is not None:
             listener.close()
@@ -122,5 +122,5 @@ def _listening(settings: Settings) -> socket.socket:
             f"{settings.host}:{settings.port} cannot be listened on "
             f"({(error.strerror or str(error)).lower()})"
         )
-        raise UsageError(what, cure="choose another --port or --host") from error
+        raise UsageError(what, cure="choose another `port` or `host`") from error
     return listener

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from lungseg.modality import Modality
 from lungseg.report.texts import Definition
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -34,7 +35,7 @@ class JobDocument(BaseModel):
     expires: str | None = Field(
         None, description="When its results are deleted; null until it is over."
     )
-    kind: Literal["ct", "cxr"] | None = None
+    modality: Modality | None = None
     shape: list[int] | None = Field(
         None, description="Slices, rows, columns as axial slices; a radiograph has one slice."
     )
@@ -65,11 +66,11 @@ class JobDocument(BaseModel):
 class Limits(BaseModel):
     """What a client should know before it sends anything."""
 
-    most_bytes: int
-    keep_seconds: float
-    time_limit_seconds: float
+    max_upload_bytes: int
+    retention_seconds: float
+    job_timeout_seconds: float
     queue: int
-    most_files: int
+    max_files: int
 
 
 class LabelDocument(BaseModel):
@@ -88,7 +89,7 @@ class About(BaseModel):
     verdicts: dict[str, tuple[str, str]] = Field(
         description="Heading and sentence of each verdict; reasons follow the sentence."
     )
-    definitions: dict[Literal["ct", "cxr"], dict[str, Definition]] = Field(
+    definitions: dict[Modality, dict[str, Definition]] = Field(
         description="Of every measurement, by its name."
     )
     models: list[dict[str, Any]]

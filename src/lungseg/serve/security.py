@@ -15,9 +15,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lungseg.serve.names import nameless
-from lungseg.serve.problems import Refusal
-from lungseg.serve.settings import Settings
+from lungseg.runner.work import redacted
+from lungseg.serve.problems import HTTPProblem
+from lungseg.serve.settings import ServerSettings
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +48,12 @@ Seen = Callable[[Scope, int], None]
 """Called after each answer with the request and the status."""
 
 
-class Guard:
+class SecurityMiddleware:
     """Around the application: refuses what it must not see, and puts the same headers on every
     answer.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, seen: Seen) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings, seen: Seen) -> None:
         self._app, self._settings, self._seen = app, settings, seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +74,7 @@ class Guard:
 
         try:
             self._check(scope)
-        except Refusal as refusal:
+        except HTTPProblem as refusal:
             challenge = (
                 {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
             )
@@ -85,7 +85,7 @@ class Guard:
             try:
                 await self._app(scope, receive, watched)
             except Exception as problem:  # noqa: BLE001 (it was answered; uvicorn would log its text)
-                log.error(nameless(problem))
+                log.error(redacted(problem))
         finally:
             self._seen(scope, status)
 
@@ -96,15 +96,15 @@ class Guard:
             self._settings.host,
         ):
             # A page of another site whose name was made to lead here (DNS rebinding).
-            raise Refusal(
+            raise HTTPProblem(
                 HTTPStatus.BAD_REQUEST,
                 "This server is asked for under its own name only, such as localhost.",
             )
         if scope["method"] not in SAFE and not _from_here(headers):
-            raise Refusal(HTTPStatus.FORBIDDEN, "Pages of other sites may not use this server.")
+            raise HTTPProblem(HTTPStatus.FORBIDDEN, "Pages of other sites may not use this server.")
         path: str = scope["path"]
         if path not in OPEN and not path.startswith(PAGE) and not self._has_token(headers):
-            raise Refusal(
+            raise HTTPProblem(
                 HTTPStatus.UNAUTHORIZED,
                 "This server needs its token, as Authorization: Bearer TOKEN.",
             )

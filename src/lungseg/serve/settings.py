@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from lungseg.errors import UsageError
 
-LEAST_TOKEN = 16
+MIN_TOKEN_LENGTH = 16
 """Characters of a token that protects a server from other machines."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ServerSettings:
     """All that can be set.
 
     Attributes:
@@ -21,15 +21,17 @@ class Settings:
         token: that clients must show; None where none is needed.
         workers: processes that segment, one job at a time each.
         queue: jobs that may wait, with those that are being uploaded.
-        most_bytes: of one request's body, and of what is in an archive.
-        most_stored: bytes of results that are kept, all together; beyond them nothing new is taken.
-        most_parts: files in one request, or in one archive.
-        time_limit: seconds for one job, from when it begins.
-        keep: seconds for which results are kept.
-        idle: seconds for which a client that is sending may be silent.
-        slowest: bytes a second below which an upload is cut, once it has lasted for `idle` seconds.
-        connections: that may be open at the same time.
-        model: as `lungseg.pipeline.Segmenter` takes it.
+        max_upload_mb: megabytes of one request's body, and of what is in an archive.
+        max_stored_mb: megabytes of results that are kept, all together; beyond them nothing new is
+            taken.
+        max_files: in one request, or in one archive.
+        job_timeout: seconds for one job, from when it begins.
+        retention: seconds for which results are kept.
+        client_timeout: seconds for which a client that is sending may be silent.
+        min_upload_rate: bytes a second below which an upload is cut, once it has lasted for
+            `client_timeout`.
+        max_connections: that may be open at the same time.
+        model: as in `SegmentOptions`, for every input.
 
     Raises:
         UsageError: a number has no meaning, or other machines could come without a token.
@@ -40,26 +42,31 @@ class Settings:
     token: str | None = field(default=None, repr=False)
     workers: int = 1
     queue: int = 16
-    most_bytes: int = 512 * 10**6
-    most_stored: int = 8 * 10**9
-    most_parts: int = 3000
-    time_limit: float = 600.0
-    keep: float = 3600.0
-    idle: float = 20.0
-    slowest: float = 8192.0
-    connections: int = 256
+    max_upload_mb: float = 512.0
+    max_stored_mb: float = 8000.0
+    max_files: int = 3000
+    job_timeout: float = 600.0
+    retention: float = 3600.0
+    client_timeout: float = 20.0
+    min_upload_rate: float = 8192.0
+    max_connections: int = 256
     model: str | None = None
 
     def __post_init__(self) -> None:
         above_zero = (
-            "workers", "queue", "most_bytes", "most_stored", "most_parts", "time_limit", "keep",
-            "idle", "connections",
-        )  # fmt: skip
+            "workers",
+            "queue",
+            "max_upload_mb",
+            "max_stored_mb",
+            "max_files",
+            "job_timeout",
+            "retention",
+            "client_timeout",
+            "max_connections",
+        )
         for name in above_zero:
             if not 0 < getattr(self, name) < float("inf"):
-                raise UsageError(
-                    f"{name.replace('_', ' ')} must be above 0, not {getattr(self, name):g}"
-                )
+                raise UsageError(f"`{name}` is a number above 0, not {getattr(self, name):g}")
         if not 0 <= self.port < 2**16:
             raise UsageError(f"{self.port} is not a port", cure="choose one from 1 to 65535")
         if self.token is not None and (
@@ -77,13 +84,23 @@ class Settings:
         if self.token is None:
             raise UsageError(
                 f"{self.host} can be reached from other machines, and that needs a token",
-                cure="give one with --token",
+                cure="give one with `token`",
             )
-        if len(self.token) < LEAST_TOKEN:
+        if len(self.token) < MIN_TOKEN_LENGTH:
             raise UsageError(
                 f"the token has {len(self.token)} characters, too few to keep others out",
-                cure=f"give at least {LEAST_TOKEN}",
+                cure=f"give at least {MIN_TOKEN_LENGTH}",
             )
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """Of one request's body, and of what is in an archive."""
+        return round(self.max_upload_mb * 1e6)
+
+    @property
+    def max_stored_bytes(self) -> int:
+        """Of all results that are kept."""
+        return round(self.max_stored_mb * 1e6)
 
     @property
     def is_local(self) -> bool:

@@ -16,7 +16,7 @@ from lungseg.result import Result
 from lungseg.volume import Volume
 from lungseg.writers.png import encode
 
-LONGEST_SIDE: Final = 1024
+MAX_SIDE: Final = 1024
 """Pixels of a slice's longer side as it is shown; larger ones are shrunk."""
 LUNG_WINDOW: Final = (-1000.0, 400.0)
 """Hounsfield units that are black and white unless told otherwise: air, and all soft tissue, so
@@ -38,7 +38,7 @@ def write_slices(result: Result[Any], folder: Path) -> dict[str, Any]:
     else:
         grey, labels = result.image.array[np.newaxis], result.mask[np.newaxis]
         spacing, hounsfield = result.image.geometry.spacing, False
-    scale = min(1.0, LONGEST_SIDE / max(grey.shape[1:]))
+    scale = min(1.0, MAX_SIDE / max(grey.shape[1:]))
     size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[2] * scale))
     _write(folder / GREY, (_shrunk(one, size) for one in grey), grey.dtype, (len(grey), *size))
     _write(

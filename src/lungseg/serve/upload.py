@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -13,21 +13,23 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
+from lungseg.options import SegmentOptions
 from lungseg.serve.names import safe_name
-from lungseg.serve.problems import Refusal
-from lungseg.serve.settings import Settings
+from lungseg.serve.problems import HTTPProblem
+from lungseg.serve.settings import ServerSettings
 from lungseg.writers.names import unused
 
-FIELDS: Final = ("kind", "quick", "series", "page")
-LONGEST_FIELD: Final = 256
+FIELDS: Final = tuple(option.name for option in fields(SegmentOptions))
+"""Parts of a form that are no files."""
+MAX_FIELD_BYTES: Final = 256
 """Bytes of what is no file."""
-LONGEST_HEADER: Final = 2048
+MAX_HEADER_BYTES: Final = 2048
 """Bytes of a line before a part."""
-MOST_HEADERS: Final = 8
+MAX_HEADERS: Final = 8
 
 
-def _unprocessable(sentence: str) -> Refusal:
-    return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+def _unprocessable(sentence: str) -> HTTPProblem:
+    return HTTPProblem(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
 
 
 @dataclass(slots=True)
@@ -48,10 +50,10 @@ class _Form:
     calls.
     """
 
-    def __init__(self, folder: Path, most_parts: int) -> None:
+    def __init__(self, folder: Path, max_files: int) -> None:
         self.upload = Upload()
         self.whole = False
-        self._folder, self._most_parts = folder, most_parts
+        self._folder, self._max_files = folder, max_files
         self._taken: set[str] = set()
         self._parts = 0
         self._header, self._value = bytearray(), bytearray()
@@ -61,11 +63,8 @@ class _Form:
 
     def on_part_begin(self) -> None:
         self._parts += 1
-        if self._parts > self._most_parts + len(FIELDS):
-            raise Refusal(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"At most {self._most_parts} files are taken at a time.",
-            )
+        if self._parts > self._max_files + len(FIELDS):
+            raise self._too_many()
         self._headers = {}
 
     def on_header_begin(self) -> None:
@@ -84,6 +83,8 @@ class _Form:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         self._name, self._text = options.get(b"name", b"").decode(errors="replace"), bytearray()
         if self._name == "file":
+            if len(self.upload.files) == self._max_files:
+                raise self._too_many()
             name = unused(
                 safe_name(options.get(b"filename", b"").decode(errors="replace")), self._taken
             )
@@ -99,7 +100,7 @@ class _Form:
             self._file.write(data[start:end])
         else:
             self._text += data[start:end]
-            if len(self._text) > LONGEST_FIELD:
+            if len(self._text) > MAX_FIELD_BYTES:
                 raise _unprocessable(f"What is said of {self._name} is too long.")
 
     def on_part_end(self) -> None:
@@ -110,30 +111,36 @@ class _Form:
     def on_end(self) -> None:
         self.whole = True
 
+    def _too_many(self) -> HTTPProblem:
+        return HTTPProblem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"At most {self._max_files} files are taken at a time.",
+        )
+
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
 
 
-async def receive(request: Request, folder: Path, settings: Settings) -> Upload:
+async def receive(request: Request, folder: Path, settings: ServerSettings) -> Upload:
     """Takes in a form, its files written into `folder`, which is created.
 
     Raises:
-        Refusal: 400, 408, 413, 415, 422 or 507 with the reason.
+        HTTPProblem: 400, 408, 413, 415, 422 or 507 with the reason.
         ClientDisconnect: the client went away.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
-        raise Refusal(
+        raise HTTPProblem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "Files are sent as multipart/form-data, each in a part called file.",
         )
     stated = request.headers.get("content-length", "0")
-    if not stated.isdecimal() or len(stated) > 15 or int(stated) > settings.most_bytes:
+    if not stated.isdecimal() or len(stated) > 15 or int(stated) > settings.max_upload_bytes:
         raise _too_large(settings)
     folder.mkdir()
-    form = _Form(folder, settings.most_parts)
+    form = _Form(folder, settings.max_files)
     # Named one by one: the parser calls what it finds under these names.
     callbacks = {
         "on_part_begin": form.on_part_begin,
@@ -150,52 +157,53 @@ async def receive(request: Request, folder: Path, settings: Settings) -> Upload:
         parser = MultipartParser(
             options[b"boundary"],
             callbacks,  # type: ignore[arg-type]
-            max_header_count=MOST_HEADERS,
-            max_header_size=LONGEST_HEADER,
+            max_header_count=MAX_HEADERS,
+            max_header_size=MAX_HEADER_BYTES,
         )  # fmt: skip
         await _feed(request, parser, settings)
         parser.finalize()
     except FormParserError as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The form is broken.") from error
+        raise HTTPProblem(HTTPStatus.BAD_REQUEST, "The form is broken.") from error
     except OSError as error:
-        raise Refusal(
+        raise HTTPProblem(
             HTTPStatus.INSUFFICIENT_STORAGE, "The server has no room for it; try again later."
         ) from error
     finally:
         form.close()
     if not form.whole:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The form ends too early.")
+        raise HTTPProblem(HTTPStatus.BAD_REQUEST, "The form ends too early.")
     return form.upload
 
 
-async def _feed(request: Request, parser: MultipartParser, settings: Settings) -> None:
+async def _feed(request: Request, parser: MultipartParser, settings: ServerSettings) -> None:
     total, start = 0, time.monotonic()
     while True:
         try:
-            async with asyncio.timeout(settings.idle):
+            async with asyncio.timeout(settings.client_timeout):
                 message = await request.receive()
         except TimeoutError:
-            what = f"Nothing came for {settings.idle:g} s, and the upload was given up."
-            raise Refusal(HTTPStatus.REQUEST_TIMEOUT, what) from None
+            what = f"Nothing came for {settings.client_timeout:g} s, and the upload was given up."
+            raise HTTPProblem(HTTPStatus.REQUEST_TIMEOUT, what) from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         piece: bytes = message.get("body", b"")
         total += len(piece)
-        if total > settings.most_bytes:
+        if total > settings.max_upload_bytes:
             raise _too_large(settings)
         parser.write(piece)
         if not message.get("more_body", False):
             return
         passed = time.monotonic() - start
-        if passed > settings.idle and total < settings.slowest * passed:
-            raise Refusal(
+        if passed > settings.client_timeout and total < settings.min_upload_rate * passed:
+            raise HTTPProblem(
                 HTTPStatus.REQUEST_TIMEOUT,
-                f"The upload is slower than {settings.slowest:g} bytes a second, and was given up.",
+                f"The upload is slower than {settings.min_upload_rate:g} bytes a second, and was "
+                "given up.",
             )
 
 
-def _too_large(settings: Settings) -> Refusal:
-    return Refusal(
+def _too_large(settings: ServerSettings) -> HTTPProblem:
+    return HTTPProblem(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"At most {settings.most_bytes / 1e6:g} MB are taken at a time.",
+        f"At most {settings.max_upload_bytes / 1e6:g} MB are taken at a time.",
     )

@@ -15,17 +15,18 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from lungseg.errors import LungsegError, ModelError, OutputError, UsageError
-from lungseg.readers import find, read, read_volume
+from lungseg.options import SegmentOptions
+from lungseg.readers import find
 from lungseg.report import Kind, check_reportlab, study_of, write_reports
-from lungseg.segmenter import KINDS, Segmenter
+from lungseg.runner.work import redacted
+from lungseg.segmenter import Segmenter
 from lungseg.serve.archive import unzip
-from lungseg.serve.names import RESULTS, SENT, nameless
+from lungseg.serve.names import RESULTS, SENT
 from lungseg.serve.slices import write_slices
 from lungseg.writers import write_file
 
@@ -36,7 +37,7 @@ Tell = Callable[[float, str], None]
 
 
 def work(
-    connection: Connection, model: str | None, threads: int, most_bytes: int, most_parts: int
+    connection: Connection, model: str | None, threads: int, max_upload_bytes: int, max_files: int
 ) -> None:
     """Does jobs until the server hangs up.
 
@@ -44,8 +45,8 @@ def work(
         connection: to the server.
         model: absolute path of an .onnx file for every input; None for the embedded ones.
         threads: that the networks are computed with.
-        most_bytes: of what is in an archive.
-        most_parts: files in an archive.
+        max_upload_bytes: of what is in an archive.
+        max_files: files in an archive.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ends with the server, not with the terminal
     warnings.simplefilter("ignore")  # what libraries find odd in a file may quote it
@@ -67,8 +68,8 @@ def work(
                 unzip(
                     SENT / task["name"],
                     SENT / task["stem"],
-                    most_bytes=most_bytes,
-                    most_entries=most_parts,
+                    max_bytes=max_upload_bytes,
+                    max_entries=max_files,
                 )
                 (SENT / task["name"]).unlink()
             answer: dict[str, Any] = {"found": _segment(task, segmenter, tell)}
@@ -85,34 +86,19 @@ def work(
 def _segment(task: dict[str, Any], segmenter: Segmenter, tell: Tell) -> dict[str, Any]:
     """Reads, segments and writes; what a job's document tells."""
     os.chdir(SENT)
-    tell(0.05, "reading")
-    start = time.perf_counter()
-    source, kind, page, series = _source(task), task["kind"], task["page"], task["series"]
-    # What is read here is taken for what it was read as, by the one segmenter, so that no model is
-    # loaded twice.
-    before = (
-        read(source, page=page)
-        if kind == "cxr"
-        else read_volume(source, series=series, frame=page)
-        if kind == "ct"
-        else None
+    options = SegmentOptions.from_record(task["options"])
+    result = segmenter(
+        _source(task),
+        options,
+        progress=lambda fraction, step: tell(0.05 + 0.75 * fraction, step),
     )
-    reading = time.perf_counter() - start
-    tell(0.1, "finding the lungs")
-    looked = partial(_looked, tell)
-    if before is None:
-        result = segmenter(source, page=page, series=series, quick=task["quick"], progress=looked)
-    else:
-        result = segmenter(before, quick=task["quick"], progress=looked)
     tell(0.8, "writing")
     start = time.perf_counter()
     results = Path("..") / RESULTS
-    paths = result.save(results, name=task["stem"])
+    paths = result.save(results, name=task["stem"], binary=options.binary)
     shown = write_slices(result, results)
     record = result.record()
     record["seconds"]["write"] = round(time.perf_counter() - start, 4)
-    if before is not None:
-        record["seconds"]["read"] = round(reading, 4)
     paths["record"] = results / f"{task['stem']}_record.json"
     write_file(paths["record"], json.dumps(record, indent=2, ensure_ascii=False).encode())
     tell(0.9, "writing the report")
@@ -126,15 +112,10 @@ def _segment(task: dict[str, Any], segmenter: Segmenter, tell: Tell) -> dict[str
         wanted
         | shown
         | {
-            "kind": KINDS[record["kind"]],
+            "modality": record["kind"],
             "files": {output: path.name for output, path in paths.items()},
         }
     )
-
-
-def _looked(tell: Tell, share: float) -> None:
-    """The network takes most of the time of a volume; the rest is said when it begins."""
-    tell(0.1 + 0.6 * share, "finding the lungs" if share < 1 else "cleaning and measuring")
 
 
 def _source(task: dict[str, Any]) -> Path:
@@ -146,7 +127,7 @@ def _source(task: dict[str, Any]) -> Path:
     if not (task["zipped"] or task["several"]):
         return Path(task["name"])
     folder = Path(task["stem"] if task["zipped"] else ".")
-    found = find([folder], series=task["kind"] != "cxr")
+    found = find([folder], series=task["options"]["modality"] != "radiograph")
     folders = [path for path in found.files if path.is_dir()]
     chosen = folders or found.files
     if not chosen:
@@ -164,12 +145,12 @@ def _sentence(problem: Exception) -> str:
     if isinstance(problem, MemoryError):
         return "There is not enough memory for it; send a smaller one."
     if isinstance(problem, OSError | OutputError):
-        log.error(nameless(problem))
+        log.error(redacted(problem))
         return "The server could not write its results, perhaps for want of room; try again later."
     if isinstance(problem, ModelError):  # which names its file
         log.error("%s", problem)
         return "The server's model cannot be used; tell those who run it."
     if isinstance(problem, LungsegError):
         return str(problem)
-    log.error(nameless(problem))
+    log.error(redacted(problem))
     return f"It could not be segmented: unexpected {type(problem).__name__}."

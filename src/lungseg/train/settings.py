@@ -411,7 +411,7 @@ def choose_settings(recipe: str | None, file: Path | None) -> Settings:
         UsageError: both are given, or the one that is cannot be used.
     """
     if recipe and file:
-        raise UsageError("--recipe and --settings both say how to train", cure="give one of them")
+        raise UsageError("`recipe` and `settings` both say how to train", cure="give one of them")
     return read_recipe(recipe) if recipe else read_settings(file) if file else Settings()
 
 

@@ -94,6 +94,17 @@ class Ledger:
             self._columns = self._all_columns()
             write_file(self._summary, self._table())
 
+    def sort(self, sources: Sequence[str]) -> None:
+        """Puts the records of these inputs into this order, those of others staying where they are;
+        the files follow when the ledger is closed.
+        """
+        place = {source: number for number, source in enumerate(sources)}
+        sorted_ones = iter(sorted(self._lines.keys() & place.keys(), key=place.__getitem__))
+        order = [next(sorted_ones) if source in place else source for source in self._lines]
+        if order != list(self._lines):
+            self._lines = {source: self._lines[source] for source in order}
+            self._tidy = False
+
     def _bring_into_order(self) -> None:
         if not self._tidy:
             self._columns = self._all_columns()

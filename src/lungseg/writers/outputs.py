@@ -26,7 +26,7 @@ class Output:
     """One kind of file that is written for an input.
 
     Attributes:
-        name: what `--only` calls it; the file is `NAME_OF_INPUT_` + name + ending.
+        name: what `outputs` calls it; the file is `NAME_OF_INPUT_` + name + ending.
         about: one sentence for users.
         endings: those of `ENDINGS` that it can have.
     """

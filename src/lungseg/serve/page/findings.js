@@ -23,7 +23,7 @@ export class Findings {
     const dice = EXPECTED.map((name) => job.measurements.find((found) => found.name === name)?.value ?? null);
     const others = job.measurements.filter(({ name }) => !EXPECTED.includes(name));
     const rows = Map.groupBy(others, ({ name }) => name);
-    const definitions = this.#about.definitions[job.kind];
+    const definitions = this.#about.definitions[job.modality];
     $("#verdict").dataset.verdict = job.verdict;
     $("#verdict").replaceChildren(...this.#verdict(job, dice));
     $("#notes").replaceChildren(...job.notes.map((note) => made("li", note)));

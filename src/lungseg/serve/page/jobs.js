@@ -47,15 +47,15 @@ export class Jobs extends EventTarget {
   }
 
   /** Takes groups of files, as `intake.grouped` gives them, with the options chosen for them. */
-  add(groups, { kind, quick }) {
+  add(groups, { modality, skipQuality }) {
     for (const { name, files } of groups) {
       const entry = this.#append(name, "waiting");
       entry.form = new FormData();
-      entry.form.append("kind", kind);
-      entry.form.append("quick", String(quick));
+      entry.form.append("modality", modality);
+      entry.form.append("skip_quality", String(skipQuality));
       for (const file of files) entry.form.append("file", file, file.name);
       const bytes = files.reduce((sum, file) => sum + file.size, 0);
-      const most = this.#about.limits.most_bytes;
+      const most = this.#about.limits.max_upload_bytes;
       if (bytes > most) this.#change(entry, "failed", `It has ${megabytes(bytes)}, and this server takes ${megabytes(most)} at most.`);
       else this.#change(entry, "waiting", WAITING);
     }

@@ -50,7 +50,7 @@ function connectIntake(jobs) {
       if (!found.length) $("intake-note").textContent = "There is no file in this that could be an image.";
       const groups = await grouped(found, askAboutSeries);
       if (!groups.length) return;
-      jobs.add(groups, { kind: $("kind").value, quick: $("quick").checked });
+      jobs.add(groups, { modality: $("modality").value, skipQuality: $("skip-quality").checked });
       say(groups.length === 1 ? `${groups[0].name} was added` : `${groups.length} images were added`);
     } catch (error) {
       $("intake-note").textContent = `This cannot be read: ${error.message}`;
@@ -96,9 +96,9 @@ function connectJobs(jobs, viewer, findings) {
 
 function showAbout({ version, limits }) {
   $("version").textContent = version;
-  const [time, unit] = limits.keep_seconds < 90 ? [limits.keep_seconds, "second"] : [limits.keep_seconds / 60, "minute"];
+  const [time, unit] = limits.retention_seconds < 90 ? [limits.retention_seconds, "second"] : [limits.retention_seconds / 60, "minute"];
   const after = `${Math.round(time)} ${unit}${Math.round(time) === 1 ? "" : "s"}`;
-  $("kept").textContent = `Images and results are deleted ${after} after they are done. Up to ${megabytes(limits.most_bytes)} at a time.`;
+  $("kept").textContent = `Images and results are deleted ${after} after they are done. Up to ${megabytes(limits.max_upload_bytes)} at a time.`;
   const here = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
   $("privacy").textContent = here ? "Nothing leaves this machine." : `Images go to ${location.host}, and from there nowhere else.`;
 }

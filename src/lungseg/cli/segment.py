@@ -1,0 +1,227 @@
+"""The command of most users: segment."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lungseg.cli import flags
+from lungseg.cli.exit_status import FAILED, INTERRUPTED
+from lungseg.cli.messages import in_flags, say, with_bar
+from lungseg.cli.report import reports_of
+from lungseg.errors import InputError, UsageError
+from lungseg.options import SegmentOptions
+
+if TYPE_CHECKING:
+    from lungseg.modality import Modality
+    from lungseg.runner import Outcome, RunOptions
+
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH...", help="Images, DICOM, NIfTI, NRRD; folders (with all below); patterns."
+    ),
+]
+Outputs = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="Which outputs to write (see lungseg info) [mask,overlay]."),
+]
+Crop = Annotated[bool, typer.Option("--crop", help="Also write the image cut to the lungs.")]
+Masked = Annotated[
+    bool, typer.Option("--masked", help="Also write the image with all but the lungs blanked.")
+]
+Probabilities = Annotated[
+    bool, typer.Option("--probabilities", help="Also write the network's probability of each lung.")
+]
+Report = Annotated[
+    bool, typer.Option("--report", help="Also write a report of each input, and OUT/report.html.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what OUT already holds.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Images at a time [one a processor].")
+]
+
+
+def segment(
+    ctx: typer.Context,
+    paths: Paths,
+    output: flags.Results,
+    outputs: Outputs = None,
+    crop: Crop = False,
+    masked: Masked = False,
+    probabilities: Probabilities = False,
+    binary: flags.Binary = False,
+    dilate: flags.Dilate = 0.0,
+    hull: flags.Hull = False,
+    spacing: flags.Spacing = None,
+    frame: flags.Frame = None,
+    modality: flags.Modality = None,
+    series: flags.Series = None,
+    skip_damaged: flags.SkipDamaged = False,
+    model: flags.Model = None,
+    skip_quality: flags.SkipQuality = False,
+    skip_refused: flags.SkipRefused = False,
+    report: Report = False,
+    pdf: flags.Pdf = False,
+    show_identity: flags.ShowIdentity = False,
+    overwrite: Overwrite = False,
+    workers: Workers = None,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Segment the lungs, right and left, in radiographs and CT: files, or folders of them.
+
+    For a/b.png writes OUT/b_mask.png and OUT/b_overlay.png, a row in OUT/summary.csv and a record
+    in OUT/results.jsonl. Masks of CT volumes are NIfTI, or NRRD if the input is. A folder with a
+    DICOM series is one input. What OUT already holds is left alone.
+
+    Exit status: 0 all well, 1 some inputs failed, 2 wrong use.
+
+    Example: lungseg segment images/ -o out --crop --dilate 3
+    """
+    from lungseg.runner import RunOptions
+
+    options = SegmentOptions(
+        modality=modality,
+        model=model,
+        frame=frame,
+        series=series,
+        spacing=flags.spacing_of(spacing),
+        skip_damaged=skip_damaged,
+        dilate=dilate,
+        hull=hull,
+        binary=binary,
+        skip_quality=skip_quality,
+        skip_refused=skip_refused,
+    )
+    chosen = _outputs(outputs, {"crop": crop, "masked": masked, "probabilities": probabilities})
+    if binary and "mask" not in chosen:
+        raise UsageError(
+            "--binary is about the mask, which --outputs leaves out", cure="drop one of the two"
+        )
+    reports = reports_of(report=report, pdf=pdf, show_identity=show_identity)
+    run = RunOptions(output, chosen, reports, show_identity=show_identity, overwrite=overwrite)
+    _segment(ctx, paths, options, run, workers, quiet=quiet)
+
+
+def _segment(
+    ctx: typer.Context,
+    paths: list[str],
+    options: SegmentOptions,
+    run: RunOptions,
+    workers: int | None,
+    *,
+    quiet: bool,
+) -> None:
+    from lungseg.batch import segment_many
+    from lungseg.predict import processors
+    from lungseg.segmenter import Segmenter
+
+    modality = Segmenter().modality(options)
+    files, missing = _inputs(paths, modality)
+    at_once = min(workers or processors(), len(files))
+    segmenter = Segmenter(threads=max(1, processors() // at_once))
+    outcomes = segment_many(files, options, run, at_once, segmenter=segmenter)
+    if _tell(ctx, outcomes, len(files), missing, run.folder, quiet=quiet)["failed"] or missing:
+        raise typer.Exit(FAILED)
+
+
+def _outputs(names: str | None, also: dict[str, bool]) -> tuple[str, ...]:
+    """The outputs that --outputs names, and those that have a flag of their own."""
+    from lungseg.writers import check_outputs
+
+    named = (
+        ["mask", "overlay"]
+        if names is None
+        else [name.strip() for name in names.split(",") if name.strip()]
+    )
+    named += [name for name, wanted in also.items() if wanted]
+    return tuple(output.name for output in check_outputs(named))
+
+
+def _inputs(paths: list[str], modality: Modality | None) -> tuple[list[Path], int]:
+    """The files to be done, and how many of the paths gave none; those are named here."""
+    from lungseg.batch import without_own_outputs
+    from lungseg.readers import find
+
+    found = find(paths, series=modality != "radiograph")
+    for problem in found.problems:
+        say(f"failed: {problem}")
+    files = without_own_outputs(found.files)
+    if left_out := len(found.files) - len(files):
+        say(f"{left_out} left out: results of an earlier run (see results.jsonl beside them).")
+    if not files and found.problems:
+        raise typer.Exit(FAILED)
+    if not files:
+        raise InputError(
+            "there is no image to segment",
+            where=", ".join(paths),
+            cure="name other files, or a folder that holds some",
+        )
+    return files, len(found.problems)
+
+
+def _tell(
+    ctx: typer.Context,
+    outcomes: Generator[Outcome, None, None],
+    total: int,
+    missing: int,
+    folder: Path,
+    *,
+    quiet: bool,
+) -> Counter[str]:
+    """Says what becomes of each input while it happens, then the sum, with the paths that gave
+    none.
+
+    Returns how many inputs were "done", "skipped" and "failed".
+    """
+    from time import perf_counter
+
+    counts: Counter[str] = Counter()
+    start = perf_counter()
+    bar = total > 1 and not quiet and sys.stderr.isatty()
+    try:
+        with closing(outcomes):
+            for number, outcome in enumerate(with_bar(outcomes, total) if bar else outcomes, 1):
+                counts.update((outcome.status, outcome.verdict))
+                if outcome.status == "failed" or not (bar or quiet):
+                    say(f"{number}/{total} {in_flags(_line(outcome), ctx.command)}")
+    except KeyboardInterrupt:
+        say(f"Stopped. What was done is recorded in {folder}; the same command goes on from there.")
+        raise typer.Exit(INTERRUPTED) from None
+    if not quiet:
+        typer.echo(_sum(counts, total, missing, folder, perf_counter() - start))
+    return counts
+
+
+def _sum(counts: Counter[str], total: int, missing: int, folder: Path, seconds: float) -> str:
+    parts = [
+        f"{counts['done']} of {total} segmented",
+        f"{counts['review']} of them to review" if counts["review"] else "",
+        *(
+            f"{counts[status]} {status}" if counts[status] else ""
+            for status in ("refused", "skipped", "failed")
+        ),
+        f"nothing found at {missing} path{'s' * (missing > 1)}" if missing else "",
+    ]
+    return (
+        f"{', '.join(filter(None, parts))}, in {seconds:.1f} s "
+        f"({counts['done'] / seconds:.1f}/s). Results: {folder}"
+    )
+
+
+def _line(outcome: Outcome) -> str:
+    if outcome.status == "failed":
+        why = outcome.reasons[0]
+        return (
+            f"failed: {why}"
+            if why.startswith(str(outcome.source))
+            else f"failed: {outcome.source}: {why}"
+        )
+    said = "; ".join(outcome.reasons)
+    return f"{outcome.source}: {outcome.verdict or outcome.status}" + (f" ({said})" if said else "")

@@ -1,0 +1,113 @@
+"""One input to be segmented, what is written of it and where, and what became of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from lungseg.errors import UsageError
+from lungseg.options import SegmentOptions
+from lungseg.report import ENDINGS, Kind, check_reportlab
+from lungseg.writers import FAILED, check_outputs
+
+
+def absolute(path: str | Path) -> Path:
+    """The path from the root, without "..". Links are not followed: outputs are named after the
+    link, not after what it points to.
+    """
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What is written, and where; no option of these changes a result.
+
+    Attributes:
+        folder: where the outputs go; created where it does not exist.
+        outputs: names from `lungseg.writers.OUTPUTS`.
+        reports: "report" for one in HTML, "pdf" for one in PDF.
+        show_identity: let the reports show paths, and of DICOM patient's name and ID.
+        overwrite: do again what is there; otherwise it is left alone.
+
+    Raises:
+        UsageError: an output or a report is not known, nothing is to be written, or PDF was asked
+            for without reportlab.
+    """
+
+    folder: Path
+    outputs: tuple[str, ...] = ("mask", "overlay")
+    reports: tuple[Kind, ...] = ()
+    show_identity: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", absolute(self.folder))
+        if self.outputs or not self.reports:
+            chosen = tuple(output.name for output in check_outputs(self.outputs))
+            object.__setattr__(self, "outputs", chosen)
+        for report in self.reports:
+            if report not in ENDINGS:
+                raise UsageError(
+                    f"there is no report called {report!r}",
+                    cure=f"choose from {', '.join(ENDINGS)}",
+                )
+        if "pdf" in self.reports:
+            check_reportlab()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One input to be done.
+
+    Attributes:
+        source: path of a file, or of a folder with a DICOM series.
+        name: of its outputs, before "_mask.png" and the like.
+        options: how it is segmented.
+        run: what is written.
+        replace: whether files of that name are ours to replace.
+        written: the files that earlier runs left of it, by name of output; their records go on
+            naming them.
+        display_name: what its record and its errors call it, in place of a path that is nobody's
+            business; empty for the path.
+    """
+
+    source: Path
+    name: str
+    options: SegmentOptions
+    run: RunOptions
+    replace: bool = False
+    written: Mapping[str, str] = field(default_factory=dict[str, str])
+    display_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one input.
+
+    Attributes:
+        source: the input's path.
+        status: "done"; "skipped" where results exist and were left alone; "failed".
+        record: what `results.jsonl` says of it; None where it was skipped.
+        outputs: the files written now, by name of output.
+        why: it was skipped.
+    """
+
+    source: Path
+    status: Literal["done", "skipped", "failed"]
+    record: Mapping[str, Any] | None = None
+    outputs: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    why: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Of the result, "ok", "review" or "refused"; empty where there is none."""
+        verdict = "" if self.record is None else str(self.record["verdict"])
+        return "" if verdict == FAILED else verdict
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Of the verdict, or why it was skipped or failed."""
+        return (self.why,) if self.record is None else tuple(self.record["reasons"])

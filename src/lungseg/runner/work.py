@@ -1,0 +1,131 @@
+"""One job the whole way: read, segmented, written and recorded."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from lungseg.errors import LungsegError, TooLargeError, UnexpectedError
+from lungseg.report import ENDINGS, study_of, write_reports
+from lungseg.result import Result
+from lungseg.runner.job import Job, Outcome
+from lungseg.segmenter import Segmenter
+from lungseg.timing import Progress, no_progress
+from lungseg.writers import failure
+
+log = logging.getLogger(__name__)
+
+
+def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Outcome:
+    """Does a job; never raises, so that one input cannot stop the others.
+
+    Args:
+        job: what is to be done.
+        segmenter: that does it.
+        progress: told how far it is.
+    """
+    try:
+        result = segmenter(
+            job.source,
+            job.options,
+            progress=lambda fraction, step: progress(0.8 * fraction, step),
+        )
+        progress(0.8, "writing")
+        start = time.perf_counter()
+        kept, paths = _write(result, job, progress)
+        record = result.record()
+        record["seconds"]["write"] = round(time.perf_counter() - start, 4)
+        record |= {
+            "outputs": kept | {output: path.name for output, path in paths.items()},
+            "options": job.options.record(),
+        }
+        return Outcome(job.source, "done", _named(record, job), paths)
+    except Exception as problem:  # noqa: BLE001 (also what nobody foresaw must not stop the others)
+        return failed(job, problem)
+
+
+def failed(job: Job, problem: BaseException) -> Outcome:
+    """What became of a job that ended with an exception."""
+    record = failure(str(job.source), _in_words(problem, job.source))
+    return Outcome(job.source, "failed", _named(record, job))
+
+
+def _write(
+    result: Result[Any], job: Job, progress: Progress
+) -> tuple[dict[str, str], dict[str, Path]]:
+    """Writes what the job asks for; returns what stays of what was written before, and the paths
+    that are new, by name of output.
+    """
+    kept, paths, run = dict(job.written), dict[str, Path](), job.run
+    hidden = job.options.skip_refused and result.verdict.status == "refused"
+    if hidden:
+        for output in kept.keys() - ENDINGS.keys():  # of an earlier run that wrote them
+            (run.folder / kept.pop(output)).unlink(missing_ok=True)
+    elif run.outputs:
+        paths = result.save(
+            run.folder,
+            run.outputs,
+            name=job.name,
+            binary=job.options.binary,
+            overwrite=job.replace,
+        )
+    if run.reports:
+        progress(0.9, "writing the report")
+        study = study_of(
+            result,
+            name=job.name,
+            identify=run.show_identity,
+            strict=job.options.skip_refused,
+        )
+        paths |= write_reports(study, run.folder, run.reports, job.written)
+    return kept, paths
+
+
+def _in_words(problem: BaseException, source: Path) -> LungsegError:
+    """A problem in the package's own words; where one arose that nobody foresaw is logged."""
+    if isinstance(problem, LungsegError):
+        return problem
+    if isinstance(problem, MemoryError):
+        return TooLargeError(
+            "there is not enough memory for it", where=source, cure="use fewer workers"
+        )
+    log.error(redacted(problem))
+    return UnexpectedError(
+        f"unexpected {type(problem).__name__}: {problem}",
+        where=source,
+        cure="report this, if you can with the file",
+    )
+
+
+def _named(record: dict[str, Any], job: Job) -> dict[str, Any]:
+    """The record with the names of input and outputs, and without the input's path where it is
+    called otherwise.
+    """
+    named: dict[str, Any] = {"input": job.display_name or str(job.source), "name": job.name}
+    named |= {key: value for key, value in record.items() if key != "input"}
+    if job.display_name:
+        for key in {"reasons", "notes"} & named.keys():
+            named[key] = [_without_path(text, job) for text in named[key]]
+    return named
+
+
+def _without_path(text: str, job: Job) -> str:
+    for path, instead in (
+        (f"{job.source}{os.sep}", ""),
+        (str(job.source), job.display_name),
+        (f"{job.source.parent}{os.sep}", ""),
+    ):
+        text = text.replace(path, instead)
+    return text
+
+
+def redacted(problem: BaseException) -> str:
+    """What is logged of a problem that nobody foresaw: where it arose in the program, and not its
+    text, which may name a file.
+    """
+    trace = "".join(traceback.format_tb(problem.__traceback__))
+    return f"unexpected {type(problem).__name__}\n{trace}"

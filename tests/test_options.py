@@ -1,0 +1,112 @@
+"""Options: what they may be, for which modality, and their way to the record."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lungseg.errors import UsageError
+from lungseg.options import SegmentOptions
+
+OTHERS: dict[str, Any] = {
+    "modality": "ct",
+    "model": Path("/models/mine.onnx"),
+    "frame": 2,
+    "series": "1.2.3",
+    "spacing": (5.0, 0.7, 0.7),
+    "skip_damaged": True,
+    "dilate": 3.0,
+    "hull": True,
+    "binary": True,
+    "skip_quality": True,
+    "skip_refused": True,
+}
+"""A value of each that is not its default."""
+
+
+def test_every_option_reaches_the_record_and_comes_back() -> None:
+    assert list(OTHERS) == [option.name for option in fields(SegmentOptions)]
+    for name, value in OTHERS.items():
+        entry = json.loads(json.dumps(SegmentOptions(**{name: value}).record()))
+        assert list(entry) == list(OTHERS)
+        assert {key for key in entry if entry[key] != SegmentOptions().record()[key]} == {name}
+        if name != "model":
+            assert SegmentOptions.from_record(entry) == SegmentOptions(**{name: value})
+
+
+def test_a_record_does_not_tell_where_a_model_lies() -> None:
+    assert SegmentOptions(model="/home/me/mine.onnx").record()["model"] == "mine.onnx"
+    assert SegmentOptions(model="cxr").record()["model"] == "cxr"
+
+
+def test_every_option_says_what_it_is_and_for_which_modality() -> None:
+    said = {option.name: option.metadata["modalities"] for option in fields(SegmentOptions)}
+    assert {name for name, meant in said.items() if meant == ("ct",)} == {"series", "skip_damaged"}
+    assert {name for name, meant in said.items() if meant == ("radiograph",)} == {"dilate", "hull"}
+    assert set(said.values()) == {
+        ("ct",),
+        ("radiograph",),
+        ("radiograph", "ct"),
+    }
+    assert all(option.metadata["about"].endswith(".") for option in fields(SegmentOptions))
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"modality": "mri"}, "there is no modality called 'mri'; choose from radiograph, ct."),
+        ({"frame": 0}, "frames are counted from 1, and `frame` is 0."),
+        ({"dilate": -1.0}, "a mask is widened by a finite radius of at least 0, not by -1.0."),
+        (
+            {"dilate": float("inf")},
+            "a mask is widened by a finite radius of at least 0, not by inf.",
+        ),
+        (
+            {"spacing": (1.0,)},
+            "(1.0,) is no spacing; give millimetres between rows and columns, of a volume between "
+            "slices first.",
+        ),
+        (
+            {"spacing": (1.0, 0.0)},
+            "(1.0, 0.0) is no spacing; give millimetres between rows and columns, of a volume "
+            "between slices first.",
+        ),
+        (
+            {"modality": "ct", "hull": True},
+            "`hull` is for radiographs, and this is CT; leave `hull` out.",
+        ),
+        (
+            {"modality": "radiograph", "skip_damaged": True},
+            "`skip_damaged` is for CT, and this is a radiograph; leave `skip_damaged` out.",
+        ),
+        (
+            {"modality": "radiograph", "spacing": (1.0, 1.0, 1.0)},
+            "the `spacing` of a radiograph is two numbers, of rows and columns; give two.",
+        ),
+    ],
+)
+def test_what_has_no_meaning_is_refused_at_birth(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        SegmentOptions(**values)
+    assert str(refused.value) == sentence
+
+
+def test_the_input_is_named_where_it_decides() -> None:
+    with pytest.raises(UsageError) as refused:
+        SegmentOptions(dilate=2.0).check_for("ct", "scan.nii.gz")
+    assert str(refused.value) == (
+        "scan.nii.gz: `dilate` is for radiographs, and this is CT; leave `dilate` out."
+    )
+    SegmentOptions(dilate=2.0).check_for("radiograph")
+
+
+def test_options_are_values() -> None:
+    options = SegmentOptions(spacing=[1, 2], dilate=3)  # type: ignore[arg-type]
+    assert options.spacing == (1.0, 2.0)
+    assert {options: "a key"}[SegmentOptions(spacing=(1.0, 2.0), dilate=3.0)] == "a key"
+    assert pickle.loads(pickle.dumps(options)) == options
