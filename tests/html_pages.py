@@ -50,3 +50,49 @@ class Page(HTMLParser):
 def outside(text: str) -> list[str]:
     """Whatever in a page could load something from elsewhere."""
     return re.findall(r"https?:[^\s\"'<]*|@import|url\(|<link|<iframe|<object|src=\"//", text)
+
+
+class _Outline(HTMLParser):
+    """A line for each tag with its attributes, and for each text, one space further in than what
+    it lies in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_startendtag(tag, attrs)
+        if tag not in Page.VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = "".join(f" {name}={_short(name, value or '')}" for name, value in sorted(attrs))
+        self.lines.append(" " * len(self._open) + f"<{tag}{said}>")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        text = " ".join(data.split())
+        program = self._open[-1:] in (["style"], ["script"]) and "id=data" not in self.lines[-1]
+        if text and not program:
+            self.lines.append(" " * len(self._open) + text)
+
+
+def _short(name: str, value: str) -> str:
+    """An attribute's value without what is long and shown elsewhere."""
+    if name == "src":
+        return value.partition(",")[0]
+    if name == "content":
+        return re.sub("sha256-[^']+", "sha256-HASH", value)
+    return value if name != "d" or len(value) <= 60 else f"{value[:40]}... of {len(value)}"
+
+
+def outline(text: str) -> str:
+    """What a page consists of, to be compared with the outline of another that shall show the same:
+    tags, attributes and texts, without style, programs and the pixels of its pictures."""
+    parser = _Outline()
+    parser.feed(text)
+    parser.close()
+    return "\n".join(parser.lines) + "\n"

@@ -1,0 +1,86 @@
+"""Each page as a whole: what it consists of, tag by tag, is written down in `pages/`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from html_pages import outline
+from lungseg.evaluate.page import distributions, every_metric, gallery, section, table_of
+from lungseg.evaluate.page import page as evaluation_page
+from lungseg.evaluate.summary import summaries
+from lungseg.evaluate.tables import Table
+from lungseg.report import html_page, page, study_of, write_index
+from lungseg.result import Result
+from lungseg.verdict import Verdict
+from lungseg.writers import versions
+from made_up_scores import HEART, PLAIN, scored
+from report.test_index import entry
+
+PAGES = Path(__file__).parent / "pages"
+
+
+def refused(film: Result, *, strict: bool) -> str:
+    result = dataclasses.replace(film, verdict=Verdict("refused", ("this is a <hand>", "and odd")))
+    return html_page(study_of(result, strict=strict))
+
+
+def index(tmp_path: Path) -> str:
+    """Of films, a scan, and one that failed."""
+    (tmp_path / "report_thumbnails").mkdir()
+    (tmp_path / "report_thumbnails" / "fair.jpg").write_bytes(b"")
+    (tmp_path / "gone.png").write_bytes(b"")
+    volume = [
+        {"name": name, "label": "lungs", "value": value, "unit": unit}
+        for name, value, unit in (("volume", 4000.0, "mL"), ("asymmetry", -0.03, "percent"))
+    ]
+    records = [
+        entry("fair", dice=0.91),
+        entry("hand", "refused", dice=0.99, reasons=["this is a <hand>", "it is odd"]),
+        entry("dim", "review", dice=0.8),
+        entry("scan", kind="ct", measurements=volume, outputs={}),
+        entry("gone", "failed", input=str(tmp_path / "gone.png"), reasons=["the file is empty"]),
+    ]
+    return write_index(records, tmp_path).read_text(encoding="utf-8")
+
+
+def evaluation() -> str:
+    scores = [PLAIN, scored("<s>", 0.5, source="south"), HEART]
+    tile = np.full((32, 24, 3), 120, np.uint8)
+    parts = [
+        "<p>How to read it.</p>",
+        section("Left out", text="one & another"),
+        section("m: Scores", table_of(Table(("a", "b"), [("<c>", "**0.9**, n=2")]), "Scores")),
+        section("Distributions", distributions({"m": scores}), text="Of what shows lung."),
+        section("The worst", gallery([("0.5 <s>", tile), ("0.9 t", tile)], "Lungs"), text="By"),
+        section("Every metric of m", every_metric(summaries([PLAIN])[:2])),
+    ]
+    return evaluation_page("Lung masks of m", parts)
+
+
+def made(name: str, film: Result, scan: Result, tmp_path: Path) -> str:
+    """The page of that name."""
+    return {
+        "radiograph": lambda: page(film),
+        "identified": lambda: page(film, identify=True),
+        "ct": lambda: page(scan, name="scan"),
+        "refused": lambda: refused(film, strict=False),
+        "refused_strictly": lambda: refused(film, strict=True),
+        "index": lambda: index(tmp_path),
+        "evaluation": evaluation,
+    }[name]()
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in PAGES.glob("*.txt")))
+def test_a_page_consists_of_what_is_written_down(
+    name: str, film: Result, scan: Result, tmp_path: Path
+) -> None:
+    text = outline(made(name, film, scan, tmp_path))
+    text = text.replace(f"lungseg {versions()['lungseg']}\n", "lungseg VERSION\n")
+    found = tmp_path / f"{name}.txt"
+    found.write_text(text, encoding="utf-8")
+    expected = (PAGES / f"{name}.txt").read_text(encoding="utf-8")
+    assert text == expected, f"where the new page is the right one: cp {found} {PAGES}"
