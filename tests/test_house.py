@@ -132,6 +132,7 @@ def first_level() -> set[str]:
         ),
         ("Only predict imports ONNX Runtime", {"predict"}),
         ("Only the server imports FastAPI", {"serve"}),
+        ("Only report imports Jinja2", {"report"}),
     ],
 )
 def test_contracts_name_every_module_but_those_that_are_free(contract: str, free: set[str]) -> None:
