@@ -81,12 +81,12 @@ class Result(Generic[I]):
         """(rows, columns, 3), red, green, blue: the radiograph, or a sheet of slices in three
         planes, with the structures tinted and outlined; marked where it was refused.
         """
-        from lungseg.draw.picture import overlay, stamped
+        from lungseg.draw.picture import overlay, refused_stamp
         from lungseg.draw.volume import overview
 
         if isinstance(self.image, Volume):
-            return stamped(overview(self.image, self.segmentation), self.verdict)
-        return stamped(overlay(self.image, self.segmentation), self.verdict)
+            return refused_stamp(overview(self.image, self.segmentation), self.verdict)
+        return refused_stamp(overlay(self.image, self.segmentation), self.verdict)
 
     def save(
         self,

@@ -10,22 +10,23 @@ from lungseg.draw.picture import (
     CAPTION,
     GAP,
     REFUSED,
+    coloured,
     contour,
     display,
-    fitted,
     grey,
     montage,
     outline_width,
     overlay,
-    painted,
-    shades,
-    stamped,
+    paint,
+    refused_stamp,
+    thumbnail,
+    to_8_bits,
     window,
 )
 from lungseg.errors import UsageError
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
-from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+from lungseg.structures import HEART, LEFT_LUNG, RIGHT_LUNG
 from lungseg.verdict import Verdict
 
 
@@ -133,13 +134,28 @@ def test_both_lungs_may_have_one_colour(chest):
     np.testing.assert_array_equal((red == (255, 0, 0)).all(axis=2), outlined)
 
 
+def test_every_structure_of_a_label_map_is_marked(chest):
+    image, truth = chest
+    labels = truth.labels.copy()
+    labels[35:45, 25:40] = HEART.number
+    picture = paint(image.array, labels)
+    assert tuple(picture[35, 30]) == HEART.colour
+    assert tuple(picture[10, 10]) == RIGHT_LUNG.colour
+    np.testing.assert_array_equal(
+        picture[40, 30], np.rint(0.75 * image.array[40, 30] + 0.25 * np.array(HEART.colour))
+    )
+
+
 def test_label_maps_are_painted_in_the_colours_of_their_labels(chest):
-    picture = painted(chest[1].labels)
+    labels = chest[1].labels.copy()
+    labels[40, 40] = HEART.number
+    picture = coloured(labels)
     assert (picture.shape, picture.dtype) == ((48, 64, 3), np.uint8)
-    assert [tuple(picture[place].tolist()) for place in ((0, 0), (12, 10), (12, 50))] == [
+    assert [tuple(picture[at].tolist()) for at in ((0, 0), (12, 10), (12, 50), (40, 40))] == [
         (0, 0, 0),
         RIGHT_LUNG.colour,
         LEFT_LUNG.colour,
+        HEART.colour,
     ]
 
 
@@ -152,9 +168,9 @@ def test_label_maps_are_painted_in_the_colours_of_their_labels(chest):
         ((100, 100), (100, 100)),
     ],
 )
-def test_a_fitted_picture_keeps_its_proportions(shape, expected):
+def test_a_thumbnail_keeps_its_proportions(shape, expected):
     picture = np.full((*shape, 3), (10, 20, 30), np.uint8)
-    small = fitted(picture, 100)
+    small = thumbnail(picture, 100)
     assert (small.shape, small.dtype) == ((*expected, 3), np.uint8)
     assert (small == (10, 20, 30)).all()
 
@@ -173,7 +189,7 @@ def test_without_lungs_the_overlay_is_the_image(chest):
     np.testing.assert_array_equal(picture, cv2.cvtColor(image.array, cv2.COLOR_GRAY2RGB))
 
 
-def test_an_overlay_needs_one_grid_and_a_share(chest):
+def test_an_overlay_needs_one_grid_and_an_opacity(chest):
     image, truth = chest
     with pytest.raises(
         UsageError, match=r"shape \(48, 64\) is not one of an image of shape \(40, 64\)"
@@ -220,7 +236,7 @@ def test_a_montage_of_nothing_is_refused():
 
 def test_a_refused_picture_says_so_in_its_edge_and_keeps_its_size():
     picture = np.full((200, 300, 3), 90, np.uint8)
-    marked = stamped(picture, Verdict("refused", ("this is a hand",)))
+    marked = refused_stamp(picture, Verdict("refused", ("this is a hand",)))
     assert marked.shape == picture.shape
     assert picture.max() == 90
     assert [
@@ -233,12 +249,12 @@ def test_a_refused_picture_says_so_in_its_edge_and_keeps_its_size():
 @pytest.mark.parametrize("verdict", [Verdict("ok"), Verdict("review", ("a reason",))])
 def test_other_pictures_are_not_marked(verdict):
     picture = np.full((40, 40, 3), 90, np.uint8)
-    assert stamped(picture, verdict) is picture
+    assert refused_stamp(picture, verdict) is picture
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (40, 900), (900, 40)])
 def test_pictures_of_any_shape_can_be_marked(shape):
-    marked = stamped(
+    marked = refused_stamp(
         np.zeros((*shape, 3), np.uint8), Verdict("refused", ("a very long reason " * 9,))
     )
     assert marked[0, 0].tolist() == list(REFUSED)
@@ -250,4 +266,4 @@ def test_the_window_of_many_values_is_that_of_about_a_million_of_them(shape):
     values = np.random.default_rng(0).integers(0, 4096, shape).astype(np.uint16)
     low, high = window(values)
     assert (low, high) == pytest.approx(np.percentile(values, (0.5, 99.5)), abs=4)
-    assert list(shades(np.array([low - 1, low, high, high + 1]), low, high)) == [0, 0, 255, 255]
+    assert list(to_8_bits(np.array([low - 1, low, high, high + 1]), low, high)) == [0, 0, 255, 255]

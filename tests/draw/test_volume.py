@@ -5,7 +5,7 @@ import pytest
 
 from ellipsoids import ellipsoids, turned
 from lungseg.draw.picture import CAPTION, GAP
-from lungseg.draw.volume import LARGEST_SLICE, TILE, TILES, overview, section, unpainted
+from lungseg.draw.volume import MAX_SLICE_SIDE, TILE, TILES, overview, slice_picture
 from lungseg.errors import UsageError
 from lungseg.geometry import Reorientation, VolumeGeometry
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
@@ -65,7 +65,7 @@ def test_one_slice_has_the_sheet_to_itself() -> None:
     volume, labels = ellipsoids((1, 80, 96))
     assert overview(volume, volume.with_labels(labels)).shape == (80, 96, 3)
     large, labels = ellipsoids((1, 1500, 2048))
-    assert overview(large, large.with_labels(labels)).shape == (750, LARGEST_SLICE, 3)
+    assert overview(large, large.with_labels(labels)).shape == (750, MAX_SLICE_SIDE, 3)
 
 
 def test_greys_without_lungs_and_few_slices() -> None:
@@ -87,10 +87,11 @@ def test_another_shape_is_refused() -> None:
         overview(other, volume.with_labels(labels))
 
 
-def test_the_unpainted_sheet_shows_the_same_slices_in_greys() -> None:
+def test_the_unmarked_sheet_shows_the_same_slices_in_greys() -> None:
     volume, labels = ellipsoids((12, 40, 50))
     segmentation = volume.with_labels(labels)
-    plain, painted = unpainted(volume, segmentation), overview(volume, segmentation)
+    plain = overview(volume, segmentation, marked=False)
+    painted = overview(volume, segmentation)
     assert plain.shape == painted.shape
     assert np.array_equal(plain[..., 0], plain[..., 1])
     colourless = (painted[..., 0] == painted[..., 1]) & (painted[..., 1] == painted[..., 2])
@@ -98,15 +99,16 @@ def test_the_unpainted_sheet_shows_the_same_slices_in_greys() -> None:
     assert 0.02 < 1 - colourless.mean() < 0.6
 
 
-def test_a_section_is_one_slice_in_true_proportions_whatever_the_order() -> None:
+def test_a_slice_picture_is_one_slice_in_true_proportions_whatever_the_order() -> None:
     volume, labels = ellipsoids((20, 40, 48), spacing=(10.0, 5.0, 5.0))
     straight = [
-        section(volume, labels, axis, number, 120) for axis, number in ((0, 10), (1, 20), (2, 14))
+        slice_picture(volume, labels, axis, number, 120)
+        for axis, number in ((0, 10), (1, 20), (2, 14))
     ]
     assert [picture.shape for picture in straight] == [(100, 120, 3), (100, 120, 3), (120, 120, 3)]
     for turn in TURNS[3::11]:
         stored = turned(volume, turn)
-        assert np.array_equal(section(stored, labels, 1, 20, 120), straight[1])
+        assert np.array_equal(slice_picture(stored, labels, 1, 20, 120), straight[1])
     columns = [
         np.flatnonzero((straight[1] == lung.colour).all(axis=2).any(axis=0))
         for lung in (RIGHT_LUNG, LEFT_LUNG)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lungseg.draw.picture import CAPTION, GAP, fitted, grey, painted
+from lungseg.draw.picture import CAPTION, GAP, coloured, grey, thumbnail
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.train.pictures import RED, TILE, case_row, draw_curves, read_metrics, write_sheet
@@ -33,7 +33,7 @@ def draw(folder: Path, text: str) -> np.ndarray:
     return cv2.imread(str(folder / "curves.png"))[..., ::-1]
 
 
-def coloured(picture: np.ndarray) -> list[list[bool]]:
+def has_colour(picture: np.ndarray) -> list[list[bool]]:
     """Whether each panel, in the order of reading, has a line of training, and one of
     validation."""
     rows, columns = picture.shape[0] // 2, picture.shape[1] // 2
@@ -46,7 +46,7 @@ def coloured(picture: np.ndarray) -> list[list[bool]]:
 def test_every_panel_has_both_lines(tmp_path) -> None:
     picture = draw(tmp_path, WHOLE)
     assert picture.shape == (700, 1000, 3)
-    assert coloured(picture) == [[True, True]] * 4
+    assert has_colour(picture) == [[True, True]] * 4
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "curves.png",
         "metrics.csv",
@@ -58,17 +58,17 @@ def test_what_the_table_lacks_is_left_out(tmp_path) -> None:
     older = (
         "epoch,train_loss,val_dice,val_dice_north,val_loss\n0,0.9,0.1,0.1,0.8\n1,0.5,nan,0.2,inf\n"
     )
-    assert coloured(draw(tmp_path, older)) == [
+    assert has_colour(draw(tmp_path, older)) == [
         [True, True],
         [False, True],
         [False, False],
         [False, False],
     ]
-    assert coloured(draw(tmp_path, "epoch,train_loss\n0,0.9\n")) == [
+    assert has_colour(draw(tmp_path, "epoch,train_loss\n0,0.9\n")) == [
         [True, False],
         *([[False, False]] * 3),
     ]
-    assert coloured(draw(tmp_path, "epoch,train_loss,val_dice\n0,nan,\n")) == [[False, False]] * 4
+    assert has_colour(draw(tmp_path, "epoch,train_loss,val_dice\n0,nan,\n")) == [[False, False]] * 4
 
 
 @pytest.mark.parametrize("text", ["", "epoch,train_loss\n", "epoch,train_loss\n,0.5\n"])
@@ -118,12 +118,14 @@ def test_a_row_shows_image_truth_prediction_and_the_prediction_in_red(tmp_path) 
     assert [caption for _, caption in row] == ["p0_a", "truth", "prediction", "Dice 0.912"]
     assert [tile.shape for tile, _ in row] == [(TILE, 192, 3)] * 4
     for (tile, _), expected in zip(
-        row, (grey(result.image), painted(phantom.truth.labels), painted(result.mask)), strict=False
+        row,
+        (grey(result.image), coloured(phantom.truth.labels), coloured(result.mask)),
+        strict=False,
     ):
-        np.testing.assert_array_equal(tile, fitted(expected, TILE))
+        np.testing.assert_array_equal(tile, thumbnail(expected, TILE))
     red = row[3][0].astype(int)
     tinted = (red[..., 0] > red[..., 1] + 20) & (red[..., 1] == red[..., 2])
-    lungs = fitted(painted(result.mask), TILE).any(axis=2)
+    lungs = thumbnail(coloured(result.mask), TILE).any(axis=2)
     assert lungs.any()
     assert (tinted == lungs).mean() > 0.98
     assert (red == RED).all(axis=2).any()  # the outline

@@ -18,8 +18,8 @@ from lungseg.datasets.cases import Case
 from lungseg.datasets.folders import is_volume
 from lungseg.datasets.ground_truth import read_labels, read_volume_labels
 from lungseg.datasets.volume_checks import listed, volume_problems
-from lungseg.draw.picture import Picture, fitted, grey, montage, overlay
-from lungseg.draw.volume import section
+from lungseg.draw.picture import Picture, grey, montage, overlay, thumbnail
+from lungseg.draw.volume import slice_picture
 from lungseg.errors import LungsegError
 from lungseg.image import Image
 from lungseg.radiograph.postprocess import MIN_LUNG_FRACTION
@@ -269,7 +269,7 @@ def _tile(case: Case) -> Picture:
         picture = overlay(image, image.with_labels(read_labels(case, image.geometry.shape)))
     except LungsegError:
         picture = grey(image)
-    return fitted(picture, TILE)
+    return thumbnail(picture, TILE)
 
 
 def _coronal(case: Case) -> Picture:
@@ -287,4 +287,4 @@ def _coronal(case: Case) -> Picture:
         if labels.any()
         else labels.shape[1] // 2
     )
-    return section(volume, labels, 1, number, TILE)
+    return slice_picture(volume, labels, 1, number, TILE)

@@ -1,4 +1,4 @@
-"""The only drawer: grey for the screen, lungs tinted and outlined on it, label maps in colour, and
+"""Radiographs for the screen, structures tinted and outlined on them, label maps in colour, and
 sheets of such tiles.
 """
 
@@ -26,7 +26,7 @@ Colour = tuple[int, int, int]
 WINDOW: Final = (0.5, 99.5)
 """Percentiles that become black and white where an image is deeper than 8 bits."""
 OPACITY: Final = 0.25
-"""Share of the label's colour in the tint of a lung."""
+"""Fraction of a structure's colour in its tint."""
 GAP: Final = 4
 """Pixels of black between the tiles of a sheet."""
 CAPTION: Final = 22
@@ -47,7 +47,7 @@ def display(image: Image) -> Picture:
     return (
         image.array.copy()
         if image.array.dtype == np.uint8
-        else shades(image.array, *window(image.array))
+        else to_8_bits(image.array, *window(image.array))
     )
 
 
@@ -64,8 +64,10 @@ def window(values: NDArray[Any]) -> tuple[float, float]:
     return (low, high) if high > low else (float(values.min()), float(values.max()))
 
 
-def shades(values: NDArray[Any], low: float, high: float) -> Picture:
-    """Greys of the same axes: `low` and below are black, `high` and above white, linear between."""
+def to_8_bits(values: NDArray[Any], low: float, high: float) -> Picture:
+    """Greys of the same axes, 0 to 255: `low` and below are black, `high` and above white, linear
+    between.
+    """
     return np.asarray(
         np.rint((np.clip(values, low, high).astype(np.float32) - low) * (255.0 / (high - low))),
         np.uint8,
@@ -73,8 +75,8 @@ def shades(values: NDArray[Any], low: float, high: float) -> Picture:
 
 
 def outline_width(shape: tuple[int, int]) -> int:
-    """Pixels across the outline of a lung: 1 up to 384 pixels of the shorter side, and one more for
-    every further 256.
+    """Pixels across the outline of a structure: 1 up to 384 pixels of the shorter side, and one
+    more for every further 256.
     """
     return 1 + max(0, min(shape) - 129) // 256
 
@@ -84,7 +86,7 @@ def contour(mask: NDArray[Any], width: int) -> NDArray[np.bool_]:
     away from the outside.
 
     Args:
-        mask: (rows, columns), lung where not 0. Beyond the border of the array is outside, so a
+        mask: (rows, columns), inside where not 0. Beyond the border of the array is outside, so a
             lung that is cut off is outlined too.
         width: pixels, at least 1.
     """
@@ -96,22 +98,22 @@ def contour(mask: NDArray[Any], width: int) -> NDArray[np.bool_]:
 
 def grey(image: Image) -> Picture:
     """Red, green, blue (rows, columns, 3), all equal: the image as `display` shows it."""
-    return threefold(display(image))
+    return grey_to_rgb(display(image))
 
 
-def threefold(grey: Picture) -> Picture:
+def grey_to_rgb(grey: Picture) -> Picture:
     """Red, green, blue (rows, columns, 3), all equal, of greys (rows, columns)."""
     return np.repeat(grey[..., np.newaxis], 3, axis=2)
 
 
-def painted(labels: NDArray[Any]) -> Picture:
+def coloured(labels: NDArray[Any]) -> Picture:
     """Red, green, blue (rows, columns, 3): a label map (rows, columns) in the colours of its
-    labels, on black.
+    structures, on black.
     """
     return PALETTE[labels]
 
 
-def fitted(picture: Picture, side: int) -> Picture:
+def thumbnail(picture: Picture, side: int) -> Picture:
     """A picture (rows, columns, 3), resized so that its longer side has `side` pixels."""
     rows, columns = (
         max(1, round(length * side / max(picture.shape[:2]))) for length in picture.shape[:2]
@@ -126,8 +128,8 @@ def overlay(
     opacity: float = OPACITY,
     colour: Colour | None = None,
 ) -> Picture:
-    """Red, green, blue (rows, columns, 3): the image as `display` shows it, its lungs painted as
-    `paint` does.
+    """Red, green, blue (rows, columns, 3): the image as `display` shows it, its structures painted
+    as `paint` does.
 
     Raises:
         UsageError: the segmentation has another shape than the image, or the opacity is outside 0
@@ -143,12 +145,12 @@ def paint(
     opacity: float = OPACITY,
     colour: Colour | None = None,
 ) -> Picture:
-    """Red, green, blue (rows, columns, 3): a grey picture, its lungs tinted and outlined in the
-    colours of their labels, or both in the one `colour` that is given.
+    """Red, green, blue (rows, columns, 3): a grey picture, its structures tinted and outlined in
+    their colours, or all in the one `colour` that is given.
 
-    Outside the lungs a pixel keeps its grey g in all three channels. Inside it becomes (1 -
-    opacity) g + opacity c, rounded, for the lung's colour c; on the outline, `outline_width` pixels
-    wide and within the lung, it is c.
+    Outside of them a pixel keeps its grey g in all three channels. Inside it becomes (1 - opacity)
+    g + opacity c, rounded, for the structure's colour c; on the outline, `outline_width` pixels
+    wide and within the structure, it is c.
 
     Raises:
         UsageError: the labels have another shape than the picture, or the opacity is outside 0 to
@@ -160,7 +162,7 @@ def paint(
         )
     if not 0.0 <= opacity <= 1.0:
         raise UsageError(f"opacity is between 0 and 1, not {opacity}")
-    picture = threefold(grey)
+    picture = grey_to_rgb(grey)
     width = outline_width((grey.shape[0], grey.shape[1]))
     present = np.bincount(labels.ravel(), minlength=len(PALETTE))
     for structure in STRUCTURES[1:]:
@@ -178,7 +180,7 @@ def paint(
     return picture
 
 
-def stamped(picture: Picture, verdict: Verdict) -> Picture:
+def refused_stamp(picture: Picture, verdict: Verdict) -> Picture:
     """A picture (rows, columns, 3) of a refused input with the verdict and its first reason printed
     into its upper edge, in a frame; any other is given back as it is. The size stays, so that the
     picture still lies on the image.

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets import Box, Case
-from lungseg.draw.picture import Picture, fitted, overlay
+from lungseg.draw.picture import Picture, overlay, thumbnail
 from lungseg.errors import InputError
 from lungseg.evaluate.intervals import mean_intervals, percentile
 from lungseg.evaluate.page import gallery, page, section, table_of
@@ -234,7 +234,7 @@ def _tile(
             (round(box.x + box.width) - 1, round(box.y + box.height) - 1),
         )
         cv2.rectangle(picture, *corners, TRUTH_COLOUR, max(1, round(max(picture.shape) / TILE)))
-    return fitted(picture, TILE)
+    return thumbnail(picture, TILE)
 
 
 def summarise_boxes(scores: Sequence[BoxScore]) -> Table:

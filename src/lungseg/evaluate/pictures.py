@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from lungseg.datasets import Case, read_labels
 from lungseg.datasets.ground_truth import read_volume_labels
-from lungseg.draw.picture import Picture, contour, fitted, montage, overlay
-from lungseg.draw.volume import PLANES, section
+from lungseg.draw.picture import Picture, contour, montage, overlay, thumbnail
+from lungseg.draw.volume import PLANES, slice_picture
 from lungseg.evaluate.cases import CaseScore
 from lungseg.image import Image
 from lungseg.options import SegmentOptions
@@ -59,7 +59,7 @@ def _tile(segmenter: Segmenter, case: Case) -> Picture:
     result = segmenter(case.image, SegmentOptions(skip_quality=True))
     if isinstance(result.image, Image):
         picture = overlay(result.image, result.segmentation)
-        return fitted(_with_truth(picture, read_labels(case)), TILE)
+        return thumbnail(_with_truth(picture, read_labels(case)), TILE)
     tiles, captions = zip(
         *_planes(result, read_volume_labels(case, result.image.geometry).labels > 0), strict=True
     )
@@ -88,7 +88,7 @@ def _planes(result: Result[Volume], truth: NDArray[np.bool_]) -> list[tuple[Pict
     for axis in [0] if len(labels) == 1 else range(3):
         others = tuple(other for other in range(3) if other != axis)
         number = int(np.count_nonzero(wrong if wrong.any() else truth, axis=others).argmax())
-        picture = section(result.image, labels, axis, number, TILE)
+        picture = slice_picture(result.image, labels, axis, number, TILE)
         true: NDArray[np.uint8] = truth.take([number], axis).squeeze(axis).astype(np.uint8)
         upright = true if axis == 0 else true[::-1]  # the head is up
         outlined = cv2.resize(upright, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)

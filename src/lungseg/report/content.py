@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import ModelCard, read_card
-from lungseg.draw.picture import Picture, display, fitted, grey, paint, stamped
-from lungseg.draw.volume import overview, unpainted
+from lungseg.draw.picture import Picture, display, grey, paint, refused_stamp, thumbnail
+from lungseg.draw.volume import overview
 from lungseg.errors import LungsegError
 from lungseg.image import Image
 from lungseg.morphology.histograms import histograms
@@ -212,12 +212,14 @@ def _pictures(
         )
         return (
             _smaller(grey(source)),
-            None if marked is None else stamped(_smaller(marked), verdict),
+            None if marked is None else refused_stamp(_smaller(marked), verdict),
             {},
         )
     if segmentation is None:  # all of it, evenly spread
         return (
-            unpainted(source, source.with_labels(np.zeros(source.array.shape, np.uint8))),
+            overview(
+                source, source.with_labels(np.zeros(source.array.shape, np.uint8)), marked=False
+            ),
             None,
             {},
         )
@@ -226,11 +228,15 @@ def _pictures(
         if source.hounsfield and segmentation.labels.any()
         else {}
     )
-    return unpainted(source, segmentation), stamped(overview(source, segmentation), verdict), counts
+    return (
+        overview(source, segmentation, marked=False),
+        refused_stamp(overview(source, segmentation), verdict),
+        counts,
+    )
 
 
 def _smaller(picture: Picture) -> Picture:
-    return fitted(picture, SIDE) if max(picture.shape[:2]) > SIDE else picture
+    return thumbnail(picture, SIDE) if max(picture.shape[:2]) > SIDE else picture
 
 
 def _read_again(entry: Mapping[str, Any]) -> Image | Volume:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from lungseg.draw.picture import fitted
+from lungseg.draw.picture import thumbnail
 from lungseg.errors import InputError, LungsegError, OutputError
 from lungseg.report.content import Study, study_again
 from lungseg.report.frame import jpeg
@@ -55,7 +55,7 @@ def write_reports(
     pictures = (
         []
         if shown is None
-        else [(folder / THUMBNAILS / f"{study.title}.jpg", jpeg(fitted(shown, SMALL)))]
+        else [(folder / THUMBNAILS / f"{study.title}.jpg", jpeg(thumbnail(shown, SMALL)))]
     )
     make_folder(folder / THUMBNAILS)
     write_files([*((path, make[kind]()) for kind, path in paths.items()), *pictures])

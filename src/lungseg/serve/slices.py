@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.draw.picture import shades, window
+from lungseg.draw.picture import to_8_bits, window
 from lungseg.preprocess import shrink_labels
 from lungseg.result import Result
 from lungseg.volume import Volume
@@ -18,7 +18,7 @@ from lungseg.writers.png import encode
 
 MAX_SIDE: Final = 1024
 """Pixels of a slice's longer side as it is shown; larger ones are shrunk."""
-LUNG_WINDOW: Final = (-1000.0, 400.0)
+VIEWER_WINDOW: Final = (-1000.0, 400.0)
 """Hounsfield units that are black and white unless told otherwise: air, and all soft tissue, so
 that the chest wall is seen too."""
 GREY, LABELS = "slices.npy", "labels.npy"
@@ -88,7 +88,7 @@ def _write(
 
 def _window(grey: NDArray[Any], *, hounsfield: bool) -> tuple[float, float]:
     if hounsfield:
-        return LUNG_WINDOW
+        return VIEWER_WINDOW
     return (0.0, 255.0) if grey.dtype == np.uint8 else window(grey)
 
 
@@ -99,7 +99,7 @@ def grey_png(folder: Path, number: int, low: float, high: float) -> bytes:
     Raises:
         IndexError: there is no such slice.
     """
-    return encode(shades(_slice(folder / GREY, number), low, high))
+    return encode(to_8_bits(_slice(folder / GREY, number), low, high))
 
 
 def labels_png(folder: Path, number: int) -> bytes:

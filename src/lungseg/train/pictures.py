@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.draw.picture import Colour, Picture, fitted, grey, montage, overlay, painted
+from lungseg.draw.picture import Colour, Picture, coloured, grey, montage, overlay, thumbnail
 from lungseg.image import Image
 from lungseg.result import Result
 from lungseg.writers import picture_png, write_file
@@ -126,14 +126,14 @@ def case_row(
             less.
         score: caption of the overlay.
     """
-    known = [] if truth is None else [(painted(truth), "truth")]
+    known = [] if truth is None else [(coloured(truth), "truth")]
     tiles = [
         (grey(result.image), name),
         *known,
-        (painted(result.mask), "prediction"),
+        (coloured(result.mask), "prediction"),
         (overlay(result.image, result.segmentation, colour=RED), score),
     ]
-    return [(fitted(tile, TILE), caption) for tile, caption in tiles]
+    return [(thumbnail(tile, TILE), caption) for tile, caption in tiles]
 
 
 def write_sheet(rows: Sequence[Sequence[tuple[Picture, str]]], path: Path) -> None:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.draw.picture import overlay, stamped
+from lungseg.draw.picture import overlay, refused_stamp
 from lungseg.draw.volume import overview
 from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.image import Image
@@ -53,14 +53,14 @@ def overlay_png(image: Image, segmentation: Segmentation[ImageGeometry], verdict
     """The radiograph with its structures tinted and outlined, 8 bits a colour; marked where it was
     refused.
     """
-    return picture_png(stamped(overlay(image, segmentation), verdict))
+    return picture_png(refused_stamp(overlay(image, segmentation), verdict))
 
 
 def sheet_png(
     volume: Volume, segmentation: Segmentation[VolumeGeometry], verdict: Verdict
 ) -> bytes:
     """Slices in three planes with their structures tinted and outlined; marked where refused."""
-    return picture_png(stamped(overview(volume, segmentation), verdict))
+    return picture_png(refused_stamp(overview(volume, segmentation), verdict))
 
 
 def picture_png(picture: NDArray[np.uint8]) -> bytes:
