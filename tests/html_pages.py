@@ -86,6 +86,8 @@ def _short(name: str, value: str) -> str:
         return value.partition(",")[0]
     if name == "content":
         return re.sub("sha256-[^']+", "sha256-HASH", value)
+    if name == "class":
+        return " ".join(value.split())
     return value if name != "d" or len(value) <= 60 else f"{value[:40]}... of {len(value)}"
 
 

@@ -115,11 +115,11 @@ def test_show_identity_alone_is_wrong_use(films: Path, tmp_path: Path) -> None:
         "leave it out.\n"
     )
     with pytest.raises(UsageError):
-        cli_report.reports_of(report=False, pdf=False, show_identity=True)
+        cli_report.formats_of(report=False, pdf=False, show_identity=True)
 
 
 @pytest.mark.parametrize(
-    ("report", "pdf", "kinds"),
+    ("report", "pdf", "formats"),
     [
         (False, False, ()),
         (True, False, ("report",)),
@@ -127,5 +127,5 @@ def test_show_identity_alone_is_wrong_use(films: Path, tmp_path: Path) -> None:
         (True, True, ("report", "pdf")),
     ],
 )
-def test_pdf_adds_to_the_page(report: bool, pdf: bool, kinds: tuple[str, ...]) -> None:
-    assert cli_report.reports_of(report=report, pdf=pdf, show_identity=False) == kinds
+def test_pdf_adds_to_the_page(report: bool, pdf: bool, formats: tuple[str, ...]) -> None:
+    assert cli_report.formats_of(report=report, pdf=pdf, show_identity=False) == formats

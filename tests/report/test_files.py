@@ -21,9 +21,9 @@ from lungseg.options import SegmentOptions
 from lungseg.predict import embedded_models
 from lungseg.report import (
     Reported,
+    content_again,
+    content_of,
     report_folder,
-    study_again,
-    study_of,
     write_index,
     write_reports,
 )
@@ -79,20 +79,24 @@ def test_a_report_made_again_is_the_one_made_at_once(
 ) -> None:
     out, file = tmp_path / "out", film if kind == "cxr" else scan
     entry = segmented(file, out, models[kind])
-    first = study_of(Segmenter(models[kind], threads=1)(file))
-    again = study_again(entry, out)
-    assert again.title == first.title == file.name.partition(".")[0]
-    assert again.said == ()
-    assert again.original is not None
-    assert again.marked is not None
-    np.testing.assert_array_equal(again.original, first.original)
-    np.testing.assert_array_equal(again.marked, first.marked)
-    assert first.densities.keys() == again.densities.keys()
-    assert bool(first.densities) is (kind == "ct")
-    assert all(
-        np.array_equal(first.densities[name], again.densities[name]) for name in first.densities
-    )
-    assert again.card is None  # such a model does not come with the package
+    first = content_of(Segmenter(models[kind], threads=1)(file))
+    again = content_again(entry, out)
+    assert again.name == first.name == file.name.partition(".")[0]
+    assert again.remarks == ()
+    assert len(again.pictures.all) == 2
+    np.testing.assert_array_equal(again.pictures.original, first.pictures.original)
+    np.testing.assert_array_equal(again.pictures.marked, first.pictures.marked)
+    assert again.measurements == first.measurements
+    if kind == "ct":
+        assert first.densities is not None
+        assert again.densities is not None
+        assert first.densities.counts.keys() == again.densities.counts.keys()
+        for name, counts in first.densities.counts.items():
+            np.testing.assert_array_equal(again.densities.counts[name], counts)
+    else:
+        assert first.densities is again.densities is None
+    # Such a model does not come with the package.
+    assert dict(again.making)["About the model"].startswith("its card is not at hand")
 
 
 def test_where_the_input_is_gone_or_changed_the_overlay_stands_alone(
@@ -102,41 +106,41 @@ def test_where_the_input_is_gone_or_changed_the_overlay_stands_alone(
     entry = segmented(film, out, models["cxr"])
     overlay = cv2.imread(str(out / "film_overlay.png"))[..., ::-1]
     film.write_bytes(cv2.imencode(".png", dark_ellipses()[::-1] + 1)[1].tobytes())
-    changed = study_again(entry, out)
-    assert changed.said == (
+    changed = content_again(entry, out)
+    assert changed.remarks == (
         "The input has changed since it was segmented, so the picture itself is not shown.",
     )
     film.unlink()
-    gone = study_again(entry, out)
-    assert gone.said == (
+    gone = content_again(entry, out)
+    assert gone.remarks == (
         "The input is not where it was, or cannot be read any more, so the picture itself is not "
         "shown.",
     )
-    for study in (changed, gone):
-        assert study.original is None
-        np.testing.assert_array_equal(study.marked, overlay)
+    for content in (changed, gone):
+        assert content.pictures.original is None
+        np.testing.assert_array_equal(content.pictures.marked, overlay)
     (out / "film_overlay.png").unlink()
-    assert (study_again(entry, out).original, study_again(entry, out).marked) == (None, None)
+    assert content_again(entry, out).pictures.all == []
 
 
 def test_a_mask_that_tells_no_sides_leaves_the_picture_and_the_overlay(
     models: dict[str, Path], scan: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    study = study_again(segmented(scan, out, models["ct"], binary=True), out)
-    assert study.original is not None
+    content = content_again(segmented(scan, out, models["ct"], binary=True), out)
+    assert content.pictures.original is not None
     np.testing.assert_array_equal(
-        study.marked, cv2.imread(str(out / "scan_overlay.png"))[..., ::-1]
+        content.pictures.marked, cv2.imread(str(out / "scan_overlay.png"))[..., ::-1]
     )
-    assert study.densities == {}
+    assert content.densities is None
 
 
 def test_without_any_mask_that_is_said(models: dict[str, Path], film: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    study = study_again(segmented(film, out, models["cxr"], outputs=["crop"]), out)
-    assert study.original is not None
-    assert study.marked is None
-    assert study.said == (
+    content = content_again(segmented(film, out, models["cxr"], outputs=["crop"]), out)
+    assert content.pictures.original is not None
+    assert content.pictures.marked is None
+    assert content.remarks == (
         "No mask that says which lung is which and no overlay lie in the folder of results, so "
         "none is shown.",
     )
@@ -149,7 +153,7 @@ def test_a_folder_gets_reports_an_index_and_records_of_them(
     broken.write_bytes(b"")
     for file in (film, broken):
         list(segment_many([file], SegmentOptions(model=models["cxr"]), RunOptions(out), 1))
-    done = list(report_folder(out, kinds=("report", "pdf"), workers=2))
+    done = list(report_folder(out, formats=("report", "pdf"), workers=2))
     paths = {"report": out / "film_report.html", "pdf": out / "film_report.pdf"}
     assert done == [Reported(str(film), paths), Reported(str(broken), failed=True)]
     assert [entry.get("outputs", {}).get("report") for entry in records(out)] == [
@@ -177,7 +181,7 @@ def test_what_names_a_patient_is_in_no_file_and_no_name_unless_asked_for(
     for page in (out / name, out / "report.html"):
         text = page.read_text(encoding="utf-8").lower()
         assert [word in text for word in ("secret", "4711", str(tmp_path).lower())] == [False] * 3
-    list(report_folder(out, identify=True))
+    list(report_folder(out, show_identity=True))
     assert sorted(path.name for path in out.glob("*.html")) == [
         "Name_Secret_report.html",
         "report.html",
@@ -228,11 +232,11 @@ def test_a_strictly_refused_record_shows_no_mask(
     out = tmp_path / "out"
     entry = segmented(film, out, models["cxr"]) | {"verdict": "refused", "reasons": ["it is odd"]}
     entry["options"] |= {"skip_refused": True}
-    study = study_again(entry, out)
-    assert study.original is not None
-    assert (study.marked, study.record["measurements"]) == (None, [])
-    assert study.said == (
-        "The input was refused and skip_refused was set, so no mask and no numbers are shown.",
+    content = content_again(entry, out)
+    assert content.pictures.original is not None
+    assert (content.pictures.marked, content.measurements.rows) == (None, ())
+    assert content.remarks == (
+        "The input was refused and --strict was set, so no mask and no numbers are shown.",
     )
 
 
@@ -265,7 +269,7 @@ def test_equal_inputs_have_pictures_of_their_own(
     assert isinstance(result, Result)
     refused = dataclasses.replace(result, verdict=Verdict("refused", ("it is odd",)))
     for number, each in enumerate((result, refused)):
-        write_reports(study_of(each, name=f"n{number}"), tmp_path, ["report"])
+        write_reports(content_of(each, name=f"n{number}"), tmp_path, ["report"])
     small = [
         cv2.imread(str(tmp_path / "report_thumbnails" / f"n{number}.jpg")) for number in (0, 1)
     ]

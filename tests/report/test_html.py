@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import re
 
 import cv2
@@ -15,8 +16,8 @@ from lungseg.ct.measure import measure_volume
 from lungseg.geometry import VolumeGeometry
 from lungseg.image import Image
 from lungseg.measurement import Measurement
-from lungseg.report import page, study_of
-from lungseg.report.html import html_page, shares
+from lungseg.report import content_of, to_html
+from lungseg.report.html import html_page
 from lungseg.report.texts import CT, NO_DEVICE, NONE_PUBLISHED, RADIOGRAPH, number
 from lungseg.result import Result
 from lungseg.verdict import Verdict
@@ -33,7 +34,7 @@ def pictures(text: str) -> list[np.ndarray]:
 
 
 def test_a_page_stands_alone_and_shows_both_pictures(film: Result) -> None:
-    text = page(film)
+    text = to_html(film)
     found = Page(text)
     assert outside(text) == []
     assert found.all("html") == [{"lang": "en"}]
@@ -42,8 +43,11 @@ def test_a_page_stands_alone_and_shows_both_pictures(film: Result) -> None:
         for of in found.all("meta")
         if of.get("http-equiv") == "Content-Security-Policy"
     )
-    assert policy.startswith(
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-"
+    (program,) = re.findall(r"<script>(.*)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(program.encode()).digest()).decode()
+    assert policy == (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src "
+        f"'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
     before, after = pictures(text)
     assert before.shape == after.shape == (96, 96, 3)
@@ -65,7 +69,7 @@ def test_a_page_stands_alone_and_shows_both_pictures(film: Result) -> None:
 
 
 def test_verdict_reasons_measurements_and_model_are_in_words(film: Result) -> None:
-    found = Page(page(film))
+    found = Page(to_html(film))
     assert "Lungs of b" in found.text
     assert "Verdict: To be reviewed" in found.text
     assert "the lungs are <odd>" in found.text
@@ -82,7 +86,7 @@ def test_verdict_reasons_measurements_and_model_are_in_words(film: Result) -> No
 
 
 def test_of_ct_there_are_planes_densities_and_published_values(scan: Result) -> None:
-    text = page(scan, name="scan")
+    text = to_html(scan, name="scan")
     found = Page(text)
     assert [picture.shape for picture in pictures(text)] == [scan.overlay().shape] * 2
     assert found.all("div", "wider") != []
@@ -95,7 +99,9 @@ def test_of_ct_there_are_planes_densities_and_published_values(scan: Result) -> 
 
 
 def test_every_voxel_of_a_lung_is_in_its_histogram(scan: Result) -> None:
-    steps, edges = shares(study_of(scan))
+    found = content_of(scan).densities
+    assert found is not None
+    steps, edges = found.counts, found.edges
     assert (edges[0], edges[-1], len(edges)) == (-1050, 150, 121)
     for label, name in ((1, "right lung"), (2, "left lung")):
         values = scan.image.array[scan.mask == label]
@@ -105,11 +111,11 @@ def test_every_voxel_of_a_lung_is_in_its_histogram(scan: Result) -> None:
 
 
 def test_names_are_escaped_and_paths_left_out(film: Result) -> None:
-    text = page(film, name=EVIL)
+    text = to_html(film, name=EVIL)
     assert "<script>alert" not in text
     assert EVIL in Page(text).text
     assert "Doe" not in text
-    shown = Page(page(film, name=EVIL, identify=True)).text
+    shown = Page(to_html(film, name=EVIL, show_identity=True)).text
     assert "/data/Doe John/b.png" in shown
 
 
@@ -117,25 +123,25 @@ def test_a_file_name_that_is_no_text_can_be_written(film: Result) -> None:
     odd = dataclasses.replace(
         film, image=dataclasses.replace(film.image, source="/data/\udcff.png")
     )
-    assert re.search(r"Lungs of image-[0-9a-f]{12}<", page(odd))
-    assert "/data/?.png" in page(odd, identify=True)
-    page(odd, identify=True).encode()
+    assert re.search(r"Lungs of image-[0-9a-f]{12}<", to_html(odd))
+    assert "/data/?.png" in to_html(odd, show_identity=True)
+    to_html(odd, show_identity=True).encode()
 
 
 def test_a_refused_input_is_marked_and_strictness_hides_its_mask(film: Result) -> None:
     refused = dataclasses.replace(film, verdict=Verdict("refused", ("this is a hand",)))
-    text = page(refused)
+    text = to_html(refused)
     assert "Verdict: Refused" in Page(text).text
     assert "Expected quality" not in text
     after = pictures(text)[1]
     assert np.abs(after[1, -2].astype(int) - (213, 94, 0)).max() < 40
-    strict = html_page(study_of(refused, strict=True))
+    strict = html_page(content_of(refused, skip_refused=True))
     assert len(pictures(strict)) == 1
     found = Page(strict)
     assert found.all("input") == []
     assert "no mask and no numbers are shown" in found.text
     assert "Area" not in found.text
-    assert len(pictures(html_page(study_of(film, strict=True)))) == 2
+    assert len(pictures(html_page(content_of(film, skip_refused=True)))) == 2
 
 
 @pytest.mark.parametrize(
@@ -149,8 +155,8 @@ def test_pictures_are_shrunk_never_enlarged(
     large = dataclasses.replace(
         film, image=image, segmentation=image.with_labels(np.zeros((side, side), np.uint8))
     )
-    assert [picture.shape[:2] for picture in pictures(page(large))] == [shown, shown]
-    assert "lungs marked: " in page(large)
+    assert [picture.shape[:2] for picture in pictures(to_html(large))] == [shown, shown]
+    assert "lungs marked: " in to_html(large)
 
 
 def test_all_three_numbers_of_the_expected_dice_make_one_sentence(film: Result) -> None:
@@ -158,7 +164,7 @@ def test_all_three_numbers_of_the_expected_dice_make_one_sentence(film: Result) 
         Measurement(f"expected Dice {end}", "lungs", value, "1")
         for end, value in (("low", 0.9), ("high", 0.972))
     )
-    text = Page(page(dataclasses.replace(film, measurements=film.measurements + more))).text
+    text = Page(to_html(dataclasses.replace(film, measurements=film.measurements + more))).text
     assert (
         "about 0.95; nine in ten masks like this one lie between 0.90 and 0.97. 1 would be" in text
     )
@@ -188,10 +194,10 @@ def test_a_volume_without_lungs_has_no_histogram_and_its_slices_are_spread_over_
         measurements=found,
         verdict=Verdict("refused", ("no lungs were found",)),
     )
-    page = Page(html_page(study_of(empty)))
-    assert "Densities" not in page.text
-    assert "Slices evenly spread over the volume." in page.text
-    assert page.all("img", "after")[0]["alt"] == "The same with the lungs marked: none found."
+    found = Page(to_html(empty))
+    assert "Densities" not in found.text
+    assert "Slices evenly spread over the volume." in found.text
+    assert found.all("img", "after")[0]["alt"] == "The same with the lungs marked: none found."
 
 
 def test_a_single_slice_is_not_compared_with_whole_lungs(scan: Result) -> None:
@@ -211,8 +217,8 @@ def test_a_single_slice_is_not_compared_with_whole_lungs(scan: Result) -> None:
         probabilities_of(volume, lungs.labels),
         {},
     )
-    page = Page(html_page(study_of(result)))
-    assert "as published" not in page.text
-    assert "Published values are of whole lungs" in page.text
-    assert "The one slice that there is." in page.text
-    assert page.all("img", "before")[0]["alt"] == "The slice, as read."
+    found = Page(to_html(result))
+    assert "as published" not in found.text
+    assert "Published values are of whole lungs" in found.text
+    assert "The one slice that there is." in found.text
+    assert found.all("img", "before")[0]["alt"] == "The slice, as read."

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lungseg.report import html_page, study_of, write_index
+from lungseg.report import to_html, write_index
 from lungseg.result import Result
 from report.test_index import entry
 from serve.browser import chromium
@@ -63,7 +63,7 @@ def test_the_index_is_sorted_filtered_and_turned_page_by_page(page: Any, tmp_pat
 
 def test_the_slider_uncovers_the_marked_lungs(page: Any, film: Result, tmp_path: Path) -> None:
     path = tmp_path / "film.html"
-    path.write_text(html_page(study_of(film)), encoding="utf-8")
+    path.write_text(to_html(film), encoding="utf-8")
     page.goto(path.as_uri())
     slider = page.get_by_role("slider")
     for key, covered in (("Home", "0%"), ("ArrowRight", "1%"), ("End", "100%")):

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from html_pages import outline
-from lungseg.evaluate.page import distributions, every_metric, gallery, section, table_of
-from lungseg.evaluate.page import page as evaluation_page
+from lungseg.evaluate.page import Section, distributions, every_metric, page
 from lungseg.evaluate.summary import summaries
 from lungseg.evaluate.tables import Table
-from lungseg.report import html_page, page, study_of, write_index
+from lungseg.report import content_of, html_page, to_html, write_index
 from lungseg.result import Result
 from lungseg.verdict import Verdict
 from lungseg.writers import versions
@@ -23,9 +22,9 @@ from report.test_index import entry
 PAGES = Path(__file__).parent / "pages"
 
 
-def refused(film: Result, *, strict: bool) -> str:
+def refused(film: Result, *, skip_refused: bool) -> str:
     result = dataclasses.replace(film, verdict=Verdict("refused", ("this is a <hand>", "and odd")))
-    return html_page(study_of(result, strict=strict))
+    return html_page(content_of(result, skip_refused=skip_refused))
 
 
 def index(tmp_path: Path) -> str:
@@ -50,25 +49,24 @@ def index(tmp_path: Path) -> str:
 def evaluation() -> str:
     scores = [PLAIN, scored("<s>", 0.5, source="south"), HEART]
     tile = np.full((32, 24, 3), 120, np.uint8)
-    parts = [
-        "<p>How to read it.</p>",
-        section("Left out", text="one & another"),
-        section("m: Scores", table_of(Table(("a", "b"), [("<c>", "**0.9**, n=2")]), "Scores")),
-        section("Distributions", distributions({"m": scores}), text="Of what shows lung."),
-        section("The worst", gallery([("0.5 <s>", tile), ("0.9 t", tile)], "Lungs"), text="By"),
-        section("Every metric of m", every_metric(summaries([PLAIN])[:2])),
+    sections = [
+        Section("Left out", "one & another"),
+        Section("m: Scores", table=Table(("a", "b"), [("<c>", "**0.9**, n=2")]), caption="Scores"),
+        Section("Distributions", "Of what shows lung.", charts=distributions({"m": scores})),
+        Section("The worst", "By", pictures=[("0.5 <s>", tile), ("0.9 t", tile)], caption="Lungs"),
+        every_metric("Every metric of m", summaries([PLAIN])[:2]),
     ]
-    return evaluation_page("Lung masks of m", parts)
+    return page("Lung masks of m", sections, "How to read it.")
 
 
 def made(name: str, film: Result, scan: Result, tmp_path: Path) -> str:
     """The page of that name."""
     return {
-        "radiograph": lambda: page(film),
-        "identified": lambda: page(film, identify=True),
-        "ct": lambda: page(scan, name="scan"),
-        "refused": lambda: refused(film, strict=False),
-        "refused_strictly": lambda: refused(film, strict=True),
+        "radiograph": lambda: to_html(film),
+        "identified": lambda: to_html(film, show_identity=True),
+        "ct": lambda: to_html(scan, name="scan"),
+        "refused": lambda: refused(film, skip_refused=False),
+        "refused_strictly": lambda: refused(film, skip_refused=True),
         "index": lambda: index(tmp_path),
         "evaluation": evaluation,
     }[name]()

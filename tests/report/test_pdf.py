@@ -12,7 +12,7 @@ import pytest
 
 from html_pages import EVIL
 from lungseg.errors import UsageError
-from lungseg.report import pdf
+from lungseg.report import to_pdf
 from lungseg.result import Result
 from lungseg.verdict import Verdict
 
@@ -32,8 +32,8 @@ def words(code: bytes) -> str:
 
 
 def test_the_same_result_gives_the_same_bytes(film: Result) -> None:
-    code = pdf(film)
-    assert code == pdf(film)
+    code = to_pdf(film)
+    assert code == to_pdf(film)
     assert code.startswith(b"%PDF-1.")
     shown = words(code)
     for text in (
@@ -48,11 +48,11 @@ def test_the_same_result_gives_the_same_bytes(film: Result) -> None:
     assert code.count(b"/DCTDecode") == 2
     assert b"/FontFile" not in code  # nothing but the fonts that every reader has
     assert "Doe" not in shown
-    assert "/data/DoeJohn/b.png" in words(pdf(film, identify=True))
+    assert "/data/DoeJohn/b.png" in words(to_pdf(film, show_identity=True))
 
 
 def test_ct_has_its_planes_and_densities(scan: Result) -> None:
-    code = pdf(scan)
+    code = to_pdf(scan)
     assert code.count(b"/DCTDecode") == 2
     shown = words(code)
     for text in ("Densities", "-950: emphysema index", "LAA-950", "I. Easthausen", "Verdict: OK"):
@@ -61,7 +61,7 @@ def test_ct_has_its_planes_and_densities(scan: Result) -> None:
 
 def test_letters_that_the_fonts_lack_become_question_marks(film: Result) -> None:
     shown = words(
-        pdf(dataclasses.replace(film, verdict=Verdict("refused", ("肺 & <b>",))), name=EVIL)
+        to_pdf(dataclasses.replace(film, verdict=Verdict("refused", ("肺 & <b>",))), name=EVIL)
     )
     assert "Lungsof<script>alert" in shown
     assert "?&<b>" in shown
@@ -76,4 +76,4 @@ def test_without_reportlab_there_is_one_sentence(
         match=r"PDF needs reportlab, which is not installed; install it with `pip install "
         r"'lungseg\[pdf\]'`",
     ):
-        pdf(film)
+        to_pdf(film)

@@ -114,7 +114,7 @@ def _run(
                 _finished(waiting, ledger, timeout=None)
             ledger.sort([str(source) for source in sources])
         if run.reports:
-            write_index(ledger.records(), run.folder, identify=run.show_identity)
+            write_index(ledger.records(), run.folder, show_identity=run.show_identity)
 
 
 def _finished(

@@ -13,7 +13,7 @@ from lungseg.cli.messages import say
 from lungseg.errors import UsageError
 
 if TYPE_CHECKING:
-    from lungseg.report import Kind
+    from lungseg.report import ReportFormat
 
 
 def report(
@@ -42,9 +42,9 @@ def report(
 
     folder = results.parent if results.is_file() else results
     made = without = failed = 0
-    reports = reports_of(report=True, pdf=pdf, show_identity=show_identity)
+    formats = formats_of(report=True, pdf=pdf, show_identity=show_identity)
     for done in report_folder(
-        folder, kinds=reports, identify=show_identity, workers=workers or processors()
+        folder, formats=formats, show_identity=show_identity, workers=workers or processors()
     ):
         made += bool(done.paths)
         without += done.failed
@@ -72,7 +72,7 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}" + "s" * (number != 1)
 
 
-def reports_of(*, report: bool, pdf: bool, show_identity: bool) -> tuple[Kind, ...]:
+def formats_of(*, report: bool, pdf: bool, show_identity: bool) -> tuple[ReportFormat, ...]:
     """Which reports these flags ask for: --pdf adds to the one in HTML.
 
     Raises:

@@ -14,7 +14,7 @@ import typer
 from lungseg.cli import flags
 from lungseg.cli.exit_status import FAILED, INTERRUPTED
 from lungseg.cli.messages import in_flags, say, with_bar
-from lungseg.cli.report import reports_of
+from lungseg.cli.report import formats_of
 from lungseg.errors import InputError, UsageError
 from lungseg.options import SegmentOptions
 
@@ -104,7 +104,7 @@ def segment(
         raise UsageError(
             "--binary is about the mask, which --outputs leaves out", cure="drop one of the two"
         )
-    reports = reports_of(report=report, pdf=pdf, show_identity=show_identity)
+    reports = formats_of(report=report, pdf=pdf, show_identity=show_identity)
     run = RunOptions(output, chosen, reports, show_identity=show_identity, overwrite=overwrite)
     _segment(ctx, paths, options, run, workers, quiet=quiet)
 

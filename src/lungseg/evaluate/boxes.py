@@ -19,7 +19,7 @@ from lungseg.datasets import Box, Case
 from lungseg.draw.picture import Picture, overlay, thumbnail
 from lungseg.errors import InputError
 from lungseg.evaluate.intervals import mean_intervals, percentile
-from lungseg.evaluate.page import gallery, page, section, table_of
+from lungseg.evaluate.page import Section, page
 from lungseg.evaluate.pictures import TILE, TRUTH_COLOUR, WORST, Shown, write_sheet
 from lungseg.evaluate.run import Report
 from lungseg.evaluate.tables import Table, write_table
@@ -144,22 +144,18 @@ def evaluate_boxes(
         "over "
         "boxes, by resampling patients."
     )
-    parts = [
-        section(
-            "How much of the boxes the mask keeps", table_of(table, caption), text=said.strip()
-        ),
-        section(
+    sections = [
+        Section("How much of the boxes the mask keeps", said.strip(), table=table, caption=caption),
+        Section(
             "The worst",
-            gallery(
-                shown,
-                "Widened lung mask, the marked boxes in yellow, and the share of the box that it "
-                "keeps least of",
-            ),
+            pictures=shown,
+            caption="Widened lung mask, the marked boxes in yellow, and the share of the box that "
+            "it keeps least of",
         ),
     ]
     write_file(
         folder / "report.html",
-        page(f"Marked opacities in the lung masks of {Path(model).stem}", parts).encode(),
+        page(f"Marked opacities in the lung masks of {Path(model).stem}", sections).encode(),
     )
     return Report(table.markdown() + said, failures, 0)
 

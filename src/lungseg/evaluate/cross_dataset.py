@@ -13,7 +13,7 @@ import numpy as np
 from lungseg.datasets import Case
 from lungseg.errors import InputError
 from lungseg.evaluate.cases import CaseScore
-from lungseg.evaluate.page import page, section, table_of
+from lungseg.evaluate.page import Section, page
 from lungseg.evaluate.run import Report
 from lungseg.evaluate.scoring import score_cases
 from lungseg.evaluate.tables import Table, write_scores, write_table
@@ -108,8 +108,8 @@ def cross(
         [*(f"{title}\n\n{table.markdown()}" for title, table in tables.items()), EXPLANATION, *said]
     )
     write_file(folder / "matrix.md", f"{text}\n".encode())
-    parts = [section(title, table_of(table, EXPLANATION)) for title, table in tables.items()]
-    write_file(folder / "report.html", page("Train set by test set", parts).encode())
+    sections = [Section(title, table=table, caption=EXPLANATION) for title, table in tables.items()]
+    write_file(folder / "report.html", page("Train set by test set", sections).encode())
     return Report(text, tuple(failures), sum(case.mask is None for case in cases))
 
 

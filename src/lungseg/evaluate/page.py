@@ -5,7 +5,7 @@ address of any other machine.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -14,46 +14,55 @@ from lungseg.evaluate.cases import CaseScore
 from lungseg.evaluate.pictures import Shown
 from lungseg.evaluate.summary import Summary, group
 from lungseg.evaluate.tables import Table
-from lungseg.report.charts import Axis, curves, figure, strips
-from lungseg.report.frame import frame, image, section
-
-__all__ = ["HUMAN_DICE", "distributions", "every_metric", "gallery", "page", "section", "table_of"]
+from lungseg.report import render
+from lungseg.report.charts import Axis, Chart, curves, strips
 
 HUMAN_DICE: Final = 0.973
 """Mean lung Dice of one person against another on 305 radiographs from six hospitals, as published;
 their 5th percentile is 0.917."""
 
-FURTHEST: Final = 100.0
+MAX_HD95: Final = 100.0
 """Pixels of 1024 at which the charts of HD95 end."""
 
-FURTHEST_MM: Final = 30.0
+MAX_HD95_MM: Final = 30.0
 """Millimetres at which that of volumes ends."""
 
 
-def page(title: str, parts: Sequence[str]) -> str:
-    """A whole page of parts that `section`, `table_of`, `distributions` and `gallery` made."""
-    return frame(title, "\n".join(parts))
+@dataclass(frozen=True, slots=True, eq=False)
+class Section:
+    """What stands under one heading, in this order, as far as there is any.
+
+    Attributes:
+        title: the heading.
+        text: a paragraph.
+        table: the first cell of each row is its head.
+        charts: of distributions.
+        pictures: with their captions.
+        folded: tables that are folded away, by name.
+        caption: of the table; of each picture and each table that is folded away, what it shows.
+    """
+
+    title: str
+    text: str = ""
+    table: Table | None = None
+    charts: Sequence[Chart] = ()
+    pictures: Sequence[Shown] = ()
+    folded: Mapping[str, Table] = field(default_factory=dict[str, Table])
+    caption: str = ""
+
+    @property
+    def wide(self) -> bool:
+        """Whether each picture needs the whole width, as planes side by side do."""
+        return all(picture.shape[1] > 2 * picture.shape[0] for _, picture in self.pictures)
 
 
-def table_of(table: Table, caption: str) -> str:
-    """A table, with what its rows are about as their heads."""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in table.header)
-    body = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>{"".join(map(_cell, others))}</tr>\n'
-        for first, *others in table.rows
-    )
-    return f"""<div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}">
-<table><caption>{escape(caption)}</caption>
-<thead><tr>{head}</tr></thead>
-<tbody>{body}</tbody></table></div>"""
+def page(title: str, sections: Sequence[Section], introduction: str = "") -> str:
+    """A whole page of sections, with a paragraph before them."""
+    values = {"sections": sections, "introduction": introduction}
+    return render("evaluation.html", title, values)
 
 
-def _cell(text: str) -> str:
-    strong = ' class="strong"' if text.startswith("**") else ""
-    return f"<td{strong}>{escape(text.replace('**', ''))}</td>"
-
-
-def distributions(models: Mapping[str, Sequence[CaseScore]]) -> str:
+def distributions(models: Mapping[str, Sequence[CaseScore]]) -> list[Chart]:
     """Charts of Dice and HD95: of one model by group of cases, of several by model."""
     if len(models) == 1:
         (scores,) = models.values()
@@ -77,57 +86,28 @@ def distributions(models: Mapping[str, Sequence[CaseScore]]) -> str:
         }
     )
     low = max(0.0, min(0.9, np.floor(lowest * 20) / 20))
-    parts = [
+    charts = [
         strips(dice, Axis("Dice of each case: middle half as box, median as line", low, 1, human)),
         curves(dice, Axis("Share of cases with a Dice of at most", low, 1, human)),
     ]
     if hd95:
-        parts += [
-            strips(
-                hd95,
-                Axis(
-                    f"HD95 of each case, pixels of a picture of 1024, at most {FURTHEST:g}",
-                    0,
-                    FURTHEST,
-                ),
-            ),
-            curves(
-                hd95,
-                Axis("Share of cases with an HD95 of at most so many pixels of 1024", 0, FURTHEST),
-            ),
+        each = f"HD95 of each case, pixels of a picture of 1024, at most {MAX_HD95:g}"
+        most = "Share of cases with an HD95 of at most so many pixels of 1024"
+        charts += [
+            strips(hd95, Axis(each, 0, MAX_HD95)),
+            curves(hd95, Axis(most, 0, MAX_HD95)),
         ]
     if in_mm:
-        parts.append(
-            strips(
-                in_mm,
-                Axis(
-                    f"HD95 of each volume in space, millimetres, at most {FURTHEST_MM:g}",
-                    0,
-                    FURTHEST_MM,
-                ),
-            )
-        )
-    return f'<div class="chart">{"".join(map(figure, parts))}</div>'
+        each = f"HD95 of each volume in space, millimetres, at most {MAX_HD95_MM:g}"
+        charts.append(strips(in_mm, Axis(each, 0, MAX_HD95_MM)))
+    return charts
 
 
 def _with_any(values: dict[str, list[float]]) -> dict[str, list[float]]:
     return {name: found for name, found in values.items() if found}
 
 
-def gallery(pictures: Sequence[Shown], what: str) -> str:
-    """Pictures with their captions below; `what` says in words what each shows."""
-    figures = []
-    for caption, picture in pictures:
-        shown = image(picture, f"{what}: {caption}", 'loading="lazy"')
-        figures.append(f"<figure>{shown}\n<figcaption>{escape(caption)}</figcaption></figure>")
-    wide = all(
-        picture.shape[1] > 2 * picture.shape[0] for _, picture in pictures
-    )  # planes side by side need the whole width
-    columns = ' style="grid-template-columns:1fr"' if wide else ""
-    return f'<div class="tiles"{columns}>{"".join(figures)}</div>'
-
-
-def every_metric(found: Sequence[Summary]) -> str:
+def every_metric(title: str, found: Sequence[Summary]) -> Section:
     """All summaries, folded away by group."""
     header = (
         "region",
@@ -142,7 +122,7 @@ def every_metric(found: Sequence[Summary]) -> str:
         "worst twentieth",
         "worst",
     )
-    parts = []
+    tables = {}
     for name in dict.fromkeys(summary.cases for summary in found):
         rows = [
             [s.region, s.metric, s.unit, str(s.n), str(s.patients)]
@@ -153,9 +133,6 @@ def every_metric(found: Sequence[Summary]) -> str:
             for s in found
             if s.cases == name
         ]
-        table = table_of(
-            Table(header, rows),
-            f"{name}: every metric. From and to are the ends of the 95 % interval of the mean.",
-        )
-        parts.append(f"<details><summary>{escape(name)}</summary>{table}</details>")
-    return "".join(parts)
+        tables[name] = Table(header, rows)
+    caption = "every metric. From and to are the ends of the 95 % interval of the mean."
+    return Section(title, folded=tables, caption=caption)

@@ -15,15 +15,7 @@ from lungseg.draw.picture import display
 from lungseg.errors import InputError, UsageError
 from lungseg.evaluate.cases import CaseScore
 from lungseg.evaluate.compare import Difference, compare_table, differences, need_scipy
-from lungseg.evaluate.page import (
-    HUMAN_DICE,
-    distributions,
-    every_metric,
-    gallery,
-    page,
-    section,
-    table_of,
-)
+from lungseg.evaluate.page import HUMAN_DICE, Section, distributions, every_metric, page
 from lungseg.evaluate.pictures import Shown, worst, write_sheet
 from lungseg.evaluate.robustness import steadiness
 from lungseg.evaluate.scoring import score_cases
@@ -265,19 +257,18 @@ def _page(
 ) -> str:
     first, shown = next((name, each.shown) for name, each in done.items())
     films = done[first].scores[0].kind == "radiograph"
-    parts = [f"<p>{WAYS_TO_READ if films else WAYS_TO_READ_CT}</p>"]
+    sections = []
     if failures:
-        parts.append(
-            section("Left out", text=_said(failures, len(failures) + len(done[first].scores)))
-        )
+        left_out = _said(failures, len(failures) + len(done[first].scores))
+        sections.append(Section("Left out", left_out))
     if compared:
         caption = (
             "Second less first, on the same cases; p of the Wilcoxon signed-rank test on patients."
         )
-        parts.append(section("Compared", table_of(compare_table(compared), caption)))
+        sections.append(Section("Compared", table=compare_table(compared), caption=caption))
     for name, each in done.items():
-        parts += [
-            section(f"{name}: {title}", table_of(table, title))
+        sections += [
+            Section(f"{name}: {title}", table=table, caption=title)
             for title, table in each.tables.items()
         ]
     human = (
@@ -288,23 +279,25 @@ def _page(
         name: [score for score in each.scores if score.has_lung] or each.scores
         for name, each in done.items()
     }
-    parts.append(
-        section(
+    sections += [
+        Section(
             "Distributions",
-            distributions(with_lung),
-            text=human if films else "Of what shows lung.",
-        )
-    )
-    parts.append(
-        section(
+            human if films else "Of what shows lung.",
+            charts=distributions(with_lung),
+        ),
+        Section(
             f"The worst of {first}",
-            gallery(shown, "Lungs found, and the true outline in yellow"),
-            text="By Dice. The true outline is yellow.",
-        )
-    )
-    for name, each in done.items():
-        parts.append(section(f"Every metric of {name}", every_metric(summaries(each.scores))))
-    return page(f"Lung masks of {', '.join(done)}", parts)
+            "By Dice. The true outline is yellow.",
+            pictures=shown,
+            caption="Lungs found, and the true outline in yellow",
+        ),
+        *(
+            every_metric(f"Every metric of {name}", summaries(each.scores))
+            for name, each in done.items()
+        ),
+    ]
+    how = WAYS_TO_READ if films else WAYS_TO_READ_CT
+    return page(f"Lung masks of {', '.join(done)}", sections, how)
 
 
 def _card_scores(scores: Sequence[CaseScore]) -> dict[str, Any]:

@@ -6,9 +6,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from lungseg.report.content import Study, study_again, study_of
-from lungseg.report.files import ENDINGS, Kind, Reported, report_folder, write_index, write_reports
-from lungseg.report.html import html_page
+from lungseg.report.content import ReportContent, content_again, content_of
+from lungseg.report.files import (
+    ENDINGS,
+    Reported,
+    ReportFormat,
+    report_folder,
+    write_index,
+    write_reports,
+)
+from lungseg.report.html import html_page, render
 from lungseg.report.index import INDEX, THUMBNAILS
 from lungseg.report.pdf import check_reportlab, pdf_page
 from lungseg.result import Result
@@ -17,37 +24,38 @@ __all__ = [
     "ENDINGS",
     "INDEX",
     "THUMBNAILS",
-    "Kind",
+    "ReportContent",
+    "ReportFormat",
     "Reported",
-    "Study",
     "check_reportlab",
+    "content_again",
+    "content_of",
     "html_page",
-    "page",
-    "pdf",
     "pdf_page",
+    "render",
     "report_folder",
-    "study_again",
-    "study_of",
+    "to_html",
+    "to_pdf",
     "write_index",
     "write_reports",
 ]
 
 
-def page(result: Result[Any], *, name: str | None = None, identify: bool = False) -> str:
+def to_html(result: Result[Any], *, name: str | None = None, show_identity: bool = False) -> str:
     """The report of a result as one HTML page that needs nothing beside it.
 
     Args:
         result: of a radiograph or a CT.
         name: what the report calls the input; its file's name without ending where not given.
-        identify: show the file's path, and patient's name and ID where the file is DICOM.
+        show_identity: show the file's path, and patient's name and ID where the file is DICOM.
     """
-    return html_page(study_of(result, name=name, identify=identify))
+    return html_page(content_of(result, name=name, show_identity=show_identity))
 
 
-def pdf(result: Result[Any], *, name: str | None = None, identify: bool = False) -> bytes:
-    """The same report as PDF; arguments as for `page`.
+def to_pdf(result: Result[Any], *, name: str | None = None, show_identity: bool = False) -> bytes:
+    """The same report as PDF; arguments as for `to_html`.
 
     Raises:
         UsageError: reportlab is not installed (the extra "pdf").
     """
-    return pdf_page(study_of(result, name=name, identify=identify))
+    return pdf_page(content_of(result, name=name, show_identity=show_identity))

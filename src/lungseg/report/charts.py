@@ -1,14 +1,13 @@
-"""Small charts as SVG, to stand in a page: how numbers are distributed. Colours are classes that
-the page's style sheet fills in.
+"""Small charts of how numbers are distributed, as shapes with their places; `templates/parts.html`
+draws them as SVG. Their colours are classes that the page's style sheet fills in.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +28,37 @@ COLUMNS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """One element of an SVG.
+
+    Attributes:
+        tag: what it is.
+        attributes: where it is, and its class in the style sheet.
+        text: what a text says; of a rectangle, what is said where the mouse rests on it.
+    """
+
+    tag: Literal["path", "rect", "circle", "text"]
+    attributes: Mapping[str, str]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A drawing with a title.
+
+    Attributes:
+        title: in plain text.
+        height: in pixels; its width is `WIDTH`.
+        shapes: what is drawn, the first below the others.
+    """
+
+    title: str
+    height: int
+    shapes: tuple[Shape, ...]
+    width: int = field(default=WIDTH, init=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Axis:
     """The horizontal axis of a chart.
 
@@ -45,38 +75,31 @@ class Axis:
 
     def at(self, value: float) -> float:
         """Where a value lies, in pixels."""
-        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
-        return LEFT + share * (WIDTH - LEFT - RIGHT)
+        fraction = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return LEFT + fraction * (WIDTH - LEFT - RIGHT)
 
-    def drawn(self, height: float) -> str:
+    def shapes(self, height: float) -> list[Shape]:
         """Ticks, grid lines and the mark."""
-        parts = []
+        found = []
         for value in np.linspace(self.low, self.high, 6):
             x = self.at(float(value))
-            parts.append(f'<path class="grid" d="M{x:.1f} {TOP}V{TOP + height:.1f}"/>')
             label = f"{value:.0f}" if self.high - self.low >= 100 else f"{value:.3g}"
-            parts.append(
-                f'<text x="{x:.1f}" y="{TOP + height + 16:.1f}" text-anchor="middle">{label}</text>'
-            )
+            found.append(_path("grid", f"M{x:.1f} {TOP}V{TOP + height:.1f}"))
+            found.append(_text(x, TOP + height + 16.0, label, anchor="middle"))
         if self.mark:
             x = self.at(self.mark[0])
-            parts.append(f'<path class="mark" d="M{x:.1f} {TOP - 4}V{TOP + height:.1f}"/>')
             anchor = "end" if x > WIDTH / 2 else "start"
-            parts.append(
-                f'<text class="marked" x="{x:.1f}" y="{TOP - 9}" '
-                f'text-anchor="{anchor}">{escape(self.mark[1])}</text>'
-            )
-        return "".join(parts)
+            found.append(_path("mark", f"M{x:.1f} {TOP - 4}V{TOP + height:.1f}"))
+            found.append(_text(x, TOP - 9, self.mark[1], anchor=anchor, look="marked"))
+        return found
 
 
-def strips(series: Mapping[str, Sequence[float]], axis: Axis) -> str:
+def strips(series: Mapping[str, Sequence[float]], axis: Axis) -> Chart:
     """A row for each series: every value a dot, the middle half a box, the median a line."""
-    parts = []
+    shapes = []
     for number, (name, values) in enumerate(series.items()):
-        y = TOP + ROW * (number + 0.5)
-        parts.append(
-            f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_short(name)}</text>'
-        )
+        y, colour = TOP + ROW * (number + 0.5), f"c{number % COLOURS}"
+        shapes.append(_text(LEFT - 8, y + 4, _short(name), anchor="end"))
         if not values:
             continue
         within = np.clip(
@@ -85,138 +108,136 @@ def strips(series: Mapping[str, Sequence[float]], axis: Axis) -> str:
         first, middle, third = (
             axis.at(float(value)) for value in np.percentile(within, (25, 50, 75))
         )
-        parts.append(
-            f'<rect class="box c{number % COLOURS}" x="{first:.1f}" y="{y - 10:.1f}" '
-            f'width="{third - first:.1f}" height="20"/>'
-        )
+        shapes.append(_rect(f"box {colour}", first, y - 10, third - first, 20))
         for i, value in enumerate(values):
             # Dots are moved off the line by steps of the golden ratio, so that they hide each other
             # as little as can be.
             off = ((i * 0.618034) % 1 - 0.5) * 16
-            parts.append(
-                f'<circle class="dot c{number % COLOURS}" cx="{axis.at(value):.1f}" '
-                f'cy="{y + off:.1f}" r="2"/>'
-            )
-        parts.append(f'<path class="median" d="M{middle:.1f} {y - 12:.1f}v24"/>')
-    height = ROW * len(series)
-    return _svg(axis, height, "".join(parts))
+            place = {"cx": _pixels(axis.at(value)), "cy": _pixels(y + off), "r": "2"}
+            shapes.append(Shape("circle", {"class": f"dot {colour}"} | place))
+        shapes.append(_path("median", f"M{middle:.1f} {y - 12:.1f}v24"))
+    return _chart(axis, ROW * len(series), shapes)
 
 
-def curves(series: Mapping[str, Sequence[float]], axis: Axis) -> str:
-    """For each series, the share of its values that are at most so large, as steps. Infinite ones
-    are never reached.
+def curves(series: Mapping[str, Sequence[float]], axis: Axis) -> Chart:
+    """For each series, the fraction of its values that are at most so large, as steps. Infinite
+    ones are never reached.
     """
     height = max(PLOT, 18 * len(series))
-    parts = [_shares(height, {0.0: "0", 0.5: "0.5", 1.0: "1"})]
+    shapes = _levels(height, {0.0: "0", 0.5: "0.5", 1.0: "1"})
     for number, (name, values) in enumerate(series.items()):
-        parts.append(_key(number, name, f"c{number % COLOURS}"))
+        look = f"curve c{number % COLOURS}"
+        shapes += _key(number, name, look)
         d = f"M{LEFT} {TOP + height}"
         for i, value in enumerate(sorted(value for value in values if not math.isinf(value)), 1):
             d += f"H{axis.at(value):.1f}V{TOP + height * (1 - i / len(values)):.1f}"
         if values:
-            parts.append(f'<path class="curve c{number % COLOURS}" d="{d}H{WIDTH - RIGHT}"/>')
-    return _svg(axis, height, "".join(parts))
+            shapes.append(_path(look, f"{d}H{WIDTH - RIGHT}"))
+    return _chart(axis, height, shapes)
 
 
 def densities(
-    series: Mapping[str, NDArray[Any]], edges: NDArray[Any], axis: Axis, classes: Mapping[str, str]
-) -> str:
+    series: Mapping[str, NDArray[Any]], edges: NDArray[Any], axis: Axis, looks: Mapping[str, str]
+) -> Chart:
     """For each series its histogram, as a line of steps.
 
     Args:
-        series: how many there are between each two `edges`.
-        edges: one more than there are counts, increasing.
+        series: what percentage lies between each two `edges`.
+        edges: one more than there are percentages, increasing.
         axis: what `edges` are values of.
-        classes: of each series' line, in the style sheet.
+        looks: classes of each series' line, in the style sheet.
     """
-    shares = {name: 100 * counts / max(1, counts.sum()) for name, counts in series.items()}
-    highest = max((float(share.max()) for share in shares.values()), default=0.0) or 1.0
-    parts = [_shares(PLOT, {0.0: "0", 0.5: f"{highest / 2:.1f}", 1.0: f"{highest:.1f}"})]
-    for number, (name, share) in enumerate(shares.items()):
-        parts.append(_key(number, name, classes[name]))
+    highest = max((float(percent.max()) for percent in series.values()), default=0.0) or 1.0
+    shapes = _levels(PLOT, {0.0: "0", 0.5: f"{highest / 2:.1f}", 1.0: f"{highest:.1f}"})
+    for number, (name, percent) in enumerate(series.items()):
+        look = f"curve {looks[name]}"
+        shapes += _key(number, name, look)
         d = f"M{axis.at(float(edges[0])):.1f} {TOP + PLOT}"
-        for edge, value in zip(edges[1:], share, strict=True):
+        for edge, value in zip(edges[1:], percent, strict=True):
             d += f"V{TOP + PLOT * (1 - float(value) / highest):.1f}H{axis.at(float(edge)):.1f}"
-        parts.append(f'<path class="curve {classes[name]}" d="{d}V{TOP + PLOT}"/>')
-    return _svg(axis, PLOT, "".join(parts))
+        shapes.append(_path(look, f"{d}V{TOP + PLOT}"))
+    return _chart(axis, PLOT, shapes)
 
 
-def columns(values: Sequence[float], axis: Axis) -> str:
+def columns(values: Sequence[float], axis: Axis) -> Chart:
     """How many values lie in each of `COLUMNS` equal parts of the axis."""
     counts, edges = np.histogram(
         np.clip(values, axis.low, axis.high), COLUMNS, (axis.low, axis.high)
     )
     highest = max(1, int(counts.max()))
-    parts = [_shares(PLOT, {0.0: "", 1.0: ""})]
-    parts += [
-        f'<text x="{LEFT - 6}" y="{y}" text-anchor="end">{count}</text>'
+    shapes = _levels(PLOT, {0.0: "", 1.0: ""})
+    shapes += [
+        _text(LEFT - 6, y, str(count), anchor="end")
         for count, y in ((0, TOP + PLOT), (highest, TOP + 8))
     ]
     for count, left, right in zip(counts, edges, edges[1:], strict=False):
         x, tall = axis.at(float(left)), PLOT * int(count) / highest
-        parts.append(
-            f'<rect class="bar" x="{x:.1f}" y="{TOP + PLOT - tall:.1f}" '
-            f'width="{axis.at(float(right)) - x - 1:.1f}" height="{tall:.1f}">'
-            f"<title>{left:.4g} to {right:.4g}: {count}</title></rect>"
-        )
-    return _svg(axis, PLOT, "".join(parts))
+        wide = axis.at(float(right)) - x - 1
+        said = f"{left:.4g} to {right:.4g}: {count}"
+        shapes.append(_rect("bar", x, TOP + PLOT - tall, wide, tall, said))
+    return _chart(axis, PLOT, shapes)
 
 
-def bars(counts: Mapping[str, int], title: str, classes: Mapping[str, str]) -> str:
-    """A bar for each count, its name above it and the number behind."""
+def bars(counts: Mapping[str, int], title: str, looks: Mapping[str, str]) -> Chart:
+    """A bar for each count, its name above it and the number behind.
+
+    Args:
+        counts: by name.
+        title: of the chart.
+        looks: classes of each bar in the style sheet; one that is absent has none.
+    """
     widest = max(1, *counts.values()) if counts else 1
-    parts = []
+    shapes = []
     for number, (name, count) in enumerate(counts.items()):
         y, wide = 4 + 38 * number, (WIDTH - 80) * count / widest
-        parts.append(f'<text x="0" y="{y + 10}">{escape(name)}</text>')
-        parts.append(
-            f'<rect class="bar {classes.get(name, "")}" x="0" y="{y + 15}" width="{wide:.1f}" '
-            'height="14"/>'
-        )
-        parts.append(f'<text x="{wide + 6:.1f}" y="{y + 26}">{count}</text>')
-    words = escape(title)
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {38 * len(counts) + 4}" role="img" aria-label="{words}">'
-        f"<title>{words}</title>{''.join(parts)}</svg>"
-    )
+        shapes += [
+            _text(0, y + 10, name),
+            _rect(f"bar {looks.get(name, '')}".rstrip(), 0, y + 15, wide, 14),
+            _text(wide + 6, y + 26, str(count)),
+        ]
+    return Chart(title, 38 * len(counts) + 4, tuple(shapes))
 
 
-def figure(chart: str) -> str:
-    """One of these charts with its title below it."""
-    title = chart.partition("<title>")[2].partition("</title>")[0]
-    return f"<figure>{chart}<figcaption>{title}</figcaption></figure>"
+def _chart(axis: Axis, height: float, shapes: list[Shape]) -> Chart:
+    return Chart(axis.title, round(height + TOP + 24), (*axis.shapes(height), *shapes))
 
 
-def _shares(height: float, labels: Mapping[float, str]) -> str:
-    """Lines across a plot at these shares of its height."""
-    parts = []
-    for share, label in labels.items():
-        y = TOP + height * (1 - share)
-        parts.append(
-            f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/><text '
-            f'x="{WIDTH - RIGHT + 6}" y="{y + 4:.1f}">{label}</text>'
-        )
-    return "".join(parts)
+def _levels(height: float, labels: Mapping[float, str]) -> list[Shape]:
+    """Lines across a plot at these fractions of its height."""
+    shapes = []
+    for fraction, label in labels.items():
+        y = TOP + height * (1 - fraction)
+        shapes.append(_path("grid", f"M{LEFT} {y:.1f}H{WIDTH - RIGHT}"))
+        shapes.append(_text(WIDTH - RIGHT + 6, y + 4, label))
+    return shapes
 
 
-def _key(number: int, name: str, look: str) -> str:
+def _key(number: int, name: str, look: str) -> list[Shape]:
     """What a curve looks like, and its name."""
     line = TOP + 12 + 18 * number
-    return (
-        f'<path class="curve {look}" d="M4 {line - 4}h18"/><text x="28" '
-        f'y="{line}">{_short(name)}</text>'
+    return [_path(look, f"M4 {line - 4}h18"), _text(28, line, _short(name))]
+
+
+def _path(look: str, d: str) -> Shape:
+    return Shape("path", {"class": look, "d": d})
+
+
+def _rect(look: str, x: float, y: float, width: float, height: float, said: str = "") -> Shape:
+    sides = {"x": x, "y": y, "width": width, "height": height}
+    return Shape(
+        "rect", {"class": look} | {name: _pixels(side) for name, side in sides.items()}, said
     )
 
 
-def _svg(axis: Axis, height: float, inner: str) -> str:
-    title = escape(axis.title)
-    size = f"0 0 {WIDTH} {height + TOP + 24:.0f}"
-    return (
-        f'<svg viewBox="{size}" role="img" aria-label="{title}">'
-        f"<title>{title}</title>{axis.drawn(height)}{inner}</svg>"
-    )
+def _text(x: float, y: float, words: str, *, anchor: str = "", look: str = "") -> Shape:
+    attributes = {"class": look, "x": _pixels(x), "y": _pixels(y), "text-anchor": anchor}
+    return Shape("text", {name: value for name, value in attributes.items() if value}, words)
+
+
+def _pixels(value: float) -> str:
+    return f"{value}" if isinstance(value, int) else f"{value:.1f}"
 
 
 def _short(name: str) -> str:
     """As much of a name as there is room for."""
-    return escape(name if len(name) <= 28 else f"{name[:27]}…")
+    return name if len(name) <= 28 else f"{name[:27]}…"

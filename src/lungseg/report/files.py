@@ -11,64 +11,67 @@ from typing import Any, Final, Literal
 
 from lungseg.draw.picture import thumbnail
 from lungseg.errors import InputError, LungsegError, OutputError
-from lungseg.report.content import Study, study_again
-from lungseg.report.frame import jpeg
+from lungseg.report.content import ReportContent, content_again
 from lungseg.report.html import html_page
-from lungseg.report.index import INDEX, PDF, REPORT, THUMBNAILS, TITLE, index_page, lines_of
+from lungseg.report.index import INDEX, PDF, REPORT, THUMBNAILS, TITLE, index_page, rows_of
 from lungseg.report.pdf import check_reportlab, pdf_page
+from lungseg.report.pictures import jpeg
 from lungseg.writers import FAILED, LEDGER, Ledger, is_there, make_folder
 from lungseg.writers.atomic import write_files
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["report", "pdf"]
-ENDINGS: Final[dict[Kind, str]] = {"report": REPORT, "pdf": PDF}
-"""What the name of each kind of report ends in, by what the record calls it."""
+ReportFormat = Literal["report", "pdf"]
+"""HTML and PDF, as the record calls them."""
+ENDINGS: Final[dict[ReportFormat, str]] = {"report": REPORT, "pdf": PDF}
+"""What the name of a report of each format ends in."""
 
-SMALL: Final = 192
+THUMBNAIL_SIDE: Final = 192
 """Pixels of the longer side of a small picture, which the index shows at half of that."""
 
 
 def write_reports(
-    study: Study, folder: Path, kinds: Sequence[Kind], earlier: Mapping[str, str] | None = None
+    content: ReportContent,
+    folder: Path,
+    formats: Sequence[ReportFormat],
+    earlier: Mapping[str, str] | None = None,
 ) -> dict[str, Path]:
     """Writes the reports of one input into `folder`, and its small picture for the index; all or
     none.
 
     Args:
-        study: what they show; its title is their name.
+        content: what they contain; its name is theirs.
         folder: of the results.
-        kinds: which.
-        earlier: files of reports that were written for this input before, by kind; those of another
-            name, which may be a person's, go.
+        formats: which.
+        earlier: files of reports that were written for this input before, by format; those of
+            another name, which may be a person's, go.
 
     Returns:
-        The path of each kind of report.
+        The path of each report, by format.
 
     Raises:
         UsageError: reportlab is not installed, and PDF was asked for.
         OutputError: they cannot be written.
     """
-    make = {"report": lambda: html_page(study).encode(), "pdf": lambda: pdf_page(study)}
-    paths = {str(kind): folder / f"{study.title}{ENDINGS[kind]}" for kind in kinds}
-    shown = study.original if study.marked is None else study.marked
-    pictures = (
-        []
-        if shown is None
-        else [(folder / THUMBNAILS / f"{study.title}.jpg", jpeg(thumbnail(shown, SMALL)))]
-    )
+    make = {"report": lambda: html_page(content).encode(), "pdf": lambda: pdf_page(content)}
+    paths = {str(each): folder / f"{content.name}{ENDINGS[each]}" for each in formats}
+    # The marked one, where there is one.
+    pictures = [
+        (folder / THUMBNAILS / f"{content.name}.jpg", jpeg(thumbnail(picture, THUMBNAIL_SIDE)))
+        for picture in content.pictures.all[-1:]
+    ]
     make_folder(folder / THUMBNAILS)
-    write_files([*((path, make[kind]()) for kind, path in paths.items()), *pictures])
-    for kind, ending in ENDINGS.items():
-        old = (earlier or {}).get(kind, "")
-        if old and old != f"{study.title}{ending}":
+    write_files([*((path, make[each]()) for each, path in paths.items()), *pictures])
+    for each, ending in ENDINGS.items():
+        old = (earlier or {}).get(each, "")
+        if old and old != f"{content.name}{ending}":
             (folder / old).unlink(missing_ok=True)
             (folder / THUMBNAILS / f"{old.removesuffix(ending)}.jpg").unlink(missing_ok=True)
     return paths
 
 
 def write_index(
-    records: Iterable[Mapping[str, Any]], folder: Path, *, identify: bool = False
+    records: Iterable[Mapping[str, Any]], folder: Path, *, show_identity: bool = False
 ) -> Path:
     """Writes `report.html`, the index of all records of a folder, and returns its path.
 
@@ -82,7 +85,9 @@ def write_index(
             where=path,
             cure="move it, or choose another folder for results",
         )
-    write_files([(path, index_page(lines_of(records, folder, identify=identify)).encode())])
+    write_files(
+        [(path, index_page(rows_of(records, folder, show_identity=show_identity)).encode())]
+    )
     return path
 
 
@@ -100,7 +105,7 @@ class Reported:
 
     Attributes:
         source: the input.
-        paths: of the reports, by kind; none where there was nothing to report, or something went
+        paths: of the reports, by format; none where there was nothing to report, or something went
             wrong.
         failed: the input could not be segmented, so that there is nothing to report.
         problem: what went wrong.
@@ -115,8 +120,8 @@ class Reported:
 def report_folder(
     folder: str | Path,
     *,
-    kinds: Sequence[Kind] = ("report",),
-    identify: bool = False,
+    formats: Sequence[ReportFormat] = ("report",),
+    show_identity: bool = False,
     workers: int = 1,
 ) -> Generator[Reported, None, None]:
     """Makes the reports of every record in a folder of results, then its index; yields what became
@@ -126,8 +131,8 @@ def report_folder(
 
     Args:
         folder: with `results.jsonl`.
-        kinds: which reports, beside those that there are.
-        identify: show paths, and of DICOM patient's name and ID.
+        formats: which reports, beside those that there are.
+        show_identity: show paths, and of DICOM patient's name and ID.
         workers: threads.
 
     Raises:
@@ -142,13 +147,13 @@ def report_folder(
             where=place,
             cure=f"name a folder in which lungseg segment left {LEDGER}",
         )
-    if "pdf" in kinds:
+    if "pdf" in formats:
         check_reportlab()
-    return _report_folder(place, kinds, identify=identify, workers=workers)
+    return _report_folder(place, formats, show_identity=show_identity, workers=workers)
 
 
 def _report_folder(
-    folder: Path, kinds: Sequence[Kind], *, identify: bool, workers: int
+    folder: Path, formats: Sequence[ReportFormat], *, show_identity: bool, workers: int
 ) -> Generator[Reported, None, None]:
     with Ledger(folder) as ledger, ThreadPoolExecutor(workers, "lungseg-report") as pool:
 
@@ -159,11 +164,14 @@ def _report_folder(
                 earlier = entry.get("outputs", {})
                 # Those that are there are made anew too: they may show a name that must not be
                 # shown any more.
-                wanted = tuple(kind for kind in ENDINGS if kind in kinds or kind in earlier)
+                wanted = tuple(each for each in ENDINGS if each in formats or each in earlier)
                 return Reported(
                     entry["input"],
                     write_reports(
-                        study_again(entry, folder, identify=identify), folder, wanted, earlier
+                        content_again(entry, folder, show_identity=show_identity),
+                        folder,
+                        wanted,
+                        earlier,
                     ),
                 )
             except LungsegError as error:
@@ -182,8 +190,8 @@ def _report_folder(
         for done in pool.map(work, list(ledger.records())):
             entry = ledger.record(done.source)
             if entry is not None and done.paths:
-                named = {kind: path.name for kind, path in done.paths.items()}
+                named = {each: path.name for each, path in done.paths.items()}
                 if entry.get("outputs", {}) | named != entry.get("outputs"):
                     ledger.add(entry | {"outputs": entry.get("outputs", {}) | named})
             yield done
-        write_index(ledger.records(), folder, identify=identify)
+        write_index(ledger.records(), folder, show_identity=show_identity)

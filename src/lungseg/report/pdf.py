@@ -1,5 +1,5 @@
 """The report of one input as PDF, by reportlab: nothing of the machine gets into it, and the same
-study gives the same bytes.
+result gives the same bytes.
 """
 
 from __future__ import annotations
@@ -12,21 +12,11 @@ import numpy as np
 
 from lungseg.draw.picture import Picture
 from lungseg.errors import UsageError
-from lungseg.report.content import Study
-from lungseg.report.frame import jpeg
-from lungseg.report.html import (
-    SHOWN,
-    caption,
-    heads,
-    identity_rows,
-    making,
-    none_published,
-    quality,
-    rows_of,
-    shares,
-)
-from lungseg.report.texts import CAUTION, DENSITIES, EMPHYSEMA, NO_DEVICE, SOURCES, VERDICTS
-from lungseg.structures import LUNGS
+from lungseg.report.content import Pictures, ReportContent
+from lungseg.report.pictures import jpeg
+from lungseg.report.tables import SHOWN, Densities, Entries, MeasurementTable
+from lungseg.report.texts import DENSITIES, EMPHYSEMA, NO_DEVICE
+from lungseg.structures import BY_NAME
 
 if TYPE_CHECKING:
     from reportlab.graphics.shapes import Drawing
@@ -36,16 +26,16 @@ MARGIN: Final = 45.0
 """Points."""
 WIDTH: Final = 595.27 - 2 * MARGIN
 """Points of A4 between the margins."""
-TALLEST: Final = 330.0
+MAX_HEIGHT: Final = 330.0
 """Points of a picture."""
 COLOURS: Final = {"ok": "#1a7f37", "review": "#9a5b00", "refused": "#b00020"}
 COLUMNS: Final = (0.34, 0.09, 0.09, 0.09, 0.12, 0.27)
 WITHOUT_LAST: Final = (0.55, 0.1, 0.1, 0.1, 0.15)
-"""Shares of the width, with and without a column of what is published."""
+"""Fractions of the width, with and without a column of what is published."""
 
 
-def pdf_page(study: Study) -> bytes:
-    """The report of a study, A4, in the fonts that every reader has (letters beyond Windows-1252
+def pdf_page(content: ReportContent) -> bytes:
+    """The report of one input, A4, in the fonts that every reader has (letters beyond Windows-1252
     become question marks).
 
     Raises:
@@ -55,7 +45,7 @@ def pdf_page(study: Study) -> bytes:
     from reportlab.lib.pagesizes import A4
     from reportlab.platypus import SimpleDocTemplate
 
-    stream, title = BytesIO(), _plain(f"Lungs of {study.title}")
+    stream = BytesIO()
     document = SimpleDocTemplate(
         stream,
         pagesize=A4,
@@ -63,7 +53,7 @@ def pdf_page(study: Study) -> bytes:
         rightMargin=MARGIN,
         topMargin=MARGIN,
         bottomMargin=MARGIN,
-        title=title,
+        title=_plain(content.title),
         author="lungseg",
         subject=NO_DEVICE,
         lang="en",
@@ -75,7 +65,7 @@ def pdf_page(study: Study) -> bytes:
         canvas.drawString(MARGIN, MARGIN / 2, NO_DEVICE)
         canvas.drawRightString(MARGIN + WIDTH, MARGIN / 2, str(canvas.getPageNumber()))
 
-    document.build(_story(study, title), onFirstPage=foot, onLaterPages=foot)
+    document.build(_story(content), onFirstPage=foot, onLaterPages=foot)
     return stream.getvalue()
 
 
@@ -94,59 +84,49 @@ def check_reportlab() -> None:
         )
 
 
-def _story(study: Study, title: str) -> list[Flowable]:
-    status = study.record["verdict"]
-    verdict, sentence = VERDICTS[status]
+def _story(content: ReportContent) -> list[Flowable]:
+    verdict = content.verdict
+    colour = COLOURS[verdict.status]
     story = [
-        _text(title, "Title"),
+        _text(content.title, "Title"),
         _text(NO_DEVICE, "BodyText", bold=True),
-        *_pairs(identity_rows(study)),
+        *_entries(content.identity),
+        _text(f"Verdict: {verdict.title}", "Heading2", colour=colour),
+        _text(verdict.sentence),
+        *(_text(f"- {reason}") for reason in verdict.reasons),
+        *_pictures(content.pictures),
+        *(_text(remark) for remark in content.remarks),
     ]
-    story += [_text(f"Verdict: {verdict}", "Heading2", colour=COLOURS[status]), _text(sentence)]
-    story += [_text(f"- {reason}") for reason in study.words_of("reasons")]
-    story += [*_pictures(study), *(_text(words) for words in study.said)]
-    if quality(study):
-        story += [_text("Expected quality", "Heading2"), _text(quality(study))]
-    if study.record["measurements"]:
-        story += [_text("Measurements", "Heading2"), *_measurements(study)]
-    if study.densities:
-        story += [_text("Densities", "Heading2"), _chart(study), _text(DENSITIES, "Italic")]
-    return [*story, _text("How it was made", "Heading2"), *_pairs(making(study))]
+    if content.quality:
+        story += [_text("Expected quality", "Heading2"), _text(content.quality)]
+    if content.measurements.rows:
+        story += [_text("Measurements", "Heading2"), *_measurements(content.measurements)]
+    if content.densities is not None:
+        chart = _chart(content.densities)
+        story += [_text("Densities", "Heading2"), chart, _text(DENSITIES, "Italic")]
+    return [*story, _text("How it was made", "Heading2"), *_entries(content.making)]
 
 
-def _pictures(study: Study) -> list[Flowable]:
+def _pictures(pictures: Pictures) -> list[Flowable]:
     from reportlab.platypus import Table
 
-    shown = [picture for picture in (study.original, study.marked) if picture is not None]
-    if not shown:
+    if not pictures.all:
         return []
-    rows, columns = shown[-1].shape[:2]
-    beside = len(shown) == 2 and columns < 1.5 * rows
-    room = (WIDTH - 6) / 2 if beside else WIDTH
-    pictures = [
-        _picture(picture, room, TALLEST if beside or len(shown) == 1 else 0.9 * TALLEST)
-        for picture in shown
-    ]
-    story: list[Flowable] = [_text("Pictures", "Heading2")]
-    story += (
-        [
-            Table(
-                [pictures],
-                [WIDTH / 2] * 2,
-                style=[("LEFTPADDING", (0, 0), (-1, -1), 0), ("ALIGN", (0, 0), (-1, -1), "LEFT")],
-            )
-        ]
-        if beside
-        else pictures
-    )
-    if study.marked is not None:
+    beside = pictures.side_by_side
+    width = (WIDTH - 6) / 2 if beside else WIDTH
+    height = MAX_HEIGHT if beside or len(pictures.all) == 1 else 0.9 * MAX_HEIGHT
+    shown = [_picture(picture, width, height) for picture in pictures.all]
+    if beside:
+        style = [("LEFTPADDING", (0, 0), (-1, -1), 0), ("ALIGN", (0, 0), (-1, -1), "LEFT")]
+        shown = [Table([shown], [WIDTH / 2] * 2, style=style)]
+    story = [_text("Pictures", "Heading2"), *shown]
+    if pictures.legend:
         names = ", ".join(
-            f'<font color="#{"".join(f"{part:02x}" for part in lung.colour)}">\N{BULLET}</font> '
-            f"{lung.name}"
-            for lung in LUNGS
+            f'<font color="{_hexadecimal(structure.colour)}">\N{BULLET}</font> {escape(words)}'
+            for structure, words in pictures.legend.items()
         )
-        story.append(_markup(f"Marked: {names} (the patient's)."))
-    return [*story, _text(caption(study), "Italic")]
+        story.append(_markup(f"Marked: {names}."))
+    return [*story, _text(pictures.caption, "Italic")]
 
 
 def _picture(picture: Picture, width: float, height: float) -> Flowable:
@@ -157,47 +137,38 @@ def _picture(picture: Picture, width: float, height: float) -> Flowable:
     return Image(BytesIO(jpeg(picture)), columns * scale, rows * scale, hAlign="LEFT")
 
 
-def _measurements(study: Study) -> list[Flowable]:
+def _measurements(found: MeasurementTable) -> list[Flowable]:
     from reportlab.lib.colors import HexColor
     from reportlab.platypus import Table
 
-    rows = rows_of(study)
-    names = heads(rows)
-    table: list[list[Any]] = [[_text(name, bold=True) for name in names]]
-    for row in rows:
-        about = _markup(
-            f"<b>{escape(_plain(row.title))}</b><br/><font size=7>{escape(_plain(row.text))}</font>"
-        )
-        table.append(
-            [
-                about,
-                *(_text(value) for value in (*row.values, row.unit)),
-                *([_text(row.published, small=True)] * (len(names) == 6)),
-            ]
-        )
-    widths = [WIDTH * share for share in (COLUMNS if len(names) == 6 else WITHOUT_LAST)]
+    table: list[list[Any]] = [[_text(head, bold=True) for head in found.heads]]
+    for row in found.rows:
+        title, definition = escape(_plain(row.title)), escape(_plain(row.definition))
+        about = _markup(f"<b>{title}</b><br/><font size=7>{definition}</font>")
+        values = [_text(value) for value in (*row.values, row.unit)]
+        last = [_text(row.published, small=True)] if found.sources else []
+        table.append([about, *values, *last])
+    widths = [WIDTH * part for part in (COLUMNS if found.sources else WITHOUT_LAST)]
     lines = [
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, HexColor("#bbbbbb")),
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
     ]
-    story: list[Flowable] = [Table(table, widths, style=lines, repeatRows=1, hAlign="LEFT")]
-    if len(names) < 6:
-        return [*story, _text(none_published(study))]
     return [
-        *story,
-        _text(CAUTION),
-        *(_text(f"[{number}] {source}", small=True) for number, source in enumerate(SOURCES, 1)),
+        Table(table, widths, style=lines, repeatRows=1, hAlign="LEFT"),
+        _text(found.remark),
+        *(
+            _text(f"[{number}] {source}", small=True)
+            for number, source in enumerate(found.sources, 1)
+        ),
     ]
 
 
-def _chart(study: Study) -> Drawing:
-    """The histogram of each lung."""
+def _chart(found: Densities) -> Drawing:
+    """The histogram of each structure."""
     from reportlab.graphics.shapes import Drawing, Line, PolyLine, String
-    from reportlab.lib.colors import Color, HexColor
+    from reportlab.lib.colors import HexColor
 
-    counts, edges = shares(study)
-    parts = {name: 100 * count / max(1, count.sum()) for name, count in counts.items()}
-    highest = max(float(part.max()) for part in parts.values()) or 1.0
+    highest = max(float(percent.max()) for percent in found.percent.values()) or 1.0
     wide, tall = WIDTH - 40, 130.0
     drawing = Drawing(WIDTH, tall + 40)
 
@@ -224,10 +195,11 @@ def _chart(study: Study) -> Drawing:
         String(at(-950) - 20, 20 + tall, EMPHYSEMA, fontSize=7, fillColor=HexColor("#b00020"))
     )
     drawing.add(String(wide + 8, 10 + tall, f"{highest:.1f} %", fontSize=8))
-    for number, lung in enumerate(LUNGS):
-        colour, dashes = Color(*(part / 255 for part in lung.colour)), [4, 2] if number else None
-        heights = 14 + tall * np.repeat(parts[lung.name], 2) / highest
-        places = [(at(float(edge))) for edge in np.repeat(edges, 2)[1:-1]]
+    for number, (name, percent) in enumerate(found.percent.items()):
+        colour = HexColor(_hexadecimal(BY_NAME[name].colour))
+        dashes = [4, 2] if number else None
+        heights = 14 + tall * np.repeat(percent, 2) / highest
+        places = [(at(float(edge))) for edge in np.repeat(found.edges, 2)[1:-1]]
         points = [
             coordinate
             for point in zip(places, heights.tolist(), strict=True)
@@ -245,11 +217,11 @@ def _chart(study: Study) -> Drawing:
                 strokeDashArray=dashes,
             )
         )
-        drawing.add(String(at(-62), tall - 12 * number - 3, lung.name, fontSize=8))
+        drawing.add(String(at(-62), tall - 12 * number - 3, name, fontSize=8))
     return drawing
 
 
-def _pairs(rows: list[tuple[str, str]]) -> list[Flowable]:
+def _entries(rows: Entries) -> list[Flowable]:
     return [
         _markup(f"<b>{escape(_plain(name))}:</b> {escape(_plain(value))}", small=True)
         for name, value in rows
@@ -288,3 +260,7 @@ def _markup(text: str, style: str = "BodyText", *, small: bool = False) -> Flowa
 def _plain(text: str) -> str:
     """What the fonts of every PDF reader can show."""
     return text.encode("cp1252", "replace").decode("cp1252")
+
+
+def _hexadecimal(colour: tuple[int, int, int]) -> str:
+    return "#" + "".join(f"{part:02x}" for part in colour)

@@ -4,6 +4,7 @@ adults, and how numbers are written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,6 +87,25 @@ DENSITIES: Final = (
     "are in the first and last step."
 )
 EMPHYSEMA: Final = "-950: emphysema index"
+SLIDER: Final = "Move to uncover the marked lungs"
+NO_CARD: Final = (
+    "its card is not at hand, so what it was trained on and where it fails is not shown"
+)
+
+INPUT_CHANGED: Final = (
+    "The input has changed since it was segmented, so the picture itself is not shown."
+)
+INPUT_GONE: Final = (
+    "The input is not where it was, or cannot be read any more, so the picture itself is not shown."
+)
+NO_MASK: Final = (
+    "No mask that says which lung is which and no overlay lie in the folder of results, so none is "
+    "shown."
+)
+REFUSED_SKIPPED: Final = (
+    "The input was refused and --strict was set, so no mask and no numbers are shown."
+)
+NONE_FOUND: Final = "none found"
 SINGLE_SLICE: Final = (
     "Published values are of whole lungs, so none stand beside those of a single slice."
 )
@@ -198,17 +218,50 @@ def published(definition: Definition) -> str:
     )
 
 
-def number(value: float | None, unit: str) -> str:
-    """A value for a reader: three digits behind the point of what has no unit, else whole from 100
-    on and one digit below.
-    """
+def what_is_shown(modality: str, *, one_slice: bool) -> str:
+    """The picture in words, as alternative text."""
+    if modality != "ct":
+        return "The radiograph, as read."
+    if one_slice:
+        return "The slice, as read."
+    return "Axial, coronal and sagittal slices of the CT, as read."
+
+
+def what_is_marked(found: Sequence[str]) -> str:
+    """The marked picture in words; `found` are names of structures."""
+    return f"The same with the lungs marked: {' and '.join(found) if found else NONE_FOUND}."
+
+
+def caption(modality: str, *, one_slice: bool, found: bool) -> str:
+    """What must be known to look at the pictures."""
+    if modality != "ct":
+        return "Not for diagnosis: the picture may be shrunk, and its greys are cut to 8 bits."
+    sides = (
+        "Head or front is up; the patient's right, in sagittal slices the front, is on the left."
+    )
+    if one_slice:
+        return f"The one slice that there is. {sides}"
+    over = "lungs" if found else "volume"
+    return (
+        f"Slices evenly spread over the {over}. {sides} The numbers count slices, rows and columns "
+        "of the input from 0."
+    )
+
+
+def decimals(value: float | None, digits: int) -> str:
+    """A value with so many digits behind the point; a dash where there is none."""
     if value is None:
         return "\N{EN DASH}"
+    return f"{value:z,.{digits}f}".replace(",", "\N{NO-BREAK SPACE}")
+
+
+def number(value: float | None, unit: str) -> str:
+    """A value for a reader: three digits behind the point of what has no unit, else none from 100
+    on and one below.
+    """
     if unit == "1":
-        return f"{value:.3f}"
-    return (
-        f"{value:,.0f}".replace(",", "\N{NO-BREAK SPACE}") if abs(value) >= 100 else f"{value:z.1f}"
-    )
+        return decimals(value, 3)
+    return decimals(value, 0 if value is not None and abs(value) >= 100 else 1)
 
 
 def readable(text: str) -> str:
@@ -234,8 +287,8 @@ def expected(values: dict[tuple[str, str], float | None]) -> str:
     middle, low, high = (values.get((name, "lungs")) for name in _DICE_ORDER)
     if middle is None:
         return (
-            "How good this mask is was not predicted: not every model can tell, and skip_quality "
-            "leaves it out."
+            "How good this mask is was not predicted: not every model can tell, and of CT it may be "
+            "left out to save time."
         )
     between = (
         ""

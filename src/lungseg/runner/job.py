@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from lungseg.errors import UsageError
 from lungseg.options import SegmentOptions
-from lungseg.report import ENDINGS, Kind, check_reportlab
+from lungseg.report import ENDINGS, ReportFormat, check_reportlab
 from lungseg.writers import FAILED, check_outputs
 
 
@@ -39,7 +39,7 @@ class RunOptions:
 
     folder: Path
     outputs: tuple[str, ...] = ("mask", "overlay")
-    reports: tuple[Kind, ...] = ()
+    reports: tuple[ReportFormat, ...] = ()
     show_identity: bool = False
     overwrite: bool = False
 

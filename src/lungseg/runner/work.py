@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.errors import LungsegError, TooLargeError, UnexpectedError
-from lungseg.report import ENDINGS, study_of, write_reports
+from lungseg.report import ENDINGS, content_of, write_reports
 from lungseg.result import Result
 from lungseg.runner.job import Job, Outcome
 from lungseg.segmenter import Segmenter
@@ -75,13 +75,13 @@ def _write(
         )
     if run.reports:
         progress(0.9, "writing the report")
-        study = study_of(
+        content = content_of(
             result,
             name=job.name,
-            identify=run.show_identity,
-            strict=job.options.skip_refused,
+            show_identity=run.show_identity,
+            skip_refused=job.options.skip_refused,
         )
-        paths |= write_reports(study, run.folder, run.reports, job.written)
+        paths |= write_reports(content, run.folder, run.reports, job.written)
     return kept, paths
 
 

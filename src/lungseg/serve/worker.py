@@ -22,7 +22,7 @@ from typing import Any
 from lungseg.errors import LungsegError, ModelError, OutputError, UsageError
 from lungseg.options import SegmentOptions
 from lungseg.readers import find
-from lungseg.report import Kind, check_reportlab, study_of, write_reports
+from lungseg.report import ReportFormat, check_reportlab, content_of, write_reports
 from lungseg.runner.work import redacted
 from lungseg.segmenter import Segmenter
 from lungseg.serve.archive import unzip
@@ -102,11 +102,11 @@ def _segment(task: dict[str, Any], segmenter: Segmenter, tell: Tell) -> dict[str
     paths["record"] = results / f"{task['stem']}_record.json"
     write_file(paths["record"], json.dumps(record, indent=2, ensure_ascii=False).encode())
     tell(0.9, "writing the report")
-    kinds: list[Kind] = ["report"]
+    formats: list[ReportFormat] = ["report"]
     with suppress(UsageError):  # where reportlab is not installed
         check_reportlab()
-        kinds.append("pdf")
-    paths |= write_reports(study_of(result, name=task["stem"]), results, kinds)
+        formats.append("pdf")
+    paths |= write_reports(content_of(result, name=task["stem"]), results, formats)
     wanted = {key: record[key] for key in ("verdict", "reasons", "notes", "measurements")}
     return (
         wanted

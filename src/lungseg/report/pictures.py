@@ -1,0 +1,162 @@
+"""What a report shows of an image or volume: its picture, the same with what was found marked, and
+its histograms; of a result at hand, or read again for a record in a folder of results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.draw.picture import Picture, grey, overlay, refused_stamp, thumbnail
+from lungseg.draw.volume import overview
+from lungseg.errors import LungsegError
+from lungseg.image import Image
+from lungseg.morphology.histograms import histograms
+from lungseg.options import SegmentOptions
+from lungseg.readers import read_label_volume
+from lungseg.report.texts import INPUT_CHANGED, INPUT_GONE, NO_MASK, REFUSED_SKIPPED
+from lungseg.segmentation import Segmentation
+from lungseg.segmenter import read_source
+from lungseg.structures import groups
+from lungseg.verdict import Verdict
+from lungseg.volume import Volume
+
+MAX_SIDE: Final = 1024
+"""Pixels of the longer side of a radiograph in a report; a larger one is shrunk. Sheets of slices
+stay as they are."""
+
+JPEG_QUALITY: Final = 85
+"""A radiograph of 1024 pixels takes some 150 kB."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """What there is to show.
+
+    Attributes:
+        original: (rows, columns, 3), the picture as read, or the slices of a volume; None where it
+            cannot be shown.
+        marked: the same with what was found tinted and outlined; None where no mask is shown.
+        histograms: how many voxels have each Hounsfield unit, by structure and pair
+            (`lungseg.morphology.histograms`); empty of what has no Hounsfield units.
+        remarks: what the reader must know of them.
+    """
+
+    original: Picture | None = None
+    marked: Picture | None = None
+    histograms: Mapping[str, NDArray[np.int64]] = field(
+        default_factory=dict[str, NDArray[np.int64]]
+    )
+    remarks: tuple[str, ...] = ()
+
+
+def pictures_of(
+    source: Image | Volume, segmentation: Segmentation[Any] | None, verdict: Verdict
+) -> Shown:
+    """What is shown of an input that is at hand; nothing is marked without a segmentation."""
+    if isinstance(source, Image):
+        original = _shrunk(grey(source))
+        if segmentation is None:
+            return Shown(original)
+        marked = _shrunk(overlay(source, segmentation))
+        return Shown(original, refused_stamp(marked, verdict))
+    if segmentation is None:  # all of it, evenly spread
+        nothing = source.with_labels(np.zeros(source.array.shape, np.uint8))
+        return Shown(overview(source, nothing, marked=False))
+    found = source.hounsfield and bool(segmentation.labels.any())
+    return Shown(
+        overview(source, segmentation, marked=False),
+        refused_stamp(overview(source, segmentation), verdict),
+        histograms(source.array, segmentation.labels, groups(segmentation.shown)) if found else {},
+    )
+
+
+def pictures_again(record: Mapping[str, Any], folder: Path, *, hidden: bool) -> Shown:
+    """What is shown for a record in the `results.jsonl` of `folder`; the input is read again.
+
+    Where it is gone or is another one now, or the mask is not there, the overlay of the folder
+    stands alone, and that is said.
+
+    Args:
+        record: of an input that could be segmented.
+        folder: of the results.
+        hidden: show no mask.
+    """
+    outputs: Mapping[str, str] = record.get("outputs", {})
+    source, remarks = None, []
+    try:
+        source = _read_again(record)
+        if source.sha256 != record["sha256"]:
+            source = None
+            remarks.append(INPUT_CHANGED)
+    except LungsegError:
+        remarks.append(INPUT_GONE)
+    segmentation = None
+    if source is not None and not hidden:
+        segmentation = _mask_again(source, record, folder)
+    if hidden:
+        remarks.append(REFUSED_SKIPPED)
+    elif segmentation is None and "overlay" not in outputs:
+        remarks.append(NO_MASK)
+    verdict = Verdict(record["verdict"], tuple(record["reasons"]))
+    shown = Shown() if source is None else pictures_of(source, segmentation, verdict)
+    marked = shown.marked
+    if marked is None and not hidden and "overlay" in outputs:
+        marked = _read_picture(folder / outputs["overlay"])
+        if marked is not None and record["kind"] != "ct":
+            marked = _shrunk(marked)
+    return Shown(shown.original, marked, shown.histograms, tuple(remarks))
+
+
+def jpeg(picture: Picture) -> bytes:
+    """A picture (rows, columns, 3) of red, green and blue as the bytes of a JPEG file."""
+    return cv2.imencode(".jpg", picture[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))[
+        1
+    ].tobytes()
+
+
+def _shrunk(picture: Picture) -> Picture:
+    return thumbnail(picture, MAX_SIDE) if max(picture.shape[:2]) > MAX_SIDE else picture
+
+
+def _read_again(record: Mapping[str, Any]) -> Image | Volume:
+    """The input of a record, read as it was read then.
+
+    Raises:
+        LungsegError: it cannot be read.
+    """
+    options = SegmentOptions.from_record(record.get("options", {}))
+    return read_source(record["input"], record["kind"], options)
+
+
+def _mask_again(
+    source: Image | Volume, record: Mapping[str, Any], folder: Path
+) -> Segmentation[Any] | None:
+    """The mask in the folder, on the grid of its image; None where there is none that fits and
+    tells right from left.
+    """
+    name = record.get("outputs", {}).get("mask")
+    if name is None or record.get("options", {}).get("binary"):
+        return None
+    try:
+        labels, _ = read_label_volume(folder / name)
+        if isinstance(source, Image):
+            return source.with_labels(labels[0]) if labels.shape[0] == 1 else None
+        return source.with_labels(labels)
+    except LungsegError:
+        return None
+
+
+def _read_picture(path: Path) -> Picture | None:
+    """A PNG file as (rows, columns, 3) of red, green and blue; None where there is none."""
+    try:
+        picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        return None
+    return None if picture is None else np.asarray(picture[..., ::-1], np.uint8)

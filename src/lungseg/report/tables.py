@@ -1,0 +1,178 @@
+"""Numbers of a report as values: the table of measurements, the histogram of densities, and how it
+was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.card import ModelCard
+from lungseg.report import texts
+from lungseg.structures import LEFT_LUNG, LUNGS, PLURAL, RIGHT_LUNG
+
+STEP: Final = 10
+"""Hounsfield units in one step of the histogram."""
+
+SHOWN: Final = (-1050, 150)
+"""Hounsfield units between which densities are drawn; what lies beyond is in the first and last
+step."""
+
+MIN_HU: Final = -(1 << 15)
+"""The Hounsfield unit that the first count of a histogram is of."""
+
+Entries = tuple[tuple[str, str], ...]
+"""Names and values, in rows of two."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementRow:
+    """One measurement, ready to be read.
+
+    Attributes:
+        title: its name.
+        definition: in a sentence.
+        values: a text for each column; empty where there is no such value.
+        unit: of them all.
+        published: what is published of healthy adults.
+    """
+
+    title: str
+    definition: str
+    values: tuple[str, ...]
+    unit: str
+    published: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementTable:
+    """All measurements.
+
+    Attributes:
+        columns: heads of the columns of values.
+        rows: none where nothing was measured, or nothing may be shown.
+        remark: how to take what is published, or why nothing is.
+        sources: of what is published, numbered from 1; none where nothing is.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[MeasurementRow, ...]
+    remark: str
+    sources: tuple[str, ...]
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The heads of all columns; without the last where nothing is published."""
+        last = ("Healthy adults, as published",) if self.sources else ()
+        return ("Measurement", *self.columns, "Unit", *last)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Densities:
+    """The histogram of each structure's Hounsfield units.
+
+    Attributes:
+        counts: voxels in each step of `STEP` Hounsfield units, by structure.
+        edges: the ends of the steps, one more than there are steps.
+    """
+
+    counts: Mapping[str, NDArray[np.int64]]
+    edges: NDArray[np.int64]
+
+    @property
+    def percent(self) -> dict[str, NDArray[np.float64]]:
+        """The same, in percent of each structure's voxels."""
+        return {name: 100 * counts / max(1, counts.sum()) for name, counts in self.counts.items()}
+
+
+def measurement_table(record: Mapping[str, Any]) -> MeasurementTable:
+    """The measurements of a record, a row for each name."""
+    measurements = record["measurements"]
+    values = {(m["name"], m["label"]): m["value"] for m in measurements}
+    known = texts.definitions(record["kind"])
+    labels = (RIGHT_LUNG.name, LEFT_LUNG.name, PLURAL)
+    # What is published is of whole lungs, their volume in mL.
+    whole = record["kind"] == "ct" and not is_one_slice(record)
+    rows = []
+    for name, unit in {m["name"]: m["unit"] for m in measurements}.items():
+        about = known.get(name, texts.Definition(name, "", {}))
+        cells = tuple(
+            texts.number(values[name, label], unit) if (name, label) in values else ""
+            for label in labels
+        )
+        published = texts.published(about) if whole and unit != "voxels" else ""
+        rows.append(
+            MeasurementRow(about.title, about.text, cells, texts.unit_in_words(unit), published)
+        )
+    columns = ("Right lung", "Left lung", "Both")
+    if any(row.published for row in rows):
+        return MeasurementTable(columns, tuple(rows), texts.CAUTION, texts.SOURCES)
+    remark = texts.SINGLE_SLICE if record["kind"] == "ct" else texts.NONE_PUBLISHED
+    return MeasurementTable(columns, tuple(rows), remark, ())
+
+
+def is_one_slice(record: Mapping[str, Any]) -> bool:
+    """Whether a record of CT is of a single slice."""
+    return 1 in (record["slices"], record["rows"], record["columns"])
+
+
+def densities_of(histograms: Mapping[str, NDArray[np.int64]]) -> Densities:
+    """Histograms of every Hounsfield unit (`lungseg.morphology.histograms`) in steps of `STEP`."""
+    edges = np.arange(SHOWN[0], SHOWN[1] + 1, STEP)
+    values = np.clip(np.arange(MIN_HU, -MIN_HU), SHOWN[0], SHOWN[1] - 1)
+    counts = {
+        lung.name: np.histogram(values, edges, weights=histograms[lung.name])[0].astype(np.int64)
+        for lung in LUNGS
+    }
+    return Densities(counts, edges)
+
+
+def making(record: Mapping[str, Any], card: ModelCard | None, notes: Iterable[str]) -> Entries:
+    """Input, model and program.
+
+    Args:
+        record: of the input.
+        card: of the model; None where it is not at hand.
+        notes: what reading had to assume, and the like.
+    """
+    size = " x ".join(str(record[side]) for side in ("slices", "rows", "columns") if side in record)
+    what = "CT" if record["kind"] == "ct" else "radiograph"
+    model = record["model"]
+    rows = [
+        ("Input", f"{what}, {record['format']}, {size}, spacing {_spacing(record)}"),
+        ("SHA-256 of the input", record["sha256"]),
+        *(("Note", note) for note in notes),
+        ("Model", f"{model['name']} {model['version']}, SHA-256 {model['sha256']}"),
+    ]
+    if card is None:
+        rows.append(("About the model", texts.NO_CARD))
+    else:
+        rows.append(("Network", card.architecture))
+        rows += [
+            (
+                "Trained on",
+                f"{entry.get('source', '')}: {entry.get('what', '')} ({entry.get('terms', '')})",
+            )
+            for entry in card.data
+        ]
+        rows.append(("Terms", card.terms))
+        rows += [("Limit", limit) for limit in card.limits]
+    rows.append(("Program", f"lungseg {record['versions']['lungseg']}"))
+    return readable(row for row in rows if row[1])
+
+
+def readable(rows: Iterable[tuple[str, str]]) -> Entries:
+    """Rows whose values can be written."""
+    return tuple((name, texts.readable(value)) for name, value in rows)
+
+
+def _spacing(record: Mapping[str, Any]) -> str:
+    if not record["spacing_mm"]:
+        return "not known"
+    spacing = " x ".join(f"{side:.4g}" for side in record["spacing_mm"]) + " mm"
+    at_detector = record.get("spacing_plane") == "detector"
+    return f"{spacing} at the detector, where everything is magnified" if at_detector else spacing
