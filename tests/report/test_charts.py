@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from lungseg.report import html
-from lungseg.report.charts import Axis, Chart, bars, columns, curves, densities, strips
+from lungseg.report.charts import Axis, Chart, bars, columns, curves, densities, on_white, strips
+from lungseg.structures import RIGHT_LUNG, STRUCTURES, Structure
 
 EVIL = '<script>alert("x")</script>&'
 AXIS = Axis("Dice <of> each", 0.5, 1.0, (0.9, "human & human"))
@@ -67,18 +68,30 @@ def test_infinite_values_stand_at_the_end_of_their_strip() -> None:
 def test_densities_are_drawn_up_to_the_highest() -> None:
     axis = Axis("HU", 0.0, 30.0)
     series = {"right lung": np.array([25.0, 50.0, 25.0]), "none": np.array([0.0, 0.0, 0.0])}
-    chart = tree(
-        densities(series, np.array([0, 10, 20, 30]), axis, {"right lung": "right", "none": "left"})
+    colours = {"right lung": RIGHT_LUNG.colour, "none": (255, 255, 0)}
+    chart = tree(densities(series, np.array([0, 10, 20, 30]), axis, colours))
+    _, first, _, second = (
+        path.attrib for path in chart.findall("path") if "curve" in path.attrib["class"]
     )
-    lines = {
-        path.attrib["class"]: path.attrib["d"]
-        for path in chart.findall("path")
-        if "curve" in path.attrib["class"]
-    }
-    # Bottom 266, top 26; the highest share, one half, reaches the top.
-    assert lines["curve right"] == "M210.0 266V146.0H362.0V26.0H514.0V146.0H666.0V266"
-    assert lines["curve left"] == "M210.0 266V266.0H362.0V266.0H514.0V266.0H666.0V266"
+    # Bottom 266, top 26; the highest, 50 %, reaches the top.
+    assert first["d"] == "M210.0 266V146.0H362.0V26.0H514.0V146.0H666.0V266"
+    assert second["d"] == "M210.0 266V266.0H362.0V266.0H514.0V266.0H666.0V266"
+    assert (first["class"], second["class"]) == ("curve c0 coloured", "curve c1 coloured")
+    assert first["style"] == "--on-white:#008662;--on-black:#009e73"
     assert "50.0" in [text.text for text in chart.findall("text")]
+
+
+@pytest.mark.parametrize("structure", STRUCTURES[1:], ids=lambda structure: structure.name)
+def test_the_colour_of_every_structure_is_made_legible_on_white(structure: Structure) -> None:
+    dark = on_white(structure.colour)
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in np.array(dark) / 255
+    ]
+    contrast = 1.05 / (np.dot((0.2126, 0.7152, 0.0722), linear) + 0.05)
+    assert 4.4 < contrast < 5
+    assert on_white(dark) == pytest.approx(dark, abs=3)
+    assert on_white((0, 0, 0)) == (0, 0, 0)
 
 
 def test_columns_count_values_and_those_beyond_the_ends() -> None:

@@ -141,8 +141,8 @@ def test_without_any_mask_that_is_said(models: dict[str, Path], film: Path, tmp_
     assert content.pictures.original is not None
     assert content.pictures.marked is None
     assert content.remarks == (
-        "No mask that says which lung is which and no overlay lie in the folder of results, so "
-        "none is shown.",
+        "No mask that tells right from left and no overlay lie in the folder of results, so none "
+        "is shown.",
     )
 
 

@@ -92,7 +92,7 @@ def test_of_ct_there_are_planes_densities_and_published_values(scan: Result) -> 
     assert found.all("div", "wider") != []
     assert len(found.all("svg")) == 1
     assert "Healthy adults, as published" in found.text
-    assert "both: median 4.3 %, range 2.7 to 17.8 % [5]" in found.text
+    assert "lungs: median 4.3 %, range 2.7 to 17.8 % [5]" in found.text
     assert "I. Easthausen" in found.text
     assert "not predicted" in found.text
     assert outside(text) == []

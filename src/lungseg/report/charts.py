@@ -12,6 +12,8 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.draw.picture import Colour
+
 WIDTH: Final = 700
 LEFT: Final = 210
 RIGHT: Final = 34
@@ -137,7 +139,10 @@ def curves(series: Mapping[str, Sequence[float]], axis: Axis) -> Chart:
 
 
 def densities(
-    series: Mapping[str, NDArray[Any]], edges: NDArray[Any], axis: Axis, looks: Mapping[str, str]
+    series: Mapping[str, NDArray[Any]],
+    edges: NDArray[Any],
+    axis: Axis,
+    colours: Mapping[str, Colour],
 ) -> Chart:
     """For each series its histogram, as a line of steps.
 
@@ -145,18 +150,45 @@ def densities(
         series: what percentage lies between each two `edges`.
         edges: one more than there are percentages, increasing.
         axis: what `edges` are values of.
-        looks: classes of each series' line, in the style sheet.
+        colours: of each series.
     """
     highest = max((float(percent.max()) for percent in series.values()), default=0.0) or 1.0
     shapes = _levels(PLOT, {0.0: "0", 0.5: f"{highest / 2:.1f}", 1.0: f"{highest:.1f}"})
     for number, (name, percent) in enumerate(series.items()):
-        look = f"curve {looks[name]}"
-        shapes += _key(number, name, look)
+        look = f"curve c{number % COLOURS} coloured"
+        dark, light = (hexadecimal(colour) for colour in (on_white(colours[name]), colours[name]))
+        style = f"--on-white:{dark};--on-black:{light}"
+        shapes += _key(number, name, look, style)
         d = f"M{axis.at(float(edges[0])):.1f} {TOP + PLOT}"
         for edge, value in zip(edges[1:], percent, strict=True):
             d += f"V{TOP + PLOT * (1 - float(value) / highest):.1f}H{axis.at(float(edge)):.1f}"
-        shapes.append(_path(look, f"{d}V{TOP + PLOT}"))
+        shapes.append(_path(look, f"{d}V{TOP + PLOT}", style))
     return _chart(axis, PLOT, shapes)
+
+
+def on_white(colour: Colour) -> Colour:
+    """A colour, so much darker that a line of it is seen well on white: with a contrast of at least
+    4.5 by WCAG 2.2 (success criterion 1.4.3).
+    """
+    scale = 1.0
+    while 1.05 / (_luminance(colour, scale) + 0.05) < 4.5:
+        scale -= 0.01
+    red, green, blue = (round(part * scale) for part in colour)
+    return red, green, blue
+
+
+def _luminance(colour: Colour, scale: float) -> float:
+    """Relative luminance, 0 to 1 (WCAG 2.2)."""
+    parts = (part * scale / 255 for part in colour)
+    linear = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def hexadecimal(colour: Colour) -> str:
+    """A colour as style sheets have it, such as "#009e73"."""
+    return "#" + "".join(f"{part:02x}" for part in colour)
 
 
 def columns(values: Sequence[float], axis: Axis) -> Chart:
@@ -212,14 +244,14 @@ def _levels(height: float, labels: Mapping[float, str]) -> list[Shape]:
     return shapes
 
 
-def _key(number: int, name: str, look: str) -> list[Shape]:
+def _key(number: int, name: str, look: str, style: str = "") -> list[Shape]:
     """What a curve looks like, and its name."""
     line = TOP + 12 + 18 * number
-    return [_path(look, f"M4 {line - 4}h18"), _text(28, line, _short(name))]
+    return [_path(look, f"M4 {line - 4}h18", style), _text(28, line, _short(name))]
 
 
-def _path(look: str, d: str) -> Shape:
-    return Shape("path", {"class": look, "d": d})
+def _path(look: str, d: str, style: str = "") -> Shape:
+    return Shape("path", {"class": look, "d": d} | ({"style": style} if style else {}))
 
 
 def _rect(look: str, x: float, y: float, width: float, height: float, said: str = "") -> Shape:

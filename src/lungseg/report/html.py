@@ -17,7 +17,7 @@ from lungseg.report.charts import densities as densities_chart
 from lungseg.report.content import ReportContent
 from lungseg.report.pictures import jpeg
 from lungseg.report.tables import SHOWN, Densities
-from lungseg.report.texts import DENSITIES, EMPHYSEMA, NO_DEVICE, SLIDER, decimals
+from lungseg.report.texts import DENSITIES, EMPHYSEMA, NO_DEVICE, SLIDER, decimals, together
 from lungseg.structures import BY_NAME
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def _data_uri(picture: Picture) -> str:
 
 
 def _chart(found: Densities) -> Chart:
-    axis = Axis("Densities of each lung", SHOWN[0], SHOWN[1], (-950, EMPHYSEMA))
-    looks = {name: str(BY_NAME[name].side) for name in found.percent}
-    return densities_chart(found.percent, found.edges, axis, looks)
+    structures = [BY_NAME[name] for name in found.counts]
+    axis = Axis(f"Densities of {together(structures)}", *SHOWN, (-950, EMPHYSEMA))
+    colours = {structure.name: structure.colour for structure in structures}
+    return densities_chart(found.percent, found.edges, axis, colours)

@@ -16,6 +16,7 @@ from lungseg.report.charts import Axis, Chart, bars, columns
 from lungseg.report.deidentify import blanked, header_identity, secrets, shown_name
 from lungseg.report.html import render
 from lungseg.report.texts import NO_DEVICE, number, readable, unit_in_words
+from lungseg.structures import PLURAL
 from lungseg.writers import SEVERITY
 
 INDEX: Final = "report.html"
@@ -119,7 +120,7 @@ def _row(record: Mapping[str, Any], there: set[str], *, show_identity: bool) -> 
         (m["name"], m["label"]): (m["value"], m["unit"]) for m in record.get("measurements", ())
     }
     none = (None, "")
-    size, unit = values.get(("volume", "lungs"), values.get(("area", "lungs"), none))
+    size, unit = values.get(("volume", PLURAL), values.get(("area", PLURAL), none))
     reasons = (
         record["reasons"]
         if show_identity
@@ -131,11 +132,11 @@ def _row(record: Mapping[str, Any], there: set[str], *, show_identity: bool) -> 
         thumbnail=f"{title}.jpg" in there,
         modality=MODALITY_WORDS.get(record.get("kind", ""), "unknown"),
         verdict=record["verdict"],
-        dice=values.get(("expected Dice", "lungs"), none)[0],
-        confidence=values.get(("confidence", "lungs"), none)[0],
+        dice=values.get(("expected Dice", PLURAL), none)[0],
+        confidence=values.get(("confidence", PLURAL), none)[0],
         size=size,
         unit=unit_in_words(unit),
-        asymmetry=values.get(("asymmetry", "lungs"), none)[0],
+        asymmetry=values.get(("asymmetry", PLURAL), none)[0],
         reasons=tuple(readable(reason) for reason in reasons),
         source=readable(str(record["input"])) if show_identity else "",
     )

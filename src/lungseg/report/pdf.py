@@ -12,6 +12,7 @@ import numpy as np
 
 from lungseg.draw.picture import Picture
 from lungseg.errors import UsageError
+from lungseg.report.charts import hexadecimal, on_white
 from lungseg.report.content import Pictures, ReportContent
 from lungseg.report.pictures import jpeg
 from lungseg.report.tables import SHOWN, Densities, Entries, MeasurementTable
@@ -29,9 +30,10 @@ WIDTH: Final = 595.27 - 2 * MARGIN
 MAX_HEIGHT: Final = 330.0
 """Points of a picture."""
 COLOURS: Final = {"ok": "#1a7f37", "review": "#9a5b00", "refused": "#b00020"}
-COLUMNS: Final = (0.34, 0.09, 0.09, 0.09, 0.12, 0.27)
-WITHOUT_LAST: Final = (0.55, 0.1, 0.1, 0.1, 0.15)
-"""Fractions of the width, with and without a column of what is published."""
+VALUE, UNIT, PUBLISHED = 0.09, 0.12, 0.27
+"""Fractions of the width that columns of the measurements take; their names take the rest."""
+DASHES: Final = (None, (4, 2), (1, 2), (6, 2, 1, 2), (8, 3))
+"""Of curves, in order."""
 
 
 def pdf_page(content: ReportContent) -> bytes:
@@ -122,7 +124,7 @@ def _pictures(pictures: Pictures) -> list[Flowable]:
     story = [_text("Pictures", "Heading2"), *shown]
     if pictures.legend:
         names = ", ".join(
-            f'<font color="{_hexadecimal(structure.colour)}">\N{BULLET}</font> {escape(words)}'
+            f'<font color="{hexadecimal(structure.colour)}">\N{BULLET}</font> {escape(words)}'
             for structure, words in pictures.legend.items()
         )
         story.append(_markup(f"Marked: {names}."))
@@ -148,7 +150,8 @@ def _measurements(found: MeasurementTable) -> list[Flowable]:
         values = [_text(value) for value in (*row.values, row.unit)]
         last = [_text(row.published, small=True)] if found.sources else []
         table.append([about, *values, *last])
-    widths = [WIDTH * part for part in (COLUMNS if found.sources else WITHOUT_LAST)]
+    others = [VALUE] * len(found.columns) + [UNIT] + [PUBLISHED] * bool(found.sources)
+    widths = [WIDTH * part for part in (1 - sum(others), *others)]
     lines = [
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, HexColor("#bbbbbb")),
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -196,8 +199,8 @@ def _chart(found: Densities) -> Drawing:
     )
     drawing.add(String(wide + 8, 10 + tall, f"{highest:.1f} %", fontSize=8))
     for number, (name, percent) in enumerate(found.percent.items()):
-        colour = HexColor(_hexadecimal(BY_NAME[name].colour))
-        dashes = [4, 2] if number else None
+        colour = HexColor(hexadecimal(on_white(BY_NAME[name].colour)))
+        dashes = DASHES[number % len(DASHES)]
         heights = 14 + tall * np.repeat(percent, 2) / highest
         places = [(at(float(edge))) for edge in np.repeat(found.edges, 2)[1:-1]]
         points = [
@@ -260,7 +263,3 @@ def _markup(text: str, style: str = "BodyText", *, small: bool = False) -> Flowa
 def _plain(text: str) -> str:
     """What the fonts of every PDF reader can show."""
     return text.encode("cp1252", "replace").decode("cp1252")
-
-
-def _hexadecimal(colour: tuple[int, int, int]) -> str:
-    return "#" + "".join(f"{part:02x}" for part in colour)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
 from lungseg.report import texts
-from lungseg.structures import LEFT_LUNG, LUNGS, PLURAL, RIGHT_LUNG
+from lungseg.structures import STRUCTURES
 
 STEP: Final = 10
 """Hounsfield units in one step of the histogram."""
@@ -94,7 +94,7 @@ def measurement_table(record: Mapping[str, Any]) -> MeasurementTable:
     measurements = record["measurements"]
     values = {(m["name"], m["label"]): m["value"] for m in measurements}
     known = texts.definitions(record["kind"])
-    labels = (RIGHT_LUNG.name, LEFT_LUNG.name, PLURAL)
+    labels = in_order(m["label"] for m in measurements)
     # What is published is of whole lungs, their volume in mL.
     whole = record["kind"] == "ct" and not is_one_slice(record)
     rows = []
@@ -108,11 +108,22 @@ def measurement_table(record: Mapping[str, Any]) -> MeasurementTable:
         rows.append(
             MeasurementRow(about.title, about.text, cells, texts.unit_in_words(unit), published)
         )
-    columns = ("Right lung", "Left lung", "Both")
+    columns = tuple(label.capitalize() for label in labels)
     if any(row.published for row in rows):
         return MeasurementTable(columns, tuple(rows), texts.CAUTION, texts.SOURCES)
     remark = texts.SINGLE_SLICE if record["kind"] == "ct" else texts.NONE_PUBLISHED
     return MeasurementTable(columns, tuple(rows), remark, ())
+
+
+def in_order(labels: Iterable[str]) -> list[str]:
+    """Names of structures and pairs in the order of `lungseg.structures`, each once: a pair stands
+    behind its halves.
+    """
+    place: dict[str, tuple[int, int]] = {}
+    for number, structure in enumerate(STRUCTURES):
+        place[structure.name] = (number, 0)
+        place[structure.plural] = (number, 1)  # the second half's place counts
+    return sorted(dict.fromkeys(labels), key=lambda label: place.get(label, (len(STRUCTURES), 0)))
 
 
 def is_one_slice(record: Mapping[str, Any]) -> bool:
@@ -125,8 +136,11 @@ def densities_of(histograms: Mapping[str, NDArray[np.int64]]) -> Densities:
     edges = np.arange(SHOWN[0], SHOWN[1] + 1, STEP)
     values = np.clip(np.arange(MIN_HU, -MIN_HU), SHOWN[0], SHOWN[1] - 1)
     counts = {
-        lung.name: np.histogram(values, edges, weights=histograms[lung.name])[0].astype(np.int64)
-        for lung in LUNGS
+        structure.name: np.histogram(values, edges, weights=histograms[structure.name])[0].astype(
+            np.int64
+        )
+        for structure in STRUCTURES
+        if structure.name in histograms
     }
     return Densities(counts, edges)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lungseg.structures import PLURAL
+from lungseg.structures import PLURAL, Structure, partner
 
 NO_DEVICE: Final = (
     "Not a medical device: for research and teaching, not for diagnosis or treatment."
@@ -82,12 +82,11 @@ NONE_PUBLISHED: Final = (
 )
 
 DENSITIES: Final = (
-    "Percent of each lung's voxels in steps of 10 Hounsfield units; those beyond "
-    "the ends "
-    "are in the first and last step."
+    "Percent of the voxels of each in steps of 10 Hounsfield units; those beyond the ends are in "
+    "the first and last step."
 )
 EMPHYSEMA: Final = "-950: emphysema index"
-SLIDER: Final = "Move to uncover the marked lungs"
+SLIDER: Final = "Move to uncover what is marked"
 NO_CARD: Final = (
     "its card is not at hand, so what it was trained on and where it fails is not shown"
 )
@@ -99,7 +98,7 @@ INPUT_GONE: Final = (
     "The input is not where it was, or cannot be read any more, so the picture itself is not shown."
 )
 NO_MASK: Final = (
-    "No mask that says which lung is which and no overlay lie in the folder of results, so none is "
+    "No mask that tells right from left and no overlay lie in the folder of results, so none is "
     "shown."
 )
 REFUSED_SKIPPED: Final = (
@@ -139,16 +138,16 @@ _DICE_ORDER: Final = tuple(name for name in _SHARED if name != "confidence")
 RADIOGRAPH: Final = _SHARED | {
     "area": Definition(
         "Area",
-        "Pixels of the lung times the area of one: of its projection, less what heart and "
+        "Pixels times the area of one: of the projection, and of a lung less what mediastinum and "
         "diaphragm hide.",
         {},
     ),
-    "share": Definition("Share of the image", "Pixels of the lung / pixels of the image.", {}),
+    "share": Definition("Fraction of the image", "Pixels / pixels of the image.", {}),
     "height": Definition(
-        "Height", "From the uppermost to the lowest row with lung: apex to lowest base.", {}
+        "Height", "From the uppermost to the lowest row: of lungs, apex to lowest base.", {}
     ),
     "width": Definition(
-        "Width", "From the first to the last column with lung; of both, across the chest.", {}
+        "Width", "From the first to the last column; of both lungs, across the chest.", {}
     ),
     "asymmetry": Definition(
         "Asymmetry",
@@ -159,28 +158,26 @@ RADIOGRAPH: Final = _SHARED | {
 CT: Final = _SHARED | {
     "volume": Definition(
         "Volume",
-        "Voxels of the lung times the volume of one.",
+        "Voxels times the volume of one.",
         {
             "lungs": "4470 ± 1270 mL (mean ± SD) [1]",
             "right lung": "50.6 to 57.4 % of both [2]",
             "left lung": "42.6 to 49.4 % of both [2]",
         },
     ),
-    "area": Definition("Area", "Pixels of the lung in this slice times the area of one.", {}),
-    "height": Definition("Height", "From the lowest to the highest axial slice with lung.", {}),
-    "slices": Definition("Share of slices", "Axial slices with lung / all axial slices.", {}),
-    "mass": Definition(
-        "Mass", "Sum of (HU + 1000) / 1000 g/mL over the lung: tissue, blood and fluid.", {}
-    ),
+    "area": Definition("Area", "Pixels in this slice times the area of one.", {}),
+    "height": Definition("Height", "From the lowest to the highest axial slice.", {}),
+    "slices": Definition("Fraction of slices", "Axial slices that show it / all axial slices.", {}),
+    "mass": Definition("Mass", "Sum of (HU + 1000) / 1000 g/mL: tissue, blood and fluid.", {}),
     "mean": Definition(
         "Mean density",
-        "Mean of the Hounsfield units of the lung.",
+        "Mean of the Hounsfield units.",
         {"lungs": "means -813 HU under 50 years, -846 HU from 50 on [6]"},
     ),
     "deviation": Definition(
-        "Deviation", "Standard deviation of the Hounsfield units of the lung.", {}
+        "Standard deviation", "Standard deviation of the Hounsfield units.", {}
     ),
-    "perc15": Definition("Perc15", "15th percentile of the Hounsfield units of the lung.", {}),
+    "perc15": Definition("Perc15", "15th percentile of the Hounsfield units.", {}),
     "laa950": Definition(
         "LAA-950",
         "Low attenuation area, the emphysema index: voxels below -950 HU.",
@@ -212,10 +209,7 @@ def definitions(kind: str) -> dict[str, Definition]:
 
 def published(definition: Definition) -> str:
     """What is published, in one line."""
-    return "; ".join(
-        f"{'both' if label == PLURAL else label}: {words}"
-        for label, words in definition.published.items()
-    )
+    return "; ".join(f"{label}: {words}" for label, words in definition.published.items())
 
 
 def what_is_shown(modality: str, *, one_slice: bool) -> str:
@@ -227,13 +221,34 @@ def what_is_shown(modality: str, *, one_slice: bool) -> str:
     return "Axial, coronal and sagittal slices of the CT, as read."
 
 
-def what_is_marked(found: Sequence[str]) -> str:
-    """The marked picture in words; `found` are names of structures."""
-    return f"The same with the lungs marked: {' and '.join(found) if found else NONE_FOUND}."
+def what_is_marked(sought: Sequence[Structure], found: Sequence[Structure]) -> str:
+    """The marked picture in words: what was looked for, and what of it was found."""
+    names = in_words([structure.name for structure in found]) if found else NONE_FOUND
+    return f"The same with {together(sought)} marked: {names}."
 
 
-def caption(modality: str, *, one_slice: bool, found: bool) -> str:
-    """What must be known to look at the pictures."""
+def legend(structure: Structure) -> str:
+    """What a colour stands for."""
+    return f"{structure.name} (the patient's)" if structure.side else structure.name
+
+
+def together(structures: Sequence[Structure]) -> str:
+    """Structures in few words, such as "the lungs": whole pairs by their plural."""
+    names = [
+        structure.plural if structure.side and partner(structure) in structures else structure.name
+        for structure in structures
+    ]
+    return f"the {in_words(list(dict.fromkeys(names)))}"
+
+
+def in_words(names: Sequence[str]) -> str:
+    """A list of names in a sentence."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def caption(modality: str, found: Sequence[Structure], *, one_slice: bool) -> str:
+    """What must be known to look at the pictures, of which these structures were found."""
     if modality != "ct":
         return "Not for diagnosis: the picture may be shrunk, and its greys are cut to 8 bits."
     sides = (
@@ -241,9 +256,9 @@ def caption(modality: str, *, one_slice: bool, found: bool) -> str:
     )
     if one_slice:
         return f"The one slice that there is. {sides}"
-    over = "lungs" if found else "volume"
+    over = together(found) if found else "the volume"
     return (
-        f"Slices evenly spread over the {over}. {sides} The numbers count slices, rows and columns "
+        f"Slices evenly spread over {over}. {sides} The numbers count slices, rows and columns "
         "of the input from 0."
     )
 
@@ -284,7 +299,7 @@ def expected(values: dict[tuple[str, str], float | None]) -> str:
     Args:
         values: of the measurements, by name and label.
     """
-    middle, low, high = (values.get((name, "lungs")) for name in _DICE_ORDER)
+    middle, low, high = (values.get((name, PLURAL)) for name in _DICE_ORDER)
     if middle is None:
         return (
             "How good this mask is was not predicted: not every model can tell, and of CT it may be "

@@ -3,7 +3,7 @@ for (const figure of document.querySelectorAll(".compare")) {
   const pair = figure.querySelector(".pair"), input = figure.querySelector("input");
   const show = () => {
     figure.style.setProperty("--at", input.value + "%");
-    input.setAttribute("aria-valuetext", (100 - input.value) + " percent of the picture with the lungs marked");
+    input.setAttribute("aria-valuetext", (100 - input.value) + " percent of the marked picture");
   };
   const move = (event) => {
     const box = pair.getBoundingClientRect();
