@@ -236,7 +236,8 @@ def test_a_strictly_refused_record_shows_no_mask(
     assert content.pictures.original is not None
     assert (content.pictures.marked, content.measurements.rows) == (None, ())
     assert content.remarks == (
-        "The input was refused and --strict was set, so no mask and no numbers are shown.",
+        "The input was refused, and no mask was asked for of what is refused, so no mask and no "
+        "numbers are shown.",
     )
 
 

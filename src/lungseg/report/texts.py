@@ -102,7 +102,8 @@ NO_MASK: Final = (
     "shown."
 )
 REFUSED_SKIPPED: Final = (
-    "The input was refused and --strict was set, so no mask and no numbers are shown."
+    "The input was refused, and no mask was asked for of what is refused, so no mask and no numbers "
+    "are shown."
 )
 NONE_FOUND: Final = "none found"
 SINGLE_SLICE: Final = (
