@@ -27,9 +27,11 @@ from lungseg.report import (
     write_index,
     write_reports,
 )
+from lungseg.report.texts import decimals
 from lungseg.result import Result
 from lungseg.runner import RunOptions
 from lungseg.segmenter import Segmenter
+from lungseg.structures import HEART, LUNGS
 from lungseg.verdict import Verdict
 from lungseg.writers import volume_nifti
 from phantom_volumes import CHEST, axial_affine, write_series
@@ -42,6 +44,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {
         "cxr": write_tiny_model(folder, name="cxr"),
         "ct": write_tiny_model(folder, name="ct", modality="ct"),
+        "heart": write_tiny_model(folder, name="heart", heart=True),
     }
 
 
@@ -73,11 +76,11 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("kind", ["cxr", "ct"])
+@pytest.mark.parametrize("kind", ["cxr", "ct", "heart"])
 def test_a_report_made_again_is_the_one_made_at_once(
     kind: str, models: dict[str, Path], film: Path, scan: Path, tmp_path: Path
 ) -> None:
-    out, file = tmp_path / "out", film if kind == "cxr" else scan
+    out, file = tmp_path / "out", scan if kind == "ct" else film
     entry = segmented(file, out, models[kind])
     first = content_of(Segmenter(models[kind], threads=1)(file))
     again = content_again(entry, out)
@@ -86,6 +89,9 @@ def test_a_report_made_again_is_the_one_made_at_once(
     assert len(again.pictures.all) == 2
     np.testing.assert_array_equal(again.pictures.original, first.pictures.original)
     np.testing.assert_array_equal(again.pictures.marked, first.pictures.marked)
+    assert list(again.pictures.legend) == [*LUNGS, *[HEART] * (kind == "heart")]
+    assert again.pictures.legend == first.pictures.legend
+    assert again.pictures.what_marked_shows == first.pictures.what_marked_shows
     assert again.measurements == first.measurements
     if kind == "ct":
         assert first.densities is not None
@@ -97,6 +103,31 @@ def test_a_report_made_again_is_the_one_made_at_once(
         assert first.densities is again.densities is None
     # Such a model does not come with the package.
     assert dict(again.making)["About the model"].startswith("its card is not at hand")
+
+
+def test_a_structure_beside_the_lungs_has_its_column_its_colour_and_its_name(
+    models: dict[str, Path], film: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    segmented(film, out, models["heart"], reports=("report", "pdf"))
+    text = (out / "film_report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert "MeasurementRight lungLeft lungLungsHeartUnit" in page.text
+    assert page.all("img", "after")[0]["alt"] == (
+        "The same with the lungs and heart marked: right lung, left lung and heart."
+    )
+    assert [of["style"] for of in page.all("span", "swatch")] == [
+        f"background:rgb{structure.colour}" for structure in (*LUNGS, HEART)
+    ]
+    entry = records(out)[0]
+    (size,) = (
+        m["value"] for m in entry["measurements"] if (m["name"], m["label"]) == ("area", "heart")
+    )
+    assert size > 500
+    assert decimals(size, 0) in page.text
+    (out / "film_mask.png").unlink()
+    alone = content_again(entry, out).pictures  # the overlay of the folder
+    assert list(alone.legend) == [*LUNGS, HEART]
 
 
 def test_where_the_input_is_gone_or_changed_the_overlay_stands_alone(

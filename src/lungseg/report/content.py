@@ -26,7 +26,7 @@ from lungseg.report.tables import (
     readable,
 )
 from lungseg.result import Result
-from lungseg.structures import STRUCTURES, Structure
+from lungseg.structures import Structure
 from lungseg.writers import stem
 
 
@@ -54,7 +54,7 @@ class Pictures:
     Attributes:
         original: (rows, columns, 3) of red, green and blue; None where it cannot be shown.
         marked: the same; None where no mask is shown.
-        what_original_shows, what_marked_shows: in words; empty of one that there is not.
+        what_original_shows, what_marked_shows: in words.
         caption: what must be known to look at them.
         legend: what is said of each structure that is marked, where anything is.
     """
@@ -190,17 +190,15 @@ def _pictures(record: Mapping[str, Any], shown: Shown) -> Pictures:
     sizes = {
         m["label"]: m["value"] for m in record["measurements"] if m["name"] in ("area", "volume")
     }
-    sought = [structure for structure in STRUCTURES if structure.name in sizes]
-    found = [structure for structure in sought if sizes[structure.name]]
+    found = [structure for structure in shown.structures if sizes.get(structure.name)]
     one_slice = record["kind"] == "ct" and is_one_slice(record)
-    marked = shown.marked is not None
     return Pictures(
         shown.original,
         shown.marked,
         what_original_shows=texts.what_is_shown(record["kind"], one_slice=one_slice),
-        what_marked_shows=texts.what_is_marked(sought, found) if marked else "",
+        what_marked_shows=texts.what_is_marked(shown.structures, found),
         caption=texts.caption(record["kind"], found, one_slice=one_slice),
-        legend={structure: texts.legend(structure) for structure in sought} if marked else {},
+        legend={} if shown.marked is None else {s: texts.legend(s) for s in shown.structures},
     )
 
 

@@ -5,7 +5,7 @@ its histograms; of a result at hand, or read again for a record in a folder of r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from lungseg.readers import read_label_volume
 from lungseg.report.texts import INPUT_CHANGED, INPUT_GONE, NO_MASK, REFUSED_SKIPPED
 from lungseg.segmentation import Segmentation
 from lungseg.segmenter import read_source
-from lungseg.structures import groups
+from lungseg.structures import STRUCTURES, Structure, groups
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 
@@ -43,6 +43,7 @@ class Shown:
         original: (rows, columns, 3), the picture as read, or the slices of a volume; None where it
             cannot be shown.
         marked: the same with what was found tinted and outlined; None where no mask is shown.
+        structures: those that are marked, wherever they were found.
         histograms: how many voxels have each Hounsfield unit, by structure and pair
             (`lungseg.morphology.histograms`); empty of what has no Hounsfield units.
         remarks: what the reader must know of them.
@@ -50,6 +51,7 @@ class Shown:
 
     original: Picture | None = None
     marked: Picture | None = None
+    structures: tuple[Structure, ...] = ()
     histograms: Mapping[str, NDArray[np.int64]] = field(
         default_factory=dict[str, NDArray[np.int64]]
     )
@@ -60,21 +62,21 @@ def pictures_of(
     source: Image | Volume, segmentation: Segmentation[Any] | None, verdict: Verdict
 ) -> Shown:
     """What is shown of an input that is at hand; nothing is marked without a segmentation."""
+    counts: Mapping[str, NDArray[np.int64]] = {}
     if isinstance(source, Image):
         original = _shrunk(grey(source))
         if segmentation is None:
             return Shown(original)
         marked = _shrunk(overlay(source, segmentation))
-        return Shown(original, refused_stamp(marked, verdict))
-    if segmentation is None:  # all of it, evenly spread
+    elif segmentation is None:  # all of it, evenly spread
         nothing = source.with_labels(np.zeros(source.array.shape, np.uint8))
         return Shown(overview(source, nothing, marked=False))
-    found = source.hounsfield and bool(segmentation.labels.any())
-    return Shown(
-        overview(source, segmentation, marked=False),
-        refused_stamp(overview(source, segmentation), verdict),
-        histograms(source.array, segmentation.labels, groups(segmentation.shown)) if found else {},
-    )
+    else:
+        original = overview(source, segmentation, marked=False)
+        marked = overview(source, segmentation)
+        if source.hounsfield and segmentation.labels.any():
+            counts = histograms(source.array, segmentation.labels, groups(segmentation.shown))
+    return Shown(original, refused_stamp(marked, verdict), segmentation.shown, counts)
 
 
 def pictures_again(record: Mapping[str, Any], folder: Path, *, hidden: bool) -> Shown:
@@ -89,7 +91,7 @@ def pictures_again(record: Mapping[str, Any], folder: Path, *, hidden: bool) -> 
         hidden: show no mask.
     """
     outputs: Mapping[str, str] = record.get("outputs", {})
-    source, remarks = None, []
+    source, segmentation, remarks = None, None, []
     try:
         source = _read_again(record)
         if source.sha256 != record["sha256"]:
@@ -97,21 +99,35 @@ def pictures_again(record: Mapping[str, Any], folder: Path, *, hidden: bool) -> 
             remarks.append(INPUT_CHANGED)
     except LungsegError:
         remarks.append(INPUT_GONE)
-    segmentation = None
     if source is not None and not hidden:
         segmentation = _mask_again(source, record, folder)
     if hidden:
         remarks.append(REFUSED_SKIPPED)
     elif segmentation is None and "overlay" not in outputs:
         remarks.append(NO_MASK)
-    verdict = Verdict(record["verdict"], tuple(record["reasons"]))
-    shown = Shown() if source is None else pictures_of(source, segmentation, verdict)
-    marked = shown.marked
-    if marked is None and not hidden and "overlay" in outputs:
+    shown = Shown()
+    if source is not None:
+        verdict = Verdict(record["verdict"], tuple(record["reasons"]))
+        shown = pictures_of(source, segmentation, verdict)
+    if segmentation is None and not hidden and "overlay" in outputs:
         marked = _read_picture(folder / outputs["overlay"])
         if marked is not None and record["kind"] != "ct":
             marked = _shrunk(marked)
-    return Shown(shown.original, marked, shown.histograms, tuple(remarks))
+        shown = replace(shown, marked=marked, structures=_in_mask(record))
+    return replace(shown, remarks=tuple(remarks))
+
+
+def _in_mask(record: Mapping[str, Any]) -> tuple[Structure, ...]:
+    """The structures of the label map that holds the lungs: all that were measured, but for those
+    of other layers, which have files of their own.
+    """
+    measured, outputs = {m["label"] for m in record["measurements"]}, record.get("outputs", {})
+    return tuple(
+        structure
+        for structure in STRUCTURES
+        if structure.name in measured
+        and not any(structure.name.replace(" ", "_") in output for output in outputs)
+    )
 
 
 def jpeg(picture: Picture) -> bytes:
@@ -146,9 +162,10 @@ def _mask_again(
         return None
     try:
         labels, _ = read_label_volume(folder / name)
-        if isinstance(source, Image):
-            return source.with_labels(labels[0]) if labels.shape[0] == 1 else None
-        return source.with_labels(labels)
+        structures = _in_mask(record)
+        if isinstance(source, Volume):
+            return source.with_labels(labels, structures)
+        return source.with_labels(labels[0], structures) if labels.shape[0] == 1 else None
     except LungsegError:
         return None
 

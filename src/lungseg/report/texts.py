@@ -102,7 +102,8 @@ NO_MASK: Final = (
     "shown."
 )
 REFUSED_SKIPPED: Final = (
-    "The input was refused, and no mask was asked for of what is refused, so no mask and no numbers "
+    "The input was refused, and no mask was asked for of what is refused, so no mask and no "
+    "numbers "
     "are shown."
 )
 NONE_FOUND: Final = "none found"
@@ -244,8 +245,9 @@ def together(structures: Sequence[Structure]) -> str:
 
 def in_words(names: Sequence[str]) -> str:
     """A list of names in a sentence."""
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def caption(modality: str, found: Sequence[Structure], *, one_slice: bool) -> str:
@@ -303,7 +305,8 @@ def expected(values: dict[tuple[str, str], float | None]) -> str:
     middle, low, high = (values.get((name, PLURAL)) for name in _DICE_ORDER)
     if middle is None:
         return (
-            "How good this mask is was not predicted: not every model can tell, and of CT it may be "
+            "How good this mask is was not predicted: not every model can tell, and of CT it may "
+            "be "
             "left out to save time."
         )
     between = (
