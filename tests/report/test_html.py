@@ -144,6 +144,13 @@ def test_a_refused_input_is_marked_and_strictness_hides_its_mask(film: Result) -
     assert len(pictures(html_page(content_of(film, skip_refused=True)))) == 2
 
 
+def test_a_record_that_was_made_already_is_taken_as_it_is(film: Result) -> None:
+    record = film.record() | {"notes": ["of this record"]}
+    content = content_of(film, record, name="x", skip_refused=True)
+    assert dict(content.making)["Note"] == "of this record"
+    assert (content.name, "name" in record) == ("x", False)
+
+
 @pytest.mark.parametrize(
     ("side", "shown"), [(1500, (1024, 1024)), (1024, (1024, 1024)), (40, (40, 40))]
 )

@@ -114,6 +114,7 @@ class ReportContent:
 
 def content_of(
     result: Result[Any],
+    record: Mapping[str, Any] | None = None,
     *,
     name: str | None = None,
     show_identity: bool = False,
@@ -123,17 +124,18 @@ def content_of(
 
     Args:
         result: of a radiograph or a CT.
+        record: of the result, for who has made it already.
         name: what its outputs are called; the name of its file without ending where not given.
         show_identity: show the file's path, and patient's name and ID where the file is DICOM.
         skip_refused: show no mask and no numbers of a refused input.
     """
-    record = result.record()
-    record["name"] = stem(record["input"]) if name is None else name
+    known = result.record() if record is None else record
+    named = {**known, "name": stem(known["input"]) if name is None else name}
     hidden = skip_refused and result.verdict.status == "refused"
     shown = pictures_of(result.image, None if hidden else result.segmentation, result.verdict)
     if hidden:
         shown = replace(shown, remarks=(texts.REFUSED_SKIPPED,))
-    return _content(record, result.card, shown, hidden=hidden, show_identity=show_identity)
+    return _content(named, result.card, shown, hidden=hidden, show_identity=show_identity)
 
 
 def content_again(

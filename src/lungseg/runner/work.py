@@ -36,8 +36,8 @@ def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Ou
         )
         progress(0.8, "writing")
         start = time.perf_counter()
-        kept, paths = _write(result, job, progress)
         record = result.record()
+        kept, paths = _write(result, record, job, progress)
         record["seconds"]["write"] = round(time.perf_counter() - start, 4)
         record |= {
             "outputs": kept | {output: path.name for output, path in paths.items()},
@@ -55,7 +55,7 @@ def failed(job: Job, problem: BaseException) -> Outcome:
 
 
 def _write(
-    result: Result[Any], job: Job, progress: Progress
+    result: Result[Any], record: dict[str, Any], job: Job, progress: Progress
 ) -> tuple[dict[str, str], dict[str, Path]]:
     """Writes what the job asks for; returns what stays of what was written before, and the paths
     that are new, by name of output.
@@ -77,6 +77,7 @@ def _write(
         progress(0.9, "writing the report")
         content = content_of(
             result,
+            record,
             name=job.name,
             show_identity=run.show_identity,
             skip_refused=job.options.skip_refused,

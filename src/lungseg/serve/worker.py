@@ -106,7 +106,7 @@ def _segment(task: dict[str, Any], segmenter: Segmenter, tell: Tell) -> dict[str
     with suppress(UsageError):  # where reportlab is not installed
         check_reportlab()
         formats.append("pdf")
-    paths |= write_reports(content_of(result, name=task["stem"]), results, formats)
+    paths |= write_reports(content_of(result, record, name=task["stem"]), results, formats)
     wanted = {key: record[key] for key in ("verdict", "reasons", "notes", "measurements")}
     return (
         wanted
