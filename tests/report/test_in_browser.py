@@ -45,7 +45,7 @@ def test_the_index_is_sorted_filtered_and_turned_page_by_page(page: Any, tmp_pat
     assert (names(page)[:3], len(names(page))) == (["bad", "n0", "n1"], 100)
     page.get_by_role("button", name="Next").click()
     assert names(page) == ["n99", "n100", "n101", "n102"]
-    assert page.inner_text("#said") == "101 to 104 of 104"
+    assert page.inner_text("#shown") == "101 to 104 of 104"
     page.get_by_role("button", name="Expected Dice").click()
     page.get_by_role("button", name="Expected Dice").click()
     assert names(page)[:2] == ["n102", "n101"]
@@ -58,7 +58,7 @@ def test_the_index_is_sorted_filtered_and_turned_page_by_page(page: Any, tmp_pat
     page.locator("#reason").select_option("it is <odd>")
     assert names(page) == ["bad"]
     page.locator("#verdict").select_option("ok")
-    assert (names(page), page.inner_text("#said")) == ([], "none")
+    assert (names(page), page.inner_text("#shown")) == ([], "none")
 
 
 def test_the_slider_uncovers_what_is_marked(page: Any, film: Result, tmp_path: Path) -> None:

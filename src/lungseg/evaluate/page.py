@@ -77,8 +77,8 @@ def distributions(models: Mapping[str, Sequence[CaseScore]]) -> list[Chart]:
         }
     )
     lowest = min(min(values) for values in dice.values())
-    films = all(score.kind == "radiograph" for scores in series.values() for score in scores)
-    human = (HUMAN_DICE, f"human against human, {HUMAN_DICE}") if films else None
+    radiographs = all(score.kind == "radiograph" for scores in series.values() for score in scores)
+    human = (HUMAN_DICE, f"human against human, {HUMAN_DICE}") if radiographs else None
     in_mm = _with_any(
         {
             name: [s.lungs.hd95 for s in scores if s.kind == "volume" and s.unit == "mm"]
@@ -88,11 +88,11 @@ def distributions(models: Mapping[str, Sequence[CaseScore]]) -> list[Chart]:
     low = max(0.0, min(0.9, np.floor(lowest * 20) / 20))
     charts = [
         strips(dice, Axis("Dice of each case: middle half as box, median as line", low, 1, human)),
-        curves(dice, Axis("Share of cases with a Dice of at most", low, 1, human)),
+        curves(dice, Axis("Fraction of cases with a Dice of at most", low, 1, human)),
     ]
     if hd95:
         each = f"HD95 of each case, pixels of a picture of 1024, at most {MAX_HD95:g}"
-        most = "Share of cases with an HD95 of at most so many pixels of 1024"
+        most = "Fraction of cases with an HD95 of at most so many pixels of 1024"
         charts += [
             strips(hd95, Axis(each, 0, MAX_HD95)),
             curves(hd95, Axis(most, 0, MAX_HD95)),

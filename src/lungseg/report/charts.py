@@ -205,8 +205,8 @@ def columns(values: Sequence[float], axis: Axis) -> Chart:
     for count, left, right in zip(counts, edges, edges[1:], strict=False):
         x, tall = axis.at(float(left)), PLOT * int(count) / highest
         wide = axis.at(float(right)) - x - 1
-        said = f"{left:.4g} to {right:.4g}: {count}"
-        shapes.append(_rect("bar", x, TOP + PLOT - tall, wide, tall, said))
+        hint = f"{left:.4g} to {right:.4g}: {count}"
+        shapes.append(_rect("bar", x, TOP + PLOT - tall, wide, tall, hint))
     return _chart(axis, PLOT, shapes)
 
 
@@ -254,10 +254,10 @@ def _path(look: str, d: str, style: str = "") -> Shape:
     return Shape("path", {"class": look, "d": d} | ({"style": style} if style else {}))
 
 
-def _rect(look: str, x: float, y: float, width: float, height: float, said: str = "") -> Shape:
+def _rect(look: str, x: float, y: float, width: float, height: float, hint: str = "") -> Shape:
     sides = {"x": x, "y": y, "width": width, "height": height}
     return Shape(
-        "rect", {"class": look} | {name: _pixels(side) for name, side in sides.items()}, said
+        "rect", {"class": look} | {name: _pixels(side) for name, side in sides.items()}, hint
     )
 
 

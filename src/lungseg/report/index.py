@@ -32,7 +32,7 @@ TITLE: Final = "Lungs in a folder of images"
 HEADS: Final = {
     "Picture": None,
     "Input": 0,
-    "Kind": 3,
+    "Modality": 3,
     "Verdict": 4,
     "Reasons": None,
     "Expected Dice": 5,
@@ -41,7 +41,7 @@ HEADS: Final = {
     "Asymmetry in %": 9,
 }
 """Heads of the columns, and which value of a row in the page's data each is sorted by."""
-CHOICES: Final = {"verdict": "Verdict", "kind": "Kind", "reason": "Reason"}
+CHOICES: Final = {"verdict": "Verdict", "modality": "Modality", "reason": "Reason"}
 """What inputs are chosen by: names of fields in the page's script, and for a reader."""
 MODALITY_WORDS: Final = {"ct": "CT", "radiograph": "radiograph", "": "unknown"}
 
@@ -158,16 +158,18 @@ def index_page(rows: Sequence[IndexRow]) -> str:
 
 
 def _numbers(rows: Sequence[IndexRow]) -> list[tuple[str, str]]:
-    """What is said of all of them, and its value before it."""
+    """What sums up all of them, each value before its name."""
     counts, dice = Counter(row.verdict for row in rows), _expected(rows)
-    said = [(str(len(rows)), "inputs")]
-    said += [(str(counts[verdict]), verdict) for verdict in SEVERITY if counts[verdict]]
-    said += [(f"{median(dice):.3f}", "median expected Dice, without refused ones")] if dice else []
-    said += [
+    numbers = [(str(len(rows)), "inputs")]
+    numbers += [(str(counts[verdict]), verdict) for verdict in SEVERITY if counts[verdict]]
+    numbers += (
+        [(f"{median(dice):.3f}", "median expected Dice, without refused ones")] if dice else []
+    )
+    numbers += [
         (f"{number(median(sizes), unit)} {unit}", "median size")
         for unit, sizes in _sizes(rows).items()
     ]
-    return said
+    return numbers
 
 
 def _expected(rows: Sequence[IndexRow]) -> list[float]:
@@ -230,7 +232,7 @@ def _data(rows: Sequence[IndexRow]) -> dict[str, Any]:
     ]
     return {
         "verdicts": SEVERITY,
-        "kinds": modalities,
+        "modalities": modalities,
         "units": units,
         "reasons": reasons,
         "rows": values,

@@ -1,9 +1,9 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
-const [TITLE, REPORT, THUMBNAIL, KIND, VERDICT, DICE, CONFIDENCE, SIZE, UNIT, ASYMMETRY, REASONS, INPUT] = Array(12).keys();
+const [TITLE, REPORT, THUMBNAIL, MODALITY, VERDICT, DICE, CONFIDENCE, SIZE, UNIT, ASYMMETRY, REASONS, INPUT] = Array(12).keys();
 const table = document.querySelector(".cases"), body = table.tBodies[0], tools = document.querySelector(".tools");
-const search = document.getElementById("search"), verdict = document.getElementById("verdict"), kind = document.getElementById("kind");
-const reason = document.getElementById("reason"), said = document.getElementById("said");
+const search = document.getElementById("search"), verdict = document.getElementById("verdict"), modality = document.getElementById("modality");
+const reason = document.getElementById("reason"), counted = document.getElementById("shown");
 const before = document.getElementById("before"), after = document.getElementById("after");
 const PAGE = 100;
 let order = null, upwards = true, first = 0;
@@ -38,7 +38,7 @@ function row(entry) {
   }
   if (entry[INPUT]) name.append(element("br"), element("small", entry[INPUT]));
   const status = data.verdicts[entry[VERDICT]], unit = data.units[entry[UNIT]];
-  line.append(picture, name, element("td", data.kinds[entry[KIND]]), element("td", status, status));
+  line.append(picture, name, element("td", data.modalities[entry[MODALITY]]), element("td", status, status));
   line.append(element("td", entry[REASONS].map((which) => data.reasons[which]).join("; "), "words"));
   line.append(element("td", number(entry[DICE], 3), "n"), element("td", number(entry[CONFIDENCE], 3), "n"));
   line.append(element("td", entry[SIZE] === null ? "–" : number(entry[SIZE], 0) + " " + unit, "n"), element("td", number(entry[ASYMMETRY], 1), "n"));
@@ -47,7 +47,7 @@ function row(entry) {
 
 function chosen() {
   const words = search.value.toLowerCase(), wanted = data.rows.filter((entry) =>
-    (verdict.value === "" || entry[VERDICT] === Number(verdict.value)) && (kind.value === "" || entry[KIND] === Number(kind.value)) &&
+    (verdict.value === "" || entry[VERDICT] === Number(verdict.value)) && (modality.value === "" || entry[MODALITY] === Number(modality.value)) &&
     (reason.value === "" || entry[REASONS].includes(Number(reason.value))) &&
     (words === "" || entry[TITLE].toLowerCase().includes(words) || (entry[INPUT] || "").toLowerCase().includes(words)));
   if (order === null) return wanted;
@@ -63,7 +63,7 @@ function show() {
   const wanted = chosen();
   first = Math.max(0, Math.min(first, PAGE * Math.floor((wanted.length - 1) / PAGE)));
   body.replaceChildren(...wanted.slice(first, first + PAGE).map(row));
-  said.textContent = wanted.length === 0 ? "none" : (first + 1) + " to " + Math.min(first + PAGE, wanted.length) + " of " + wanted.length;
+  counted.textContent = wanted.length === 0 ? "none" : (first + 1) + " to " + Math.min(first + PAGE, wanted.length) + " of " + wanted.length;
   before.disabled = first === 0;
   after.disabled = first + PAGE >= wanted.length;
 }
@@ -82,10 +82,10 @@ for (const head of table.tHead.querySelectorAll("th[data-key]")) {
   });
   head.replaceChildren(button);
 }
-for (const [select, names] of [[verdict, data.verdicts], [kind, data.kinds], [reason, data.reasons]]) {
+for (const [select, names] of [[verdict, data.verdicts], [modality, data.modalities], [reason, data.reasons]]) {
   names.forEach((name, which) => { const option = element("option", name); option.value = which; select.append(option); });
 }
-for (const input of [search, verdict, kind, reason]) input.addEventListener("input", () => { first = 0; show(); });
+for (const input of [search, verdict, modality, reason]) input.addEventListener("input", () => { first = 0; show(); });
 before.addEventListener("click", () => { first -= PAGE; show(); });
 after.addEventListener("click", () => { first += PAGE; show(); });
 tools.hidden = false;
