@@ -204,9 +204,9 @@ CT: Final = _SHARED | {
 }
 
 
-def definitions(kind: str) -> dict[str, Definition]:
-    """Of every measurement of a kind of image, "ct" or "radiograph", by its name."""
-    return CT if kind == "ct" else RADIOGRAPH
+def definitions(modality: str) -> dict[str, Definition]:
+    """Of every measurement of a modality, "ct" or "radiograph", by its name."""
+    return CT if modality == "ct" else RADIOGRAPH
 
 
 def published(definition: Definition) -> str:
@@ -306,8 +306,7 @@ def expected(values: dict[tuple[str, str], float | None]) -> str:
     if middle is None:
         return (
             "How good this mask is was not predicted: not every model can tell, and of CT it may "
-            "be "
-            "left out to save time."
+            "be left out to save time."
         )
     between = (
         ""
