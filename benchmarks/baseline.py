@@ -38,10 +38,34 @@ MASKS = {"masks", "lung masks", "infection masks", "2d_masks", "lungs", "heart"}
 MASK_ENDINGS = ("_lung.nii.gz", "_labelmap.nrrd")
 MASK_STARTS = ("lm-",)
 
-MEASUREMENTS: dict[str, str] = {}
+MEASUREMENTS = {
+    "share": "image_fraction",
+    "slices": "slice_fraction",
+    "deviation": "std",
+    "expected Dice": "expected_dice",
+    "expected Dice low": "expected_dice_low",
+    "expected Dice high": "expected_dice_high",
+}
 """Names of measurements that changed since the first baseline: from the old one to today's."""
-REASONS: dict[str, str] = {}
-"""Reasons that changed since the first baseline: from the old one to today's."""
+RESTRICTIONS = {
+    "detector plane": " at detector",
+    "sparse slices": " from sparse slices",
+    "slices missing": " with slices missing",
+}
+"""How the first baseline says in the unit what is said in the restriction today."""
+REASONS = {
+    "review: no lungs were found: this may be no CT of a chest": (
+        "no lungs were found in this slice: it may lie above or below them, or be no CT of a chest"
+    ),
+    "review: the image lies on its side or upside down: the lungs were found after turning it": (
+        "the image lies on its side or upside down: the lungs were found after rotating it"
+    ),
+    "review: the lungs do not lie as the orientation says, so right and left may be exchanged": (
+        "the lungs do not lie as the orientation says, so right and left may be swapped"
+    ),
+}
+"""Reasons that changed since the first baseline, behind the verdict: from the old one to
+today's."""
 
 
 def main() -> None:
@@ -146,27 +170,40 @@ def entry_of(make: Callable[[], Any]) -> dict[str, Any]:
     except lungseg.LungsegError as error:
         return {"error": type(error).__name__}
     labels = np.ascontiguousarray(result.mask)
+    measurements = {
+        f"{m.structure}/{m.name}/{m.unit}{restriction(m, result)}": repr(m.value)
+        for m in result.measurements.values()
+    }
     return {
         "kind": "radiograph" if labels.ndim == 2 else "ct",
         "labels": f"{labels.shape} {hashlib.sha256(labels.tobytes()).hexdigest()}",
-        "measurements": {
-            f"{m.label}/{m.name}/{m.unit}": repr(float(m.value)) for m in result.measurements
-        },
+        "measurements": measurements,
         "verdict": result.verdict.status,
         "reasons": list(result.verdict.reasons),
     }
+
+
+def restriction(measurement: Any, result: Any) -> str:
+    """As the first baseline said it; it did not have "implausible spacing", but the plane."""
+    now = measurement.restriction
+    if now == "implausible spacing" and result.image.geometry.spacing_plane == "detector":
+        now = "detector plane"
+    return RESTRICTIONS.get(now, "")
 
 
 def renamed(entry: dict[str, Any]) -> dict[str, Any]:
     """An entry of the baseline in today's names."""
     if "error" in entry:
         return entry
-    measurements = {
-        MEASUREMENTS.get(name, name): value for name, value in entry["measurements"].items()
-    }
+    measurements = {}
+    for key, value in entry["measurements"].items():
+        structure, name, unit = key.split("/")
+        measurements[f"{structure}/{MEASUREMENTS.get(name, name)}/{unit}"] = value
     return entry | {
         "measurements": measurements,
-        "reasons": [REASONS.get(reason, reason) for reason in entry["reasons"]],
+        "reasons": [
+            REASONS.get(f"{entry['verdict']}: {reason}", reason) for reason in entry["reasons"]
+        ],
     }
 
 

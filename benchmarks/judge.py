@@ -325,8 +325,8 @@ def _look(
         "quarters": look.quarters,
         "negative": look.negative,
     }
-    row |= {"verdict": result.verdict.status, "reasons": result.verdict.reasons}
-    row |= {m.name: m.value for m in result.measurements if m.name.startswith("expected")}
+    row |= {"verdict": result.verdict.status, "codes": result.verdict.codes}
+    row |= {m.name: m.value for m in result.measurements.values() if m.name.startswith("expected")}
     if truth is not None:
         where = np.ones(truth.shape, bool) if judged is None else judged
         row["dice"] = count((truth > 0)[where], (result.mask > 0)[where]).dice

@@ -295,9 +295,7 @@ def _rows(segmenter: VolumeSegmenter, source: Source, stack: Stack, done: str) -
 
 def _verdict(result: Any, slices: int) -> Row:
     """Of what was judged as it was looked at."""
-    return (
-        {"verdict": result.verdict.status, "reasons": result.verdict.reasons} if slices == 1 else {}
-    )
+    return {"verdict": result.verdict.status, "codes": result.verdict.codes} if slices == 1 else {}
 
 
 def learn(rows: list[Row], model: str) -> LearnedVolume:

@@ -120,8 +120,8 @@ def show_alarms(rows: list[Row]) -> None:
     for group in sorted({row["group"] for row in plain}):
         here = [row for row in plain if row["group"] == group]
         others = [row for row in here if row["verdict"] != "ok"]
-        reasons = Counter(reason for row in others for reason in row["reasons"])
+        codes = Counter(code for row in others for code in row["codes"])
         print(
             f"| {group} | {len(here)} | {len(others)} | "
-            f"{'; '.join(f'{reason} ({n})' for reason, n in reasons.most_common())} |"
+            f"{'; '.join(f'{code} ({n})' for code, n in codes.most_common())} |"
         )

@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 
 from judge_ct import Array, read_mask_volume, stack_of
-from lungseg.ct.judge import REASONS
 from lungseg.ct.slices import HOUNSFIELD
 from lungseg.errors import LungsegError
 from lungseg.geometry import AXIAL, VolumeGeometry
@@ -39,7 +38,6 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     segmenter = Segmenter(modality="ct", volume_threads=2)
-    short = {reason: name for name, reason in REASONS.items()}
     verdicts: dict[str, Counter[str]] = defaultdict(Counter)
     reasons: dict[str, Counter[str]] = defaultdict(Counter)
     expected: dict[str, list[float]] = defaultdict(list)
@@ -50,8 +48,10 @@ def main() -> None:
             continue  # pictures of something else, which are errors and no verdicts
         assert isinstance(result.image, Volume)
         verdicts[name][result.verdict.status] += 1
-        reasons[name].update(short[reason] for reason in result.verdict.reasons)
-        expected[name] += [m.value for m in result.measurements if m.name == "expected Dice"]
+        reasons[name].update(result.verdict.codes)
+        expected[name] += [
+            m.value for m in result.measurements.values() if m.name == "expected_dice"
+        ]
     print(
         "| input | number | ok | review | refused | reasons | expected Dice "
         "|\n|---|---|---|---|---|---|---|"

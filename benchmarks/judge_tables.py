@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
 from calibration import draw_calibration
-from lungseg.radiograph.judge import REASONS
+from lungseg.verdict import REASONS
 
 Array = NDArray[Any]
 Row = dict[str, Any]
@@ -34,13 +34,13 @@ def show(rows: list[Row], curve: Path | None) -> None:
     _why(rows)
     _turned(rows)
     _bad_masks(rows)
-    films = [row for row in rows if row["kind"] in ("plain", "hard") and "expected Dice" in row]
+    films = [row for row in rows if row["kind"] in ("plain", "hard") and "expected_dice" in row]
     _calibration(films)
     if curve is not None:
         names = {
-            "expected": "expected Dice",
-            "low": "expected Dice low",
-            "high": "expected Dice high",
+            "expected": "expected_dice",
+            "low": "expected_dice_low",
+            "high": "expected_dice_high",
             "dice": "dice",
         }
         panels = {
@@ -123,7 +123,6 @@ def _films(rows: list[Row]) -> None:
 
 
 def _why(rows: list[Row]) -> None:
-    names = {text: name for name, text in REASONS.items()}
     kinds = {
         "films as they are": ("plain", "frontal"),
         "films made hard": ("hard",),
@@ -132,8 +131,11 @@ def _why(rows: list[Row]) -> None:
     }
     groups = {head: [row for row in rows if row["kind"] in of] for head, of in kinds.items()}
     lines = [
-        [name, *(sum(text in row["reasons"] for row in some) for some in groups.values())]
-        for text, name in names.items()
+        [
+            reason.code,
+            *(sum(reason.code in row["codes"] for row in some) for some in groups.values()),
+        ]
+        for reason in REASONS["radiograph"]
     ]
     print("### How often each reason was given\n")
     _table(["reason", *(f"{head}, n={len(some)}" for head, some in groups.items())], lines)
@@ -163,9 +165,9 @@ def caught(scores: Array, bad: Array) -> float:
 
 
 def _bad_masks(rows: list[Row]) -> None:
-    films = [row for row in rows if row["kind"] in ("plain", "hard") and "expected Dice" in row]
+    films = [row for row in rows if row["kind"] in ("plain", "hard") and "expected_dice" in row]
     by: dict[str, Callable[[Row], float]] = {
-        "expected Dice": lambda row: row["expected Dice"],
+        "expected Dice": lambda row: row["expected_dice"],
         "confidence alone": lambda row: row["signs"]["confidence"],
     }
     hard = [row for row in films if row["kind"] == "hard"]
@@ -198,7 +200,7 @@ def _bad_masks(rows: list[Row]) -> None:
 def _calibration(films: list[Row]) -> None:
     lines = []
     for low, high in pairwise(STEPS):
-        some = [row for row in films if low <= row["expected Dice"] < high]
+        some = [row for row in films if low <= row["expected_dice"] < high]
         if some:
             lines.append([f"{low:g} to {high:g}", *_calibrated(some)])
     lines.append(["**all**", *_calibrated(films)])
@@ -217,9 +219,9 @@ def _calibration(films: list[Row]) -> None:
 
 
 def _calibrated(rows: list[Row]) -> list[str]:
-    expected, dice = ([row[name] for row in rows] for name in ("expected Dice", "dice"))
+    expected, dice = ([row[name] for row in rows] for name in ("expected_dice", "dice"))
     low, high = (
-        [row[name] for row in rows] for name in ("expected Dice low", "expected Dice high")
+        [row[name] for row in rows] for name in ("expected_dice_low", "expected_dice_high")
     )
     within = _share(a <= d <= b for a, d, b in zip(low, dice, high, strict=True))
     return [

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
+
+from lungseg.writers import Ledger, Record, record_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,3 +26,18 @@ def data_folder() -> Path:
             "marked 'data'"
         )
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _each_record_is_as_the_schema_has_it() -> Iterator[None]:
+    """Whatever a test has written into a `results.jsonl` is held against the schema first."""
+    validator, add = Draft202012Validator(record_schema()), Ledger.add
+
+    def validated(ledger: Ledger, entry: Record) -> None:
+        wrong = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(entry)]
+        assert wrong == []
+        add(ledger, entry)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "add", validated)
+        yield

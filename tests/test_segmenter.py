@@ -238,7 +238,7 @@ def test_the_spacing_of_a_volume_can_be_stated(scan: Path) -> None:
     assert as_stored.image.geometry.spacing == pytest.approx((5.0, 3.0, 3.0))
     assert stated.image.geometry.spacing == pytest.approx((10.0, 3.0, 1.5))
     np.testing.assert_array_equal(stated.mask, as_stored.mask)
-    volumes = [each.measurement("volume").value for each in (as_stored, stated)]
+    volumes = [each.measurements["volume", "lungs"].value for each in (as_stored, stated)]
     assert volumes[1] == pytest.approx(volumes[0])
 
 
@@ -247,7 +247,7 @@ def test_a_slice_with_a_spacing_has_an_area() -> None:
         result = Segmenter()(slice_of_scan(), SegmentOptions(spacing=spacing))
         assert isinstance(result.image, Volume)
         assert result.image.geometry.spacing == (spacing if len(spacing) == 3 else (1, 2, 2))
-        found = result.measurement("area", "right lung")
+        found = result.measurements["area", "right lung"]
         assert (found.unit, found.value) == ("mm2", 4.0 * (result.mask == 1).sum())
 
 

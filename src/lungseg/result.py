@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
 from lungseg.image import Image
-from lungseg.measurement import Measurement
+from lungseg.measurement import Measurements
 from lungseg.segmentation import Probabilities, Segmentation
-from lungseg.structures import PLURAL
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
+
+if TYPE_CHECKING:
+    from lungseg.writers.record import Record
 
 I = TypeVar("I", bound=Image | Volume)  # noqa: E741 (an image)
 
@@ -29,7 +31,7 @@ class Result(Generic[I]):
     Attributes:
         image: what was segmented.
         segmentation: the structures on its grid.
-        measurements: what was measured on them.
+        measurements: what was measured on them, by name and structure.
         verdict: whether a reader should look.
         card: of the model that made it.
         probabilities: the network's, of each structure by its name, before postprocessing, on the
@@ -41,7 +43,7 @@ class Result(Generic[I]):
 
     image: I
     segmentation: Segmentation[Any]
-    measurements: tuple[Measurement, ...]
+    measurements: Measurements
     verdict: Verdict
     card: ModelCard
     probabilities: Probabilities
@@ -64,18 +66,6 @@ class Result(Generic[I]):
         by their numbers (`lungseg.structures`).
         """
         return self.segmentation.labels
-
-    def measurement(self, name: str, label: str = PLURAL) -> Measurement:
-        """The measurement of that name and label.
-
-        Raises:
-            KeyError: there is none; it names those that there are.
-        """
-        for measurement in self.measurements:
-            if (measurement.name, measurement.label) == (name, label):
-                return measurement
-        known = ", ".join(sorted({f"{m.name} of {m.label}" for m in self.measurements}))
-        raise KeyError(f"{name} of {label}; there are {known}")
 
     def overlay(self) -> NDArray[np.uint8]:
         """(rows, columns, 3), red, green, blue: the radiograph, or a sheet of slices in three
@@ -117,12 +107,10 @@ class Result(Generic[I]):
             verdict=self.verdict,
         )
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Record:
         """All of this but the pixels, ready for JSON; see `docs/outputs.md`."""
-        from lungseg.writers.record import record, volume_record
+        from lungseg.writers.record import record
 
-        found = self.measurements, self.verdict, self.card, self.seconds
-        image: Image | Volume = self.image
-        if isinstance(image, Volume):
-            return volume_record(image, *found, notes=self.notes)
-        return record(image, *found, notes=self.notes)
+        return record(
+            self.image, self.measurements, self.verdict, self.card, self.seconds, notes=self.notes
+        )

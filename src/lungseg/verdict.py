@@ -1,10 +1,22 @@
-"""Whether a reader should look, and the status that follows from what speaks against a mask."""
+"""Whether a reader should look, and the only tables of what can speak against a mask."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+from lungseg.errors import (
+    InputError,
+    ModelError,
+    OutputError,
+    TooLargeError,
+    UnsupportedError,
+    UsageError,
+)
+from lungseg.modality import Modality
+
+Status = Literal["ok", "review", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,27 +27,150 @@ class Verdict:
         status: "ok"; "review" where at least one reason speaks against trusting the mask unseen;
             "refused" where the input is not what the package is for, so that its mask, if there is
             one, means nothing.
-        reasons: for a person, from the fixed lists `lungseg.quality.REASONS` and
-            `lungseg.ct.judge.REASONS`.
+        codes: of the reasons, from `REASONS`; for a machine.
+        reasons: their sentences, for a person.
     """
 
-    status: Literal["ok", "review", "refused"]
+    status: Status
+    codes: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
 
 
-def verdict_of(
-    speaks: Mapping[str, bool], reasons: Mapping[str, str], refused: Collection[str]
-) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What can speak against a mask.
+
+    Attributes:
+        code: in snake_case; stays as it is.
+        sentence: for a person.
+        refuses: whether the input is refused for it; otherwise it is sent to review.
+    """
+
+    code: str
+    sentence: str
+    refuses: bool = False
+
+
+REASONS: Final[Mapping[Modality, tuple[Reason, ...]]] = {
+    "radiograph": (
+        Reason(
+            "not_frontal",
+            "this is no frontal chest radiograph, as far as the mask and the picture show",
+            refuses=True,
+        ),
+        Reason(
+            "no_lung",
+            "no lung was found: this may be no frontal chest radiograph",
+            refuses=True,
+        ),
+        Reason("doubtful_view", "this may be no frontal chest radiograph"),
+        Reason("ct_slice", "this looks like a slice of CT, not like a radiograph"),
+        Reason(
+            "truncated",
+            "the lower part of the image is one even grey, as where a file was cut short or "
+            "damaged",
+        ),
+        Reason(
+            "rotated",
+            "the image lies on its side or upside down: the lungs were found after rotating it",
+        ),
+        Reason("one_lung", "only one lung was found"),
+        Reason("small", "the lungs cover unusually little of the image"),
+        Reason("large", "the lungs cover unusually much of the image"),
+        Reason("asymmetric", "one lung is much larger than the other"),
+        Reason("cut_off", "a lung reaches the edge of the image and may be cut off"),
+        Reason("uncertain", "the network is unsure of this mask"),
+    ),
+    "ct": (
+        Reason("no_lung", "no lungs were found: this may be no CT of a chest", refuses=True),
+        Reason(
+            "no_lung_in_slice",
+            "no lungs were found in this slice: it may lie above or below them, or be no CT of a "
+            "chest",
+        ),
+        Reason(
+            "no_chest",
+            "what was found does not look like lungs: this may be no CT of a chest",
+            refuses=True,
+        ),
+        Reason("one_lung", "only one lung was found"),
+        Reason(
+            "cut_off_above",
+            "the lungs are cut off at the top of the volume, so their volume is only that of the "
+            "part that was scanned",
+        ),
+        Reason(
+            "cut_off_below",
+            "the lungs are cut off at the bottom of the volume, so their volume is only that of "
+            "the part that was scanned",
+        ),
+        Reason("cut_off_side", "a lung reaches the edge of the slices and may be cut off"),
+        Reason("slices_missing", "slices are missing, so sizes are estimates"),
+        Reason("small", "the lungs are unusually small"),
+        Reason("large", "the lungs are unusually large"),
+        Reason(
+            "asymmetric",
+            "one lung is much larger than the other, of which a part may be missing or opaque",
+        ),
+        Reason(
+            "opaque",
+            "a large part of a lung holds no air, and where it meets the chest wall its border is "
+            "uncertain",
+        ),
+        Reason(
+            "implausible_density",
+            "densities are implausible: the values may be no Hounsfield units, or what was found "
+            "no lungs",
+        ),
+        Reason(
+            "not_hounsfield",
+            "the values of the volume are no Hounsfield units, so no densities are measured",
+        ),
+        Reason(
+            "orientation_mismatch",
+            "the lungs do not lie as the orientation says, so right and left may be swapped",
+        ),
+        Reason("uncertain", "the network is unsure of this mask"),
+    ),
+}
+"""Every reason there is, of each modality in the order in which they are given.
+`docs/verdicts.md` and `docs/verdicts_ct.md` say more of each."""
+
+FAILURES: Final[Mapping[type[BaseException], str]] = {
+    UnsupportedError: "unsupported",
+    TooLargeError: "too_large",
+    InputError: "unreadable",
+    ModelError: "model_error",
+    OutputError: "output_error",
+    UsageError: "usage_error",
+    MemoryError: "out_of_memory",
+    BaseException: "unexpected",
+}
+"""The code of an input that failed, by the first of these errors that it failed with."""
+
+
+def verdict_of(modality: Modality, evidence: Mapping[str, bool]) -> Verdict:
     """The verdict that follows from what speaks against a mask.
 
     Args:
-        speaks: whether a reason holds, by its short name; one that is absent does not.
-        reasons: every reason there is, in the order in which they are told.
-        refused: names of those for which an input is refused.
+        modality: which of the tables in `REASONS` the codes are from.
+        evidence: whether a reason holds, by its code; one that is absent does not.
+
+    Raises:
+        ValueError: a code is not in the table.
     """
-    names = [name for name in reasons if speaks.get(name)]
-    status: Literal["ok", "review", "refused"] = "review" if names else "ok"
+    known = {reason.code for reason in REASONS[modality]}
+    if unknown := sorted(evidence.keys() - known):
+        raise ValueError(f"no reason of a {modality} has the code {', '.join(unknown)}")
+    reasons = [reason for reason in REASONS[modality] if evidence.get(reason.code)]
+    status: Status = "review" if reasons else "ok"
     return Verdict(
-        "refused" if set(refused).intersection(names) else status,
-        tuple(reasons[name] for name in names),
+        "refused" if any(reason.refuses for reason in reasons) else status,
+        tuple(reason.code for reason in reasons),
+        tuple(reason.sentence for reason in reasons),
     )
+
+
+def failure_code(error: BaseException) -> str:
+    """The code of an input that failed with this error."""
+    return next(code for kind, code in FAILURES.items() if isinstance(error, kind))

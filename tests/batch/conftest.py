@@ -15,7 +15,7 @@ from lungseg.card import ModelCard
 from lungseg.errors import UnreadableError
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
-from lungseg.measurement import Measurement
+from lungseg.measurement import Measurement, Measurements
 from lungseg.modality import Modality
 from lungseg.options import SegmentOptions
 from lungseg.result import Result
@@ -65,7 +65,7 @@ class FakeSegmenter:
         labels = np.zeros(pixels.shape, np.uint8)
         labels[10:30, 5:15] = 1
         labels[10:30, 25:35] = 2
-        measurements = (Measurement("area", "lungs", float(pixels.max()), "pixels"),)
+        measurements = Measurements([Measurement("area", "lungs", float(pixels.max()), "pixels")])
         return Result(
             image,
             image.with_labels(labels),

@@ -8,6 +8,7 @@ import pytest
 
 from lungseg.batch import without_own_outputs
 from lungseg.batch.inputs import name_inputs
+from made_up_records import made_up
 
 OUT = Path("/out")
 
@@ -83,13 +84,7 @@ def test_outputs_that_the_record_beside_them_lists_are_no_inputs(tmp_path: Path)
         tmp_path / "sub" / "x_mask.png"
     ]
     outputs = {"mask": "x_mask.png", "overlay": "x_overlay.png"}
-    entry = {
-        "input": "/x.png",
-        "kind": "radiograph",
-        "verdict": "ok",
-        "reasons": [],
-        "outputs": outputs,
-    }
+    entry = made_up("/x.png", outputs=outputs)
     (tmp_path / "results.jsonl").write_text(json.dumps(entry) + "\n")
     assert without_own_outputs(files) == [files[0], files[2], files[3]]
 

@@ -17,7 +17,7 @@ from lungseg.verdict import Verdict
 
 Draw = Callable[..., Path]
 Run = Callable[..., list[Outcome]]
-REFUSED = Verdict("refused", ("this is a hand",))
+REFUSED = Verdict("refused", ("not_frontal",), ("this is a hand",))
 
 
 def files(folder: Path) -> list[str]:
@@ -101,7 +101,7 @@ def test_refused_inputs_are_written_and_marked(
         94,
         213,
     ]  # blue, green, red
-    assert "refused,this is a hand" in (out / "summary.csv").read_text()
+    assert "refused,not_frontal,this is a hand" in (out / "summary.csv").read_text()
 
 
 def test_skip_refused_writes_record_and_report_of_refused_inputs_and_no_mask(
@@ -119,7 +119,7 @@ def test_skip_refused_writes_record_and_report_of_refused_inputs_and_no_mask(
         "summary.csv",
         "x_report.html",
     ]
-    assert "refused,this is a hand" in (out / "summary.csv").read_text()
+    assert "refused,not_frontal,this is a hand" in (out / "summary.csv").read_text()
     assert "no mask and no numbers are shown" in (out / "x_report.html").read_text(encoding="utf-8")
     assert records(out)[0]["options"]["skip_refused"] is True
     again = run(

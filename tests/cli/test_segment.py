@@ -22,6 +22,7 @@ from lungseg.cli.main import build
 from lungseg.cli.segment import _tell
 from lungseg.predict import embedded_models
 from lungseg.runner import Outcome
+from lungseg.writers import record_schema
 from tiny_model import dark_ellipses, write_tiny_model
 
 
@@ -211,8 +212,9 @@ def test_dilation_is_in_pixels_or_in_millimetres_of_the_spacing(
         top.append(int(np.nonzero(mask)[0].min()))
     assert [top[0] - each for each in top] == [0, 4, 8]
     record = json.loads((tmp_path / "mm" / "results.jsonl").read_text())
-    assert record["spacing_mm"] == [0.5, 1.0]
-    assert "lungs_area_mm2" in table(tmp_path / "mm")[0]
+    assert record["grid"]["spacing_mm"] == [0.5, 1.0]
+    (line,) = table(tmp_path / "mm")
+    assert (line["lungs_area_mm2"] != "", line["lungs_area_pixels"]) == (True, "")
 
 
 @pytest.mark.parametrize(
@@ -303,6 +305,10 @@ def test_the_sum_counts_what_was_refused(
     said = capsys.readouterr()
     assert said.out.startswith("3 of 3 segmented, 1 of them to review, 1 refused, in ")
     assert f"2/3 {tmp_path / 'b'}: refused (a reason)\n" in said.err
+
+
+def test_info_prints_the_schema_of_records() -> None:
+    assert json.loads(lungseg("info", "--schema").stdout) == record_schema()
 
 
 def test_info_lists_what_there_is() -> None:

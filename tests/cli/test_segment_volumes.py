@@ -101,7 +101,7 @@ def test_a_volume_gives_a_volume(scan: Path, tmp_path: Path) -> None:
     # Columns run from the patient's right to the left.
     assert (labels[18, 32, 6], labels[46, 32, 6], labels[32, 2, 6]) == (1, 2, 0)
     known = record(tmp_path / "out")
-    assert (known["kind"], known["slices"], known["model"]["name"]) == ("ct", 12, "ct")
+    assert (known["modality"], known["grid"]["slices"], known["model"]["name"]) == ("ct", 12, "ct")
     assert set(known["seconds"]) == {
         "read",
         "prepare",
@@ -142,7 +142,7 @@ def test_of_several_series_one_is_chosen(tmp_path: Path) -> None:
     assert "soft (4 slices, 1.2.4)" in ran.stderr
     assert written(tmp_path / "out") == []
     assert lungseg("segment", folder, "-o", tmp_path / "out", "--series", "1.2.4").exit_code == 0
-    assert record(tmp_path / "out")["slices"] == 4
+    assert record(tmp_path / "out")["grid"]["slices"] == 4
     assert record(tmp_path / "out")["options"]["series"] == "1.2.4"
     assert (
         "with other options"
@@ -157,7 +157,7 @@ def test_a_damaged_slice_is_named_and_left_out_only_when_asked(tmp_path: Path) -
     assert "1.2.3_007.dcm" in ran.stderr
     assert "with --skip-damaged" in ran.stderr
     assert lungseg("segment", folder, "-o", tmp_path / "out", "--skip-damaged").exit_code == 0
-    assert record(tmp_path / "out")["slices"] == 11
+    assert record(tmp_path / "out")["grid"]["slices"] == 11
 
 
 def test_radiographs_and_ct_in_one_run(scan: Path, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_radiographs_and_ct_in_one_run(scan: Path, tmp_path: Path) -> None:
     ]
     with (out / "summary.csv").open(newline="") as stream:
         rows = {row["name"]: row for row in csv.DictReader(stream)}
-    assert {name: row["kind"] for name, row in rows.items()} == {
+    assert {name: row["modality"] for name, row in rows.items()} == {
         "bad": "",
         "film": "radiograph",
         "scan": "ct",
@@ -214,7 +214,7 @@ def test_what_an_input_is_taken_for_can_be_said(scan: Path, tmp_path: Path) -> N
         ).exit_code
         == 0
     )
-    assert record(tmp_path / "out")["kind"] == "ct"
+    assert record(tmp_path / "out")["modality"] == "ct"
     ran = lungseg("segment", scan.parent / "film.png", "-o", tmp_path / "out")
     assert "skipped (done already)" in ran.stderr  # as what it was taken for then
     assert (

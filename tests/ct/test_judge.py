@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungseg.ct.judge import REASONS, REFUSED, judge_volume
+from lungseg.ct.judge import judge_volume
 from lungseg.ct.measure import measure_volume
 from lungseg.geometry import AXIAL, VolumeGeometry
-from lungseg.measurement import Measurement
+from lungseg.measurement import Measurement, Measurements
 from lungseg.phantom.ct import ct_phantom
-from lungseg.verdict import Verdict
+from lungseg.verdict import REASONS, Verdict
 from lungseg.volume import Volume
+from verdicts import given
 
 SHAPE = (50, 50, 60)
 RIGHT, LEFT = (
@@ -32,7 +33,7 @@ def verdict(
     values: tuple[int, int] = (-800, -800),
     hounsfield: bool = True,
     spine: slice | None = None,
-    seen: tuple[str, ...] = (),
+    evidence: tuple[str, ...] = (),
     expected: float | None = None,
     air: int | None = None,
 ) -> Verdict:
@@ -64,83 +65,73 @@ def verdict(
         volume, segmentation, {"right lung": sure, "left lung": sure, "lungs": sure}
     )
     if expected is not None:
-        measurements += (Measurement("expected Dice", "lungs", expected, "1"),)
-    return judge_volume(volume, segmentation, measurements, seen)
+        measurements |= Measurements([Measurement("expected_dice", "lungs", expected, "1")])
+    return judge_volume(volume, segmentation, measurements, evidence)
 
 
 def test_two_ordinary_lungs_are_ok():
-    assert verdict(RIGHT, LEFT) == Verdict("ok", ())
+    assert verdict(RIGHT, LEFT) == Verdict("ok")
     phantom = ct_phantom((30, 64, 64))
     measurements = measure_volume(
         phantom.volume, phantom.truth, {"right lung": 1.0, "left lung": 1.0, "lungs": 1.0}
     )
-    assert judge_volume(phantom.volume, phantom.truth, measurements) == Verdict("ok", ())
+    assert judge_volume(phantom.volume, phantom.truth, measurements) == Verdict("ok")
 
 
 @pytest.mark.parametrize(
     ("name", "boxes", "spacing"),
     [
-        ("one lung", (RIGHT,), 5.0),
-        ("cut off above", ((1, slice(20, 50), *RIGHT[2:]), LEFT), 5.0),
-        ("cut off below", (RIGHT, (2, slice(0, 30), *LEFT[2:])), 5.0),
-        ("edge", ((1, slice(10, 40), slice(10, 40), slice(0, 18)), LEFT), 5.0),
-        ("edge", (RIGHT, (2, slice(10, 40), slice(20, 50), slice(34, 52))), 5.0),
+        ("one_lung", (RIGHT,), 5.0),
+        ("cut_off_above", ((1, slice(20, 50), *RIGHT[2:]), LEFT), 5.0),
+        ("cut_off_below", (RIGHT, (2, slice(0, 30), *LEFT[2:])), 5.0),
+        ("cut_off_side", ((1, slice(10, 40), slice(10, 40), slice(0, 18)), LEFT), 5.0),
+        ("cut_off_side", (RIGHT, (2, slice(10, 40), slice(20, 50), slice(34, 52))), 5.0),
         ("small", (RIGHT, LEFT), 2.9),
         ("large", (RIGHT, LEFT), 7.2),
         ("asymmetric", (RIGHT, (2, slice(10, 40), slice(10, 40), slice(34, 41))), 5.0),
         ("asymmetric", ((1, slice(10, 40), slice(10, 40), slice(14, 25)), LEFT), 5.0),
-        ("turned", ((2, *RIGHT[1:]), (1, *LEFT[1:])), 5.0),
+        ("orientation_mismatch", ((2, *RIGHT[1:]), (1, *LEFT[1:])), 5.0),
     ],
 )
 def test_each_reason(name, boxes, spacing):
-    assert verdict(*boxes, spacing=spacing) == Verdict("review", (REASONS[name],))
+    assert verdict(*boxes, spacing=spacing) == given("ct", "review", name)
 
 
 def test_no_lungs_in_a_volume_refuse_it_and_in_a_slice_send_it_to_review():
-    assert verdict() == Verdict("refused", (REASONS["no lung"],))
-    assert verdict(shape=(1, 50, 60)) == Verdict("review", (REASONS["no lung"],))
+    assert verdict() == given("ct", "refused", "no_lung")
+    assert verdict(shape=(1, 50, 60)) == given("ct", "review", "no_lung_in_slice")
 
 
 def test_what_is_too_small_or_of_the_wrong_density_is_no_chest():
-    names = ("no chest", "small")
-    assert verdict(RIGHT, LEFT, spacing=1.4) == Verdict(
-        "refused", tuple(REASONS[name] for name in names)
-    )
+    names = ("no_chest", "small")
+    assert verdict(RIGHT, LEFT, spacing=1.4) == given("ct", "refused", *names)
     bases = [(number, slice(0, 2), *box) for number, _, *box in (RIGHT, LEFT)]
-    names = ("cut off below", "small")
-    assert verdict(*bases, spacing=2.5) == Verdict("review", tuple(REASONS[name] for name in names))
-    names = ("no chest", "one lung", "density")
-    assert verdict(RIGHT, values=(-990, 0)) == Verdict(
-        "refused", tuple(REASONS[name] for name in names)
-    )
-    names = ("no chest", "small", "density")
-    assert verdict(RIGHT, LEFT, values=(-980, -980), spacing=2.5) == Verdict(
-        "refused", tuple(REASONS[name] for name in names)
-    )
+    names = ("cut_off_below", "small")
+    assert verdict(*bases, spacing=2.5) == given("ct", "review", *names)
+    names = ("no_chest", "one_lung", "implausible_density")
+    assert verdict(RIGHT, values=(-990, 0)) == given("ct", "refused", *names)
+    names = ("no_chest", "small", "implausible_density")
+    assert verdict(RIGHT, LEFT, values=(-980, -980), spacing=2.5) == given("ct", "refused", *names)
     everywhere = [
         (number, slice(0, 50), slice(0, 50), columns) for number, *_, columns in (RIGHT, LEFT)
     ]
-    names = ("no chest", "cut off above", "cut off below", "edge", "density")
-    assert verdict(*everywhere, values=(-300, -300)) == Verdict(
-        "refused", tuple(REASONS[name] for name in names)
-    )
+    names = ("no_chest", "cut_off_above", "cut_off_below", "cut_off_side", "implausible_density")
+    assert verdict(*everywhere, values=(-300, -300)) == given("ct", "refused", *names)
     # A piece cut out of a chest reaches everywhere too.
-    names = ("cut off above", "cut off below", "edge")
-    assert verdict(*everywhere) == Verdict("review", tuple(REASONS[name] for name in names))
+    names = ("cut_off_above", "cut_off_below", "cut_off_side")
+    assert verdict(*everywhere) == given("ct", "review", *names)
     single = (1, slice(0, 1), *RIGHT[2:])
-    names = ("one lung", "density")
-    assert verdict(single, values=(-990, 0), shape=(1, 50, 60)) == Verdict(
-        "review", tuple(REASONS[name] for name in names)
-    )
-    assert verdict(RIGHT, LEFT, expected=0.49) == Verdict("refused", (REASONS["no chest"],))
-    assert verdict(RIGHT, LEFT, expected=0.5) == Verdict("ok", ())
+    names = ("one_lung", "implausible_density")
+    assert verdict(single, values=(-990, 0), shape=(1, 50, 60)) == given("ct", "review", *names)
+    assert verdict(RIGHT, LEFT, expected=0.49) == given("ct", "refused", "no_chest")
+    assert verdict(RIGHT, LEFT, expected=0.5) == Verdict("ok")
 
 
 @pytest.mark.parametrize(
     ("value", "speaks"), [(-940, True), (-920, False), (-410, False), (-390, True), (200, True)]
 )
 def test_the_density_of_lungs(value, speaks):
-    expected = Verdict("review", (REASONS["density"],)) if speaks else Verdict("ok", ())
+    expected = given("ct", "review", "implausible_density") if speaks else Verdict("ok")
     assert verdict(RIGHT, LEFT, values=(value, value)) == expected
 
 
@@ -149,7 +140,7 @@ def test_the_density_of_lungs(value, speaks):
     [(-1224, True), (-1050, False), (-1000, False), (-920, False), (-880, True), (-2048, False)],
 )
 def test_the_density_of_air_around_the_patient(value, speaks):
-    expected = Verdict("review", (REASONS["density"],)) if speaks else Verdict("ok", ())
+    expected = given("ct", "review", "implausible_density") if speaks else Verdict("ok")
     assert verdict(RIGHT, LEFT, air=value) == expected
 
 
@@ -173,38 +164,40 @@ def test_an_airless_lung():
                 volume, segmentation, {"right lung": 1.0, "left lung": 1.0, "lungs": 1.0}
             ),
         )
-        assert found == Verdict(status, (REASONS["opaque"],) if status == "review" else ())
+        assert found == (given("ct", "review", "opaque") if status == "review" else Verdict("ok"))
 
 
 def test_a_spine_before_the_lungs():
-    assert verdict(RIGHT, LEFT, spine=slice(32, 38)) == Verdict("ok", ())
-    assert verdict(RIGHT, LEFT, spine=slice(12, 18)) == Verdict("review", (REASONS["turned"],))
+    assert verdict(RIGHT, LEFT, spine=slice(32, 38)) == Verdict("ok")
+    assert verdict(RIGHT, LEFT, spine=slice(12, 18)) == given(
+        "ct", "review", "orientation_mismatch"
+    )
     # Where nothing states an orientation, none can be wrong.
-    assert verdict(RIGHT, LEFT, spine=slice(12, 18), spacing=None) == Verdict("ok", ())
+    assert verdict(RIGHT, LEFT, spine=slice(12, 18), spacing=None) == Verdict("ok")
 
 
 def test_greys_are_a_reason_for_volumes_only():
-    assert verdict(RIGHT, LEFT, hounsfield=False) == Verdict("review", (REASONS["greys"],))
+    assert verdict(RIGHT, LEFT, hounsfield=False) == given("ct", "review", "not_hounsfield")
     boxes = [(number, slice(0, 1), *box) for number, _, *box in (RIGHT, LEFT)]
-    assert verdict(*boxes, hounsfield=False, shape=(1, 50, 60)) == Verdict("ok", ())
+    assert verdict(*boxes, hounsfield=False, shape=(1, 50, 60)) == Verdict("ok")
 
 
 def test_missing_slices():
-    assert verdict(RIGHT, LEFT, gaps=1) == Verdict("review", (REASONS["gaps"],))
+    assert verdict(RIGHT, LEFT, gaps=1) == given("ct", "review", "slices_missing")
 
 
 def test_a_network_that_is_unsure():
-    assert verdict(RIGHT, LEFT, sure=0.89) == Verdict("review", (REASONS["uncertain"],))
+    assert verdict(RIGHT, LEFT, sure=0.89) == given("ct", "review", "uncertain")
     assert verdict(RIGHT, LEFT, sure=0.9).status == "ok"
     # What was learned knows better.
-    assert verdict(RIGHT, LEFT, sure=0.89, expected=0.97) == Verdict("ok", ())
-    assert verdict(RIGHT, LEFT, expected=0.8, seen=("uncertain",)) == Verdict(
-        "review", (REASONS["uncertain"],)
+    assert verdict(RIGHT, LEFT, sure=0.89, expected=0.97) == Verdict("ok")
+    assert verdict(RIGHT, LEFT, expected=0.8, evidence=("uncertain",)) == given(
+        "ct", "review", "uncertain"
     )
 
 
 def test_what_is_not_known_is_no_reason():
-    assert verdict(RIGHT, LEFT, spacing=None) == Verdict("ok", ())
+    assert verdict(RIGHT, LEFT, spacing=None) == Verdict("ok")
 
 
 def test_a_tip_in_the_last_slice_is_not_cut_off():
@@ -218,10 +211,10 @@ def test_one_slice_is_not_cut_off_and_its_lungs_may_differ():
         (1, slice(0, 1), slice(10, 40), slice(8, 26)),
         (2, slice(0, 1), slice(10, 20), slice(34, 52)),
     )
-    assert verdict(*boxes, shape=(1, 50, 60)) == Verdict("ok", ())
+    assert verdict(*boxes, shape=(1, 50, 60)) == Verdict("ok")
     edge = (1, slice(0, 1), slice(10, 40), slice(0, 26)), boxes[1]
-    assert verdict(*edge, shape=(1, 50, 60)).reasons == (REASONS["edge"],)
-    assert verdict(boxes[0], shape=(1, 50, 60)).reasons == (REASONS["one lung"],)
+    assert verdict(*edge, shape=(1, 50, 60)).codes == ("cut_off_side",)
+    assert verdict(boxes[0], shape=(1, 50, 60)).codes == ("one_lung",)
 
 
 def test_first_and_last_slice_are_those_of_the_patient():
@@ -241,16 +234,14 @@ def test_first_and_last_slice_are_those_of_the_patient():
     measurements = measure_volume(
         volume, segmentation, {"right lung": 1.0, "left lung": 1.0, "lungs": 1.0}
     )
-    assert judge_volume(volume, segmentation, measurements) == Verdict(
-        "review", (REASONS["cut off above"],)
+    assert judge_volume(volume, segmentation, measurements) == given(
+        "ct", "review", "cut_off_above"
     )
 
 
 def test_several_reasons_are_all_given():
-    names = ("one lung", "cut off below", "gaps", "small", "uncertain")
-    assert verdict((1, slice(0, 20), *RIGHT[2:]), spacing=4.0, gaps=3, sure=0.5).reasons == tuple(
-        REASONS[name] for name in names
-    )
+    names = ("one_lung", "cut_off_below", "slices_missing", "small", "uncertain")
+    assert verdict((1, slice(0, 20), *RIGHT[2:]), spacing=4.0, gaps=3, sure=0.5).codes == names
 
 
 def test_every_reason_stands_in_the_page():
@@ -262,7 +253,7 @@ def test_every_reason_stands_in_the_page():
         for line in page.split("## Reasons")[1].split("\n## ")[0].splitlines()
         if line.startswith("| ")
     ][1:]
-    assert [row[0].removeprefix("| ") for row in rows] == list(REASONS.values())
-    assert {row[0].removeprefix("| ") for row in rows if row[1].startswith("refused")} == {
-        REASONS[name] for name in REFUSED
-    }
+    assert [tuple(row[:3]) for row in rows] == [
+        (f"| `{reason.code}`", reason.sentence, "refused" if reason.refuses else "review")
+        for reason in REASONS["ct"]
+    ]

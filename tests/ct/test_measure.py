@@ -9,14 +9,14 @@ import pytest
 
 from lungseg.ct.measure import measure_volume
 from lungseg.geometry import AXIAL, VolumeGeometry
-from lungseg.measurement import Measurement
+from lungseg.measurement import Measurements
 from lungseg.phantom.ct import ct_phantom
 from lungseg.volume import Volume
 
 SHAPE = (72, 80, 120)
 SURE = {"right lung": 0.98, "left lung": 0.97, "lungs": 0.99}
-SIZES = ["volume", "height", "slices"]
-DENSITIES = ["mean", "deviation", "perc15", "laa950", "laa910", "haa"]
+SIZES = ["volume", "height", "slice_fraction"]
+DENSITIES = ["mean", "std", "perc15", "laa950", "laa910", "haa"]
 RADIUS, HALVES = 24.0, (30.0, 27.0, 18.0)
 """Of the right lung, a sphere, and of the left one, an ellipsoid of these semi-axes along slices,
 rows and columns, in voxels."""
@@ -53,9 +53,9 @@ def found(
     *,
     hounsfield: bool = True,
     gaps: int = 0,
-) -> dict[tuple[str, str], Measurement]:
+) -> Measurements:
     volume = Volume(hu, grid, hounsfield, gaps=gaps)
-    return {(m.name, m.label): m for m in measure_volume(volume, volume.with_labels(labels), SURE)}
+    return measure_volume(volume, volume.with_labels(labels), SURE)
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (2.5, 0.7, 0.8), None])
@@ -72,7 +72,7 @@ def test_sphere_and_ellipsoid(spacing):
     thickness = spacing[0] if spacing else 1.0
     heights = [values["height", label] for label in ("right lung", "left lung", "lungs")]
     assert heights == pytest.approx([48 * thickness, 60 * thickness, 60 * thickness])
-    assert values["slices", "right lung"] == pytest.approx(100 * 48 / 72)
+    assert values["slice_fraction", "right lung"] == pytest.approx(100 * 48 / 72)
     assert values["asymmetry", "lungs"] == pytest.approx(
         100 * (sphere - ellipsoid) / (sphere + ellipsoid), abs=0.5
     )
@@ -108,7 +108,7 @@ def test_linear_density():
         if label == "left lung"
     }
     assert values["mean"] == pytest.approx(-700, abs=1)
-    assert values["deviation"] == pytest.approx(300 / math.sqrt(5), rel=0.01)
+    assert values["std"] == pytest.approx(300 / math.sqrt(5), rel=0.01)
     assert below(values["perc15"]) == pytest.approx(15, abs=0.5)
     assert values["laa950"] == pytest.approx(below(-950), abs=0.3)
     assert values["laa910"] == pytest.approx(below(-910), abs=0.5)
@@ -119,16 +119,15 @@ def test_linear_density():
 def test_densities_agree_with_numpy_on_every_voxel():
     phantom = ct_phantom((24, 64, 64), disease="ground glass")
     hu, labels = phantom.volume.array, phantom.truth.labels
-    found = {
-        (m.name, m.label): m.value for m in measure_volume(phantom.volume, phantom.truth, SURE)
-    }
+    measured = measure_volume(phantom.volume, phantom.truth, SURE)
+    found = {key: m.value for key, m in measured.items()}
     for label, inside in (
         ("right lung", hu[labels == 1]),
         ("left lung", hu[labels == 2]),
         ("lungs", hu[labels > 0]),
     ):
         assert found["mean", label] == pytest.approx(inside.mean(dtype=float))
-        assert found["deviation", label] == pytest.approx(inside.std(dtype=float))
+        assert found["std", label] == pytest.approx(inside.std(dtype=float))
         assert found["perc15", label] == np.percentile(inside, 15, method="inverted_cdf")
         assert found["laa950", label] == pytest.approx(100 * (inside < -950).mean())
         assert found["laa910", label] == pytest.approx(100 * (inside < -910).mean())
@@ -157,31 +156,22 @@ def test_every_int16_is_counted():
 
 
 @pytest.mark.parametrize(
-    ("spacing", "gaps", "units"),
+    ("spacing", "gaps", "restriction"),
     [
-        ((5.0, 1.0, 1.0), 0, ("mL", "mm", "g")),
-        (
-            (10.0, 1.0, 1.0),
-            0,
-            ("mL from sparse slices", "mm from sparse slices", "g from sparse slices"),
-        ),
-        (
-            (5.0, 1.0, 1.0),
-            2,
-            ("mL with slices missing", "mm with slices missing", "g with slices missing"),
-        ),
-        (
-            (10.0, 1.0, 1.0),
-            1,
-            ("mL with slices missing", "mm with slices missing", "g with slices missing"),
-        ),
+        ((5.0, 1.0, 1.0), 0, None),
+        ((10.0, 1.0, 1.0), 0, "sparse slices"),
+        ((5.0, 1.0, 1.0), 2, "slices missing"),
+        ((10.0, 1.0, 1.0), 1, "slices missing"),
     ],
 )
-def test_sizes_say_what_they_rest_on(spacing, gaps, units):
+def test_sizes_say_what_they_rest_on(spacing, gaps, restriction):
     m = found(*solids(spacing), gaps=gaps)
-    assert tuple(m[name, "lungs"].unit for name in ("volume", "height", "mass")) == units
+    sizes = {name: m[name, "lungs"] for name in ("volume", "height", "mass")}
+    assert [of.unit for of in sizes.values()] == ["mL", "mm", "g"]
+    assert {of.restriction for of in sizes.values()} == {restriction}
+    assert {of.restriction for (name, _), of in m.items() if name not in sizes} == {None}
     assert {m[name, "lungs"].unit for name in DENSITIES[:3]} == {"HU"}
-    assert {m[name, "lungs"].unit for name in (*DENSITIES[3:], "slices", "asymmetry")} == {
+    assert {m[name, "lungs"].unit for name in (*DENSITIES[3:], "slice_fraction", "asymmetry")} == {
         "percent"
     }
 

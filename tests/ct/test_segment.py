@@ -43,10 +43,12 @@ def test_a_volume_becomes_a_result(segmenter: VolumeSegmenter) -> None:
     assert result.mask.shape == volume.array.shape
     for number in (1, 2):
         assert dice(truth == number, result.mask == number) > 0.95
-    found = result.measurement("volume", "right lung")
+    found = result.measurements["volume", "right lung"]
     assert (found.unit, found.value) == ("mL", pytest.approx(0.045 * (result.mask == 1).sum()))
-    assert result.measurement("mean").value == pytest.approx(volume.array[result.mask > 0].mean())
-    assert result.measurement("confidence").value > 0.9
+    assert result.measurements["mean", "lungs"].value == pytest.approx(
+        volume.array[result.mask > 0].mean()
+    )
+    assert result.measurements["confidence", "lungs"].value > 0.9
     assert result.card is segmenter.card
     assert list(result.seconds) == [
         "prepare",
@@ -58,7 +60,7 @@ def test_a_volume_becomes_a_result(segmenter: VolumeSegmenter) -> None:
         "judge",
     ]
     with pytest.raises(KeyError):
-        result.measurement("area")
+        result.measurements["area", "lungs"]
 
 
 @pytest.mark.slow
@@ -74,7 +76,9 @@ def test_the_patients_lungs_stay_his_in_all_48_orders(segmenter: VolumeSegmenter
             turn.invert(result.probabilities["left lung"]), plain.probabilities["left lung"]
         )
         assert result.segmentation.geometry is stored.geometry
-        assert result.measurement("mass").value == pytest.approx(plain.measurement("mass").value)
+        assert result.measurements["mass", "lungs"].value == pytest.approx(
+            plain.measurements["mass", "lungs"].value
+        )
 
 
 def test_probabilities_are_on_the_volumes_grid(segmenter: VolumeSegmenter) -> None:
@@ -120,9 +124,9 @@ def test_greys_are_segmented_too(segmenter: VolumeSegmenter) -> None:
     )
     result = segmenter(greys)
     assert dice(result.mask > 0, segmenter(volume).mask > 0) > 0.99
-    assert result.measurement("volume").unit == "voxels"
+    assert result.measurements["volume", "lungs"].unit == "voxels"
     with pytest.raises(KeyError):
-        result.measurement("mean")
+        result.measurements["mean", "lungs"]
 
 
 def test_no_lungs_are_an_empty_mask_for_review(
@@ -139,7 +143,7 @@ def test_no_lungs_are_an_empty_mask_for_review(
     assert not result.mask.any()
     assert result.verdict.status == "refused"
     assert result.verdict.reasons[0].startswith("no lungs were found")
-    assert result.measurement("confidence").value == 0
+    assert result.measurements["confidence", "lungs"].value == 0
     assert set(np.unique(result.probabilities["right lung"])) == {76}
 
 
@@ -189,7 +193,7 @@ def test_threads_are_at_least_one(tmp_path: Path) -> None:
         VolumeSegmenter(write_tiny_model(tmp_path, modality="ct"), threads=0)
 
 
-EXPECTED = ["expected Dice", "expected Dice low", "expected Dice high"]
+EXPECTED = ["expected_dice", "expected_dice_low", "expected_dice_high"]
 
 
 def learned(model: Path, *, uncertain: float = 0.5, sha256: str | None = None) -> LearnedVolume:
@@ -222,20 +226,22 @@ def test_the_expected_dice_is_measured_unless_it_is_skipped(
 ) -> None:
     volume, _ = ellipsoids()
     judged = VolumeSegmenter(judged_model, threads=2)
-    found = judged(volume).measurements[-3:]
-    assert [(m.name, m.label, m.unit) for m in found] == [(name, "lungs", "1") for name in EXPECTED]
+    found = list(judged(volume).measurements.values())[-3:]
+    assert [(m.name, m.structure, m.unit) for m in found] == [
+        (name, "lungs", "1") for name in EXPECTED
+    ]
     # The tiny network sees the same in a mirror, but for the noise.
     assert found[0].value == pytest.approx(0.98, abs=0.02)
     assert found[1].value < found[0].value < found[2].value
-    names = {m.name for m in judged(volume, SegmentOptions(skip_quality=True)).measurements}
-    assert names == {m.name for m in segmenter(volume).measurements}
+    names = {name for name, _ in judged(volume, SegmentOptions(skip_quality=True)).measurements}
+    assert names == {name for name, _ in segmenter(volume).measurements}
     assert not names.intersection(EXPECTED)
 
 
 def test_a_slice_has_its_own_worth(judged_model: Path) -> None:
     single = ellipsoids((1, 64, 64))[0]
     expected, low, high = (
-        VolumeSegmenter(judged_model, threads=1)(single).measurement(name).value
+        VolumeSegmenter(judged_model, threads=1)(single).measurements[name, "lungs"].value
         for name in EXPECTED
     )
     assert (low, high) == (pytest.approx(expected / 2), 1.0)
@@ -257,7 +263,9 @@ def test_no_lungs_have_no_expected_dice(judged_model: Path) -> None:
     volume = ellipsoids(right=False, left=False)[0]
     judged = VolumeSegmenter(judged_model, threads=1)
     planes = np.zeros((len(volume.array), 2, 64, 64), np.uint8)
-    assert not {m.name for m in judged.finish(volume, planes).measurements}.intersection(EXPECTED)
+    assert not {name for name, _ in judged.finish(volume, planes).measurements}.intersection(
+        EXPECTED
+    )
 
 
 def test_the_second_look_sees_few_slices(

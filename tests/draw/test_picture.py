@@ -236,7 +236,7 @@ def test_a_montage_of_nothing_is_refused():
 
 def test_a_refused_picture_says_so_in_its_edge_and_keeps_its_size():
     picture = np.full((200, 300, 3), 90, np.uint8)
-    marked = refused_stamp(picture, Verdict("refused", ("this is a hand",)))
+    marked = refused_stamp(picture, Verdict("refused", ("not_frontal",), ("this is a hand",)))
     assert marked.shape == picture.shape
     assert picture.max() == 90
     assert [
@@ -246,7 +246,7 @@ def test_a_refused_picture_says_so_in_its_edge_and_keeps_its_size():
     np.testing.assert_array_equal(marked[30:190, 10:290], picture[30:190, 10:290])
 
 
-@pytest.mark.parametrize("verdict", [Verdict("ok"), Verdict("review", ("a reason",))])
+@pytest.mark.parametrize("verdict", [Verdict("ok"), Verdict("review", ("small",), ("a reason",))])
 def test_other_pictures_are_not_marked(verdict):
     picture = np.full((40, 40, 3), 90, np.uint8)
     assert refused_stamp(picture, verdict) is picture
@@ -255,7 +255,8 @@ def test_other_pictures_are_not_marked(verdict):
 @pytest.mark.parametrize("shape", [(32, 32), (40, 900), (900, 40)])
 def test_pictures_of_any_shape_can_be_marked(shape):
     marked = refused_stamp(
-        np.zeros((*shape, 3), np.uint8), Verdict("refused", ("a very long reason " * 9,))
+        np.zeros((*shape, 3), np.uint8),
+        Verdict("refused", ("no_lung",), ("a very long reason " * 9,)),
     )
     assert marked[0, 0].tolist() == list(REFUSED)
     assert marked[shape[0] // 2 + 8, shape[1] // 2].tolist() == [0, 0, 0]

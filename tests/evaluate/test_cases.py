@@ -17,6 +17,7 @@ from lungseg.evaluate import MaskScore, score_cases
 from lungseg.evaluate.cases import score
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
+from lungseg.measurement import Measurements
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.verdict import Verdict
@@ -45,7 +46,7 @@ def result(
     return Result(
         image,
         image.with_labels(labels),
-        (),
+        Measurements(),
         Verdict(status, ()),
         card,
         probabilities_of(image, raw),

@@ -16,6 +16,7 @@ from lungseg.errors import InputError
 from lungseg.evaluate import CaseScore, MaskScore, SliceScores
 from lungseg.evaluate.volumes import score_ct
 from lungseg.geometry import VolumeGeometry
+from lungseg.measurement import Measurements
 from lungseg.result import Result
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
@@ -37,7 +38,7 @@ def result(labels: np.ndarray, *, volume: Volume = VOLUME, raw: np.ndarray | Non
     return Result(
         volume,
         volume.with_labels(labels),
-        (),
+        Measurements(),
         Verdict("review", ()),
         card,
         probabilities_of(volume, raw, inside=128),

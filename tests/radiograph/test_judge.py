@@ -13,15 +13,16 @@ import pytest
 
 from lungseg.errors import ModelError
 from lungseg.geometry import ImageGeometry
-from lungseg.measurement import Measurement
+from lungseg.measurement import Measurement, Measurements
 from lungseg.quality.confidence import Confidence
 from lungseg.quality.features import first_signs, second_signs
 from lungseg.quality.model import ExpectedDice, Learned, Line, learned_path
-from lungseg.radiograph.judge import REASONS, REFUSED, is_cut_short, judge, without_padding
+from lungseg.radiograph.judge import is_cut_short, judge, without_padding
 from lungseg.radiograph.measure import measure
 from lungseg.segmentation import Segmentation
 from lungseg.structures import LUNGS
-from lungseg.verdict import Verdict
+from lungseg.verdict import REASONS, Verdict
+from verdicts import given
 
 SHAPE = (100, 100)
 PAGE = Path(__file__).parents[2] / "docs" / "verdicts.md"
@@ -40,27 +41,27 @@ def verdict(*boxes: tuple[int, int, int, int, int], sure: float = 0.97) -> Verdi
 
 
 def test_two_ordinary_lungs_are_ok() -> None:
-    assert verdict((1, 20, 80, 15, 40), (2, 20, 80, 60, 85)) == Verdict("ok", ())
+    assert verdict((1, 20, 80, 15, 40), (2, 20, 80, 60, 85)) == Verdict("ok")
 
 
 @pytest.mark.parametrize(
     ("name", "boxes"),
     [
-        ("one lung", [(1, 20, 80, 15, 40)]),
+        ("one_lung", [(1, 20, 80, 15, 40)]),
         ("small", [(1, 40, 56, 30, 46), (2, 40, 56, 54, 70)]),
         ("large", [(1, 5, 95, 5, 49), (2, 5, 95, 51, 95)]),
         ("asymmetric", [(1, 20, 80, 15, 45), (2, 20, 80, 60, 70)]),
-        ("cut off", [(1, 20, 80, 0, 30), (2, 20, 80, 60, 85)]),
-        ("cut off", [(1, 20, 80, 15, 40), (2, 40, 100, 60, 85)]),
+        ("cut_off", [(1, 20, 80, 0, 30), (2, 20, 80, 60, 85)]),
+        ("cut_off", [(1, 20, 80, 15, 40), (2, 40, 100, 60, 85)]),
     ],
 )
 def test_each_reason(name: str, boxes: list[tuple[int, int, int, int, int]]) -> None:
-    assert verdict(*boxes) == Verdict("review", (REASONS[name],))
+    assert verdict(*boxes) == given("radiograph", "review", name)
 
 
 def test_a_network_that_is_unsure() -> None:
     lungs = (1, 20, 80, 15, 40), (2, 20, 80, 60, 85)
-    assert verdict(*lungs, sure=0.89) == Verdict("review", (REASONS["uncertain"],))
+    assert verdict(*lungs, sure=0.89) == given("radiograph", "review", "uncertain")
     assert verdict(*lungs, sure=0.9).status == "ok"
 
 
@@ -78,7 +79,7 @@ def test_what_only_fills_up_an_image_is_not_its_edge() -> None:
         measure(segmentation, {"right lung": 0.97, "left lung": 0.97, "lungs": 0.97}),
         shown=(slice(0, 80), slice(0, 100)),
     )
-    assert found == Verdict("review", (REASONS["cut off"],))
+    assert found == given("radiograph", "review", "cut_off")
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -95,13 +96,16 @@ def test_the_edges_of_a_picture_are_where_it_ends(dtype: type) -> None:
 
 
 def test_several_reasons_are_all_given() -> None:
-    assert verdict((1, 0, 16, 0, 16), sure=0.5).reasons == tuple(
-        REASONS[n] for n in ("one lung", "small", "cut off", "uncertain")
+    assert verdict((1, 0, 16, 0, 16), sure=0.5).codes == (
+        "one_lung",
+        "small",
+        "cut_off",
+        "uncertain",
     )
 
 
 def test_without_a_lung_it_is_refused() -> None:
-    assert verdict() == Verdict("refused", (REASONS["no lung"],))
+    assert verdict() == given("radiograph", "refused", "no_lung")
 
 
 BOXES = (1, 20, 80, 15, 40), (2, 20, 80, 60, 85)
@@ -112,35 +116,35 @@ def seen(*names: str, expected: float | None = None, sure: float = 0.97) -> Verd
     for label, top, bottom, first, last in BOXES:
         labels[top:bottom, first:last] = label
     segmentation = Segmentation((labels,), (LUNGS,), ImageGeometry(SHAPE))
-    more = () if expected is None else (Measurement("expected Dice", "lungs", expected, "1"),)
-    return judge(
-        segmentation,
-        measure(segmentation, {"right lung": sure, "left lung": sure, "lungs": sure}) + more,
-        names,
-    )
+    measured = measure(segmentation, {"right lung": sure, "left lung": sure, "lungs": sure})
+    if expected is not None:
+        measured |= Measurements([Measurement("expected_dice", "lungs", expected, "1")])
+    return judge(segmentation, measured, names)
 
 
-@pytest.mark.parametrize("name", ["doubtful", "slice", "turned", "uncertain"])
+@pytest.mark.parametrize("name", ["doubtful_view", "ct_slice", "rotated", "uncertain"])
 def test_what_the_picture_says_sends_it_to_review(name: str) -> None:
-    assert seen(name) == Verdict("review", (REASONS[name],))
+    assert seen(name) == given("radiograph", "review", name)
 
 
 def test_what_is_no_frontal_radiograph_is_refused_whatever_else_there_is() -> None:
-    assert seen("uncertain", "slice", "not frontal") == Verdict(
-        "refused", tuple(REASONS[n] for n in ("not frontal", "slice", "uncertain"))
+    assert seen("uncertain", "ct_slice", "not_frontal") == given(
+        "radiograph", "refused", "not_frontal", "ct_slice", "uncertain"
     )
 
 
 def test_where_there_is_an_expected_dice_confidence_does_not_decide() -> None:
-    assert seen(sure=0.5).reasons == (REASONS["uncertain"],)
+    assert seen(sure=0.5).codes == ("uncertain",)
     assert seen(sure=0.5, expected=0.97).status == "ok"
 
 
 def test_the_page_of_verdicts_has_every_reason_and_no_other() -> None:
     section = PAGE.read_text(encoding="utf-8").split("## Reasons\n")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| `([a-z ]+)` \| ([^|]+) \| (review|refused) \|", section, re.MULTILINE)
-    assert [(name, text) for name, text, _ in rows] == list(REASONS.items())
-    assert {name for name, _, status in rows if status == "refused"} == REFUSED
+    rows = re.findall(r"^\| `([a-z_]+)` \| ([^|]+) \| (review|refused) \|", section, re.MULTILINE)
+    assert rows == [
+        (reason.code, reason.sentence, "refused" if reason.refuses else "review")
+        for reason in REASONS["radiograph"]
+    ]
 
 
 LINE = Line(

@@ -9,16 +9,16 @@ import pytest
 
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
-from lungseg.measurement import Measurement
+from lungseg.measurement import Measurements
 from lungseg.quality.confidence import Confidence, confidence
-from lungseg.radiograph.measure import doubt_of_scale, measure
+from lungseg.radiograph.measure import doubt_of_scale, doubted, measure
 from lungseg.segmentation import Segmentation
 from lungseg.structures import LUNGS
 
 SHAPE = (400, 500)
 SURE = {"right lung": 0.98, "left lung": 0.97, "lungs": 0.99}
 WRONG = "the pixel spacing may be wrong, and with it all that is in millimetres"
-NAMES = ("area", "share", "height", "width", "confidence")
+NAMES = ("area", "image_fraction", "height", "width", "confidence")
 
 
 def ellipses(
@@ -38,8 +38,8 @@ def ellipses(
     return image.with_labels(labels)
 
 
-def found(segmentation: Segmentation) -> dict[tuple[str, str], Measurement]:
-    return {(m.name, m.label): m for m in measure(segmentation, SURE)}
+def found(segmentation: Segmentation) -> Measurements:
+    return measure(segmentation, SURE)
 
 
 def test_names_and_order_are_always_the_same() -> None:
@@ -47,7 +47,7 @@ def test_names_and_order_are_always_the_same() -> None:
         (name, label) for name in NAMES for label in ("right lung", "left lung", "lungs")
     ] + [("asymmetry", "lungs")]
     for segmentation in (ellipses(), ellipses((0.2, 0.2)), ellipses(left=False)):
-        assert [(m.name, m.label) for m in measure(segmentation, SURE)] == expected
+        assert list(found(segmentation)) == expected
 
 
 @pytest.mark.parametrize("spacing", [None, (0.2, 0.2), (0.5, 0.25)])
@@ -60,7 +60,9 @@ def test_two_ellipses(spacing: tuple[float, float] | None) -> None:
     assert values["area", "lungs"] == pytest.approx(
         values["area", "right lung"] + values["area", "left lung"]
     )
-    assert values["share", "lungs"] == pytest.approx(100 * (right + left) / (400 * 500), rel=0.01)
+    assert values["image_fraction", "lungs"] == pytest.approx(
+        100 * (right + left) / (400 * 500), rel=0.01
+    )
     assert values["height", "right lung"] == 240 * rows
     assert values["width", "right lung"] == 120 * columns
     assert (values["height", "left lung"], values["width", "left lung"]) == (
@@ -80,24 +82,33 @@ def test_two_ellipses(spacing: tuple[float, float] | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spacing", "plane", "length", "area"),
+    ("spacing", "plane", "length", "area", "restriction"),
     [
-        (None, "patient", "pixels", "pixels"),
-        ((0.2, 0.2), "patient", "mm", "mm2"),
-        ((0.2, 0.2), "detector", "mm at detector", "mm2 at detector"),
+        (None, "patient", "pixels", "pixels", None),
+        ((0.2, 0.2), "patient", "mm", "mm2", None),
+        ((0.2, 0.2), "detector", "mm", "mm2", "detector plane"),
+        (None, "detector", "pixels", "pixels", None),
     ],
 )
 def test_units_follow_from_what_is_known(
-    spacing: tuple[float, float] | None, plane: str, length: str, area: str
+    spacing: tuple[float, float] | None,
+    plane: str,
+    length: str,
+    area: str,
+    restriction: str | None,
 ) -> None:
     units = {name: m.unit for (name, _), m in found(ellipses(spacing, plane)).items()}
     assert units == {
         "area": area,
-        "share": "percent",
+        "image_fraction": "percent",
         "height": length,
         "width": length,
         "confidence": "1",
         "asymmetry": "percent",
+    }
+    restricted = {name: m.restriction for (name, _), m in found(ellipses(spacing, plane)).items()}
+    assert restricted == {
+        name: restriction if name in ("area", "height", "width") else None for name in units
     }
 
 
@@ -115,7 +126,7 @@ def test_units_follow_from_what_is_known(
         (
             1.75,
             "detector",
-            f"the lungs would be 420 mm at detector high: {WRONG}",
+            f"the lungs would be 420 mm high at the detector: {WRONG}",
         ),
     ],
 )
@@ -126,6 +137,17 @@ def test_a_height_that_no_lungs_have_speaks_against_the_spacing(
     assert doubt_of_scale(measure(ellipses(of_spacing, plane), SURE)) == doubt
 
 
+def test_what_is_in_millimetres_of_a_doubtful_spacing_is_restricted() -> None:
+    restricted = doubted(found(ellipses((1.75, 1.75), "detector")))
+    assert list(restricted) == list(found(ellipses()))
+    assert {name for (name, _), m in restricted.items() if m.restriction is None} == {
+        "image_fraction",
+        "confidence",
+        "asymmetry",
+    }
+    assert restricted["area", "lungs"].restriction == "implausible spacing"
+
+
 def test_no_lungs_speak_against_no_spacing() -> None:
     nothing = Segmentation((np.zeros(SHAPE, np.uint8),), (LUNGS,), ImageGeometry(SHAPE, (0.2, 0.2)))
     assert doubt_of_scale(measure(nothing, SURE)) is None
@@ -133,12 +155,13 @@ def test_no_lungs_speak_against_no_spacing() -> None:
 
 def test_a_lung_that_is_missing_measures_zero() -> None:
     values = {key: m.value for key, m in found(ellipses(left=False)).items()}
-    assert [values[name, "left lung"] for name in ("area", "share", "height", "width")] == [0.0] * 4
+    assert [
+        values[name, "left lung"] for name in ("area", "image_fraction", "height", "width")
+    ] == [0.0] * 4
     assert values["asymmetry", "lungs"] == 100.0
     empty = Segmentation((np.zeros(SHAPE, np.uint8),), (LUNGS,), ImageGeometry(SHAPE))
-    assert {
-        m.value for m in measure(empty, {"right lung": 0.0, "left lung": 0.0, "lungs": 0.0})
-    } == {0.0}
+    nothing = measure(empty, dict.fromkeys(SURE, 0.0))
+    assert {m.value for m in nothing.values()} == {0.0}
 
 
 def test_confidence_of_a_case_done_by_hand() -> None:

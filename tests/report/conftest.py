@@ -6,7 +6,7 @@ import pytest
 
 from lungseg.card import ModelCard
 from lungseg.ct.measure import measure_volume
-from lungseg.measurement import Measurement
+from lungseg.measurement import Measurement, Measurements
 from lungseg.phantom.ct import ct_phantom
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.radiograph.measure import measure
@@ -42,12 +42,13 @@ def film() -> Result:
         sha256="ab12",
         notes=("a <note>",),
     )
-    found = (*measure(phantom.truth, SURE), Measurement("expected Dice", "lungs", 0.95123, "1"))
+    dice = Measurement("expected_dice", "lungs", 0.95123, "1")
+    found = measure(phantom.truth, SURE) | Measurements([dice])
     return Result(
         image,
         phantom.truth,
         found,
-        Verdict("review", ("the lungs are <odd>",)),
+        Verdict("review", ("small",), ("the lungs are <odd>",)),
         card("cxr"),
         probabilities_of(image, phantom.truth.labels),
         {"read": 0.1},

@@ -121,7 +121,9 @@ def test_a_structure_beside_the_lungs_has_its_column_its_colour_and_its_name(
     ]
     entry = records(out)[0]
     (size,) = (
-        m["value"] for m in entry["measurements"] if (m["name"], m["label"]) == ("area", "heart")
+        m["value"]
+        for m in entry["measurements"]
+        if (m["name"], m["structure"]) == ("area", "heart")
     )
     assert size > 500
     assert decimals(size, 0) in page.text
@@ -299,7 +301,7 @@ def test_equal_inputs_have_pictures_of_their_own(
 ) -> None:
     result = Segmenter(models["cxr"], threads=1)(film)
     assert isinstance(result, Result)
-    refused = dataclasses.replace(result, verdict=Verdict("refused", ("it is odd",)))
+    refused = dataclasses.replace(result, verdict=Verdict("refused", ("no_lung",), ("it is odd",)))
     for number, each in enumerate((result, refused)):
         write_reports(content_of(each, name=f"n{number}"), tmp_path, ["report"])
     small = [

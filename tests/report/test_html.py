@@ -15,7 +15,7 @@ from html_pages import EVIL, Page, outside
 from lungseg.ct.measure import measure_volume
 from lungseg.geometry import VolumeGeometry
 from lungseg.image import Image
-from lungseg.measurement import Measurement
+from lungseg.measurement import Measurement, Measurements
 from lungseg.report import content_of, to_html
 from lungseg.report.html import html_page
 from lungseg.report.texts import CT, NO_DEVICE, NONE_PUBLISHED, RADIOGRAPH, number
@@ -73,7 +73,7 @@ def test_verdict_reasons_measurements_and_model_are_in_words(film: Result) -> No
     assert "Lungs of b" in found.text
     assert "Verdict: To be reviewed" in found.text
     assert "the lungs are <odd>" in found.text
-    area = film.measurement("area").value
+    area = film.measurements["area", "lungs"].value
     assert f"{area:,.0f}".replace(",", "\N{NO-BREAK SPACE}") in found.text
     assert "mm²" in found.text
     assert "expected to be about 0.95. " in found.text
@@ -82,7 +82,7 @@ def test_verdict_reasons_measurements_and_model_are_in_words(film: Result) -> No
     assert NONE_PUBLISHED in found.text
     assert "Healthy adults" not in found.text
     heads = [of for of in found.all("th") if of["scope"] == "row"]
-    assert len(heads) == len({m.name for m in film.measurements}) == 7
+    assert len(heads) == len({name for name, _ in film.measurements}) == 7
 
 
 def test_of_ct_there_are_planes_densities_and_published_values(scan: Result) -> None:
@@ -129,7 +129,9 @@ def test_a_file_name_that_is_no_text_can_be_written(film: Result) -> None:
 
 
 def test_a_refused_input_is_marked_and_strictness_hides_its_mask(film: Result) -> None:
-    refused = dataclasses.replace(film, verdict=Verdict("refused", ("this is a hand",)))
+    refused = dataclasses.replace(
+        film, verdict=Verdict("refused", ("not_frontal",), ("this is a hand",))
+    )
     text = to_html(refused)
     assert "Verdict: Refused" in Page(text).text
     assert "Expected quality" not in text
@@ -167,11 +169,11 @@ def test_pictures_are_shrunk_never_enlarged(
 
 
 def test_all_three_numbers_of_the_expected_dice_make_one_sentence(film: Result) -> None:
-    more = tuple(
-        Measurement(f"expected Dice {end}", "lungs", value, "1")
+    more = Measurements(
+        Measurement(f"expected_dice_{end}", "lungs", value, "1")
         for end, value in (("low", 0.9), ("high", 0.972))
     )
-    text = Page(to_html(dataclasses.replace(film, measurements=film.measurements + more))).text
+    text = Page(to_html(dataclasses.replace(film, measurements=film.measurements | more))).text
     assert (
         "about 0.95; nine in ten masks like this one lie between 0.90 and 0.97. 1 would be" in text
     )
@@ -185,8 +187,8 @@ def test_numbers_are_rounded_and_nothing_is_minus_zero() -> None:
 
 
 def test_every_measurement_has_a_definition(film: Result, scan: Result) -> None:
-    assert {m.name for m in film.measurements} <= RADIOGRAPH.keys()
-    assert {m.name for m in scan.measurements} <= CT.keys()
+    assert {name for name, _ in film.measurements} <= RADIOGRAPH.keys()
+    assert {name for name, _ in scan.measurements} <= CT.keys()
     assert "area" in CT  # of a single slice
 
 
@@ -199,7 +201,7 @@ def test_a_volume_without_lungs_has_no_histogram_and_its_slices_are_spread_over_
         scan,
         segmentation=nothing,
         measurements=found,
-        verdict=Verdict("refused", ("no lungs were found",)),
+        verdict=Verdict("refused", ("no_lung",), ("no lungs were found",)),
     )
     found = Page(to_html(empty))
     assert "Densities" not in found.text

@@ -13,31 +13,24 @@ from html_pages import EVIL, Page, outside
 from lungseg.errors import OutputError
 from lungseg.report import write_index
 from lungseg.report.index import AT_FIRST, IndexRow, index_page, rows_of
+from made_up_records import failed, made_up, measured
 from phantom_volumes import CHEST, ct_slice
 
 
 def entry(name: str, verdict: str = "ok", dice: float | None = None, **more: Any) -> dict[str, Any]:
     """A record as the ledger has it."""
-    failed = verdict == "failed"
-    measured = [("area", 5000.0, "mm2"), ("confidence", 0.97, "1"), ("asymmetry", 4.26, "percent")]
-    measured += [] if dice is None else [("expected Dice", dice, "1")]
-    segmented = {
-        "sha256": f"{name}-sha",
-        "kind": "radiograph",
-        "format": "PNG",
-        "measurements": [
-            {"name": what, "label": "lungs", "value": value, "unit": unit}
-            for what, value, unit in measured
-        ],
+    found = [("area", 5000.0, "mm2"), ("confidence", 0.97, "1"), ("asymmetry", 4.26, "percent")]
+    found += [] if dice is None else [("expected_dice", dice, "1")]
+    source, more = f"/data/secret/{name}.png", {"name": name} | more
+    if verdict == "failed":
+        return failed(source) | more
+    reasons = {} if verdict == "ok" else {"codes": ["small"], "reasons": ["it is odd"]}
+    known = {
+        "verdict": verdict,
+        "measurements": [measured(*each) for each in found],
         "outputs": {"report": f"{name}_report.html"},
     }
-    known = {
-        "input": f"/data/secret/{name}.png",
-        "name": name,
-        "verdict": verdict,
-        "reasons": [] if verdict == "ok" else ["it is odd"],
-    }
-    return known | ({} if failed else segmented) | more
+    return made_up(source, **(known | reasons | more))
 
 
 def data_of(text: str) -> dict[str, Any]:
@@ -95,10 +88,7 @@ def test_the_worst_come_first(tmp_path: Path) -> None:
 
 
 def test_lungs_that_are_nearly_equal_differ_by_no_minus_zero(tmp_path: Path) -> None:
-    equal = entry(
-        "equal",
-        measurements=[{"name": "asymmetry", "label": "lungs", "value": -0.03, "unit": "percent"}],
-    )
+    equal = entry("equal", measurements=[measured("asymmetry", -0.03, "percent")])
     text = index_page(rows_of([equal], tmp_path))
     assert text.count('<td class="n">0.0</td>') == 1
     assert ",0.0,[]]" in text.partition('id="data"')[2]
@@ -174,10 +164,8 @@ def test_an_input_of_which_nobody_knows_whose_it_is_gets_a_code(tmp_path: Path) 
 
 
 def test_volumes_and_areas_are_told_apart(tmp_path: Path) -> None:
-    volume = [
-        {"name": "volume", "label": "lungs", "value": value, "unit": "mL"} for value in (4000.0,)
-    ]
-    rows = rows_of([entry("scan", kind="ct", measurements=volume), entry("film")], tmp_path)
+    volume = [measured("volume", 4000.0, "mL")]
+    rows = rows_of([entry("scan", modality="ct", measurements=volume), entry("film")], tmp_path)
     assert [(row.modality, row.size, row.unit) for row in rows] == [
         ("CT", 4000.0, "mL"),
         ("radiograph", 5000.0, "mm²"),

@@ -16,6 +16,7 @@ from lungseg.report import content_of, html_page, to_html, write_index
 from lungseg.result import Result
 from lungseg.verdict import Verdict
 from lungseg.writers import versions
+from made_up_records import measured
 from made_up_scores import HEART, PLAIN, scored
 from report.test_index import entry
 
@@ -23,7 +24,9 @@ PAGES = Path(__file__).parent / "pages"
 
 
 def refused(film: Result, *, skip_refused: bool) -> str:
-    result = dataclasses.replace(film, verdict=Verdict("refused", ("this is a <hand>", "and odd")))
+    result = dataclasses.replace(
+        film, verdict=Verdict("refused", ("not_frontal", "small"), ("this is a <hand>", "and odd"))
+    )
     return html_page(content_of(result, skip_refused=skip_refused))
 
 
@@ -33,14 +36,14 @@ def index(tmp_path: Path) -> str:
     (tmp_path / "report_thumbnails" / "fair.jpg").write_bytes(b"")
     (tmp_path / "gone.png").write_bytes(b"")
     volume = [
-        {"name": name, "label": "lungs", "value": value, "unit": unit}
+        measured(name, value, unit)
         for name, value, unit in (("volume", 4000.0, "mL"), ("asymmetry", -0.03, "percent"))
     ]
     records = [
         entry("fair", dice=0.91),
         entry("hand", "refused", dice=0.99, reasons=["this is a <hand>", "it is odd"]),
         entry("dim", "review", dice=0.8),
-        entry("scan", kind="ct", measurements=volume, outputs={}),
+        entry("scan", modality="ct", measurements=volume, outputs={}),
         entry("gone", "failed", input=str(tmp_path / "gone.png"), reasons=["the file is empty"]),
     ]
     return write_index(records, tmp_path).read_text(encoding="utf-8")

@@ -61,7 +61,10 @@ def test_ct_has_its_planes_and_densities(scan: Result) -> None:
 
 def test_letters_that_the_fonts_lack_become_question_marks(film: Result) -> None:
     shown = words(
-        to_pdf(dataclasses.replace(film, verdict=Verdict("refused", ("肺 & <b>",))), name=EVIL)
+        to_pdf(
+            dataclasses.replace(film, verdict=Verdict("refused", ("no_lung",), ("肺 & <b>",))),
+            name=EVIL,
+        )
     )
     assert "Lungsof<script>alert" in shown
     assert "?&<b>" in shown

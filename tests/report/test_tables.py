@@ -9,6 +9,7 @@ import numpy as np
 from lungseg.report.tables import SHOWN, densities_of, in_order, measurement_table
 from lungseg.report.texts import NONE_PUBLISHED
 from lungseg.result import Result
+from made_up_records import measured
 
 
 def test_structures_come_in_the_order_of_their_table_and_a_pair_behind_its_halves() -> None:
@@ -18,7 +19,7 @@ def test_structures_come_in_the_order_of_their_table_and_a_pair_behind_its_halve
 
 
 def with_heart(record: dict[str, Any]) -> dict[str, Any]:
-    heart = {"name": "area", "label": "heart", "value": 12345.0, "unit": "mm2"}
+    heart = measured("area", 12345.0, "mm2", "heart")
     return record | {"measurements": [heart, *record["measurements"]]}
 
 

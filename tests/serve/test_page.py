@@ -273,7 +273,7 @@ def test_verdict_measurements_and_files_are_those_of_the_command_line(
     record = done.records["film.png"]
     assert film.inner_text("#verdict strong") == VERDICTS[record["verdict"]][0]
     assert film.locator("#verdict li").all_text_contents() == record["reasons"]
-    area = {m["label"]: m["value"] for m in record["measurements"] if m["name"] == "area"}
+    area = {m["structure"]: m["value"] for m in record["measurements"] if m["name"] == "area"}
     cells = film.locator("#measurements tbody tr").first.locator("th, td").all_inner_texts()
     assert cells == [
         "Area pixels",
@@ -309,7 +309,15 @@ def test_of_a_refused_image_no_quality_is_told_nor_what_its_names_would_do(page:
         "reasons": ["<img src=x onerror=alert(1)>"],
         "notes": ["<b>odd</b>"],
     }
-    dice = [{"name": "expected Dice", "label": "lungs", "value": 0.9, "unit": "1"}]
+    dice = [
+        {
+            "name": "expected_dice",
+            "structure": "lungs",
+            "value": 0.9,
+            "unit": "1",
+            "restriction": None,
+        }
+    ]
     page.evaluate(
         FINDINGS,
         job

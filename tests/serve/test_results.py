@@ -76,8 +76,8 @@ def test_a_radiograph(films, film, tiny_model, tmp_path):
         assert answer.headers["content-security-policy"] == "sandbox"
     record = json.loads(films.get(job["files"]["record"]).content)
     assert (record["input"], record["sha256"]) == ("chest.png", result.image.sha256)
-    assert {key: job[key] for key in ("verdict", "reasons", "measurements")} == {
-        key: record[key] for key in ("verdict", "reasons", "measurements")
+    assert {key: job[key] for key in ("verdict", "codes", "reasons", "measurements")} == {
+        key: record[key] for key in ("verdict", "codes", "reasons", "measurements")
     }
     report = films.get(job["files"]["report"])
     assert report.headers["content-disposition"].startswith("attachment")

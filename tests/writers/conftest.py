@@ -6,7 +6,7 @@ import pytest
 from lungseg.card import ModelCard
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
-from lungseg.measurement import Measurement
+from lungseg.measurement import Measurement, Measurements
 from lungseg.result import Result
 from lungseg.segmentation import Segmentation
 from lungseg.verdict import Verdict
@@ -47,15 +47,17 @@ def result(image: Image, lungs: Segmentation) -> Result:
         (64, 64),
         "f00d",
     )
-    measurements = (
-        Measurement("area", "right lung", 1234.5678, "mm2"),
-        Measurement("asymmetry", "lungs", float("nan"), "1"),
+    measurements = Measurements(
+        [
+            Measurement("area", "right lung", 1234.5678, "mm2", "detector plane"),
+            Measurement("asymmetry", "lungs", float("nan"), "percent"),
+        ]
     )
     return Result(
         image,
         lungs,
         measurements,
-        Verdict("review", ("a reason",)),
+        Verdict("review", ("small",), ("a reason",)),
         card,
         probabilities_of(image, lungs.labels),
         {"read": 0.123456},

@@ -10,25 +10,12 @@ from typing import Any
 import pytest
 
 from lungseg.errors import OutputError
-from lungseg.writers import Ledger, read_records
+from lungseg.writers import Ledger, Record, read_records
+from made_up_records import failed, made_up, measured
 
 
-def entry(
-    source: str, *, verdict: str = "ok", unit: str = "mm2", value: float = 1.0
-) -> dict[str, Any]:
-    measurements = (
-        []
-        if verdict == "failed"
-        else [{"name": "area", "label": "lungs", "value": value, "unit": unit}]
-    )
-    return {
-        "input": source,
-        "name": Path(source).stem,
-        "kind": "radiograph",
-        "verdict": verdict,
-        "reasons": [],
-        "measurements": measurements,
-    }
+def entry(source: str, *, unit: str = "mm2", value: float = 1.0) -> Record:
+    return made_up(source, measurements=[measured("area", value, unit)])
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -42,23 +29,25 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_each_record_is_in_both_files_at_once(tmp_path: Path) -> None:
+def test_each_record_is_kept_at_once_and_the_table_at_the_end(tmp_path: Path) -> None:
     with Ledger(tmp_path / "out") as ledger:
         for number, source in enumerate(("/a/x.png", "/a/y, z.png"), 1):
             ledger.add(entry(source, value=number))
-            assert len(records(tmp_path / "out")) == len(table(tmp_path / "out")) == number
+            assert len(records(tmp_path / "out")) == number
+        assert not (tmp_path / "out" / "summary.csv").exists()
     assert [row["input"] for row in table(tmp_path / "out")] == ["/a/x.png", "/a/y, z.png"]
     assert [row["lungs_area_mm2"] for row in table(tmp_path / "out")] == ["1", "2"]
 
 
-def test_a_new_column_reaches_the_header(tmp_path: Path) -> None:
-    with Ledger(tmp_path) as ledger:
-        ledger.add(entry("/x", unit="mm2"))
-        ledger.add(entry("/y", unit="pixels", value=7))
-        assert [(row["lungs_area_mm2"], row["lungs_area_pixels"]) for row in table(tmp_path)] == [
-            ("1", ""),
-            ("", "7"),
-        ]
+def test_the_table_is_written_where_a_run_is_interrupted(tmp_path: Path) -> None:
+    def run() -> None:
+        with Ledger(tmp_path) as ledger:
+            ledger.add(entry("/x"))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert [row["input"] for row in table(tmp_path)] == ["/x"]
 
 
 def test_a_second_run_extends_the_first(tmp_path: Path) -> None:
@@ -76,21 +65,15 @@ def test_a_record_done_again_replaces_the_first_in_its_place(tmp_path: Path) -> 
         ledger.add(entry("/x", unit="pixels", value=5))
         assert ledger.record("/x") == entry("/x", unit="pixels", value=5)
     assert records(tmp_path) == [entry("/x", unit="pixels", value=5), entry("/y", unit="pixels")]
-    assert table(tmp_path)[0] == {
-        "input": "/x",
-        "name": "x",
-        "kind": "radiograph",
-        "verdict": "ok",
-        "reasons": "",
-        "lungs_area_pixels": "5",
-    }
+    first = table(tmp_path)[0]
+    assert (first["input"], first["lungs_area_mm2"], first["lungs_area_pixels"]) == ("/x", "", "5")
 
 
 def test_a_failure_gives_way_to_a_success_but_not_the_other_way(tmp_path: Path) -> None:
     with Ledger(tmp_path) as ledger:
-        ledger.add(entry("/x", verdict="failed"))
+        ledger.add(failed("/x"))
         ledger.add(entry("/x"))
-        ledger.add(entry("/x", verdict="failed"))
+        ledger.add(failed("/x"))
     assert [row["verdict"] for row in table(tmp_path)] == ["ok"]
 
 
@@ -112,7 +95,8 @@ def test_a_lost_table_is_made_from_the_records(tmp_path: Path) -> None:
     before = (tmp_path / "summary.csv").read_bytes()
     (tmp_path / "summary.csv").unlink()
     with Ledger(tmp_path):
-        assert (tmp_path / "summary.csv").read_bytes() == before
+        pass
+    assert (tmp_path / "summary.csv").read_bytes() == before
 
 
 def test_names_of_any_kind_survive(tmp_path: Path) -> None:
@@ -121,19 +105,14 @@ def test_names_of_any_kind_survive(tmp_path: Path) -> None:
         ledger.add(entry(odd))
     with Ledger(tmp_path) as ledger:
         assert ledger.record(odd) == entry(odd)
-    with (tmp_path / "summary.csv").open(
-        newline="", encoding="utf-8", errors="surrogateescape"
-    ) as stream:
-        assert next(csv.DictReader(stream))["input"] == odd
+    (tmp_path / "results.jsonl").read_bytes().decode("utf-8")
+    assert table(tmp_path)[0]["input"] == '/å/"quoted", \\udcff\n.png'
 
 
-@pytest.mark.parametrize("full", ["results.jsonl", "summary.csv"])
-def test_full_disk_leaves_no_half_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: str
-) -> None:
+def test_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = Ledger(tmp_path)
     ledger.add(entry("/x"))
-    before = (tmp_path / full).read_bytes()
+    before = (tmp_path / "results.jsonl").read_bytes()
     plain_open = Path.open
 
     class Full(io.FileIO):
@@ -144,16 +123,16 @@ def test_full_disk_leaves_no_half_line(
     def disk(self: Path, mode: str = "r", buffering: int = -1, **rest: Any) -> Any:
         return (
             Full(self, "a")
-            if (self.name, mode) == (full, "ab")
+            if (self.name, mode) == ("results.jsonl", "ab")
             else plain_open(self, mode, buffering, **rest)
         )
 
     monkeypatch.setattr(Path, "open", disk)
     with pytest.raises(
-        OutputError, match=rf"{full}: cannot be written \(no space left on device\)"
+        OutputError, match=r"results\.jsonl: cannot be written \(no space left on device\)"
     ):
         ledger.add(entry("/y"))
-    assert (tmp_path / full).read_bytes() == before
+    assert (tmp_path / "results.jsonl").read_bytes() == before
 
 
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -172,10 +151,14 @@ def test_record_that_cannot_be_read(tmp_path: Path) -> None:
     "more",
     [
         {"verdict": "odd"},
-        {"kind": "odd"},
-        {"kind": None},
+        {"modality": "odd"},
+        {"modality": None},
+        {"schema": None},
+        {"schema": "0.9"},
+        {"schema": "1"},
+        {"codes": None},
         {"reasons": None},
-        {"measurements": [{"name": "area", "label": "lungs", "value": "<b>", "unit": "1"}]},
+        {"measurements": [measured("area", "<b>", "1")]},  # type: ignore[arg-type]
         {"name": "../x"},
         {"name": "/x"},
         {"name": 7},
@@ -193,7 +176,27 @@ def test_a_record_that_is_odd_or_names_files_of_other_folders_is_none(
 
 
 @pytest.mark.parametrize("verdict", ["ok", "failed"])
-def test_only_a_failure_may_be_of_unknown_kind(tmp_path: Path, verdict: str) -> None:
-    record = {"input": "/a/x.png", "name": "x", "verdict": verdict, "reasons": [], "outputs": {}}
+def test_only_a_failure_may_be_of_unknown_modality(tmp_path: Path, verdict: str) -> None:
+    record = failed("/a/x.png") | {"verdict": verdict}
     (tmp_path / "results.jsonl").write_text(json.dumps(record))
     assert list(read_records(tmp_path / "results.jsonl")) == [record] * (verdict == "failed")
+
+
+def test_records_of_a_later_schema_are_read_unless_its_first_number_is_higher(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps(entry("/a") | {"schema": "1.7", "breath": 3}) + "\n")
+    with Ledger(tmp_path) as ledger:
+        ledger.add(entry("/b"))
+    assert [record.get("breath") for record in records(tmp_path)] == [3, None]
+    before = json.dumps(entry("/a") | {"schema": "2.0"}) + "\n"
+    path.write_text(before)
+    with pytest.raises(
+        OutputError,
+        match=r"results\.jsonl: has records of schema 2\.0, and this lungseg reads those of 1; "
+        r"use a "
+        r"newer lungseg, or another folder\.$",
+    ):
+        Ledger(tmp_path)
+    assert path.read_text() == before

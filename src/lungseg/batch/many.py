@@ -130,7 +130,7 @@ def _finished(
             problem = future.exception()  # of the executor; work raises nothing
             outcome = future.result() if problem is None else failed(waiting[future], problem)
             if outcome.record is not None:
-                ledger.add(dict(outcome.record))
+                ledger.add(outcome.record)
             outcomes.append(outcome)
         del waiting[future]
     return outcomes

@@ -83,7 +83,7 @@ def _still_holds(earlier: Mapping[str, Any], options: SegmentOptions, segmenter:
     """Whether the options would give the same result as those of an earlier run; what they say of
     model and modality by what came of it.
     """
-    modality: Modality = earlier["kind"]
+    modality: Modality = earlier["modality"]
     if segmenter.modality(options) not in (None, modality):
         return False
     if segmenter.card(modality, options).sha256 != earlier["model"]["sha256"]:

@@ -48,15 +48,15 @@ def demo(
 def _compare(what: str, truth: Any, result: Result[Any]) -> None:
     """Says what was measured, and how much what was found is what was drawn."""
     from lungseg.scores import dice
-    from lungseg.structures import LUNGS
+    from lungseg.structures import LUNGS, PLURAL
 
     typer.echo(what)
     for label in LUNGS:
         value = dice(truth == label.number, result.mask == label.number)
         typer.echo(f"  {label.name + ' Dice against the truth':32s}{value:12.4f}")
     typer.echo(f"  {'lungs Dice against the truth':32s}{dice(truth > 0, result.mask > 0):12.4f}")
-    for measurement in result.measurements:
-        if measurement.label == "lungs":
+    for measurement in result.measurements.values():
+        if measurement.structure == PLURAL:
             unit, digits = ("", 4) if measurement.unit == "1" else (f" {measurement.unit}", 1)
             typer.echo(f"  {'lungs ' + measurement.name:32s}{measurement.value:12.{digits}f}{unit}")
     typer.echo(

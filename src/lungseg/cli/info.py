@@ -12,11 +12,19 @@ def info(
     as_json: Annotated[
         bool, typer.Option("--json", help="As JSON, for machines, with the whole model cards.")
     ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of results.jsonl instead.")
+    ] = False,
 ) -> None:
     """List models, structures, outputs, formats and versions. Loads no model.
 
     Example: lungseg info --json
     """
+    if schema:
+        from lungseg.writers import record_schema
+
+        typer.echo(json.dumps(record_schema(), indent=2))
+        return
     known = _known()
     if as_json:
         typer.echo(json.dumps(known, indent=2))

@@ -11,15 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.geometry import Reorientation, VolumeGeometry
-from lungseg.measurement import Measurement, asymmetry
+from lungseg.measurement import Measurement, Measurements, Restriction, Unit, asymmetry
 from lungseg.morphology.histograms import LOWEST, VALUES, Histogram, histograms
 from lungseg.segmentation import Segmentation
 from lungseg.structures import groups, pairs
 from lungseg.volume import Volume
 
-SPARSE = 5.5
+SPARSE_MM = 5.5
 """Millimetres between slices from which a volume is an estimate from samples: up to 5 mm slices are
 commonly as thick as they are apart."""
+
+RESTRICTED: tuple[Unit, ...] = ("mL", "mm", "g")
+"""Units of what depends on the distances between slices."""
 
 PERCENTILE = 15.0
 """Of "perc15", in percent."""
@@ -33,15 +36,15 @@ HIGH_ATTENUATION = -600, -250
 
 def measure_volume(
     volume: Volume, segmentation: Segmentation[VolumeGeometry], confidence: Mapping[str, float]
-) -> tuple[Measurement, ...]:
+) -> Measurements:
     """All measurements, always in the same order; which ones and in what units follows from what is
     known of the volume.
 
     A single axial slice has an area instead of a volume, and neither mass nor height. Without
     Hounsfield units there are no densities and no mass. Units are "mL", "mm" and "g", or "voxels",
     "slices" (and "pixels", of a single slice) where the spacing is not known, and then there is no
-    mass. Behind the first three stands "with slices missing" where some are, else "from sparse
-    slices" where they are more than `SPARSE` mm apart; either way they are estimates.
+    mass. The first three are restricted by "slices missing" where some are, else by "sparse slices"
+    where they are more than `SPARSE_MM` mm apart; either way they are estimates.
 
     Args:
         volume: what was segmented.
@@ -49,27 +52,28 @@ def measure_volume(
         confidence: of each structure and pair, by name.
 
     Returns:
-        Of each structure and each pair: volume, height, slices (or area), mass, mean, deviation,
+        Of each structure and each pair: volume, height, slice fraction (or area), mass, mean, std,
         perc15, laa950, laa910, haa, confidence; then the asymmetry of each pair. Of a structure
-        that was not found volume, height, slices, area and mass are 0, and densities NaN.
+        that was not found volume, height, slice fraction, area and mass are 0, and densities NaN.
     """
     turn = segmentation.geometry.to_axial()
     grid = turn.geometry(segmentation.geometry)
     counts = _counts_by_slice(segmentation, turn)
     voxels = {name: int(of.sum()) for name, of in counts.items()}
-    values = _sizes(counts, grid, "" if grid.shape[0] == 1 else _restriction(volume, grid))
+    values = _sizes(counts, grid)
     if volume.hounsfield:
         found = {
             name: histogram
             for labels, structures in zip(segmentation.layers, segmentation.structures, strict=True)
             for name, histogram in histograms(volume.array, labels, groups(structures)).items()
         }
-        values |= _densities(found, grid, _restriction(volume, grid))
+        values |= _densities(found, grid)
     values["confidence"] = {name: confidence[name] for name in counts}, "1"
+    restriction = _restriction(volume, grid)
     measured = [
-        Measurement(name, label, float(v), unit)
+        Measurement(name, structure, float(v), unit, restriction if unit in RESTRICTED else None)
         for name, (of, unit) in values.items()
-        for label, v in of.items()
+        for structure, v in of.items()
     ]
     measured += [
         Measurement(
@@ -78,11 +82,11 @@ def measure_volume(
         for layer in segmentation.structures
         for plural, (right, left) in pairs(layer).items()
     ]
-    return tuple(measured)
+    return Measurements(measured)
 
 
-_Values = dict[str, tuple[Mapping[str, float], str]]
-"""For each name the value of each label, and their unit."""
+_Values = dict[str, tuple[Mapping[str, float], Unit]]
+"""For each name the value of each structure and pair, and their unit."""
 
 
 def _counts_by_slice(
@@ -101,15 +105,16 @@ def _counts_by_slice(
     return found
 
 
-def _restriction(volume: Volume, grid: VolumeGeometry) -> str:
+def _restriction(volume: Volume, grid: VolumeGeometry) -> Restriction | None:
     """What must be said with every size."""
     if volume.gaps:
-        return " with slices missing"
-    return " from sparse slices" if grid.spacing is not None and max(grid.spacing) > SPARSE else ""
+        return "slices missing"
+    sparse = grid.spacing is not None and max(grid.spacing) > SPARSE_MM
+    return "sparse slices" if sparse else None
 
 
-def _sizes(counts: dict[str, NDArray[np.int64]], grid: VolumeGeometry, restriction: str) -> _Values:
-    """Volume, height and share of slices; of a single slice its area."""
+def _sizes(counts: dict[str, NDArray[np.int64]], grid: VolumeGeometry) -> _Values:
+    """Volume, height and fraction of slices; of a single slice its area."""
     known = grid.spacing is not None and grid.voxel_volume is not None
     _, down, across = grid.spacing or (1.0, 1.0, 1.0)
     thickness = (grid.voxel_volume or 1.0) / (
@@ -126,13 +131,13 @@ def _sizes(counts: dict[str, NDArray[np.int64]], grid: VolumeGeometry, restricti
     return {
         "volume": (
             {label: n.sum() * millilitres for label, n in counts.items()},
-            f"mL{restriction}" if known else "voxels",
+            "mL" if known else "voxels",
         ),
         "height": (
             {label: _extent(n) * thickness for label, n in counts.items()},
-            f"mm{restriction}" if known else "slices",
+            "mm" if known else "slices",
         ),
-        "slices": (
+        "slice_fraction": (
             {label: 100.0 * np.count_nonzero(n) / n.size for label, n in counts.items()},
             "percent",
         ),
@@ -145,7 +150,7 @@ def _extent(counts: NDArray[np.int64]) -> int:
     return int(at[-1] - at[0] + 1) if at.size else 0
 
 
-def _densities(histograms: dict[str, Histogram], grid: VolumeGeometry, restriction: str) -> _Values:
+def _densities(histograms: dict[str, Histogram], grid: VolumeGeometry) -> _Values:
     """All that follows from the histograms."""
     means = {label: _mean(histogram) for label, histogram in histograms.items()}
     values: _Values = {}
@@ -157,10 +162,10 @@ def _densities(histograms: dict[str, Histogram], grid: VolumeGeometry, restricti
             label: grams * (means[label] + 1000.0) * n.sum() if n.any() else 0.0
             for label, n in histograms.items()
         }
-        values["mass"] = masses, f"g{restriction}"
+        values["mass"] = masses, "g"
     values["mean"] = means, "HU"
-    values["deviation"] = (
-        {label: _deviation(histogram) for label, histogram in histograms.items()},
+    values["std"] = (
+        {label: _std(histogram) for label, histogram in histograms.items()},
         "HU",
     )
     values["perc15"] = (
@@ -174,7 +179,7 @@ def _densities(histograms: dict[str, Histogram], grid: VolumeGeometry, restricti
     }
     for name, band in bands.items():
         values[name] = (
-            {label: _share(histogram, *band) for label, histogram in histograms.items()},
+            {label: _fraction(histogram, *band) for label, histogram in histograms.items()},
             "percent",
         )
     return values
@@ -185,7 +190,7 @@ def _mean(histogram: Histogram) -> float:
     return int(np.arange(LOWEST, LOWEST + VALUES) @ histogram) / total if total else math.nan
 
 
-def _deviation(histogram: Histogram) -> float:
+def _std(histogram: Histogram) -> float:
     """Of the whole population, not of a sample."""
     total = int(histogram.sum())
     if not total:
@@ -195,14 +200,14 @@ def _deviation(histogram: Histogram) -> float:
 
 
 def _percentile(histogram: Histogram, percent: float) -> float:
-    """The lowest value that at least this share of the voxels do not exceed."""
+    """The lowest value that at least this fraction of the voxels do not exceed."""
     if not histogram.any():
         return math.nan
     upwards = np.cumsum(histogram)
     return float(LOWEST + np.searchsorted(upwards, percent / 100.0 * upwards[-1]))
 
 
-def _share(histogram: Histogram, first: int, last: int) -> float:
+def _fraction(histogram: Histogram, first: int, last: int) -> float:
     """Percent of the voxels from `first` to `last`, both included."""
     total = int(histogram.sum())
     return (

@@ -178,8 +178,8 @@ class VolumeSegmenter:
             measurements = measure_volume(volume, segmentation, sure)
         with timed("judge", seconds):
             expected = None if options.skip_quality else self._expected_dice(volume, planes, lungs)
-            measurements += as_measurements(expected)
-            verdict = judge_volume(volume, segmentation, measurements, self._seen(expected))
+            measurements |= as_measurements(expected)
+            verdict = judge_volume(volume, segmentation, measurements, self._evidence(expected))
         channels = np.moveaxis(planes, 1, 0)
         return Result(
             image=volume,
@@ -291,8 +291,8 @@ class VolumeSegmenter:
             self.signs(volume, planes, labels), single=len(labels) == 1
         )
 
-    def _seen(self, expected: ExpectedDice | None) -> set[str]:
-        """Names of the reasons in `lungseg.ct.judge.REASONS` that the expected Dice gives."""
+    def _evidence(self, expected: ExpectedDice | None) -> set[str]:
+        """Codes of the reasons that the expected Dice gives."""
         bad = (
             expected is not None
             and self._learned is not None

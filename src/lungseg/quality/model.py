@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from lungseg.errors import ModelError
-from lungseg.measurement import Measurement
+from lungseg.measurement import Measurement, Measurements
 from lungseg.quality.features import Signs
 from lungseg.structures import PLURAL
 
@@ -207,13 +207,13 @@ def write_rounded(entries: dict[str, Any], path: Path) -> None:
     path.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
 
 
-def as_measurements(expected: ExpectedDice | None) -> tuple[Measurement, ...]:
+def as_measurements(expected: ExpectedDice | None) -> Measurements:
     """The expected Dice and the ends of its interval, of both lungs; none where it is not known."""
     if expected is None:
-        return ()
+        return Measurements()
     values = {
-        "expected Dice": expected.value,
-        "expected Dice low": expected.low,
-        "expected Dice high": expected.high,
+        "expected_dice": expected.value,
+        "expected_dice_low": expected.low,
+        "expected_dice_high": expected.high,
     }
-    return tuple(Measurement(name, PLURAL, value, "1") for name, value in values.items())
+    return Measurements(Measurement(name, PLURAL, v, "1") for name, v in values.items())

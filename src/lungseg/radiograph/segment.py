@@ -7,7 +7,6 @@ from pathlib import Path
 from lungseg.card import ModelCard
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
-from lungseg.measurement import Measurement
 from lungseg.morphology.dilation import dilate
 from lungseg.morphology.hull import hull
 from lungseg.options import DEFAULTS, SegmentOptions
@@ -22,7 +21,7 @@ from lungseg.radiograph.inference import (
     with_augmentation,
 )
 from lungseg.radiograph.judge import is_cut_short, judge, without_padding
-from lungseg.radiograph.measure import doubt_of_scale, measure
+from lungseg.radiograph.measure import doubt_of_scale, doubted, measure
 from lungseg.radiograph.postprocess import postprocess
 from lungseg.readers import looks_like_ct, read
 from lungseg.result import Result
@@ -147,15 +146,16 @@ class RadiographSegmenter:
         with timed("measure", seconds):
             sure = confidences(segmentation, found)
             measurements = measure(segmentation, sure)
-        notes = _notes(prediction, measurements)
+        doubt = doubt_of_scale(measurements)
+        notes = _notes(prediction, doubt)
         with timed("judge", seconds):
             expected = None if options.skip_quality else self.expected_dice(prediction)
             of_quality = as_measurements(expected)
             shown = without_padding(image.array, negative=prediction.inverted)
-            seen = self._seen(prediction, expected) | (
-                {"damaged"} if is_cut_short(image.array) else set()
+            evidence = self._evidence(prediction, expected) | (
+                {"truncated"} if is_cut_short(image.array) else set()
             )
-            verdict = judge(segmentation, measurements + of_quality, seen, shown)
+            verdict = judge(segmentation, measurements | of_quality, evidence, shown)
         if options.dilate or options.hull:
             # Of the judged mask: a wider one may reach the edge, and no lung be cut off.
             with timed("dilate", seconds):
@@ -168,7 +168,7 @@ class RadiographSegmenter:
         return Result(
             image=image,
             segmentation=segmentation,
-            measurements=measurements + of_quality,
+            measurements=(measurements if doubt is None else doubted(measurements)) | of_quality,
             verdict=verdict,
             card=self.card,
             probabilities=probabilities,
@@ -184,21 +184,19 @@ class RadiographSegmenter:
             return None
         return self._learned.expected_dice(prediction.signs)
 
-    def _seen(self, prediction: ForwardPass, expected: ExpectedDice | None) -> set[str]:
-        """Names of the reasons in `lungseg.radiograph.judge.REASONS` that the picture itself
-        gives.
-        """
+    def _evidence(self, prediction: ForwardPass, expected: ExpectedDice | None) -> set[str]:
+        """Codes of the reasons that the picture itself gives."""
         if self._learned is None:
             return set()
         odds = self._learned.frontal(prediction.first_signs)
-        seen = {
-            "not frontal": odds < self._learned.refuse,
-            "doubtful": self._learned.refuse <= odds < self._learned.doubt,
-            "slice": looks_like_ct(prediction.picture),
-            "turned": prediction.quarter_turns > 0,
+        found = {
+            "not_frontal": odds < self._learned.refuse,
+            "doubtful_view": self._learned.refuse <= odds < self._learned.doubt,
+            "ct_slice": looks_like_ct(prediction.picture),
+            "rotated": prediction.quarter_turns > 0,
             "uncertain": expected is not None and expected.value < self._learned.uncertain,
         }
-        return {name for name, holds in seen.items() if holds}
+        return {code for code, holds in found.items() if holds}
 
 
 def _learned(predictor: Predictor) -> Learned | None:
@@ -213,9 +211,8 @@ def _learned(predictor: Predictor) -> Learned | None:
     )
 
 
-def _notes(prediction: ForwardPass, measurements: tuple[Measurement, ...]) -> tuple[str, ...]:
+def _notes(prediction: ForwardPass, doubt: str | None) -> tuple[str, ...]:
     """What had to be done to the image, and what is doubtful about it."""
-    doubt = doubt_of_scale(measurements)
     notes = [] if doubt is None else [doubt]
     if prediction.inverted:
         notes.append("seems to be a negative: its greys were turned round for the network")

@@ -174,7 +174,7 @@ def _content(
         for key in ("reasons", "notes")
     )
     rated = record["measurements"] and record["verdict"] != "refused"
-    values = {(m["name"], m["label"]): m["value"] for m in record["measurements"]}
+    values = {(m["name"], m["structure"]): m["value"] for m in record["measurements"]}
     return ReportContent(
         name=shown_name(record, None if header is None and not show_identity else secret),
         identity=readable((FIELDS.get(key, key), value) for key, value in identity.items()),
@@ -190,16 +190,18 @@ def _content(
 
 def _pictures(record: Mapping[str, Any], shown: Shown) -> Pictures:
     sizes = {
-        m["label"]: m["value"] for m in record["measurements"] if m["name"] in ("area", "volume")
+        m["structure"]: m["value"]
+        for m in record["measurements"]
+        if m["name"] in ("area", "volume")
     }
     found = [structure for structure in shown.structures if sizes.get(structure.name)]
-    one_slice = record["kind"] == "ct" and is_one_slice(record)
+    one_slice = record["modality"] == "ct" and is_one_slice(record)
     return Pictures(
         shown.original,
         shown.marked,
-        what_original_shows=texts.what_is_shown(record["kind"], one_slice=one_slice),
+        what_original_shows=texts.what_is_shown(record["modality"], one_slice=one_slice),
         what_marked_shows=texts.what_is_marked(shown.structures, found),
-        caption=texts.caption(record["kind"], found, one_slice=one_slice),
+        caption=texts.caption(record["modality"], found, one_slice=one_slice),
         legend={} if shown.marked is None else {s: texts.legend(s) for s in shown.structures},
     )
 

@@ -117,7 +117,8 @@ def _row(record: Mapping[str, Any], there: set[str], *, show_identity: bool) -> 
         secret = None if header is None else secrets(header) if header else ()
         title = shown_name(record, secret)
     values = {
-        (m["name"], m["label"]): (m["value"], m["unit"]) for m in record.get("measurements", ())
+        (m["name"], m["structure"]): (m["value"], unit_in_words(m["unit"], m["restriction"]))
+        for m in record.get("measurements", ())
     }
     none = (None, "")
     size, unit = values.get(("volume", PLURAL), values.get(("area", PLURAL), none))
@@ -130,12 +131,12 @@ def _row(record: Mapping[str, Any], there: set[str], *, show_identity: bool) -> 
         title=title,
         report=report == f"{title}{REPORT}",
         thumbnail=f"{title}.jpg" in there,
-        modality=MODALITY_WORDS.get(record.get("kind", ""), "unknown"),
+        modality=MODALITY_WORDS.get(record.get("modality", ""), "unknown"),
         verdict=record["verdict"],
-        dice=values.get(("expected Dice", PLURAL), none)[0],
+        dice=values.get(("expected_dice", PLURAL), none)[0],
         confidence=values.get(("confidence", PLURAL), none)[0],
         size=size,
-        unit=unit_in_words(unit),
+        unit=unit,
         asymmetry=values.get(("asymmetry", PLURAL), none)[0],
         reasons=tuple(readable(reason) for reason in reasons),
         source=readable(str(record["input"])) if show_identity else "",

@@ -107,11 +107,11 @@ def pictures_again(record: Mapping[str, Any], folder: Path, *, hidden: bool) -> 
         remarks.append(NO_MASK)
     shown = Shown()
     if source is not None:
-        verdict = Verdict(record["verdict"], tuple(record["reasons"]))
+        verdict = Verdict(record["verdict"], tuple(record["codes"]), tuple(record["reasons"]))
         shown = pictures_of(source, segmentation, verdict)
     if segmentation is None and not hidden and "overlay" in outputs:
         marked = _read_picture(folder / outputs["overlay"])
-        if marked is not None and record["kind"] != "ct":
+        if marked is not None and record["modality"] != "ct":
             marked = _shrunk(marked)
         shown = replace(shown, marked=marked, structures=_in_mask(record))
     return replace(shown, remarks=tuple(remarks))
@@ -121,7 +121,7 @@ def _in_mask(record: Mapping[str, Any]) -> tuple[Structure, ...]:
     """The structures of the label map that holds the lungs: all that were measured, but for those
     of other layers, which have files of their own.
     """
-    measured, outputs = {m["label"] for m in record["measurements"]}, record.get("outputs", {})
+    measured, outputs = {m["structure"] for m in record["measurements"]}, record.get("outputs", {})
     return tuple(
         structure
         for structure in STRUCTURES
@@ -148,7 +148,7 @@ def _read_again(record: Mapping[str, Any]) -> Image | Volume:
         LungsegError: it cannot be read.
     """
     options = SegmentOptions.from_record(record.get("options", {}))
-    return read_source(record["input"], record["kind"], options)
+    return read_source(record["input"], record["modality"], options)
 
 
 def _mask_again(

@@ -92,13 +92,14 @@ class Densities:
 def measurement_table(record: Mapping[str, Any]) -> MeasurementTable:
     """The measurements of a record, a row for each name."""
     measurements = record["measurements"]
-    values = {(m["name"], m["label"]): m["value"] for m in measurements}
-    known = texts.definitions(record["kind"])
-    labels = in_order(m["label"] for m in measurements)
+    values = {(m["name"], m["structure"]): m["value"] for m in measurements}
+    known = texts.definitions(record["modality"])
+    labels = in_order(m["structure"] for m in measurements)
     # What is published is of whole lungs, their volume in mL.
-    whole = record["kind"] == "ct" and not is_one_slice(record)
+    whole = record["modality"] == "ct" and not is_one_slice(record)
     rows = []
-    for name, unit in {m["name"]: m["unit"] for m in measurements}.items():
+    units = {m["name"]: (m["unit"], m["restriction"]) for m in measurements}
+    for name, (unit, restriction) in units.items():
         about = known.get(name, texts.Definition(name, "", {}))
         cells = tuple(
             texts.number(values[name, label], unit) if (name, label) in values else ""
@@ -106,12 +107,14 @@ def measurement_table(record: Mapping[str, Any]) -> MeasurementTable:
         )
         published = texts.published(about) if whole and unit != "voxels" else ""
         rows.append(
-            MeasurementRow(about.title, about.text, cells, texts.unit_in_words(unit), published)
+            MeasurementRow(
+                about.title, about.text, cells, texts.unit_in_words(unit, restriction), published
+            )
         )
     columns = tuple(label.capitalize() for label in labels)
     if any(row.published for row in rows):
         return MeasurementTable(columns, tuple(rows), texts.CAUTION, texts.SOURCES)
-    remark = texts.SINGLE_SLICE if record["kind"] == "ct" else texts.NONE_PUBLISHED
+    remark = texts.SINGLE_SLICE if record["modality"] == "ct" else texts.NONE_PUBLISHED
     return MeasurementTable(columns, tuple(rows), remark, ())
 
 
@@ -128,7 +131,8 @@ def in_order(labels: Iterable[str]) -> list[str]:
 
 def is_one_slice(record: Mapping[str, Any]) -> bool:
     """Whether a record of CT is of a single slice."""
-    return 1 in (record["slices"], record["rows"], record["columns"])
+    grid = record["grid"]
+    return 1 in (grid["slices"], grid["rows"], grid["columns"])
 
 
 def densities_of(histograms: Mapping[str, NDArray[np.int64]]) -> Densities:
@@ -153,11 +157,12 @@ def making(record: Mapping[str, Any], card: ModelCard | None, notes: Iterable[st
         card: of the model; None where it is not at hand.
         notes: what reading had to assume, and the like.
     """
-    size = " x ".join(str(record[side]) for side in ("slices", "rows", "columns") if side in record)
-    what = "CT" if record["kind"] == "ct" else "radiograph"
+    grid = record["grid"]
+    size = " x ".join(str(grid[side]) for side in ("slices", "rows", "columns") if side in grid)
+    what = "CT" if record["modality"] == "ct" else "radiograph"
     model = record["model"]
     rows = [
-        ("Input", f"{what}, {record['format']}, {size}, spacing {_spacing(record)}"),
+        ("Input", f"{what}, {record['format']}, {size}, spacing {_spacing(grid)}"),
         ("SHA-256 of the input", record["sha256"]),
         *(("Note", note) for note in notes),
         ("Model", f"{model['name']} {model['version']}, SHA-256 {model['sha256']}"),
@@ -184,9 +189,9 @@ def readable(rows: Iterable[tuple[str, str]]) -> Entries:
     return tuple((name, texts.readable(value)) for name, value in rows)
 
 
-def _spacing(record: Mapping[str, Any]) -> str:
-    if not record["spacing_mm"]:
+def _spacing(grid: Mapping[str, Any]) -> str:
+    if not grid["spacing_mm"]:
         return "not known"
-    spacing = " x ".join(f"{side:.4g}" for side in record["spacing_mm"]) + " mm"
-    at_detector = record.get("spacing_plane") == "detector"
+    spacing = " x ".join(f"{side:.4g}" for side in grid["spacing_mm"]) + " mm"
+    at_detector = grid.get("spacing_plane") == "detector"
     return f"{spacing} at the detector, where everything is magnified" if at_detector else spacing

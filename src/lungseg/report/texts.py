@@ -118,18 +118,18 @@ _SHARED: Final = {
         "An order, not a promise.",
         {},
     ),
-    "expected Dice": Definition(
+    "expected_dice": Definition(
         "Expected Dice",
         "Predicted overlap of this mask with one drawn by a person: 1 is the same mask, 0 none "
         "in common.",
         {},
     ),
-    "expected Dice low": Definition(
+    "expected_dice_low": Definition(
         "Expected Dice, low end",
         "Lower end of the interval in which nine in ten masks like this one lie.",
         {},
     ),
-    "expected Dice high": Definition(
+    "expected_dice_high": Definition(
         "Expected Dice, high end",
         "Upper end of the interval in which nine in ten masks like this one lie.",
         {},
@@ -144,7 +144,7 @@ RADIOGRAPH: Final = _SHARED | {
         "diaphragm hide.",
         {},
     ),
-    "share": Definition("Fraction of the image", "Pixels / pixels of the image.", {}),
+    "image_fraction": Definition("Fraction of the image", "Pixels / pixels of the image.", {}),
     "height": Definition(
         "Height", "From the uppermost to the lowest row: of lungs, apex to lowest base.", {}
     ),
@@ -169,16 +169,16 @@ CT: Final = _SHARED | {
     ),
     "area": Definition("Area", "Pixels in this slice times the area of one.", {}),
     "height": Definition("Height", "From the lowest to the highest axial slice.", {}),
-    "slices": Definition("Fraction of slices", "Axial slices that show it / all axial slices.", {}),
+    "slice_fraction": Definition(
+        "Fraction of slices", "Axial slices that show it / all axial slices.", {}
+    ),
     "mass": Definition("Mass", "Sum of (HU + 1000) / 1000 g/mL: tissue, blood and fluid.", {}),
     "mean": Definition(
         "Mean density",
         "Mean of the Hounsfield units.",
         {"lungs": "means -813 HU under 50 years, -846 HU from 50 on [6]"},
     ),
-    "deviation": Definition(
-        "Standard deviation", "Standard deviation of the Hounsfield units.", {}
-    ),
+    "std": Definition("Standard deviation", "Standard deviation of the Hounsfield units.", {}),
     "perc15": Definition("Perc15", "15th percentile of the Hounsfield units.", {}),
     "laa950": Definition(
         "LAA-950",
@@ -289,18 +289,19 @@ def readable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def unit_in_words(unit: str) -> str:
-    """A unit for a reader: "mm²" for "mm2", "%" for "percent", nothing for "1"."""
-    for plain, written in (("percent", "%"), ("mm2", "mm²")):
-        unit = unit.replace(plain, written)
-    return "" if unit == "1" else unit
+def unit_in_words(unit: str, restriction: str | None = None) -> str:
+    """A unit for a reader: "mm²" for "mm2", "%" for "percent", nothing for "1"; behind it what
+    restricts the value, as in "mm², detector plane".
+    """
+    words = {"percent": "%", "mm2": "mm²", "1": ""}.get(unit, unit)
+    return f"{words}, {restriction}" if restriction else words
 
 
 def expected(values: dict[tuple[str, str], float | None]) -> str:
     """The predicted quality as a sentence.
 
     Args:
-        values: of the measurements, by name and label.
+        values: of the measurements, by name and structure.
     """
     middle, low, high = (values.get((name, PLURAL)) for name in _DICE_ORDER)
     if middle is None:

@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from lungseg.errors import UsageError
 from lungseg.options import SegmentOptions
 from lungseg.report import ENDINGS, ReportFormat, check_reportlab
-from lungseg.writers import FAILED, check_outputs
+from lungseg.writers import FAILED, Record, check_outputs
 
 
 def absolute(path: str | Path) -> Path:
@@ -97,7 +97,7 @@ class Outcome:
 
     source: Path
     status: Literal["done", "skipped", "failed"]
-    record: Mapping[str, Any] | None = None
+    record: Record | None = None
     outputs: Mapping[str, Path] = field(default_factory=dict[str, Path])
     why: str = ""
 

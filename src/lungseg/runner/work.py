@@ -15,7 +15,7 @@ from lungseg.result import Result
 from lungseg.runner.job import Job, Outcome
 from lungseg.segmenter import Segmenter
 from lungseg.timing import Progress, no_progress
-from lungseg.writers import failure
+from lungseg.writers import Record, failure
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +50,12 @@ def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Ou
 
 def failed(job: Job, problem: BaseException) -> Outcome:
     """What became of a job that ended with an exception."""
-    record = failure(str(job.source), _in_words(problem, job.source))
+    record = failure(str(job.source), problem, str(_in_words(problem, job.source)))
     return Outcome(job.source, "failed", _named(record, job))
 
 
 def _write(
-    result: Result[Any], record: dict[str, Any], job: Job, progress: Progress
+    result: Result[Any], record: Record, job: Job, progress: Progress
 ) -> tuple[dict[str, str], dict[str, Path]]:
     """Writes what the job asks for; returns what stays of what was written before, and the paths
     that are new, by name of output.
@@ -102,16 +102,16 @@ def _in_words(problem: BaseException, source: Path) -> LungsegError:
     )
 
 
-def _named(record: dict[str, Any], job: Job) -> dict[str, Any]:
+def _named(record: Record, job: Job) -> Record:
     """The record with the names of input and outputs, and without the input's path where it is
     called otherwise.
     """
-    named: dict[str, Any] = {"input": job.display_name or str(job.source), "name": job.name}
-    named |= {key: value for key, value in record.items() if key != "input"}
+    record |= {"input": job.display_name or str(job.source), "name": job.name}
     if job.display_name:
-        for key in {"reasons", "notes"} & named.keys():
-            named[key] = [_without_path(text, job) for text in named[key]]
-    return named
+        record["reasons"] = [_without_path(text, job) for text in record["reasons"]]
+        if "notes" in record:
+            record["notes"] = [_without_path(text, job) for text in record["notes"]]
+    return record
 
 
 def _without_path(text: str, job: Job) -> str:

@@ -16,9 +16,11 @@ class MeasurementDocument(BaseModel):
     """One number; see `docs/measurements.md`."""
 
     name: str
-    label: str
+    structure: str
     value: float | None
     unit: str
+    restriction: str | None
+    points: list[tuple[float, float]] = []
 
 
 class JobDocument(BaseModel):
@@ -53,6 +55,7 @@ class JobDocument(BaseModel):
         None, description="First and last slice with any lung; null without lungs."
     )
     verdict: str | None = None
+    codes: list[str] = Field([], description="Of the reasons; they stay as they are.")
     reasons: list[str] = []
     notes: list[str] = Field([], description="What reading had to do or assume.")
     measurements: list[MeasurementDocument] = []

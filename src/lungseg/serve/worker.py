@@ -107,12 +107,12 @@ def _segment(task: dict[str, Any], segmenter: Segmenter, tell: Tell) -> dict[str
         check_reportlab()
         formats.append("pdf")
     paths |= write_reports(content_of(result, record, name=task["stem"]), results, formats)
-    wanted = {key: record[key] for key in ("verdict", "reasons", "notes", "measurements")}
+    wanted = {key: record[key] for key in ("verdict", "codes", "reasons", "notes", "measurements")}
     return (
         wanted
         | shown
         | {
-            "modality": record["kind"],
+            "modality": record["modality"],
             "files": {output: path.name for output, path in paths.items()},
         }
     )

@@ -7,7 +7,14 @@ from lungseg.writers.encode import ENDINGS, volume_nifti
 from lungseg.writers.ledger import LEDGER, SUMMARY, Ledger, read_records
 from lungseg.writers.outputs import OUTPUTS, Output, check_outputs, save, stem
 from lungseg.writers.png import image_png, picture_png
-from lungseg.writers.record import FAILED, SEVERITY, failure, versions
+from lungseg.writers.record import (
+    FAILED,
+    SEVERITY,
+    Record,
+    failure,
+    record_schema,
+    versions,
+)
 
 __all__ = [
     "ENDINGS",
@@ -18,6 +25,7 @@ __all__ = [
     "SUMMARY",
     "Ledger",
     "Output",
+    "Record",
     "check_outputs",
     "failure",
     "image_png",
@@ -25,6 +33,7 @@ __all__ = [
     "make_folder",
     "picture_png",
     "read_records",
+    "record_schema",
     "save",
     "stem",
     "versions",

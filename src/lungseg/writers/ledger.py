@@ -3,26 +3,24 @@ as a table.
 
 `results.jsonl` is the truth: each record is appended as one line as soon as its files are written,
 so whatever stops a run, what was done stays known. A later record of an input replaces an earlier
-one. Opening and closing a ledger bring both files into order: half a line is dropped, replaced
-records go, the table agrees with the records, and temporary files of a run that was killed are
-removed.
+one. Opening and closing a ledger bring it into order: half a line is dropped, replaced records go,
+and temporary files of a run that was killed are removed. Closing writes the table from the records.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 from lungseg.errors import OutputError
 from lungseg.modality import MODALITIES
 from lungseg.writers.atomic import make_folder, not_written, remove_leftovers, write_file
-from lungseg.writers.record import COLUMNS, FAILED, SEVERITY, row
+from lungseg.writers.record import FAILED, SCHEMA, SEVERITY, Record
+from lungseg.writers.table import measured, row, table
 
 LEDGER = "results.jsonl"
 SUMMARY = "summary.csv"
@@ -35,7 +33,8 @@ class Ledger:
         folder: the output folder, created where it does not exist.
 
     Raises:
-        OutputError: the folder or one of the two files cannot be read or written.
+        OutputError: the folder or one of the two files cannot be read or written, or the records
+            are of a later schema.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,12 +42,8 @@ class Ledger:
         remove_leftovers(folder)
         self._ledger, self._summary = folder / LEDGER, folder / SUMMARY
         # Kept as lines of text: a hundred thousand records as dictionaries would take a gigabyte.
-        self._lines = {
-            str(entry["input"]): json.dumps(entry) for entry in read_records(self._ledger)
-        }
-        self._columns = self._all_columns()
-        self._tidy = _read(self._ledger) == self._text() and _read(self._summary) == self._table()
-        self._bring_into_order()
+        self._lines = {entry["input"]: json.dumps(entry) for entry in read_records(self._ledger)}
+        _write_where_it_differs(self._ledger, self._text())
 
     def __enter__(self) -> Self:
         return self
@@ -59,40 +54,32 @@ class Ledger:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bring_into_order()
+        _write_where_it_differs(self._ledger, self._text())
+        summary = table(self.records(), measured(self.records()))
+        _write_where_it_differs(self._summary, summary)
 
-    def record(self, source: str) -> dict[str, Any] | None:
+    def record(self, source: str) -> Record | None:
         """The newest record of an input."""
         line = self._lines.get(source)
         return None if line is None else json.loads(line)
 
-    def records(self) -> Iterator[dict[str, Any]]:
+    def records(self) -> Iterator[Record]:
         """The newest record of each input, in the order in which they first came."""
         return (json.loads(line) for line in self._lines.values())
 
-    def add(self, entry: dict[str, Any]) -> None:
-        """Appends one record. One of a failure never replaces one of a success, whose files are
-        still there.
+    def add(self, entry: Record) -> None:
+        """Appends one record; the table follows when the ledger is closed. One of a failure never
+        replaces one of a success, whose files are still there.
 
         Raises:
             OutputError: it cannot be written; no half line is left.
         """
-        source, line = str(entry["input"]), json.dumps(entry)
+        source, line = entry["input"], json.dumps(entry, allow_nan=False)
         earlier = self.record(source)
         if entry["verdict"] == FAILED and earlier is not None and earlier["verdict"] != FAILED:
             return
         _append(self._ledger, f"{line}\n".encode())
         self._lines[source] = line
-        cells = row(entry)
-        if earlier is not None:
-            self._tidy = False
-        elif cells.keys() <= set(self._columns):
-            _append(self._summary, _table([cells], self._columns))
-        else:
-            # A new column changes the header, so the whole table is written again: a few times in a
-            # run at most.
-            self._columns = self._all_columns()
-            write_file(self._summary, self._table())
 
     def sort(self, sources: Sequence[str]) -> None:
         """Puts the records of these inputs into this order, those of others staying where they are;
@@ -101,59 +88,50 @@ class Ledger:
         place = {source: number for number, source in enumerate(sources)}
         sorted_ones = iter(sorted(self._lines.keys() & place.keys(), key=place.__getitem__))
         order = [next(sorted_ones) if source in place else source for source in self._lines]
-        if order != list(self._lines):
-            self._lines = {source: self._lines[source] for source in order}
-            self._tidy = False
-
-    def _bring_into_order(self) -> None:
-        if not self._tidy:
-            self._columns = self._all_columns()
-            write_file(self._ledger, self._text())
-            write_file(self._summary, self._table())
-            self._tidy = True
-
-    def _all_columns(self) -> list[str]:
-        columns = dict.fromkeys(COLUMNS)
-        for entry in self.records():
-            columns.update(dict.fromkeys(row(entry)))
-        return list(columns)
+        self._lines = {source: self._lines[source] for source in order}
 
     def _text(self) -> bytes:
         return "".join(f"{line}\n" for line in self._lines.values()).encode()
 
-    def _table(self) -> bytes:
-        return _table(
-            [{column: column for column in self._columns}, *map(row, self.records())], self._columns
-        )
 
-
-def read_records(path: Path) -> Iterator[dict[str, Any]]:
+def read_records(path: Path) -> Iterator[Record]:
     """The records in a `results.jsonl`, oldest first, without lines that are no record; none where
     there is no such file.
 
     Raises:
-        OutputError: the file exists and cannot be read.
+        OutputError: the file exists and cannot be read, or a record is of a later schema, whose
+            first number is higher than that of `SCHEMA`.
     """
     for line in _read(path).splitlines():
         try:
             entry = json.loads(line)
         except ValueError:
             continue
-        if _is_record(entry):
+        if _is_record(entry, path):
             yield entry
 
 
-def _is_record(entry: Any) -> bool:
+def _is_record(entry: Any, path: Path) -> TypeGuard[Record]:
     """Whether it is a record whose files lie in its folder: who sent the folder shall not say which
     other files are read or replaced.
     """
     try:
+        major, minor = (int(number) for number in entry["schema"].split("."))
+        known = int(SCHEMA.split(".")[0])
+        if major > known:
+            raise OutputError(
+                f"has records of schema {major}.{minor}, and this lungseg reads those of {known}",
+                where=path,
+                cure="use a newer lungseg, or another folder",
+            )
         row(entry)
         names = [entry.get("name", "none"), *entry.get("outputs", {}).values()]
-        told = entry["verdict"] in SEVERITY and (
-            entry["verdict"] == FAILED or entry["kind"] in MODALITIES
+        return (
+            major == known
+            and entry["verdict"] in SEVERITY
+            and (entry["verdict"] == FAILED or entry["modality"] in MODALITIES)
+            and all(name and PurePath(name).name == name for name in names)
         )
-        return told and all(name and PurePath(name).name == name for name in names)
     except (AttributeError, KeyError, TypeError, ValueError):
         return False
 
@@ -170,10 +148,9 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _table(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> bytes:
-    stream = io.StringIO(newline="")
-    csv.DictWriter(stream, columns, lineterminator="\n").writerows(rows)
-    return stream.getvalue().encode("utf-8", "surrogateescape")
+def _write_where_it_differs(path: Path, data: bytes) -> None:
+    if _read(path) != data:
+        write_file(path, data)
 
 
 def _append(path: Path, data: bytes) -> None:

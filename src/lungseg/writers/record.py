@@ -1,147 +1,158 @@
-"""All that is known of one input, but the pixels, as a dictionary ready for JSON, and as a row of a
-table.
+"""All that is known of one input, but the pixels, ready for JSON. `record.schema.json` beside this
+file describes it, and `docs/outputs.md` explains it.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import math
 import platform
 from importlib import metadata
-from typing import Any
+from pathlib import Path
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from lungseg.card import ModelCard
-from lungseg.errors import LungsegError
+from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.image import Image
-from lungseg.measurement import Measurement
-from lungseg.verdict import Verdict
+from lungseg.measurement import Measurement, Measurements, Restriction, Unit
+from lungseg.modality import Modality
+from lungseg.verdict import Status, Verdict, failure_code
 from lungseg.volume import Volume
 
-LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pydicom")
+SCHEMA: Final = "1.0"
+"""Version of the schema. A new field, code or quantity raises the number behind the point; what
+breaks those who read records raises the one before it."""
+
+LIBRARIES: Final = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pydicom")
 """Those whose version can change a result."""
 
-FAILED = "failed"
+FAILED: Final = "failed"
 """The verdict of an input that could not be segmented."""
 
-SEVERITY = (FAILED, "refused", "review", "ok")
+SEVERITY: Final = (FAILED, "refused", "review", "ok")
 """Verdicts, the worst first."""
 
-COLUMNS = ("input", "name", "kind", "verdict", "reasons")
-"""The first columns of a row; those of the measurements follow."""
+
+class MeasurementEntry(TypedDict):
+    """A `Measurement` in a record; a value that means nothing is null, since JSON has no NaN."""
+
+    name: str
+    structure: str
+    value: float | None
+    unit: Unit
+    restriction: Restriction | None
+    points: list[list[float]]
+
+
+class Record(TypedDict):
+    """What `results.jsonl` holds of an input. Of one that failed there is only what stands before
+    `sha256`; `name`, `options` and `outputs` are entered by who writes files.
+    """
+
+    schema: str
+    input: str
+    verdict: Status | Literal["failed"]
+    codes: list[str]
+    reasons: list[str]
+    versions: dict[str, str]
+    name: NotRequired[str]
+    error: NotRequired[str]
+    sha256: NotRequired[str]
+    modality: NotRequired[Modality]
+    format: NotRequired[str]
+    grid: NotRequired[dict[str, Any]]
+    measurements: NotRequired[list[MeasurementEntry]]
+    notes: NotRequired[list[str]]
+    model: NotRequired[dict[str, str]]
+    seconds: NotRequired[dict[str, float]]
+    options: NotRequired[dict[str, Any]]
+    outputs: NotRequired[dict[str, str]]
 
 
 def record(
-    image: Image,
-    measurements: tuple[Measurement, ...],
+    source: Image | Volume,
+    measurements: Measurements,
     verdict: Verdict,
     card: ModelCard,
     seconds: dict[str, float],
     *,
     notes: tuple[str, ...] = (),
-) -> dict[str, Any]:
-    """What `docs/outputs.md` describes, of a radiograph that was segmented."""
-    grid = {
-        "rows": image.geometry.shape[0],
-        "columns": image.geometry.shape[1],
-        "spacing_mm": image.geometry.spacing,
-        "spacing_plane": image.geometry.spacing_plane if image.geometry.spacing else None,
-    }
-    return _source(image) | grid | _found(image, measurements, verdict, card, seconds, notes=notes)
-
-
-def volume_record(
-    volume: Volume,
-    measurements: tuple[Measurement, ...],
-    verdict: Verdict,
-    card: ModelCard,
-    seconds: dict[str, float],
-    *,
-    notes: tuple[str, ...] = (),
-) -> dict[str, Any]:
-    """What `docs/outputs.md` describes, of a CT volume that was segmented."""
-    slices, rows, columns = volume.geometry.shape
-    affine = volume.geometry.affine
-    grid = {
-        "slices": slices,
-        "rows": rows,
-        "columns": columns,
-        "spacing_mm": volume.geometry.spacing,
-        "affine_lps": None if affine is None else affine.tolist(),
-        "missing_slices": volume.gaps,
-        "hounsfield": volume.hounsfield,
-    }
-    return (
-        _source(volume) | grid | _found(volume, measurements, verdict, card, seconds, notes=notes)
-    )
-
-
-def _source(of: Image | Volume) -> dict[str, Any]:
-    return {"input": of.source, "sha256": of.sha256, "kind": of.kind, "format": of.format}
-
-
-def _found(
-    of: Image | Volume,
-    measurements: tuple[Measurement, ...],
-    verdict: Verdict,
-    card: ModelCard,
-    seconds: dict[str, float],
-    *,
-    notes: tuple[str, ...] = (),
-) -> dict[str, Any]:
+) -> Record:
+    """The record of an image or a volume that was segmented; `notes` follow those of reading."""
     return {
-        "notes": [*of.notes, *notes],
+        "schema": SCHEMA,
+        "input": source.source,
+        "sha256": source.sha256,
+        "modality": card.modality,
+        "format": source.format,
+        "grid": _grid(source),
         "verdict": verdict.status,
+        "codes": list(verdict.codes),
         "reasons": list(verdict.reasons),
-        "measurements": [
-            # JSON has no NaN.
-            {
-                "name": m.name,
-                "label": m.label,
-                "value": m.value if math.isfinite(m.value) else None,
-                "unit": m.unit,
-            }
-            for m in measurements
-        ],
+        "measurements": [_entry(measurement) for measurement in measurements.values()],
+        "notes": [*source.notes, *notes],
         "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
         "versions": versions(),
         "seconds": {step: round(value, 4) for step, value in seconds.items()},
     }
 
 
-def failure(source: str, error: LungsegError) -> dict[str, Any]:
-    """The record of an input that could not be segmented: verdict "failed", and the error's
-    sentence as its reason.
+def failure(source: str, error: BaseException, sentence: str) -> Record:
+    """The record of an input that could not be segmented.
+
+    Args:
+        source: the input.
+        error: what it failed with.
+        sentence: that error in the package's own words; its reason.
     """
     return {
+        "schema": SCHEMA,
         "input": source,
         "verdict": FAILED,
-        "reasons": [str(error)],
+        "codes": [failure_code(error)],
+        "reasons": [sentence],
         "error": type(error).__name__,
         "versions": versions(),
     }
 
 
-def row(entry: dict[str, Any]) -> dict[str, str]:
-    """A record as one row of a table: `COLUMNS`, then one column a measurement, such as
-    "right_lung_area_mm2".
-    """
-    cells = {
-        "input": str(entry["input"]),
-        "name": str(entry.get("name", "")),
-        "kind": str(entry.get("kind", "")),
-        "verdict": str(entry["verdict"]),
-        "reasons": "; ".join(entry["reasons"]),
+def _grid(source: Image | Volume) -> dict[str, Any]:
+    geometry: ImageGeometry | VolumeGeometry = source.geometry
+    spacing = None if geometry.spacing is None else list(geometry.spacing)
+    if isinstance(source, Image):
+        rows, columns = source.geometry.shape
+        plane = source.geometry.spacing_plane if spacing else None
+        return {"rows": rows, "columns": columns, "spacing_mm": spacing, "spacing_plane": plane}
+    slices, rows, columns = source.geometry.shape
+    affine = source.geometry.affine
+    return {
+        "slices": slices,
+        "rows": rows,
+        "columns": columns,
+        "spacing_mm": spacing,
+        "affine_lps": None if affine is None else affine.tolist(),
+        "missing_slices": source.gaps,
+        "hounsfield": source.hounsfield,
     }
-    for measurement in entry.get("measurements", ()):
-        unit = "" if measurement["unit"] == "1" else f"_{measurement['unit']}"
-        cells[f"{measurement['label']}_{measurement['name']}{unit}".replace(" ", "_")] = _number(
-            measurement["value"]
-        )
-    return cells
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
+def _entry(measurement: Measurement) -> MeasurementEntry:
+    return {
+        "name": measurement.name,
+        "structure": measurement.structure,
+        "value": measurement.value if math.isfinite(measurement.value) else None,
+        "unit": measurement.unit,
+        "restriction": measurement.restriction,
+        "points": [list(point) for point in measurement.points],
+    }
+
+
+def record_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a record."""
+    path = Path(__file__).with_name("record.schema.json")
+    schema: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return schema
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 import { request } from "./server.js";
 
-const EXPECTED = ["expected Dice", "expected Dice low", "expected Dice high"];
+const EXPECTED = ["expected_dice", "expected_dice_low", "expected_dice_high"];
 const COLUMNS = { "right lung": "right", "left lung": "left", lungs: "both" };
 const FILES = { mask: "Mask", overlay: "Overlay", record: "Record", report: "Report", pdf: "Report as PDF" };
 
@@ -84,10 +84,10 @@ function body(rows, definitions) {
   const part = made("tbody");
   for (const [name, found] of rows) {
     const title = scoped("row", definitions[name]?.title ?? name);
-    title.append(" ", made("span", inWords(found[0].unit), "unit"));
+    title.append(" ", made("span", inWords(found[0]), "unit"));
     const digits = digitsOf(found);
     const row = made("tr");
-    row.append(title, ...Object.keys(COLUMNS).map((column) => made("td", shown(found.find(({ label }) => label === column), digits))));
+    row.append(title, ...Object.keys(COLUMNS).map((column) => made("td", shown(found.find(({ structure }) => structure === column), digits))));
     part.append(row);
   }
   return part;
@@ -110,8 +110,9 @@ function shown(measurement, digits) {
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" }).replace("-", "\u2212");
 }
 
-function inWords(unit) {
-  return unit === "1" ? "" : unit.replace("percent", "%").replace("mm2", "mm²");
+function inWords({ unit, restriction }) {
+  const words = unit === "1" ? "" : unit.replace("percent", "%").replace("mm2", "mm²");
+  return restriction ? `${words}, ${restriction}` : words;
 }
 
 function fileName(disposition) {
