@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from ellipsoids import ellipsoids, turned
-from lungseg.card import read_card
+from lungseg.card import file_sha256
 from lungseg.ct.segment import SECOND_LOOKS, VolumeSegmenter, pooled
 from lungseg.ct.slices import LONGEST_STEP, fill_between, seen_slices
 from lungseg.errors import ModelError, UsageError
 from lungseg.geometry import AXIAL, Reorientation, VolumeGeometry
 from lungseg.options import SegmentOptions
-from lungseg.quality.model import Calibration, Line
-from lungseg.quality.model_ct import LearnedVolume
+from lungseg.quality.files import encode_quality_model, quality_model_path
+from lungseg.quality.model import CalibrationCurve, QuadraticModel, QualityModel, Scope
 from lungseg.scores import dice
 from lungseg.volume import Volume
 from tiny_model import write_tiny_model
@@ -196,28 +196,24 @@ def test_threads_are_at_least_one(tmp_path: Path) -> None:
 EXPECTED = ["expected_dice", "expected_dice_low", "expected_dice_high"]
 
 
-def learned(model: Path, *, uncertain: float = 0.5, sha256: str | None = None) -> LearnedVolume:
-    """The score is the mask agreement of both looks, and worth itself; of volumes the interval is
+def write_quality_model(model: Path, *, uncertain: float = 0.5) -> None:
+    """The score is the agreement of both masks, and worth itself; of volumes the interval is
     narrower."""
-    line = Line(
-        ("mask agreement",),
-        mean=(0.0,),
-        deviation=(1.0,),
-        weights=(1.0,),
-        squares=(0.0,),
-        offset=0.0,
-    )
-    slices = Calibration((0.0, 1.0), expected=(0.0, 1.0), low=(0.0, 0.5), high=(1.0, 1.0))
-    volumes = Calibration((0.0, 1.0), expected=(0.0, 0.98), low=(0.0, 0.96), high=(0.0, 0.99))
-    return LearnedVolume(
-        sha256 or read_card(model.with_suffix(".json")).sha256, line, slices, volumes, uncertain
-    )
+    score = QuadraticModel(("mask_agreement",), (0.0,), (1.0,), (1.0,), (0.0,), 0.0)
+    curves: dict[Scope, CalibrationCurve] = {
+        "slice": CalibrationCurve((0.0, 1.0), expected=(0.0, 1.0), low=(0.0, 0.5), high=(1.0, 1.0)),
+        "volume": CalibrationCurve(
+            (0.0, 1.0), expected=(0.0, 0.98), low=(0.0, 0.96), high=(0.0, 0.99)
+        ),
+    }
+    quality = QualityModel(file_sha256(model), score, curves, uncertain)
+    quality_model_path(model).write_bytes(encode_quality_model(quality))
 
 
 @pytest.fixture(scope="module")
 def judged_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = write_tiny_model(tmp_path_factory.mktemp("judged"), modality="ct")
-    learned(model).write(model.with_suffix(".judge.json"))
+    write_quality_model(model)
     return model
 
 
@@ -249,7 +245,7 @@ def test_a_slice_has_its_own_worth(judged_model: Path) -> None:
 
 def test_a_low_expected_dice_sends_to_review(tmp_path: Path) -> None:
     model = write_tiny_model(tmp_path, modality="ct")
-    learned(model, uncertain=0.999).write(model.with_suffix(".judge.json"))
+    write_quality_model(model, uncertain=0.999)
     volume, _ = ellipsoids()
     doubtful = VolumeSegmenter(model, threads=2)
     assert "the network is unsure of this mask" in doubtful(volume).verdict.reasons
@@ -287,13 +283,12 @@ def test_the_second_look_sees_few_slices(
     assert sum(looks) == SECOND_LOOKS == 12
 
 
-def test_signs_of_slices_weigh_as_much_as_their_lung() -> None:
-    signs = pooled([{"a": 1.0, "b": 4.0}, {"a": 4.0}], np.array([1, 2]))
-    assert signs == {"a": pytest.approx(3.0), "b": pytest.approx(4.0)}
+def test_features_of_slices_weigh_as_much_as_their_lung() -> None:
+    found = pooled([{"a": 1.0, "b": 4.0}, {"a": 4.0}], np.array([1, 2]))
+    assert found == {"a": pytest.approx(3.0), "b": pytest.approx(4.0)}
 
 
-def test_what_was_learned_for_another_model_is_refused(tmp_path: Path) -> None:
-    model = write_tiny_model(tmp_path, modality="ct")
-    learned(model, sha256="0" * 64).write(model.with_suffix(".judge.json"))
+def test_the_quality_model_of_another_model_is_refused(tmp_path: Path) -> None:
+    write_quality_model(write_tiny_model(tmp_path, modality="ct"))
     with pytest.raises(ModelError, match="belongs to another model"):
-        VolumeSegmenter(model)
+        VolumeSegmenter(write_tiny_model(tmp_path, modality="ct", steepness=9.0))

@@ -10,7 +10,6 @@ import pytest
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.measurement import Measurements
-from lungseg.quality.confidence import Confidence, confidence
 from lungseg.radiograph.measure import doubt_of_scale, doubted, measure
 from lungseg.segmentation import Segmentation
 from lungseg.structures import LUNGS
@@ -162,22 +161,3 @@ def test_a_lung_that_is_missing_measures_zero() -> None:
     empty = Segmentation((np.zeros(SHAPE, np.uint8),), (LUNGS,), ImageGeometry(SHAPE))
     nothing = measure(empty, dict.fromkeys(SURE, 0.0))
     assert {m.value for m in nothing.values()} == {0.0}
-
-
-def test_confidence_of_a_case_done_by_hand() -> None:
-    labels = np.array([[1, 1, 0, 2]], np.uint8)
-    right = np.array([[0.9, 0.6, 0.2, 0.0]], np.float32)
-    left = np.array([[0.0, 0.3, 0.2, 0.8]], np.float32)
-    sure = confidence(labels, right, left)
-    assert sure.right == pytest.approx(2 * 1.5 / (1.7 + 2))
-    assert sure.left == pytest.approx(2 * 0.8 / (1.3 + 1))
-    assert sure.lungs == pytest.approx(2 * (0.9 + 0.9 + 0.8) / (3.0 + 3))
-
-
-def test_confidence_of_certainty_and_of_nothing() -> None:
-    labels = np.array([[1, 0, 2]], np.uint8)
-    assert confidence(
-        labels, (labels == 1).astype(np.float32), (labels == 2).astype(np.float32)
-    ) == Confidence(1.0, 1.0, 1.0)
-    nothing = np.zeros((1, 3), np.float32)
-    assert confidence(np.zeros((1, 3), np.uint8), nothing, nothing) == Confidence(0.0, 0.0, 0.0)

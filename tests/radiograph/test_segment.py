@@ -256,7 +256,7 @@ def test_a_tilted_thorax_is_set_upright_and_its_mask_turned_back(
     assert dice(_turned_clockwise((truth() > 0).astype(np.uint8), 12), result.mask > 0) > 0.95
 
 
-def test_nothing_is_expected_of_a_model_that_nothing_was_learned_for(
+def test_nothing_is_expected_of_a_model_without_a_quality_model(
     segmenter: RadiographSegmenter,
 ) -> None:
     result = segmenter(dark_ellipses())

@@ -32,13 +32,13 @@ from lungseg.morphology.sides import sides
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import Predictor, processors
 from lungseg.preprocess import restored, shrink_labels, to_network
-from lungseg.quality.confidence import confidence, of_mask
-from lungseg.quality.features import Signs, first_signs, second_signs
-from lungseg.quality.model import ExpectedDice, as_measurements, read_beside
-from lungseg.quality.model_ct import LearnedVolume
+from lungseg.quality.confidence import confidence
+from lungseg.quality.features import Features, agreement_features, mask_features
+from lungseg.quality.files import read_quality_model
+from lungseg.quality.model import ExpectedDice, QualityModel, as_measurements
 from lungseg.result import Result
 from lungseg.segmentation import Probabilities, as_fraction
-from lungseg.structures import ANATOMICAL, LEFT_LUNG, LUNGS, PLURAL, RIGHT_LUNG, Structure
+from lungseg.structures import ANATOMICAL, LUNGS, PLURAL, Structure
 from lungseg.timing import Seconds, timed
 from lungseg.volume import Volume
 
@@ -49,7 +49,7 @@ Progress = Callable[[float], None]
 
 
 CONFIDENCE_SLICES = 100
-"""Slices, evenly spread, that tell how sure the network is."""
+"""Slices, evenly spread, on which the network's confidence is measured."""
 
 SECOND_LOOKS = 12
 """Slices, evenly spread over the lungs, that the network sees a second time, in a mirror: a tenth
@@ -71,15 +71,15 @@ class VolumeSegmenter:
                 core.
 
         Raises:
-            ModelError: the model, its card, or what was learned to judge its masks is missing or
-                broken, or they do not belong together.
+            ModelError: the model, its card or its quality model is missing or broken, or they do
+                not belong together.
             UsageError: `threads` is below 1.
         """
         if threads is not None and threads < 1:
             raise UsageError(f"a network needs at least 1 thread, not {threads}")
         # Slices side by side, each on one thread, are faster than one slice on all of them.
         self._predictor = Predictor(model, threads=1)
-        self._learned = _learned(self._predictor)
+        self._quality = _quality(self._predictor)
         self._names = tuple(name for layer in self.card.layers for name in layer)
         self._channels = [self.card.outputs.index(name) for name in self._names]
         self._pool = ThreadPoolExecutor(threads or processors(), "lungseg-slices")
@@ -174,8 +174,8 @@ class VolumeSegmenter:
                 [turn.invert(labels) for labels in layers], self.card.structures
             )
         with timed("measure", seconds):
-            sure = self._confidences(layers, planes)
-            measurements = measure_volume(volume, segmentation, sure)
+            confidences = self._confidences(layers, planes)
+            measurements = measure_volume(volume, segmentation, confidences)
         with timed("judge", seconds):
             expected = None if options.skip_quality else self._expected_dice(volume, planes, lungs)
             measurements |= as_measurements(expected)
@@ -236,7 +236,7 @@ class VolumeSegmenter:
             complete_bases(labels, turn.apply(volume.array), spacing)
         return labels
 
-    def signs(self, volume: Volume, planes: Planes, labels: Labels) -> Signs:
+    def features(self, volume: Volume, planes: Planes, labels: Labels) -> Features:
         """What can be seen of a mask without knowing the truth: means over slices, weighted by
         their lung; costs `SECOND_LOOKS` looks.
 
@@ -253,7 +253,7 @@ class VolumeSegmenter:
         ]
         each = list(
             self._pool.map(
-                lambda i: self._signs_of(
+                lambda i: self._features_of(
                     self._picture(volume, slices[i]),
                     as_fraction(self._lungs_of(planes[i])),
                     labels[i],
@@ -263,9 +263,9 @@ class VolumeSegmenter:
         )
         return pooled(each, sizes[chosen])
 
-    def _signs_of(
+    def _features_of(
         self, picture: NDArray[np.float32], lungs: NDArray[np.float32], labels: Labels
-    ) -> Signs:
+    ) -> Features:
         """Of one slice, from the network's picture (1, rows, columns) and its probabilities (2,
         rows, columns), and the labels found.
         """
@@ -274,53 +274,42 @@ class VolumeSegmenter:
             self.card.mirrored_channels, :, ::-1
         ]
         other = mirrored[[self.card.channel(lung) for lung in LUNGS]]
-        own = confidence(sides(other[0], other[1], self.card.threshold), other[0], other[1]).lungs
-        one, two = (
-            np.concatenate([1.0 - pair.sum(axis=0, keepdims=True), pair]) for pair in (lungs, other)
-        )
-        once = first_signs(picture[0], one, small, confidence(small, lungs[0], lungs[1]))
-        return once | second_signs(one, two, small, own)
+        own = confidence(sides(other[0], other[1], self.card.threshold), other)[PLURAL]
+        once = mask_features(picture[0], lungs, small, confidence(small, lungs))
+        return once | agreement_features(lungs, other, small, own)
 
     def _expected_dice(
         self, volume: Volume, planes: Planes, labels: Labels | None
     ) -> ExpectedDice | None:
-        """None where nothing was learned for the model, or there is no lung."""
-        if self._learned is None or labels is None or not labels.any():
+        """None where the model has no quality model, or there is no lung."""
+        if self._quality is None or labels is None or not labels.any():
             return None
-        return self._learned.expected_dice(
-            self.signs(volume, planes, labels), single=len(labels) == 1
+        return self._quality.expected_dice(
+            self.features(volume, planes, labels), "slice" if len(labels) == 1 else "volume"
         )
 
     def _evidence(self, expected: ExpectedDice | None) -> set[str]:
         """Codes of the reasons that the expected Dice gives."""
         bad = (
             expected is not None
-            and self._learned is not None
-            and expected.value < self._learned.uncertain
+            and self._quality is not None
+            and expected.value < self._quality.uncertain
         )
         return {"uncertain"} if bad else set()
 
     def _confidences(self, layers: Sequence[Labels], planes: Planes) -> dict[str, float]:
-        """How sure the network is of each structure and pair in axial label maps, by
-        `CONFIDENCE_SLICES` of them on its own grid.
+        """Of each structure and pair in axial label maps, by `CONFIDENCE_SLICES` of them on the
+        network's grid.
         """
         chosen = np.unique(np.linspace(0, len(planes) - 1, CONFIDENCE_SLICES).astype(int))
         found: dict[str, float] = {}
         for labels, structures in zip(layers, self.card.structures, strict=True):
             small = np.stack([shrink_labels(labels[i], planes.shape[2:]) for i in chosen])
-            for structure in structures:
-                channel = as_fraction(planes[chosen, self._names.index(structure.name)])
-                found[structure.name] = of_mask(small == structure.number, channel)
-            if set(LUNGS) <= set(structures):
-                right, left = (
-                    as_fraction(planes[chosen, self._names.index(lung.name)]) for lung in LUNGS
-                )
-                sure = confidence(small, right, left)
-                found |= {
-                    RIGHT_LUNG.name: sure.right,
-                    LEFT_LUNG.name: sure.left,
-                    PLURAL: sure.lungs,
-                }
+            channels = [
+                as_fraction(planes[chosen, self._names.index(structure.name)])
+                for structure in structures
+            ]
+            found |= confidence(small, channels, structures)
         return found
 
     def _fill(
@@ -338,12 +327,12 @@ class VolumeSegmenter:
         list(self._pool.map(enter, range(len(slices))))
 
 
-def pooled(signs: Sequence[Signs], weights: NDArray[Any]) -> Signs:
-    """The weighted mean of each sign over the slices that have it."""
+def pooled(features: Sequence[Features], weights: NDArray[Any]) -> Features:
+    """The weighted mean of each feature over the slices that have it."""
     means = {}
-    for name in sorted(set().union(*signs)):
-        there = [i for i, of_slice in enumerate(signs) if name in of_slice]
-        means[name] = float(np.average([signs[i][name] for i in there], weights=weights[there]))
+    for name in sorted(set().union(*features)):
+        there = [i for i, of_slice in enumerate(features) if name in of_slice]
+        means[name] = float(np.average([features[i][name] for i in there], weights=weights[there]))
     return means
 
 
@@ -376,11 +365,10 @@ def _layer(
     return labels
 
 
-def _learned(predictor: Predictor) -> LearnedVolume | None:
-    """What was learned to judge this model's masks; None where nothing lies beside it."""
+def _quality(predictor: Predictor) -> QualityModel | None:
+    """The quality model; None where there is none, or the model is for radiographs or does not
+    predict both lungs.
+    """
     card = predictor.card
-    return (
-        read_beside(predictor.path, card.sha256, LearnedVolume.read, "judge_ct.py")
-        if card.modality == "ct" and card.has_lungs
-        else None
-    )
+    judged = card.modality == "ct" and card.has_lungs
+    return read_quality_model(predictor.path, card.sha256) if judged else None

@@ -1,30 +1,22 @@
-"""How sure a network is of a mask, from its own probabilities."""
+"""How confident a network is of a mask, from its own probabilities."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.segmentation import Segmentation
-from lungseg.structures import LEFT_LUNG, LUNGS, PLURAL, RIGHT_LUNG
-
-
-@dataclass(frozen=True, slots=True)
-class Confidence:
-    """How sure the network is of each mask, 0 to 1; see `lungseg.quality.confidence.confidence`."""
-
-    right: float
-    left: float
-    lungs: float
+from lungseg.structures import LUNGS, Structure, groups
 
 
 def confidence(
-    labels: NDArray[np.uint8], right: NDArray[np.float32], left: NDArray[np.float32]
-) -> Confidence:
+    labels: NDArray[np.uint8],
+    probabilities: Sequence[NDArray[np.float32]] | NDArray[np.float32],
+    structures: Sequence[Structure] = LUNGS,
+) -> dict[str, float]:
     """Soft Dice between probabilities and the mask made of them: 2 sum(p m) / (sum(p) + sum(m)).
 
     It falls where the mask holds improbable pixels and where probable ones were left out; for
@@ -32,38 +24,41 @@ def confidence(
     Dice Confidence", arXiv:2402.10665). A mask without a pixel has 0.
 
     Args:
-        labels: (rows, columns): 0 background, 1 right lung, 2 left lung.
-        right: (rows, columns), probability of the right lung.
-        left: (rows, columns), probability of the left lung.
+        labels: label map of any shape.
+        probabilities: of each structure, each of the map's shape, 0 to 1.
+        structures: those of the map, in the order of `probabilities`.
+
+    Returns:
+        0 to 1 for each structure, by name, then for each pair, by its plural.
     """
-    masks = labels == RIGHT_LUNG.number, labels == LEFT_LUNG.number
-    overlaps = tuple(
-        float(p.sum(where=m, dtype=np.float64)) for p, m in zip((right, left), masks, strict=True)
-    )
-    totals = tuple(
-        float(p.sum(dtype=np.float64)) + np.count_nonzero(m)
-        for p, m in zip((right, left), masks, strict=True)
-    )
-    # For both lungs together the side does not matter: what the other lung's channel holds inside a
-    # mask counts too.
-    across = float(right.sum(where=masks[1], dtype=np.float64)) + float(
-        left.sum(where=masks[0], dtype=np.float64)
-    )
-    return Confidence(
-        _soft_dice(overlaps[0], totals[0]),
-        _soft_dice(overlaps[1], totals[1]),
-        _soft_dice(sum(overlaps) + across, sum(totals)),
-    )
-
-
-def _soft_dice(overlap: float, total: float) -> float:
-    return 2.0 * overlap / total if total else 0.0
+    numbers = [structure.number for structure in structures]
+    planes = dict(zip(numbers, probabilities, strict=True))
+    masks = {number: labels == number for number in numbers}
+    overlaps = {number: _within(planes[number], masks[number]) for number in numbers}
+    totals = {
+        number: float(planes[number].sum(dtype=np.float64)) + np.count_nonzero(masks[number])
+        for number in numbers
+    }
+    found: dict[str, float] = {}
+    for name, members in groups(structures).items():
+        # Of a pair the side does not matter: what the other one's channel holds inside a mask
+        # counts too.
+        across = sum(
+            _within(planes[member], masks[other])
+            for member in members
+            for other in members
+            if other != member
+        )
+        overlap = sum(overlaps[member] for member in members) + across
+        total = sum(totals[member] for member in members)
+        found[name] = 2.0 * overlap / total if total else 0.0
+    return found
 
 
 def confidences(
     segmentation: Segmentation[Any], probabilities: Mapping[str, NDArray[np.float32]]
 ) -> dict[str, float]:
-    """The confidence of each structure, and of the lungs together, by name.
+    """The confidence of each structure and each pair, by name, layer by layer.
 
     Args:
         segmentation: what was made of the probabilities.
@@ -71,17 +66,10 @@ def confidences(
     """
     found: dict[str, float] = {}
     for labels, structures in zip(segmentation.layers, segmentation.structures, strict=True):
-        for structure in structures:
-            found[structure.name] = of_mask(
-                labels == structure.number, probabilities[structure.name]
-            )
-        if set(LUNGS) <= set(structures):
-            sure = confidence(labels, *(probabilities[lung.name] for lung in LUNGS))
-            found |= {RIGHT_LUNG.name: sure.right, LEFT_LUNG.name: sure.left, PLURAL: sure.lungs}
+        planes = [probabilities[structure.name] for structure in structures]
+        found |= confidence(labels, planes, structures)
     return found
 
 
-def of_mask(mask: NDArray[np.bool_], probability: NDArray[np.float32]) -> float:
-    """The soft Dice of one mask and the probability of it."""
-    total = float(probability.sum(dtype=np.float64)) + np.count_nonzero(mask)
-    return _soft_dice(float(probability.sum(where=mask, dtype=np.float64)), total)
+def _within(probability: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
+    return float(probability.sum(where=mask, dtype=np.float64))

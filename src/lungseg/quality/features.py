@@ -1,186 +1,211 @@
-"""What can be seen of a mask without knowing the truth: numbers on the network's grid, from which a
-judgement is learned.
+"""What can be seen of a mask of the lungs without knowing the ground truth: numbers on the
+network's grid, from which its quality is estimated.
+
+A mask is measured on what the network saw and on what it gave: a network that takes a knee for a
+chest does so hesitantly, on both sides at once, with steps where a lung has a smooth border, and in
+shapes that no pair of lungs has.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.quality.confidence import Confidence
+from lungseg.morphology.sides import lung_mask, sides
 from lungseg.scores import dice
-from lungseg.structures import LUNGS
+from lungseg.structures import LUNGS, PLURAL
 
 Float = NDArray[np.float32]
 Labels = NDArray[np.uint8]
-Signs = dict[str, float]
+Features = dict[str, float]
 """By name. What cannot be told, because a lung is missing, is absent."""
 
-SURE: Final = 0.1, 0.9
+CERTAINTY_FEATURES: Final = (
+    "confidence",
+    "min_confidence",
+    "undecided",
+    "side_overlap",
+    "removed_fraction",
+    "contrast",
+    "edge_gradient",
+    "roughness",
+    "probability_gradient",
+    "intensity_std",
+)
+"""How decided the network was, and the greys inside, at and around the outline."""
+
+SHAPE_FEATURES: Final = (
+    "area", "top", "bottom", "height", "width", "solidity", "inverse_circularity", "taper",
+    "elongation", "extent", "centroid_x", "min_solidity", "log_aspect_ratio", "separation", "gap",
+    "outward_orientation", "common_orientation", "area_asymmetry", "height_asymmetry",
+    "top_asymmetry", "taper_asymmetry", "solidity_asymmetry",
+)  # fmt: skip
+"""How the lungs are shaped and placed, and how unequal they are."""
+
+AGREEMENT_FEATURES: Final = (
+    "agreement",
+    "mask_agreement",
+    "min_agreement",
+    "mirrored_confidence",
+)
+"""How well two forward passes agree."""
+
+UNDECIDED: Final = 0.1, 0.9
 """Between these probabilities a pixel is undecided."""
 
-NEAR: Final = 10
-"""Pixels around the lungs that are compared with them."""
+SURROUNDINGS_PIXELS: Final = 10
+"""How far around the lungs pixels are compared with them."""
 
-NEXT_TO_NONE: Final = 1e-3
-"""Share of the lungs that both sides may claim without its telling anything."""
+MIN_SIDE_OVERLAP: Final = 1e-3
+"""Fraction of the lungs that both sides may claim without its telling anything."""
 
-SMOOTH: Final = 1.5
-"""Standard deviation in pixels, before the steepness of greys is taken."""
+SMOOTHING_SIGMA: Final = 1.5
+"""Standard deviation in pixels, before the gradient of greys is taken."""
 
-LEAST: Final = 30
-"""Pixels; a smaller lung has no shape."""
+MIN_AREA_PIXELS: Final = 30
+"""A smaller lung has no shape."""
 
 
-def first_signs(picture: Float, probabilities: Float, labels: Labels, sure: Confidence) -> Signs:
-    """Signs of one look.
+def mask_features(
+    image: Float, probabilities: Float, labels: Labels, confidence: Mapping[str, float]
+) -> Features:
+    """Features of a mask, from one forward pass.
 
     Args:
-        picture: (rows, columns), as the network saw it: mean 0, deviation 1.
-        probabilities: (3, rows, columns): background, right, left lung.
-        labels: (rows, columns), the lungs after cleaning.
-        sure: of those labels.
+        image: (rows, columns), as the network saw it: mean 0, standard deviation 1.
+        probabilities: (2, rows, columns): right lung, left lung.
+        labels: (rows, columns), after postprocessing; structures other than the lungs do not
+            count.
+        confidence: of those labels, as `lungseg.quality.confidence.confidence` gives it.
 
     Returns:
-        How decided the network was, how the greys lie inside, at and around the outline, and how
-        the lungs are shaped and placed; the names say what each is, and `docs/verdicts.md` lists
-        them.
+        `CERTAINTY_FEATURES` and `SHAPE_FEATURES`: sizes and places as fractions of the image's
+        sides, angles in radians. Without lung there are no greys to compare, and without both lungs
+        no shapes.
     """
-    lungs = labels > 0
-    together = probabilities[1:].sum(axis=0)
+    lungs = lung_mask(labels)
+    together = probabilities.sum(axis=0)
     raw = together >= 0.5
     found = float(np.count_nonzero(raw))
-    undecided = np.count_nonzero((together > SURE[0]) & (together < SURE[1]))
-    signs = {
-        "confidence": sure.lungs,
-        "lower confidence": min(sure.right, sure.left),
+    undecided = np.count_nonzero((together > UNDECIDED[0]) & (together < UNDECIDED[1]))
+    claimed_twice = float(probabilities.min(axis=0).sum()) / max(float(together.sum()), 1.0)
+    features = {
+        "confidence": confidence[PLURAL],
+        "min_confidence": min(confidence[lung.name] for lung in LUNGS),
         # The outline's length grows with the root of the area, and so does the number of undecided
         # pixels beside it.
         "undecided": undecided / max(found, 1.0) ** 0.5,
-        "both sides": float(
-            np.log10(
-                float(probabilities[1:].min(axis=0).sum()) / max(float(together.sum()), 1.0)
-                + NEXT_TO_NONE
-            )
-        ),
-        "dropped": np.count_nonzero(raw & ~lungs) / max(found, 1.0),
+        "side_overlap": float(np.log10(claimed_twice + MIN_SIDE_OVERLAP)),
+        "removed_fraction": np.count_nonzero(raw & ~lungs) / max(found, 1.0),
     }
     if lungs.any():
-        signs |= _grey_signs(picture, together, lungs)
+        features |= _intensity_features(image, together, lungs)
     shapes = [_shape(labels == lung.number) for lung in LUNGS]
     if all(shapes):
-        signs |= _pair_signs(shapes[0], shapes[1])
-    return signs
+        features |= _pair_features(shapes[0], shapes[1])
+    return features
 
 
-def second_signs(probabilities: Float, other: Float, labels: Labels, other_sure: float) -> Signs:
-    """How well two looks at the same picture agree.
+def agreement_features(
+    probabilities: Float, mirrored: Float, labels: Labels, mirrored_confidence: float
+) -> Features:
+    """How well two forward passes agree on the same image.
 
     Args:
-        probabilities: (3, rows, columns).
-        other: the same, of the other look, brought back to the first one's grid.
-        labels: (rows, columns), the lungs after cleaning.
-        other_sure: confidence of the other look's own, uncleaned mask.
+        probabilities: (2, rows, columns): right lung, left lung.
+        mirrored: the same, of the image's mirror image, brought back to the first one's grid.
+        labels: (rows, columns), after postprocessing.
+        mirrored_confidence: of both lungs, of the mirror image's mask before postprocessing.
+
+    Returns:
+        `AGREEMENT_FEATURES`, each 0 to 1.
     """
-    one, two = probabilities[1:].sum(axis=0), other[1:].sum(axis=0)
+    one, two = probabilities.sum(axis=0), mirrored.sum(axis=0)
     total = float(one.sum() + two.sum())
-    sides = np.where(two >= 0.5, np.where(other[1] > other[2], 1, 2), 0)
+    other = sides(mirrored[0], mirrored[1], 0.5)
     return {
         "agreement": 2 * float(np.minimum(one, two).sum()) / total if total else 0.0,
-        "mask agreement": dice(labels > 0, sides > 0),
-        "lower agreement": min(dice(labels == lung.number, sides == lung.number) for lung in LUNGS),
-        "other confidence": other_sure,
+        "mask_agreement": dice(lung_mask(labels), other > 0),
+        "min_agreement": min(dice(labels == lung.number, other == lung.number) for lung in LUNGS),
+        "mirrored_confidence": mirrored_confidence,
     }
 
 
-def _grey_signs(picture: Float, together: Float, lungs: NDArray[np.bool_]) -> Signs:
+def _intensity_features(image: Float, together: Float, lungs: NDArray[np.bool_]) -> Features:
     inside = lungs.view(np.uint8)
-    around = (
-        cv2.dilate(inside, np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.uint8)).view(np.bool_) & ~lungs
-    )
+    side = 2 * SURROUNDINGS_PIXELS + 1
+    around = cv2.dilate(inside, np.ones((side, side), np.uint8)).view(np.bool_) & ~lungs
     edge = lungs & (cv2.erode(inside, np.ones((3, 3), np.uint8)) == 0)
-    smooth = cv2.GaussianBlur(picture, (0, 0), SMOOTH)
-    steepness = _steepness(smooth)
+    smooth = cv2.GaussianBlur(image, (0, 0), SMOOTHING_SIGMA)
+    gradient = _gradient(smooth)
     return {
-        "contrast": float(picture[around].mean() - picture[lungs].mean()) if around.any() else 0.0,
-        "edge": float(steepness[edge].mean()) / (float(steepness.mean()) + 1e-6),
-        "roughness": float(np.abs(picture - smooth).mean()),
-        "steepness": float(_steepness(together)[edge].mean()),
-        "spread": float(picture[lungs].std()),
+        "contrast": float(image[around].mean() - image[lungs].mean()) if around.any() else 0.0,
+        "edge_gradient": float(gradient[edge].mean()) / (float(gradient.mean()) + 1e-6),
+        "roughness": float(np.abs(image - smooth).mean()),
+        "probability_gradient": float(_gradient(together)[edge].mean()),
+        "intensity_std": float(image[lungs].std()),
     }
 
 
-def _steepness(plane: Float) -> Any:
+def _gradient(plane: Float) -> Any:
     return np.hypot(cv2.Sobel(plane, cv2.CV_32F, 1, 0), cv2.Sobel(plane, cv2.CV_32F, 0, 1)) / 8
 
 
-def _shape(lung: NDArray[np.bool_]) -> Signs:
-    """Of one lung: places and sizes as shares of the picture's sides; nothing of a lung that has
-    next to no pixels.
+def _shape(lung: NDArray[np.bool_]) -> Features:
+    """Of one lung: places and sizes as fractions of the image's sides; nothing of a lung of fewer
+    than `MIN_AREA_PIXELS`.
     """
     inside = lung.view(np.uint8)
     m = cv2.moments(inside, binaryImage=True)
-    if m["m00"] < LEAST:
+    if m["m00"] < MIN_AREA_PIXELS:
         return {}
     rows, columns = lung.shape
     x, y, width, height = cv2.boundingRect(inside)
     contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outline = max(contours, key=cv2.contourArea)
-    across = lung[y : y + height].sum(axis=1)
+    widths = lung[y : y + height].sum(axis=1)
     third = max(1, height // 3)
-    # The ratio of the axes of inertia, and the long one's lean from the vertical.
-    stretch = np.hypot(m["mu20"] - m["mu02"], 2 * m["mu11"]) / (m["mu20"] + m["mu02"])
     return {
         "area": m["m00"] / lung.size,
-        "x": m["m10"] / m["m00"] / columns,
-        "first": x / columns,
-        "last": (x + width) / columns,
+        "centroid_x": m["m10"] / m["m00"] / columns,
+        "first_column": x / columns,
+        "last_column": (x + width) / columns,
         "top": y / rows,
         "bottom": (y + height) / rows,
         "height": height / rows,
         "width": width / columns,
         "solidity": m["m00"] / max(cv2.contourArea(cv2.convexHull(outline)), 1.0),
-        "length": cv2.arcLength(outline, closed=True) ** 2 / (4 * np.pi * m["m00"]),
-        "taper": float(across[:third].mean() / across[-third:].mean()),
-        "stretch": float(stretch),
-        "lean": float(np.arctan2(-2 * m["mu11"], m["mu02"] - m["mu20"]) / 2),
-        "fill": m["m00"] / (width * height),
+        "inverse_circularity": cv2.arcLength(outline, closed=True) ** 2 / (4 * np.pi * m["m00"]),
+        "taper": float(widths[:third].mean() / widths[-third:].mean()),
+        # The ratio of the axes of inertia, and the angle of the long one from the vertical.
+        "elongation": float(
+            np.hypot(m["mu20"] - m["mu02"], 2 * m["mu11"]) / (m["mu20"] + m["mu02"])
+        ),
+        "orientation": float(np.arctan2(-2 * m["mu11"], m["mu02"] - m["mu20"]) / 2),
+        "extent": m["m00"] / (width * height),
     }
 
 
-def _pair_signs(right: Signs, left: Signs) -> Signs:
+def _pair_features(right: Features, left: Features) -> Features:
     """Of both lungs together: means, and what sets one apart from the other."""
     mean = {name: (right[name] + left[name]) / 2 for name in right}
-    apart = left["x"] - right["x"]
+    means: Features = {name: mean[name] for name in SHAPE_FEATURES if name in mean}
+    distance = left["centroid_x"] - right["centroid_x"]
     return {
-        **{
-            name: mean[name]
-            for name in (
-                "area",
-                "top",
-                "bottom",
-                "height",
-                "width",
-                "solidity",
-                "length",
-                "taper",
-                "stretch",
-                "fill",
-                "x",
-            )
-        },
-        "lower solidity": min(right["solidity"], left["solidity"]),
-        "slenderness": float(np.log(mean["height"] / mean["width"])),
-        "apart": apart / (right["width"] + left["width"]),
-        "gap": left["first"] - right["last"],
-        "outward lean": (right["lean"] - left["lean"]) / 2,
-        "common lean": abs(right["lean"] + left["lean"]) / 2,
-        "unequal areas": abs(float(np.log(right["area"] / left["area"]))),
-        "unequal heights": abs(float(np.log(right["height"] / left["height"]))),
-        "unequal tops": abs(right["top"] - left["top"]) / mean["height"],
-        "unequal tapers": abs(float(np.log(right["taper"] / left["taper"]))),
-        "unequal solidities": abs(right["solidity"] - left["solidity"]),
+        **means,
+        "min_solidity": min(right["solidity"], left["solidity"]),
+        "log_aspect_ratio": float(np.log(mean["height"] / mean["width"])),
+        "separation": distance / (right["width"] + left["width"]),
+        "gap": left["first_column"] - right["last_column"],
+        "outward_orientation": (right["orientation"] - left["orientation"]) / 2,
+        "common_orientation": abs(right["orientation"] + left["orientation"]) / 2,
+        "area_asymmetry": abs(float(np.log(right["area"] / left["area"]))),
+        "height_asymmetry": abs(float(np.log(right["height"] / left["height"]))),
+        "top_asymmetry": abs(right["top"] - left["top"]) / mean["height"],
+        "taper_asymmetry": abs(float(np.log(right["taper"] / left["taper"]))),
+        "solidity_asymmetry": abs(right["solidity"] - left["solidity"]),
     }

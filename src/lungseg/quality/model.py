@@ -1,61 +1,74 @@
-"""What was learned of the signs of good and bad masks. It lies beside the model it was learned for,
-as a small file of numbers.
-"""
+"""What a mask's features are worth: the numbers that `lungseg calibrate` fits for one model."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, Literal, get_args
 
 import numpy as np
 
-from lungseg.errors import ModelError
 from lungseg.measurement import Measurement, Measurements
-from lungseg.quality.features import Signs
+from lungseg.quality.features import Features
 from lungseg.structures import PLURAL
 
-FARTHEST = 4.0
-"""Standard deviations; a sign that lies farther off counts as this far, so that no single one
-outvotes all others."""
+MAX_STD: Final = 4.0
+"""Standard deviations; a feature that lies farther from its mean counts as this far, so that no
+single one outvotes all others."""
+
+Scope = Literal["radiograph", "slice", "volume"]
+"""What an expected Dice is of: a radiograph; a single slice of CT; several slices of CT."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A weighted sum of signs and of their squares. A sign that is absent counts as its mean.
+class QuadraticModel:
+    """A weighted sum of features and of their squares. A feature that is absent counts as its mean.
 
     Attributes:
-        signs: their names.
-        mean, deviation: of each sign, among the pictures it was learned from.
-        weights, squares: of each sign, measured in its deviations, and of the square.
+        features: their names.
+        mean, std: of each feature, among the masks it was fitted to.
+        weights, squares: of each feature, measured in its standard deviations, and of the square.
         offset: what is added.
+
+    Raises:
+        ValueError: a number is not finite, a standard deviation not above 0, or the lists are not
+            of one length.
     """
 
-    signs: tuple[str, ...]
+    features: tuple[str, ...]
     mean: tuple[float, ...]
-    deviation: tuple[float, ...]
+    std: tuple[float, ...]
     weights: tuple[float, ...]
     squares: tuple[float, ...]
     offset: float
 
-    def __call__(self, signs: Signs) -> float:
+    def __post_init__(self) -> None:
+        """Checks what was given."""
+        numbers = {"mean": self.mean, "std": self.std}
+        numbers |= {"weights": self.weights, "squares": self.squares}
+        _check_lengths({"features": self.features, **numbers})
+        _check_finite(numbers | {"offset": (self.offset,)})
+        if any(value <= 0 for value in self.std):
+            raise ValueError("a standard deviation is not above 0")
+
+    def __call__(self, features: Mapping[str, float]) -> float:
         """The sum."""
         values = np.array(
-            [signs.get(name, mean) for name, mean in zip(self.signs, self.mean, strict=True)]
+            [features.get(name, mean) for name, mean in zip(self.features, self.mean, strict=True)]
         )
-        apart = np.clip((values - self.mean) / self.deviation, -FARTHEST, FARTHEST)
-        return float(apart @ self.weights + apart**2 @ self.squares) + self.offset
+        distance = np.clip((values - self.mean) / self.std, -MAX_STD, MAX_STD)
+        return float(distance @ self.weights + distance**2 @ self.squares) + self.offset
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedDice:
-    """The Dice coefficient to be expected between a mask and the truth.
+    """The Dice coefficient to be expected between a mask and the ground truth.
 
     Attributes:
-        value: the mean of masks with such signs.
-        low, high: nine in ten masks with such signs lie between them.
+        value: the mean of masks with such features, 0 to 1.
+        low, high: nine in ten masks with such features lie between them.
     """
 
     value: float
@@ -64,19 +77,42 @@ class ExpectedDice:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class CalibrationCurve:
     """What a score is worth.
 
     Attributes:
         scores: ascending; at each of them the others hold the expected Dice and the ends of its
             interval, between them it is interpolated.
-        expected, low, high: rising with the scores, 0 to 1.
+        expected, low, high: 0 to 1, none of them falling, low <= expected <= high.
+
+    Raises:
+        ValueError: they are not.
     """
 
     scores: tuple[float, ...]
     expected: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Checks what was given."""
+        dice = {"expected": self.expected, "low": self.low, "high": self.high}
+        columns = {"scores": self.scores} | dice
+        _check_lengths(columns)
+        _check_finite(columns)
+        if not self.scores:
+            raise ValueError("a calibration curve has no scores")
+        for name, values in columns.items():
+            if any(before > after for before, after in pairwise(values)):
+                raise ValueError(f"{name} is not in ascending order")
+        for name, values in dice.items():
+            if not all(0 <= value <= 1 for value in values):
+                raise ValueError(f"{name} leaves 0 to 1")
+        if any(
+            not low <= value <= high
+            for low, value, high in zip(self.low, self.expected, self.high, strict=True)
+        ):
+            raise ValueError("an expected Dice lies outside of its interval")
 
     def __call__(self, score: float) -> ExpectedDice:
         """The Dice coefficient to be expected of masks with that score."""
@@ -89,122 +125,67 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
-    """What was learned for one model; `python benchmarks/judge.py --fit` learns it again.
+class FrontalModel:
+    """Whether a picture is a frontal chest radiograph.
 
     Attributes:
-        model: SHA-256 of the model's file.
-        frontal: the logarithm of the odds that a picture is a frontal chest radiograph, from the
-            signs of the first look.
+        log_odds: that it is one, from the features of the first forward pass.
         refuse: below this it is refused.
         doubt: below this it is doubtful.
-        clear: from this on, of a turned picture, it is certain.
-        dice: a score of the mask, from the signs of the look that it comes from.
-        scores: ascending; at each of them the next three hold the expected Dice, between them it is
-            interpolated.
-        expected, low, high: rising with the scores.
-        uncertain: below this expected Dice a reader should look.
+        clear: from this on, of a rotated picture, it is certain.
+
+    Raises:
+        ValueError: the three limits are not finite, or not in ascending order.
     """
 
-    model: str
-    frontal: Line
+    log_odds: QuadraticModel
     refuse: float
     doubt: float
     clear: float
-    dice: Line
-    scores: tuple[float, ...]
-    expected: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    uncertain: float
 
-    def expected_dice(self, signs: Signs) -> ExpectedDice:
-        """Of a mask with these signs."""
-        return Calibration(self.scores, self.expected, self.low, self.high)(self.dice(signs))
-
-    def write(self, path: Path) -> None:
-        """Writes it, numbers with five digits."""
-        write_rounded(asdict(self), path)
-
-    @staticmethod
-    def read(path: Path) -> Learned:
-        """What `write` wrote.
-
-        Raises:
-            ModelError: it cannot be read, or is something else.
-        """
-        try:
-            entries = json.loads(path.read_text(encoding="utf-8"))
-            frontal, dice = (Line(**as_tuples(entries.pop(name))) for name in ("frontal", "dice"))
-            limits: dict[str, Any] = {
-                name: float(entries.pop(name)) for name in ("refuse", "doubt", "clear", "uncertain")
-            }
-            learned = Learned(frontal=frontal, dice=dice, **limits, **as_tuples(entries))
-            for judged in (learned.frontal, learned.expected_dice):
-                judged({})  # what cannot be computed of no signs cannot be of any
-            return learned
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            cure = "write it again with `python benchmarks/judge.py --fit`, or delete it"
-            raise ModelError(
-                "what was learned to judge this model's masks cannot be read", where=path, cure=cure
-            ) from error
+    def __post_init__(self) -> None:
+        """Checks what was given."""
+        limits = {"refuse": self.refuse, "doubt": self.doubt, "clear": self.clear}
+        _check_finite({name: (value,) for name, value in limits.items()})
+        if not self.refuse <= self.doubt <= self.clear:
+            raise ValueError("refuse, doubt and clear are not in ascending order")
 
 
-class _OfModel(Protocol):
-    @property
-    def model(self) -> str: ...
+@dataclass(frozen=True, slots=True)
+class QualityModel:
+    """What was fitted for one model; `lungseg calibrate` fits it again.
 
-
-_Taught = TypeVar("_Taught", bound=_OfModel)
-
-
-def read_beside(
-    model: Path, sha256: str, read: Callable[[Path], _Taught], script: str
-) -> _Taught | None:
-    """What was learned to judge the masks of a model; None where nothing lies beside it.
-
-    Args:
-        model: its ONNX file.
-        sha256: of that file.
-        read: reads what was learned.
-        script: learns it again; named in the error.
+    Attributes:
+        model: SHA-256 of the model's file, in hexadecimal.
+        dice: a score of the mask; of a volume from means of features over slices.
+        curves: what a score is worth, of at least one scope.
+        uncertain: below this expected Dice a reader should look, 0 to 1.
+        frontal: of models for radiographs only, and only where there was enough to fit it to.
 
     Raises:
-        ModelError: it cannot be read, or belongs to another model.
+        ValueError: there is no curve, or one of an unknown scope, or `uncertain` leaves 0 to 1.
     """
-    path = learned_path(model)
-    if not path.is_file():
-        return None
-    learned = read(path)
-    if learned.model != sha256:
-        cure = f"learn it again with `python benchmarks/{script} --fit`, or delete it"
-        raise ModelError(
-            "what was learned to judge a model's masks belongs to another model than the one "
-            "beside it",
-            where=path,
-            cure=cure,
-        )
-    return learned
 
+    model: str
+    dice: QuadraticModel
+    curves: Mapping[Scope, CalibrationCurve]
+    uncertain: float
+    frontal: FrontalModel | None = None
 
-def learned_path(model: Path) -> Path:
-    """Where what was learned for a model lies: cxr.judge.json beside cxr.onnx."""
-    return model.with_suffix(".judge.json")
+    def __post_init__(self) -> None:
+        """Checks what was given."""
+        if not self.curves:
+            raise ValueError("there is no calibration curve")
+        unknown = sorted(set(self.curves) - set(get_args(Scope)))
+        if unknown:
+            raise ValueError(f"there is a calibration curve of the unknown scope {unknown[0]!r}")
+        if not 0 <= self.uncertain <= 1:
+            raise ValueError("uncertain leaves 0 to 1")
 
-
-def as_tuples(entries: dict[str, Any]) -> dict[str, Any]:
-    """Entries of a JSON object with tuples for lists, which JSON does not tell apart."""
-    return {
-        name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()
-    }
-
-
-def write_rounded(entries: dict[str, Any], path: Path) -> None:
-    """Writes a JSON object, numbers with five digits."""
-    rounded = json.loads(
-        json.dumps(entries), parse_float=lambda number: float(f"{float(number):.5g}")
-    )
-    path.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
+    def expected_dice(self, features: Features, scope: Scope) -> ExpectedDice | None:
+        """Of a mask with these features; None where no curve was fitted for that scope."""
+        curve = self.curves.get(scope)
+        return None if curve is None else curve(self.dice(features))
 
 
 def as_measurements(expected: ExpectedDice | None) -> Measurements:
@@ -217,3 +198,16 @@ def as_measurements(expected: ExpectedDice | None) -> Measurements:
         "expected_dice_high": expected.high,
     }
     return Measurements(Measurement(name, PLURAL, v, "1") for name, v in values.items())
+
+
+def _check_lengths(columns: Mapping[str, Collection[object]]) -> None:
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{number} {name}" for name, number in lengths.items())
+        raise ValueError(f"there are {counts}, which should be equally many")
+
+
+def _check_finite(columns: Mapping[str, Sequence[float]]) -> None:
+    for name, values in columns.items():
+        if not all(type(value) in (int, float) and math.isfinite(value) for value in values):
+            raise ValueError(f"{name} holds what is no finite number")

@@ -15,11 +15,11 @@ from lungseg.morphology.sides import sides
 from lungseg.predict import Predictor
 from lungseg.preprocess import centred
 from lungseg.quality.confidence import confidence
-from lungseg.quality.features import Signs, first_signs
-from lungseg.quality.model import Learned
+from lungseg.quality.features import Features, mask_features
+from lungseg.quality.model import FrontalModel
 from lungseg.radiograph.orientation import is_negative, tilt, turn
 from lungseg.radiograph.postprocess import postprocess_lungs
-from lungseg.structures import LUNGS, Structure
+from lungseg.structures import LUNGS, PLURAL, Structure
 
 Float = NDArray[np.float32]
 
@@ -67,9 +67,9 @@ class ForwardPass:
         return right, left
 
     @property
-    def first_signs(self) -> Signs:
-        """The signs of the first pass, whether or not there was another one."""
-        return self.signs if self.before is None else self.before.signs
+    def first_features(self) -> Features:
+        """The features of the first pass, whether or not there was another one."""
+        return self.features if self.before is None else self.before.features
 
     @property
     def as_given(self) -> Float:
@@ -87,12 +87,10 @@ class ForwardPass:
         return all((self.labels == lung.number).any() for lung in LUNGS)
 
     @cached_property
-    def signs(self) -> Signs:
-        """What can be seen of them."""
-        right, left = self.lungs
-        probabilities = np.stack([1 - right - left, right, left])
-        sure = confidence(self.labels, right, left)
-        return first_signs(self.picture, probabilities, self.labels, sure)
+    def features(self) -> Features:
+        """Of their mask."""
+        lungs = np.stack(self.lungs)
+        return mask_features(self.picture, lungs, self.labels, confidence(self.labels, lungs))
 
 
 def first_pass(predictor: Predictor, picture: Float) -> ForwardPass:
@@ -113,7 +111,9 @@ def _forward(
     return ForwardPass(picture, channels, predictor.card, quarter_turns, inverted)
 
 
-def best_orientation(predictor: Predictor, first: ForwardPass, learned: Learned) -> ForwardPass:
+def best_orientation(
+    predictor: Predictor, first: ForwardPass, frontal: FrontalModel
+) -> ForwardPass:
     """The pass over the same picture turned by quarters, or inverted, if that is clearly a chest;
     else the one that is given.
     """
@@ -130,10 +130,10 @@ def best_orientation(predictor: Predictor, first: ForwardPass, learned: Learned)
                 passes.append(_forward(predictor, turned, quarter_turns=turns, inverted=inverted))
     best = max(
         (other for other in passes if other.has_both),
-        key=lambda other: learned.frontal(other.signs),
+        key=lambda other: frontal.log_odds(other.features),
         default=first,
     )
-    return best if learned.frontal(best.signs) >= learned.clear else first
+    return best if frontal.log_odds(best.features) >= frontal.clear else first
 
 
 def with_augmentation(
@@ -171,4 +171,4 @@ def with_augmentation(
 
 def _is_doubtful(first: ForwardPass) -> bool:
     right, left = first.lungs
-    return confidence(sides(right, left, 0.5), right, left).lungs < MIN_CONFIDENCE
+    return confidence(sides(right, left, 0.5), (right, left))[PLURAL] < MIN_CONFIDENCE

@@ -13,7 +13,8 @@ from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import Predictor
 from lungseg.preprocess import to_network
 from lungseg.quality.confidence import confidences
-from lungseg.quality.model import ExpectedDice, Learned, as_measurements, read_beside
+from lungseg.quality.files import read_quality_model
+from lungseg.quality.model import ExpectedDice, FrontalModel, QualityModel, as_measurements
 from lungseg.radiograph.inference import (
     ForwardPass,
     best_orientation,
@@ -52,11 +53,11 @@ class RadiographSegmenter:
                 core.
 
         Raises:
-            ModelError: the model, its card, or what was learned to judge its masks is missing or
-                broken, or they do not belong together.
+            ModelError: the model, its card or its quality model is missing or broken, or they do
+                not belong together.
         """
         self._predictor = Predictor(model, threads=threads)
-        self._learned = _learned(self._predictor)
+        self._quality = _quality(self._predictor)
 
     @property
     def card(self) -> ModelCard:
@@ -100,6 +101,10 @@ class RadiographSegmenter:
         with timed("read", seconds):
             return read(source, spacing=spacing, page=options.frame)
 
+    @property
+    def _frontal(self) -> FrontalModel | None:
+        return None if self._quality is None else self._quality.frontal
+
     def infer(self, image: Image, *, seconds: Seconds | None = None) -> ForwardPass:
         """Second stage: what the network makes of the image, on its own grid.
 
@@ -114,11 +119,11 @@ class RadiographSegmenter:
             prediction = first_pass(self._predictor, picture)
             if not self.card.has_lungs:
                 return prediction
-            if self._learned is not None and (
-                self._learned.frontal(prediction.signs) < self._learned.doubt
-                or not prediction.has_both
+            frontal = self._frontal
+            if frontal is not None and (
+                frontal.log_odds(prediction.features) < frontal.doubt or not prediction.has_both
             ):
-                prediction = best_orientation(self._predictor, prediction, self._learned)
+                prediction = best_orientation(self._predictor, prediction, frontal)
             return with_augmentation(self._predictor, prediction, image.geometry.shape)
 
     def finish(
@@ -177,38 +182,38 @@ class RadiographSegmenter:
         )
 
     def expected_dice(self, prediction: ForwardPass) -> ExpectedDice | None:
-        """Of the mask, before it is widened. None where nothing was learned for the model, or there
-        is no lung.
+        """Of the mask, before it is widened. None where the model has no quality model, or
+        there is no lung.
         """
-        if self._learned is None or not prediction.labels.any():
+        if self._quality is None or not prediction.labels.any():
             return None
-        return self._learned.expected_dice(prediction.signs)
+        return self._quality.expected_dice(prediction.features, "radiograph")
 
     def _evidence(self, prediction: ForwardPass, expected: ExpectedDice | None) -> set[str]:
         """Codes of the reasons that the picture itself gives."""
-        if self._learned is None:
+        if self._quality is None:
             return set()
-        odds = self._learned.frontal(prediction.first_signs)
         found = {
-            "not_frontal": odds < self._learned.refuse,
-            "doubtful_view": self._learned.refuse <= odds < self._learned.doubt,
             "ct_slice": looks_like_ct(prediction.picture),
             "rotated": prediction.quarter_turns > 0,
-            "uncertain": expected is not None and expected.value < self._learned.uncertain,
+            "uncertain": expected is not None and expected.value < self._quality.uncertain,
         }
+        if self._frontal is not None:
+            odds = self._frontal.log_odds(prediction.first_features)
+            found |= {
+                "not_frontal": odds < self._frontal.refuse,
+                "doubtful_view": self._frontal.refuse <= odds < self._frontal.doubt,
+            }
         return {code for code, holds in found.items() if holds}
 
 
-def _learned(predictor: Predictor) -> Learned | None:
-    """What was learned to judge this model's masks; None where nothing lies beside it, or the model
-    is for slices of CT or does not predict both lungs.
+def _quality(predictor: Predictor) -> QualityModel | None:
+    """The quality model; None where there is none, or the model is for slices of CT or does not
+    predict both lungs.
     """
     card = predictor.card
-    return (
-        read_beside(predictor.path, card.sha256, Learned.read, "judge.py")
-        if card.modality == "radiograph" and card.has_lungs
-        else None
-    )
+    judged = card.modality == "radiograph" and card.has_lungs
+    return read_quality_model(predictor.path, card.sha256) if judged else None
 
 
 def _notes(prediction: ForwardPass, doubt: str | None) -> tuple[str, ...]:
