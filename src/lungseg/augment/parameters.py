@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.augment import occlusions as obscure
+from lungseg.augment.degradations import jpeg
 from lungseg.datasets.label_sets import BACKGROUND, LEFT, RIGHT
 from lungseg.errors import UsageError
 
@@ -386,8 +387,5 @@ def _recolour(grey: Float, drawn: Draw, rng: np.random.Generator) -> Float:
     low, high = drawn.window
     grey = np.clip((grey - low) / (1 - low - high), 0, 1)
     if drawn.jpeg is not None:
-        _, code = cv2.imencode(
-            ".jpg", (grey * 255).astype(np.uint8), (cv2.IMWRITE_JPEG_QUALITY, drawn.jpeg)
-        )
-        grey = np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE)).astype(np.float32) / 255
+        grey = jpeg(grey, drawn.jpeg)
     return 1 - grey if drawn.negative else grey

@@ -1,5 +1,5 @@
-"""Stacks of CT slices made hard, with their truth, for `benchmarks/judge_ct.py`: what befalls
-films, and what befalls CT alone.
+"""Stacks of CT slices degraded, with their ground truth: what happens to radiographs, and what
+happens to CT alone.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hard_pictures import HARDSHIPS, Picture
+from lungseg.augment.degradations import DEGRADATIONS, LabelledImage
 from lungseg.ct.slices import HOUNSFIELD
 from lungseg.geometry import AXIAL, VolumeGeometry
+from lungseg.morphology.sides import lung_mask
 from lungseg.volume import Volume
 
 Array = NDArray[Any]
@@ -22,12 +23,12 @@ Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
-class Stack:
-    """Axial slices (slices, rows, columns) and the lungs in them.
+class LabelledStack:
+    """Axial slices and the lungs in them.
 
     Attributes:
-        grey: float32, 0 to 1 over `HOUNSFIELD` where `hounsfield`.
-        lungs: bool.
+        grey: (slices, rows, columns), float32, 0 to 1 over `HOUNSFIELD` where `hounsfield`.
+        lungs: of the same shape, bool.
         hounsfield: whether the greys are still Hounsfield units.
         spacing: millimetres between slices, rows and columns; None where it is not known.
     """
@@ -53,10 +54,12 @@ class Stack:
         return Volume(voxels, VolumeGeometry(voxels.shape, affine), hounsfield=self.hounsfield)
 
 
-def from_hounsfield(voxels: Array, lungs: Array, spacing: tuple[float, float, float]) -> Stack:
-    """A stack of voxels in Hounsfield units."""
+def from_hounsfield(
+    voxels: Array, lungs: Array, spacing: tuple[float, float, float]
+) -> LabelledStack:
+    """A stack of axial voxels in Hounsfield units; `spacing` in millimetres."""
     low, high = HOUNSFIELD
-    return Stack(
+    return LabelledStack(
         (np.clip(voxels, low, high).astype(np.float32) - low) / (high - low),
         lungs,
         hounsfield=True,
@@ -64,61 +67,68 @@ def from_hounsfield(voxels: Array, lungs: Array, spacing: tuple[float, float, fl
     )
 
 
-def from_greys(pixels: Array, lungs: Array) -> Stack:
-    """One slice (rows, columns) of unknown scale."""
+def from_grey(pixels: Array, lungs: Array) -> LabelledStack:
+    """One slice (rows, columns) of unknown scale, and its lungs."""
     low, high = np.percentile(pixels, (0.5, 99.5))
-    return Stack(
-        np.clip((pixels.astype(np.float32) - low) / (high - low), 0, 1)[np.newaxis],
+    return LabelledStack(
+        np.clip((pixels.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1)[np.newaxis],
         lungs[np.newaxis],
     )
 
 
-def hardened(stack: Stack, rng: Rng) -> tuple[Stack, str] | None:
-    """One to three things done to a stack, the same to each slice, and their names; None where most
-    of the lungs is gone.
+def degrade(stack: LabelledStack, rng: Rng) -> tuple[LabelledStack, str] | None:
+    """One to three of `DEGRADATIONS` and `CT_DEGRADATIONS` done to a stack, the same to each slice,
+    and their names joined by "+"; None where most of the lungs is gone.
     """
     names = [
         str(name)
         for name in rng.choice(
-            [*HARDSHIPS, *OF_CT], size=rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15]), replace=False
+            [*DEGRADATIONS, *CT_DEGRADATIONS],
+            size=rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15]),
+            replace=False,
         )
     ]
-    hard, before = stack, stack.lungs.mean(axis=(1, 2)).sum()
+    degraded, before = stack, stack.lungs.mean(axis=(1, 2)).sum()
     for name in names:
-        hard = (
-            OF_CT[name](hard, rng)
-            if name in OF_CT
-            else _each(hard, name, int(rng.integers(1 << 30)))
+        degraded = (
+            CT_DEGRADATIONS[name](degraded, rng)
+            if name in CT_DEGRADATIONS
+            else _each(degraded, name, int(rng.integers(1 << 30)))
         )
-    flat = np.ptp(hard.grey, axis=(1, 2)).min() == 0
-    left = hard.lungs.mean(axis=(1, 2)).sum() / min(1.0, stack.lungs[0].size / hard.lungs[0].size)
-    if flat or min(hard.grey.shape[1:]) < 64 or left < 0.3 * before:
+    flat = np.ptp(degraded.grey, axis=(1, 2)).min() == 0
+    left = degraded.lungs.mean(axis=(1, 2)).sum() / min(
+        1.0, stack.lungs[0].size / degraded.lungs[0].size
+    )
+    if flat or min(degraded.grey.shape[1:]) < 64 or left < 0.3 * before:
         return None
-    return hard, "+".join(names)
+    return degraded, "+".join(names)
 
 
-def _each(stack: Stack, name: str, seed: int) -> Stack:
-    """What is done to films, done to every slice alike."""
+def _each(stack: LabelledStack, name: str, seed: int) -> LabelledStack:
+    """What is done to radiographs, done to every slice alike."""
     ones = [
-        Picture(grey, lungs.astype(np.uint8), lungs)
+        LabelledImage(grey, lungs.astype(np.uint8), lungs)
         for grey, lungs in zip(stack.grey, stack.lungs, strict=True)
     ]
-    hard = [HARDSHIPS[name](one, np.random.default_rng(seed)) for one in ones]
+    degraded = [DEGRADATIONS[name](one, np.random.default_rng(seed)) for one in ones]
     kept = stack.hounsfield and name in KEEP_HOUNSFIELD
     # Millimetres are those of before: no measure of them is used here.
-    grey = np.stack([np.clip(one.grey, 0, 1) for one in hard]).astype(np.float32)
+    grey = np.stack([np.clip(one.grey, 0, 1) for one in degraded]).astype(np.float32)
     return replace(
-        stack, grey=grey, lungs=np.stack([one.labels > 0 for one in hard]), hounsfield=kept
+        stack,
+        grey=grey,
+        lungs=np.stack([lung_mask(one.labels) for one in degraded]),
+        hounsfield=kept,
     )
 
 
 KEEP_HOUNSFIELD = frozenset(
-    {"rotated", "sheared", "cropped", "framed", "noisy", "blurred", "coarse", "opaque"}
+    {"rotate", "shear", "crop", "frame", "add_noise", "blur", "pixelate", "opacify"}
 )
-"""Of the films' hardships those after which values are still Hounsfield units."""
+"""Of `DEGRADATIONS` those after which values are still Hounsfield units."""
 
 
-def windowed(stack: Stack, rng: Rng) -> Stack:
+def apply_window(stack: LabelledStack, rng: Rng) -> LabelledStack:
     """In 256 greys of a window for lungs, for soft tissue, or anything between."""
     low, high = rng.uniform(0, 0.55), rng.uniform(0.6, 1.0)
     return replace(
@@ -128,14 +138,14 @@ def windowed(stack: Stack, rng: Rng) -> Stack:
     )
 
 
-def half_turned(stack: Stack, _: Rng) -> Stack:
+def rotate_180(stack: LabelledStack, _: Rng) -> LabelledStack:
     """Face down."""
     return replace(
         stack, grey=stack.grey[:, ::-1, ::-1].copy(), lungs=stack.lungs[:, ::-1, ::-1].copy()
     )
 
 
-def quarter_turned(stack: Stack, rng: Rng) -> Stack:
+def rotate_90(stack: LabelledStack, rng: Rng) -> LabelledStack:
     """On its side."""
     quarters = int(rng.choice([1, 3]))
     return replace(
@@ -145,15 +155,15 @@ def quarter_turned(stack: Stack, rng: Rng) -> Stack:
     )
 
 
-def thickened(stack: Stack, rng: Rng) -> Stack:
+def thicken_slices(stack: LabelledStack, rng: Rng) -> LabelledStack:
     """Neighbouring slices in one; of a single slice nothing happens."""
     weight = float(rng.uniform(0.1, 0.33))
     padded = np.pad(stack.grey, ((1, 1), (0, 0), (0, 0)), mode="edge")
     return replace(stack, grey=(1 - 2 * weight) * stack.grey + weight * (padded[:-2] + padded[2:]))
 
 
-def consolidated(stack: Stack, rng: Rng) -> Stack:
-    """Balls of tissue, or of haze, within the lungs: 0.1 to 0.6 of them."""
+def consolidate(stack: LabelledStack, rng: Rng) -> LabelledStack:
+    """Balls of tissue, or of haze, within the lungs: 0.1 to 0.6 of their voxels."""
     at = np.argwhere(stack.lungs)
     if not at.size:
         return stack
@@ -167,10 +177,10 @@ def consolidated(stack: Stack, rng: Rng) -> Stack:
             None, :, None
         ] ** 2
         filled |= (away + ((x - centre[2]) / radius)[None, None] ** 2 < 1) & stack.lungs
-    return _filled(stack, filled, rng.uniform(0.25, 0.65), rng)
+    return _fill(stack, filled, rng.uniform(0.25, 0.65), rng)
 
 
-def whitened(stack: Stack, rng: Rng) -> Stack:
+def opacify_lung(stack: LabelledStack, rng: Rng) -> LabelledStack:
     """One lung without air, whole or from a level backwards."""
     columns = np.nonzero(stack.lungs)[2]
     if not columns.size:
@@ -179,10 +189,10 @@ def whitened(stack: Stack, rng: Rng) -> Stack:
     y, x = np.indices(stack.lungs.shape[1:])
     side = x < middle if rng.random() < 0.5 else x >= middle
     level = rng.choice([rows.min(), np.percentile(rows, rng.uniform(20, 80))])
-    return _filled(stack, stack.lungs & side & (y >= level), rng.uniform(0.6, 0.66), rng)
+    return _fill(stack, stack.lungs & side & (y >= level), rng.uniform(0.6, 0.66), rng)
 
 
-def _filled(stack: Stack, where: Array, value: float, rng: Rng) -> Stack:
+def _fill(stack: LabelledStack, where: Array, value: float, rng: Rng) -> LabelledStack:
     grain = np.stack(
         [
             cv2.GaussianBlur(rng.standard_normal(plane.shape, np.float32), (0, 0), 1.0)
@@ -192,7 +202,7 @@ def _filled(stack: Stack, where: Array, value: float, rng: Rng) -> Stack:
     return replace(stack, grey=np.where(where, np.float32(value) + 0.05 * grain, stack.grey))
 
 
-OF_CT: dict[str, Callable[[Stack, Rng], Stack]] = {
+CT_DEGRADATIONS: dict[str, Callable[[LabelledStack, Rng], LabelledStack]] = {
     f.__name__: f
-    for f in (windowed, half_turned, quarter_turned, thickened, consolidated, whitened)
+    for f in (apply_window, rotate_180, rotate_90, thicken_slices, consolidate, opacify_lung)
 }

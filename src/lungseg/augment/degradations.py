@@ -1,5 +1,7 @@
-"""Pictures made hard, with their truth: what happens to films on their way, and worse. For
-`benchmarks/judge.py`.
+"""Radiographs degraded, with their ground truth: what happens to films on their way, and worse.
+
+They show what masks look like that fail, so that `lungseg.calibrate` can fit what tells them from
+others. Every function takes an image and a generator, and leaves the image it was given alone.
 """
 
 from __future__ import annotations
@@ -12,32 +14,41 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.morphology.sides import lung_mask
+from lungseg.structures import LUNGS
+
 Array = NDArray[Any]
 Rng = np.random.Generator
 
-LONGEST_SIDE = 512
-"""Pixels; larger pictures are shrunk before anything is done to them, because twice the size of the
-network's input is enough."""
+MAX_SIDE = 512
+"""Pixels; larger images are shrunk before anything is done to them, because twice the size of the
+embedded network's input is enough."""
 
-SMALLEST_TRUTH, SMALLEST_REST = 0.04, 0.4
-"""Share of the picture that must still be lung, and how large that must be against what it was:
-what shows less is no chest radiograph."""
+MIN_LUNG_FRACTION, MIN_REMAINING_FRACTION = 0.04, 0.4
+"""Of the image that must still be lung, and of what was lung before: what shows less is no chest
+radiograph."""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture (rows, columns), float32, 0 to 1; labels of its lungs; and where the truth can be
-    judged.
+class LabelledImage:
+    """An image with its ground truth.
+
+    Attributes:
+        grey: (rows, columns), float32, 0 to 1.
+        labels: of the same shape, uint8; only the lungs count.
+        known: of the same shape, bool; where the ground truth is known.
     """
 
     grey: Array
     labels: Array
-    judged: Array
+    known: Array
 
 
-def shrunk(pixels: Array, labels: Array, judged: Array) -> Picture:
-    """A picture of at most `LONGEST_SIDE`, its greys between 0 and 1."""
-    scale = min(1.0, LONGEST_SIDE / max(pixels.shape))
+def shrink(pixels: Array, labels: Array, known: Array) -> LabelledImage:
+    """An image of any real type with its labels and where they are known, all (rows, columns), at
+    most `MAX_SIDE` long, its greys scaled to 0 to 1.
+    """
+    scale = min(1.0, MAX_SIDE / max(pixels.shape))
     size = tuple(max(1, round(side * scale)) for side in pixels.shape[::-1])
     low, high = float(pixels.min()), float(pixels.max())
     grey = (cv2.resize(pixels.astype(np.float32), size, interpolation=cv2.INTER_AREA) - low) / max(
@@ -45,62 +56,68 @@ def shrunk(pixels: Array, labels: Array, judged: Array) -> Picture:
     )
     maps = [
         cv2.resize(m.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
-        for m in (labels, judged)
+        for m in (labels, known)
     ]
-    return Picture(grey.astype(np.float32), maps[0], maps[1].astype(bool))
+    return LabelledImage(grey.astype(np.float32), maps[0], maps[1].astype(bool))
 
 
-def hardened(picture: Picture, rng: Rng) -> tuple[Picture, str] | None:
-    """One to three things done to a picture, and their names; None where too little of the lungs is
-    left.
+def degrade(image: LabelledImage, rng: Rng) -> tuple[LabelledImage, str] | None:
+    """One to three of `DEGRADATIONS` done to an image, and their names joined by "+"; None where
+    too little of the lungs is left.
     """
     names = rng.choice(
-        list(HARDSHIPS), size=rng.choice([1, 2, 3], p=[0.5, 0.3, 0.2]), replace=False
+        list(DEGRADATIONS), size=rng.choice([1, 2, 3], p=[0.5, 0.3, 0.2]), replace=False
     )
-    hard = picture
+    degraded = image
     for name in names:
-        hard = HARDSHIPS[str(name)](hard, rng)
-    before, left = (float((p.labels > 0).mean()) for p in (picture, hard))
-    if left < max(SMALLEST_TRUTH, SMALLEST_REST * before):
+        degraded = DEGRADATIONS[str(name)](degraded, rng)
+    before, left = (float(lung_mask(p.labels).mean()) for p in (image, degraded))
+    if left < max(MIN_LUNG_FRACTION, MIN_REMAINING_FRACTION * before):
         return None
-    return replace(hard, grey=np.clip(hard.grey, 0, 1).astype(np.float32)), "+".join(names)
+    return replace(degraded, grey=np.clip(degraded.grey, 0, 1).astype(np.float32)), "+".join(names)
 
 
-def _warped(p: Picture, matrix: Array, fill: float) -> Picture:
+def jpeg(grey: Array, quality: int) -> Array:
+    """Greys (rows, columns) of 0 to 1 as JPEG of 8 bits keeps them."""
+    _, code = cv2.imencode(
+        ".jpg", (grey * 255).astype(np.uint8), (cv2.IMWRITE_JPEG_QUALITY, quality)
+    )
+    return np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE)).astype(np.float32) / 255
+
+
+def _warp(p: LabelledImage, matrix: Array, fill: float) -> LabelledImage:
     to = p.grey.shape[::-1]
     grey = cv2.warpAffine(
         p.grey, matrix, to, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=fill
     )
     labels = cv2.warpAffine(p.labels, matrix, to, flags=cv2.INTER_NEAREST)
-    judged = cv2.warpAffine(
-        p.judged.astype(np.uint8), matrix, to, flags=cv2.INTER_NEAREST, borderValue=1
+    known = cv2.warpAffine(
+        p.known.astype(np.uint8), matrix, to, flags=cv2.INTER_NEAREST, borderValue=1
     )
-    return Picture(np.asarray(grey), np.asarray(labels), np.asarray(judged).astype(bool))
+    return LabelledImage(np.asarray(grey), np.asarray(labels), np.asarray(known).astype(bool))
 
 
-def rotated(p: Picture, rng: Rng) -> Picture:
-    """Turned by 10 to 50 degrees."""
+def rotate(p: LabelledImage, rng: Rng) -> LabelledImage:
+    """Rotated by 10 to 50 degrees."""
     rows, columns = p.grey.shape
     angle = rng.uniform(10, 50) * rng.choice([-1, 1])
-    return _warped(
+    return _warp(
         p,
         cv2.getRotationMatrix2D((columns / 2, rows / 2), angle, rng.uniform(0.75, 1.0)),
         float(rng.choice([0, 0, 0.5, 1])),
     )
 
 
-def sheared(p: Picture, rng: Rng) -> Picture:
+def shear(p: LabelledImage, rng: Rng) -> LabelledImage:
     """Sheared and stretched."""
     rows, columns = p.grey.shape
     shear, wide = rng.uniform(-0.5, 0.5), np.exp(rng.uniform(-0.5, 0.3))
     linear = np.array([[wide, shear], [rng.uniform(-0.2, 0.2), np.exp(rng.uniform(-0.5, 0.2))]])
     centre = np.array([columns / 2, rows / 2])
-    return _warped(
-        p, np.column_stack([linear, centre - linear @ centre]), float(rng.choice([0, 1]))
-    )
+    return _warp(p, np.column_stack([linear, centre - linear @ centre]), float(rng.choice([0, 1])))
 
 
-def cropped(p: Picture, rng: Rng) -> Picture:
+def crop(p: LabelledImage, rng: Rng) -> LabelledImage:
     """One to three sides cut off."""
     rows, columns = p.grey.shape
     top, bottom, first, last = (
@@ -110,20 +127,20 @@ def cropped(p: Picture, rng: Rng) -> Picture:
         int(top * rows) : rows - int(bottom * rows * 0.8),
         int(first * columns * 0.8) : columns - int(last * columns * 0.8),
     ]
-    return Picture(p.grey[box].copy(), p.labels[box].copy(), p.judged[box].copy())
+    return LabelledImage(p.grey[box].copy(), p.labels[box].copy(), p.known[box].copy())
 
 
-def framed(p: Picture, rng: Rng) -> Picture:
+def frame(p: LabelledImage, rng: Rng) -> LabelledImage:
     """Small in a broad frame, as photographs of films are."""
     rows, columns = p.grey.shape
     zoom = rng.uniform(0.3, 0.75)
     shift = rng.uniform(0, 1 - zoom, 2) * (columns, rows)
-    return _warped(
+    return _warp(
         p, np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]]), float(rng.choice([0, 0.3, 1]))
     )
 
 
-def noisy(p: Picture, rng: Rng) -> Picture:
+def add_noise(p: LabelledImage, rng: Rng) -> LabelledImage:
     """Grain."""
     return replace(
         p,
@@ -135,14 +152,14 @@ def noisy(p: Picture, rng: Rng) -> Picture:
     )
 
 
-def blurred(p: Picture, rng: Rng) -> Picture:
+def blur(p: LabelledImage, rng: Rng) -> LabelledImage:
     """Out of focus."""
     return replace(
         p, grey=cv2.GaussianBlur(p.grey, (0, 0), np.exp(rng.uniform(np.log(2), np.log(18))))
     )
 
 
-def coarse(p: Picture, rng: Rng) -> Picture:
+def pixelate(p: LabelledImage, rng: Rng) -> LabelledImage:
     """A thumbnail, enlarged."""
     side = int(rng.uniform(12, 64))
     small = cv2.resize(p.grey, (side, side), interpolation=cv2.INTER_AREA)
@@ -150,20 +167,20 @@ def coarse(p: Picture, rng: Rng) -> Picture:
     return replace(p, grey=cv2.resize(small, p.grey.shape[::-1], interpolation=how))
 
 
-def bent_greys(p: Picture, rng: Rng) -> Picture:
+def change_gamma(p: LabelledImage, rng: Rng) -> LabelledImage:
     """Far too dark or far too bright."""
     return replace(
         p, grey=np.clip(p.grey, 0, 1) ** np.exp(rng.uniform(0.7, 2.0) * rng.choice([-1, 1]))
     )
 
 
-def saturated(p: Picture, rng: Rng) -> Picture:
+def narrow_window(p: LabelledImage, rng: Rng) -> LabelledImage:
     """A narrow window."""
     low, high = np.quantile(p.grey, (rng.uniform(0, 0.45), 1 - rng.uniform(0, 0.45)))
     return replace(p, grey=np.clip((p.grey - low) / max(high - low, 1e-3), 0, 1))
 
 
-def faint(p: Picture, rng: Rng) -> Picture:
+def posterise(p: LabelledImage, rng: Rng) -> LabelledImage:
     """A few grey levels only, with grain."""
     levels = rng.uniform(3, 16)
     return replace(
@@ -173,7 +190,7 @@ def faint(p: Picture, rng: Rng) -> Picture:
     )
 
 
-def shaded(p: Picture, rng: Rng) -> Picture:
+def shade(p: LabelledImage, rng: Rng) -> LabelledImage:
     """Light from one side, as on a viewing box."""
     field = cv2.resize(
         rng.normal(0, 1, (2, 2)).astype(np.float32),
@@ -183,24 +200,17 @@ def shaded(p: Picture, rng: Rng) -> Picture:
     return replace(p, grey=np.clip(p.grey + rng.uniform(0.2, 0.9) * field, 0, 1))
 
 
-def compressed(p: Picture, rng: Rng) -> Picture:
+def compress(p: LabelledImage, rng: Rng) -> LabelledImage:
     """JPEG of very low quality."""
-    _, code = cv2.imencode(
-        ".jpg",
-        (np.clip(p.grey, 0, 1) * 255).astype(np.uint8),
-        (cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(1, 12))),
-    )
-    return replace(
-        p, grey=np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE)).astype(np.float32) / 255
-    )
+    return replace(p, grey=jpeg(np.clip(p.grey, 0, 1), int(rng.uniform(1, 12))))
 
 
-def inverted(p: Picture, _: Rng) -> Picture:
+def invert(p: LabelledImage, _: Rng) -> LabelledImage:
     """A negative."""
     return replace(p, grey=1 - p.grey)
 
 
-def hidden(p: Picture, rng: Rng) -> Picture:
+def cover(p: LabelledImage, rng: Rng) -> LabelledImage:
     """Boxes laid over it: black, white, grey, or grain."""
     rows, columns = p.grey.shape
     grey = p.grey.copy()
@@ -213,13 +223,13 @@ def hidden(p: Picture, rng: Rng) -> Picture:
     return replace(p, grey=grey)
 
 
-def opaque(p: Picture, rng: Rng) -> Picture:
+def opacify(p: LabelledImage, rng: Rng) -> LabelledImage:
     """White lung: soft clouds, or fluid up to a level, in one lung or both."""
     rows, columns = p.grey.shape
     y, x = np.mgrid[:rows, :columns].astype(np.float32)
     tissue = float(np.quantile(p.grey, rng.uniform(0.6, 0.95)))
     weight = np.zeros(p.grey.shape, np.float32)
-    for number in rng.permutation([1, 2])[: rng.integers(1, 3)]:
+    for number in rng.permutation([lung.number for lung in LUNGS])[: rng.integers(1, 3)]:
         lung = p.labels == number
         if not lung.any():
             continue
@@ -241,13 +251,13 @@ def opaque(p: Picture, rng: Rng) -> Picture:
     return replace(p, grey=p.grey + weight * (np.maximum(tissue, p.grey) - p.grey))
 
 
-def lettered(p: Picture, rng: Rng) -> Picture:
+def annotate(p: LabelledImage, rng: Rng) -> LabelledImage:
     """Large letters, lines and arrows all over it."""
     grey = np.ascontiguousarray(p.grey, dtype=np.float32).copy()
     rows, columns = grey.shape
     for _ in range(rng.integers(2, 9)):
         at = (int(rng.uniform(0, 0.8) * columns), int(rng.uniform(0.05, 1) * rows))
-        shade = float(rng.choice([0, 1]))
+        grey_level = float(rng.choice([0, 1]))
         if rng.random() < 0.6:
             text = "".join(rng.choice(list("ABDLPRX0123456789"), rng.integers(1, 9)))
             cv2.putText(
@@ -256,7 +266,7 @@ def lettered(p: Picture, rng: Rng) -> Picture:
                 at,
                 cv2.FONT_HERSHEY_SIMPLEX,
                 rng.uniform(0.8, 4),
-                shade,
+                grey_level,
                 int(rng.integers(2, 12)),
             )
         else:
@@ -264,16 +274,16 @@ def lettered(p: Picture, rng: Rng) -> Picture:
                 grey,
                 at,
                 (int(rng.uniform(0, columns)), int(rng.uniform(0, rows))),
-                shade,
+                grey_level,
                 int(rng.integers(3, 20)),
             )
     return replace(p, grey=grey)
 
 
-HARDSHIPS: dict[str, Callable[[Picture, Rng], Picture]] = {
+DEGRADATIONS: dict[str, Callable[[LabelledImage, Rng], LabelledImage]] = {
     f.__name__: f
     for f in (
-        rotated, sheared, cropped, framed, noisy, blurred, coarse, bent_greys, saturated,
-        faint, shaded, compressed, inverted, hidden, opaque, lettered,
+        rotate, shear, crop, frame, add_noise, blur, pixelate, change_gamma, narrow_window,
+        posterise, shade, compress, invert, cover, opacify, annotate,
     )
 }  # fmt: skip
