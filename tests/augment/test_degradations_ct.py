@@ -32,7 +32,7 @@ def test_a_stack_becomes_a_volume_again() -> None:
 
 
 def test_a_slice_of_unknown_scale_has_neither_hounsfield_units_nor_spacing() -> None:
-    stack = from_grey(np.arange(64 * 64).reshape(64, 64), np.zeros((64, 64), bool))
+    stack = from_grey(np.arange(64 * 64).reshape(1, 64, 64), np.zeros((1, 64, 64), bool))
     assert stack.grey.shape == stack.lungs.shape == (1, 64, 64)
     assert (stack.grey.min(), stack.grey.max()) == (0.0, 1.0)
     assert not stack.volume.hounsfield

@@ -55,7 +55,7 @@ class LabelledStack:
 
 
 def from_hounsfield(
-    voxels: Array, lungs: Array, spacing: tuple[float, float, float]
+    voxels: Array, lungs: Array, spacing: tuple[float, float, float] | None
 ) -> LabelledStack:
     """A stack of axial voxels in Hounsfield units; `spacing` in millimetres."""
     low, high = HOUNSFIELD
@@ -67,12 +67,11 @@ def from_hounsfield(
     )
 
 
-def from_grey(pixels: Array, lungs: Array) -> LabelledStack:
-    """One slice (rows, columns) of unknown scale, and its lungs."""
-    low, high = np.percentile(pixels, (0.5, 99.5))
+def from_grey(voxels: Array, lungs: Array) -> LabelledStack:
+    """A stack of axial slices of unknown scale, and the lungs in them."""
+    low, high = np.percentile(voxels, (0.5, 99.5))
     return LabelledStack(
-        np.clip((pixels.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1)[np.newaxis],
-        lungs[np.newaxis],
+        np.clip((voxels.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1), lungs
     )
 
 

@@ -61,7 +61,13 @@ class VolumeSegmenter:
     at once, which share its threads.
     """
 
-    def __init__(self, model: str | Path = "ct", *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path = "ct",
+        *,
+        threads: int | None = None,
+        with_quality_model: bool = True,
+    ) -> None:
         """Loads a model.
 
         Args:
@@ -69,6 +75,8 @@ class VolumeSegmenter:
                 it.
             threads: how many threads all volumes together are computed with; None for one on each
                 core.
+            with_quality_model: judge with what lies beside the model; without it nothing is
+                expected.
 
         Raises:
             ModelError: the model, its card or its quality model is missing or broken, or they do
@@ -79,7 +87,7 @@ class VolumeSegmenter:
             raise UsageError(f"a network needs at least 1 thread, not {threads}")
         # Slices side by side, each on one thread, are faster than one slice on all of them.
         self._predictor = Predictor(model, threads=1)
-        self._quality = _quality(self._predictor)
+        self._quality = _quality(self._predictor) if with_quality_model else None
         self._names = tuple(name for layer in self.card.layers for name in layer)
         self._channels = [self.card.outputs.index(name) for name in self._names]
         self._pool = ThreadPoolExecutor(threads or processors(), "lungseg-slices")

@@ -43,7 +43,13 @@ class RadiographSegmenter:
     overlap.
     """
 
-    def __init__(self, model: str | Path = "cxr", *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path = "cxr",
+        *,
+        threads: int | None = None,
+        with_quality_model: bool = True,
+    ) -> None:
         """Loads a model.
 
         Args:
@@ -51,13 +57,15 @@ class RadiographSegmenter:
                 it.
             threads: how many threads the network computes one image with; None for one on each
                 core.
+            with_quality_model: judge with what lies beside the model; without it no picture is
+                rotated, and nothing is expected.
 
         Raises:
             ModelError: the model, its card or its quality model is missing or broken, or they do
                 not belong together.
         """
         self._predictor = Predictor(model, threads=threads)
-        self._quality = _quality(self._predictor)
+        self._quality = _quality(self._predictor) if with_quality_model else None
 
     @property
     def card(self) -> ModelCard:
