@@ -182,10 +182,10 @@ def test_a_model_that_is_not_there(films: list[Case]) -> None:
 
 
 def test_a_model_without_both_lungs(films: list[Case], tmp_path: Path) -> None:
-    model = write_tiny_model(tmp_path, heart=True)
+    model = write_tiny_model(tmp_path)
     card = model.with_suffix(".json")
-    entries = json.loads(card.read_text())
-    card.write_text(json.dumps(entries | {"layers": [["right lung", "heart"], ["left lung"]]}))
+    heart = {"layers": [["heart"]], "outputs": ["background", "heart"]}
+    card.write_text(json.dumps(json.loads(card.read_text()) | heart))
     with pytest.raises(UsageError, match="the model does not predict both lungs, whose masks are"):
         calibrate(model, films)
 
