@@ -186,7 +186,8 @@ def test_a_matrix_trains_what_is_not_there_and_keeps_it(
         write_manifest(cases, folder / "cases.csv")
         (folder / "last.ckpt").touch()
 
-    def finish(folder):
+    def finish(folder, *, with_quality_model):
+        assert not with_quality_model
         if folder.name == "south" and len(trained) == 2:
             raise KeyboardInterrupt
         write_tiny_model(folder, name="model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -61,7 +62,8 @@ def run(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "mine"
     done = lungseg("train", films, "-o", folder, *FLAGS, "-q")
     assert done.exit_code == 0, done.output
-    first, second, third = done.stdout.splitlines()
+    first, second, third, *notes = done.stdout.splitlines()
+    assert notes[0] == "Note: 3 patients are few: the intervals of the expected Dice are rough"
     assert (first, second) == (
         f"Best weights: {folder / 'best.ckpt'}",
         f"Model: {folder / 'model.onnx'}",
@@ -101,6 +103,7 @@ def test_a_run_leaves_all_that_there_is_to_see(run) -> None:
     assert left >= {
         "model.onnx",
         "model.json",
+        "model.judge.json",
         "predictions",
         "montage_best.png",
         "montage_median.png",
@@ -112,7 +115,15 @@ def test_a_run_leaves_all_that_there_is_to_see(run) -> None:
 def test_a_run_goes_on_from_a_model_where_that_ended(run, model, films, tmp_path) -> None:
     still = ("--start-from", model, "--epochs", 1, "--learning-rate", 0, "--average", 0)
     done = lungseg(
-        "train", films, "-o", tmp_path / "more", "--settings", run / "settings.toml", *still, "-q"
+        "train",
+        films,
+        "-o",
+        tmp_path / "more",
+        "--settings",
+        run / "settings.toml",
+        *still,
+        "--no-calibrate",
+        "-q",
     )
     assert done.exit_code == 0, done.output
     with (run / "metrics.csv").open(newline="") as stream:
@@ -179,6 +190,17 @@ def test_a_model_of_ones_own_is_scored_and_used(run, model, films, tmp_path) -> 
     assert mask.any()
 
 
+def test_a_model_of_ones_own_says_what_dice_is_to_be_expected(run, films, tmp_path) -> None:
+    picture = films / "north" / "images" / "p0_a.png"
+    done = lungseg("segment", picture, "-o", tmp_path, "--model", run / "model.onnx")
+    assert done.exit_code == 0, done.output
+    record = json.loads((tmp_path / "results.jsonl").read_text().splitlines()[0])
+    expected = {m["name"]: m["value"] for m in record["measurements"] if "Dice" in m["name"]}
+    assert list(expected) == ["expected Dice", "expected Dice low", "expected Dice high"]
+    low, value, high = (expected[f"expected Dice{end}"] for end in (" low", "", " high"))
+    assert 0 < low <= value <= high <= 1
+
+
 @pytest.mark.slow
 def test_settings_come_from_a_file_and_flags_overrule_it(films, tmp_path) -> None:
     (tmp_path / "s.toml").write_text(
@@ -193,6 +215,7 @@ def test_settings_come_from_a_file_and_flags_overrule_it(films, tmp_path) -> Non
         "--net",
         "unetpp",
         "--no-deep-supervision",
+        "--no-calibrate",
         "-q",
     ]
     done = lungseg(
@@ -224,7 +247,7 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on(films, tmp_path, monkeypatc
         "Stopped. With --resume in place of the settings, the run goes on from its last "
         "whole epoch.\n"
     )
-    done = lungseg("train", films, "-o", tmp_path, "--resume", "-q")
+    done = lungseg("train", films, "-o", tmp_path, "--resume", "--no-calibrate", "-q")
     assert done.exit_code == 0, done.output
     assert [line.split(",")[0] for line in (tmp_path / "metrics.csv").read_text().splitlines()] == [
         "epoch",

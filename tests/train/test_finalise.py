@@ -49,7 +49,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def finished(folder: Path, cases: list[Case]) -> Finished:
     write_manifest(cases, folder / "cases.csv")
-    return finish(folder)
+    return finish(folder, with_quality_model=False)
 
 
 def with_split(cases: list[Case], splits: str) -> list[Case]:
@@ -179,7 +179,7 @@ def test_cases_without_a_mask_are_predicted_and_shown_whatever_their_split(
     assert [row[0] for row in sheets["montage_best"]] == [
         given[2].case
     ]  # no test case has a mask: so validation it is
-    done = finish(run)
+    done = finish(run, with_quality_model=False)
     assert {path.name for path in done.predictions} == {
         f"{given[i].case}_mask.png" for i in (0, 2, 3)
     }
@@ -218,7 +218,7 @@ def test_a_broken_case_is_named_and_the_others_are_finished(run, cases, tmp_path
 def test_masks_that_draw_through_the_heart_do_not_judge_it(run, cases, monkeypatch) -> None:
     case = replace(with_split(cases, "t")[0], convention="lung and heart")
     sheets = shown(run, [case], monkeypatch)
-    done = finish(run)
+    done = finish(run, with_quality_model=False)
     found = RadiographSegmenter(run / "model.onnx")(case.image).mask > 0
     labels = finish_module.read_labels(case)
     judged = ~mediastinal_band(labels)
@@ -263,8 +263,27 @@ def test_files_of_cases_never_share_a_name(run, cases) -> None:
 def test_it_may_be_repeated(run, cases) -> None:
     first = finished(run, with_split(cases, "tt"))
     before = {name: (run / name).read_bytes() for name in files(run)}
-    assert finish(run) == first
+    assert finish(run, with_quality_model=False) == first
     assert {name: (run / name).read_bytes() for name in files(run)} == before
+
+
+def test_a_quality_model_is_fitted_to_validation_cases(run, cases, monkeypatch) -> None:
+    monkeypatch.setattr("lungseg.calibrate.run.MAX_DEGRADED", 6)
+    monkeypatch.setattr("lungseg.calibrate.out_of_distribution.DRAWINGS", 1)
+    write_manifest(with_split(cases, "ttvvvvnn"), run / "cases.csv")
+    done = finish(run)
+    assert (run / "model.judge.json").is_file()
+    assert done.notes[0] == "4 patients are few: the intervals of the expected Dice are rough"
+    result = RadiographSegmenter(run / "model.onnx")(cases[0].image)
+    assert 0 < result.measurement("expected Dice").value <= 1
+
+
+def test_of_too_few_validation_cases_none_is_and_that_of_earlier_weights_goes(run, cases) -> None:
+    (run / "model.judge.json").write_text("of other weights")
+    write_manifest(with_split(cases, "ttn"), run / "cases.csv")
+    (note,) = finish(run).notes
+    assert note.startswith("the model has no quality model: no case with a mask is of the splits ")
+    assert not (run / "model.judge.json").exists()
 
 
 def test_there_must_be_weights(tmp_path) -> None:

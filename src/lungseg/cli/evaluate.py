@@ -311,4 +311,4 @@ def _train(cases: list[Case], run: Path, settings: Settings) -> None:
             cure="install it with `pip install 'lungseg[train]'`",
         ) from error
     fit(cases, run, settings, resume=(run / "last.ckpt").is_file())
-    finish(run)
+    finish(run, with_quality_model=False)  # only its Dice is asked for

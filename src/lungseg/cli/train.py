@@ -84,13 +84,20 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in RUN, from its last epoch.")
     ] = False,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate/--no-calibrate",
+            help="Fit what judges the model's masks to the validation cases.",
+        ),
+    ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     given: dict[str, Any] | None = None,
 ) -> None:
     """Train a network on images with lung masks. Needs the `train` extra.
 
     Leaves in RUN the settings, the cases with their split, figures and curves, the weights, the
-    model, its predictions, and montages.
+    model, what judges its masks, its predictions, and montages.
 
     Example: lungseg train data/cxr -o runs/mine --recipe r5-unet-128-laptop --epochs 10
     """
@@ -110,7 +117,7 @@ def train(
         best = fit.fit(known, output, chosen, resume=resume, progress=not quiet)
         if not fit.is_first():  # of several processes one speaks
             return
-        finished = _training("finalise").finish(output)
+        finished = _training("finalise").finish(output, with_quality_model=calibrate)
     except KeyboardInterrupt:
         typer.echo(
             "Stopped. With --resume in place of the settings, the run goes on from its last "
@@ -121,6 +128,8 @@ def train(
     typer.echo(f"Best weights: {best}")
     typer.echo(f"Model: {finished.model}")
     typer.echo(f"Mean Dice of the {finished.split} cases: {finished.dice:.4f}")
+    for note in finished.notes:
+        typer.echo(f"Note: {note}")
     for sentence in finished.failed:
         typer.echo(f"Left out: {sentence}", err=True)
     if finished.failed:

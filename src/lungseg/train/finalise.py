@@ -16,12 +16,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.calibrate.run import calibrate, choose_cases
 from lungseg.card import read_card
 from lungseg.datasets import Case, read_labels, read_manifest
 from lungseg.datasets.label_sets import mediastinal_band
 from lungseg.draw.picture import Picture
 from lungseg.errors import InputError, UsageError
 from lungseg.image import Image
+from lungseg.quality.files import quality_model_path
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.scores import count
@@ -46,6 +48,7 @@ class Finished:
             for.
         pictures: the montages.
         failed: a sentence for each case that could not be used.
+        notes: what its quality model lacks, or why it has none, in sentences.
     """
 
     model: Path
@@ -54,6 +57,7 @@ class Finished:
     predictions: tuple[Path, ...]
     pictures: tuple[Path, ...]
     failed: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +70,16 @@ class _Predicted:
     verdict: str
 
 
-def finish(folder: Path) -> Finished:
+def finish(folder: Path, *, with_quality_model: bool = True) -> Finished:
     """Exports the best weights of a run and shows what they do; may be repeated, and then replaces
     what it left before.
 
-    Leaves in the folder model.onnx and model.json; predictions/CASE_mask.png (SOURCE_CASE where two
-    sources have a case of that name) for each test case, or validation case where there are none
-    for testing, and for each case without a mask; montage_best.png, montage_median.png and
-    montage_worst.png, each a third of the scored cases but at most `ROWS`; montage_unlabelled.png.
+    Leaves in the folder model.onnx and model.json; model.judge.json, which is fitted to the
+    validation cases, unless `with_quality_model` is off or they are too few;
+    predictions/CASE_mask.png (SOURCE_CASE where two sources have a case of that name) for each test
+    case, or validation case where there are none for testing, and for each case without a mask;
+    montage_best.png, montage_median.png and montage_worst.png, each a third of the scored cases but
+    at most `ROWS`; montage_unlabelled.png.
 
     Everything runs through the exported model and `lungseg.pipeline`, so it is what users get. A
     case that cannot be read is named in the log and in what is returned, and the others are
@@ -95,6 +101,8 @@ def finish(folder: Path) -> Finished:
     cases = read_manifest(folder / "cases.csv")
     exported = export(best, folder / "model.onnx")
     replace(read_card(exported.card), name=folder.resolve().name).write(exported.card)
+    quality_model_path(exported.model).unlink(missing_ok=True)  # that of earlier weights
+    notes = _calibrate(exported.model, cases) if with_quality_model else ()
     segmenter = RadiographSegmenter(exported.model)
     split = (
         "test"
@@ -118,7 +126,16 @@ def finish(folder: Path) -> Finished:
         tuple(p.mask for p in predicted),
         tuple(pictures),
         tuple(failed),
+        notes,
     )
+
+
+def _calibrate(model: Path, cases: Sequence[Case]) -> tuple[str, ...]:
+    """Fits a quality model to the validation cases; returns what it lacks, or why there is none."""
+    try:
+        return calibrate(model, choose_cases(cases, ("validation",))).notes
+    except (InputError, UsageError) as error:
+        return (f"the model has no quality model: {error}",)
 
 
 def _names(cases: Sequence[Case]) -> list[str]:
