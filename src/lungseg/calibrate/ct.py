@@ -114,36 +114,52 @@ def is_stack(cases: Sequence[Case]) -> bool:
 
 
 def case_items(cases: Sequence[Case], *, as_is: int, degraded: int) -> Iterator[StackItem]:
-    """Stacks of what one volume shows, so many as they are and so many degraded, of a volume other
-    slices each time; the same at every call.
-
-    Args:
-        cases: one volume or slice, or the slices of one volume.
-        as_is: stacks as they are.
-        degraded: degraded ones.
+    """Those of one volume or slice, or of the slices of one volume; see `volume_items`.
 
     Raises:
         InputError: an image or its mask cannot be used, or slices differ in shape.
     """
     first = cases[0]
-    patient = f"{first.source}/{first.patient}"
-    rng = np.random.default_rng(zlib.crc32(f"{first.source} {first.case}".encode()))
+    key, patient = f"{first.source}/{first.case}", f"{first.source}/{first.patient}"
     volume, lungs = _read(cases)
+    yield from volume_items(
+        key, first.source, patient, volume, lungs, as_is=as_is, degraded=degraded
+    )
+
+
+def volume_items(
+    key: str,
+    group: str,
+    patient: str,
+    volume: Volume,
+    lungs: Array,
+    *,
+    as_is: int,
+    degraded: int,
+) -> Iterator[StackItem]:
+    """Stacks of what a volume shows, so many as they are and so many degraded, of other slices each
+    time; the same at every call.
+
+    Args:
+        key: a name that no other volume has.
+        group: where it is from.
+        patient: whose it is.
+        volume: in whatever order it is stored.
+        lungs: (slices, rows, columns) in axial order.
+        as_is: stacks as they are.
+        degraded: degraded ones.
+    """
+    rng = np.random.default_rng(zlib.crc32(key.encode()))
     for number in range(as_is):
-        yield StackItem(
-            f"{first.image} {number}",
-            "as_is",
-            first.source,
-            patient,
-            some_slices(volume, lungs, rng),
-        )
+        stack = some_slices(volume, lungs, rng)
+        yield StackItem(f"{key} {number}", "as_is", group, patient, stack)
     made = 0
     for _ in range(MAX_TRIES * degraded):
         if made == degraded:
             break
         if (found := degrade(some_slices(volume, lungs, rng), rng)) is None:
             continue
-        yield StackItem(f"{first.image} degraded {made}", "degraded", first.source, patient, *found)
+        yield StackItem(f"{key} degraded {made}", "degraded", group, patient, *found)
         made += 1
 
 

@@ -225,11 +225,14 @@ def head(rng: Rng) -> Volume:
     return volume_of(voxels + rng.normal(0, 15, voxels.shape), (5.0, 1.8, 1.8))
 
 
-def volume_of(voxels: Array, spacing: tuple[float, float, float]) -> Volume:
-    """Hounsfield units (slices from the feet, rows, columns) as a volume in axial order, `spacing`
-    in millimetres.
+def volume_of(
+    voxels: Array, spacing: tuple[float, float, float], *, hounsfield: bool = True
+) -> Volume:
+    """Voxels (slices from the feet, rows, columns) as a volume in axial order, `spacing` in
+    millimetres; of Hounsfield units, which are rounded, or of greys.
     """
     affine = np.eye(4)
     affine[:3, :3] = AXIAL * spacing
-    kept = np.rint(voxels).astype(np.int16)
-    return Volume(np.ascontiguousarray(kept), VolumeGeometry(kept.shape, affine), hounsfield=True)
+    kept: Array = np.rint(voxels).astype(np.int16) if hounsfield else voxels.astype(np.float32)
+    grid = VolumeGeometry(kept.shape, affine)
+    return Volume(np.ascontiguousarray(kept), grid, hounsfield=hounsfield)

@@ -73,9 +73,7 @@ class RadiographItem:
     degradations: str = ""
 
 
-def case_items(
-    case: Case, *, degraded: int, rotated: bool = False, as_is: bool = True
-) -> Iterator[RadiographItem]:
+def case_items(case: Case, *, degraded: int, rotated: bool = False) -> Iterator[RadiographItem]:
     """A case as it is, degraded so many times, and rotated by one, two and three quarter turns; the
     same at every call.
 
@@ -87,9 +85,8 @@ def case_items(
     known = np.ones(labels.shape, bool)
     if case.convention == "lung and heart":
         known = ~mediastinal_band(labels)
-    patient = f"{case.source}/{case.patient}"
-    if as_is:
-        yield RadiographItem(f"{case.image}", "as_is", case.source, patient, image, labels, known)
+    key, patient = f"{case.source}/{case.case}", f"{case.source}/{case.patient}"
+    yield RadiographItem(key, "as_is", case.source, patient, image, labels, known)
     rng = np.random.default_rng(zlib.crc32(case.case.encode()))
     shrunk, made = shrink(image.array, labels, known), 0
     for _ in range(MAX_TRIES * degraded):
@@ -99,7 +96,7 @@ def case_items(
             continue
         worse, names = found
         yield RadiographItem(
-            f"{case.image} degraded {made}",
+            f"{key} degraded {made}",
             "degraded",
             case.source,
             patient,
@@ -114,7 +111,7 @@ def case_items(
             np.ascontiguousarray(np.rot90(a, quarters)) for a in (image.array, labels, known)
         )
         yield RadiographItem(
-            f"{case.image} rotated {quarters}",
+            f"{key} rotated {quarters}",
             "rotated",
             f"rotated by {90 * quarters} degrees",
             patient,

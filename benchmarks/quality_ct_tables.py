@@ -1,4 +1,4 @@
-"""The tables of docs/verdicts_ct.md, for `benchmarks/judge_ct.py`."""
+"""The tables of docs/verdicts_ct.md, for `benchmarks/quality_ct.py`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration import draw_calibration
-from judge_tables import ALARMS, auroc, caught
-from lungseg.quality.model_ct import LearnedVolume
+from calibration_curve import draw_calibration
+from quality_tables import ALARMS, auroc, caught
 
 Row = dict[str, Any]
 Array = NDArray[Any]
@@ -24,46 +23,32 @@ STEPS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 1.0)
 """Of the expected Dice, in the table of its calibration."""
 
 
-def show(rows: list[Row], learned: LearnedVolume, curve: Path | None) -> None:
-    """Prints all tables, and draws the calibration curves where `curve` says so."""
-    for row in rows:
-        expected = learned.expected_dice(row["signs"], single=row["single"])
-        row |= {"expected": expected.value, "low": expected.low, "high": expected.high}
-    groups = {
-        f"{'slices' if single else 'volumes'}, {group}": (group, single)
-        for group, single in sorted(_kinds(rows))
+def show(rows: list[Row], uncertain: float, curve: Path | None) -> None:
+    """Prints all tables, and draws the calibration curves where `curve` says so.
+
+    Args:
+        rows: of `benchmarks/quality_ct.py`.
+        uncertain: expected Dice below which a reader should look.
+        curve: PNG to be written.
+    """
+    of_scope = {
+        plural: [row for row in rows if row["scope"] == scope] for plural, scope in SCOPES.items()
     }
     chosen = {
-        name: [row for row in rows if (row["group"], row["single"]) == kind]
-        for name, kind in groups.items()
+        f"{plural}, {group}": [row for row in some if row["group"] == group]
+        for plural, some in of_scope.items()
+        for group in sorted({row["group"] for row in some})
     }
-    show_failures(
-        chosen
-        | {
-            f"all {kind}": [r for r in rows if r["single"] is single]
-            for kind, single in _BOTH.items()
-        },
-        learned.uncertain,
-    )
-    for kind, single in _BOTH.items():
-        show_calibration(kind, [row for row in rows if row["single"] is single])
+    chosen |= {f"all {plural}": some for plural, some in of_scope.items()}
+    show_failures(chosen, uncertain)
+    for plural, some in of_scope.items():
+        show_calibration(plural, some)
     show_alarms(rows)
     if curve is not None:
-        draw_calibration(
-            {
-                kind: [row for row in rows if row["single"] is single]
-                for kind, single in _BOTH.items()
-            },
-            STEPS,
-            curve,
-        )
+        draw_calibration(of_scope, STEPS, curve)
 
 
-_BOTH = {"slices": True, "volumes": False}
-
-
-def _kinds(rows: list[Row]) -> set[tuple[str, bool]]:
-    return {(row["group"], row["single"]) for row in rows}
+SCOPES = {"slices": "slice", "volumes": "volume"}
 
 
 def show_failures(chosen: dict[str, list[Row]], uncertain: float) -> None:
@@ -78,22 +63,22 @@ def show_failures(chosen: dict[str, list[Row]], uncertain: float) -> None:
     print("|---|---|---|---|---|---|---|---|")
     for name, rows in chosen.items():
         bad = np.array([row["dice"] < BAD for row in rows])
-        scores, sure = (
+        scores, confidence = (
             np.array([row["expected"] for row in rows]),
-            np.array([row["signs"]["confidence"] for row in rows]),
+            np.array([row["features"]["confidence"] for row in rows]),
         )
         found = caught(scores, bad)
         alarms = " | ".join(f"{np.mean(scores[which] < uncertain):.2f}" for which in (bad, ~bad))
         print(
             f"| {name} | {len(rows)} | {bad.sum()} | {auroc(scores, bad):.3f} | {found:.2f} | "
-            f"{alarms} | {auroc(sure, bad):.3f} |"
+            f"{alarms} | {auroc(confidence, bad):.3f} |"
         )
 
 
 def show_calibration(kind: str, rows: list[Row]) -> None:
     """What an expected Dice was worth, and how often the Dice lay within its interval."""
     print(
-        f"\n| expected Dice of {kind} | number | its mean | mean Dice | share within the "
+        f"\n| expected Dice of {kind} | number | its mean | mean Dice | fraction within the "
         "interval |\n|---|---|---|---|---|"
     )
     values = {
@@ -115,7 +100,7 @@ def show_alarms(rows: list[Row]) -> None:
     """How many good masks of inputs as they are were not ok, and why."""
     print("\n| inputs as they are | good masks | not ok | because |\n|---|---|---|---|")
     plain = [
-        row for row in rows if row["done"] == "plain" and "verdict" in row and row["dice"] >= BAD
+        row for row in rows if row["kind"] == "as_is" and "verdict" in row and row["dice"] >= BAD
     ]
     for group in sorted({row["group"] for row in plain}):
         here = [row for row in plain if row["group"] == group]

@@ -1,4 +1,6 @@
-"""What the judge of radiographs found, as Markdown tables. For `benchmarks/judge.py`."""
+"""What was found of the quality of radiographs' masks, as Markdown tables, for
+`benchmarks/quality.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
-from calibration import draw_calibration
+from calibration_curve import draw_calibration
 from lungseg.verdict import REASONS
 
 Array = NDArray[Any]
@@ -21,7 +23,10 @@ GOOD, BAD = 0.95, 0.90
 """Masks from the first Dice on are good; below the second they are bad."""
 
 ALARMS = 0.1
-"""Share of masks that are not bad, of which an alarm may be false."""
+"""Fraction of the masks that are not bad, of which an alarm may be false."""
+
+MASKS = ("as_is", "degraded")
+"""Kinds of rows with masks that are judged."""
 
 STEPS = (0.0, 0.8, 0.9, 0.93, 0.95, 0.965, 0.975, 1.0)
 """Of expected Dice, in the table of calibration."""
@@ -29,13 +34,13 @@ STEPS = (0.0, 0.8, 0.9, 0.93, 0.95, 0.965, 0.975, 1.0)
 
 def show(rows: list[Row], curve: Path | None) -> None:
     """Prints all tables, and draws the calibration curve where `curve` says so."""
-    _strangers(rows)
-    _films(rows)
+    _others(rows)
+    _as_they_are(rows)
     _why(rows)
-    _turned(rows)
+    _rotated(rows)
     _bad_masks(rows)
-    films = [row for row in rows if row["kind"] in ("plain", "hard") and "expected_dice" in row]
-    _calibration(films)
+    masks = [row for row in rows if row["kind"] in MASKS and "expected_dice" in row]
+    _calibration(masks)
     if curve is not None:
         names = {
             "expected": "expected_dice",
@@ -44,8 +49,8 @@ def show(rows: list[Row], curve: Path | None) -> None:
             "dice": "dice",
         }
         panels = {
-            "films as they are and made hard": [
-                {short: row[name] for short, name in names.items()} for row in films
+            "radiographs as they are and degraded": [
+                {short: row[name] for short, name in names.items()} for row in masks
             ]
         }
         draw_calibration(panels, STEPS, curve)
@@ -74,23 +79,21 @@ def _groups(rows: list[Row]) -> dict[str, list[Row]]:
     }
 
 
-def _strangers(rows: list[Row]) -> None:
-    strangers = [row for row in rows if row["kind"] == "stranger"]
+def _others(rows: list[Row]) -> None:
+    others = [row for row in rows if row["kind"] == "out_of_distribution"]
     lines = [
-        [group, *_counts(some), _share(row["verdict"] != "ok" for row in some)]
-        for group, some in _groups(strangers).items()
+        [group, *_counts(some), _fraction(row["verdict"] != "ok" for row in some)]
+        for group, some in _groups(others).items()
     ]
-    lines.append(
-        ["**all**", *_counts(strangers), _share(row["verdict"] != "ok" for row in strangers)]
-    )
-    print("### No frontal chest radiographs: the half that was not learned from\n")
+    lines.append(["**all**", *_counts(others), _fraction(row["verdict"] != "ok" for row in others)])
+    print("### No frontal chest radiographs: those that nothing was fitted to\n")
     _table(["what", "n", "ok", "review", "refused", "refused or to review"], lines)
 
 
-def _films(rows: list[Row]) -> None:
-    plain = [row for row in rows if row["kind"] == "plain"]
+def _as_they_are(rows: list[Row]) -> None:
+    as_is = [row for row in rows if row["kind"] == "as_is"]
     lines = []
-    for group, some in _groups(plain).items():
+    for group, some in _groups(as_is).items():
         good = [row for row in some if row["dice"] >= GOOD]
         bad = [row for row in some if row["dice"] < BAD]
         lines.append(
@@ -108,7 +111,7 @@ def _films(rows: list[Row]) -> None:
     print("### Frontal chest radiographs as they are\n")
     _table(
         [
-            "films",
+            "radiographs",
             "n",
             "ok",
             "review",
@@ -124,10 +127,10 @@ def _films(rows: list[Row]) -> None:
 
 def _why(rows: list[Row]) -> None:
     kinds = {
-        "films as they are": ("plain", "frontal"),
-        "films made hard": ("hard",),
-        "films turned": ("turned",),
-        "strangers": ("stranger",),
+        "radiographs as they are": ("as_is", "frontal"),
+        "degraded": ("degraded",),
+        "rotated": ("rotated",),
+        "out of distribution": ("out_of_distribution",),
     }
     groups = {head: [row for row in rows if row["kind"] in of] for head, of in kinds.items()}
     lines = [
@@ -141,14 +144,22 @@ def _why(rows: list[Row]) -> None:
     _table(["reason", *(f"{head}, n={len(some)}" for head, some in groups.items())], lines)
 
 
-def _turned(rows: list[Row]) -> None:
+def _rotated(rows: list[Row]) -> None:
     lines = []
-    for group, some in _groups([row for row in rows if row["kind"] == "turned"]).items():
-        right = [row for row in some if row["quarters"] == row["back"]]
+    for group, some in _groups([row for row in rows if row["kind"] == "rotated"]).items():
+        right = [row for row in some if _angle(group) + 90 * row["quarter_turns"] == 360]
         dice = f"{np.mean([row['dice'] for row in right]):.3f}" if right else "-"
         lines.append([group, *_counts(some), len(right), dice])
-    print("### Films on their side or upside down\n")
-    _table(["films", "n", "ok", "review", "refused", "turned back rightly", "Dice of these"], lines)
+    print("### Radiographs on their side or upside down\n")
+    _table(
+        ["radiographs", "n", "ok", "review", "refused", "rotated back rightly", "Dice of these"],
+        lines,
+    )
+
+
+def _angle(group: str) -> int:
+    """Degrees, in the name of a group."""
+    return int("".join(filter(str.isdigit, group)))
 
 
 def auroc(scores: Array, bad: Array) -> float:
@@ -160,21 +171,21 @@ def auroc(scores: Array, bad: Array) -> float:
 
 
 def caught(scores: Array, bad: Array) -> float:
-    """Share of the bad masks below the score that `ALARMS` of the others lie below."""
+    """Fraction of the bad masks below the score that `ALARMS` of the others lie below."""
     return float((scores[bad] < np.quantile(scores[~bad], ALARMS)).mean())
 
 
 def _bad_masks(rows: list[Row]) -> None:
-    films = [row for row in rows if row["kind"] in ("plain", "hard") and "expected_dice" in row]
+    masks = [row for row in rows if row["kind"] in MASKS and "expected_dice" in row]
     by: dict[str, Callable[[Row], float]] = {
         "expected Dice": lambda row: row["expected_dice"],
-        "confidence alone": lambda row: row["signs"]["confidence"],
+        "confidence alone": lambda row: row["features"]["confidence"],
     }
-    hard = [row for row in films if row["kind"] == "hard"]
-    sets = {"films made hard": (hard, by), "films as they are and made hard": (films, by)}
+    degraded = [row for row in masks if row["kind"] == "degraded"]
+    sets = {"degraded": (degraded, by), "as they are and degraded": (masks, by)}
     sets |= {
-        f"made hard, {group}": (some, {"expected Dice": by["expected Dice"]})
-        for group, some in _groups(hard).items()
+        f"degraded, {group}": (some, {"expected Dice": by["expected Dice"]})
+        for group, some in _groups(degraded).items()
     }
     lines = []
     for head, (some, ways) in sets.items():
@@ -194,16 +205,18 @@ def _bad_masks(rows: list[Row]) -> None:
                 ]
             )
     print(f"### Telling masks under Dice {BAD}\n")
-    _table(["pictures", "n", "bad", "by", "AUROC", f"recall at {ALARMS:.0%} false alarms"], lines)
+    _table(
+        ["radiographs", "n", "bad", "by", "AUROC", f"recall at {ALARMS:.0%} false alarms"], lines
+    )
 
 
-def _calibration(films: list[Row]) -> None:
+def _calibration(masks: list[Row]) -> None:
     lines = []
     for low, high in pairwise(STEPS):
-        some = [row for row in films if low <= row["expected_dice"] < high]
+        some = [row for row in masks if low <= row["expected_dice"] < high]
         if some:
             lines.append([f"{low:g} to {high:g}", *_calibrated(some)])
-    lines.append(["**all**", *_calibrated(films)])
+    lines.append(["**all**", *_calibrated(masks)])
     print("### Is the expected Dice right?\n")
     _table(
         [
@@ -223,7 +236,7 @@ def _calibrated(rows: list[Row]) -> list[str]:
     low, high = (
         [row[name] for row in rows] for name in ("expected_dice_low", "expected_dice_high")
     )
-    within = _share(a <= d <= b for a, d, b in zip(low, dice, high, strict=True))
+    within = _fraction(a <= d <= b for a, d, b in zip(low, dice, high, strict=True))
     return [
         str(len(rows)),
         f"{np.mean(expected):.3f}",
@@ -233,6 +246,6 @@ def _calibrated(rows: list[Row]) -> list[str]:
     ]
 
 
-def _share(holds: Iterable[bool]) -> str:
+def _fraction(holds: Iterable[bool]) -> str:
     found = list(holds)
     return f"{np.mean(found):.3f}" if found else "-"

@@ -1,6 +1,6 @@
-"""What the judge of CT says of inputs of which it is known what is wrong with them.
+"""What verdicts CT gets of which it is known what is wrong with it.
 
-    python benchmarks/judge_ct_trials.py FOLDER
+    python benchmarks/verdicts_ct.py FOLDER
 
 FOLDER holds lctsc, as for `benchmarks/ct_scores.py`, and whatever else: single slices and series in
 it are judged as they are; of folders with many every third. Of the volumes of lctsc every fourth
@@ -14,16 +14,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from judge_ct import Array, read_mask_volume, stack_of
-from lungseg.ct.slices import HOUNSFIELD
+from lungseg.calibrate.out_of_distribution import clouds, head, noise, volume_of
+from lungseg.ct.slices import clip_hounsfield
 from lungseg.errors import LungsegError
-from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.phantom.ct import ct_phantom
 from lungseg.segmenter import Segmenter
 from lungseg.volume import Volume
+from quality_ct import Array, read_mask_volume, volume_source
 
 EVERY = 4
 MANY = 50
@@ -81,34 +80,22 @@ def files(folder: Path) -> Iterator[tuple[str, Path]]:
     )
 
 
-def volume(voxels: Array, spacing: tuple[float, ...], *, hounsfield: bool = True) -> Volume:
-    """Axial slices from the feet to the head."""
-    affine = np.eye(4)
-    affine[:3, :3] = AXIAL * spacing
-    kept = np.rint(voxels).astype(np.int16) if hounsfield else voxels.astype(np.float32)
-    return Volume(
-        np.ascontiguousarray(kept), VolumeGeometry(kept.shape, affine), hounsfield=hounsfield
-    )
-
-
 def real(folder: Path) -> Iterator[Trial]:
     """What is made of the volumes of lctsc."""
     for path in sorted((folder / "lctsc").glob("*_ct.nii.gz")):
-        stack = stack_of(path, read_mask_volume(path.with_name(path.name.replace("_ct", "_lung"))))
-        grey, lungs = stack.grey[::EVERY], stack.lungs[::EVERY]
-        assert stack.spacing is not None
-        spacing = stack.spacing[0] * EVERY, *stack.spacing[1:]
-        voxels = grey * (HOUNSFIELD[1] - HOUNSFIELD[0]) + HOUNSFIELD[0]
-        for name, changed in changes(voxels, lungs):
-            yield f"lctsc {name}", volume(changed, spacing)
-        yield (
-            "lctsc in 256 greys",
-            volume(np.rint(255 * np.clip((voxels + 1350) / 1500, 0, 1)), spacing, hounsfield=False),
-        )
-        yield (
-            "lctsc 1000 higher, not called Hounsfield units",
-            volume(voxels + 1000, spacing, hounsfield=False),
-        )
+        mask = read_mask_volume(path.with_name(path.name.replace("_ct", "_lung")))
+        source = volume_source("lctsc", path.name, path, mask)
+        axial = source.volume.geometry.to_axial()
+        grid = axial.geometry(source.volume.geometry).spacing
+        assert grid is not None
+        spacing = grid[0] * EVERY, grid[1], grid[2]
+        voxels = clip_hounsfield(axial.apply(source.volume.array)[::EVERY]).astype(np.float32)
+        for name, changed in changes(voxels, source.lungs[::EVERY]):
+            yield f"lctsc {name}", volume_of(changed, spacing)
+        greys = np.rint(255 * np.clip((voxels + 1350) / 1500, 0, 1))
+        yield "lctsc in 256 greys", volume_of(greys, spacing, hounsfield=False)
+        higher = volume_of(voxels + 1000, spacing, hounsfield=False)
+        yield "lctsc 1000 higher, not called Hounsfield units", higher
 
 
 def changes(voxels: Array, lungs: Array) -> Iterator[tuple[str, Array]]:
@@ -143,59 +130,23 @@ def drawn() -> Iterator[Trial]:
     """Phantoms, and what is no chest."""
     for seed in range(2):
         for disease in (None, "consolidation", "ground glass", "effusion"):
-            yield (
-                f"phantom, {disease or 'healthy'}",
-                ct_phantom((40, 128, 128), seed=seed, disease=disease).volume,
-            )
+            phantom = ct_phantom((40, 128, 128), seed=seed, disease=disease)
+            yield f"phantom, {disease or 'healthy'}", phantom.volume
         phantom = ct_phantom((40, 128, 128), seed=seed)
-        voxels, labels, spacing = (
-            phantom.volume.array,
-            phantom.truth.labels,
-            phantom.volume.geometry.spacing,
-        )
+        voxels, labels = phantom.volume.array, phantom.truth.labels
+        spacing = phantom.volume.geometry.spacing
         assert spacing is not None
         rng = np.random.default_rng(seed)
-        white = 40 + 15 * rng.standard_normal(voxels.shape)
-        yield (
-            "phantom, one lung white",
-            volume(np.where(labels == 1 + seed % 2, white, voxels), spacing),
+        white = np.where(
+            labels == 1 + seed % 2, 40 + 15 * rng.standard_normal(voxels.shape), voxels
         )
-        yield (
-            "phantom, abdomen",
-            volume(voxels[: int(np.flatnonzero(labels.any(axis=(1, 2)))[0])], spacing),
-        )
-        noise = rng.standard_normal((40, 128, 128))
-        yield "noise", volume(400 * noise - 300, (5.0, 3.0, 3.0))
-        clouds = np.stack(
-            [cv2.GaussianBlur(plane, (0, 0), 4) for plane in noise + np.roll(noise, 1, 0)]
-        )
-        yield "clouds", volume(400 * clouds / clouds.std() - 400, (5.0, 3.0, 3.0))
+        yield "phantom, one lung white", volume_of(white, spacing)
+        first = int(np.flatnonzero(labels.any(axis=(1, 2)))[0])
+        yield "phantom, abdomen", volume_of(voxels[:first], spacing)
+        grain = rng.standard_normal((40, 128, 128))
+        yield "noise", noise(grain)
+        yield "clouds", clouds(grain)
         yield "head", head(rng)
-
-
-def head(rng: np.random.Generator) -> Volume:
-    """An ellipsoid of brain in bone, with frontal and maxillary sinuses, and the air cells of both
-    temporal bones.
-    """
-    size = rng.uniform(0.9, 1.1)
-    z, y, x = (np.indices((36, 128, 128)) - np.array([18, 64, 64]).reshape(3, 1, 1, 1)) * np.array(
-        [5.0, 1.8, 1.8]
-    ).reshape(3, 1, 1, 1)
-
-    def ball(centre: tuple[float, ...], radii: tuple[float, ...]) -> Array:
-        away = sum(
-            (size * r - c) ** 2 / q**2 for r, c, q in zip((x, y, z), centre, radii, strict=True)
-        )
-        return np.asarray(away < 1)
-
-    voxels = np.where(ball((0, 0, 0), (75, 95, 85)), 1000.0, -1000.0)
-    voxels[ball((0, 0, 0), (68, 88, 78))] = 35
-    voxels[ball((0, -70, -40), (18, 14, 18))] = -990
-    for side in (-1, 1):
-        voxels[ball((30 * side, -50, -35), (16, 16, 16))] = -980
-        cells = ball((58 * side, 20, -45), (10, 14, 12))
-        voxels[cells] = rng.normal(-600, 250, int(cells.sum()))
-    return volume(voxels + rng.normal(0, 15, voxels.shape), (5.0, 1.8, 1.8))
 
 
 if __name__ == "__main__":
