@@ -195,7 +195,9 @@ def row_of(
         return None
     prediction = segmenter.infer(image)
     result = segmenter.finish(image, prediction)
-    expected = {m.name: m.value for m in result.measurements if m.name.startswith("expected")}
+    expected = {
+        m.name: m.value for m in result.measurements.values() if m.name.startswith("expected")
+    }
     return {
         **asdict(sample_of(item, prediction, result)),
         "key": item.key,

@@ -63,16 +63,16 @@ def test_there_must_be_cases_and_splits(films: list[Case]) -> None:
 
 
 def test_a_model_without_expected_dice_has_one_after_it(model: Path, films: list[Case]) -> None:
-    before = {m.name for m in Segmenter(model)(films[0].image).measurements}
+    before = {name for name, _ in Segmenter(model)(films[0].image).measurements}
     done = calibrate(model, films[:10], workers=2)
     result = Segmenter(model)(films[0].image)
-    assert {m.name for m in result.measurements} - before == {
-        "expected Dice",
-        "expected Dice low",
-        "expected Dice high",
+    assert {name for name, _ in result.measurements} - before == {
+        "expected_dice",
+        "expected_dice_low",
+        "expected_dice_high",
     }
     low, value, high = (
-        result.measurement(f"expected Dice{end}").value for end in (" low", "", " high")
+        result.measurements[f"expected_dice{end}", "lungs"].value for end in ("_low", "", "_high")
     )
     assert 0.85 < low <= value <= high <= 1
     assert (done.path, done.patients, done.failed) == (quality_model_path(model), 5, ())
@@ -213,7 +213,7 @@ def test_volumes_calibrate_slices_and_volumes(
     assert set(done.quality.curves) == {"slice", "volume"}
     assert done.quality.frontal is None
     assert done.out_of_distribution > 6
-    expected = Segmenter(model)(volumes[0].image).measurement("expected Dice").value
+    expected = Segmenter(model)(volumes[0].image).measurements["expected_dice", "lungs"].value
     assert 0.6 < expected <= 1
     seen = calibrate(model, [replace(case, split="train") for case in volumes], workers=2)
     assert seen.quality.dice == done.quality.dice
