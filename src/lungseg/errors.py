@@ -14,6 +14,8 @@ LungsegError
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class LungsegError(Exception):
     """Root of all errors of this package.
@@ -30,6 +32,15 @@ class LungsegError(Exception):
         self.cure = cure
         text = what if self.where is None else f"{self.where}: {what}"
         super().__init__(f"{text}; {cure}." if cure else f"{text}.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (type(self), self.what, self.where, self.cure)
+
+
+def _unpickled(
+    kind: type[LungsegError], what: str, where: str | None, cure: str | None
+) -> LungsegError:
+    return kind(what, where=where, cure=cure)
 
 
 class InputError(LungsegError):

@@ -223,11 +223,12 @@ def test_dilation_is_in_pixels_or_in_millimetres_of_the_spacing(
         (
             ["--outputs", "mask,maks"],
             "there is no output called 'maks'; choose from mask, overlay, crop, masked, "
-            "probabilities.",
+            "probabilities, viewer.",
         ),
         (
             ["--outputs", ","],
-            "no output was asked for; choose from mask, overlay, crop, masked, probabilities.",
+            "no output was asked for; choose from mask, overlay, crop, masked, "
+            "probabilities, viewer.",
         ),
         (
             ["--outputs", "overlay", "--binary"],
@@ -328,6 +329,7 @@ def test_info_lists_what_there_is() -> None:
         "crop",
         "masked",
         "probabilities",
+        "viewer",
     ]
     assert known["formats"] == [
         "BMP",

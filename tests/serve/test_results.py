@@ -67,7 +67,7 @@ def test_a_radiograph(films, film, tiny_model, tmp_path):
         [0, 255],
         [40, 200],
     )
-    assert list(job["files"]) == ["mask", "overlay", "record", "report", "pdf"]
+    assert list(job["files"]) == ["mask", "overlay", "report", "pdf", "record"]
     for name in ("mask", "overlay"):
         answer = films.get(job["files"][name])
         assert answer.content == paths[name].read_bytes()

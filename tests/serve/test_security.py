@@ -196,7 +196,7 @@ def test_jobs_are_counted_where_nothing_changes_them_meanwhile(monkeypatch):
     server = Server(ServerSettings())
     threads = []
     counted = property(lambda _: threads.append(threading.get_ident()) or 0)
-    server.jobs, server.crew = (
+    server.jobs, server.pool = (
         type("Jobs", (), {"running": counted, "queued": 0})(),
         SimpleNamespace(processes=[]),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import zipfile
 from dataclasses import fields
 from io import BytesIO
@@ -11,16 +12,25 @@ import pytest
 
 from asked import Asked
 from lungseg.options import DEFAULTS, SegmentOptions
+from lungseg.runner import Job, RunOptions
+from lungseg.runner.executors import Call
 from lungseg.serve.app import Server
 from lungseg.serve.jobs import Jobs
 from lungseg.serve.settings import ServerSettings
+
+
+class NobodyWorks:
+    """In place of the pool: every call waits."""
+
+    def submit(self, *what):
+        return Call()
 
 
 class Door:
     def __init__(self, folder, **settings):
         self.folder = folder
         self.server = Server(ServerSettings(**settings))
-        self.server.jobs = Jobs(self.server.settings, folder)
+        self.server.jobs = Jobs(self.server.settings, folder, NobodyWorks(), self.server.segmenter)
         self.client = Asked(self.server.app)
 
     def send(self, *files, **fields):
@@ -61,14 +71,18 @@ def test_a_file_becomes_a_job_whatever_name_and_type_the_client_gives_it(door, f
     [path] = (door.folder / job["id"] / "sent").iterdir()
     assert path.read_bytes() == film
     task = door.server.jobs.get(job["id"]).task
-    assert task == {
-        "folder": str(door.folder / job["id"]),
-        "name": "_b_chest.exe",
-        "stem": "_b_chest",
-        "zipped": False,
-        "several": False,
-        "options": DEFAULTS.record(),
-    }
+    assert (task.packed, task.max_bytes, task.max_files) == (False, 100_000, 3)
+    assert task.job == Job(
+        path,
+        "_b_chest",
+        DEFAULTS,
+        RunOptions(
+            door.folder / job["id"] / "results", ("mask", "overlay", "viewer"), ("report", "pdf")
+        ),
+        replace=True,
+        display_name="_b_chest.exe",
+    )
+    assert pickle.loads(pickle.dumps(task)) == task
 
 
 SAID = {
@@ -105,7 +119,7 @@ def test_every_option_has_a_part_of_the_form_and_reaches_the_worker(door, film):
         (RADIOGRAPH, SegmentOptions(modality="radiograph", dilate=2.5, hull=True)),
     ):
         job = door.send(("a.png", film), **said).json()
-        assert door.server.jobs.get(job["id"]).task["options"] == options.record()
+        assert door.server.jobs.get(job["id"]).task.job.options == options
 
 
 def test_a_model_is_named_never_given(door, film, tmp_path, tiny_model):
@@ -121,10 +135,7 @@ def test_a_model_is_named_never_given(door, film, tmp_path, tiny_model):
     for said in ({}, {"model": "tiny"}):
         job = with_own.send(("a.png", film), **said).json()
         task = with_own.server.jobs.get(job["id"]).task
-        assert (task["options"]["model"], task["options"]["modality"]) == (
-            str(tiny_model),
-            "radiograph",
-        )
+        assert (task.job.options.model, task.job.options.modality) == (tiny_model, "radiograph")
 
 
 def test_several_files_are_one_job_and_of_equal_names_none_is_lost(door, film):
@@ -318,7 +329,7 @@ def test_what_nobody_foresaw_is_answered_and_logged_without_names(door, film, mo
     def surprise(*arguments):
         raise ValueError("patient.png")
 
-    monkeypatch.setattr("lungseg.serve.app.enter", surprise)
+    monkeypatch.setattr("lungseg.serve.app.task_of", surprise)
     assert door.refusal(("patient.png", film)) == (500, "The server could not answer; see its log.")
     assert "unexpected ValueError" in caplog.text
     assert "patient.png" not in caplog.text.replace('"patient.png"', "")
@@ -330,5 +341,4 @@ def test_of_jobs_without_result_the_earliest_are_forgotten(door, film, monkeypat
     for state in ("failed", "done", "cancelled", "failed"):
         ended.append(jobs.get(door.send(("a.png", film)).json()["id"]))
         jobs.end(ended[-1], state)
-        jobs._waiting.clear()
     assert [door.client.get(f"/jobs/{job.id}").status_code for job in ended] == [404, 200, 200, 200]

@@ -47,10 +47,11 @@ def test_each_output_has_its_file(result: Result, tmp_path: Path) -> None:
         "b_masked.png",
         "b_overlay.png",
         "b_probabilities.tif",
+        "b_viewer.npy",
     ]
+    endings = {"probabilities": "tif", "viewer": "npy"}
     assert {name: path.name for name, path in paths.items()} == {
-        output.name: f"b_{output.name}.{'tif' if output.name == 'probabilities' else 'png'}"
-        for output in OUTPUTS
+        output.name: f"b_{output.name}.{endings.get(output.name, 'png')}" for output in OUTPUTS
     }
 
 
@@ -60,7 +61,7 @@ def test_unknown_output_is_named_with_the_known_ones(
     with pytest.raises(
         UsageError,
         match="there is no output called 'masks'; choose from mask, overlay, crop, masked, "
-        "probabilities",
+        "probabilities, viewer",
     ):
         save(image, lungs, tmp_path, ["mask", "masks"])
     assert names(tmp_path) == []

@@ -61,6 +61,7 @@ def test_each_output_has_its_file(found: Result, tmp_path: Path) -> None:
             "scan_masked.nii.gz",
             "scan_overlay.png",
             "scan_probabilities.nii.gz",
+            "scan_viewer.npy",
         )
     ]
     assert list(paths) == ALL
@@ -226,6 +227,7 @@ def test_what_came_as_nrrd_is_written_as_nrrd_letter_by_letter(
             "scan_masked.nrrd",
             "scan_overlay.png",
             "scan_probabilities.nrrd",
+            "scan_viewer.npy",
         )
     ]
     labels, header = nrrd.read(str(paths["mask"]))
@@ -264,6 +266,7 @@ def test_a_slice_that_came_as_a_picture_is_written_as_one(tmp_path: Path) -> Non
         "b_masked.png",
         "b_overlay.png",
         "b_probabilities.tif",
+        "b_viewer.npy",
     ]
     mask = Picture.open(paths["mask"])
     assert mask.mode == "P"

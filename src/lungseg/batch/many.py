@@ -14,6 +14,7 @@ from lungseg.options import SegmentOptions
 from lungseg.predict import processors
 from lungseg.report import write_index
 from lungseg.runner import Job, Outcome, RunOptions, failed, work
+from lungseg.runner.executors import workers_of
 from lungseg.runner.job import absolute
 from lungseg.segmenter import Segmenter
 from lungseg.writers import Ledger
@@ -61,17 +62,11 @@ def segment_many(
         if executor < 1:
             raise UsageError(f"at least one worker is needed, not {executor}")
         executor = min(executor, max(1, len(sources)))
-    workers = workers_of(executor)
     if segmenter is None:
+        workers = executor if isinstance(executor, int) else workers_of(executor)
         segmenter = Segmenter(threads=max(1, processors() // workers))
     segmenter.modality(options)
     return _run(sources, options, run, executor, segmenter)
-
-
-def workers_of(executor: int | Executor) -> int:
-    """How many jobs it does at a time; as many as there are processors where it does not tell."""
-    number = executor if isinstance(executor, int) else getattr(executor, "_max_workers", None)
-    return number if isinstance(number, int) else processors()
 
 
 def _run(
@@ -81,13 +76,13 @@ def _run(
     executor: int | Executor,
     segmenter: Segmenter,
 ) -> Generator[Outcome, None, None]:
-    room = WAITING_PER_WORKER * workers_of(executor)
     opened = (
         ThreadPoolExecutor(executor, "lungseg")
         if isinstance(executor, int)
         else nullcontext(executor)
     )
     with Ledger(run.folder) as ledger, opened as pool:
+        room = WAITING_PER_WORKER * workers_of(pool)
         known = {str(record["input"]): str(record.get("name", "")) for record in ledger.records()}
         names = name_inputs(
             sources, {path: name for path, name in known.items() if name}, run.folder

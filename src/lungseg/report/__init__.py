@@ -17,7 +17,7 @@ from lungseg.report.files import (
 )
 from lungseg.report.html import html_page, render
 from lungseg.report.index import INDEX, THUMBNAILS
-from lungseg.report.pdf import check_reportlab, pdf_page
+from lungseg.report.pdf import check_reportlab, has_reportlab, pdf_page
 from lungseg.result import Result
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "check_reportlab",
     "content_again",
     "content_of",
+    "has_reportlab",
     "html_page",
     "pdf_page",
     "render",

@@ -71,15 +71,20 @@ def pdf_page(content: ReportContent) -> bytes:
     return stream.getvalue()
 
 
+def has_reportlab() -> bool:
+    """Whether PDF can be made."""
+    from importlib.util import find_spec
+
+    return find_spec("reportlab") is not None
+
+
 def check_reportlab() -> None:
-    """Whether PDF can be made.
+    """Refuses PDF where it cannot be made.
 
     Raises:
         UsageError: reportlab is not installed.
     """
-    from importlib.util import find_spec
-
-    if find_spec("reportlab") is None:
+    if not has_reportlab():
         raise UsageError(
             "PDF needs reportlab, which is not installed",
             cure="install it with `pip install 'lungseg[pdf]'`",

@@ -50,7 +50,7 @@ def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Ou
 
 def failed(job: Job, problem: BaseException) -> Outcome:
     """What became of a job that ended with an exception."""
-    record = failure(str(job.source), problem, str(_in_words(problem, job.source)))
+    record = failure(str(job.source), problem, str(_in_words(problem, job)))
     return Outcome(job.source, "failed", _named(record, job))
 
 
@@ -86,18 +86,20 @@ def _write(
     return kept, paths
 
 
-def _in_words(problem: BaseException, source: Path) -> LungsegError:
+def _in_words(problem: BaseException, job: Job) -> LungsegError:
     """A problem in the package's own words; where one arose that nobody foresaw is logged."""
     if isinstance(problem, LungsegError):
         return problem
     if isinstance(problem, MemoryError):
         return TooLargeError(
-            "there is not enough memory for it", where=source, cure="use fewer workers"
+            "there is not enough memory for it", where=job.source, cure="use fewer workers"
         )
     log.error(redacted(problem))
+    # Where the file is somebody else's, nobody knows what the text of an error may tell.
+    text = "" if job.display_name else f": {problem}"
     return UnexpectedError(
-        f"unexpected {type(problem).__name__}: {problem}",
-        where=source,
+        f"unexpected {type(problem).__name__}{text}",
+        where=job.source,
         cure="report this, if you can with the file",
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from http import HTTPStatus
 from importlib import metadata
 from pathlib import Path
@@ -17,23 +18,25 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from lungseg.card import read_card
+from lungseg.card import ModelCard, read_card
 from lungseg.modality import MODALITIES
-from lungseg.predict import embedded_models, find_model
+from lungseg.predict import embedded_models, find_model, processors
 from lungseg.report.texts import VERDICTS, definitions
-from lungseg.serve.crew import Crew
+from lungseg.runner.executors import ProcessExecutor
+from lungseg.segmenter import Segmenter
 from lungseg.serve.folder import private_folder
-from lungseg.serve.jobs import OVER, Job, Jobs
+from lungseg.serve.jobs import OVER, Jobs, ServedJob
 from lungseg.serve.metrics import Metrics
 from lungseg.serve.names import RESULTS, SENT
 from lungseg.serve.problems import HTTPProblem
-from lungseg.serve.requests import ServedModels, enter, form_schema
+from lungseg.serve.requests import ServedModels, form_schema, task_of
 from lungseg.serve.schemas import About, Health, JobDocument, LabelDocument, Limits, Problem
 from lungseg.serve.security import SecurityMiddleware
 from lungseg.serve.settings import ServerSettings
-from lungseg.serve.slices import grey_png, labels_png
 from lungseg.serve.upload import receive
-from lungseg.structures import LUNGS
+from lungseg.serve.worker import prepare_process
+from lungseg.structures import Structure
+from lungseg.writers.viewer import ViewerSlices
 
 PAGE: Final = Path(__file__).parent / "page"
 TYPES: Final = {
@@ -75,12 +78,13 @@ class Server:
     Attributes:
         app: for an ASGI server.
         api: the same without its guard.
+        segmenter: for each process.
         jobs: all of them, while it runs.
-        crew: the workers, while it runs.
+        pool: the processes, while it runs.
     """
 
     jobs: Jobs
-    crew: Crew
+    pool: ProcessExecutor
 
     def __init__(self, settings: ServerSettings) -> None:
         """Checks the model's card; nothing runs before the application is started.
@@ -93,18 +97,20 @@ class Server:
             read_card(find_model(name).with_suffix(".json"))
             for name in ([settings.model] if settings.model else embedded_models())
         ]
+        threads = max(1, processors() // settings.workers)
         own = settings.model and find_model(settings.model).absolute()
         self._models = ServedModels(
             {card.name: own or card.name for card in cards},
             {card.name: card.modality for card in cards},
             only=cards[0].name if own else None,
         )
+        self.segmenter = Segmenter(own, threads=threads, volume_threads=threads)
         shown = ("name", "version", "modality", "architecture", "terms", "limits")
         self._about = About(
             version=metadata.version("lungseg"),
             labels=[
-                LabelDocument(number=lung.number, name=lung.name, colour=lung.colour)
-                for lung in LUNGS
+                LabelDocument(number=structure.number, name=structure.name, colour=structure.colour)
+                for structure in _structures(cards)
             ],
             verdicts=VERDICTS,
             definitions={name: definitions(name) for name in MODALITIES},
@@ -136,23 +142,25 @@ class Server:
     @asynccontextmanager
     async def _life(self, _: FastAPI) -> AsyncIterator[None]:
         with private_folder() as folder:
-            self.jobs = Jobs(self.settings, folder)
+            start = partial(
+                ProcessExecutor, timeout=self.settings.job_timeout, initializer=prepare_process
+            )
+            self.pool = await asyncio.to_thread(start, self.settings.workers)
+            self.jobs = Jobs(self.settings, folder, self.pool, self.segmenter)
             self.jobs.ended = self.metrics.job
-            self.crew = Crew(self.settings, self.jobs)
             self.metrics.watch("queued", "Jobs that wait.", lambda: self.jobs.queued)
             self.metrics.watch("running", "Jobs that a worker has.", lambda: self.jobs.running)
             self.metrics.watch("stored_bytes", "Results that are kept.", lambda: self.jobs.stored)
-            self.metrics.watch("workers", "Processes that live.", lambda: len(self.crew.processes))
+            self.metrics.watch("workers", "Processes that live.", lambda: len(self.pool.processes))
             self.metrics.watch(
-                "worker_restarts", "Processes that were replaced.", lambda: self.crew.restarts
+                "worker_restarts", "Processes that were replaced.", lambda: self.pool.restarts
             )
-            await self.crew.start()
             cleaner = asyncio.create_task(self._expire())
             try:
                 yield
             finally:
                 cleaner.cancel()
-                await self.crew.stop()
+                await asyncio.to_thread(self.pool.shutdown, cancel_futures=True)
 
     async def _expire(self) -> None:
         while True:
@@ -178,7 +186,7 @@ class Server:
         async def health() -> Health:  # in the loop, as jobs may come and go only there
             return Health(
                 status="ok",
-                workers=len(self.crew.processes),
+                workers=len(self.pool.processes),
                 running=self.jobs.running,
                 queued=self.jobs.queued,
             )
@@ -222,10 +230,12 @@ class Server:
             with self.jobs.place() as job:
                 try:
                     upload = await receive(request, job.folder / SENT, self.settings)
-                    await asyncio.to_thread(enter, job, upload, self.settings, self._models)
+                    task = await asyncio.to_thread(
+                        task_of, job, upload, self.settings, self._models
+                    )
                 except ClientDisconnect:
                     raise HTTPException(CLIENT_GONE, "The client went away") from None
-                self.jobs.queue(job)
+                self.jobs.queue(job, task)
             await _end_of(job, wait)
             response.status_code = 200 if job.state in OVER else 202
             response.headers["Location"] = f"/jobs/{job.id}"
@@ -284,13 +294,13 @@ class Server:
             job = self._done(number)
             black, white = (
                 own if given is None else given
-                for given, own in zip((low, high), job.found["window"], strict=True)
+                for given, own in zip((low, high), job.found.get("window", (0.0, 1.0)), strict=True)
             )
             if not (math.isfinite(black) and math.isfinite(white) and black < white):
                 raise HTTPProblem(
                     HTTPStatus.UNPROCESSABLE_ENTITY, "A window is two numbers, low below high."
                 )
-            return await _picture(grey_png, job, index, black, white)
+            return await _picture(job, ViewerSlices.grey_png, index, black, white)
 
         @api.get(
             "/jobs/{number}/labels/{index}",
@@ -298,25 +308,38 @@ class Server:
             **png,
         )
         async def labels(number: str, index: int) -> Response:
-            return await _picture(labels_png, self._done(number), index)
+            return await _picture(self._done(number), ViewerSlices.labels_png, index)
 
-    def _done(self, number: str) -> Job:
+    def _done(self, number: str) -> ServedJob:
         job = self.jobs.get(number)
         if job.state != "done":
             raise HTTPProblem(HTTPStatus.NOT_FOUND, f"The job is {job.state} and has no results.")
         return job
 
 
-async def _end_of(job: Job, wait: float) -> None:
+def _structures(cards: Sequence[ModelCard]) -> list[Structure]:
+    """Those that any of the models predicts, by their numbers."""
+    known = {one for card in cards for layer in card.structures for one in layer}
+    return sorted(known, key=lambda structure: structure.number)
+
+
+async def _end_of(job: ServedJob, wait: float) -> None:
     if wait:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await job.over.wait()
 
 
-async def _picture(make: Callable[..., bytes], job: Job, index: int, *window: float) -> Response:
+async def _picture(
+    job: ServedJob, make: Callable[..., bytes], index: int, *window: float
+) -> Response:
+    def opened() -> bytes:
+        if job.viewer is None:
+            raise IndexError(index)
+        return make(ViewerSlices(job.viewer), index, *window)
+
     try:
-        content = await asyncio.to_thread(make, job.folder / RESULTS, index, *window)
+        content = await asyncio.to_thread(opened)
     except (IndexError, FileNotFoundError):  # the second where it was deleted meanwhile
         raise HTTPProblem(HTTPStatus.NOT_FOUND, "There is no such slice.") from None
     return Response(content, media_type="image/png")

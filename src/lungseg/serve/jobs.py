@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,75 +16,110 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from lungseg.errors import LungsegError
+from lungseg.runner.executors import Call, ProcessExecutor, report_progress
+from lungseg.runner.work import redacted
+from lungseg.segmenter import Segmenter
 from lungseg.serve.names import SENT
 from lungseg.serve.problems import HTTPProblem
 from lungseg.serve.schemas import JobDocument, State
 from lungseg.serve.settings import ServerSettings
+from lungseg.serve.worker import UploadResult, UploadTask, segment_upload
+
+log = logging.getLogger(__name__)
 
 OVER: tuple[State, ...] = ("done", "failed", "cancelled")
 GONE = "There is no such job, or its time is over."
 MAX_JOBS_WITHOUT_RESULT = 1000
 """Jobs that failed or were cancelled and are still known; of more, the earliest are forgotten, so
 that they cannot fill the memory."""
+RECORDED = ("modality", "verdict", "codes", "reasons", "notes", "measurements")
+"""What the document of a job has from the record."""
+SENTENCES = {
+    "OutputError": "The server could not write its results, perhaps for want of room; try again "
+    "later.",
+    "ModelError": "The server's model cannot be used; tell those who run it.",
+}
+"""Instead of those of errors that name the server's own files."""
 
 
 @dataclass(eq=False, slots=True)
-class Job:
+class ServedJob:
     """One request to segment.
 
     Attributes:
         id: that nobody can guess.
         folder: what was sent, and later the results.
         name: of the file that was sent.
-        task: what a worker is told.
-        state: where it stands.
-        progress: 0 to 1.
-        step: what is being done, in words.
+        task: what a process is told.
+        call: of the process that does it; None until it is queued.
+        end: "done", "failed" or "cancelled"; None until it is over.
         error: why it failed.
-        found: what a worker found; see `lungseg.serve.worker`.
+        found: fields of its document.
+        viewer: file of its slices.
         stored: bytes of its results.
         created: seconds since 1970.
         ended: the same; None until it is over.
         over: set once it is.
-        stop: ends the worker that has it; None while none has.
     """
 
     id: str
     folder: Path
     name: str = ""
-    task: dict[str, Any] = field(default_factory=dict[str, Any])
-    state: State = "queued"
-    progress: float = 0.0
-    step: str = "waiting"
+    task: UploadTask | None = None
+    call: Call[UploadResult] | None = None
+    end: State | None = None
     error: str | None = None
     found: dict[str, Any] = field(default_factory=dict[str, Any])
+    viewer: Path | None = None
     stored: int = 0
     created: float = field(default_factory=time.time)
     ended: float | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
-    stop: Callable[[], None] | None = None
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        if self.end is not None:
+            return self.end
+        waits = self.call is None or not (self.call.running() or self.call.done())
+        return "queued" if waits else "running"
+
+    @property
+    def progress(self) -> tuple[float, str]:
+        """Fraction of the work that is done, and what is being done."""
+        fraction, step = (0.0, "waiting") if self.call is None else self.call.progress
+        return fraction if self.end != "done" else 1.0, self.end or step
 
 
 class Jobs:
-    """All jobs that are waiting, running or kept. For one event loop."""
+    """All jobs that are waiting, running or kept. For one event loop.
 
-    def __init__(self, settings: ServerSettings, folder: Path) -> None:
+    Args:
+        settings: of the server.
+        folder: in which each gets one.
+        pool: that does them.
+        segmenter: for each process.
+    """
+
+    def __init__(
+        self, settings: ServerSettings, folder: Path, pool: ProcessExecutor, segmenter: Segmenter
+    ) -> None:
         self._settings, self._folder = settings, folder
-        self._jobs: dict[str, Job] = {}
-        self._waiting: deque[Job] = deque()
-        self._arrivals = asyncio.Semaphore(0)
+        self._pool, self._segmenter = pool, segmenter
+        self._jobs: dict[str, ServedJob] = {}
         self._coming = 0
-        self.ended: Callable[[Job], None] = lambda _: None
+        self.ended: Callable[[ServedJob], None] = lambda _: None
 
     @contextmanager
-    def place(self) -> Iterator[Job]:
+    def place(self) -> Iterator[ServedJob]:
         """A new job with a place in the queue, for as long as its files are coming; what was not
         queued meanwhile leaves nothing behind.
 
         Raises:
             HTTPProblem: 429, the queue is full, or there is no room for more results.
         """
-        if len(self._waiting) + self._coming >= self._settings.queue:
+        if self.queued + self._coming >= self._settings.queue:
             raise HTTPProblem(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "The queue is full; try again in a few seconds.",
@@ -104,7 +140,7 @@ class Jobs:
             )
             raise HTTPProblem(HTTPStatus.TOO_MANY_REQUESTS, what, after=after)
         number = secrets.token_hex(16)
-        job = Job(number, self._folder / number)
+        job = ServedJob(number, self._folder / number)
         self._coming += 1
         try:
             job.folder.mkdir(mode=0o700)
@@ -114,25 +150,48 @@ class Jobs:
             if job.id not in self._jobs:
                 self.clear(job)
 
-    def queue(self, job: Job) -> None:
+    def queue(self, job: ServedJob, task: UploadTask) -> None:
         """Puts a job at the end of the queue."""
-        job.created = time.time()
+        job.created, job.task = time.time(), task
         self._jobs[job.id] = job
-        self._waiting.append(job)
-        self._arrivals.release()
+        loop = asyncio.get_running_loop()
+        job.call = self._pool.submit(segment_upload, task, self._segmenter, report_progress)
+        job.call.add_done_callback(lambda _: loop.call_soon_threadsafe(self._finish, job))
 
-    async def take(self) -> Job:
-        """Waits for the first of the queue and makes it run."""
-        while True:
-            await self._arrivals.acquire()
-            if self._waiting:  # it may have been cancelled
-                job = self._waiting.popleft()
-                job.state, job.step = "running", "starting"
-                return job
+    def _finish(self, job: ServedJob) -> None:
+        """Notes what became of the call."""
+        if job.call is None or job.end is not None:  # it was cancelled
+            self.clear(job)  # also of what the process wrote in its last moment
+            return
+        try:
+            result = job.call.result()
+        except (CancelledError, LungsegError) as problem:  # of the pool, and no file is named
+            text = str(problem)
+            self.end(job, "failed", error=text[:1].upper() + text[1:])
+        except Exception as problem:  # noqa: BLE001 (also what nobody foresaw is a failure)
+            log.error(redacted(problem))
+            self.end(job, "failed", error=f"It failed: unexpected {type(problem).__name__}.")
+        else:
+            self._finish_with(job, result)
+
+    def _finish_with(self, job: ServedJob, result: UploadResult) -> None:
+        record: Mapping[str, Any] = result.outcome.record or {}
+        outputs = dict(result.outcome.outputs)
+        if result.outcome.status == "failed":
+            error = result.outcome.reasons[0]
+            if record["error"] in SENTENCES:
+                log.error("%s", error)
+                error = SENTENCES[record["error"]]
+            self.end(job, "failed", error=error)
+            return
+        job.viewer = outputs.pop("viewer", None)
+        found = {key: record[key] for key in RECORDED}
+        files = {output: path.name for output, path in outputs.items()}
+        self.end(job, "done", found=found | {"files": files} | result.shown)
 
     def end(
         self,
-        job: Job,
+        job: ServedJob,
         state: State,
         *,
         error: str | None = None,
@@ -141,11 +200,7 @@ class Jobs:
         """Notes what became of a job, removes what is no result, and lets those know who wait for
         it.
         """
-        if job.state in OVER:
-            return
-        job.state, job.error, job.found, job.stop = state, error, found or {}, None
-        job.step = state
-        job.progress = 1.0 if state == "done" else job.progress
+        job.end, job.error, job.found = state, error, found or {}
         job.ended = time.time()
         if state == "done":
             shutil.rmtree(job.folder / SENT, ignore_errors=True)
@@ -162,11 +217,11 @@ class Jobs:
         job.over.set()
         self.ended(job)
 
-    def clear(self, job: Job) -> None:
+    def clear(self, job: ServedJob) -> None:
         """Removes all files of a job."""
         shutil.rmtree(job.folder, ignore_errors=True)
 
-    def get(self, number: str) -> Job:
+    def get(self, number: str) -> ServedJob:
         """The job of that id.
 
         Raises:
@@ -176,14 +231,12 @@ class Jobs:
             raise HTTPProblem(HTTPStatus.NOT_FOUND, GONE)
         return self._jobs[number]
 
-    def remove(self, job: Job) -> None:
+    def remove(self, job: ServedJob) -> None:
         """Cancels a job that is not over; forgets one that is, with all of its files."""
         if job.state not in OVER:
-            if job in self._waiting:
-                self._waiting.remove(job)
-            if job.stop is not None:
-                job.stop()
             self.end(job, "cancelled")
+            if job.call is not None:
+                job.call.stop()
         else:
             del self._jobs[job.id]
             self.clear(job)
@@ -196,34 +249,39 @@ class Jobs:
 
     @property
     def running(self) -> int:
-        """How many a worker has."""
+        """How many a process has."""
         return sum(job.state == "running" for job in self._jobs.values())
 
     @property
     def queued(self) -> int:
         """How many wait."""
-        return len(self._waiting)
+        return len(self._waiting())
 
     @property
     def stored(self) -> int:
         """Bytes of all results."""
         return sum(job.stored for job in self._jobs.values())
 
-    def document(self, job: Job) -> JobDocument:
+    def document(self, job: ServedJob) -> JobDocument:
         """What a client is told of a job."""
         files = {name: f"/jobs/{job.id}/files/{name}" for name in job.found.get("files", ())}
+        waiting, (progress, step) = self._waiting(), job.progress
         return JobDocument(
             id=job.id,
             name=job.name,
             state=job.state,
-            progress=job.progress,
-            step=job.step,
+            progress=progress,
+            step=step,
             error=job.error,
-            position=self._waiting.index(job) + 1 if job in self._waiting else 0,
+            position=waiting.index(job.id) + 1 if job.id in waiting else 0,
             created=_time(job.created),
             expires=None if job.ended is None else _time(job.ended + self._settings.retention),
             **{**job.found, "files": files},
         )
+
+    def _waiting(self) -> list[str]:
+        """Those in the queue, in order."""
+        return [job.id for job in self._jobs.values() if job.state == "queued"]
 
 
 def _time(seconds: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import Scope
 
-from lungseg.serve.jobs import Job
+from lungseg.serve.jobs import ServedJob
 
 SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 600)
 
@@ -42,7 +42,7 @@ class Metrics:
         method = scope["method"] if scope["method"] in ("GET", "POST", "DELETE") else "other"
         self._requests.labels(method, route, str(status)).inc()
 
-    def job(self, job: Job) -> None:
+    def job(self, job: ServedJob) -> None:
         """Counts a job that is over."""
         self._jobs.labels(job.state).inc()
         if job.state == "done" and job.ended is not None:

@@ -1,4 +1,4 @@
-"""What a client asks for, checked, and turned into options and into what a worker is told."""
+"""What a client asks for, checked, and turned into options and into what a process is told."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from lungseg.options import SegmentOptions
 from lungseg.readers.jsrt import is_jsrt
 from lungseg.readers.probe import READ, VOLUMES
 from lungseg.readers.volume import kind_of
+from lungseg.report import has_reportlab
+from lungseg.runner import Job, RunOptions
 from lungseg.serve.archive import check_zip
-from lungseg.serve.jobs import Job
+from lungseg.serve.jobs import ServedJob
+from lungseg.serve.names import RESULTS
 from lungseg.serve.problems import HTTPProblem
 from lungseg.serve.settings import ServerSettings
 from lungseg.serve.upload import Upload
+from lungseg.serve.worker import UploadTask
 from lungseg.writers import stem
 
 SEVERAL: Final = "series"
@@ -135,8 +139,10 @@ def parse(texts: Mapping[str, str], models: ServedModels) -> SegmentOptions:
         raise _unprocessable(str(error)) from error
 
 
-def enter(job: Job, upload: Upload, settings: ServerSettings, models: ServedModels) -> None:
-    """Looks at what came, and writes name and task of a job.
+def task_of(
+    job: ServedJob, upload: Upload, settings: ServerSettings, models: ServedModels
+) -> UploadTask:
+    """Looks at what came, names the job, and says what is to be done.
 
     Args:
         job: that the files are for.
@@ -152,10 +158,10 @@ def enter(job: Job, upload: Upload, settings: ServerSettings, models: ServedMode
     options = parse(upload.fields, models)
     kinds = {path: _kind(path) for path in upload.files}
     first, several = upload.files[0], len(upload.files) > 1
-    zipped = not several and kinds[first] == "ZIP"
+    packed = not several and kinds[first] == "ZIP"
     if several and "ZIP" in kinds.values():
         raise _unprocessable("A zip is sent alone.")
-    if not zipped and not (READ | VOLUMES) & set(kinds.values()):
+    if not packed and not (READ | VOLUMES) & set(kinds.values()):
         found = next(iter(kinds.values()))
         what = (
             "The file is empty."
@@ -163,27 +169,32 @@ def enter(job: Job, upload: Upload, settings: ServerSettings, models: ServedMode
             else f"This is no image that is read ({found})."
         )
         raise HTTPProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{what} {TAKEN}")
-    if zipped:
-        try:
-            check_zip(first, max_bytes=settings.max_upload_bytes, max_entries=settings.max_files)
-        except InputError as error:
-            large = isinstance(error, TooLargeError)
-            raise HTTPProblem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE if large else HTTPStatus.UNPROCESSABLE_ENTITY,
-                str(error),
-            ) from error
+    if packed:
+        _check_packed(first, settings)
     base = SEVERAL if several else stem(first.name)
-    if zipped and base == first.name:
+    if packed and base == first.name:
         base += "_unpacked"
     job.name = f"{first.name} ({len(upload.files)} files)" if several else first.name
-    job.task = {
-        "folder": str(job.folder),
-        "name": first.name,
-        "stem": base,
-        "zipped": zipped,
-        "several": several,
-        "options": options.record() | {"model": options.model and str(options.model)},
-    }
+    run = RunOptions(
+        job.folder / RESULTS,
+        ("mask", "overlay", "viewer"),
+        ("report", "pdf") if has_reportlab() else ("report",),
+    )
+    source = first.parent if several else first
+    name = SEVERAL if several else first.name
+    work = Job(source, base, options, run, replace=True, display_name=name)
+    return UploadTask(work, packed, settings.max_upload_bytes, settings.max_files)
+
+
+def _check_packed(path: Path, settings: ServerSettings) -> None:
+    try:
+        check_zip(path, max_bytes=settings.max_upload_bytes, max_entries=settings.max_files)
+    except InputError as error:
+        large = isinstance(error, TooLargeError)
+        raise HTTPProblem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE if large else HTTPStatus.UNPROCESSABLE_ENTITY,
+            str(error),
+        ) from error
 
 
 def _unprocessable(sentence: str) -> HTTPProblem:

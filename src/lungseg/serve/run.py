@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -83,6 +84,7 @@ def run(settings: ServerSettings, *, say: Callable[[str], None]) -> None:
         UsageError: the address cannot be listened on.
         ModelError: the model or its card is missing or broken.
     """
+    logging.basicConfig(format="%(message)s")
     os.umask(0o077)  # what clients send is nobody else's business
     server = Server(settings)
     config = uvicorn.Config(

@@ -88,7 +88,7 @@ class About(BaseModel):
     """The server."""
 
     version: str
-    labels: list[LabelDocument] = Field(description="Those of the lungs.")
+    labels: list[LabelDocument] = Field(description="Those that the models predict.")
     verdicts: dict[str, tuple[str, str]] = Field(
         description="Heading and sentence of each verdict; reasons follow the sentence."
     )

@@ -18,9 +18,9 @@ def write_file(path: Path, data: bytes) -> None:
     write_files([(path, data)])
 
 
-def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
-    """Writes each file's bytes to a temporary file beside it, and once all are written renames
-    them, replacing what was there.
+def write_files(files: Iterable[tuple[Path, bytes | Iterable[bytes]]]) -> None:
+    """Writes each file's bytes, whole or piece by piece, to a temporary file beside it, and once
+    all are written renames them, replacing what was there.
 
     Whatever happens, each path holds either what it held before or all of its bytes, and no
     temporary file is left. Where the disk gets full, or the bytes of a file cannot be made, none is
@@ -35,7 +35,7 @@ def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
             # Not tempfile.mkstemp, whose files only their owner may read: results are shared.
             temporaries[path] = path.with_name(f".lungseg-{secrets.token_hex(8)}.tmp")
             with _told(path), temporaries[path].open("xb") as stream:
-                stream.write(data)
+                stream.writelines([data] if isinstance(data, bytes) else data)
         for path, temporary in temporaries.items():
             with _told(path):
                 temporary.replace(path)

@@ -26,9 +26,10 @@ from lungseg.writers.png import (
     probabilities_tiff,
     sheet_png,
 )
+from lungseg.writers.viewer import viewer_npy
 
-Encode = Callable[[], bytes]
-"""Makes the bytes of one file."""
+Encode = Callable[[], bytes | Iterable[bytes]]
+"""Makes the bytes of one file, whole or piece by piece."""
 
 PICTURE = ".png"
 ENDINGS = (PICTURE, ".nii.gz", ".nrrd")
@@ -67,14 +68,17 @@ def encoders_of(
 ) -> Encoders:
     """What makes the files of one input; arguments as for `lungseg.writers.outputs.save`."""
     if isinstance(image, Image):
-        return _of_image(image, segmentation, binary, probabilities, verdict)
-    if (
+        encoders = _of_image(image, segmentation, binary, probabilities, verdict)
+    elif (
         len(image.array) == 1
         and not image.hounsfield
         and (image.geometry.affine is None or image.format.startswith(PICTURES))
     ):
-        return _of_slice(image, segmentation, binary, probabilities, verdict)
-    return _of_volume(image, segmentation, binary, probabilities, verdict)
+        encoders = _of_slice(image, segmentation, binary, probabilities, verdict)
+    else:
+        encoders = _of_volume(image, segmentation, binary, probabilities, verdict)
+    encoders.outputs["viewer"] = partial(viewer_npy, image, segmentation)
+    return encoders
 
 
 def volume_nifti(volume: Volume) -> bytes:

@@ -68,6 +68,11 @@ OUTPUTS = (
         "a channel each in a volume.",
         (".tif", *ENDINGS[1:]),
     ),
+    Output(
+        "viewer",
+        "Axial slices of at most 1024 pixels a side with their labels, for a viewer (NumPy).",
+        (".npy",),
+    ),
 )
 """The only list of outputs."""
 

@@ -50,7 +50,7 @@ def test_a_killed_worker_fails_its_job_a_cancelled_one_is_replaced_and_others_go
 ):
     async def scenario():
         async with running(tiny_model) as (server, client):
-            [worker] = server.crew.processes
+            [worker] = server.pool.processes
             os.kill(worker, signal.SIGSTOP)
             killed, waiting = (
                 await begun(client, film),
@@ -63,11 +63,11 @@ def test_a_killed_worker_fails_its_job_a_cancelled_one_is_replaced_and_others_go
             assert (killed["state"], killed["files"]) == ("failed", {})
             assert killed["error"] == (
                 "The process that worked on it ended unexpectedly, perhaps for want of memory; "
-                "try again, or send a smaller one."
+                "try again, or give a smaller one."
             )
             assert (await ended(client, waiting))["state"] == "done"
 
-            [worker] = server.crew.processes
+            [worker] = server.pool.processes
             os.kill(worker, signal.SIGSTOP)
             job = await begun(client, film)
             assert (await client.get(f"/jobs/{job['id']}/files/mask")).status_code == 404
@@ -101,11 +101,11 @@ def test_a_killed_worker_fails_its_job_a_cancelled_one_is_replaced_and_others_go
 def test_a_job_has_its_time_and_results_have_theirs(tiny_model, film):
     async def scenario():
         async with running(tiny_model, job_timeout=0.2, retention=0.4) as (server, client):
-            os.kill(server.crew.processes[0], signal.SIGSTOP)
+            os.kill(server.pool.processes[0], signal.SIGSTOP)
             job = await ended(client, await begun(client, film))
             assert job["state"] == "failed"
             assert (
-                job["error"] == "It was not done within 0.2 s, and was stopped; send a smaller one."
+                job["error"] == "It was not done within 0.2 s, and was stopped; give a smaller one."
             )
             while (await client.get(f"/jobs/{job['id']}")).status_code == 200:
                 await asyncio.sleep(0.05)
@@ -118,7 +118,7 @@ def test_a_job_has_its_time_and_results_have_theirs(tiny_model, film):
 def test_workers_work_side_by_side(tiny_model, film):
     async def scenario():
         async with running(tiny_model, workers=2) as (server, client):
-            first, second = server.crew.processes
+            first, second = server.pool.processes
             assert first != second
             os.kill(first, signal.SIGSTOP)
             held = await begun(client, film)
@@ -134,9 +134,9 @@ def test_workers_work_side_by_side(tiny_model, film):
 def test_what_is_cancelled_while_its_worker_is_replaced_is_left_alone(tiny_model, film):
     async def scenario():
         async with running(tiny_model) as (server, client):
-            [worker] = server.crew.processes
+            [worker] = server.pool.processes
             os.kill(worker, signal.SIGKILL)
-            while server.crew.processes:
+            while server.pool.processes:
                 await asyncio.sleep(0.01)
             job = await begun(client, film)
             cancelled = (await client.delete(f"/jobs/{job['id']}")).json()
