@@ -195,9 +195,9 @@ def test_a_model_of_ones_own_says_what_dice_is_to_be_expected(run, films, tmp_pa
     done = lungseg("segment", picture, "-o", tmp_path, "--model", run / "model.onnx")
     assert done.exit_code == 0, done.output
     record = json.loads((tmp_path / "results.jsonl").read_text().splitlines()[0])
-    expected = {m["name"]: m["value"] for m in record["measurements"] if "Dice" in m["name"]}
-    assert list(expected) == ["expected Dice", "expected Dice low", "expected Dice high"]
-    low, value, high = (expected[f"expected Dice{end}"] for end in (" low", "", " high"))
+    expected = {m["name"]: m["value"] for m in record["measurements"] if "dice" in m["name"]}
+    assert list(expected) == ["expected_dice", "expected_dice_low", "expected_dice_high"]
+    low, value, high = (expected[f"expected_dice{end}"] for end in ("_low", "", "_high"))
     assert 0 < low <= value <= high <= 1
 
 
