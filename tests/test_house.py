@@ -32,8 +32,6 @@ TOO_LONG = {
     "src/lungseg/ct/bowel_gas.py",
     "src/lungseg/evaluate/boxes.py",
     "src/lungseg/evaluate/run.py",
-    "src/lungseg/phantom/ct.py",
-    "src/lungseg/phantom/radiograph.py",
     "src/lungseg/readers/dicom.py",
     "src/lungseg/readers/metaimage.py",
     "src/lungseg/train/export.py",
