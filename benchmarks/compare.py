@@ -25,7 +25,7 @@ from lungseg.predict import Predictor
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.train.export import export
 from lungseg.train.module import load_checkpoint
-from lungseg.train.settings import Settings, describe, read_settings
+from lungseg.train.settings import TrainingSettings, describe, read_settings
 
 
 def milliseconds(model: Path) -> float:
@@ -66,9 +66,9 @@ def scores(model: Path, cases: Path) -> dict[str, str]:
     return cells
 
 
-def difference(settings: Settings) -> str:
+def difference(settings: TrainingSettings) -> str:
     """The settings that are not the default, in words."""
-    default = Settings()
+    default = TrainingSettings()
     changed = [
         f"{name} {getattr(settings, name)}"
         for name, _, _ in describe()

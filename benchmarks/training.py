@@ -37,7 +37,7 @@ from lungseg.train.data import CaseArrays
 from lungseg.train.fit import fit
 from lungseg.train.losses import loss_of
 from lungseg.train.module import LungModule
-from lungseg.train.settings import Settings
+from lungseg.train.settings import TrainingSettings
 
 VALIDATION = 8
 """Cases to validate on; validation is not measured."""
@@ -61,7 +61,9 @@ def main() -> None:
         folder = Path(name)
         # One more batch than steps: the first of an epoch waits for the worker to begin, which a
         # long epoch does not notice.
-        settings = replace(Settings(), epochs=flags.turns + 1, patience=flags.turns + 1, workers=1)
+        settings = replace(
+            TrainingSettings(), epochs=flags.turns + 1, patience=flags.turns + 1, workers=1
+        )
         cases = draw_cases(folder, settings.batch * (flags.steps + 1) + VALIDATION)
         training_rate(cases, folder / "run", settings)
         worker_cost(cases[:64], settings, folder / "cache")
@@ -91,7 +93,7 @@ def draw_cases(folder: Path, count: int) -> list[Case]:
     ]
 
 
-def training_rate(cases: list[Case], folder: Path, settings: Settings) -> None:
+def training_rate(cases: list[Case], folder: Path, settings: TrainingSettings) -> None:
     """Trains, stops the time of each epoch but the first, and lets the bare network take as many
     steps after each.
     """
@@ -141,7 +143,7 @@ def training_rate(cases: list[Case], folder: Path, settings: Settings) -> None:
     )
 
 
-def bare_rate(net: torch.nn.Module, batch: Any, steps: int, settings: Settings) -> float:
+def bare_rate(net: torch.nn.Module, batch: Any, steps: int, settings: TrainingSettings) -> float:
     """Images a second of a network that is given the same batch again and again; its first step is
     not counted.
     """
@@ -161,7 +163,7 @@ def bare_rate(net: torch.nn.Module, batch: Any, steps: int, settings: Settings) 
     return steps * settings.batch / (time.perf_counter() - start)
 
 
-def worker_cost(cases: list[Case], settings: Settings, cache: Path) -> None:
+def worker_cost(cases: list[Case], settings: TrainingSettings, cache: Path) -> None:
     """Processor time of each part of a sample, with one thread, the mean over many."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

@@ -12,16 +12,16 @@ import torch
 from lungseg.datasets import Case
 from lungseg.train.fit import fit
 from lungseg.train.module import LungModule
-from lungseg.train.settings import Settings
+from lungseg.train.settings import TrainingSettings
 
-SETTINGS = Settings(
+SETTINGS = TrainingSettings(
     width=4,
     depth=3,
     size=64,
     epochs=12,
     batch=2,
     learning_rate=0.02,
-    average=0.5,
+    ema_decay=0.5,
     validation=0.3,
     precision="32-true",
     workers=0,
@@ -51,7 +51,7 @@ def stop_move_and_resume(
     cases: list[Case],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    settings: Settings,
+    settings: TrainingSettings,
     *,
     epoch: int,
 ) -> Path:

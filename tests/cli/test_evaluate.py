@@ -319,7 +319,7 @@ def test_a_real_volume_is_scored_in_space(data_folder, tmp_path) -> None:
         ),
         (
             ("{cases}", "--matrix", "--recipe", "cxr", "--settings", "s.toml"),
-            "--recipe and --settings both say how to train; ",
+            "`recipe` and `settings` both say how to train; ",
         ),
         (
             ("{model}", "{cases}", "--matrix"),

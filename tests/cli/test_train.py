@@ -18,16 +18,17 @@ from command_line import lungseg
 from lungseg.cli import train as cli_training
 from lungseg.errors import UsageError
 from lungseg.train import fit as fit_module
-from lungseg.train.settings import Settings, describe, read_recipe, read_settings, recipes
+from lungseg.train.recipes import read_recipe, recipes
+from lungseg.train.settings import TrainingSettings, describe, read_settings
 from phantom_films import write_films
 
-SMALL = Settings(
+SMALL = TrainingSettings(
     width=6,
     depth=5,
     size=64,
     batch=2,
     learning_rate=0.01,
-    average=0.5,
+    ema_decay=0.5,
     validation=0.3,
     precision="32-true",
     workers=0,
@@ -36,7 +37,7 @@ SMALL = Settings(
 FLAGS = [
     f"--{name.replace('_', '-')}={value}"
     for name, value in asdict(SMALL).items()
-    if value != getattr(Settings(), name)
+    if value != getattr(TrainingSettings(), name)
 ]
 
 
@@ -113,7 +114,7 @@ def test_a_run_leaves_all_that_there_is_to_see(run) -> None:
 
 @pytest.mark.slow
 def test_a_run_goes_on_from_a_model_where_that_ended(run, model, films, tmp_path) -> None:
-    still = ("--start-from", model, "--epochs", 1, "--learning-rate", 0, "--average", 0)
+    still = ("--start-from", model, "--epochs", 1, "--learning-rate", 0, "--ema-decay", 0)
     done = lungseg(
         "train",
         films,
@@ -135,7 +136,7 @@ def test_a_run_goes_on_from_a_model_where_that_ended(run, model, films, tmp_path
 
 
 def test_a_recipe_is_known_by_its_name_and_overruled_by_flags(films, tmp_path, monkeypatch) -> None:
-    seen: list[Settings] = []
+    seen: list[TrainingSettings] = []
     monkeypatch.setattr(
         fit_module, "fit", lambda cases, folder, settings, **_: seen.append(settings)
     )
@@ -212,7 +213,7 @@ def test_settings_come_from_a_file_and_flags_overrule_it(films, tmp_path) -> Non
         "1",
         "--leave-out",
         "south",
-        "--net",
+        "--architecture",
         "unetpp",
         "--no-deep-supervision",
         "--no-calibrate",
@@ -223,7 +224,13 @@ def test_settings_come_from_a_file_and_flags_overrule_it(films, tmp_path) -> Non
     )
     assert done.exit_code == 0, done.output
     found = read_settings(tmp_path / "run" / "settings.toml")
-    assert (found.width, found.epochs, found.net, found.deep_supervision, found.leave_out) == (
+    assert (
+        found.width,
+        found.epochs,
+        found.architecture,
+        found.deep_supervision,
+        found.leave_out,
+    ) == (
         2,
         1,
         "unetpp",
@@ -271,7 +278,7 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on(films, tmp_path, monkeypatc
         (("--recipe", "r9"), "there is no recipe 'r9'; there are {recipes}."),
         (
             ("--recipe", "cxr", "--settings", "s.toml"),
-            "--recipe and --settings both say how to train; give one of them.",
+            "`recipe` and `settings` both say how to train; give one of them.",
         ),
         (
             ("--size", 100),
@@ -295,7 +302,7 @@ def test_there_must_be_a_run_to_resume(films, tmp_path) -> None:
 
 
 def test_a_setting_that_is_not_one_is_refused_by_its_flag(films, tmp_path) -> None:
-    done = lungseg("train", films, "-o", tmp_path, "--net", "vnet")
+    done = lungseg("train", films, "-o", tmp_path, "--architecture", "vnet")
     assert done.exit_code == 2
     assert "vnet" in done.stderr
 
@@ -304,7 +311,7 @@ def test_help_has_a_flag_with_words_for_every_setting(monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     shown = " ".join(lungseg("train", "--help").output.split())
     for name, _, meaning in describe():
-        default = getattr(Settings(), name)
+        default = getattr(TrainingSettings(), name)
         said = "none" if default == () else str(default).lower()
         assert f"--{name.replace('_', '-')} " in shown
         assert f"{meaning} [{said}]" in shown

@@ -34,11 +34,11 @@ def parameters(net: nn.Module) -> int:
 
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize(
-    ("depth", "width", "norm", "up"),
+    ("depth", "width", "norm", "upsampling"),
     list(product((2, 4), (1, 3), ("batch", "none"), ("transposed", "interpolated"))),
 )
-def test_logits_have_the_shape_of_the_input(net, depth, width, norm, up) -> None:
-    network = net(2, 5, width=width, depth=depth, norm=norm, up=up).eval()
+def test_logits_have_the_shape_of_the_input(net, depth, width, norm, upsampling) -> None:
+    network = net(2, 5, width=width, depth=depth, norm=norm, upsampling=upsampling).eval()
     rows, columns = 3 * 2 ** (depth - 1), 2 * 2 ** (depth - 1)
     assert network(torch.randn(2, 2, rows, columns)).shape == (2, 5, rows, columns)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from lungseg.augment.parameters import NONE
+from lungseg.augment.parameters import NO_AUGMENTATION
 from lungseg.datasets import read_labels
 from lungseg.datasets.label_sets import LEFT, RIGHT, allowed_classes
 from lungseg.errors import InputError
@@ -75,7 +75,7 @@ def test_a_repeated_case_is_kept_once_and_augmented_each_time(cases) -> None:
 
 
 def test_strength_reaches_the_samples(cases) -> None:
-    still = CaseArrays(cases[:2], SIZE, CLIP, seed=5, strength=NONE)
+    still = CaseArrays(cases[:2], SIZE, CLIP, seed=5, augmentation=NO_AUGMENTATION)
     plain = CaseArrays(cases[:2], SIZE, CLIP, seed=None)
     for (x, sets), (expected, truth) in zip(
         (still[0], still[1]), (plain[0], plain[1]), strict=True
@@ -91,7 +91,9 @@ def test_lungs_are_widened_by_pixels_of_the_network(tmp_path, cases, seed) -> No
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
     case = replace(cases[0], mask=tmp_path / "mask.png")
     narrow, wide = (
-        CaseArrays([case], (32, 32), CLIP, seed=seed, strength=NONE, dilate=by)[0][1].numpy()
+        CaseArrays([case], (32, 32), CLIP, seed=seed, augmentation=NO_AUGMENTATION, dilate=by)[0][
+            1
+        ].numpy()
         for by in (0, 3)
     )
     for sets, by in ((narrow, 0), (wide, 3)):

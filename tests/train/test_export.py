@@ -16,11 +16,11 @@ from lungseg.datasets import Case, write_manifest
 from lungseg.errors import ModelError, OutputError, UsageError
 from lungseg.predict import Predictor
 from lungseg.train import export as module
-from lungseg.train.export import TOLERANCE, Deployed, export
+from lungseg.train.export import TOLERANCE, ExportModel, export
 from lungseg.train.module import build_network, load_checkpoint
-from lungseg.train.settings import Settings
+from lungseg.train.settings import TrainingSettings
 
-SETTINGS = Settings(width=8, depth=3, size=32, clip_low=1, clip_high=99)
+SETTINGS = TrainingSettings(width=8, depth=3, size=32, clip_low=1, clip_high=99)
 ABOUT = """
 name = "small"
 version = "0.3"
@@ -31,7 +31,7 @@ terms = "free"
 """
 
 
-def write_run(folder: Path, cases: list[Case], settings: Settings = SETTINGS) -> Path:
+def write_run(folder: Path, cases: list[Case], settings: TrainingSettings = SETTINGS) -> Path:
     """Writes what a run leaves, with weights that were never trained; returns the checkpoint."""
     folder.mkdir()
     torch.manual_seed(0)
@@ -58,7 +58,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory, cases: list[Case]) -> P
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> module.Exported:
+def exported(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> module.ExportedModel:
     folder = tmp_path_factory.mktemp("exported")
     (folder / "about.toml").write_text(ABOUT)
     return export(checkpoint, folder / "new" / "small.onnx", about=folder / "about.toml")
@@ -82,7 +82,7 @@ def test_deployed_merges_the_mediastinum_into_the_background() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.tensor([0.1, 0.2, 0.3, 0.4]).log().view(1, 4, 1, 1).expand(1, 4, 2, 2)
 
-    merged = Deployed(Given())(torch.zeros(1, 1, 2, 2))
+    merged = ExportModel(Given())(torch.zeros(1, 1, 2, 2))
     torch.testing.assert_close(merged[0, :, 0, 0], torch.tensor([0.5, 0.2, 0.3]))
 
 
@@ -127,7 +127,9 @@ def test_the_card_says_what_the_run_knows_and_what_it_was_told(exported) -> None
 
 @pytest.mark.slow
 def test_unetpp_is_exported_too(tmp_path, cases) -> None:
-    settings = replace(SETTINGS, net="unetpp", width=2, norm="none", up="interpolated")
+    settings = replace(
+        SETTINGS, architecture="unetpp", width=2, norm="none", upsampling="interpolated"
+    )
     made = export(write_run(tmp_path / "run", cases, settings), tmp_path / "pp.onnx")
     assert made.largest_difference < TOLERANCE
     card = read_card(made.card)
@@ -284,7 +286,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path, cases) -> None:
 
 @pytest.mark.slow
 def test_the_card_says_what_kind_of_pictures_the_model_is_for(tmp_path, cases) -> None:
-    checkpoint = write_run(tmp_path / "run", cases, replace(SETTINGS, kind="ct", width=2))
+    checkpoint = write_run(tmp_path / "run", cases, replace(SETTINGS, modality="ct", width=2))
     assert read_card(export(checkpoint, tmp_path / "m.onnx").card).modality == "ct"
 
 

@@ -22,23 +22,23 @@ from lungseg.errors import UsageError
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.scores import count
 from lungseg.train import finalise as finish_module
-from lungseg.train.export import Exported
-from lungseg.train.finalise import Finished, _names, finish
+from lungseg.train.export import ExportedModel
+from lungseg.train.finalise import FinalisedRun, _names, finalise
 from lungseg.train.module import build_network
 from lungseg.train.pictures import TILE
-from lungseg.train.settings import Settings
+from lungseg.train.settings import TrainingSettings
 from tiny_model import write_tiny_model
 
-SETTINGS = Settings(width=4, depth=3, size=64, precision="32-true", workers=0)
+SETTINGS = TrainingSettings(width=4, depth=3, size=64, precision="32-true", workers=0)
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A run whose weights are exported as the tiny model that takes what is dark for lung."""
 
-    def exported(checkpoint: Path, output: Path) -> Exported:
+    def exported(checkpoint: Path, output: Path) -> ExportedModel:
         model = write_tiny_model(output.parent, name=output.stem)
-        return Exported(model, model.with_suffix(".json"), 0.0)
+        return ExportedModel(model, model.with_suffix(".json"), 0.0)
 
     monkeypatch.setattr(finish_module, "export", exported)
     folder = tmp_path / "mine"
@@ -47,9 +47,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     return folder
 
 
-def finished(folder: Path, cases: list[Case]) -> Finished:
+def finished(folder: Path, cases: list[Case]) -> FinalisedRun:
     write_manifest(cases, folder / "cases.csv")
-    return finish(folder, with_quality_model=False)
+    return finalise(folder, with_quality_model=False)
 
 
 def with_split(cases: list[Case], splits: str) -> list[Case]:
@@ -179,7 +179,7 @@ def test_cases_without_a_mask_are_predicted_and_shown_whatever_their_split(
     assert [row[0] for row in sheets["montage_best"]] == [
         given[2].case
     ]  # no test case has a mask: so validation it is
-    done = finish(run, with_quality_model=False)
+    done = finalise(run, with_quality_model=False)
     assert {path.name for path in done.predictions} == {
         f"{given[i].case}_mask.png" for i in (0, 2, 3)
     }
@@ -218,7 +218,7 @@ def test_a_broken_case_is_named_and_the_others_are_finished(run, cases, tmp_path
 def test_masks_that_draw_through_the_heart_do_not_judge_it(run, cases, monkeypatch) -> None:
     case = replace(with_split(cases, "t")[0], convention="lung and heart")
     sheets = shown(run, [case], monkeypatch)
-    done = finish(run, with_quality_model=False)
+    done = finalise(run, with_quality_model=False)
     found = RadiographSegmenter(run / "model.onnx")(case.image).mask > 0
     labels = finish_module.read_labels(case)
     judged = ~mediastinal_band(labels)
@@ -263,7 +263,7 @@ def test_files_of_cases_never_share_a_name(run, cases) -> None:
 def test_it_may_be_repeated(run, cases) -> None:
     first = finished(run, with_split(cases, "tt"))
     before = {name: (run / name).read_bytes() for name in files(run)}
-    assert finish(run, with_quality_model=False) == first
+    assert finalise(run, with_quality_model=False) == first
     assert {name: (run / name).read_bytes() for name in files(run)} == before
 
 
@@ -288,7 +288,7 @@ def test_of_too_few_validation_cases_none_is_and_that_of_earlier_weights_goes(ru
 
 def test_there_must_be_weights(tmp_path) -> None:
     with pytest.raises(UsageError) as refused:
-        finish(tmp_path)
+        finalise(tmp_path)
     assert (
         str(refused.value)
         == f"{tmp_path}: there are no weights to finish the run with; train for at least one epoch."

@@ -10,10 +10,11 @@ import torch
 from lungseg.datasets import read_manifest
 from lungseg.errors import UsageError
 from lungseg.scores import Counts
+from lungseg.train.allowed_values import METRICS
 from lungseg.train.data import CaseArrays
 from lungseg.train.fit import fit
 from lungseg.train.module import build_network, certain_counts, load_checkpoint
-from lungseg.train.settings import FIGURES, read_settings
+from lungseg.train.settings import read_settings
 from tiny_run import SETTINGS, metrics, stop_in_epoch, weights
 
 
@@ -40,7 +41,7 @@ def test_a_run_leaves_settings_cases_metrics_and_weights(run, cases) -> None:
     lines = metrics(run)
     assert list(lines[0]) == [
         "epoch",
-        *sorted((*FIGURES, "learning_rate", "val_dice_north", "val_dice_south")),
+        *sorted((*METRICS, "learning_rate", "val_dice_north", "val_dice_south")),
     ]
     assert [line["epoch"] for line in lines] == [str(epoch) for epoch in range(12)]
     for line in lines:
@@ -123,7 +124,7 @@ def test_gradients_of_several_batches_are_one_step(run, cases, tmp_path) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("net", ["unet", "unetpp"])
 def test_a_frozen_contracting_path_stays_as_it_is_and_then_learns(cases, tmp_path, net) -> None:
-    settings = replace(SETTINGS, net=net, average=0.0, freeze=1, width=2)
+    settings = replace(SETTINGS, architecture=net, ema_decay=0.0, freeze=1, width=2)
     for epochs in (1, 2):
         fit(
             cases,
@@ -151,7 +152,7 @@ def test_a_frozen_contracting_path_stays_as_it_is_and_then_learns(cases, tmp_pat
 
 
 def test_without_an_average_the_weights_are_those_of_the_last_step(cases, tmp_path) -> None:
-    fit(cases, tmp_path, replace(SETTINGS, epochs=1, average=0.0), progress=False)
+    fit(cases, tmp_path, replace(SETTINGS, epochs=1, ema_decay=0.0), progress=False)
     assert "averaging_state" not in torch.load(tmp_path / "last.ckpt", weights_only=True)
 
 
@@ -165,7 +166,7 @@ def test_a_run_ends_when_the_monitored_figure_gets_no_better(cases, tmp_path) ->
             optimiser="sgd",
             patience=1,
             monitor="val_loss",
-            average=0.0,
+            ema_decay=0.0,
         ),
         progress=False,
     )
@@ -241,7 +242,7 @@ def test_training_ends_early_when_nothing_gets_better(cases, tmp_path) -> None:
 def test_unetpp_in_bfloat16_trains_too(cases, tmp_path, deep_supervision) -> None:
     settings = replace(
         SETTINGS,
-        net="unetpp",
+        architecture="unetpp",
         deep_supervision=deep_supervision,
         width=2,
         epochs=1,
@@ -257,7 +258,7 @@ def test_unetpp_in_bfloat16_trains_too(cases, tmp_path, deep_supervision) -> Non
 
 
 def test_the_network_is_the_one_that_the_settings_describe() -> None:
-    net = build_network(replace(SETTINGS, max_width=8, norm="none", up="interpolated"))
+    net = build_network(replace(SETTINGS, max_width=8, norm="none", upsampling="interpolated"))
     assert type(net).__name__ == "UNet"
     assert [block[0].out_channels for block in net.down] == [4, 8, 8]
     assert net.head.out_channels == 4
@@ -298,7 +299,8 @@ def test_weights_of_another_run_are_the_beginning(run, cases, tmp_path) -> None:
 
 def test_weights_of_another_network_are_refused(run, cases, tmp_path) -> None:
     with pytest.raises(
-        UsageError, match="these are the weights of another network; give its net, width and depth"
+        UsageError,
+        match="these are the weights of another network; give its architecture, width and depth",
     ):
         fit(
             cases,

@@ -13,15 +13,15 @@ from lungseg.errors import ModelError, UsageError
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.predict import Predictor
 from lungseg.preprocess import to_network
-from lungseg.train.export import Deployed, halve_weights
+from lungseg.train.export import ExportModel, halve_weights
 from lungseg.train.export import _graph as graph
 from lungseg.train.initial_weights import _fill as fill
-from lungseg.train.initial_weights import begin_with, measure_statistics
+from lungseg.train.initial_weights import load_initial_weights, measure_statistics
 from lungseg.train.module import build_network
-from lungseg.train.settings import Settings
+from lungseg.train.settings import TrainingSettings
 from tiny_model import write_tiny_model
 
-SMALL = Settings(width=4, depth=3, size=32)
+SMALL = TrainingSettings(width=4, depth=3, size=32)
 
 
 def phantoms(size: int, count: int) -> torch.Tensor:
@@ -35,14 +35,14 @@ def phantoms(size: int, count: int) -> torch.Tensor:
 
 @pytest.mark.slow
 def test_the_embedded_model_goes_on_as_it_is() -> None:
-    settings = Settings()
+    settings = TrainingSettings()
     net = build_network(settings).eval()
     pictures = phantoms(256, 4)
-    begin_with("cxr", net, pictures)
+    load_initial_weights("cxr", net, pictures)
     other = phantoms(256, 6)[4:]
     with torch.inference_mode():
-        found = Deployed(net)(other).numpy()
-        trained = Deployed(net.train())(pictures).numpy()
+        found = ExportModel(net)(other).numpy()
+        trained = ExportModel(net.train())(pictures).numpy()
     assert np.abs(found - Predictor("cxr", threads=1)(other.numpy())).max() < 1e-2
     assert (found[:, 1:].sum(axis=1) > 0.5).mean() > 0.1  # there are lungs to agree on
     # In training mode, on the pictures that the statistics were measured on, it computes what it
@@ -55,18 +55,18 @@ def test_the_embedded_model_goes_on_as_it_is() -> None:
     "changes",
     [
         {},
-        {"net": "unetpp", "up": "interpolated"},
-        {"net": "unetpp", "norm": "none", "deep_supervision": False},
+        {"architecture": "unetpp", "upsampling": "interpolated"},
+        {"architecture": "unetpp", "norm": "none", "deep_supervision": False},
     ],
     ids=lambda changes: "-".join(map(str, changes.values())) or "unet",
 )
 def test_an_exported_network_is_read_back(changes) -> None:
-    settings = Settings(**{"width": 4, "depth": 3, "size": 32, **changes})
+    settings = TrainingSettings(**{"width": 4, "depth": 3, "size": 32, **changes})
     torch.manual_seed(0)
     net = build_network(settings)
     x = torch.randn(4, 1, 32, 32)
     net(x)  # moves the statistics of batch normalisation
-    model = halve_weights(graph(Deployed(net.eval()).eval(), x[:2]))
+    model = halve_weights(graph(ExportModel(net.eval()).eval(), x[:2]))
     again = build_network(settings).eval()
     fill(again, model.graph)
     with torch.inference_mode():
@@ -94,7 +94,7 @@ def test_measuring_statistics_changes_nothing_but_them() -> None:
 def test_a_model_of_another_network_is_refused_and_says_which_it_is() -> None:
     net = build_network(SMALL)
     with pytest.raises(UsageError) as refused:
-        begin_with("cxr", net, phantoms(32, 1))
+        load_initial_weights("cxr", net, phantoms(32, 1))
     assert (
         "cxr.onnx: this model has the weights of another network; give the settings of this one: "
         "U-Net, width 16, depth 6, " in str(refused.value)
@@ -107,7 +107,7 @@ def test_a_model_that_no_network_of_ours_made_is_refused(tmp_path) -> None:
         match="this model has the weights of another network; give the settings of this one: "
         "three by three",
     ):
-        begin_with(str(write_tiny_model(tmp_path)), build_network(SMALL), phantoms(32, 1))
+        load_initial_weights(str(write_tiny_model(tmp_path)), build_network(SMALL), phantoms(32, 1))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_model_that_no_network_of_ours_made_is_refused(tmp_path) -> None:
 )
 def test_what_is_not_there_is_said(source, words) -> None:
     with pytest.raises(ModelError) as refused:
-        begin_with(source, build_network(SMALL), [])
+        load_initial_weights(source, build_network(SMALL), [])
     assert words in str(refused.value)
 
 
@@ -139,6 +139,9 @@ def test_weights_of_another_network_in_a_checkpoint_are_refused(tmp_path: Path) 
     )
     with pytest.raises(
         UsageError,
-        match=r"a\.ckpt: these are the weights of another network; give its net, width and depth",
+        match=r"a\.ckpt: these are the weights of another network; give its architecture, width "
+        r"and depth",
     ):
-        begin_with(str(tmp_path / "a.ckpt"), build_network(Settings(width=2, depth=3, size=32)), [])
+        load_initial_weights(
+            str(tmp_path / "a.ckpt"), build_network(TrainingSettings(width=2, depth=3, size=32)), []
+        )

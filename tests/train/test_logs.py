@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from lungseg.errors import OutputError
 from lungseg.train import logs
 from lungseg.train.logs import callbacks
-from lungseg.train.settings import Settings
+from lungseg.train.settings import TrainingSettings
 
 BATCHES = 3
 
@@ -84,7 +84,9 @@ def train(
     told: Sequence[lightning.Callback] | None = None,
     **more: Any,
 ) -> None:
-    told = callbacks(folder, Settings(epochs=epochs), progress=False) if told is None else told
+    told = (
+        callbacks(folder, TrainingSettings(epochs=epochs), progress=False) if told is None else told
+    )
     keep = lightning.pytorch.callbacks.ModelCheckpoint(
         folder, "last", enable_version_counter=False, save_on_train_epoch_end=True
     )
@@ -203,7 +205,7 @@ def test_short_epochs_are_not_spent_on_drawing(tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize("at", [0, 1])
 def test_after_a_stop_everything_so_far_is_there(tmp_path, monkeypatch, at) -> None:
     monkeypatch.setattr(logs, "REDRAWN_AFTER", 3600.0)
-    told = callbacks(tmp_path, Settings(epochs=3), progress=True)
+    told = callbacks(tmp_path, TrainingSettings(epochs=3), progress=True)
     with pytest.raises(
         SystemExit
     ):  # what Lightning makes of Ctrl-C; `fit` makes KeyboardInterrupt of it again
@@ -221,7 +223,7 @@ def bar(told: Sequence[lightning.Callback], *, terminal: bool) -> io.StringIO:
 
 
 def test_without_a_terminal_each_epoch_is_a_line(tmp_path) -> None:
-    told = callbacks(tmp_path, Settings(epochs=3), progress=True)
+    told = callbacks(tmp_path, TrainingSettings(epochs=3), progress=True)
     shown = bar(told, terminal=False)
     train(tmp_path, 3, told=told)
     lines = [re.sub(r"\d:\d\d:\d\d", "TIME", line) for line in shown.getvalue().splitlines()]
@@ -235,7 +237,7 @@ def test_without_a_terminal_each_epoch_is_a_line(tmp_path) -> None:
 @pytest.mark.slow
 def test_in_a_terminal_one_bar_shows_loss_dice_and_time_left(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(logs, "SHOWN_AFTER", 0.0)
-    told = callbacks(tmp_path, Settings(epochs=2), progress=True)
+    told = callbacks(tmp_path, TrainingSettings(epochs=2), progress=True)
     shown = bar(told, terminal=True)
     train(tmp_path, 2, told=told)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue())
@@ -246,7 +248,7 @@ def test_in_a_terminal_one_bar_shows_loss_dice_and_time_left(tmp_path, monkeypat
 
 
 def test_the_cursor_comes_back_after_ctrl_c(tmp_path) -> None:
-    told = callbacks(tmp_path, Settings(epochs=2), progress=True)
+    told = callbacks(tmp_path, TrainingSettings(epochs=2), progress=True)
     shown = bar(told, terminal=True)
     with pytest.raises(SystemExit):
         train(tmp_path, 2, OneWeight(KeyboardInterrupt(), at=1), told=told)
@@ -256,7 +258,7 @@ def test_the_cursor_comes_back_after_ctrl_c(tmp_path) -> None:
 @pytest.mark.slow
 def test_a_resumed_bar_begins_where_it_stopped(tmp_path) -> None:
     train(tmp_path, 2)
-    told = callbacks(tmp_path, Settings(epochs=4), progress=True)
+    told = callbacks(tmp_path, TrainingSettings(epochs=4), progress=True)
     shown = bar(told, terminal=False)
     train(tmp_path, 4, told=told, ckpt_path=tmp_path / "last.ckpt")
     assert [line[:12] for line in shown.getvalue().splitlines()] == ["epoch 3 of 4", "epoch 4 of 4"]
@@ -264,7 +266,7 @@ def test_a_resumed_bar_begins_where_it_stopped(tmp_path) -> None:
 
 def test_only_the_first_process_logs(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(lightning.Trainer, "is_global_zero", property(lambda self: False))
-    told = callbacks(tmp_path, Settings(epochs=1), progress=True)
+    told = callbacks(tmp_path, TrainingSettings(epochs=1), progress=True)
     shown = bar(told, terminal=False)
     train(tmp_path, 1, told=told)
     assert shown.getvalue() == ""
@@ -275,5 +277,5 @@ def test_only_the_first_process_logs(tmp_path, monkeypatch) -> None:
 def test_without_progress_there_is_no_bar(tmp_path) -> None:
     assert not any(
         isinstance(callback, logs.ProgressBar)
-        for callback in callbacks(tmp_path, Settings(), progress=False)
+        for callback in callbacks(tmp_path, TrainingSettings(), progress=False)
     )

@@ -18,7 +18,7 @@ from lungseg.train.losses import (
     partial_label_loss,
     tversky_loss,
 )
-from lungseg.train.settings import Settings
+from lungseg.train.settings import TrainingSettings
 
 SURE = 60.0
 """A logit so high that the softmax is 1 in float32."""
@@ -188,7 +188,7 @@ def test_an_error_far_from_the_boundary_costs_more() -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_settings_choose_the_loss(name, logits, classes) -> None:
     allowed = only(classes)
-    settings = Settings(
+    settings = TrainingSettings(
         loss=name,
         dice_weight=0.3,
         focal_gamma=1,
@@ -213,7 +213,7 @@ def test_no_loss_learns_from_pixels_where_everything_is_allowed(name, logits, cl
     allowed = only(classes)
     allowed[:, :, 2] = ANYTHING
     logits.requires_grad_()
-    loss_of(logits, allowed, Settings(loss=name)).backward()
+    loss_of(logits, allowed, TrainingSettings(loss=name)).backward()
     assert logits.grad is not None
     torch.testing.assert_close(logits.grad[..., 2], torch.zeros(3, 4, 6), rtol=0, atol=1e-7)
     assert (logits.grad[..., 1].abs().amax(dim=1) > 0).any()
@@ -223,7 +223,7 @@ def test_no_loss_learns_from_pixels_where_everything_is_allowed(name, logits, cl
 @pytest.mark.parametrize("name", LOSSES)
 def test_perfect_logits_cost_nothing_and_give_finite_gradients(name, classes) -> None:
     sure = sure_of(classes).requires_grad_()
-    loss = loss_of(sure, only(classes), Settings(loss=name))
+    loss = loss_of(sure, only(classes), TrainingSettings(loss=name))
     assert loss.item() == pytest.approx(0, abs=1e-6)
     loss.backward()
     assert sure.grad is not None
@@ -233,7 +233,7 @@ def test_perfect_logits_cost_nothing_and_give_finite_gradients(name, classes) ->
 def test_class_weights_are_those_of_torchs_cross_entropy(logits, classes) -> None:
     weights = torch.tensor([0.2, 3.0, 1.0, 0.5])
     expected = torch.nn.functional.cross_entropy(logits, classes, weight=weights)
-    settings = Settings(
+    settings = TrainingSettings(
         loss="bce", class_weights=("background=0.2", "right lung=3", "mediastinum=0.5")
     )
     torch.testing.assert_close(loss_of(logits, only(classes), settings), expected)
@@ -249,7 +249,7 @@ def test_a_lung_that_weighs_more_counts_more_in_dice(logits, classes) -> None:
         for w in ([1.0, 1, 0, 1], [1.0, 0, 1, 1])
     ]
     for loss in ("dice", "tversky"):
-        settings = Settings(
+        settings = TrainingSettings(
             loss=loss, tversky_alpha=0.5, tversky_beta=0.5, class_weights=("right lung=3",)
         )
         torch.testing.assert_close(

@@ -1,4 +1,4 @@
-"""What the network will see: one row for each case, and numbers that give each sample again."""
+"""What the network will see: one row for each case, and parameters that give each sample again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lungseg.augment.parameters import Strength
+from lungseg.augment.parameters import AugmentationSettings
 from lungseg.draw.picture import CAPTION, GAP
 from lungseg.errors import UsageError
 from lungseg.structures import LUNGS
@@ -43,8 +43,10 @@ def test_a_row_for_each_case_spread_over_all(data) -> None:
 
 
 def test_without_augmentation_a_row_is_one_picture(cases) -> None:
-    nothing = Strength(**dict.fromkeys(Strength.__slots__, 0))
-    sheet = augmented_sheet(CaseArrays(cases[:1], (SIDE, SIDE), CLIP, seed=4, strength=nothing), 1)
+    nothing = AugmentationSettings(**dict.fromkeys(AugmentationSettings.__slots__, 0))
+    sheet = augmented_sheet(
+        CaseArrays(cases[:1], (SIDE, SIDE), CLIP, seed=4, augmentation=nothing), 1
+    )
     for column in range(1, 1 + EPOCHS):
         np.testing.assert_array_equal(tile(sheet, 0, column), tile(sheet, 0, 0))
 
@@ -62,7 +64,7 @@ def test_every_line_gives_its_sample_again(data, cases) -> None:
     other = CaseArrays(cases, (SIDE, SIDE), CLIP, seed=99)
     for line in augmented_lines(data, 6):
         entry = json.loads(line)
-        expected = data.changed(entry["index"], data.draw(entry["index"], entry["epoch"]))
+        expected = data.augmented(entry["index"], data.parameters(entry["index"], entry["epoch"]))
         for found, wanted in zip(replay(line, other), expected, strict=True):
             np.testing.assert_array_equal(found, wanted)
 
@@ -72,13 +74,13 @@ def test_a_line_of_other_cases_is_refused(data, cases) -> None:
     for others in (cases[:2], [cases[0]] * len(cases)):
         with pytest.raises(
             UsageError,
-            match="case p1_b of south is not number 11 of these; give the cases that the numbers "
-            "were drawn for",
+            match="case p1_b of south is not number 11 of these; give the cases that the "
+            "parameters were sampled for",
         ):
             replay(line, CaseArrays(others, (SIDE, SIDE), CLIP, seed=4))
 
 
-def test_picture_and_numbers_are_written_side_by_side(data, tmp_path) -> None:
+def test_picture_and_parameters_are_written_side_by_side(data, tmp_path) -> None:
     write_augmented(data, 2, tmp_path / "seen.png")
     np.testing.assert_array_equal(
         cv2.imread(str(tmp_path / "seen.png"))[..., ::-1], augmented_sheet(data, 2)

@@ -15,11 +15,11 @@ import pytest
 
 from lungseg.datasets import recognise
 from lungseg.train.fit import fit
-from lungseg.train.settings import Settings
+from lungseg.train.settings import TrainingSettings
 from phantom_films import write_films
 
 # Two batches of one image are one batch of two where no normalisation looks at the batch.
-ONE = Settings(
+ONE = TrainingSettings(
     width=4,
     depth=3,
     size=64,
@@ -27,7 +27,7 @@ ONE = Settings(
     epochs=3,
     batch=2,
     learning_rate=0.01,
-    average=0.5,
+    ema_decay=0.5,
     validation=0.15,
     precision="32-true",
     workers=0,

@@ -19,7 +19,7 @@ from lungseg.datasets.label_sets import (
 )
 from lungseg.errors import ModelError
 from lungseg.predict import Predictor
-from lungseg.train.pseudo_labels import Teachers, settle
+from lungseg.train.pseudo_labels import Teachers, pseudo_label
 from tiny_model import dark_ellipses, write_tiny_model
 
 SIZE = (32, 32)
@@ -41,12 +41,12 @@ class Sure:
         return np.stack([planes] * 3 + [mirrored] * 3)
 
 
-def settled(code: int, *teachers: Sure) -> int:
+def narrowed(code: int, *teachers: Sure) -> int:
     """What becomes of the set `code` in the middle of the picture, where a turned picture has no
     corner."""
     allowed = np.full((40, 50), code, np.uint8)
     pixels = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)
-    return int(settle(allowed, pixels, teachers)[20, 25])
+    return int(pseudo_label(allowed, pixels, teachers)[20, 25])
 
 
 @pytest.mark.parametrize(
@@ -68,17 +68,17 @@ def settled(code: int, *teachers: Sure) -> int:
     ],
 )
 def test_open_pixels_become_what_the_teacher_is_sure_of(code, right, left, becomes) -> None:
-    assert settled(code, Sure(right, left)) == becomes
+    assert narrowed(code, Sure(right, left)) == becomes
 
 
 def test_several_teachers_are_averaged() -> None:
-    assert settled(RIGHT | MEDIASTINUM, Sure(0.9, 0.0), Sure(0.2, 0.0)) == RIGHT | MEDIASTINUM
-    assert settled(RIGHT | MEDIASTINUM, Sure(0.9, 0.0), Sure(0.4, 0.0)) == RIGHT
+    assert narrowed(RIGHT | MEDIASTINUM, Sure(0.9, 0.0), Sure(0.2, 0.0)) == RIGHT | MEDIASTINUM
+    assert narrowed(RIGHT | MEDIASTINUM, Sure(0.9, 0.0), Sure(0.4, 0.0)) == RIGHT
 
 
 def test_a_teacher_sees_the_picture_turned_and_mirrored() -> None:
     teacher = Sure(0.5, 0.0)
-    settled(ANYTHING, teacher)
+    narrowed(ANYTHING, teacher)
     (batch,) = teacher.batches
     assert batch.shape == (6, 1, *SIZE)
     assert batch.dtype == np.float32
@@ -90,7 +90,7 @@ def test_a_teacher_sees_the_picture_turned_and_mirrored() -> None:
 def test_where_nothing_is_open_no_teacher_is_asked() -> None:
     teacher = Sure(0.5, 0.0)
     allowed = np.full((8, 8), BACKGROUND | MEDIASTINUM, np.uint8)
-    np.testing.assert_array_equal(settle(allowed, np.zeros((8, 8)), [teacher]), allowed)
+    np.testing.assert_array_equal(pseudo_label(allowed, np.zeros((8, 8)), [teacher]), allowed)
     assert teacher.batches == []
 
 
@@ -100,7 +100,7 @@ def test_a_mask_over_the_heart_is_narrowed_to_the_lungs(tmp_path) -> None:
     labels[40:120, 20:100], labels[40:120, 100:180] = 1, 2  # which meet over the heart
     allowed = allowed_classes(labels, "lung and heart")
     before = allowed.copy()
-    found = settle(allowed, pixels, [Predictor(write_tiny_model(tmp_path), threads=1)])
+    found = pseudo_label(allowed, pixels, [Predictor(write_tiny_model(tmp_path), threads=1)])
     np.testing.assert_array_equal(allowed, before)
     assert (found[80, 56], found[80, 144], found[80, 100]) == (RIGHT, LEFT, MEDIASTINUM)
     closed = ~np.isin(before, (RIGHT | MEDIASTINUM, LEFT | MEDIASTINUM))
@@ -116,7 +116,7 @@ def test_teachers_are_loaded_by_name_and_travel_between_processes(tmp_path) -> N
     teachers = Teachers([str(model)])
     pixels = dark_ellipses()
     allowed = np.full(pixels.shape, ANYTHING, np.uint8)
-    found = teachers.settle(allowed, pixels)
+    found = teachers.pseudo_label(allowed, pixels)
     assert teachers.names == [Predictor(model, threads=1).card.sha256]
     assert (found[80, 56], found[80, 144], found[80, 100]) == (
         RIGHT,
@@ -124,7 +124,7 @@ def test_teachers_are_loaded_by_name_and_travel_between_processes(tmp_path) -> N
         BACKGROUND | MEDIASTINUM,
     )
     unpickled = pickle.loads(pickle.dumps(teachers))
-    np.testing.assert_array_equal(unpickled.settle(allowed, pixels), found)
-    assert Teachers(()).settle(allowed, pixels) is allowed
+    np.testing.assert_array_equal(unpickled.pseudo_label(allowed, pixels), found)
+    assert Teachers(()).pseudo_label(allowed, pixels) is allowed
     with pytest.raises(ModelError, match="no model named 'nobody'"):
-        Teachers(["nobody"]).settle(allowed, pixels)
+        Teachers(["nobody"]).pseudo_label(allowed, pixels)

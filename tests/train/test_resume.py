@@ -44,7 +44,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(
             "norm": "none",
             "accumulate": 3,
         },
-        {"schedule": "cosine", "optimiser": "sgd", "average": 0.0, "loss": "tversky"},
+        {"schedule": "cosine", "optimiser": "sgd", "ema_decay": 0.0, "loss": "tversky"},
         {"schedule": "constant", "optimiser": "adam", "accumulate": 2, "freeze": 3, "flip": 0.5},
     ],
     ids=lambda changes: changes["schedule"],

@@ -11,8 +11,9 @@ import torch
 from lungseg.datasets import read_manifest
 from lungseg.datasets.label_sets import LEFT, MEDIASTINUM, RIGHT
 from lungseg.errors import InputError, UsageError
-from lungseg.train.fit import arrays, assign, both_sides, fit
-from lungseg.train.settings import FIGURES
+from lungseg.train.allowed_values import METRICS
+from lungseg.train.fit import arrays, fit
+from lungseg.train.run_cases import assign_splits, training_and_validation
 from tiny_model import write_tiny_model
 from tiny_run import SETTINGS, metrics
 
@@ -20,8 +21,8 @@ from tiny_run import SETTINGS, metrics
 def test_given_splits_are_kept_and_test_cases_are_only_listed(cases, tmp_path) -> None:
     splits = {"p0": "validation", "p1": "test"}
     given = [replace(case, split=splits.get(case.patient, "train")) for case in cases]
-    assert assign(given, SETTINGS) == given
-    fit(given, tmp_path, replace(SETTINGS, epochs=1, repeat=("north=2",)), progress=False)
+    assert assign_splits(given, SETTINGS) == given
+    fit(given, tmp_path, replace(SETTINGS, epochs=1, oversample=("north=2",)), progress=False)
     assert read_manifest(tmp_path / "cases.csv") == given
     trained = sum(case.split == "train" for case in given)
     assert (
@@ -31,7 +32,7 @@ def test_given_splits_are_kept_and_test_cases_are_only_listed(cases, tmp_path) -
 
 
 def test_shares_for_validation_and_testing_are_drawn(cases) -> None:
-    drawn = assign(cases, replace(SETTINGS, validation=0.25, test=0.5))
+    drawn = assign_splits(cases, replace(SETTINGS, validation=0.25, test=0.5))
     counts = {
         split: sum(case.split == split for case in drawn if case.source == "north")
         for split in ("train", "validation", "test")
@@ -84,8 +85,8 @@ def test_cases_without_a_mask_are_listed_and_nothing_is_learnt_from_them(cases, 
 def test_teachers_settle_training_masks_alone(cases, tmp_path) -> None:
     model = write_tiny_model(tmp_path)
     heart = [replace(case, convention="lung and heart") for case in cases]
-    settings = replace(SETTINGS, settle_with=(str(model),))
-    training, validation = both_sides(assign(heart, settings), settings)
+    settings = replace(SETTINGS, pseudo_label_with=(str(model),))
+    training, validation = training_and_validation(assign_splits(heart, settings), settings)
     open_sets = (RIGHT | MEDIASTINUM, LEFT | MEDIASTINUM)
     shares = [
         np.mean([np.isin(data.as_kept(i)[1], open_sets).mean() for i in range(len(data))])
@@ -99,8 +100,8 @@ def test_teachers_settle_training_masks_alone(cases, tmp_path) -> None:
 
 
 def test_a_left_out_source_is_for_testing_and_the_others_are_split_as_before(cases) -> None:
-    plain = assign(cases, SETTINGS)
-    without = assign(cases, replace(SETTINGS, leave_out=("south",)))
+    plain = assign_splits(cases, SETTINGS)
+    without = assign_splits(cases, replace(SETTINGS, leave_out=("south",)))
     assert {case.split for case in without if case.source == "south"} == {"test"}
     assert [case for case in without if case.source == "north"] == [
         case for case in plain if case.source == "north"
@@ -120,7 +121,7 @@ def test_questionable_masks_are_learnt_from_and_not_validated_on(cases, tmp_path
     fit(given, tmp_path, replace(SETTINGS, epochs=1), progress=False)
     assert list(metrics(tmp_path)[0]) == [
         "epoch",
-        *sorted((*FIGURES, "learning_rate", "val_dice_north")),
+        *sorted((*METRICS, "learning_rate", "val_dice_north")),
     ]
 
 
@@ -175,7 +176,7 @@ def test_only_sources_that_are_validated_on_can_be_monitored(cases, tmp_path) ->
 
 
 def test_cases_of_a_repeated_source_come_several_times(run, cases, tmp_path) -> None:
-    fit(cases, tmp_path, replace(SETTINGS, epochs=1, repeat=("south=3",)), progress=False)
+    fit(cases, tmp_path, replace(SETTINGS, epochs=1, oversample=("south=3",)), progress=False)
     once = torch.load(run / "last.ckpt", weights_only=True)["global_step"] / SETTINGS.epochs
     several = torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"]
     souths = sum(
@@ -190,13 +191,14 @@ def test_statistics_are_measured_on_samples_from_the_whole_list(
     cases, tmp_path, monkeypatch
 ) -> None:
     seen: list[torch.Tensor] = []
-    monkeypatch.setattr("lungseg.train.fit.MEASURED", 3)
+    monkeypatch.setattr("lungseg.train.fit.STATISTICS_SAMPLES", 3)
     monkeypatch.setattr(
-        "lungseg.train.fit.begin_with", lambda source, net, pictures: seen.extend(pictures)
+        "lungseg.train.fit.load_initial_weights",
+        lambda source, net, pictures: seen.extend(pictures),
     )
     settings = replace(SETTINGS, epochs=1, start_from="given")
     fit(cases, tmp_path, settings, progress=False)
-    data = arrays(both_sides(assign(cases, settings), settings)[0], settings)
+    data = arrays(training_and_validation(assign_splits(cases, settings), settings)[0], settings)
     assert len(seen) == 3 < len(data)
     assert torch.equal(seen[0], data[0][0])
     assert torch.equal(seen[-1], data[len(data) - 1][0])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lungseg.train import sampler as module
-from lungseg.train.sampler import Order
+from lungseg.train.sampler import EpochSampler
 
 
 class Cases(SimpleNamespace):
@@ -23,7 +23,7 @@ def of_devices(
     shares = []
     for device in range(count):
         monkeypatch.setattr(module, "_devices", lambda device=device: (device, count))
-        order = Order(data)
+        order = EpochSampler(data)
         shares.append(list(order))
         assert len(order) == len(shares[-1])
     return shares

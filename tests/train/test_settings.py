@@ -1,5 +1,5 @@
-"""Settings: written and read as TOML, checked at birth, each with words; the page that lists them;
-the recipes.
+"""TrainingSettings: written and read as TOML, checked at birth, each with words; the page that
+lists them; the recipes.
 
 Run as a program, this file writes the page anew.
 """
@@ -7,7 +7,6 @@ Run as a program, this file writes the page anew.
 from __future__ import annotations
 
 import json
-import tomllib
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Literal, get_args, get_origin
@@ -16,16 +15,7 @@ import pytest
 
 from lungseg.augment.parameters import RANGES
 from lungseg.errors import UsageError
-from lungseg.train.settings import (
-    GROUPS,
-    RECIPES,
-    Settings,
-    choose_settings,
-    describe,
-    read_recipe,
-    read_settings,
-    recipes,
-)
+from lungseg.train.settings import GROUPS, TrainingSettings, describe, read_settings
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "settings.md"
 
@@ -53,7 +43,7 @@ def page() -> str:
                 "| setting | default | |",
                 "|---|---|---|",
             ]
-        default = getattr(Settings(), name)
+        default = getattr(TrainingSettings(), name)
         choices = (
             f": {', '.join(f'`{choice}`' for choice in get_args(kind))}"
             if get_origin(kind) is Literal
@@ -67,8 +57,8 @@ def page() -> str:
 
 
 def test_settings_come_back_from_toml_as_they_were(tmp_path) -> None:
-    settings = Settings(
-        net="unetpp",
+    settings = TrainingSettings(
+        architecture="unetpp",
         width=3,
         depth=4,
         size=64,
@@ -76,13 +66,13 @@ def test_settings_come_back_from_toml_as_they_were(tmp_path) -> None:
         deep_supervision=False,
         learning_rate=1e-05,
         leave_out=("a b", 'c"d'),
-        average=0,
+        ema_decay=0,
     )
     settings.write(tmp_path / "settings.toml")
     assert read_settings(tmp_path / "settings.toml") == settings
     lines = (tmp_path / "settings.toml").read_text().splitlines()
     assert [line.split(" = ")[0] for line in lines if " = " in line] == [
-        field.name for field in fields(Settings)
+        field.name for field in fields(TrainingSettings)
     ]
     assert [line for line in lines if " = " not in line and line] == [
         f"# {group}" for group in GROUPS.values()
@@ -92,7 +82,7 @@ def test_settings_come_back_from_toml_as_they_were(tmp_path) -> None:
 def test_what_a_file_does_not_name_keeps_its_default(tmp_path) -> None:
     path = tmp_path / "s.toml"
     path.write_text("epochs = 3\nleave_out = ['montgomery']\n")
-    assert read_settings(path) == replace(Settings(), epochs=3, leave_out=("montgomery",))
+    assert read_settings(path) == replace(TrainingSettings(), epochs=3, leave_out=("montgomery",))
 
 
 @pytest.mark.parametrize(
@@ -103,8 +93,14 @@ def test_what_a_file_does_not_name_keeps_its_default(tmp_path) -> None:
         ("width = ", "the settings cannot be read (Invalid value"),
         ("width = 'wide'", "s.toml: width is a whole number, not 'wide'."),
         ("deep_supervision = 1", "deep_supervision is true or false, not 1"),
-        ("repeat = ['montgomery']", "repeat is SOURCE=N with N at least 1, not 'montgomery'"),
-        ("repeat = ['montgomery=0']", "repeat is SOURCE=N with N at least 1, not 'montgomery=0'"),
+        (
+            "oversample = ['montgomery']",
+            "oversample is SOURCE=N with N at least 1, not 'montgomery'",
+        ),
+        (
+            "oversample = ['montgomery=0']",
+            "oversample is SOURCE=N with N at least 1, not 'montgomery=0'",
+        ),
         ("leave_out = 'montgomery'", "leave_out is a list of texts, not 'montgomery'"),
         ("leave_out = [1]", "leave_out is a list of texts, not (1,)"),
         ("zoom = true", "zoom is a number, not True"),
@@ -131,7 +127,7 @@ def test_a_missing_file_is_named(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"net": "vnet"}, "net is one of unet, unetpp, not 'vnet'."),
+        ({"architecture": "vnet"}, "architecture is one of unet, unetpp, not 'vnet'."),
         ({"size": 100}, "size 100 is not a multiple of 32, as depth 6 needs; change one of them."),
         ({"depth": 1}, "depth is at least 2, not 1."),
         ({"seed": 2**32}, "seed is 0 to 4294967295, not 4294967296."),
@@ -142,8 +138,8 @@ def test_a_missing_file_is_named(tmp_path) -> None:
             {"size": 32},
             "size 32 leaves a single pixel at depth 6; take a larger size or a smaller depth.",
         ),
-        ({"validation": 1.0}, "validation is a share between 0 and 1, not 1.0."),
-        ({"validation": 0}, "validation is a share between 0 and 1, not 0."),
+        ({"validation": 1.0}, "validation is a fraction between 0 and 1, not 1.0."),
+        ({"validation": 0}, "validation is a fraction between 0 and 1, not 0."),
         ({"width": 0}, "width is at least 1, not 0."),
         ({"epochs": 2.5}, "epochs is a whole number, not 2.5."),
         ({"batch": True}, "batch is a whole number, not True."),
@@ -154,14 +150,16 @@ def test_a_missing_file_is_named(tmp_path) -> None:
         ({"clip_low": 99.5}, "clip_low is below clip_high"),
         (
             {"test": 0.85},
-            "test is a share that leaves something to train on beside validation 0.15, not 0.85.",
+            "test is a fraction that leaves something to train on beside validation 0.15, not "
+            "0.85.",
         ),
         (
             {"test": -0.1},
-            "test is a share that leaves something to train on beside validation 0.15, not -0.1.",
+            "test is a fraction that leaves something to train on beside validation 0.15, not "
+            "-0.1.",
         ),
-        ({"average": 1}, "average is at least 0 and below 1, not 1."),
-        ({"greys": 1.5}, "greys is 0 to 1, not 1.5."),
+        ({"ema_decay": 1}, "ema_decay is at least 0 and below 1, not 1."),
+        ({"intensity": 1.5}, "intensity is 0 to 1, not 1.5."),
         ({"accumulate": 0}, "accumulate is at least 1, not 0."),
         ({"devices": 0}, "devices is at least 1, not 0."),
         (
@@ -170,9 +168,9 @@ def test_a_missing_file_is_named(tmp_path) -> None:
         ),
         (
             {"monitor": "val_dise"},
-            "'val_dise' is no figure that can be monitored; did you mean 'val_dice'.",
+            "'val_dise' is no metric that can be monitored; did you mean 'val_dice'.",
         ),
-        ({"monitor": "zzz"}, "'zzz' is no figure that can be monitored."),
+        ({"monitor": "zzz"}, "'zzz' is no metric that can be monitored."),
         (
             {"class_weights": ("heart=2",)},
             "class_weights are CLASS=W, not 'heart=2'; name one of background, right lung, left "
@@ -188,13 +186,13 @@ def test_a_missing_file_is_named(tmp_path) -> None:
 )
 def test_values_without_meaning_are_refused_in_words(changes, words) -> None:
     with pytest.raises(UsageError) as refused:
-        Settings(**changes)
+        TrainingSettings(**changes)
     assert words in str(refused.value)
 
 
 def test_every_setting_has_a_type_and_words() -> None:
     described = describe()
-    assert [name for name, _, _ in described] == [field.name for field in fields(Settings)]
+    assert [name for name, _, _ in described] == [field.name for field in fields(TrainingSettings)]
     assert all(isinstance(meaning, str) and len(meaning.split()) > 1 for _, _, meaning in described)
     assert set(RANGES) < {name for name, _, _ in described}
 
@@ -206,7 +204,7 @@ def test_the_page_of_settings_is_up_to_date() -> None:
 
 
 def test_groups_begin_with_the_first_setting() -> None:
-    names = [field.name for field in fields(Settings)]
+    names = [field.name for field in fields(TrainingSettings)]
     assert [name for name in names if name in GROUPS] == list(GROUPS)
     assert next(iter(GROUPS)) == names[0]
 
@@ -220,149 +218,19 @@ def test_less_loss_and_more_of_all_else_is_better() -> None:
         "val_dice_no_loss",
         "train_accuracy",
     )
-    modes = [Settings(monitor=figure).mode for figure in figures]
+    modes = [TrainingSettings(monitor=figure).mode for figure in figures]
     assert modes[:2] == ["min", "min"]
     assert set(modes[2:]) == {"max"}
 
 
 def test_classes_that_are_not_named_weigh_one() -> None:
-    assert Settings().weights() == ()
-    assert Settings(class_weights=("left lung=2.5", "background=0.1")).weights() == (0.1, 1, 2.5, 1)
-
-
-def test_settings_come_from_a_recipe_or_a_file_or_are_the_default(tmp_path) -> None:
-    assert choose_settings(None, None) == Settings()
-    (tmp_path / "s.toml").write_text("epochs = 3\n")
-    assert choose_settings(None, tmp_path / "s.toml") == Settings(epochs=3)
-    assert choose_settings("cxr", None) != Settings()
-
-
-def test_there_is_a_recipe_for_each_reference_and_for_the_shipped_model() -> None:
-    reference = (
-        "r1-unet-512-dilated",
-        "r2-unetpp-512",
-        "r3-unet-512",
-        "r4-ct-unet-512",
-        "r5-unet-128-laptop",
+    assert TrainingSettings().weights() == ()
+    assert TrainingSettings(class_weights=("left lung=2.5", "background=0.1")).weights() == (
+        0.1,
+        1,
+        2.5,
+        1,
     )
-    assert {"cxr", "cxr-long", *reference} <= set(recipes())
-    assert {read_recipe(name).size for name in reference[:4]} == {512}
-    for name in recipes():
-        assert read_recipe(name) == read_settings(RECIPES / f"{name}.toml")
-
-
-@pytest.mark.parametrize(
-    ("recipe", "stated"),
-    [
-        (
-            "r1-unet-512-dilated",
-            {"net": "unet", "size": 512, "dilate": 7, "obscure": 1.0, "greys": 1.0},
-        ),
-        (
-            "r2-unetpp-512",
-            {
-                "net": "unetpp",
-                "size": 512,
-                "deep_supervision": True,
-                "loss": "bce+dice",
-                "batch": 2,
-                "epochs": 10,
-            },
-        ),
-        (
-            "r2-unetpp-512",
-            {
-                "test": 0.2,
-                "validation": 0.08,
-                "rotation": 0.0,
-                "shift_x": 0.05,
-                "zoom": 0.05,
-                "padding": 0.125,
-            },
-        ),
-        ("r3-unet-512", {"net": "unet", "size": 512, "kind": "radiograph"}),
-        (
-            "r4-ct-unet-512",
-            {
-                "kind": "ct",
-                "validation": 0.15,
-                "loss": "bce",
-                "optimiser": "adam",
-                "epochs": 50,
-                "batch": 8,
-            },
-        ),
-        (
-            "r4-ct-unet-512",
-            {
-                "monitor": "val_loss",
-                "patience": 5,
-                "flip": 0.5,
-                "mirror": 0.5,
-                "rotation": 8.0,
-                "zoom": 0.0,
-            },
-        ),
-        (
-            "r5-unet-128-laptop",
-            {
-                "size": 128,
-                "loss": "bce+dice",
-                "dice_weight": 0.5,
-                "optimiser": "adam",
-                "learning_rate": 1e-3,
-            },
-        ),
-        (
-            "r5-unet-128-laptop",
-            {
-                "batch": 2,
-                "epochs": 3,
-                "monitor": "val_dice",
-                "validation": 0.1,
-                "test": 0.1,
-                "schedule": "constant",
-            },
-        ),
-    ],
-)
-def test_recipes_have_the_settings_of_their_references(recipe, stated) -> None:
-    settings = read_recipe(recipe)
-    assert {name: getattr(settings, name) for name in stated} == stated
-
-
-@pytest.mark.parametrize("recipe", ["r1-unet-512-dilated", "r3-unet-512", "r5-unet-128-laptop"])
-def test_recipes_state_all_that_changes_samples(recipe) -> None:
-    stated = tomllib.loads((RECIPES / f"{recipe}.toml").read_text())
-    moving = {
-        "rotation",
-        "shift_x",
-        "shift_y",
-        "zoom",
-        "warp",
-        "mirror",
-        "padding",
-        "greys",
-        "obscure",
-    }
-    assert moving <= set(stated)
-    assert any(stated[name] for name in moving) == (recipe == "r1-unet-512-dilated")
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        (
-            "r5-unet-laptop",
-            "there is no recipe 'r5-unet-laptop'; did you mean 'r5-unet-128-laptop'.",
-        ),
-        ("cxr.about", f"there is no recipe 'cxr.about'; there are {', '.join(recipes())}."),
-    ],
-)
-def test_an_unknown_recipe_is_refused_with_the_nearest(name, words) -> None:
-    with pytest.raises(UsageError) as refused:
-        read_recipe(name)
-    assert str(refused.value) == words
 
 
 if __name__ == "__main__":

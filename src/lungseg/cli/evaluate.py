@@ -15,7 +15,7 @@ from lungseg.errors import UsageError
 if TYPE_CHECKING:
     from lungseg.datasets import Box, Case
     from lungseg.evaluate import Report
-    from lungseg.train.settings import Settings
+    from lungseg.train.settings import TrainingSettings
 
 Paths = Annotated[
     list[str],
@@ -133,7 +133,7 @@ def _matrix(
 ) -> Report:
     """Scores each model, or one trained on each source, on the cases of every source."""
     from lungseg.evaluate import cross
-    from lungseg.train.settings import choose_settings
+    from lungseg.train.recipes import choose_settings
 
     named = (
         _named(models)
@@ -210,11 +210,11 @@ def _read(place: str, sources: list[str] | None) -> list[Case]:
 
 def _of_split(cases: list[Case], split: str, place: str) -> list[Case]:
     from lungseg.datasets import split_by_patient
-    from lungseg.train.settings import Settings
+    from lungseg.train.settings import TrainingSettings
 
     if split == "all":
         return cases
-    default = Settings()
+    default = TrainingSettings()
     drawn = split_by_patient(
         cases, validation=default.validation, test=default.test, seed=default.seed
     )
@@ -272,7 +272,7 @@ def _runs(models: dict[str, str]) -> dict[str, list[Case]]:
     return {name: read_manifest(place) for name, place in places.items() if place.is_file()}
 
 
-def _train_each(cases: list[Case], folder: Path, settings: Settings) -> dict[str, str]:
+def _train_each(cases: list[Case], folder: Path, settings: TrainingSettings) -> dict[str, str]:
     """Trains on each source by itself, in a folder for each, and gives the models; a run that is
     there already is kept or gone on with.
     """
@@ -301,9 +301,9 @@ def _train_each(cases: list[Case], folder: Path, settings: Settings) -> dict[str
     return {source: str(run / "model.onnx") for source, run in runs.items()}
 
 
-def _train(cases: list[Case], run: Path, settings: Settings) -> None:
+def _train(cases: list[Case], run: Path, settings: TrainingSettings) -> None:
     try:
-        from lungseg.train.finalise import finish
+        from lungseg.train.finalise import finalise
         from lungseg.train.fit import fit
     except ImportError as error:
         raise UsageError(
@@ -311,4 +311,4 @@ def _train(cases: list[Case], run: Path, settings: Settings) -> None:
             cure="install it with `pip install 'lungseg[train]'`",
         ) from error
     fit(cases, run, settings, resume=(run / "last.ckpt").is_file())
-    finish(run, with_quality_model=False)  # only its Dice is asked for
+    finalise(run, with_quality_model=False)  # only its Dice is asked for

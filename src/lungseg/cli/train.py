@@ -12,7 +12,8 @@ import typer
 
 from lungseg.cli.exit_status import FAILED, INTERRUPTED
 from lungseg.errors import UsageError
-from lungseg.train.settings import Settings, choose_settings, describe, read_settings
+from lungseg.train.recipes import choose_settings
+from lungseg.train.settings import TrainingSettings, describe, read_settings
 
 Cases = Annotated[
     Path, typer.Argument(metavar="CASES", help="Folder of data sets, or a CSV of cases.")
@@ -25,8 +26,9 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     """
     own = list(inspect.signature(command, eval_str=True).parameters.values())[:-1]
     flags = []
+    defaults = TrainingSettings()
     for name, kind, meaning in describe():
-        default = getattr(Settings(), name)
+        default = getattr(defaults, name)
         several = get_origin(kind) is tuple
         option = typer.Option(
             help=f"{meaning} [{'none' if several else str(default).lower()}]", show_default=False
@@ -67,7 +69,8 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Settings that come with the package, such as r5-unet-128-laptop."
+            metavar="NAME",
+            help="TrainingSettings that come with the package, such as r5-unet-128-laptop.",
         ),
     ] = None,
     settings: Annotated[
@@ -108,7 +111,7 @@ def train(
         from lungseg.writers import make_folder
 
         make_folder(output)
-        training, _ = fit.both_sides(fit.assign(known, chosen), chosen)
+        training, _ = fit.training_and_validation(fit.assign_splits(known, chosen), chosen)
         picture = output / "augmented.png"
         _training("preview").write_augmented(fit.arrays(training, chosen), show_augmented, picture)
         typer.echo(f"{picture}, with the numbers of each sample in {picture.with_suffix('.jsonl')}")
@@ -117,7 +120,7 @@ def train(
         best = fit.fit(known, output, chosen, resume=resume, progress=not quiet)
         if not fit.is_first():  # of several processes one speaks
             return
-        finished = _training("finalise").finish(output, with_quality_model=calibrate)
+        finished = _training("finalise").finalise(output, with_quality_model=calibrate)
     except KeyboardInterrupt:
         typer.echo(
             "Stopped. With --resume in place of the settings, the run goes on from its last "
@@ -138,7 +141,7 @@ def train(
 
 def _settings(
     output: Path, recipe: str | None, file: Path | None, given: dict[str, Any], *, resume: bool
-) -> Settings:
+) -> TrainingSettings:
     """The settings of a run: those it began with, or those of recipe or file, overruled by the
     flags that were given.
     """

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 Norm = Literal["batch", "none"]
-Up = Literal["transposed", "interpolated"]
+Upsampling = Literal["transposed", "interpolated"]
 
 
 def double_conv(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
@@ -30,9 +30,9 @@ def double_conv(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def up_sampling(inputs: int, outputs: int, up: Up) -> nn.Module:
+def upsampling_block(inputs: int, outputs: int, upsampling: Upsampling) -> nn.Module:
     """Twice the height and width: (N, inputs, H, W) -> (N, outputs, 2H, 2W)."""
-    if up == "transposed":
+    if upsampling == "transposed":
         return nn.ConvTranspose2d(inputs, outputs, kernel_size=2, stride=2)
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel_size=1),
@@ -75,7 +75,7 @@ class UNet(nn.Module):
         width: int = 16,
         depth: int = 5,
         norm: Norm = "batch",
-        up: Up = "transposed",
+        upsampling: Upsampling = "transposed",
         max_width: int = 1024,
     ) -> None:
         super().__init__()
@@ -86,7 +86,9 @@ class UNet(nn.Module):
             for inputs, outputs in zip([in_channels, *c], c, strict=False)
         )
         self.pool = nn.MaxPool2d(2)
-        self.up = nn.ModuleList(up_sampling(c[i + 1], c[i], up) for i in range(depth - 1))
+        self.up = nn.ModuleList(
+            upsampling_block(c[i + 1], c[i], upsampling) for i in range(depth - 1)
+        )
         self.merge = nn.ModuleList(double_conv(2 * c[i], c[i], norm) for i in range(depth - 1))
         self.head = nn.Conv2d(c[0], out_channels, kernel_size=1)
 

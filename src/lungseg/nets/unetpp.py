@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lungseg.nets.unet import Norm, Up, channels_per_level, double_conv, up_sampling
+from lungseg.nets.unet import Norm, Upsampling, channels_per_level, double_conv, upsampling_block
 
 
 class UNetPlusPlus(nn.Module):
@@ -39,7 +39,7 @@ class UNetPlusPlus(nn.Module):
         width: int = 16,
         depth: int = 5,
         norm: Norm = "batch",
-        up: Up = "transposed",
+        upsampling: Upsampling = "transposed",
         max_width: int = 1024,
         deep_supervision: bool = True,
     ) -> None:
@@ -56,7 +56,7 @@ class UNetPlusPlus(nn.Module):
             self.x[f"{i}_0"] = double_conv(c[i - 1] if i else in_channels, c[i], norm)
         for j in range(1, depth):
             for i in range(depth - j):
-                self.up[f"{i}_{j}"] = up_sampling(c[i + 1], c[i], up)
+                self.up[f"{i}_{j}"] = upsampling_block(c[i + 1], c[i], upsampling)
                 self.x[f"{i}_{j}"] = double_conv((j + 1) * c[i], c[i], norm)
         heads = depth - 1 if deep_supervision else 1
         self.heads = nn.ModuleList(

@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lungseg.augment import parameters as augment
+from lungseg.augment.apply import apply_parameters
+from lungseg.augment.parameters import (
+    DEFAULT_AUGMENTATION,
+    AugmentationParameters,
+    AugmentationSettings,
+    sample_parameters,
+)
 from lungseg.datasets import Case, read_labels
 from lungseg.datasets.label_sets import allowed_classes
 from lungseg.morphology.dilation import dilate
@@ -38,14 +44,14 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         cases: what to read; all of it is decoded now, once even where a case is repeated.
         size: rows, columns of the network's input.
         clip: percentiles of the intensity rule (see `lungseg.preprocess.standardise`).
-        seed: of the augmentation; None for none. Sample i of epoch e is drawn from (seed, e, i)
-            alone, in whatever process.
-        strength: of the augmentation.
+        seed: of the augmentation; None for none. The parameters of sample i in epoch e are sampled
+            from (seed, e, i) alone, in whatever process.
+        augmentation: how much is changed.
         dilate: by how many pixels of the network's input each lung is widened, so that its boundary
             lies inside.
         cache: folder where decoded cases are kept, for the next run and in place of memory; None to
             keep them in memory alone.
-        teachers: models that settle what the masks leave open; None for none.
+        teachers: models that label what the masks leave open; None for none.
 
     Raises:
         InputError: an image or mask is missing, or cannot be read, or the two differ in shape.
@@ -59,7 +65,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         clip: tuple[float, float],
         *,
         seed: int | None,
-        strength: augment.Strength = augment.USUAL,
+        augmentation: AugmentationSettings = DEFAULT_AUGMENTATION,
         dilate: int = 0,
         cache: Path | None = None,
         teachers: Teachers | None = None,
@@ -68,7 +74,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         self.size = size
         self.clip = clip
         self.seed = seed
-        self.strength = strength
+        self.augmentation = augmentation
         self.dilate = dilate
         self._teachers = teachers or Teachers(())
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
@@ -102,8 +108,10 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Network input (1, H, W), float32, and the sets of allowed classes (H, W), uint8."""
-        drawn = self.draw(index, int(self.epoch))
-        grey, allowed = self.as_kept(index) if drawn is None else self.changed(index, drawn)
+        parameters = self.parameters(index, int(self.epoch))
+        grey, allowed = (
+            self.as_kept(index) if parameters is None else self.augmented(index, parameters)
+        )
         return torch.from_numpy(standardise(grey, self.clip)[np.newaxis]), torch.from_numpy(
             allowed.copy()
         )
@@ -119,17 +127,21 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         )
         return pair[0], pair[1]
 
-    def draw(self, index: int, epoch: int) -> augment.Draw | None:
-        """The numbers of the augmentation of a case in an epoch; None where there is none."""
+    def parameters(self, index: int, epoch: int) -> AugmentationParameters | None:
+        """Of the augmentation of a case in an epoch; None where there is none."""
         if self.seed is None:
             return None
-        return augment.draw(np.random.default_rng((self.seed, epoch, index)), self.strength)
+        return sample_parameters(
+            np.random.default_rng((self.seed, epoch, index)), self.augmentation
+        )
 
-    def changed(self, index: int, drawn: augment.Draw) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    def augmented(
+        self, index: int, parameters: AugmentationParameters
+    ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         """Picture, float32, not yet standardised, and sets of allowed classes, both of the
-        network's size, as the numbers say.
+        network's size, as the parameters say.
         """
-        return augment.apply(*self.as_kept(index), drawn, self.size)
+        return apply_parameters(*self.as_kept(index), parameters, self.size)
 
     def _decode(self, case: Case) -> NDArray[np.uint8]:
         """Picture and sets of allowed classes, (2, rows, columns)."""
@@ -142,7 +154,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
                 [lung.number for lung in LUNGS],
             )
         picture = np.round(window(stretch(pixels, self.kept), self._window) * 255)
-        allowed = self._teachers.settle(
+        allowed = self._teachers.pseudo_label(
             _resize_nearest(allowed_classes(labels, case.convention), self.kept), pixels
         )
         return np.stack([picture.astype(np.uint8), allowed])

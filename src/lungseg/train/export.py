@@ -24,7 +24,7 @@ from lungseg.errors import ModelError, UsageError
 from lungseg.predict import Predictor
 from lungseg.structures import LUNGS
 from lungseg.train.module import load_checkpoint
-from lungseg.train.settings import Settings
+from lungseg.train.settings import TrainingSettings
 from lungseg.writers.atomic import not_written
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ TOLERANCE = 0.02
 to float16) that is accepted."""
 
 
-class Deployed(nn.Module):
+class ExportModel(nn.Module):
     """The network as it is shipped: probabilities instead of logits, the mediastinum merged into
     the background.
     """
@@ -50,7 +50,7 @@ class Deployed(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportedModel:
     """What was written, and how closely it agrees with torch.
 
     Attributes:
@@ -64,7 +64,7 @@ class Exported:
     largest_difference: float
 
 
-def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Exported:
+def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> ExportedModel:
     """Writes `output` (.onnx, weights in float16) and the card beside it (.json), and proves that
     what is loaded from them gives what torch gives; where it does not, what was there before stays.
 
@@ -89,12 +89,12 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
         )
     net, settings = load_checkpoint(checkpoint)
     facts: dict[str, Any] = _read_about(about) if about else {"name": output.stem, "version": "0"}
-    deployed = Deployed(net).eval()
+    shipped = ExportModel(net).eval()
     example = torch.randn(
         2, 1, settings.size, settings.size, generator=torch.Generator().manual_seed(0)
     )
     with torch.inference_mode():
-        expected = deployed(example).numpy()
+        expected = shipped(example).numpy()
     if np.isnan(expected).any():
         cure = "train again with a lower learning rate"
         raise ModelError(
@@ -105,9 +105,9 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
         output.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".export-", dir=output.parent) as folder:
             made = Path(folder, output.name)
-            onnx.save(halve_weights(_graph(deployed, example)), made)
+            onnx.save(halve_weights(_graph(shipped, example)), made)
             card = ModelCard(
-                modality=settings.kind,
+                modality=settings.modality,
                 layers=(tuple(lung.name for lung in LUNGS),),
                 architecture=_architecture(settings),
                 input_size=(settings.size, settings.size),
@@ -131,10 +131,10 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
     except OSError as error:
         raise not_written(output, error) from error
     log.info("exported; largest difference to torch %.5f in probability", difference)
-    return Exported(output, described, difference)
+    return ExportedModel(output, described, difference)
 
 
-def _graph(deployed: nn.Module, example: Tensor) -> onnx.ModelProto:
+def _graph(shipped: nn.Module, example: Tensor) -> onnx.ModelProto:
     """The network as an ONNX graph with a free batch size, without traces of the machine that made
     it.
     """
@@ -147,7 +147,7 @@ def _graph(deployed: nn.Module, example: Tensor) -> onnx.ModelProto:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                deployed,
+                shipped,
                 (example,),
                 input_names=["image"],
                 output_names=["probabilities"],
@@ -231,10 +231,10 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _architecture(settings: Settings) -> str:
-    name = {"unet": "U-Net", "unetpp": "U-Net++"}[settings.net]
+def _architecture(settings: TrainingSettings) -> str:
+    name = {"unet": "U-Net", "unetpp": "U-Net++"}[settings.architecture]
     return (
         f"{name}, width {settings.width}, depth {settings.depth}, at most {settings.max_width} "
         "channels, "
-        f"norm {settings.norm}, {settings.up} up-sampling"
+        f"norm {settings.norm}, {settings.upsampling} up-sampling"
     )

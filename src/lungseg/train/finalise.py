@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinalisedRun:
     """What was made of a run.
 
     Attributes:
@@ -61,7 +61,7 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class _Predicted:
+class _Prediction:
     """A case that was predicted; the Dice is NaN where there is no truth."""
 
     case: Case
@@ -70,7 +70,7 @@ class _Predicted:
     verdict: str
 
 
-def finish(folder: Path, *, with_quality_model: bool = True) -> Finished:
+def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
     """Exports the best weights of a run and shows what they do; may be repeated, and then replaces
     what it left before.
 
@@ -111,7 +111,7 @@ def finish(folder: Path, *, with_quality_model: bool = True) -> Finished:
     )
     chosen = [case for case in cases if case.mask is None or case.split == split]
     failed: list[str] = []
-    predicted: list[_Predicted] = []
+    predicted: list[_Prediction] = []
     for case, name in zip(chosen, _names(chosen), strict=True):
         with _told(case, failed):
             predicted.append(_predict(segmenter, case, folder / "predictions", name))
@@ -119,7 +119,7 @@ def finish(folder: Path, *, with_quality_model: bool = True) -> Finished:
     scored.sort(key=lambda p: p.dice, reverse=True)
     pictures = _montages(folder, segmenter, scored, [p for p in predicted if p.case.mask is None])
     dice = float(np.mean([p.dice for p in scored])) if scored else math.nan
-    return Finished(
+    return FinalisedRun(
         exported.model,
         split,
         dice,
@@ -161,12 +161,12 @@ def _told(case: Case, failed: list[str]) -> Iterator[None]:
         log.warning("case left out: %s", failed[-1])
 
 
-def _predict(segmenter: RadiographSegmenter, case: Case, folder: Path, name: str) -> _Predicted:
+def _predict(segmenter: RadiographSegmenter, case: Case, folder: Path, name: str) -> _Prediction:
     """Segments a case, writes its mask, and scores it where there is a truth."""
     result = segmenter(case.image)
     mask = result.save(folder, ("mask",), name=name, overwrite=True)["mask"]
     truth = _truth(case, result)
-    return _Predicted(
+    return _Prediction(
         case, mask, math.nan if truth is None else _dice(case, truth, result), result.verdict.status
     )
 
@@ -191,8 +191,8 @@ def _dice(case: Case, truth: NDArray[np.uint8], result: Result[Image]) -> float:
 def _montages(
     folder: Path,
     segmenter: RadiographSegmenter,
-    scored: Sequence[_Predicted],
-    unlabelled: Sequence[_Predicted],
+    scored: Sequence[_Prediction],
+    unlabelled: Sequence[_Prediction],
 ) -> list[Path]:
     """Draws the sheets, those of the scored cases from a list that begins with the best; returns
     their paths.
@@ -213,7 +213,7 @@ def _montages(
     return paths
 
 
-def _row(segmenter: RadiographSegmenter, predicted: _Predicted) -> list[tuple[Picture, str]]:
+def _row(segmenter: RadiographSegmenter, predicted: _Prediction) -> list[tuple[Picture, str]]:
     """Segmented once more, which takes less than keeping the pictures of all cases until it is
     known which are shown.
     """

@@ -19,7 +19,7 @@ from lungseg.predict import Predictor
 from lungseg.train.checkpoints import network_weights
 
 
-def begin_with(source: str, net: nn.Module, pictures: Iterable[Tensor]) -> None:
+def load_initial_weights(source: str, net: nn.Module, pictures: Iterable[Tensor]) -> None:
     """Fills a network with weights.
 
     Args:
@@ -41,7 +41,7 @@ def begin_with(source: str, net: nn.Module, pictures: Iterable[Tensor]) -> None:
             raise UsageError(
                 "these are the weights of another network",
                 where=path,
-                cure="give its net, width and depth",
+                cure="give its architecture, width and depth",
             ) from error
         return
     predictor = Predictor(source, threads=1)  # which checks the file against its card

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from lungseg.errors import OutputError
 from lungseg.train.pictures import draw_curves
-from lungseg.train.settings import Settings
+from lungseg.train.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -27,7 +27,9 @@ SHOWN_AFTER: Final = 0.5
 """Seconds between two looks at the loss; each waits for the device to finish."""
 
 
-def callbacks(folder: Path, settings: Settings, *, progress: bool) -> list[lightning.Callback]:
+def callbacks(
+    folder: Path, settings: TrainingSettings, *, progress: bool
+) -> list[lightning.Callback]:
     """The callbacks that log a run into its folder. They belong behind the one that writes
     metrics.csv.
 
@@ -49,7 +51,7 @@ class _TensorBoard(lightning.Callback):
     text.
     """
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: TrainingSettings) -> None:
         self.folder = folder
         self.settings = settings
         self.writer: SummaryWriter | None = None

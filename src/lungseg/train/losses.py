@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from lungseg.datasets.label_sets import CLASSES, LEFT, RIGHT
-from lungseg.train.settings import Settings
+from lungseg.train.settings import TrainingSettings
 
 IMPOSSIBLE = -1e4
 """In place of the logarithm of no probability; finite, so that its gradient is."""
 
 
-def loss_of(logits: Tensor, allowed: Tensor, settings: Settings) -> Tensor:
+def loss_of(logits: Tensor, allowed: Tensor, settings: TrainingSettings) -> Tensor:
     """The loss that the settings name, as a scalar.
 
     Args:

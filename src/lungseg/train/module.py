@@ -18,7 +18,7 @@ from lungseg.nets import UNet, UNetPlusPlus
 from lungseg.scores import Counts
 from lungseg.train.checkpoints import network_weights
 from lungseg.train.losses import loss_of
-from lungseg.train.settings import Settings, read_settings
+from lungseg.train.settings import TrainingSettings, read_settings
 
 SCORES = ("dice", "iou", "accuracy")
 """Attributes of `lungseg.scores.Counts` that are logged."""
@@ -33,7 +33,7 @@ SLOWER = 0.5
 """What the plateau schedule multiplies the rate by."""
 
 
-def build_network(settings: Settings) -> nn.Module:
+def build_network(settings: TrainingSettings) -> nn.Module:
     """The network that the settings describe, with fresh weights: (N, 1, H, W) -> logits (N, 4, H,
     W).
     """
@@ -42,16 +42,16 @@ def build_network(settings: Settings) -> nn.Module:
         "depth": settings.depth,
         "max_width": settings.max_width,
     }
-    if settings.net == "unetpp":
+    if settings.architecture == "unetpp":
         return UNetPlusPlus(
             1,
             len(CLASSES),
             norm=settings.norm,
-            up=settings.up,
+            upsampling=settings.upsampling,
             deep_supervision=settings.deep_supervision,
             **shared,
         )
-    return UNet(1, len(CLASSES), norm=settings.norm, up=settings.up, **shared)
+    return UNet(1, len(CLASSES), norm=settings.norm, upsampling=settings.upsampling, **shared)
 
 
 def contracting_path(net: nn.Module) -> list[nn.Module]:
@@ -61,7 +61,7 @@ def contracting_path(net: nn.Module) -> list[nn.Module]:
     return list(net.down) if isinstance(net, UNet) else []
 
 
-def load_checkpoint(path: Path) -> tuple[nn.Module, Settings]:
+def load_checkpoint(path: Path) -> tuple[nn.Module, TrainingSettings]:
     """The network in a checkpoint of `lungseg train`, in evaluation mode, with the settings beside
     it.
 
@@ -94,7 +94,7 @@ class LungModule(lightning.LightningModule):
     of the mean over images, so that a large source does not outvote a small one.
     """
 
-    def __init__(self, settings: Settings, validation: Sequence[Case]) -> None:
+    def __init__(self, settings: TrainingSettings, validation: Sequence[Case]) -> None:
         super().__init__()
         self.settings = settings
         self.net = build_network(settings).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,5 +1,5 @@
-"""What the network will see: training samples as a picture, and the numbers to make each of them
-again.
+"""What the network will see: training samples as a picture, and the parameters to make each of
+them again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.augment.parameters import NONE, Draw, draw
+from lungseg.augment.parameters import NO_AUGMENTATION, AugmentationParameters, sample_parameters
 from lungseg.datasets.label_sets import MEDIASTINUM, SIDES
 from lungseg.draw.picture import Picture, contour, montage
 from lungseg.errors import UsageError
@@ -37,15 +37,15 @@ def augmented_sheet(data: CaseArrays, count: int) -> Picture:
     """
     tiles, captions = [], []
     for index in _chosen(data, count):
-        still = draw(np.random.default_rng(0), NONE)
-        for drawn in (still, *(_drawn(data, index, epoch) for epoch in range(EPOCHS))):
-            tiles.append(_tile(*data.changed(index, drawn), data.clip))
+        still = sample_parameters(np.random.default_rng(0), NO_AUGMENTATION)
+        for parameters in (still, *(_parameters(data, index, epoch) for epoch in range(EPOCHS))):
+            tiles.append(_tile(*data.augmented(index, parameters), data.clip))
         captions += [data.cases[index].case, *(f"epoch {epoch}" for epoch in range(EPOCHS))]
     return montage(tiles, 1 + EPOCHS, captions)
 
 
 def augmented_lines(data: CaseArrays, count: int) -> list[str]:
-    """The numbers of the augmented samples of `augmented_sheet`, a line of JSON for each, which
+    """The parameters of the augmented samples of `augmented_sheet`, a line of JSON for each, which
     `replay` takes.
     """
     return [
@@ -55,7 +55,7 @@ def augmented_lines(data: CaseArrays, count: int) -> list[str]:
                 "case": data.cases[index].case,
                 "index": index,
                 "epoch": epoch,
-                "draw": json.loads(_drawn(data, index, epoch).to_json()),
+                "parameters": json.loads(_parameters(data, index, epoch).to_json()),
             }
         )
         for index in _chosen(data, count)
@@ -64,11 +64,11 @@ def augmented_lines(data: CaseArrays, count: int) -> list[str]:
 
 
 def replay(line: str, data: CaseArrays) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """The sample that a line of `augmented_lines` describes, as `CaseArrays.changed` gives it.
+    """The sample that a line of `augmented_lines` describes, as `CaseArrays.augmented` gives it.
 
     Args:
         line: of JSON.
-        data: the same cases at the same size; its seed and strength have no say.
+        data: the same cases at the same size; its seed and augmentation have no say.
 
     Raises:
         UsageError: the data has another case there.
@@ -77,8 +77,8 @@ def replay(line: str, data: CaseArrays) -> tuple[NDArray[Any], NDArray[np.uint8]
     index, name = entry["index"], (entry["source"], entry["case"])
     if index >= len(data) or (data.cases[index].source, data.cases[index].case) != name:
         problem = f"case {name[1]} of {name[0]} is not number {index} of these"
-        raise UsageError(problem, cure="give the cases that the numbers were drawn for")
-    return data.changed(index, Draw.from_json(json.dumps(entry["draw"])))
+        raise UsageError(problem, cure="give the cases that the parameters were sampled for")
+    return data.augmented(index, AugmentationParameters.from_json(json.dumps(entry["parameters"])))
 
 
 def write_augmented(data: CaseArrays, count: int, picture: Path) -> None:
@@ -101,11 +101,11 @@ def _chosen(data: CaseArrays, count: int) -> list[int]:
     return np.linspace(0, len(data) - 1, min(count, len(data))).round().astype(int).tolist()
 
 
-def _drawn(data: CaseArrays, index: int, epoch: int) -> Draw:
-    drawn = data.draw(index, epoch)
-    if drawn is None:
+def _parameters(data: CaseArrays, index: int, epoch: int) -> AugmentationParameters:
+    parameters = data.parameters(index, epoch)
+    if parameters is None:
         raise UsageError("these cases are not augmented", cure="show training cases")
-    return drawn
+    return parameters
 
 
 def _tile(picture: NDArray[Any], allowed: NDArray[np.uint8], clip: tuple[float, float]) -> Picture:

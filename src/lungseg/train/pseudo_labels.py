@@ -1,5 +1,5 @@
-"""Settles what masks leave open: earlier models, asked several times each, say where lung ends and
-heart begins.
+"""Pseudo-labels for what masks leave open: earlier models, asked several times each, say where lung
+ends (D.-H. Lee, "Pseudo-Label", ICML workshop on challenges in representation learning, 2013).
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from lungseg.structures import LUNGS
 
 Array = NDArray[Any]
 
-TURNS: Final = (-10.0, 0.0, 10.0)
-"""Degrees by which a picture is turned before a teacher sees it; each turn mirrored and not."""
+ROTATIONS: Final = (-10.0, 0.0, 10.0)
+"""Degrees by which a picture is rotated before a teacher sees it; each also mirrored."""
 
-SURE_LUNG: Final = 0.6
+MIN_LUNG_PROBABILITY: Final = 0.6
 """From this probability of lung on, an open pixel becomes lung."""
 
-SURE_OTHER: Final = 0.4
+MAX_OTHER_PROBABILITY: Final = 0.4
 """Below this probability of lung, an open pixel becomes what else its mask allows; between the two
 it stays open."""
 
 
 class Teachers:
-    """Models that settle open pixels; loaded when first asked, and again in each process that
+    """Models that label open pixels; loaded when first asked, and again in each process that
     asks.
     """
 
@@ -57,12 +57,12 @@ class Teachers:
         """What tells these teachers from others: the SHA-256 of each."""
         return [predictor.card.sha256 for predictor in self.predictors]
 
-    def settle(self, allowed: NDArray[np.uint8], pixels: Array) -> NDArray[np.uint8]:
+    def pseudo_label(self, allowed: NDArray[np.uint8], pixels: Array) -> NDArray[np.uint8]:
         """See the function of this name; without models everything stays as it is."""
-        return settle(allowed, pixels, self.predictors) if self.models else allowed
+        return pseudo_label(allowed, pixels, self.predictors) if self.models else allowed
 
 
-def settle(
+def pseudo_label(
     allowed: NDArray[np.uint8], pixels: Array, teachers: Sequence[Predictor]
 ) -> NDArray[np.uint8]:
     """Narrows the sets of allowed classes where a mask leaves open whether there is lung, and the
@@ -80,37 +80,37 @@ def settle(
     Returns:
         New sets, of the same shape.
     """
-    settled = allowed.copy()
+    narrowed = allowed.copy()
     if not np.isin(allowed, (RIGHT | MEDIASTINUM, LEFT | MEDIASTINUM, ANYTHING)).any():
-        return settled
-    planes = np.stack([_probabilities(teacher, pixels) for teacher in teachers]).mean(axis=0)
+        return narrowed
+    channels = np.stack([_probabilities(teacher, pixels) for teacher in teachers]).mean(axis=0)
     right, left = (
-        restore(np.ascontiguousarray(plane, np.float32), allowed.shape) for plane in planes
+        restore(np.ascontiguousarray(plane, np.float32), allowed.shape) for plane in channels
     )
     for bit, lung in ((RIGHT, right), (LEFT, left)):
         either = allowed == (bit | MEDIASTINUM)
-        settled[either & (lung >= SURE_LUNG)] = bit
-        settled[either & (lung < SURE_OTHER)] = MEDIASTINUM
+        narrowed[either & (lung >= MIN_LUNG_PROBABILITY)] = bit
+        narrowed[either & (lung < MAX_OTHER_PROBABILITY)] = MEDIASTINUM
     unknown = allowed == ANYTHING
-    settled[unknown & (right >= SURE_LUNG)] = RIGHT
-    settled[unknown & (left >= SURE_LUNG)] = LEFT
-    settled[unknown & (right + left < SURE_OTHER)] = BACKGROUND | MEDIASTINUM
-    return settled
+    narrowed[unknown & (right >= MIN_LUNG_PROBABILITY)] = RIGHT
+    narrowed[unknown & (left >= MIN_LUNG_PROBABILITY)] = LEFT
+    narrowed[unknown & (right + left < MAX_OTHER_PROBABILITY)] = BACKGROUND | MEDIASTINUM
+    return narrowed
 
 
 def _probabilities(teacher: Predictor, pixels: Array) -> Array:
     """A teacher's probabilities of right and left lung, (2, rows, columns), on its own grid: the
-    mean over the picture as it is, turned, and mirrored.
+    mean over the picture as it is, rotated, and mirrored.
     """
     picture = to_network(pixels, teacher.card.input_size, teacher.card.clip)[0]
     size = teacher.card.input_size
-    turned = [turn(picture, degrees, size, float(picture.min())) for degrees in TURNS]
-    batch = np.stack([*turned, *(each[:, ::-1] for each in turned)])[:, np.newaxis]
+    rotated = [turn(picture, degrees, size, float(picture.min())) for degrees in ROTATIONS]
+    batch = np.stack([*rotated, *(each[:, ::-1] for each in rotated)])[:, np.newaxis]
     straight, mirrored = np.split(teacher(batch), 2)
     found = straight + mirrored[:, teacher.card.mirrored_channels, :, ::-1]
     lungs = [teacher.card.channel(lung) for lung in LUNGS]
-    back = [
-        [turn(plane, -degrees, size, 0.0) for plane in planes[lungs]]
-        for planes, degrees in zip(found, TURNS, strict=True)
+    restored = [
+        [turn(channel, -degrees, size, 0.0) for channel in channels[lungs]]
+        for channels, degrees in zip(found, ROTATIONS, strict=True)
     ]
-    return np.sum(back, axis=0) / len(batch)
+    return np.sum(restored, axis=0) / len(batch)

@@ -14,7 +14,7 @@ from torch.utils.data import Sampler
 from lungseg.train.data import CaseArrays
 
 
-class Order(Sampler[int]):
+class EpochSampler(Sampler[int]):
     """Places of the cases, shared out over the devices.
 
     Every device gets equally many, because each waits for the others; where the cases do not share

@@ -8,19 +8,16 @@ import json
 import math
 import tomllib
 from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_args, get_type_hints
 
-from lungseg.augment.parameters import RANGES as AUGMENTATION_RANGES
 from lungseg.errors import UsageError
-
-RECIPES = Path(__file__).parent.parent / "recipes"
-"""The folder of the settings that come with the package."""
+from lungseg.train.allowed_values import METRICS, check_value, suggestion
 
 GROUPS: Final = {
-    "net": "the network",
-    "kind": "the pictures",
+    "architecture": "the network",
+    "modality": "the pictures",
     "validation": "the cases",
     "rotation": "what is changed at random in each sample",
     "loss": "the loss",
@@ -31,137 +28,104 @@ GROUPS: Final = {
 """What the settings from this one on are about."""
 
 
-RANGES: Final = AUGMENTATION_RANGES | {
-    **dict.fromkeys(
-        ("width", "max_width", "epochs", "patience", "batch", "accumulate", "devices", "nodes"),
-        (1, math.inf),
-    ),
-    **dict.fromkeys(
-        (
-            "learning_rate",
-            "weight_decay",
-            "clip_gradient",
-            "workers",
-            "freeze",
-            "dilate",
-            "plateau",
-        ),
-        (0, math.inf),
-    ),
-    **dict.fromkeys(
-        ("focal_gamma", "tversky_alpha", "tversky_beta", "boundary_weight"), (0, math.inf)
-    ),
-    "dice_weight": (0, 1),
-    "depth": (2, math.inf),
-    "seed": (0, 2**32 - 1),
-    **dict.fromkeys(("clip_low", "clip_high"), (0, 100)),
-}
-"""Lowest and highest value of settings that are numbers."""
-
-FIGURES: Final = tuple(
-    f"{side}_{figure}"
-    for side in ("train", "val")
-    for figure in ("loss", "dice", "iou", "accuracy")
-)
-"""What is logged each epoch and can be monitored, beside val_dice_SOURCE."""
-
-_WORDS: Final = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "a text in quotes",
-    tuple: "a list of texts",
-}
-
-
 @dataclass(frozen=True, slots=True)
-class Settings:
+class TrainingSettings:
     """Settings of `lungseg train`; each has a flag of the same name, and the words beside its type
     are the flag's help.
     """
 
-    net: Annotated[Literal["unet", "unetpp"], "U-Net or U-Net++"] = "unet"
+    architecture: Annotated[Literal["unet", "unetpp"], "U-Net or U-Net++"] = "unet"
     width: Annotated[int, "feature channels of the finest level, doubled at each deeper one"] = 16
     depth: Annotated[int, "number of resolutions, the input's included"] = 6
     max_width: Annotated[int, "no level has more channels than this"] = 192
     norm: Annotated[Literal["batch", "none"], "batch normalisation or none"] = "batch"
-    up: Annotated[
+    upsampling: Annotated[
         Literal["transposed", "interpolated"], "how the expanding path doubles the resolution"
     ] = "transposed"
     deep_supervision: Annotated[bool, "of U-Net++: a head and a loss on each of its depths"] = True
 
-    kind: Annotated[Literal["radiograph", "ct"], "what the pictures are, for the model's card"] = (
-        "radiograph"
-    )
+    modality: Annotated[
+        Literal["radiograph", "ct"], ("what the pictures are, for the model's card")
+    ] = "radiograph"
     size: Annotated[int, "rows and columns of the network's input"] = 256
     clip_low: Annotated[float, "percentile of the greys that becomes black"] = 0.5
     clip_high: Annotated[float, "percentile of the greys that becomes white"] = 99.5
     dilate: Annotated[int, "pixels of the network's input by which the masks are widened"] = 0
 
     validation: Annotated[
-        float, "share of the patients of each source that is kept for validation"
+        float, "fraction of the patients of each source that is kept for validation"
     ] = 0.15
-    test: Annotated[float, "share of the patients of each source that is kept for testing"] = 0.0
+    test: Annotated[float, "fraction of the patients of each source that is kept for testing"] = 0.0
     leave_out: Annotated[
         tuple[str, ...],
         "a source neither to train on nor to choose by, all of it is for testing; may be repeated",
     ] = ()
-    repeat: Annotated[
+    oversample: Annotated[
         tuple[str, ...],
         "SOURCE=N, each training case of the source N times an epoch; may be repeated",
     ] = ()
-    settle_with: Annotated[
-        tuple[str, ...], "a model that settles what the training masks leave open; may be repeated"
+    pseudo_label_with: Annotated[
+        tuple[str, ...], "a model that labels what the training masks leave open; may be repeated"
     ] = ()
     cache: Annotated[str, "folder in which decoded cases are kept for later runs"] = ""
 
-    rotation: Annotated[float, "degrees by which samples are turned, as a standard deviation"] = 8.0
+    rotation: Annotated[float, "degrees by which samples are rotated, as a standard deviation"] = (
+        8.0
+    )
     shift_x: Annotated[
-        float, "share of the width by which samples are shifted, as a standard deviation"
+        float, "fraction of the width by which samples are shifted, as a standard deviation"
     ] = 0.05
     shift_y: Annotated[
-        float, "share of the height by which samples are shifted, as a standard deviation"
+        float, "fraction of the height by which samples are shifted, as a standard deviation"
     ] = 0.05
     zoom: Annotated[
         float, "standard deviation of the logarithm of the zoom; 0.12 for about 12 %"
     ] = 0.12
-    warp: Annotated[float, "stretch, shear and bend, as a multiple of what is usual"] = 1.0
-    mirror: Annotated[float, "chance that right and left are exchanged, in the labels too"] = 0.5
-    flip: Annotated[float, "chance that a sample is turned upside down"] = 0.0
-    half_turn: Annotated[
+    warp: Annotated[
+        float, ("stretch, shear and elastic deformation, as a multiple of what is usual")
+    ] = 1.0
+    mirror: Annotated[float, "probability that right and left are swapped, in the labels too"] = 0.5
+    flip: Annotated[float, "probability that a sample is flipped upside down"] = 0.0
+    rotate_180: Annotated[
         float,
         (
-            "chance that a sample is turned by 180 degrees, labels and all, as CT of prone "
+            "probability that a sample is rotated by 180 degrees, labels and all, as CT of prone "
             "patients is stored"
         ),
     ] = 0.0
-    padding: Annotated[float, "chance that a sample is set in a broad frame"] = 0.125
-    greys: Annotated[float, "chance that contrast, sharpness, noise and the like are changed"] = 1.0
+    padding: Annotated[float, "probability that a sample is set in a broad frame"] = 0.125
+    intensity: Annotated[
+        float, ("probability that contrast, sharpness, noise and the like are changed")
+    ] = 1.0
     gamma: Annotated[float, "standard deviation of the logarithm of gamma"] = 0.3
     window: Annotated[
         float,
-        "chance that the darkest and the brightest greys are cut off, as CT is shown in a window",
+        (
+            "probability that the darkest and the brightest greys are cut off, as CT is "
+            "shown in a window"
+        ),
     ] = 0.25
-    cut: Annotated[float, "largest share of the greys that is cut off at either end"] = 0.15
-    negative: Annotated[float, "chance that black and white are exchanged"] = 0.15
-    obscure: Annotated[
-        float, "chance that opacities, tubes, letters and the like may be drawn in"
+    cut: Annotated[float, "largest fraction of the greys that is cut off at either end"] = 0.15
+    negative: Annotated[float, "probability that black and white are inverted"] = 0.15
+    occlusion: Annotated[
+        float, "probability that opacities, tubes, text and the like may be painted in"
     ] = 1.0
-    wear: Annotated[
+    degradation: Annotated[
         float,
         (
-            "chance of strong blur, grain, shade or coarse pixels, or of boxes that hide "
+            "probability of strong blur, grain, uneven exposure or coarse pixels, or of boxes "
+            "that hide "
             "parts of the lungs"
         ),
     ] = 0.0
     effusion: Annotated[
-        float, "chance that fluid hides the base of one lung and the diaphragm below it"
+        float, "probability that fluid hides the base of one lung and the diaphragm below it"
     ] = 0.0
-    plain: Annotated[float, "share of the samples that are changed only a little"] = 0.0
+    weak: Annotated[float, "probability that a sample is changed only a little"] = 0.0
 
     loss: Annotated[
         Literal["bce", "dice", "bce+dice", "focal", "tversky", "boundary"],
-        "what is made small; boundary is added to bce+dice",
+        "what is minimised; boundary is added to bce+dice",
     ] = "bce+dice"
     dice_weight: Annotated[
         float, "weight of Dice in bce+dice, 0 to 1; the rest is binary cross-entropy"
@@ -196,13 +160,13 @@ class Settings:
         int,
         (
             "the plateau schedule halves the rate after more than so many epochs without a "
-            "better monitored figure"
+            "better monitored metric"
         ),
     ] = 5
     batch: Annotated[int, "images in a batch, on each device"] = 8
     accumulate: Annotated[int, "batches whose gradients are added up for one step"] = 1
     clip_gradient: Annotated[float, "longest gradient; 0 for no limit"] = 1.0
-    average: Annotated[
+    ema_decay: Annotated[
         float,
         (
             "decay per step of the moving average of the weights, which is validated and "
@@ -212,9 +176,9 @@ class Settings:
 
     epochs: Annotated[int, "at most so many passes over the training cases"] = 70
     monitor: Annotated[
-        str, "figure that must get better, or the run ends: a column of metrics.csv"
+        str, "metric that must get better, or the run ends: a column of metrics.csv"
     ] = "val_dice"
-    patience: Annotated[int, "stop after so many epochs without a better monitored figure"] = 20
+    patience: Annotated[int, "stop after so many epochs without a better monitored metric"] = 20
     start_from: Annotated[
         str, "weights to begin with: an embedded model, an .onnx file, or the checkpoint of a run"
     ] = ""
@@ -235,7 +199,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, kind, _ in describe():
-            _check(name, kind, getattr(self, name))
+            check_value(name, kind, getattr(self, name))
         if self.max_width < self.width or self.clip_low >= self.clip_high:
             raise UsageError(
                 "max_width is at least width, and clip_low is below clip_high",
@@ -253,36 +217,36 @@ class Settings:
                 cure="take a larger size or a smaller depth",
             )
         if not 0 < self.validation < 1:
-            raise UsageError(f"validation is a share between 0 and 1, not {self.validation}")
+            raise UsageError(f"validation is a fraction between 0 and 1, not {self.validation}")
         if not 0 <= self.test < 1 - self.validation:
             raise UsageError(
-                "test is a share that leaves something to train on beside validation "
+                "test is a fraction that leaves something to train on beside validation "
                 f"{self.validation}, not {self.test}"
             )
-        if not 0 <= self.average < 1:
-            raise UsageError(f"average is at least 0 and below 1, not {self.average}")
-        if self.monitor not in FIGURES and not self.monitor.startswith("val_dice_"):
+        if not 0 <= self.ema_decay < 1:
+            raise UsageError(f"ema_decay is at least 0 and below 1, not {self.ema_decay}")
+        if self.monitor not in METRICS and not self.monitor.startswith("val_dice_"):
             raise UsageError(
-                f"{self.monitor!r} is no figure that can be monitored",
-                cure=_nearest(self.monitor, FIGURES),
+                f"{self.monitor!r} is no metric that can be monitored",
+                cure=suggestion(self.monitor, METRICS),
             )
         self.repeats()
         self.weights()
 
     @property
     def mode(self) -> Literal["min", "max"]:
-        """Whether less or more of the monitored figure is better."""
+        """Whether less or more of the monitored metric is better."""
         return "min" if self.monitor in ("train_loss", "val_loss") else "max"
 
     def repeats(self) -> dict[str, int]:
         """How often an epoch sees each training case of a source, for the sources that `repeat`
         names.
         """
-        pairs = [entry.rpartition("=") for entry in self.repeat]
-        for entry, (source, _, times) in zip(self.repeat, pairs, strict=True):
+        pairs = [entry.rpartition("=") for entry in self.oversample]
+        for entry, (source, _, times) in zip(self.oversample, pairs, strict=True):
             if not (source and times.isdecimal() and int(times)):
                 raise UsageError(
-                    f"repeat is SOURCE=N with N at least 1, not {entry!r}",
+                    f"oversample is SOURCE=N with N at least 1, not {entry!r}",
                     cure="write, for example, montgomery=2",
                 )
         return {source: int(times) for source, _, times in pairs}
@@ -334,32 +298,14 @@ class Settings:
         write_file(path, ("\n".join(lines).lstrip() + "\n").encode())
 
 
-def _check(name: str, kind: Any, value: Any) -> None:
-    """That a value has its type, of which int passes for float, and lies in its range."""
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise UsageError(f"{name} is one of {', '.join(get_args(kind))}, not {value!r}")
-        return
-    plain = get_origin(kind) or kind
-    fits = type(value) is plain or (plain is float and type(value) is int)
-    if not fits or (plain is tuple and not all(isinstance(entry, str) for entry in value)):
-        raise UsageError(f"{name} is {_WORDS[plain]}, not {value!r}")
-    low, high = RANGES.get(name, (None, None))
-    if low is not None and (not low <= value <= high or value == math.inf):
-        raise UsageError(
-            f"{name} is at least {low}, not {value}"
-            if high == math.inf
-            else f"{name} is {low} to {high}, not {value}"
-        )
-
-
-def describe() -> list[tuple[str, Any, str]]:
+@cache
+def describe() -> tuple[tuple[str, Any, str], ...]:
     """Name, type and meaning of every setting, in order."""
-    hints = get_type_hints(Settings, include_extras=True)
-    return [(field.name, *get_args(hints[field.name])) for field in fields(Settings)]
+    hints = get_type_hints(TrainingSettings, include_extras=True)
+    return tuple((field.name, *get_args(hints[field.name])) for field in fields(TrainingSettings))
 
 
-def read_settings(path: Path) -> Settings:
+def read_settings(path: Path) -> TrainingSettings:
     """The settings in a TOML file; what it does not name keeps its default.
 
     Raises:
@@ -370,51 +316,14 @@ def read_settings(path: Path) -> Settings:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"the settings cannot be read ({error})", where=path) from error
-    names = [field.name for field in fields(Settings)]
+    names = [field.name for field in fields(TrainingSettings)]
     for name in entries:
         if name not in names:
-            raise UsageError(f"{name!r} is not a setting", where=path, cure=_nearest(name, names))
+            raise UsageError(f"{name!r} is not a setting", where=path, cure=suggestion(name, names))
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()
     }
     try:
-        return Settings(**values)
+        return TrainingSettings(**values)
     except UsageError as error:
         raise UsageError(error.what, where=path, cure=error.cure) from error
-
-
-def recipes() -> tuple[str, ...]:
-    """Names of the recipes that come with the package, sorted."""
-    return tuple(
-        sorted(path.stem for path in RECIPES.glob("*.toml") if not path.stem.endswith(".about"))
-    )
-
-
-def read_recipe(name: str) -> Settings:
-    """The settings of a recipe that comes with the package.
-
-    Raises:
-        UsageError: there is no such recipe; the nearest one is named.
-    """
-    if name not in recipes():
-        raise UsageError(
-            f"there is no recipe {name!r}",
-            cure=_nearest(name, recipes()) or f"there are {', '.join(recipes())}",
-        )
-    return read_settings(RECIPES / f"{name}.toml")
-
-
-def choose_settings(recipe: str | None, file: Path | None) -> Settings:
-    """The settings of a recipe or of a file; the defaults where neither is given.
-
-    Raises:
-        UsageError: both are given, or the one that is cannot be used.
-    """
-    if recipe and file:
-        raise UsageError("`recipe` and `settings` both say how to train", cure="give one of them")
-    return read_recipe(recipe) if recipe else read_settings(file) if file else Settings()
-
-
-def _nearest(name: str, known: tuple[str, ...] | list[str]) -> str | None:
-    near = get_close_matches(name, known, 1)
-    return f"did you mean {near[0]!r}" if near else None

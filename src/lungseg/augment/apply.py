@@ -1,0 +1,124 @@
+"""Changes pictures and their sets of allowed classes as `lungseg.augment.parameters` says."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.augment import Array, Float
+from lungseg.augment.degradations import jpeg
+from lungseg.augment.parameters import AugmentationParameters
+from lungseg.datasets.label_sets import BACKGROUND, LEFT, RIGHT
+
+
+def apply_parameters(
+    picture: NDArray[np.uint8],
+    allowed: NDArray[np.uint8],
+    parameters: AugmentationParameters,
+    size: tuple[int, int],
+) -> tuple[Float, NDArray[np.uint8]]:
+    """Changes a picture, and its sets of allowed classes along with it.
+
+    Args:
+        picture: (rows, columns), grey.
+        allowed: the same shape, sets of allowed classes.
+        parameters: from `draw`.
+        size: rows and columns of the result.
+
+    Returns:
+        The changed picture, float32, of any range, before standardisation, and the sets of allowed
+        classes, both of `size`.
+    """
+    grey, sets = _move(picture, allowed, parameters, size)
+    if parameters.mirror:
+        grey, sets = grey[:, ::-1].copy(), swap_sides(sets[:, ::-1])
+    if parameters.flip:
+        grey, sets = grey[::-1].copy(), sets[::-1].copy()
+    if parameters.rotate_180:
+        grey, sets = grey[::-1, ::-1].copy(), sets[::-1, ::-1].copy()
+    rng = np.random.default_rng(parameters.seed)
+    for thing in parameters.occlusions:
+        grey = thing.paint(grey, sets, rng)
+    return _recolour(grey, parameters, rng), sets
+
+
+def swap_sides(allowed: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Right lung becomes left lung and the reverse."""
+    others = allowed & ~np.uint8(RIGHT | LEFT)
+    return np.asarray(others | ((allowed & RIGHT) << 1) | ((allowed & LEFT) >> 1), np.uint8)
+
+
+def _move(
+    picture: Array, allowed: Array, parameters: AugmentationParameters, size: tuple[int, int]
+) -> tuple[Float, NDArray[np.uint8]]:
+    rows, columns = size
+    x, y = (
+        (np.arange(columns) + 0.5) / columns - 0.5,
+        ((np.arange(rows) + 0.5) / rows - 0.5)[:, np.newaxis],
+    )
+    m = parameters.matrix
+    elastic = [
+        cv2.resize(field, (columns, rows), interpolation=cv2.INTER_CUBIC)
+        if field.any()
+        else np.float32(0)
+        for field in parameters.elastic
+    ]
+    height, width = picture.shape
+    at_x = ((m[0, 0] * x + m[0, 1] * y + m[0, 2] + elastic[0] + 0.5) * width - 0.5).astype(
+        np.float32
+    )
+    at_y = ((m[1, 0] * x + m[1, 1] * y + m[1, 2] + elastic[1] + 0.5) * height - 0.5).astype(
+        np.float32
+    )
+    fill = parameters.fill * 255
+    grey = cv2.remap(
+        picture, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=fill
+    )
+    sets = cv2.remap(
+        allowed,
+        at_x,
+        at_y,
+        cv2.INTER_NEAREST,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=BACKGROUND,
+    )
+    return grey.astype(np.float32) / 255, sets.astype(np.uint8)
+
+
+def _recolour(grey: Float, parameters: AugmentationParameters, rng: np.random.Generator) -> Float:
+    rows, columns = grey.shape
+    if parameters.equalise is not None:
+        grey = (
+            cv2.createCLAHE(parameters.equalise, (8, 8))
+            .apply((np.clip(grey, 0, 1) * 255).astype(np.uint8))
+            .astype(np.float32)
+            / 255
+        )
+    grey = np.clip(grey, 0, 1)
+    if parameters.gamma != 1:
+        grey = grey**parameters.gamma
+    grey = (grey - 0.5) * parameters.contrast + 0.5 + parameters.brightness
+    if parameters.bias_field is not None:
+        grey = grey + cv2.resize(
+            parameters.bias_field, (columns, rows), interpolation=cv2.INTER_CUBIC
+        )
+    if parameters.blur:
+        grey = cv2.GaussianBlur(grey, (0, 0), parameters.blur)
+    if parameters.noise:
+        grey = grey + rng.normal(0, parameters.noise, grey.shape).astype(np.float32)
+    if parameters.downsampling > 1:
+        small = (
+            max(int(columns / parameters.downsampling), 8),
+            max(int(rows / parameters.downsampling), 8),
+        )
+        grey = cv2.resize(
+            cv2.resize(grey, small, interpolation=cv2.INTER_AREA),
+            (columns, rows),
+            interpolation=cv2.INTER_LINEAR,
+        )
+    low, high = parameters.window
+    grey = np.clip((grey - low) / (1 - low - high), 0, 1)
+    if parameters.jpeg is not None:
+        grey = jpeg(grey, parameters.jpeg)
+    return 1 - grey if parameters.negative else grey

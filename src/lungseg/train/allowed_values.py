@@ -1,0 +1,87 @@
+"""What values settings may have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, Final, Literal, get_args, get_origin
+
+from lungseg.augment.parameters import RANGES as AUGMENTATION_RANGES
+from lungseg.errors import UsageError
+
+RANGES: Final = AUGMENTATION_RANGES | {
+    **dict.fromkeys(
+        ("width", "max_width", "epochs", "patience", "batch", "accumulate", "devices", "nodes"),
+        (1, math.inf),
+    ),
+    **dict.fromkeys(
+        (
+            "learning_rate",
+            "weight_decay",
+            "clip_gradient",
+            "workers",
+            "freeze",
+            "dilate",
+            "plateau",
+        ),
+        (0, math.inf),
+    ),
+    **dict.fromkeys(
+        ("focal_gamma", "tversky_alpha", "tversky_beta", "boundary_weight"), (0, math.inf)
+    ),
+    "dice_weight": (0, 1),
+    "depth": (2, math.inf),
+    "seed": (0, 2**32 - 1),
+    **dict.fromkeys(("clip_low", "clip_high"), (0, 100)),
+}
+"""Lowest and highest value of settings that are numbers."""
+
+METRICS: Final = tuple(
+    f"{side}_{metric}"
+    for side in ("train", "val")
+    for metric in ("loss", "dice", "iou", "accuracy")
+)
+"""What is logged each epoch and can be monitored, beside val_dice_SOURCE."""
+
+_WORDS: Final = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text in quotes",
+    tuple: "a list of texts",
+}
+
+
+def check_value(name: str, kind: Any, value: Any) -> None:
+    """That a value has its type, of which int passes for float, and lies in its range.
+
+    Args:
+        name: of the setting.
+        kind: its type, as `lungseg.train.settings.describe` gives it.
+        value: any.
+
+    Raises:
+        UsageError: it has not.
+    """
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise UsageError(f"{name} is one of {', '.join(get_args(kind))}, not {value!r}")
+        return
+    plain = get_origin(kind) or kind
+    fits = type(value) is plain or (plain is float and type(value) is int)
+    if not fits or (plain is tuple and not all(isinstance(entry, str) for entry in value)):
+        raise UsageError(f"{name} is {_WORDS[plain]}, not {value!r}")
+    low, high = RANGES.get(name, (None, None))
+    if low is not None and (not low <= value <= high or value == math.inf):
+        raise UsageError(
+            f"{name} is at least {low}, not {value}"
+            if high == math.inf
+            else f"{name} is {low} to {high}, not {value}"
+        )
+
+
+def suggestion(name: str, known: Sequence[str]) -> str | None:
+    """A cure that names the known name that is nearest; None where none is near."""
+    near = get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}" if near else None

@@ -1,0 +1,44 @@
+"""The recipes: settings that come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lungseg.errors import UsageError
+from lungseg.train.allowed_values import suggestion
+from lungseg.train.settings import TrainingSettings, read_settings
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+"""The folder of the settings that come with the package."""
+
+
+def recipes() -> tuple[str, ...]:
+    """Names of the recipes that come with the package, sorted."""
+    return tuple(
+        sorted(path.stem for path in RECIPES.glob("*.toml") if not path.stem.endswith(".about"))
+    )
+
+
+def read_recipe(name: str) -> TrainingSettings:
+    """The settings of a recipe that comes with the package.
+
+    Raises:
+        UsageError: there is no such recipe; the nearest one is named.
+    """
+    if name not in recipes():
+        raise UsageError(
+            f"there is no recipe {name!r}",
+            cure=suggestion(name, recipes()) or f"there are {', '.join(recipes())}",
+        )
+    return read_settings(RECIPES / f"{name}.toml")
+
+
+def choose_settings(recipe: str | None, file: Path | None) -> TrainingSettings:
+    """The settings of a recipe or of a file; the defaults where neither is given.
+
+    Raises:
+        UsageError: both are given, or the one that is cannot be used.
+    """
+    if recipe and file:
+        raise UsageError("`recipe` and `settings` both say how to train", cure="give one of them")
+    return read_recipe(recipe) if recipe else read_settings(file) if file else TrainingSettings()
