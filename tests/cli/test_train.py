@@ -163,7 +163,7 @@ def test_augmented_samples_are_drawn_instead_of_training(films, tmp_path) -> Non
     picture = tmp_path / "look" / "augmented.png"
     assert (
         done.stdout
-        == f"{picture}, with the numbers of each sample in {picture.with_suffix('.jsonl')}\n"
+        == f"{picture}, with the parameters of each sample in {picture.with_suffix('.jsonl')}\n"
     )
     assert sorted(path.name for path in picture.parent.iterdir()) == [
         "augmented.jsonl",

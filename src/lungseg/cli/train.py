@@ -18,6 +18,49 @@ from lungseg.train.settings import TrainingSettings, describe, read_settings
 Cases = Annotated[
     Path, typer.Argument(metavar="CASES", help="Folder of data sets, or a CSV of cases.")
 ]
+Run = Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="Folder of the run.")]
+Recipe = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Settings that come with the package, such as r5-unet-128-laptop."
+    ),
+]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="TOML of settings; flags overrule it, or the recipe."),
+]
+ShowAugmented = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Do not train, but draw N cases into RUN as the network would see them."
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the run in RUN, from its last epoch.")
+]
+Calibrate = Annotated[
+    bool,
+    typer.Option(
+        "--calibrate/--no-calibrate",
+        help="Fit what judges the model's masks to the validation cases.",
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+
+Checkpoint = Annotated[
+    Path,
+    typer.Argument(metavar="CHECKPOINT", help="best.ckpt or last.ckpt in the folder of a run."),
+]
+ExportedFile = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="MODEL.onnx", help="ONNX file; the card is written beside it."
+    ),
+]
+About = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="TOML with name, version, terms, limits and sources."),
+]
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -63,43 +106,18 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 @with_settings
 def train(
     cases: Cases,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="RUN", help="Folder of the run.")
-    ],
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="TrainingSettings that come with the package, such as r5-unet-128-laptop.",
-        ),
-    ] = None,
-    settings: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="TOML of settings; flags overrule it, or the recipe."),
-    ] = None,
-    show_augmented: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Do not train, but draw N cases into RUN as the network would see them.",
-        ),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in RUN, from its last epoch.")
-    ] = False,
-    calibrate: Annotated[
-        bool,
-        typer.Option(
-            "--calibrate/--no-calibrate",
-            help="Fit what judges the model's masks to the validation cases.",
-        ),
-    ] = True,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    output: Run,
+    recipe: Recipe = None,
+    settings: SettingsFile = None,
+    show_augmented: ShowAugmented = None,
+    resume: Resume = False,
+    calibrate: Calibrate = True,
+    quiet: Quiet = False,
     given: dict[str, Any] | None = None,
 ) -> None:
     """Train a network on images with lung masks. Needs the `train` extra.
 
-    Leaves in RUN the settings, the cases with their split, figures and curves, the weights, the
+    Leaves in RUN the settings, the cases with their split, metrics and curves, the weights, the
     model, what judges its masks, its predictions, and montages.
 
     Example: lungseg train data/cxr -o runs/mine --recipe r5-unet-128-laptop --epochs 10
@@ -108,13 +126,7 @@ def train(
     chosen = _settings(output, recipe, settings, given or {}, resume=resume)
     known = _read_cases(cases)
     if show_augmented is not None:
-        from lungseg.writers import make_folder
-
-        make_folder(output)
-        training, _ = fit.training_and_validation(fit.assign_splits(known, chosen), chosen)
-        picture = output / "augmented.png"
-        _training("preview").write_augmented(fit.arrays(training, chosen), show_augmented, picture)
-        typer.echo(f"{picture}, with the numbers of each sample in {picture.with_suffix('.jsonl')}")
+        _show_augmented(known, chosen, show_augmented, output)
         return
     try:
         best = fit.fit(known, output, chosen, resume=resume, progress=not quiet)
@@ -137,6 +149,20 @@ def train(
         typer.echo(f"Left out: {sentence}", err=True)
     if finished.failed:
         raise typer.Exit(FAILED)
+
+
+def _show_augmented(cases: list[Any], settings: TrainingSettings, count: int, folder: Path) -> None:
+    from lungseg.writers import make_folder
+
+    run_cases = _training("run_cases")
+    training, _ = run_cases.training_and_validation(
+        run_cases.assign_splits(cases, settings), settings
+    )
+    make_folder(folder)
+    picture = folder / "augmented.png"
+    arrays = _training("fit").arrays(training, settings)
+    _training("preview").write_augmented(arrays, count, picture)
+    typer.echo(f"{picture}, with the parameters of each sample in {picture.with_suffix('.jsonl')}")
 
 
 def _settings(
@@ -162,22 +188,7 @@ def _settings(
     return replace(choose_settings(recipe, file), **given)
 
 
-def export(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(metavar="CHECKPOINT", help="best.ckpt or last.ckpt in the folder of a run."),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="MODEL.onnx", help="ONNX file; the card is written beside it."
-        ),
-    ],
-    about: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="TOML with name, version, terms, limits and sources."),
-    ] = None,
-) -> None:
+def export(checkpoint: Checkpoint, output: ExportedFile, about: About = None) -> None:
     """Write a trained network as ONNX and card, and check that they give what torch gives. Needs
     the `train` extra.
 

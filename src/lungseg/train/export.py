@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
@@ -106,32 +107,48 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
         with TemporaryDirectory(prefix=".export-", dir=output.parent) as folder:
             made = Path(folder, output.name)
             onnx.save(halve_weights(_graph(shipped, example)), made)
-            card = ModelCard(
-                modality=settings.modality,
-                layers=(tuple(lung.name for lung in LUNGS),),
-                architecture=_architecture(settings),
-                input_size=(settings.size, settings.size),
-                clip=(settings.clip_low, settings.clip_high),
-                sha256=file_sha256(made),
-                **facts,
-            )
-            card.write(made.with_suffix(".json"))
-            try:
-                computed = Predictor(made)(example.numpy())
-            except ModelError as error:
-                raise ModelError(error.what, where=output, cure=error.cure) from error
-            difference = float(np.abs(computed - expected).max())
-            if not difference <= TOLERANCE:  # nor is NaN
-                raise ModelError(
-                    f"the exported model differs from torch by {difference:.3f} in probability",
-                    where=output,
-                )
+            _card(settings, facts, made).write(made.with_suffix(".json"))
+            difference = _difference(made, example.numpy(), expected, output)
             for path in (output, described):
                 made.with_suffix(path.suffix).replace(path)
     except OSError as error:
         raise not_written(output, error) from error
     log.info("exported; largest difference to torch %.5f in probability", difference)
     return ExportedModel(output, described, difference)
+
+
+def _card(settings: TrainingSettings, facts: dict[str, Any], model: Path) -> ModelCard:
+    return ModelCard(
+        modality=settings.modality,
+        layers=(tuple(lung.name for lung in LUNGS),),
+        architecture=_architecture(settings),
+        input_size=(settings.size, settings.size),
+        clip=(settings.clip_low, settings.clip_high),
+        sha256=file_sha256(model),
+        **facts,
+    )
+
+
+def _difference(
+    model: Path, batch: NDArray[np.float32], expected: NDArray[np.float32], output: Path
+) -> float:
+    """The largest one between what a model gives and what torch gave.
+
+    Raises:
+        ModelError: about `output`, where the model will be: it cannot be loaded, or the difference
+            is more than `TOLERANCE`.
+    """
+    try:
+        computed = Predictor(model)(batch)
+    except ModelError as error:
+        raise ModelError(error.what, where=output, cure=error.cure) from error
+    difference = float(np.abs(computed - expected).max())
+    if not difference <= TOLERANCE:  # nor is NaN
+        raise ModelError(
+            f"the exported model differs from torch by {difference:.3f} in probability",
+            where=output,
+        )
+    return difference
 
 
 def _graph(shipped: nn.Module, example: Tensor) -> onnx.ModelProto:
