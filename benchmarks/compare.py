@@ -56,7 +56,7 @@ def scores(model: Path, cases: Path) -> dict[str, str]:
     for source in sorted({score.source for score in found}):
         mine = [score for score in found if score.source == source]
         text = f"{np.mean([score.lungs.dice for score in mine]):.4f}"
-        if mine[0].convention == "lung":
+        if mine[0].lung_extent == "field":
             text += f" ({np.mean([score.hd95_of_1024 for score in mine]):.1f})"
         cells[source] = (
             f"**{text}**, n={len(mine)}"

@@ -30,7 +30,7 @@ from pathlib import Path
 import nrrd
 import numpy as np
 
-from lungseg.datasets import Case, survey
+from lungseg.datasets import Case, discover
 from lungseg.evaluate import evaluate
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
@@ -88,7 +88,7 @@ def gathered(folder: Path, output: Path) -> Iterator[Case]:
     """The cases of the folder, their source told apart by whether they trained the embedded model;
     labels of thirds are written to `output` as labels of lungs.
     """
-    for data_set in survey(folder):
+    for data_set in discover(folder):
         for case in data_set.cases:
             if case.source == "small_volumes" and case.case.startswith("ct-"):
                 yield replace(case, mask=lungs_of_thirds(case, output))

@@ -58,7 +58,7 @@ def picture() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def allowed() -> np.ndarray:
-    return allowed_classes(radiograph_phantom(SIZE).truth.labels, "lung and heart")
+    return allowed_classes(radiograph_phantom(SIZE).truth.labels, "through-heart")
 
 
 def grey_after(picture, allowed, **changes) -> np.ndarray:
@@ -85,14 +85,14 @@ def test_two_seeds_give_two_samples(picture, allowed) -> None:
 
 
 @pytest.mark.parametrize(
-    ("convention", "sets"),
-    [("lung", {2, 4, 9}), ("lung and heart", {1, 2, 4, 10, 12}), ("partial", {2, 4, 15})],
+    ("lung_extent", "sets"),
+    [("field", {2, 4, 9}), ("through-heart", {1, 2, 4, 10, 12}), ("aerated", {2, 4, 15})],
 )
 def test_samples_have_the_asked_shape_and_only_sets_that_masks_make(
-    picture, convention, sets
+    picture, lung_extent, sets
 ) -> None:
     assert (BACKGROUND, RIGHT, LEFT, MEDIASTINUM, ANYTHING) == (1, 2, 4, 8, 15)
-    allowed = allowed_classes(radiograph_phantom(SIZE).truth.labels, convention)
+    allowed = allowed_classes(radiograph_phantom(SIZE).truth.labels, lung_extent)
     seen: set[int] = set()
     for seed in range(60):
         grey, moved = apply_parameters(
@@ -187,7 +187,7 @@ def test_every_geometry_moves_the_sets_with_the_picture(allowed) -> None:
 
 def test_a_larger_picture_is_brought_to_the_asked_size() -> None:
     phantom = radiograph_phantom((96, 72))
-    allowed = allowed_classes(phantom.truth.labels, "lung")
+    allowed = allowed_classes(phantom.truth.labels, "field")
     grey, sets = apply_parameters(phantom.image.array, allowed, NEUTRAL, (32, 24))
     np.testing.assert_allclose(grey, phantom.image.array[1::3, 1::3] / 255, atol=1e-6)
     np.testing.assert_array_equal(sets, allowed[1::3, 1::3])

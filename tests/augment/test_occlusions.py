@@ -23,7 +23,7 @@ SHAPE = (96, 96)
 
 @pytest.fixture(scope="module")
 def sets() -> np.ndarray:
-    return allowed_classes(radiograph_phantom(SHAPE).truth.labels, "lung")
+    return allowed_classes(radiograph_phantom(SHAPE).truth.labels, "field")
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ OPACITIES = [
 
 @pytest.fixture(scope="module")
 def sets() -> np.ndarray:
-    return allowed_classes(radiograph_phantom(SHAPE).truth.labels, "lung")
+    return allowed_classes(radiograph_phantom(SHAPE).truth.labels, "field")
 
 
 @pytest.fixture

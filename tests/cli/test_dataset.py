@@ -91,11 +91,11 @@ def test_what_should_be_looked_at_is_said_listed_and_drawn(films, tmp_path) -> N
     )
     assert ran.exit_code == 0
     assert "Looking at 25 cases ..." in ran.stderr
-    with (tmp_path / "cases.findings.csv").open(newline="") as stream:
+    with (tmp_path / "cases.problems.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert {(row["source"], row["case"]) for row in rows} >= {("again", "odd"), ("again", "c0")}
     assert any(row["problem"].startswith("leak, same file: ") for row in rows)
-    assert f"leaks: {tmp_path / 'cases.findings.csv'}" in ran.stdout
+    assert f"leaks: {tmp_path / 'cases.problems.csv'}" in ran.stdout
     assert "leak, same file: " in ran.stdout
     assert f"Picture: {tmp_path / 'sheet.png'}" in ran.stdout
     assert cv2.imread(str(tmp_path / "sheet.png")).shape[2] == 3
@@ -140,7 +140,7 @@ def test_a_given_split_is_kept_unless_it_is_to_be_forgotten(tmp_path) -> None:
         tmp_path / "new.csv",
         "--split",
         "60/20/20",
-        "--redraw",
+        "--resplit",
         "--no-check",
     )
     assert (
@@ -162,11 +162,11 @@ def test_a_split_that_parts_a_patient_is_told(tmp_path) -> None:
     assert ran.exit_code == 1
     assert ran.stderr.splitlines() == [
         "Images of patient p7 of source set are in different splits: train and validation.",
-        f"Correct {tmp_path / 'cases.csv'} before training, or draw the split anew with --redraw.",
+        f"Correct {tmp_path / 'cases.csv'} before training, or draw the split anew with --resplit.",
     ]
     assert (tmp_path / "cases.csv").is_file()
     assert (
-        dataset(tmp_path / "set", "-o", tmp_path / "new.csv", "--redraw", "--no-check").exit_code
+        dataset(tmp_path / "set", "-o", tmp_path / "new.csv", "--resplit", "--no-check").exit_code
         == 0
     )
 
@@ -184,8 +184,8 @@ def test_a_split_that_parts_a_patient_is_told(tmp_path) -> None:
         (("--split", "120/-20"), "--split 120/-20 is no split; "),
         (("--folds", "30"), "30 folds cannot be made of 10 patients with a mask; "),
         (
-            ("--no-check", "--drop-findings"),
-            "--drop-findings leaves out what the checks find, and --no-check leaves them out; "
+            ("--no-check", "--drop-unusable"),
+            "--drop-unusable leaves out what the checks find, and --no-check leaves them out; "
             "drop one",
         ),
         (
@@ -276,11 +276,11 @@ def test_volumes_become_slices_that_training_reads(scans, tmp_path) -> None:
     }
     assert sorted(map(sorted, splits.values())) == [["train"], ["train"], ["validation"]]
     assert {case.image.parent for case in cases} == {folder / "east" / "images"}
-    with (tmp_path / "cases.findings.csv").open(newline="") as stream:
+    with (tmp_path / "cases.problems.csv").open(newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if not row["problem"].startswith("leak")]
     assert rows == [
         {"source": "east", "case": "p3", "problem": problem}
-    ]  # slices with one lung or none are no findings
+    ]  # slices with one lung or none are no problems
     assert not (tmp_path / "sheet.png").exists()
     again = dataset(scans, "-o", tmp_path / "other.csv", "--slices", folder)
     assert again.stderr == (
@@ -304,7 +304,7 @@ def test_volumes_are_listed_checked_and_split_by_patient(scans, tmp_path) -> Non
     assert sorted(case.split for case in cases) == ["test", "train", "train", "validation"]
     assert cases[1].image == scans / "p1_ct.nii.gz"
     assert cases[1].mask == scans / "p1_lung.nii.gz"
-    with (tmp_path / "volumes.findings.csv").open(newline="") as stream:
+    with (tmp_path / "volumes.problems.csv").open(newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if not row["problem"].startswith("leak")]
     problem = (
         "masks do not fit: the labels have 11 x 64 x 64 voxels in axial order, their image "
@@ -312,7 +312,7 @@ def test_volumes_are_listed_checked_and_split_by_patient(scans, tmp_path) -> Non
     )
     assert rows == [{"source": "east", "case": "p3", "problem": problem}]
     assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] == 320 + 2 * 4
-    ran = dataset(scans, "-o", path, "--overwrite", "--drop-findings")
+    ran = dataset(scans, "-o", path, "--overwrite", "--drop-unusable")
     assert [case.case for case in read_manifest(path)] == ["p0", "p1", "p2"]
 
 
@@ -341,10 +341,10 @@ def test_what_is_unusable_can_be_left_out(films, tmp_path) -> None:
         np.where(truth > 0, 200 + np.arange(truth.shape[1]) % 9, 0),
     )
     path = tmp_path / "cases.csv"
-    ran = dataset(copies, "-o", path, "--drop-findings", "--sheet", tmp_path / "sheet.png")
+    ran = dataset(copies, "-o", path, "--drop-unusable", "--sheet", tmp_path / "sheet.png")
     assert "Left out for what was found: 1 cases" in ran.stdout
     assert [case.case for case in read_manifest(path)] == ["c1", "c2", "c3"]
-    with (tmp_path / "cases.findings.csv").open(newline="") as stream:
+    with (tmp_path / "cases.problems.csv").open(newline="") as stream:
         kinds = {row["case"]: row["problem"].partition(":")[0] for row in csv.DictReader(stream)}
     assert kinds == {"c0": "mask empty, or nearly", "c1": "mask not binary"}
     assert (tmp_path / "sheet.png").is_file()

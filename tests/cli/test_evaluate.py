@@ -14,7 +14,7 @@ import pytest
 
 from command_line import lungseg
 from ellipsoids import ellipsoids
-from lungseg.datasets import recognise, write_manifest
+from lungseg.datasets import discover_cases, write_manifest
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
 from phantom_films import write_films
@@ -40,7 +40,7 @@ def split(films: Path, tmp_path: Path) -> Path:
     """A CSV of all films, of which the two of patient p0 are for validation."""
     cases = [
         replace(case, split="validation" if case.patient == "p0" else "train")
-        for case in recognise(films)
+        for case in discover_cases(films)
     ]
     write_manifest(cases, tmp_path / "cases.csv")
     return tmp_path / "cases.csv"

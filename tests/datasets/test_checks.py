@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lungseg.datasets import Case, recognise
-from lungseg.datasets.checks import TILE, Finding, check_cases, suspicious_sheet
+from lungseg.datasets import Case, discover_cases
+from lungseg.datasets.checks import TILE, DataProblem, check_cases, suspicious_sheet
 from lungseg.draw.picture import CAPTION, GAP
 from lungseg.errors import UsageError
 from lungseg.phantom.ct import ct_phantom
@@ -22,7 +22,7 @@ SIDE = 96
 @pytest.fixture(scope="module")
 def films(tmp_path_factory) -> list[Case]:
     folder = tmp_path_factory.mktemp("films") / "north"
-    return recognise(write_films(folder, count=6, side=SIDE))
+    return discover_cases(write_films(folder, count=6, side=SIDE))
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def problems(films, tmp_path):
     def told(mask: np.ndarray, **changes) -> list[str]:
         cv2.imwrite(str(tmp_path / "mask.png"), mask)
         return [
-            finding.problem
-            for finding in check_cases([replace(films[0], mask=tmp_path / "mask.png", **changes)])
+            problem.message
+            for problem in check_cases([replace(films[0], mask=tmp_path / "mask.png", **changes)])
         ]
 
     return told
@@ -63,7 +63,7 @@ def test_a_finding_names_its_case_and_its_file(films, tmp_path) -> None:
     sick = replace(films[1], mask=mask)
     problem = "mask empty, or nearly: it covers 0.00% of the picture"
     assert check_cases([films[0], sick, films[2]]) == [
-        Finding(films[1].case, "north", mask, problem)
+        DataProblem(films[1].case, "north", mask, problem)
     ]
 
 
@@ -149,8 +149,8 @@ def test_the_heart_is_inside_where_the_lungs_are_close_at_mid_height(problems, g
         else []
     )
     assert problems(mask) == expected
-    assert problems(mask, convention="lung and heart") == []
-    assert problems(mask, convention="partial") == []
+    assert problems(mask, lung_extent="through-heart") == []
+    assert problems(mask, lung_extent="aerated") == []
 
 
 def test_the_widest_gap_counts_and_only_at_mid_height(problems) -> None:
@@ -168,15 +168,15 @@ def test_unreadable_files_are_told_apart(films, tmp_path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"")
     image, mask = check_cases([replace(films[0], image=broken), replace(films[1], mask=broken)])
-    assert (image.path, image.problem) == (broken, "image cannot be used: the file is empty")
-    assert (mask.path, mask.problem) == (broken, "mask cannot be used: the file is empty")
+    assert (image.path, image.message) == (broken, "image cannot be used: the file is empty")
+    assert (mask.path, mask.message) == (broken, "mask cannot be used: the file is empty")
 
 
 def test_an_image_of_one_grey(films, tmp_path) -> None:
     cv2.imwrite(str(tmp_path / "flat.png"), np.full((SIDE, SIDE), 7, np.uint8))
-    (finding,) = check_cases([replace(films[0], image=tmp_path / "flat.png")])
+    (problem,) = check_cases([replace(films[0], image=tmp_path / "flat.png")])
     assert (
-        finding.problem
+        problem.message
         == "image cannot be used: every pixel has the same value (7), so there is nothing to see"
     )
 
@@ -192,11 +192,11 @@ def test_masks_of_each_lung(films, tmp_path) -> None:
     pair = replace(films[0], mask=tmp_path / "right.png", mask_left=tmp_path / "left.png")
     assert check_cases([pair]) == []
     (short,) = check_cases([replace(pair, mask_left=tmp_path / "short.png")])
-    assert short.problem == (
+    assert short.message == (
         "masks do not fit: the mask of the left lung has shape (94, 96), that of the right (96, 96)"
     )
     (none,) = check_cases([replace(pair, mask_left=tmp_path / "none.png")])
-    assert none.problem == "one lung only: the left one has 0% of the mask"
+    assert none.message == "one lung only: the left one has 0% of the mask"
 
 
 def test_without_a_mask_only_the_image_is_checked(films, tmp_path) -> None:
@@ -205,8 +205,8 @@ def test_without_a_mask_only_the_image_is_checked(films, tmp_path) -> None:
         replace(films[0], image=tmp_path / f"gone{ending}", mask=None)
         for ending in (".png", ".nii.gz", ".nrrd", ".MHA")
     ]
-    findings = check_cases(gone)
-    assert [(finding.path, finding.problem) for finding in findings] == [
+    problems = check_cases(gone)
+    assert [(problem.path, problem.message) for problem in problems] == [
         (case.image, "image cannot be used: there is no such file") for case in gone
     ]
 
@@ -224,7 +224,7 @@ def test_a_heart_inside_is_no_question_of_ct_slices(films, tmp_path) -> None:
         replace(films[0], image=image, mask=tmp_path / "mask.png")
         for image in (films[0].image, tmp_path / "slice.png")
     )
-    assert [finding.kind for finding in check_cases([film])] == ["heart inside the mask"]
+    assert [problem.kind for problem in check_cases([film])] == ["heart inside the mask"]
     assert check_cases([ct]) == []
 
 
@@ -232,19 +232,19 @@ def test_the_sheet_shows_each_suspicious_case_once(films, tmp_path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"")
     cases = [films[0], replace(films[1], image=broken), replace(films[2], mask=broken), films[3]]
-    findings = [
+    problems = [
         *check_cases(cases),
-        Finding(films[3].case, "north", films[3].image, "odd: a"),
-        Finding(films[3].case, "north", films[3].image, "b"),
+        DataProblem(films[3].case, "north", films[3].image, "odd: a"),
+        DataProblem(films[3].case, "north", films[3].image, "b"),
     ]
-    sheet = suspicious_sheet(cases, findings)
+    sheet = suspicious_sheet(cases, problems)
     assert sheet.shape == (TILE + CAPTION + 2 * GAP, 3 * TILE + 4 * GAP, 3)
     tiles = [sheet[GAP : GAP + TILE, GAP + i * (TILE + GAP) :][:, :TILE] for i in range(3)]
     coloured = [bool((tile.max(axis=2) != tile.min(axis=2)).any()) for tile in tiles]
     assert coloured == [False, False, True]  # no image, no mask, both
     assert (tiles[0] == 0).all()
     assert tiles[1].any()
-    assert suspicious_sheet(cases, findings, most=1).shape[1] == TILE + 2 * GAP
+    assert suspicious_sheet(cases, problems, most=1).shape[1] == TILE + 2 * GAP
     with pytest.raises(UsageError, match="a montage needs tiles"):
         suspicious_sheet(cases, [])
 
@@ -257,7 +257,7 @@ def test_the_wrong_mask_of_a_public_set_is_found(data_folder) -> None:
         Case(p.stem, p.stem, p, folder / "2d_masks" / p.name, "ct")
         for p in sorted((folder / "2d_images").iterdir())
     ]
-    found = {finding.case: finding.problem for finding in check_cases(cases)}
+    found = {problem.case: problem.message for problem in check_cases(cases)}
     assert (
         found["ID_0254_Z_0075"]
         == "outside labelled as lung: one part of the mask surrounds the other"
@@ -273,15 +273,15 @@ def test_the_wrong_mask_of_a_public_set_is_found(data_folder) -> None:
 @pytest.mark.slow
 @pytest.mark.data
 def test_hearts_inside_masks_are_found(data_folder) -> None:
-    cases = recognise(data_folder / "cxr")
+    cases = discover_cases(data_folder / "cxr")
     as_lung = [
-        replace(case, convention="lung")
+        replace(case, lung_extent="field")
         for case in cases
-        if case.convention != "partial" and case.mask is not None
+        if case.lung_extent != "aerated" and case.mask is not None
     ]
-    found = {(finding.source, finding.case) for finding in check_cases(as_lung)}
-    hearts = {(case.source, case.case) for case in cases if case.convention == "lung and heart"}
-    sound = [case for case in cases if case.convention == "lung" and case.mask is not None]
+    found = {(problem.source, problem.case) for problem in check_cases(as_lung)}
+    hearts = {(case.source, case.case) for case in cases if case.lung_extent == "through-heart"}
+    sound = [case for case in cases if case.lung_extent == "field" and case.mask is not None]
     assert len(hearts) == 545
     assert len(found & hearts) >= 0.94 * len(hearts)
     assert sum((case.source, case.case) in found for case in sound) <= 0.015 * len(sound)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from empty_files import touch
-from lungseg.datasets import Case, survey, write_manifest
+from lungseg.datasets import Case, discover, write_manifest
 from lungseg.errors import InputError
 
 
@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
 
 def read(folder: Path, text: str) -> list[Case]:
     (folder / "list.csv").write_text(text)
-    (found,) = survey(folder / "list.csv")
+    (found,) = discover(folder / "list.csv")
     assert found.layout == "a list of cases"
     return list(found.cases)
 
@@ -34,11 +34,11 @@ def test_what_is_missing_is_filled_in(folder, header) -> None:
 
 
 def test_columns_are_told_by_their_names(folder) -> None:
-    header = "id,Image,Right-Mask,left_mask,Subject,dataset,subset,remarks,convention,age"
-    line = "7,p1_a.png,p1_a_m.png,left.png,Ann,there,VAL,odd,partial,50"
+    header = "id,Image,Right-Mask,left_mask,Subject,dataset,subset,remarks,lung_extent,age"
+    line = "7,p1_a.png,p1_a_m.png,left.png,Ann,there,VAL,odd,aerated,50"
     image, mask, left = (folder / name for name in ("p1_a.png", "p1_a_m.png", "left.png"))
     assert read(folder, f"{header}\n{line}\n") == [
-        Case("7", "Ann", image, mask, "there", "validation", "partial", "odd", left)
+        Case("7", "Ann", image, mask, "there", "validation", "aerated", "odd", left)
     ]
 
 
@@ -53,7 +53,7 @@ def test_images_and_masks_may_lie_in_folders_of_that_name(folder) -> None:
 def test_a_manifest_is_read_as_one(folder) -> None:
     case = Case("a", "b", folder / "p1_a.png", folder / "p1_a_m.png", "c", "test")
     write_manifest([case], folder / "cases.csv")
-    assert survey(folder / "cases.csv")[0].cases == (case,)
+    assert discover(folder / "cases.csv")[0].cases == (case,)
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_a_manifest_is_read_as_one(folder) -> None:
             "train, validation, test.",
         ),
         (
-            "image,mask,convention\np1_a.png,p1_a_m.png,all\n",
-            "case p1_a has the unknown convention 'all'; known are lung, lung and heart, partial.",
+            "image,mask,lung_extent\np1_a.png,p1_a_m.png,all\n",
+            "case p1_a has the unknown lung_extent 'all'; known are field, through-heart, aerated.",
         ),
         (
             "image,mask\np1_a.png,p1_a_m.png\np1_a.png,p1_a_m.png\n",

@@ -13,7 +13,7 @@ from lungseg.datasets.label_sets import (
     MEDIASTINUM,
     RIGHT,
     allowed_classes,
-    label_sides,
+    assign_sides,
     mediastinal_band,
 )
 
@@ -42,7 +42,7 @@ def test_bits_stand_in_the_order_of_the_classes() -> None:
 
 
 def test_a_lung_mask_is_sure_inside_and_leaves_the_mediastinum_open_outside() -> None:
-    allowed = allowed_classes(TWO, "lung")
+    allowed = allowed_classes(TWO, "field")
     assert allowed.dtype == np.uint8
     assert allowed[1].tolist() == [B | M] + [R] * 10 + [B | M] + [L] * 10 + [B | M]
     assert allowed[3].tolist() == [B | M] * 3 + [R] * 5 + [B | M] * 9 + [L] * 3 + [B | M] * 3
@@ -50,7 +50,7 @@ def test_a_lung_mask_is_sure_inside_and_leaves_the_mediastinum_open_outside() ->
 
 
 def test_a_mask_with_the_heart_is_sure_outside_and_in_the_outer_fifth_of_each_row() -> None:
-    allowed = allowed_classes(TWO, "lung and heart")
+    allowed = allowed_classes(TWO, "through-heart")
     assert allowed[1].tolist() == [B] + [R] * 2 + [R | M] * 8 + [B] + [L | M] * 8 + [L] * 2 + [B]
     assert (
         allowed[3].tolist()
@@ -60,16 +60,16 @@ def test_a_mask_with_the_heart_is_sure_outside_and_in_the_outer_fifth_of_each_ro
 
 
 def test_a_partial_mask_says_nothing_outside() -> None:
-    assert allowed_classes(TWO, "partial")[1].tolist() == [ANYTHING] + [R] * 10 + [ANYTHING] + [
+    assert allowed_classes(TWO, "aerated")[1].tolist() == [ANYTHING] + [R] * 10 + [ANYTHING] + [
         L
     ] * 10 + [ANYTHING]
 
 
 @pytest.mark.parametrize(
-    ("convention", "outside"), [("lung", B | M), ("lung and heart", B), ("partial", ANYTHING)]
+    ("lung_extent", "outside"), [("field", B | M), ("through-heart", B), ("aerated", ANYTHING)]
 )
-def test_an_empty_mask(convention, outside) -> None:
-    assert (allowed_classes(np.zeros((3, 4), np.uint8), convention) == outside).all()
+def test_an_empty_mask(lung_extent, outside) -> None:
+    assert (allowed_classes(np.zeros((3, 4), np.uint8), lung_extent) == outside).all()
 
 
 def test_the_band_is_the_inner_half_of_the_right_and_two_thirds_of_the_left_lung() -> None:
@@ -88,18 +88,18 @@ def test_a_hole_counts_as_width_but_is_not_in_the_band() -> None:
 
 
 def test_sides_of_two_lungs() -> None:
-    sides = label_sides(TWO_LUNGS)
+    sides = assign_sides(TWO_LUNGS)
     assert sides.dtype == np.uint8
     np.testing.assert_array_equal(sides, TWO)
 
 
 def test_both_lungs_in_one_half_of_the_picture_are_told_apart() -> None:
-    sides = label_sides(mask("###.###......................", "###.###......................"))
+    sides = assign_sides(mask("###.###......................", "###.###......................"))
     assert sides[0].tolist() == [1] * 3 + [0] + [2] * 3 + [0] * 22
 
 
 def test_small_pieces_join_the_nearer_lung() -> None:
-    sides = label_sides(
+    sides = assign_sides(
         mask(
             ".....#...........#....",
             "......................",
@@ -122,10 +122,10 @@ def test_small_pieces_join_the_nearer_lung() -> None:
 def test_a_single_piece_is_cut_at_the_middle_of_the_picture(rows) -> None:
     drawn = mask(*rows)
     np.testing.assert_array_equal(
-        label_sides(drawn), np.where(drawn == 0, 0, np.where(np.arange(12) < 6, 1, 2))
+        assign_sides(drawn), np.where(drawn == 0, 0, np.where(np.arange(12) < 6, 1, 2))
     )
 
 
 def test_no_lung_has_no_sides() -> None:
-    assert not label_sides(np.zeros((4, 5), np.uint8)).any()
+    assert not assign_sides(np.zeros((4, 5), np.uint8)).any()
     assert not mediastinal_band(np.zeros((4, 5), np.uint8)).any()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from empty_files import touch
-from lungseg.datasets import Case, read_labels, recognise, split_by_patient, survey
+from lungseg.datasets import Case, discover, discover_cases, read_labels, split_by_patient
 from lungseg.errors import InputError
 
 
@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 def one(folder: Path) -> tuple[str, list[Case]]:
     """The layout and the cases of a folder that holds one data set."""
-    (found,) = survey(folder)
+    (found,) = discover(folder)
     assert found.place == folder
     return found.layout, list(found.cases)
 
@@ -67,14 +67,14 @@ def rows(cases: list[Case]) -> list[tuple[str, str, str, str]]:
 
 def test_cases_with_a_mask_are_recognised_wherever_they_are(folder) -> None:
     adults, kaggle, mine = folder / "diseased_adults", folder / "masks_and_labels", folder / "mine"
-    assert recognise(folder) == [
+    assert discover_cases(folder) == [
         Case(
             "p7_day1",
             "p7",
             adults / "images/p7_day1.JPG",
             adults / "masks/p7_day1.png",
             "diseased_adults",
-            convention="lung and heart",
+            lung_extent="through-heart",
         ),
         Case(
             "p7_day2",
@@ -82,9 +82,11 @@ def test_cases_with_a_mask_are_recognised_wherever_they_are(folder) -> None:
             adults / "images/p7_day2.jpg",
             adults / "masks/p7_day2.png",
             "diseased_adults",
-            convention="lung and heart",
+            lung_extent="through-heart",
         ),
-        Case("x", "x", mine / "images/x.tif", mine / "masks/x_mask.tif", "mine", convention="lung"),
+        Case(
+            "x", "x", mine / "images/x.tif", mine / "masks/x_mask.tif", "mine", lung_extent="field"
+        ),
         Case(
             "MCUCXR_0001_0",
             "MCUCXR_0001_0",
@@ -100,19 +102,19 @@ def test_cases_with_a_mask_are_recognised_wherever_they_are(folder) -> None:
                 kaggle / f"masks/{name}_mask.png",
                 "shenzhen",
                 "",
-                convention,
+                lung_extent,
                 "questionable",
             )
-            for name, convention in (
-                ("CHNCXR_0002_1", "lung and heart"),
-                ("CHNCXR_0003_1", "partial"),
+            for name, lung_extent in (
+                ("CHNCXR_0002_1", "through-heart"),
+                ("CHNCXR_0003_1", "aerated"),
             )
         ),
     ]
 
 
-def test_a_survey_names_the_layouts_and_keeps_what_has_no_mask(folder) -> None:
-    found = {data_set.place.name: data_set for data_set in survey(folder)}
+def test_discover_names_the_layouts_and_keeps_what_has_no_mask(folder) -> None:
+    found = {data_set.place.name: data_set for data_set in discover(folder)}
     assert {name: data_set.layout for name, data_set in found.items()} == {
         "diseased_adults": "images and masks with the heart inside, in two folders",
         "masks_and_labels": "Chest Xray Masks and Labels",
@@ -130,8 +132,8 @@ def test_a_survey_names_the_layouts_and_keeps_what_has_no_mask(folder) -> None:
 
 
 def test_one_data_set_may_be_named_itself(folder) -> None:
-    assert [case.case for case in recognise(folder / "mine")] == ["x"]
-    assert {case.source for case in recognise(folder / "masks_and_labels")} == {
+    assert [case.case for case in discover_cases(folder / "mine")] == ["x"]
+    assert {case.source for case in discover_cases(folder / "masks_and_labels")} == {
         "montgomery",
         "shenzhen",
     }
@@ -139,9 +141,9 @@ def test_one_data_set_may_be_named_itself(folder) -> None:
 
 def test_without_a_list_of_questionable_masks_none_is(folder) -> None:
     (folder / "masks_and_labels" / "questionable_masks.json").unlink()
-    assert {(case.convention, case.notes) for case in recognise(folder / "masks_and_labels")} == {
-        ("lung", "")
-    }
+    assert {
+        (case.lung_extent, case.notes) for case in discover_cases(folder / "masks_and_labels")
+    } == {("field", "")}
 
 
 def test_a_list_of_questionable_masks_that_is_broken_is_named(folder) -> None:
@@ -150,7 +152,7 @@ def test_a_list_of_questionable_masks_that_is_broken_is_named(folder) -> None:
         InputError,
         match=r"masks\.json: the lists of masks in question are no JSON .*; correct or remove it",
     ):
-        survey(folder)
+        discover(folder)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_what_holds_no_lists_of_questionable_masks_is_named(folder, content) -> 
     path = folder / "masks_and_labels" / "questionable_masks.json"
     path.write_text(content)
     with pytest.raises(InputError) as refused:
-        survey(folder)
+        discover(folder)
     assert str(refused.value) == (
         f"{path}: this should hold lists of masks in question by why they are; correct "
         "or remove it."
@@ -170,19 +172,19 @@ def test_what_holds_no_lists_of_questionable_masks_is_named(folder, content) -> 
 
 def test_a_mask_of_the_very_name_comes_first(folder) -> None:
     touch(folder / "mine", "masks/x.png")
-    assert recognise(folder / "mine")[0].mask == folder / "mine/masks/x.png"
+    assert discover_cases(folder / "mine")[0].mask == folder / "mine/masks/x.png"
 
 
 def test_a_folder_without_cases_is_refused(folder, tmp_path) -> None:
     with pytest.raises(InputError) as refused:
-        recognise(folder / "dicom")
+        discover_cases(folder / "dicom")
     assert str(refused.value) == (
         f"{folder / 'dicom'}: no image with a mask was found; expected are folders with CXR_png "
         "and masks, or with images and masks, "
         "or a CSV of cases."
     )
     with pytest.raises(InputError) as refused:
-        recognise(tmp_path / "nowhere")
+        discover_cases(tmp_path / "nowhere")
     assert str(refused.value) == (
         f"{tmp_path / 'nowhere'}: no such folder or list; give the folder that holds the "
         "data sets, or a CSV of cases."
@@ -191,7 +193,7 @@ def test_a_folder_without_cases_is_refused(folder, tmp_path) -> None:
     with pytest.raises(
         InputError, match="there are images, but none with a mask; give a folder with masks, too"
     ):
-        recognise(tmp_path / "r")
+        discover_cases(tmp_path / "r")
 
 
 def test_the_same_set_twice_is_refused(folder) -> None:
@@ -201,7 +203,7 @@ def test_the_same_set_twice_is_refused(folder) -> None:
         ".*; rename one folder, or leave one out"
     )
     with pytest.raises(InputError, match=words):
-        recognise(folder)
+        discover_cases(folder)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +275,7 @@ def test_chest_x_ray_lungs_segmentation(tmp_path) -> None:
     (tmp_path / "MetaData.csv").write_text(
         "id,gender,age,county,ptb,remarks\n1000,Male,30,Montgomery,0,normal\n1001,Female,4,Shenzhen,1,\n"
     )
-    (found,) = survey(tmp_path)
+    (found,) = discover(tmp_path)
     assert (found.layout, found.place) == ("Chest X-ray Lungs Segmentation", place)
     assert rows(list(found.cases)) == [
         ("1000", "1000", "montgomery", ""),
@@ -483,17 +485,17 @@ def test_images_that_are_numbered_alike_in_each_folder_are_told_apart(tmp_path) 
 def test_a_set_of_the_heart_in_folders_of_splits_keeps_its_name_and_convention(tmp_path) -> None:
     place = tmp_path / "paediatric"
     touch(place, "train/images/a.png", "train/masks/a.png", "val/images/b.png", "val/masks/b.png")
-    assert {(case.source, case.convention) for case in one(place)[1]} == {
-        ("paediatric", "lung and heart")
+    assert {(case.source, case.lung_extent) for case in one(place)[1]} == {
+        ("paediatric", "through-heart")
     }
 
 
 def test_a_csv_is_taken_only_where_folders_say_nothing(folder, tmp_path) -> None:
     (folder / "cases.csv").write_text("image,mask\nmissing.png,missing_mask.png\n")
-    assert len(survey(folder)) == 3
+    assert len(discover(folder)) == 3
     touch(tmp_path / "listed", "a.png", "b.png")
     (tmp_path / "listed" / "pairs.csv").write_text("image,mask\na.png,b.png\n")
-    (found,) = survey(tmp_path / "listed")
+    (found,) = discover(tmp_path / "listed")
     assert (found.layout, found.place.name, [case.case for case in found.cases]) == (
         "a list of cases",
         "pairs.csv",
@@ -510,23 +512,23 @@ def test_data_sets_may_lie_three_levels_down_and_hidden_ones_are_left_alone(tmp_
         ".trash/masks/x.png",
         "a/b/c/images/.x.png",
     )
-    assert [(case.source, case.case) for case in recognise(tmp_path)] == [("c", "x")]
+    assert [(case.source, case.case) for case in discover_cases(tmp_path)] == [("c", "x")]
     touch(tmp_path, "z/b/c/d/images/x.png", "z/b/c/d/masks/x.png")
-    assert len(recognise(tmp_path)) == 1
+    assert len(discover_cases(tmp_path)) == 1
 
 
 @pytest.mark.data
 def test_real_data_sets_are_recognised_and_split_by_patient(data_folder) -> None:
-    cases = recognise(data_folder / "cxr")
+    cases = discover_cases(data_folder / "cxr")
     assert Counter(case.source for case in cases) == {
         "montgomery": 106,
         "shenzhen": 448,
         "diseased_adults": 257,
         "paediatric": 250,
     }
-    assert Counter((case.source, case.convention) for case in cases if case.notes) == {
-        ("shenzhen", "lung and heart"): 38,
-        ("shenzhen", "partial"): 7,
+    assert Counter((case.source, case.lung_extent) for case in cases if case.notes) == {
+        ("shenzhen", "through-heart"): 38,
+        ("shenzhen", "aerated"): 7,
     }
     done = split_by_patient(cases, validation=0.15, seed=0)
     of_patient: dict[tuple[str, str], set[str]] = {}
@@ -535,14 +537,14 @@ def test_real_data_sets_are_recognised_and_split_by_patient(data_folder) -> None
     assert set(map(len, of_patient.values())) == {1}
     assert len(of_patient) < len(cases)
     # What has no mask changes nothing for what has.
-    all_cases = [case for found in survey(data_folder / "cxr") for case in found.cases]
+    all_cases = [case for found in discover(data_folder / "cxr") for case in found.cases]
     everything = split_by_patient(all_cases, validation=0.15, seed=0)
     assert {case for case in everything if case.mask} == set(done)
 
 
 @pytest.mark.data
 def test_real_ct_is_recognised(data_folder) -> None:
-    found = {data_set.place.name: data_set for data_set in survey(data_folder / "ct")}
+    found = {data_set.place.name: data_set for data_set in discover(data_folder / "ct")}
     assert {
         name: (len(data_set.cases), len({case.patient for case in data_set.cases}))
         for name, data_set in found.items()

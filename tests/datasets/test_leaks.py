@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lungseg.datasets import Case, recognise
+from lungseg.datasets import Case, discover_cases
 from lungseg.datasets import leaks as module
 from lungseg.datasets.leaks import Leak, find_leaks
 from phantom_films import write_films
@@ -23,7 +23,7 @@ def films(tmp_path_factory) -> list[Case]:
     folder = tmp_path_factory.mktemp("films") / "north"
     return [
         replace(case, patient=case.case)
-        for case in recognise(write_films(folder, count=8, side=128))
+        for case in discover_cases(write_films(folder, count=8, side=128))
     ]
 
 
@@ -148,7 +148,7 @@ def test_more_cases_than_are_compared_at_once(films, tmp_path, monkeypatch) -> N
 @pytest.mark.slow
 @pytest.mark.data
 def test_different_patients_of_real_sets_do_not_match(data_folder) -> None:
-    cases = recognise(data_folder / "cxr")
+    cases = discover_cases(data_folder / "cxr")
     patients = sorted({(case.source, case.patient) for case in cases})
     test = {("diseased_adults", "p202"), *patients[::2]} - {("diseased_adults", "p137")}
     sides = {True: "test", False: "train"}

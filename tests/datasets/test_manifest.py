@@ -32,13 +32,13 @@ def test_a_manifest_comes_back_as_it_was(mine, case) -> None:
             case,
             split="test",
             notes='a, "b"',
-            convention="partial",
+            lung_extent="aerated",
             mask_left=mine / "masks/left.tif",
         ),
         replace(case, case="y", image=mine / "images/y.tif", mask=None),
     ]
     path = mine.parent / "cases.csv"
-    write_manifest(cases, path, remark="drawn, with seed 3")
+    write_manifest(cases, path, comment="drawn, with seed 3")
     assert read_manifest(path) == cases
     with path.open(newline="") as stream:
         assert stream.readline() == "# drawn, with seed 3\n"
@@ -50,7 +50,7 @@ def test_a_manifest_comes_back_as_it_was(mine, case) -> None:
         "mask",
         "source",
         "split",
-        "convention",
+        "lung_extent",
         "notes",
         "mask_left",
     ]
@@ -65,7 +65,7 @@ def test_a_manifest_comes_back_as_it_was(mine, case) -> None:
 )
 def test_only_the_end_of_a_line_ends_a_line(mine, case, mark) -> None:
     cases = [replace(case, notes=f"one{mark}two")]
-    write_manifest(cases, mine / "cases.csv", remark="by\u2028seed")
+    write_manifest(cases, mine / "cases.csv", comment="by\u2028seed")
     assert read_manifest(mine / "cases.csv") == cases
 
 
@@ -80,11 +80,11 @@ def test_a_manifest_is_written_as_a_whole(mine, case) -> None:
         "mask,image,age,case,patient,source\nmasks/x_mask.tif,images/x.tif,50,x,7,here\n",
         "\ufeffcase;patient;image;mask;source\nx;7;images/x.tif;masks/x_mask.tif;here\n",
         (
-            '"# a remark, as a spreadsheet saves '
+            '"# a comment, as a spreadsheet saves '
             'it",,,,\ncase,patient,image,mask,source\nx,7,images/x.tif,masks/x_mask.tif,here\n'
         ),
     ],
-    ids=["other columns", "semicolons", "remark"],
+    ids=["other columns", "semicolons", "comment"],
 )
 def test_a_manifest_may_have_gone_through_other_hands(mine, case, text) -> None:
     (mine / "cases.csv").write_text(text, encoding="utf-8")
@@ -96,16 +96,16 @@ def test_a_manifest_may_have_gone_through_other_hands(mine, case, text) -> None:
     [
         ("", "cases.csv: the list of cases is empty."),
         (f"{HEADER}\n", "cases.csv: the list of cases is empty."),
-        ("# nothing but a remark\n", "cases.csv: the list of cases is empty."),
+        ("# nothing but a comment\n", "cases.csv: the list of cases is empty."),
         (
             "case,image,mask\nx,images/x.tif,masks/x_mask.tif\n",
             "cases.csv: the list of cases lacks the columns patient, source; fill them in, or "
             "let `lungseg dataset` do it.",
         ),
         (
-            f"{HEADER},convention\nx,x,images/x.tif,masks/x_mask.tif,s,heart\n",
-            "cases.csv: case x has the unknown convention 'heart'; known are lung, lung and "
-            "heart, partial.",
+            f"{HEADER},lung_extent\nx,x,images/x.tif,masks/x_mask.tif,s,heart\n",
+            "cases.csv: case x has the unknown lung_extent 'heart'; known are field, through-"
+            "heart, aerated.",
         ),
         (
             f"{HEADER},split\nx,x,images/x.tif,masks/x_mask.tif,s,val\n",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lungseg.datasets import Box, read_boxes, survey
+from lungseg.datasets import OpacityBox, discover, read_boxes
 from lungseg.datasets.rsna import find_boxes
 from lungseg.errors import InputError
 
@@ -14,7 +14,10 @@ HEADER = "patientId,x,y,width,height,Target"
 def test_a_patient_has_any_number_of_boxes(tmp_path) -> None:
     path = tmp_path / "boxes.csv"
     path.write_text(f"{HEADER}\na,709.0,521.0,257.0,315.0,1\nb,,,,,0\na,327.5,540,189,298,1\n")
-    assert read_boxes(path) == {"a": [Box(709, 521, 257, 315), Box(327.5, 540, 189, 298)], "b": []}
+    assert read_boxes(path) == {
+        "a": [OpacityBox(709, 521, 257, 315), OpacityBox(327.5, 540, 189, 298)],
+        "b": [],
+    }
 
 
 @pytest.mark.parametrize(
@@ -54,7 +57,7 @@ def test_a_missing_list_is_named(tmp_path) -> None:
 
 @pytest.mark.data
 def test_real_boxes_belong_to_real_films(data_folder) -> None:
-    (found,) = survey(data_folder / "cxr" / "rsna")
+    (found,) = discover(data_folder / "cxr" / "rsna")
     path = find_boxes(found.cases[0].image)
     assert path == data_folder / "cxr" / "rsna" / "stage_2_train_labels.csv"
     boxes = read_boxes(path)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from lungseg.datasets import Case, read_labels, survey
-from lungseg.datasets.slices import ABOVE, BELOW, part_lungs, slice_cases
+from lungseg.datasets import Case, discover, read_labels
+from lungseg.datasets.slices import SLICES_ABOVE, SLICES_BELOW, slice_cases, split_lungs
 from lungseg.errors import UsageError
 from lungseg.geometry import VolumeGeometry
 from lungseg.phantom.ct import CtPhantom, ct_phantom
@@ -83,7 +83,7 @@ def test_a_sagittal_volume_becomes_axial_slices_with_right_and_left(
         "right is 2": np.where(truth > 0, 3 - truth, 0),
     }[given]
     sliced = slice_cases([write_case(tmp_path, phantom, labels=stored)], tmp_path / "slices")
-    assert (sliced.findings, len(sliced.of_volumes)) == ((), SHAPE[0])
+    assert (sliced.problems, len(sliced.of_volumes)) == ((), SHAPE[0])
     assert [case.case for case in sliced.cases] == [
         f"p1_{number:03d}" for number in range(SHAPE[0])
     ]
@@ -101,13 +101,13 @@ def test_a_sagittal_volume_becomes_axial_slices_with_right_and_left(
     assert {0, 1} in lung or {0, 2} in lung  # a slice with one lung keeps its side
 
 
-def test_touching_lungs_are_parted_where_they_touch(tmp_path) -> None:
+def test_touching_lungs_are_split_where_they_touch(tmp_path) -> None:
     phantom = ct_phantom(SHAPE, spacing=STEP, seed=2, touching=True)
     truth = phantom.truth.labels
     assert (np.abs(np.diff(truth.astype(int), axis=2)) == 1).any()
-    parted = part_lungs(truth > 0)
-    assert_array_equal(parted > 0, truth > 0)
-    assert (parted != truth).sum() < 0.01 * (truth > 0).sum()
+    split = split_lungs(truth > 0)
+    assert_array_equal(split > 0, truth > 0)
+    assert (split != truth).sum() < 0.01 * (truth > 0).sum()
 
 
 def test_worn_off_until_they_part_and_grown_back() -> None:
@@ -115,7 +115,7 @@ def test_worn_off_until_they_part_and_grown_back() -> None:
     lung[:, 5:35, 5:28] = lung[:, 5:35, 32:55] = True
     lung[1, 18:23, 28:32] = True  # a bridge of 5 x 4 pixels
     lung[0, 38, 50] = True  # a speck of its own
-    labels = part_lungs(lung)
+    labels = split_lungs(lung)
     assert (labels[:, 5:35, 5:28] == 1).all()
     assert (labels[:, 5:35, 32:55] == 2).all()
     assert (labels[0, 38, 50], labels[1, 20, 28], labels[1, 20, 31]) == (2, 1, 2)
@@ -126,8 +126,8 @@ def test_worn_off_until_they_part_and_grown_back() -> None:
 def test_one_lung_alone_goes_by_the_side_on_which_it_lies(columns, side) -> None:
     lung = np.zeros((1, 40, 60), bool)
     lung[0, 5:35, slice(*columns)] = True
-    assert_array_equal(part_lungs(lung), lung * side)
-    assert not part_lungs(np.zeros((2, 4, 4), bool)).any()
+    assert_array_equal(split_lungs(lung), lung * side)
+    assert not split_lungs(np.zeros((2, 4, 4), bool)).any()
 
 
 def test_holes_of_vessels_are_filled_and_larger_ones_stay(phantom, tmp_path) -> None:
@@ -153,11 +153,11 @@ def test_slices_far_from_the_lungs_are_left_out_and_every_nth_can_be_kept(tmp_pa
     labels[45:50] = phantom.truth.labels[45:50]
     case = write_case(tmp_path, phantom, labels=labels)
     numbers = [int(made.case[-3:]) for made in slice_cases([case], tmp_path / "slices").cases]
-    assert numbers == list(range(45 - BELOW, 49 + ABOVE + 1))
+    assert numbers == list(range(45 - SLICES_BELOW, 49 + SLICES_ABOVE + 1))
     numbers = [
         int(made.case[-3:]) for made in slice_cases([case], tmp_path / "slices", every=10).cases
     ]
-    assert numbers == list(range(45 - BELOW, 49 + ABOVE + 1, 10))
+    assert numbers == list(range(45 - SLICES_BELOW, 49 + SLICES_ABOVE + 1, 10))
     with pytest.raises(UsageError, match="every 0th slice cannot be kept"):
         slice_cases([case], tmp_path / "slices", every=0)
 
@@ -190,7 +190,7 @@ def test_what_does_not_fit_is_left_out_in_one_sentence_and_the_others_stay(
     )
     assert {case.patient for case in sliced.cases} == {"p1"}
     assert len(sliced.cases) == SHAPE[0]
-    assert [(finding.case, finding.path, finding.problem) for finding in sliced.findings] == [
+    assert [(problem.case, problem.path, problem.message) for problem in sliced.problems] == [
         (
             "short",
             masks["short"],
@@ -207,10 +207,10 @@ def test_a_series_and_its_labels_are_recognised_and_cut(phantom, tmp_path) -> No
     affine = phantom.volume.geometry.affine
     write_series(tmp_path / "south" / "ct" / "p7", phantom.volume.array[6:18], affine)
     write(tmp_path / "south" / "labels" / "p7.nii.gz", phantom.truth.labels[6:18], affine)
-    (found,) = survey(tmp_path / "south")
+    (found,) = discover(tmp_path / "south")
     assert [(case.case, case.image.name) for case in found.cases] == [("p7", "p7")]
     sliced = slice_cases(found.cases, tmp_path / "slices")
-    assert (len(sliced.cases), sliced.findings) == (12, ())
+    assert (len(sliced.cases), sliced.problems) == (12, ())
     assert_array_equal(
         np.where(phantom.truth.labels[6:18] > 0, stacked(sliced.cases)[1], 0),
         phantom.truth.labels[6:18],
@@ -241,7 +241,7 @@ def test_slices_of_sixteen_bits_become_eight_and_other_pictures_stay(phantom, tm
     others.append(replace(deep, case="gone", image=tmp_path / "gone.png"))
     sliced = slice_cases([deep, *others], tmp_path / "slices")
     assert list(sliced.cases[1:]) == others
-    assert (sliced.of_volumes, sliced.findings) == (frozenset(), ())
+    assert (sliced.of_volumes, sliced.problems) == (frozenset(), ())
     made = sliced.cases[0]
     folder = tmp_path / "slices" / "south"
     assert made == replace(

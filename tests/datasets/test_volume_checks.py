@@ -10,7 +10,7 @@ import pytest
 
 from ellipsoids import ellipsoids
 from lungseg.datasets import Case
-from lungseg.datasets.checks import TILE, Finding, check_cases, suspicious_sheet
+from lungseg.datasets.checks import TILE, DataProblem, check_cases, suspicious_sheet
 from lungseg.draw.picture import CAPTION, GAP
 from lungseg.geometry import VolumeGeometry
 from lungseg.volume import Volume
@@ -45,12 +45,12 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 
 def problems(case: Case) -> list[str]:
-    findings = check_cases([case])
+    problems = check_cases([case])
     assert all(
-        (finding.case, finding.source, finding.path) == ("c", "north", case.mask)
-        for finding in findings
+        (problem.case, problem.source, problem.path) == ("c", "north", case.mask)
+        for problem in problems
     )
-    return [finding.problem for finding in findings]
+    return [problem.message for problem in problems]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ SMALL[8, 24:30, 15:20] = 1
         ),
         (
             np.where(LABELS > 0, 3 - LABELS, 0),
-            "right and left exchanged: the lung of label 1 lies further to the patient's left, ",
+            "right and left swapped: the lung of label 1 lies further to the patient's left, ",
         ),
         (LABELS * 5, "labels not known: there are 3 values, 0, 5, 10"),
     ],
@@ -119,7 +119,7 @@ def test_files_that_cannot_be_used(good, tmp_path) -> None:
     broken = tmp_path / "broken.nii.gz"
     broken.write_bytes(b"")
     (image,) = check_cases([replace(good, image=broken)])
-    assert (image.path, image.problem) == (broken, "image cannot be used: the file is empty")
+    assert (image.path, image.message) == (broken, "image cannot be used: the file is empty")
     assert problems(replace(good, mask=broken)) == ["mask cannot be used: the file is empty"]
     short = Volume(
         LABELS[:-1].astype(np.uint8),
@@ -140,7 +140,7 @@ def test_the_sheet_shows_a_coronal_plane(good, tmp_path) -> None:
     cases = [replace(good, case=name) for name in "abc"]
     cases[1], cases[2] = replace(cases[1], image=broken), replace(cases[2], mask=broken)
     sheet = suspicious_sheet(
-        cases, [Finding(case.case, "north", case.image, "odd") for case in cases]
+        cases, [DataProblem(case.case, "north", case.image, "odd") for case in cases]
     )
     assert sheet.shape[1] == 3 * TILE + 4 * GAP
     assert sheet.shape[0] == TILE + CAPTION + 2 * GAP

@@ -10,28 +10,32 @@ import cv2
 import numpy as np
 import pytest
 
-from lungseg.datasets import Box, Case, read_boxes, survey
+from lungseg.datasets import Case, OpacityBox, discover, read_boxes
 from lungseg.errors import InputError, UsageError
 from lungseg.evaluate import evaluate_boxes
 from lungseg.evaluate.boxes import BoxScore, share_inside, summarise_boxes
 from tiny_model import dark_ellipses, write_tiny_model
 
-INSIDE, BESIDE, HALF = Box(46, 70, 20, 20), Box(95, 70, 10, 20), Box(100, 60, 80, 40)
+INSIDE, BESIDE, HALF = (
+    OpacityBox(46, 70, 20, 20),
+    OpacityBox(95, 70, 10, 20),
+    OpacityBox(100, 60, 80, 40),
+)
 
 
 def test_the_share_of_a_box_counts_its_pixels_in_the_image() -> None:
     mask = np.zeros((20, 30), np.uint8)
     mask[5:15, 10:20] = 2
-    assert share_inside(mask, Box(10, 5, 10, 10)) == 1
-    assert share_inside(mask, Box(15, 5, 10, 10)) == 0.5
-    assert share_inside(mask, Box(15, 10, 10, 10)) == 0.25
-    assert share_inside(mask, Box(0, 0, 5, 5)) == 0
+    assert share_inside(mask, OpacityBox(10, 5, 10, 10)) == 1
+    assert share_inside(mask, OpacityBox(15, 5, 10, 10)) == 0.5
+    assert share_inside(mask, OpacityBox(15, 10, 10, 10)) == 0.25
+    assert share_inside(mask, OpacityBox(0, 0, 5, 5)) == 0
     mask[:, :2] = 1
     assert (
-        share_inside(mask, Box(-8, 5, 10, 10)) == 1
+        share_inside(mask, OpacityBox(-8, 5, 10, 10)) == 1
     )  # what lies beyond the image is not asked for
-    assert share_inside(mask, Box(28.4, 18.4, 9, 9)) == 0
-    assert math.isnan(share_inside(mask, Box(40, 5, 3, 3)))
+    assert share_inside(mask, OpacityBox(28.4, 18.4, 9, 9)) == 0
+    assert math.isnan(share_inside(mask, OpacityBox(40, 5, 3, 3)))
 
 
 @pytest.fixture
@@ -157,7 +161,7 @@ def test_there_must_be_a_box_and_a_margin(films, tmp_path) -> None:
 def test_the_embedded_model_keeps_most_of_what_was_marked_in_rsna_films(
     data_folder, tmp_path
 ) -> None:
-    (found,) = survey(data_folder / "cxr" / "rsna")
+    (found,) = discover(data_folder / "cxr" / "rsna")
     boxes = read_boxes(data_folder / "cxr" / "rsna" / "stage_2_train_labels.csv")
     report = evaluate_boxes("cxr", found.cases, boxes, tmp_path, jobs=2)
     widened = report.text.splitlines()[3].split(" | ")

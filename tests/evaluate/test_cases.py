@@ -57,7 +57,7 @@ def result(
 def test_a_perfect_mask() -> None:
     found = score(CASE, lungs(), result(lungs()))
     assert (found.case, found.patient, found.source) == ("c", "p", "here")
-    assert (found.convention, found.notes, found.verdict, found.unit) == (
+    assert (found.lung_extent, found.notes, found.verdict, found.unit) == (
         "lung",
         "odd",
         "ok",
@@ -139,7 +139,7 @@ def test_what_cleaning_changes_is_seen() -> None:
 
 
 def test_a_mask_with_the_heart_inside_is_judged_outside_the_band_only() -> None:
-    case = replace(CASE, convention="lung and heart")
+    case = replace(CASE, lung_extent="through-heart")
     truth = lungs()
     labels = lungs()
     labels[mediastinal_band(truth)] = 0  # no heart in what was found: right

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lungseg.datasets import Case, recognise
+from lungseg.datasets import Case, discover_cases
 from lungseg.errors import InputError
 from lungseg.evaluate import cross, cross_dataset
 from lungseg.evaluate.cross_dataset import EXPLANATION, Cell, choose, matrix_table
@@ -93,7 +93,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
     folder = tmp_path_factory.mktemp("films")
     write_films(folder / "north", count=4)
     write_films(folder / "south", count=2)
-    return recognise(folder)
+    return discover_cases(folder)
 
 
 def test_every_model_meets_every_source(films, tmp_path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ellipsoids import ellipsoids
-from lungseg.datasets import Case, recognise
+from lungseg.datasets import Case, discover_cases
 from lungseg.errors import InputError, ModelError, OutputError, UsageError
 from lungseg.evaluate import evaluate, pictures
 from lungseg.evaluate import run as module
@@ -31,7 +31,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
     folder = tmp_path_factory.mktemp("films")
     write_films(folder / "north", count=6, side=96)
     write_films(folder / "diseased_adults", count=2, side=96)
-    return recognise(folder)
+    return discover_cases(folder)
 
 
 @pytest.fixture
@@ -246,7 +246,7 @@ def test_scores_are_entered_into_the_card_and_questionable_masks_are_not(
         "dice_5th_percentile",
         "hd95_of_1024_pixels",
     }
-    assert scores["diseased_adults"]["truth"] == "lung and heart"
+    assert scores["diseased_adults"]["truth"] == "through-heart"
     lines = read_csv(tmp_path / "out" / "scores.csv")
     dice = [
         float(line["dice"]) for line in lines if line["source"] == "north" and not line["notes"]

@@ -175,7 +175,7 @@ def test_one_phantom_is_learnt_in_a_few_steps(net) -> None:
     torch.manual_seed(0)
     phantom = radiograph_phantom((64, 64))
     x = torch.from_numpy(to_network(phantom.image.array, (64, 64), (0.5, 99.5))[np.newaxis])
-    allowed = torch.from_numpy(allowed_classes(phantom.truth.labels, "lung")[np.newaxis])
+    allowed = torch.from_numpy(allowed_classes(phantom.truth.labels, "field")[np.newaxis])
     network = net(1, 4, width=8, depth=4)
     optimiser = torch.optim.AdamW(network.parameters(), lr=0.01)
     before = Counts(*certain_counts(network(x), allowed)[0].tolist()).dice

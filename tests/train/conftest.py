@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lungseg.datasets import Case, recognise
+from lungseg.datasets import Case, discover_cases
 from lungseg.train.fit import fit
 from phantom_films import write_films
 from tiny_run import SETTINGS
@@ -26,7 +26,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
     folder = tmp_path_factory.mktemp("films")
     write_films(folder / "north", count=8)
     write_films(folder / "south", count=4)
-    return recognise(folder)
+    return discover_cases(folder)
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,7 @@ def test_whatever_changes_the_arrays_changes_the_name(case, tmp_path, monkeypatc
     names = [
         name(),
         name(size=2),
-        name(replace(case, convention="partial")),
+        name(replace(case, lung_extent="aerated")),
         name(replace(case, mask=None)),
     ]
     names += [

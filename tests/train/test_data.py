@@ -30,7 +30,7 @@ def test_validation_gives_what_inference_would_see(cases) -> None:
         np.testing.assert_allclose(
             x.numpy(), to_network(read(case.image).array, SIZE, CLIP), atol=0.02
         )  # greys of 8 bits
-        np.testing.assert_array_equal(allowed.numpy(), allowed_classes(read_labels(case), "lung"))
+        np.testing.assert_array_equal(allowed.numpy(), allowed_classes(read_labels(case), "field"))
 
 
 def test_a_sample_depends_on_seed_epoch_and_index_alone(cases) -> None:
@@ -57,7 +57,7 @@ def test_sets_are_never_averaged(tmp_path, cases) -> None:
     mask[10:50, 4:28] = mask[10:50, 36:60] = 255
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
     data = CaseArrays(
-        [replace(cases[0], mask=tmp_path / "mask.png", convention="lung and heart")],
+        [replace(cases[0], mask=tmp_path / "mask.png", lung_extent="through-heart")],
         (32, 32),
         CLIP,
         seed=None,

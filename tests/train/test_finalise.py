@@ -216,7 +216,7 @@ def test_a_broken_case_is_named_and_the_others_are_finished(run, cases, tmp_path
 
 
 def test_masks_that_draw_through_the_heart_do_not_judge_it(run, cases, monkeypatch) -> None:
-    case = replace(with_split(cases, "t")[0], convention="lung and heart")
+    case = replace(with_split(cases, "t")[0], lung_extent="through-heart")
     sheets = shown(run, [case], monkeypatch)
     done = finalise(run, with_quality_model=False)
     found = RadiographSegmenter(run / "model.onnx")(case.image).mask > 0

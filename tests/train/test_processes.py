@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lungseg.datasets import recognise
+from lungseg.datasets import discover_cases
 from lungseg.train.fit import fit
 from lungseg.train.settings import TrainingSettings
 from phantom_films import write_films
@@ -60,7 +60,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def alone(films: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, float]]:
     """The figures of one process."""
     folder = tmp_path_factory.mktemp("one")
-    fit(recognise(films), folder, ONE, progress=False)
+    fit(discover_cases(films), folder, ONE, progress=False)
     return metrics(folder)
 
 

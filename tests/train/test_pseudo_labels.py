@@ -98,7 +98,7 @@ def test_a_mask_over_the_heart_is_narrowed_to_the_lungs(tmp_path) -> None:
     pixels = dark_ellipses()
     labels = np.zeros(pixels.shape, np.uint8)
     labels[40:120, 20:100], labels[40:120, 100:180] = 1, 2  # which meet over the heart
-    allowed = allowed_classes(labels, "lung and heart")
+    allowed = allowed_classes(labels, "through-heart")
     before = allowed.copy()
     found = pseudo_label(allowed, pixels, [Predictor(write_tiny_model(tmp_path), threads=1)])
     np.testing.assert_array_equal(allowed, before)

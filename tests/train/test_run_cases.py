@@ -84,7 +84,7 @@ def test_cases_without_a_mask_are_listed_and_nothing_is_learnt_from_them(cases, 
 
 def test_teachers_settle_training_masks_alone(cases, tmp_path) -> None:
     model = write_tiny_model(tmp_path)
-    heart = [replace(case, convention="lung and heart") for case in cases]
+    heart = [replace(case, lung_extent="through-heart") for case in cases]
     settings = replace(SETTINGS, pseudo_label_with=(str(model),))
     training, validation = training_and_validation(assign_splits(heart, settings), settings)
     open_sets = (RIGHT | MEDIASTINUM, LEFT | MEDIASTINUM)

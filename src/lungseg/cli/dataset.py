@@ -14,90 +14,94 @@ import typer
 from lungseg.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from lungseg.datasets import Case, Recognised
-    from lungseg.datasets.checks import Finding
+    from lungseg.datasets import Case, DataSet
+    from lungseg.datasets.checks import DataProblem
     from lungseg.datasets.leaks import Leak
 
-PARTED = 1
-"""Exit status where a split that was given parts the images of a patient."""
+SEVERAL_SPLITS = 1
+"""Exit status where images of a patient are in several splits."""
 
 EXAMPLES = 3
-"""So many cases of each kind of finding are named."""
+"""So many cases of each kind of problem are named."""
+
+
+Paths = Annotated[
+    list[Path], typer.Argument(metavar="PATH...", help="Folders of data sets, or CSV files.")
+]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="CASES.csv", help="The list of cases to write.")
+]
+Split = Annotated[
+    str,
+    typer.Option(
+        metavar="PERCENT",
+        help="Per cent of patients: TRAIN/VALIDATION or TRAIN/VALIDATION/TEST; 'none' to draw "
+        "none.",
+    ),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(min=2, metavar="K", help="Instead write K lists, CASES-fold1.csv and so on."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Another number draws another split.")]
+Resplit = Annotated[
+    bool, typer.Option("--resplit", help="Forget the splits that folders or CSV files give.")
+]
+Check = Annotated[
+    bool,
+    typer.Option("--check/--no-check", help="Look at every pair, and for leaks between splits."),
+]
+Sheet = Annotated[
+    Path | None, typer.Option(metavar="FILE.png", help="Also draw the cases with a problem.")
+]
+Slices = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Write CT volumes and 16-bit CT slices there, as 8-bit slices, and list those.",
+    ),
+]
+Every = Annotated[
+    int, typer.Option(min=1, metavar="N", help="With --slices: only every Nth slice of a volume.")
+]
+DropUnusable = Annotated[
+    bool,
+    typer.Option("--drop-unusable", help="Leave out of the list what the checks find unusable."),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a list, or slices, that exist.")
+]
 
 
 def dataset(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Folders of data sets, or CSV files.")
-    ],
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="CASES.csv", help="The list of cases to write."),
-    ],
-    split: Annotated[
-        str,
-        typer.Option(
-            metavar="SHARES",
-            help="Per cent of patients: TRAIN/VALIDATION or TRAIN/VALIDATION/TEST; 'none' to "
-            "draw none.",
-        ),
-    ] = "85/15",
-    folds: Annotated[
-        int | None,
-        typer.Option(min=2, metavar="K", help="Instead write K lists, CASES-fold1.csv and so on."),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another number draws another split.")] = 0,
-    redraw: Annotated[
-        bool, typer.Option("--redraw", help="Forget the splits that folders or CSV files give.")
-    ] = False,
-    check: Annotated[
-        bool,
-        typer.Option(
-            "--check/--no-check", help="Look at every pair, and for leaks between splits."
-        ),
-    ] = True,
-    sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Also draw what was found.")
-    ] = None,
-    slices: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Write CT volumes and 16-bit CT slices there, as 8-bit slices, and list those.",
-        ),
-    ] = None,
-    every: Annotated[
-        int,
-        typer.Option(min=1, metavar="N", help="With --slices: only every Nth slice of a volume."),
-    ] = 1,
-    drop_findings: Annotated[
-        bool,
-        typer.Option(
-            "--drop-findings", help="Leave out of the list what the checks find unusable."
-        ),
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a list, or slices, that exist.")
-    ] = False,
+    paths: Paths,
+    output: Output,
+    split: Split = "85/15",
+    folds: Folds = None,
+    seed: Seed = 0,
+    resplit: Resplit = False,
+    check: Check = True,
+    sheet: Sheet = None,
+    slices: Slices = None,
+    every: Every = 1,
+    drop_unusable: DropUnusable = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Gather images and masks into one list of cases, split by patient, and say what a person
     should look at.
 
-    The layout of each folder is recognised by itself. Leaves CASES.csv, and in CASES.findings.csv
-    what was found. Findings are warnings.
+    The layout of each folder is recognised by itself. Leaves CASES.csv, and in CASES.problems.csv
+    what was found. Problems are warnings.
 
-    Exit status: 0 all well, 1 nothing was found or a split that was given parts the images of a
-    patient, 2 wrong use.
+    Exit status: 0 all well, 1 nothing was found or a split that was given has images of a patient
+    on several sides, 2 wrong use.
 
     Example: lungseg dataset data/cxr -o cases.csv --split 80/10/10
     """
-    from dataclasses import replace
-
-    from lungseg.datasets import survey
     from lungseg.datasets.checks import check_cases
-    from lungseg.datasets.layouts import check_sources
 
     _refuse_contradictions(
-        split, check=check, sheet=sheet, drop_findings=drop_findings, slices=slices, every=every
+        split, check=check, sheet=sheet, drop_unusable=drop_unusable, slices=slices, every=every
     )
     files = (
         [output]
@@ -105,30 +109,38 @@ def dataset(
         else [output.with_stem(f"{output.stem}-fold{i + 1}") for i in range(folds)]
     )
     _refuse_to_replace(output, files, slices, overwrite=overwrite)
-    folders = list({path.resolve(): path for path in paths}.values())
-    found = [data_set for path in folders for data_set in survey(path)]
-    check_sources(found)
-    _tell_layouts(folders, found)
-    cases = [
-        replace(case, split="") if redraw else case for data_set in found for case in data_set.cases
-    ]
-    findings: list[Finding] = []
-    whole: set[tuple[str, str]] = set()
+    cases = _gathered(paths, resplit=resplit)
+    problems: list[DataProblem] = []
+    of_volumes: set[tuple[str, str]] = set()
     if slices:
-        cases, findings, whole = _sliced(cases, slices, every)
+        cases, problems, of_volumes = _sliced(cases, slices, every)
     if check:
         typer.echo(f"Looking at {len(cases)} cases ...", err=True)
         # A slice of a volume may well have one lung only, or none.
-        findings += check_cases([case for case in cases if (case.source, case.case) not in whole])
-    looked_at = cases
-    if drop_findings:
-        cases = _without(cases, findings)
-    lists, remark = _drawn(cases, split, folds, seed)
-    _write(lists, files, remark)
+        problems += check_cases([c for c in cases if (c.source, c.case) not in of_volumes])
+    lists, comment = _split(
+        _without(cases, problems) if drop_unusable else cases, split, folds, seed
+    )
+    _write(lists, files, comment)
     if check:
-        _tell_findings(lists[0], findings, output.with_suffix(".findings.csv"))
-        _draw(sheet, looked_at, findings)
-    _tell_parted(lists[0], files[0])
+        _tell_problems(lists[0], problems, output.with_suffix(".problems.csv"))
+        _draw(sheet, cases, problems)
+    _tell_several_splits(lists[0], files[0])
+
+
+def _gathered(paths: Sequence[Path], *, resplit: bool) -> list[Case]:
+    """The cases of all data sets, after it was said what these are."""
+    from dataclasses import replace
+
+    from lungseg.datasets import discover
+    from lungseg.datasets.layouts import check_sources
+
+    folders = list({path.resolve(): path for path in paths}.values())
+    found = [data_set for path in folders for data_set in discover(path)]
+    check_sources(found)
+    _tell_layouts(folders, found)
+    cases = [case for data_set in found for case in data_set.cases]
+    return [replace(case, split="") for case in cases] if resplit else cases
 
 
 def _refuse_contradictions(
@@ -136,13 +148,13 @@ def _refuse_contradictions(
     *,
     check: bool,
     sheet: Path | None,
-    drop_findings: bool,
+    drop_unusable: bool,
     slices: Path | None,
     every: int,
 ) -> None:
     for flag, given, does in (
         ("--sheet", sheet, "draws"),
-        ("--drop-findings", drop_findings, "leaves out"),
+        ("--drop-unusable", drop_unusable, "leaves out"),
     ):
         if given and not check:
             raise UsageError(
@@ -150,7 +162,7 @@ def _refuse_contradictions(
                 cure="drop one of the two",
             )
     if split != "none":
-        _shares(split)
+        _fractions(split)
     if slices is None and every > 1:
         raise UsageError(
             "--every chooses among the slices that --slices writes",
@@ -182,7 +194,7 @@ def _refuse_to_replace(
         )
 
 
-def _drawn(
+def _split(
     cases: Sequence[Case], split: str, folds: int | None, seed: int
 ) -> tuple[list[list[Case]], str]:
     """The cases with their splits, once or for each fold, and how they were drawn, in words."""
@@ -194,14 +206,14 @@ def _drawn(
         ), f"{folds} folds by patient and source, seed {seed}"
     if split == "none":
         return [list(cases)], "splits as given"
-    validation, test = _shares(split)
+    validation, test = _fractions(split)
     return [
         split_by_patient(cases, validation=validation, test=test, seed=seed)
     ], f"split {split} by patient and source, seed {seed}"
 
 
-def _shares(text: str) -> tuple[float, float]:
-    """The shares, 0 to 1, for validation and for testing, of "80/10/10" and the like."""
+def _fractions(text: str) -> tuple[float, float]:
+    """The fractions, 0 to 1, for validation and for testing, of "80/10/10" and the like."""
     try:
         numbers = [float(part) for part in text.split("/")]
     except ValueError:
@@ -220,19 +232,19 @@ def _shares(text: str) -> tuple[float, float]:
     return numbers[1] / 100, numbers[2] / 100 if len(numbers) == 3 else 0.0
 
 
-def _write(lists: Sequence[Sequence[Case]], files: Sequence[Path], remark: str) -> None:
+def _write(lists: Sequence[Sequence[Case]], files: Sequence[Path], comment: str) -> None:
     """Writes each list to its file, and says how the first was split."""
     from lungseg.datasets.manifest import write_manifest
     from lungseg.writers import make_folder
 
     make_folder(files[0].parent)
     for path, listed in zip(files, lists, strict=True):
-        write_manifest(listed, path, remark=f"lungseg dataset: {remark}")
-        typer.echo(f"{path}: {len(listed)} cases, {remark}")
+        write_manifest(listed, path, comment=f"lungseg dataset: {comment}")
+        typer.echo(f"{path}: {len(listed)} cases, {comment}")
     _tell_splits(lists[0])
 
 
-def _tell_layouts(paths: Sequence[Path], found: Sequence[Recognised]) -> None:
+def _tell_layouts(paths: Sequence[Path], found: Sequence[DataSet]) -> None:
     """What each data set was taken for and what is in it, then the folders from which nothing
     came.
     """
@@ -273,26 +285,26 @@ def _tell_splits(cases: Sequence[Case]) -> None:
         typer.echo(f"{source:24s}" + "".join(f"{counts[source, name]:12d}" for name in names))
 
 
-def _tell_parted(cases: Sequence[Case], path: Path) -> None:
-    """Ends with `PARTED` where images of a patient are in different splits."""
-    from lungseg.datasets.cases import parted_patients
+def _tell_several_splits(cases: Sequence[Case], path: Path) -> None:
+    """Ends with `SEVERAL_SPLITS` where images of a patient are in different splits."""
+    from lungseg.datasets.cases import patients_in_several_splits
 
-    if parted := parted_patients(cases):
-        for source, patient, splits in parted:
+    if found := patients_in_several_splits(cases):
+        for source, patient, splits in found:
             typer.echo(
                 f"Images of patient {patient} of source {source} are in different splits: "
                 f"{' and '.join(splits)}.",
                 err=True,
             )
         typer.echo(
-            f"Correct {path} before training, or draw the split anew with --redraw.", err=True
+            f"Correct {path} before training, or draw the split anew with --resplit.", err=True
         )
-        raise typer.Exit(PARTED)
+        raise typer.Exit(SEVERAL_SPLITS)
 
 
 def _sliced(
     cases: Sequence[Case], folder: Path, every: int
-) -> tuple[list[Case], list[Finding], set[tuple[str, str]]]:
+) -> tuple[list[Case], list[DataProblem], set[tuple[str, str]]]:
     """The cases with slices instead of volumes, what was left out, and source and name of what was
     cut from a volume.
     """
@@ -300,24 +312,24 @@ def _sliced(
 
     typer.echo(f"Writing slices to {folder} ...", err=True)
     sliced = slice_cases(cases, folder, every=every)
-    for finding in sliced.findings:
-        typer.echo(f"{finding.path}: {finding.problem}.", err=True)
+    for problem in sliced.problems:
+        typer.echo(f"{problem.path}: {problem.message}.", err=True)
     if not sliced.cases:
         raise InputError(
             "not one case could be cut into slices", where=folder, cure="correct what is said above"
         )
-    return list(sliced.cases), list(sliced.findings), set(sliced.of_volumes)
+    return list(sliced.cases), list(sliced.problems), set(sliced.of_volumes)
 
 
-def _without(cases: Sequence[Case], findings: Sequence[Finding]) -> list[Case]:
-    """The cases of which nothing grave was found."""
-    dropped = {(finding.source, finding.case) for finding in findings if finding.grave}
+def _without(cases: Sequence[Case], problems: Sequence[DataProblem]) -> list[Case]:
+    """The cases without a severe problem."""
+    dropped = {(problem.source, problem.case) for problem in problems if problem.severe}
     kept = [case for case in cases if (case.source, case.case) not in dropped]
     typer.echo(f"Left out for what was found: {len(cases) - len(kept)} cases")
     return kept
 
 
-def _tell_findings(cases: Sequence[Case], findings: Sequence[Finding], path: Path) -> None:
+def _tell_problems(cases: Sequence[Case], problems: Sequence[DataProblem], path: Path) -> None:
     """Says and writes what a person should look at, and where cases are on both sides of the
     split.
     """
@@ -325,10 +337,10 @@ def _tell_findings(cases: Sequence[Case], findings: Sequence[Finding], path: Pat
     from lungseg.writers import write_file
 
     leaks = find_leaks(cases)
-    write_file(path, _table(findings, leaks))
+    write_file(path, _table(problems, leaks))
     kinds: dict[str, list[str]] = {}
-    for finding in findings:
-        kinds.setdefault(finding.kind, []).append(f"{finding.source}/{finding.case}")
+    for problem in problems:
+        kinds.setdefault(problem.kind, []).append(f"{problem.source}/{problem.case}")
     for leak in leaks:
         kinds.setdefault(f"leak, {leak.reason}", []).append(
             f"{_place(leak.first)} = {_place(leak.second)}"
@@ -339,15 +351,15 @@ def _tell_findings(cases: Sequence[Case], findings: Sequence[Finding], path: Pat
             + ", ".join(names[:EXAMPLES])
             + (", ..." if len(names) > EXAMPLES else "")
         )
-    typer.echo(f"{len(findings)} findings and {len(leaks)} leaks: {path}")
+    typer.echo(f"{len(problems)} problems and {len(leaks)} leaks: {path}")
 
 
-def _draw(sheet: Path | None, cases: Sequence[Case], findings: Sequence[Finding]) -> None:
+def _draw(sheet: Path | None, cases: Sequence[Case], problems: Sequence[DataProblem]) -> None:
     """Draws, if asked, the cases of which something was found; what could not be cut into slices is
     none of them.
     """
     listed = {(case.source, case.case) for case in cases}
-    found = [finding for finding in findings if (finding.source, finding.case) in listed]
+    found = [problem for problem in problems if (problem.source, problem.case) in listed]
     if sheet and not found:
         typer.echo(f"No picture {sheet}: there is nothing to look at.")
     elif sheet:
@@ -358,11 +370,11 @@ def _draw(sheet: Path | None, cases: Sequence[Case], findings: Sequence[Finding]
         typer.echo(f"Picture: {sheet}")
 
 
-def _table(findings: Sequence[Finding], leaks: Sequence[Leak]) -> bytes:
+def _table(problems: Sequence[DataProblem], leaks: Sequence[Leak]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("source", "case", "problem"))
-    writer.writerows((finding.source, finding.case, finding.problem) for finding in findings)
+    writer.writerows((problem.source, problem.case, problem.message) for problem in problems)
     writer.writerows(
         (leak.first.source, leak.first.case, f"leak, {leak.reason}: {_place(leak.second)}")
         for leak in leaks

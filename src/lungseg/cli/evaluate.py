@@ -13,7 +13,7 @@ from lungseg.cli.messages import say
 from lungseg.errors import UsageError
 
 if TYPE_CHECKING:
-    from lungseg.datasets import Box, Case
+    from lungseg.datasets import Case, OpacityBox
     from lungseg.evaluate import Report
     from lungseg.train.settings import TrainingSettings
 
@@ -195,11 +195,11 @@ def _positive(spacing: float) -> float:
 
 def _read(place: str, sources: list[str] | None) -> list[Case]:
     """The cases in a CSV or in the data sets of a folder, with and without masks."""
-    from lungseg.datasets import survey
+    from lungseg.datasets import discover
 
     known = [
         case
-        for found in survey(Path(place))
+        for found in discover(Path(place))
         for case in found.cases
         if not sources or case.source in sources
     ]
@@ -229,7 +229,7 @@ def _of_split(cases: list[Case], split: str, place: str) -> list[Case]:
     return chosen
 
 
-def _boxes(cases: list[Case], place: str) -> dict[str, list[Box]]:
+def _boxes(cases: list[Case], place: str) -> dict[str, list[OpacityBox]]:
     """The boxes of all patients, from the lists beside the images."""
     from lungseg.datasets import read_boxes
     from lungseg.datasets.rsna import BOXES, find_boxes

@@ -203,9 +203,9 @@ def export(checkpoint: Checkpoint, output: ExportedFile, about: About = None) ->
 
 
 def _read_cases(path: Path) -> list[Any]:
-    from lungseg.datasets import read_manifest, recognise
+    from lungseg.datasets import discover_cases, read_manifest
 
-    return list(read_manifest(path) if path.suffix.lower() == ".csv" else recognise(path))
+    return list(read_manifest(path) if path.suffix.lower() == ".csv" else discover_cases(path))
 
 
 def _training(module: str) -> Any:

@@ -1,24 +1,24 @@
-"""Cases to learn from and to judge by: public layouts, splits by patient, and what a mask of each
-convention does and does not say.
+"""Cases to learn from and to judge by: public layouts, splits by patient, and what a mask does and
+does not say.
 """
 
 from lungseg.datasets.cases import Case
 from lungseg.datasets.ground_truth import read_labels
-from lungseg.datasets.layouts import Recognised, recognise, survey
+from lungseg.datasets.layouts import DataSet, discover, discover_cases
 from lungseg.datasets.manifest import read_manifest, write_manifest
-from lungseg.datasets.rsna import Box, read_boxes
+from lungseg.datasets.rsna import OpacityBox, read_boxes
 from lungseg.datasets.split import split_by_patient, split_into_folds
 
 __all__ = [
-    "Box",
     "Case",
-    "Recognised",
+    "DataSet",
+    "OpacityBox",
+    "discover",
+    "discover_cases",
     "read_boxes",
     "read_labels",
     "read_manifest",
-    "recognise",
     "split_by_patient",
     "split_into_folds",
-    "survey",
     "write_manifest",
 ]

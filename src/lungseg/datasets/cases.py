@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-Convention = Literal["lung", "lung and heart", "partial"]
-"""What a mask calls lung: "lung" leaves heart and mediastinum out; "lung and heart" draws through
-them; "partial" outlines only a part of the lungs, so that nothing is known outside it."""
+LungExtent = Literal["field", "through-heart", "aerated"]
+"""What the lungs of a mask follow: "field" is what a reader sees as air, heart and mediastinum
+outside; "through-heart" draws through them; "aerated" outlines a part of the lungs only, so that
+nothing is known outside it."""
 
 SPLITS: Final = ("train", "validation", "test")
 
@@ -20,13 +21,13 @@ class Case:
 
     Attributes:
         case: name, unique within a source.
-        patient: name of the patient, unique within a source; splits never part the images of one.
+        patient: name of the patient, unique within a source; all images of one are in one split.
         image: path of the image.
         mask: path of the mask: not 0 where the lungs are, the right lung on the left of the
             picture; None where nobody drew one.
         source: where it comes from, such as "montgomery".
-        split: one of `SPLITS`, or "" where it is still to be drawn.
-        convention: what the mask calls lung.
+        split: one of `SPLITS`, or "" where none is given yet.
+        lung_extent: what the lungs of the mask follow.
         notes: for people.
         mask_left: where each lung has a mask of its own, the left lung's; `mask` is then the right
             lung's.
@@ -38,12 +39,12 @@ class Case:
     mask: Path | None
     source: str
     split: str = ""
-    convention: Convention = "lung"
+    lung_extent: LungExtent = "field"
     notes: str = ""
     mask_left: Path | None = None
 
 
-def parted_patients(cases: Sequence[Case]) -> list[tuple[str, str, tuple[str, ...]]]:
+def patients_in_several_splits(cases: Sequence[Case]) -> list[tuple[str, str, tuple[str, ...]]]:
     """The patients whose images are in more than one split, as (source, patient, splits in the
     order of `SPLITS`), sorted.
     """

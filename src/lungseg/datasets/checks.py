@@ -26,81 +26,81 @@ from lungseg.radiograph.postprocess import MIN_LUNG_FRACTION
 from lungseg.readers import looks_like_ct, read, read_mask, read_volume
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
-ARGUABLE: Final = ("mask not binary", "heart inside the mask", "right and left exchanged")
-"""Kinds of findings that leave a case usable: greys become lung or none, where the heart is drawn
+ARGUABLE: Final = ("mask not binary", "heart inside the mask", "right and left swapped")
+"""Kinds of problems that leave a case usable: greys become lung or none, where the heart is drawn
 through can be said, and sides are put straight when volumes are read."""
 
-MOST_VOLUMES: Final = 2
+MAX_VOLUMES: Final = 2
 """Volumes that are held at the same time."""
 
-MOST_COVER: Final = 0.8
-"""Share of the picture that no lungs cover. The most in 1247 masks (Montgomery, Shenzhen, V7 Labs,
-and CT slices) is 0.61."""
+MAX_COVERED_FRACTION: Final = 0.8
+"""Fraction of the picture that no lungs cover. The most in 1247 masks (Montgomery, Shenzhen, V7
+Labs, and CT slices) is 0.61."""
 
-MOST_BORDER: Final = 0.3
-"""Share of the picture's border that no lungs lie on. The most in the same masks is 0.20, in
+MAX_BORDER_FRACTION: Final = 0.3
+"""Fraction of the picture's border that no lungs lie on. The most in the same masks is 0.20, in
 children's films cut close."""
 
-SURROUNDED: Final = 0.02
-"""Share of the picture above which a piece of the mask that lies within another is a lung in a
+MAX_SURROUNDED_FRACTION: Final = 0.02
+"""Fraction of the picture above which a piece of the mask that lies within another is a lung in a
 labelled outside. One of the same masks labels the outside, and its lungs have 0.19; the next has
 0.011, letters that were left out and the spaces within them."""
 
-THIRD_PIECE: Final = 0.15
-"""Share of all lung that the third largest piece of a mask has at most. In 1331 masks (Montgomery,
-Shenzhen, V7 Labs, CT slices) two have more, 0.16 and 0.24, and both label the outside; the next
-have 0.13, a lung that the frame of a mark cuts up, and 0.08."""
+MAX_THIRD_COMPONENT_FRACTION: Final = 0.15
+"""Fraction of all lung that the third largest piece of a mask has at most. In 1331 masks
+(Montgomery, Shenzhen, V7 Labs, CT slices) two have more, 0.16 and 0.24, and both label the outside;
+the next have 0.13, a lung that the frame of a mark cuts up, and 0.08."""
 
-ONE_SIDED: Final = 0.05
-"""Share of all lung that the smaller lung has at least. The least in 1061 radiographs is 0.09, in a
-mask of aerated lung only."""
+MIN_SMALLER_LUNG_FRACTION: Final = 0.05
+"""Fraction of all lung that the smaller lung has at least. The least in 1061 radiographs is 0.09,
+in a mask of aerated lung only."""
 
-MIDDLE: Final = (0.3, 0.7)
+MIDDLE_FRACTIONS: Final = (0.3, 0.7)
 """Part of the height of the lungs where heart and mediastinum part them."""
 
-NARROWEST_GAP: Final = 0.27
-"""Share of the width of both lungs that the widest gap between them has in `MIDDLE` where the heart
-is left out. It finds 484 of 507 masks of V7 Labs, all drawn through the heart, and 31 of 38
-Shenzhen masks known to be; and 6 of 509 others of Montgomery and Shenzhen, of which at least three
-draw through the heart as well, and 2 of 185 CT slices."""
+MIN_GAP_FRACTION: Final = 0.27
+"""Fraction of the width of both lungs that the widest gap between them has in `MIDDLE_FRACTIONS`
+where the heart is left out. It finds 484 of 507 masks of V7 Labs, all drawn through the heart, and
+31 of 38 Shenzhen masks known to be; and 6 of 509 others of Montgomery and Shenzhen, of which at
+least three draw through the heart as well, and 2 of 185 CT slices."""
 
 TILE: Final = 320
 """Longer side of a tile of the sheet, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing to look at.
+class DataProblem:
+    """One thing that a person should look at.
 
     Attributes:
         case: name of the case.
         source: its source; the two together are unique.
         path: the file that it is about.
-        problem: what is suspicious, without a full stop; its first words name the kind.
+        message: what is suspicious, without a full stop; its first words name the kind.
     """
 
     case: str
     source: str
     path: Path
-    problem: str
+    message: str
 
     @property
     def kind(self) -> str:
         """Its first words."""
-        return self.problem.partition(":")[0]
+        return self.message.partition(":")[0]
 
     @property
-    def grave(self) -> bool:
+    def severe(self) -> bool:
         """Whether nothing should be learnt from the case as it is."""
         return self.kind not in ARGUABLE
 
 
-def check_cases(cases: Sequence[Case]) -> list[Finding]:
+def check_cases(cases: Sequence[Case]) -> list[DataProblem]:
     """What a person should look at, in the order of the cases.
 
     Found are images and masks that cannot be read or have one value everywhere, sizes that differ,
     masks of more than two values, masks that are nearly empty, full, or in pieces, a labelled
-    outside, one lung only, lungs on the wrong sides, and a heart inside a mask whose convention
+    outside, one lung only, lungs on the wrong sides, and a heart inside a mask whose lung extent
     leaves it out. Of cases without a mask only the image is checked. For volumes see
     `lungseg.datasets.volume_checks.volume_problems`.
 
@@ -109,10 +109,10 @@ def check_cases(cases: Sequence[Case]) -> list[Finding]:
     """
     with (
         ThreadPoolExecutor() as pool,
-        ThreadPoolExecutor(MOST_VOLUMES) as few,
+        ThreadPoolExecutor(MAX_VOLUMES) as few,
     ):  # decoders release Python's lock
         checked = [(few if _in_space(case) else pool).submit(_check, case) for case in cases]
-        return [finding for future in checked for finding in future.result()]
+        return [problem for future in checked for problem in future.result()]
 
 
 def _in_space(case: Case) -> bool:
@@ -121,9 +121,9 @@ def _in_space(case: Case) -> bool:
     )
 
 
-def _check(case: Case) -> list[Finding]:
+def _check(case: Case) -> list[DataProblem]:
     problems = volume_problems(case) if _in_space(case) else _problems(case)
-    return [Finding(case.case, case.source, path, problem) for path, problem in problems]
+    return [DataProblem(case.case, case.source, path, problem) for path, problem in problems]
 
 
 def _problems(case: Case) -> Iterator[tuple[Path, str]]:
@@ -156,7 +156,7 @@ def _problems(case: Case) -> Iterator[tuple[Path, str]]:
         shapes = (" x ".join(map(str, shape)) for shape in (image.array.shape, labels.shape))
         yield case.mask, f"sizes differ: {next(shapes)} in the image, {next(shapes)} in the mask"
     is_slice = image is not None and looks_like_ct(image.array)  # where the heart is no question
-    problem = _shape_problem(labels, heart_outside=case.convention == "lung" and not is_slice)
+    problem = _shape_problem(labels, heart_outside=case.lung_extent == "field" and not is_slice)
     if problem:
         yield case.mask, problem
 
@@ -167,23 +167,23 @@ def _shape_problem(labels: NDArray[np.uint8], *, heart_outside: bool) -> str | N
     covered = float(lung.mean())
     if covered < MIN_LUNG_FRACTION:
         return f"mask empty, or nearly: it covers {covered:.2%} of the picture"
-    if covered > MOST_COVER:
+    if covered > MAX_COVERED_FRACTION:
         return f"mask full, or nearly: it covers {covered:.0%} of the picture"
     border = float(np.concatenate([lung[0], lung[-1], lung[1:-1, 0], lung[1:-1, -1]]).mean())
-    if border > MOST_BORDER:
+    if border > MAX_BORDER_FRACTION:
         return f"outside labelled as lung: the mask takes up {border:.0%} of the picture's border"
-    if _surrounded(lung) > SURROUNDED:
+    if _surrounded(lung) > MAX_SURROUNDED_FRACTION:
         return "outside labelled as lung: one part of the mask surrounds the other"
     pieces = sorted(
         cv2.connectedComponentsWithStats(lung.view(np.uint8))[2][1:, cv2.CC_STAT_AREA], reverse=True
     )
-    if len(pieces) > 2 and pieces[2] > THIRD_PIECE * lung.sum():
+    if len(pieces) > 2 and pieces[2] > MAX_THIRD_COMPONENT_FRACTION * lung.sum():
         return (
             "mask in pieces: beside the two largest there is one with "
             f"{pieces[2] / lung.sum():.0%} of it, perhaps a labelled outside"
         )
     areas = [int((labels == label.number).sum()) for label in (RIGHT_LUNG, LEFT_LUNG)]
-    if min(areas) < ONE_SIDED * sum(areas):
+    if min(areas) < MIN_SMALLER_LUNG_FRACTION * sum(areas):
         return (
             f"one lung only: the {('right', 'left')[int(np.argmin(areas))]} one has "
             f"{min(areas) / sum(areas):.0%} of the mask"
@@ -195,7 +195,7 @@ def _shape_problem(labels: NDArray[np.uint8], *, heart_outside: bool) -> str | N
     if right > left:
         return "lungs on the wrong sides: the right one lies on the right of the picture"
     gap = _widest_gap(labels)
-    if heart_outside and gap is not None and gap < NARROWEST_GAP:
+    if heart_outside and gap is not None and gap < MIN_GAP_FRACTION:
         return (
             f"heart inside the mask: the lungs are at most {max(gap, 0.0):.0%} of their width apart"
         )
@@ -203,7 +203,7 @@ def _shape_problem(labels: NDArray[np.uint8], *, heart_outside: bool) -> str | N
 
 
 def _surrounded(lung: NDArray[np.bool_]) -> float:
-    """Share of the picture that the largest piece has which lies within a hole of another."""
+    """Fraction of the picture that the largest piece has which lies within a hole of another."""
     outlines, tree = cv2.findContours(lung.astype(np.uint8), cv2.RETR_TREE, cv2.CHAIN_APPROX_NONE)
     parents = [-1] if tree is None else tree[0, :, 3].tolist()
     within = [
@@ -215,12 +215,12 @@ def _surrounded(lung: NDArray[np.bool_]) -> float:
 
 
 def _widest_gap(labels: NDArray[np.uint8]) -> float | None:
-    """The widest gap between the lungs over the rows of `MIDDLE`, as a share of the width of both;
-    None where no row has both.
+    """The widest gap between the lungs over the rows of `MIDDLE_FRACTIONS`, as a fraction of the
+    width of both; None where no row has both.
     """
     right, left = labels == RIGHT_LUNG.number, labels == LEFT_LUNG.number
     rows = np.flatnonzero((labels > 0).any(axis=1))
-    low, high = (rows[0] + round(share * (rows[-1] - rows[0])) for share in MIDDLE)
+    low, high = (rows[0] + round(fraction * (rows[-1] - rows[0])) for fraction in MIDDLE_FRACTIONS)
     both = np.arange(low, high + 1)
     both = both[right[both].any(axis=1) & left[both].any(axis=1)]
     if not len(both):
@@ -234,22 +234,22 @@ def _widest_gap(labels: NDArray[np.uint8]) -> float | None:
 
 
 def suspicious_sheet(
-    cases: Sequence[Case], findings: Sequence[Finding], *, most: int = 100
+    cases: Sequence[Case], problems: Sequence[DataProblem], *, most: int = 100
 ) -> Picture:
-    """Red, green, blue: a sheet of the cases that have findings, lungs tinted, with the kind of
-    each one's first finding below.
+    """Red, green, blue: a sheet of the cases that have problems, lungs tinted, with the kind of
+    each one's first problem below.
 
     Args:
         cases: those that were checked.
-        findings: of them.
+        problems: of them.
         most: so many cases at most, the first ones.
 
     Raises:
-        UsageError: there are no findings.
+        UsageError: there are no problems.
     """
     first: dict[tuple[str, str], str] = {}
-    for finding in findings:
-        first.setdefault((finding.source, finding.case), finding.kind)
+    for problem in problems:
+        first.setdefault((problem.source, problem.case), problem.kind)
     shown = [case for case in cases if (case.source, case.case) in first][:most]
     captions = [f"{case.case}: {first[case.source, case.case]}" for case in shown]
     return montage([_tile(case) for case in shown], 5, captions)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, get_args
 
-from lungseg.datasets.cases import SPLITS, Case, Convention
+from lungseg.datasets.cases import SPLITS, Case, LungExtent
 from lungseg.datasets.folders import name_of, patient_of
 from lungseg.datasets.manifest import NEEDED, Row, check_cases_are_apart, read_manifest, read_rows
 from lungseg.errors import InputError
@@ -47,7 +47,7 @@ NAMES: Final = {
     "patient": ("patient", "patient_id", "patientid", "subject", "subject_id"),
     "source": ("source", "dataset", "data_set", "site", "hospital"),
     "split": ("split", "subset", "set", "partition", "phase"),
-    "convention": ("convention",),
+    "lung_extent": ("lung_extent",),
     "notes": ("notes", "remarks", "comment"),
 }
 """What each column may be called, the likeliest first, in any mixture of small and capital
@@ -80,7 +80,7 @@ def read_any(path: Path) -> list[Case]:
 
     Raises:
         InputError: the CSV cannot be read or lacks a column, or names a missing file, or has an
-            unknown split or convention.
+            unknown split or lung extent.
     """
     rows = read_rows(path)
     if set(NEEDED) <= set(rows[0]):
@@ -120,9 +120,9 @@ def _case(row: Row, path: Path, columns: dict[str, str]) -> Case:
             f"a case ({row.get('case', '')}) has no image", where=path, cure="fill in its image"
         )
     name = row.get("case") or name_of(image)
-    split, convention = row.get("split", "").lower(), row.get("convention") or "lung"
+    split, lung_extent = row.get("split", "").lower(), row.get("lung_extent") or "field"
     _refuse_unknown(name, "split", split, ("", *_SPLITS), path)
-    _refuse_unknown(name, "convention", convention, get_args(Convention), path)
+    _refuse_unknown(name, "lung_extent", lung_extent, get_args(LungExtent), path)
     return Case(
         name,
         row.get("patient") or patient_of(name),
@@ -130,7 +130,7 @@ def _case(row: Row, path: Path, columns: dict[str, str]) -> Case:
         _file(row["mask"], "mask", path, columns),
         row.get("source") or path.resolve().parent.name,
         _SPLITS.get(split, ""),
-        next(known for known in get_args(Convention) if known == convention),
+        next(known for known in get_args(LungExtent) if known == lung_extent),
         row.get("notes", ""),
         _file(row.get("mask_left", ""), "mask_left", path, columns),
     )

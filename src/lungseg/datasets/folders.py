@@ -16,7 +16,7 @@ from lungseg.errors import LungsegError
 from lungseg.readers import may_be_image, read_mask
 from lungseg.writers import stem
 
-VOLUMES: Final = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+VOLUME_ENDINGS: Final = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 """Endings of volumes."""
 
 _MASK_END = re.compile(
@@ -87,7 +87,7 @@ def origin_of(name: str, otherwise: str) -> str:
 
 def is_volume(path: Path) -> bool:
     """Whether the file's ending is that of a volume, or it is a folder, as a DICOM series is."""
-    return path.is_dir() or path.name.lower().endswith(VOLUMES)
+    return path.is_dir() or path.name.lower().endswith(VOLUME_ENDINGS)
 
 
 def looks_like_mask(path: Path) -> bool:

@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets.cases import Case
-from lungseg.datasets.label_sets import label_sides
+from lungseg.datasets.label_sets import assign_sides
 from lungseg.errors import InputError
 from lungseg.geometry import VolumeGeometry
 from lungseg.readers import is_picture, read_label_map, read_label_volume, read_mask
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
-MOST_LABELS: Final = 10
+MAX_LABEL: Final = 10
 """A mask with values up to here holds labels, all of them lung; above, it holds greys, and lung is
 what is nearer to white."""
 
-APART: Final = 1.5
+MAX_OFFSET_VOXELS: Final = 1.5
 """Voxels by which the corners of labels and image may differ."""
 
 LUNA16: Final = {4: RIGHT_LUNG.number, 3: LEFT_LUNG.number, 5: 0}
@@ -37,7 +37,7 @@ def read_labels(case: Case, shape: tuple[int, int] | None = None) -> NDArray[np.
 
     A mask of each lung says which is which, and so does a label map that this package wrote, and
     any mask whose values are 0, 1 and 2; in others the sides are told by
-    `lungseg.datasets.label_sets.label_sides`.
+    `lungseg.datasets.label_sets.assign_sides`.
 
     Args:
         case: with a mask.
@@ -73,7 +73,7 @@ def _labels(path: Path) -> NDArray[np.uint8]:
     mask = read_mask(path)
     if set(np.unique(mask)) == {0, RIGHT_LUNG.number, LEFT_LUNG.number}:
         return np.asarray(mask, np.uint8)
-    return label_sides(is_lung(mask))
+    return assign_sides(is_lung(mask))
 
 
 def _labels_of_two(right: Path, left: Path) -> NDArray[np.uint8]:
@@ -91,29 +91,29 @@ def _labels_of_two(right: Path, left: Path) -> NDArray[np.uint8]:
 
 def is_lung(mask: NDArray[Any]) -> NDArray[np.bool_]:
     """Where a mask, of any shape, says lung: not 0 in labels; more than half of its highest value
-    in greys (see `MOST_LABELS`).
+    in greys (see `MAX_LABEL`).
     """
     highest = mask.max()
-    return np.asarray(mask > (highest / 2 if highest > MOST_LABELS else 0))
+    return np.asarray(mask > (highest / 2 if highest > MAX_LABEL else 0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VolumeTruth:
+class VolumeGroundTruth:
     """What the masks of a CT volume or slice say.
 
     Attributes:
         labels: (slices, rows, columns) in axial order (`lungseg.geometry.AXIAL`): 0, 1 right lung,
             2 left lung; where `sides` is False, 0 and 1, which is lung of either side.
         sides: whether the masks tell right from left.
-        exchanged: whether the masks call right what is left, and that was put straight here.
+        swapped: whether the masks call right what is left, and that was put straight here.
     """
 
     labels: NDArray[np.uint8]
     sides: bool
-    exchanged: bool = False
+    swapped: bool = False
 
 
-def read_volume_labels(case: Case, grid: VolumeGeometry) -> VolumeTruth:
+def read_volume_labels(case: Case, grid: VolumeGeometry) -> VolumeGroundTruth:
     """What the masks of a CT volume or slice say, turned to axial slices.
 
     Right and left are told by a mask of each lung, by a label map that this package wrote, and by
@@ -143,14 +143,14 @@ def read_volume_labels(case: Case, grid: VolumeGeometry) -> VolumeTruth:
             mask.astype(np.uint8)
         ]
     else:
-        return VolumeTruth(is_lung(mask).astype(np.uint8), sides=False)
+        return VolumeGroundTruth(is_lung(mask).astype(np.uint8), sides=False)
     centres = sizes_and_centres(labels)[1]
-    exchanged = bool(centres.size == 2 and centres[0] > centres[1])
-    if exchanged:
+    swapped = bool(centres.size == 2 and centres[0] > centres[1])
+    if swapped:
         labels = np.where(
             labels > 0, np.uint8(RIGHT_LUNG.number + LEFT_LUNG.number) - labels, np.uint8(0)
         )
-    return VolumeTruth(labels, sides=True, exchanged=exchanged)
+    return VolumeGroundTruth(labels, sides=True, swapped=swapped)
 
 
 def _tells_sides(path: Path, values: set[float]) -> bool:
@@ -180,7 +180,7 @@ def _axial(path: Path, grid: VolumeGeometry) -> NDArray[Any]:
     if axial.affine is not None and grid.affine is not None:
         corners = np.array([[0, 0, 0, 1], [*(side - 1 for side in grid.shape), 1]]).T
         away = np.linalg.inv(grid.affine) @ axial.affine @ corners - corners
-        if np.abs(away).max() > APART:
+        if np.abs(away).max() > MAX_OFFSET_VOXELS:
             problem = f"the labels lie up to {np.abs(away).max():.0f} voxels away from their image"
             raise InputError(problem, where=path, cure="give labels on the grid of the image")
     return turn.apply(voxels)

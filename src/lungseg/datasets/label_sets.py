@@ -1,7 +1,7 @@
 """What a mask says about each pixel: the set of classes that it allows there.
 
 Four classes are learned: background, right lung, left lung, and the shadow of heart and mediastinum
-as far as masks of the "lung and heart" convention call it lung. Masks of either convention then
+as far as masks of the extent "through-heart" call it lung. Masks of either extent then
 never contradict each other; they only leave some pixels open, and the loss asks no more than that
 the probabilities of the allowed classes add up to one (a marginal loss, see
 `lungseg.train.losses`).
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.datasets.cases import Convention
+from lungseg.datasets.cases import LungExtent
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
 CLASSES: Final = ("background", "right lung", "left lung", "mediastinum")
@@ -29,27 +29,27 @@ ANYTHING: Final = 15
 SIDES: Final = {RIGHT: RIGHT_LUNG.number, LEFT: LEFT_LUNG.number}
 """The label of each lung's bit."""
 
-CERTAIN_SHARE: Final = 0.2
-"""Of each row of a "lung and heart" mask, the outer share that is certainly lung, whatever the size
-of the heart."""
+CERTAIN_FRACTION: Final = 0.2
+"""Of each row of a "through-heart" mask, the outer fraction that is certainly lung, whatever the
+size of the heart."""
 
-BAND_SHARE: Final = {RIGHT: 0.5, LEFT: 2 / 3}
-"""Of each row of a "lung and heart" mask, the inner share where heart or mediastinum may lie; not
-judged when such a mask is the truth."""
+BAND_FRACTION: Final = {RIGHT: 0.5, LEFT: 2 / 3}
+"""Of each row of a "through-heart" mask, the inner fraction where heart or mediastinum may lie; not
+judged when such a mask is the ground truth."""
 
 Array = NDArray[Any]
 
 
-def allowed_classes(labels: Array, convention: Convention) -> NDArray[np.uint8]:
+def allowed_classes(labels: Array, lung_extent: LungExtent) -> NDArray[np.uint8]:
     """The set of classes that a mask allows at each pixel, as a sum of class bits.
 
     Args:
         labels: (rows, columns), labels of the lungs, as `lungseg.datasets.read_labels` gives them.
-        convention: what the mask calls lung.
+        lung_extent: what the lungs of the mask follow.
     """
-    if convention == "lung":
+    if lung_extent == "field":
         outside = BACKGROUND | MEDIASTINUM
-    elif convention == "lung and heart":
+    elif lung_extent == "through-heart":
         outside = BACKGROUND
     else:
         outside = ANYTHING
@@ -57,23 +57,23 @@ def allowed_classes(labels: Array, convention: Convention) -> NDArray[np.uint8]:
     for bit, label in SIDES.items():
         lung = labels == label
         allowed[lung] = bit
-        if convention == "lung and heart":
-            allowed[lung & (_depth_from_outside(lung, bit) > CERTAIN_SHARE)] = bit | MEDIASTINUM
+        if lung_extent == "through-heart":
+            allowed[lung & (_depth_from_outside(lung, bit) > CERTAIN_FRACTION)] = bit | MEDIASTINUM
     return allowed
 
 
 def mediastinal_band(labels: Array) -> NDArray[np.bool_]:
-    """Pixels of a "lung and heart" mask, as labels of the lungs, where heart or mediastinum may
+    """Pixels of a "through-heart" mask, as labels of the lungs, where heart or mediastinum may
     lie.
     """
     band = np.zeros(labels.shape, bool)
-    for bit, share in BAND_SHARE.items():
+    for bit, fraction in BAND_FRACTION.items():
         lung = labels == SIDES[bit]
-        band |= lung & (_depth_from_outside(lung, bit) > 1 - share)
+        band |= lung & (_depth_from_outside(lung, bit) > 1 - fraction)
     return band
 
 
-def label_sides(mask: Array) -> NDArray[np.uint8]:
+def assign_sides(mask: Array) -> NDArray[np.uint8]:
     """Tells right from left lung in a mask: labels (rows, columns), 0, 1 right, 2 left.
 
     Of the two largest components the one further left in the picture is the right lung; smaller

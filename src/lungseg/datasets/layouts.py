@@ -61,12 +61,12 @@ SPLIT_FOLDERS: Final = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 
-DEEPEST: Final = 3
+MAX_DEPTH: Final = 3
 """Data sets are looked for in a folder and this many levels of folders below."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recognised:
+class DataSet:
     """A data set and what it was taken for.
 
     Attributes:
@@ -80,14 +80,14 @@ class Recognised:
     cases: tuple[Case, ...]
 
 
-def recognise(folder: Path) -> list[Case]:
+def discover_cases(folder: Path) -> list[Case]:
     """The cases with a mask in a folder of known layout, or in the folders below, sorted by source
     and name.
 
     Raises:
         InputError: there is no known layout, or two cases of one name.
     """
-    cases = [case for found in survey(folder) for case in found.cases if case.mask is not None]
+    cases = [case for found in discover(folder) for case in found.cases if case.mask is not None]
     if not cases:
         raise InputError(
             "there are images, but none with a mask",
@@ -97,7 +97,7 @@ def recognise(folder: Path) -> list[Case]:
     return sorted(cases, key=lambda case: (case.source, case.case))
 
 
-def survey(place: Path) -> list[Recognised]:
+def discover(place: Path) -> list[DataSet]:
     """The data sets in a folder and in those below, or in a CSV, with all their cases; see
     `docs/datasets.md` for what is recognised.
 
@@ -105,14 +105,14 @@ def survey(place: Path) -> list[Recognised]:
         InputError: there is no known layout, or two cases of one name, or a CSV cannot be used.
     """
     if place.is_file():
-        return [Recognised("a list of cases", place, tuple(read_any(place)))]
+        return [DataSet("a list of cases", place, tuple(read_any(place)))]
     if not place.is_dir():
         raise InputError(
             "no such folder or list",
             where=place,
             cure="give the folder that holds the data sets, or a CSV of cases",
         )
-    found = _below(place, DEEPEST)
+    found = _below(place, MAX_DEPTH)
     if not found:
         raise InputError(
             "no image with a mask was found",
@@ -124,7 +124,7 @@ def survey(place: Path) -> list[Recognised]:
     return found
 
 
-def check_sources(found: Sequence[Recognised]) -> None:
+def check_sources(found: Sequence[DataSet]) -> None:
     """That no two data sets have a case of the same source and name.
 
     Raises:
@@ -144,7 +144,7 @@ def check_sources(found: Sequence[Recognised]) -> None:
                 )
 
 
-def _below(folder: Path, levels: int) -> list[Recognised]:
+def _below(folder: Path, levels: int) -> list[DataSet]:
     if found := _look_at(folder):
         return [found]
     below = (
@@ -159,15 +159,15 @@ def _below(folder: Path, levels: int) -> list[Recognised]:
     return below or _tables(folder)
 
 
-def _look_at(folder: Path) -> Recognised | None:
+def _look_at(folder: Path) -> DataSet | None:
     if cases := public.jsrt(folder):
-        return Recognised("JSRT with the masks of SCR", folder, tuple(cases))
+        return DataSet("JSRT with the masks of SCR", folder, tuple(cases))
     if cases := public.rsna(folder):
-        return Recognised("RSNA Pneumonia Detection Challenge", folder, tuple(cases))
+        return DataSet("RSNA Pneumonia Detection Challenge", folder, tuple(cases))
     return _given_splits(folder) or _two_folders(folder, folder) or _side_by_side(folder, folder)
 
 
-def _two_folders(folder: Path, whole: Path) -> Recognised | None:
+def _two_folders(folder: Path, whole: Path) -> DataSet | None:
     """Images in one folder and masks in another; `folder` may be a part of the `whole` data set."""
     inner = folders_in(folder)
     images = next((inner[name] for name in IMAGES if name in inner), public.china_images(folder))
@@ -197,7 +197,7 @@ def _two_folders(folder: Path, whole: Path) -> Recognised | None:
     words = _words(folder, images, masks, cases) + (
         ", its left and right being the picture's" if of_whole.swapped else ""
     )
-    return Recognised(words, folder, tuple(_with_drawn_validation(_with_own_names(cases))))
+    return DataSet(words, folder, tuple(_with_open_training(_with_own_names(cases))))
 
 
 def _words(folder: Path, images: Path, masks: Path, cases: Sequence[Case]) -> str:
@@ -215,12 +215,12 @@ def _words(folder: Path, images: Path, masks: Path, cases: Sequence[Case]) -> st
         return "Finding and Measuring Lungs in CT Data"
     if is_volume(cases[0].image):
         return "volumes and label volumes, in two folders"
-    if cases[0].convention == "lung and heart":
+    if cases[0].lung_extent == "through-heart":
         return "images and masks with the heart inside, in two folders"
     return "images and masks, in two folders"
 
 
-def _side_by_side(folder: Path, whole: Path) -> Recognised | None:
+def _side_by_side(folder: Path, whole: Path) -> DataSet | None:
     """Images and masks in the same folder; images without a mask are not listed there, they may be
     anything.
     """
@@ -240,10 +240,10 @@ def _side_by_side(folder: Path, whole: Path) -> Recognised | None:
             for case, name in zip(cases, bare, strict=True)
         ]
     words = "volumes and label volumes" if is_volume(cases[0].image) else "images and masks"
-    return Recognised(f"{words}, side by side", folder, tuple(cases))
+    return DataSet(f"{words}, side by side", folder, tuple(cases))
 
 
-def _given_splits(folder: Path) -> Recognised | None:
+def _given_splits(folder: Path) -> DataSet | None:
     """Folders for training, validation and testing, each with images and masks; one without masks
     is kept as images to predict.
     """
@@ -260,7 +260,7 @@ def _given_splits(folder: Path) -> Recognised | None:
     if not any(case.mask for case in parts):
         return None
     layout = "folders for training, validation and testing"
-    return Recognised(layout, folder, tuple(_with_drawn_validation(_with_own_names(parts))))
+    return DataSet(layout, folder, tuple(_with_open_training(_with_own_names(parts))))
 
 
 def _with_own_names(cases: Sequence[Case]) -> list[Case]:
@@ -273,7 +273,7 @@ def _with_own_names(cases: Sequence[Case]) -> list[Case]:
     return [replace(c, case=f"{c.split}-{c.case}", patient=f"{c.split}-{c.patient}") for c in cases]
 
 
-def _with_drawn_validation(cases: Sequence[Case]) -> list[Case]:
+def _with_open_training(cases: Sequence[Case]) -> list[Case]:
     """Where no images are given for validation, those given for training are left open, so that
     some can be drawn.
     """
@@ -282,12 +282,12 @@ def _with_drawn_validation(cases: Sequence[Case]) -> list[Case]:
     return [replace(case, split="") if case.split == "train" else case for case in cases]
 
 
-def _tables(folder: Path) -> list[Recognised]:
+def _tables(folder: Path) -> list[DataSet]:
     """The first CSV with columns of images and masks, where nothing but it says what belongs
     together.
     """
     tables = (path for path in sorted(folder.glob("*.csv")) if has_columns(path))
-    return [Recognised("a list of cases", path, tuple(read_any(path))) for path in list(tables)[:1]]
+    return [DataSet("a list of cases", path, tuple(read_any(path))) for path in list(tables)[:1]]
 
 
 def _cases(images: Sequence[Path], masks: Masks, whole: Path, split: str = "") -> list[Case]:
@@ -295,7 +295,7 @@ def _cases(images: Sequence[Path], masks: Masks, whole: Path, split: str = "") -
     source.
     """
     questionable, counties, own = (
-        public.conventions(whole),
+        public.lung_extents(whole),
         public.counties(whole),
         whole.resolve().name,
     )
@@ -311,7 +311,7 @@ def _cases(images: Sequence[Path], masks: Masks, whole: Path, split: str = "") -
                 mask,
                 counties.get(name) or origin_of(name, own),
                 split,
-                questionable.get(name, "lung and heart" if own in public.HEART_INSIDE else "lung"),
+                questionable.get(name, "through-heart" if own in public.HEART_INSIDE else "field"),
                 "questionable" if name in questionable else "",
                 left,
             )

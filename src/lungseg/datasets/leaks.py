@@ -20,15 +20,16 @@ from lungseg.errors import LungsegError
 from lungseg.preprocess import stretch
 from lungseg.readers import read
 
-Signs = NDArray[np.float32]
+Fingerprint = NDArray[np.float32]
+"""(255,), -1 or 1: signs of the waves that a picture is made of."""
 
 WAVES: Final = 16
 """Waves along each axis whose signs make a fingerprint; without the mean, 255 of them."""
 
-MIRROR: Final[Signs] = np.tile(np.array([1, -1], np.float32), WAVES * WAVES // 2)[1:]
-"""What a mirror does to the signs: waves that are odd along a row are turned over."""
+MIRROR: Final[Fingerprint] = np.tile(np.array([1, -1], np.float32), WAVES * WAVES // 2)[1:]
+"""What a mirror does to a fingerprint: waves that are odd along a row are inverted."""
 
-DIFFERENT: Final = 36
+MAX_DIFFERENT_WAVES: Final = 36
 """Signs, of 255, in which copies of a picture differ at most. Copies of 1152 radiographs differ in
 at most 8 after JPEG of quality 50, 12 at half the size, 34 with 1.3 times the contrast. Of their
 660,000 pairs of different patients, and of 17,000 of CT slices, only one differs in fewer than 45
@@ -70,7 +71,7 @@ def find_leaks(cases: Sequence[Case]) -> list[Leak]:
     placed = [case for side in sides for case in side]
     with ThreadPoolExecutor() as pool:  # decoders release Python's lock
         files = dict(zip(placed, pool.map(_digest, placed), strict=True))
-        seen = dict(zip(placed, pool.map(_signs, placed), strict=True))
+        fingerprints = dict(zip(placed, pool.map(_fingerprint, placed), strict=True))
     patients = {case: f"{case.source}/{case.patient}" for case in placed}
     leaks: list[Leak] = []
     for one, other in combinations(sides, 2):
@@ -78,7 +79,7 @@ def find_leaks(cases: Sequence[Case]) -> list[Leak]:
         for reason, names in (("same file", files), ("same patient", patients)):
             for pair in _namesakes(one, other, names):
                 reasons.setdefault(pair, reason)
-        for first, second in _alike(one, other, seen):
+        for first, second in _alike(one, other, fingerprints):
             if files[first] != files[second] and patients[first] != patients[second]:
                 reasons.setdefault((first, second), "nearly the same picture")
         leaks += [Leak(first, second, reason) for (first, second), reason in reasons.items()]
@@ -94,8 +95,8 @@ def _digest(case: Case) -> str:
         return str(case.image)
 
 
-def _signs(case: Case) -> Signs | None:
-    """The fingerprint of a picture: 255 signs, -1 or 1; None where it cannot be read."""
+def _fingerprint(case: Case) -> Fingerprint | None:
+    """Of a picture; None where it cannot be read."""
     try:
         pixels = read(case.image).array
     except LungsegError:
@@ -115,23 +116,23 @@ def _namesakes(
 
 
 def _alike(
-    one: Sequence[Case], other: Sequence[Case], seen: dict[Case, Signs | None]
+    one: Sequence[Case], other: Sequence[Case], fingerprints: dict[Case, Fingerprint | None]
 ) -> Iterator[tuple[Case, Case]]:
     """All pairs whose fingerprints, one of them as it is, mirrored, negative or both, differ in at
-    most `DIFFERENT` signs.
+    most `MAX_DIFFERENT_WAVES` signs.
     """
     here, there = (
-        [(case, signs) for case in side if (signs := seen[case]) is not None]
+        [(case, own) for case in side if (own := fingerprints[case]) is not None]
         for side in (one, other)
     )
     if not here or not there:
         return
-    theirs = np.stack([signs for _, signs in there])
+    theirs = np.stack([own for _, own in there])
     enough = (
-        len(MIRROR) - 2 * DIFFERENT
+        len(MIRROR) - 2 * MAX_DIFFERENT_WAVES
     )  # the sum of products of signs is those that agree less those that differ
     for start in range(0, len(here), BLOCK):
-        mine = np.stack([signs for _, signs in here[start : start + BLOCK]])
+        mine = np.stack([own for _, own in here[start : start + BLOCK]])
         alike = (np.abs(mine @ theirs.T) >= enough) | (np.abs((mine * MIRROR) @ theirs.T) >= enough)
         for i, j in np.argwhere(alike):
             yield here[start + i][0], there[j][0]

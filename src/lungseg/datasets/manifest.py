@@ -10,7 +10,7 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from lungseg.datasets.cases import SPLITS, Case, Convention, parted_patients
+from lungseg.datasets.cases import SPLITS, Case, LungExtent, patients_in_several_splits
 from lungseg.errors import InputError
 from lungseg.writers import write_file
 
@@ -21,20 +21,20 @@ NEEDED: Final = COLUMNS[:5]
 Row = dict[str, str]
 
 
-def write_manifest(cases: Sequence[Case], path: Path, *, remark: str = "") -> None:
+def write_manifest(cases: Sequence[Case], path: Path, *, comment: str = "") -> None:
     """Writes the cases as CSV, one a line; paths are relative to the CSV's folder.
 
     Args:
         cases: of any number of sources.
         path: of the CSV; what is there is replaced as a whole.
-        remark: one line for people, such as how the split was drawn; it comes first, after a "#".
+        comment: one line for people, such as how the split was drawn; it comes first, after a "#".
 
     Raises:
         OutputError: the file cannot be written.
     """
     text = io.StringIO(newline="")
-    if remark:
-        text.write(f"# {remark}\n")
+    if comment:
+        text.write(f"# {comment}\n")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for case in cases:
@@ -45,11 +45,11 @@ def write_manifest(cases: Sequence[Case], path: Path, *, remark: str = "") -> No
 
 
 def read_manifest(path: Path) -> list[Case]:
-    """The cases in a CSV. Lines before the names of the columns that begin with "#" are remarks.
+    """The cases in a CSV. Lines before the names of the columns that begin with "#" are comments.
 
     Raises:
         InputError: the file cannot be read, or lacks a column or a name, or has an unknown
-            convention or split, or names a missing file, or a case twice, or has images of one
+            lung extent or split, or names a missing file, or a case twice, or has images of one
             patient in different splits.
     """
     rows = read_rows(path)
@@ -65,7 +65,7 @@ def read_manifest(path: Path) -> list[Case]:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The lines of a CSV by the names of their columns; columns are parted by commas, or by
+    """The lines of a CSV by the names of their columns; columns are separated by commas, or by
     semicolons as some spreadsheets do.
 
     Raises:
@@ -102,7 +102,7 @@ def check_cases_are_apart(cases: Sequence[Case], where: Path) -> None:
                 f"case {case.case} of source {case.source} is there twice", where=where, cure=cure
             )
         seen.add((case.source, case.case))
-    for source, patient, splits in parted_patients(cases):
+    for source, patient, splits in patients_in_several_splits(cases):
         problem = (
             f"images of patient {patient} of source {source} are in different splits: "
             f"{' and '.join(splits)}"
@@ -118,7 +118,7 @@ def _case(row: Row, path: Path) -> Case:
             raise InputError(
                 f"a case ({called}) has no {name}", where=path, cure=f"fill in its {name}"
             )
-    for name, known in (("convention", get_args(Convention)), ("split", SPLITS)):
+    for name, known in (("lung_extent", get_args(LungExtent)), ("split", SPLITS)):
         if name in entries and entries[name] not in known:
             problem = f"case {called} has the unknown {name} {entries[name]!r}"
             raise InputError(problem, where=path, cure=f"known are {', '.join(known)}")

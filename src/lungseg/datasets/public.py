@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from lungseg.datasets.cases import Case, Convention
+from lungseg.datasets.cases import Case, LungExtent
 from lungseg.datasets.folders import (
     Masks,
     folders_in,
@@ -25,9 +25,9 @@ from lungseg.readers import may_be_image
 HEART_INSIDE: Final = ("diseased_adults", "paediatric")
 """Folders of the V7 Labs sets, whose masks draw through heart and mediastinum."""
 
-FLAGS: Final[dict[str, Convention]] = {
-    "aerated_or_partial_lung_only": "partial",
-    "heart_shadow_inside_mask": "lung and heart",
+FLAGS: Final[dict[str, LungExtent]] = {
+    "aerated_or_partial_lung_only": "aerated",
+    "heart_shadow_inside_mask": "through-heart",
 }
 """The lists of `conventions`, and what they say; the last one counts for a name in both."""
 
@@ -110,8 +110,8 @@ def china_images(folder: Path) -> Path | None:
     return images if images and images.is_dir() else None
 
 
-def conventions(folder: Path) -> dict[str, Convention]:
-    """What the masks in question call lung, by the names of their images, as
+def lung_extents(folder: Path) -> dict[str, LungExtent]:
+    """What the lungs of the masks in question follow, by the names of their images, as
     `questionable_masks.json` in the folder says.
 
     It has a list of names for each of `FLAGS`, and need not be there.
@@ -133,7 +133,9 @@ def conventions(folder: Path) -> dict[str, Convention]:
             "this should hold lists of masks in question by why they are", where=flagged, cure=cure
         )
     return {
-        str(name): convention for flag, convention in FLAGS.items() for name in lists.get(flag, ())
+        str(name): lung_extent
+        for flag, lung_extent in FLAGS.items()
+        for name in lists.get(flag, ())
     }
 
 

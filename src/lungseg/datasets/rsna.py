@@ -16,7 +16,7 @@ BOXES: Final = "stage_2_train_labels.csv"
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class OpacityBox:
     """An upright rectangle in an image.
 
     Attributes:
@@ -37,7 +37,7 @@ def find_boxes(image: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def read_boxes(path: Path) -> dict[str, list[Box]]:
+def read_boxes(path: Path) -> dict[str, list[OpacityBox]]:
     """The boxes of each patient, in the order of the CSV; an empty list for a patient who has a
     line but no box.
 
@@ -59,14 +59,14 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
         raise InputError(
             f"the list of boxes lacks the columns {', '.join(sorted(missing))}", where=path
         )
-    boxes: dict[str, list[Box]] = {}
+    boxes: dict[str, list[OpacityBox]] = {}
     for row in rows:
         own = boxes.setdefault(row["patientId"], [])
         entries = [row[side].strip() for side in sides]
         if not any(entries):
             continue
         try:
-            box = Box(*(float(entry) for entry in entries))
+            box = OpacityBox(*(float(entry) for entry in entries))
         except ValueError:
             box = None
         if box is None or not (box.width > 0 and box.height > 0):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lungseg.ct.postprocess import FIELD, fill_holes
 from lungseg.ct.slices import HOUNSFIELD, clip_hounsfield
 from lungseg.datasets.cases import Case
-from lungseg.datasets.checks import Finding
+from lungseg.datasets.checks import DataProblem
 from lungseg.datasets.folders import is_volume
 from lungseg.datasets.ground_truth import read_volume_labels, sizes_and_centres
 from lungseg.errors import InputError, UsageError
@@ -29,22 +29,22 @@ from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 from lungseg.writers import image_png, make_folder, write_file
 from lungseg.writers.png import mask_png
 
-BELOW: Final = 40
-ABOVE: Final = 25
+SLICES_BELOW: Final = 40
+SLICES_ABOVE: Final = 25
 """So many slices without lung are kept below and above the lungs: belly and neck, where a network
 must learn to find nothing."""
 
-LARGEST_HOLE: Final = 300.0
+MAX_HOLE_MM2: Final = 300.0
 """Square millimetres of a hole in a slice of one lung that is filled: vessels, which some masks of
 LCTSC leave out and others do not."""
 
 GREYS: Final = (0.1, 99.9)
 """Percentiles that become black and white where values are no Hounsfield units."""
 
-SMALLER_LUNG: Final = 0.1
-"""Share of the larger of two pieces that the other has at least where they are the two lungs."""
+MIN_SMALLER_FRACTION: Final = 0.1
+"""Fraction of the larger of two pieces that the other has at least where they are the two lungs."""
 
-MOST_EROSIONS: Final = 40
+MAX_EROSIONS: Final = 40
 """Pixels, after which lungs that still do not part are one."""
 
 Labels = NDArray[np.uint8]
@@ -52,34 +52,34 @@ _CROSS: Final = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
-class Sliced:
+class SliceExport:
     """What became of cases.
 
     Attributes:
         cases: those that stayed what they were, and slices.
         of_volumes: source and name of those that were cut from a volume; some have one lung only,
             or none.
-        findings: what was left out, and why.
+        problems: what was left out, and why.
     """
 
     cases: tuple[Case, ...]
     of_volumes: frozenset[tuple[str, str]]
-    findings: tuple[Finding, ...]
+    problems: tuple[DataProblem, ...]
 
 
-def slice_cases(cases: Sequence[Case], folder: Path, *, every: int = 1) -> Sliced:
+def slice_cases(cases: Sequence[Case], folder: Path, *, every: int = 1) -> SliceExport:
     """Writes volumes that have labels, and CT slices of more than 8 bits that have a mask, as
     slices; other cases stay as they are.
 
     Slices are in axial order, numbered from the feet, in `folder`/source/images and, under the same
     name, `folder`/source/masks. In Hounsfield units, `lungseg.ct.slices.HOUNSFIELD` becomes 0 to
     255; of other values the percentiles `GREYS` do. Right and left are told in space (see
-    `part_lungs`), and small holes within one lung are filled. Slices of one grey are left out, as
+    `split_lungs`), and small holes within one lung are filled. Slices of one grey are left out, as
     they cannot be read.
 
     Args:
-        cases: of any number of sources. Patient, source, split, convention and notes go over to the
-            slices.
+        cases: of any number of sources. Patient, source, split, lung extent and notes go over to
+            the slices.
         folder: is made where it is missing; files of the same name are replaced.
         every: 1 keeps every slice of a volume, 2 every second one, and so on.
 
@@ -91,7 +91,7 @@ def slice_cases(cases: Sequence[Case], folder: Path, *, every: int = 1) -> Slice
         raise UsageError(f"every {every}th slice cannot be kept", cure="give 1 or more")
     kept: list[Case] = []
     of_volumes: set[tuple[str, str]] = set()
-    findings: list[Finding] = []
+    problems: list[DataProblem] = []
     for case in cases:
         if case.mask is None or not _is_to_be_cut(case.image):
             kept.append(case)
@@ -99,8 +99,8 @@ def slice_cases(cases: Sequence[Case], folder: Path, *, every: int = 1) -> Slice
         try:
             slices = list(_written(case, folder, every=every))
         except InputError as error:
-            findings.append(
-                Finding(
+            problems.append(
+                DataProblem(
                     case.case,
                     case.source,
                     Path(error.where or case.image),
@@ -111,7 +111,7 @@ def slice_cases(cases: Sequence[Case], folder: Path, *, every: int = 1) -> Slice
         kept += slices
         if is_volume(case.image):
             of_volumes |= {(made.source, made.case) for made in slices}
-    return Sliced(tuple(kept), frozenset(of_volumes), tuple(findings))
+    return SliceExport(tuple(kept), frozenset(of_volumes), tuple(problems))
 
 
 def _is_to_be_cut(image: Path) -> bool:
@@ -127,35 +127,35 @@ def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
     volume = read_volume(case.image)
     turn = volume.geometry.to_axial()
     grid = turn.geometry(volume.geometry)
-    truth = read_volume_labels(case, volume.geometry)
+    ground_truth = read_volume_labels(case, volume.geometry)
     voxels, labels = (
         turn.apply(volume.array),
-        truth.labels if truth.sides else part_lungs(truth.labels > 0),
+        ground_truth.labels if ground_truth.sides else split_lungs(ground_truth.labels > 0),
     )
     spacing = grid.spacing or (1.0, FIELD / grid.shape[2], FIELD / grid.shape[2])
-    labels = fill_holes(labels, LARGEST_HOLE / (spacing[1] * spacing[2]))
+    labels = fill_holes(labels, MAX_HOLE_MM2 / (spacing[1] * spacing[2]))
     heights = np.flatnonzero(labels.any(axis=(1, 2)))
     if not heights.size:
         raise InputError(
             "there is no lung in the labels", where=case.mask, cure="leave the case out"
         )
-    images, masks = (folder / _plain(case.source) / kind for kind in ("images", "masks"))
+    images, masks = (folder / _file_name(case.source) / kind for kind in ("images", "masks"))
     make_folder(images)
     make_folder(masks)
     for number in range(
-        max(0, heights[0] - BELOW), min(len(voxels), heights[-1] + ABOVE + 1), every
+        max(0, heights[0] - SLICES_BELOW), min(len(voxels), heights[-1] + SLICES_ABOVE + 1), every
     ):
         pixels = _greys(voxels[number], hounsfield=volume.hounsfield)
         if pixels.min() == pixels.max():
             continue
         name = f"{case.case}_{number:03d}" if is_volume(case.image) else case.case
-        image, file = read(pixels), f"{_plain(name)}.png"
+        image, file = read(pixels), f"{_file_name(name)}.png"
         write_file(images / file, image_png(image.array, of=image))
         write_file(masks / file, mask_png(image.with_labels(labels[number])))
         yield replace(case, case=name, image=images / file, mask=masks / file, mask_left=None)
 
 
-def _plain(name: str) -> str:
+def _file_name(name: str) -> str:
     return re.sub(r"[/\\]", "-", name)
 
 
@@ -171,7 +171,7 @@ def _greys(pixels: NDArray[Any], *, hounsfield: bool) -> NDArray[np.uint8]:
     return np.rint(scaled * 255).astype(np.uint8)
 
 
-def part_lungs(lung: NDArray[np.bool_]) -> Labels:
+def split_lungs(lung: NDArray[np.bool_]) -> Labels:
     """Tells right from left in space: labels (slices, rows, columns), 0, 1 right, 2 left.
 
     The two largest pieces that lie on both sides of the middle column are the lungs. Where there
@@ -184,22 +184,22 @@ def part_lungs(lung: NDArray[np.bool_]) -> Labels:
     """
     labels = np.zeros(lung.shape, np.uint8)
     box = enclosing_box(lung)
-    labels[box] = _parted(lung[box], (lung.shape[2] - 1) / 2 - box[2].start)
+    labels[box] = _split(lung[box], (lung.shape[2] - 1) / 2 - box[2].start)
     return labels
 
 
-def _parted(lung: NDArray[np.bool_], middle: float) -> Labels:
+def _split(lung: NDArray[np.bool_], middle: float) -> Labels:
     """The same of the box that holds all lung; `middle` is the column that was the middle one."""
     labels = np.zeros(lung.shape, np.uint8)
     core = lung
-    for _ in range(MOST_EROSIONS):
+    for _ in range(MAX_EROSIONS):
         numbers = pieces(core)
         sizes, centres = sizes_and_centres(numbers)
         if not sizes.size:
             break
         if (
             sizes.size > 1
-            and sizes[1] >= SMALLER_LUNG * sizes[0]
+            and sizes[1] >= MIN_SMALLER_FRACTION * sizes[0]
             and centres[:2].min() < middle < centres[:2].max()
         ):
             right, left = np.argsort(centres[:2]) + 1

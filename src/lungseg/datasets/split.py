@@ -14,7 +14,7 @@ from lungseg.errors import UsageError
 def split_by_patient(
     cases: Sequence[Case], *, validation: float, test: float = 0.0, seed: int
 ) -> list[Case]:
-    """The cases, each with its split filled in: of every source the given shares of patients are
+    """The cases, each with its split filled in: of every source the given fractions of patients are
     for validation and for testing.
 
     A split that is given is kept, for all images of its patient. Where the masks of a source have
@@ -24,7 +24,7 @@ def split_by_patient(
 
     Args:
         cases: of any number of sources.
-        validation: share of the patients of each source, 0 to 1.
+        validation: fraction of the patients of each source, 0 to 1.
         test: likewise; the rest is for training.
         seed: the split depends on it and on the names of the patients of one source alone, so that
             leaving one source out does not change the split of another.
@@ -32,16 +32,16 @@ def split_by_patient(
     splits: dict[tuple[str, str], str] = {}
     for source, free in _free_patients(cases).items():
         given = {case.split for case in cases if case.source == source and case.mask is not None}
-        shares = [
-            0.0 if name in given else share
-            for name, share in (("validation", validation), ("test", test))
+        fractions = [
+            0.0 if name in given else fraction
+            for name, fraction in (("validation", validation), ("test", test))
         ]
-        lost = (validation + test) - sum(shares)
+        lost = (validation + test) - sum(fractions)
         if lost:
-            shares = [share / (1 - lost) for share in shares]
+            fractions = [fraction / (1 - lost) for fraction in fractions]
         order = np.random.default_rng(seed).permutation(len(free))
-        first = round(shares[0] * len(free))
-        last = first + round(shares[1] * len(free))
+        first = round(fractions[0] * len(free))
+        last = first + round(fractions[1] * len(free))
         for place, i in enumerate(order):
             splits[source, free[i]] = (
                 "validation" if place < first else "test" if place < last else "train"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets.cases import Case
-from lungseg.datasets.ground_truth import LUNA16, VolumeTruth, read_volume_labels
+from lungseg.datasets.ground_truth import LUNA16, VolumeGroundTruth, read_volume_labels
 from lungseg.errors import LungsegError
 from lungseg.morphology.runs import piece_sizes
 from lungseg.readers import read_label_volume, read_volume
@@ -29,33 +29,33 @@ KNOWN: Final = (
 )
 """The values of label volumes that leave no question."""
 
-SMALLEST: Final = 50.0
+MIN_LUNGS_ML: Final = 50.0
 """Millilitres that the lungs of a newborn have at least, both together; what has less is hardly a
 mask of lungs."""
 
-MOST_COVER: Final = 0.5
-"""Share of a volume that no lungs have. The most in five volumes of LCTSC is 0.04."""
+MAX_COVERED_FRACTION: Final = 0.5
+"""Fraction of a volume that no lungs have. The most in five volumes of LCTSC is 0.04."""
 
-MOST_BORDER: Final = 0.3
-"""Share of the four sides of a volume that lungs take up at most."""
+MAX_BORDER_FRACTION: Final = 0.3
+"""Fraction of the four sides of a volume that lungs take up at most."""
 
-DENSEST: Final = -300.0
+MAX_MEAN_HU: Final = -300.0
 """Hounsfield units; lungs, diseased ones too, are less dense on average. Those of LCTSC have -767
-to -659 (of values cut at `SOFT`)."""
+to -659 (of values cut at `MAX_HU`)."""
 
-LIGHTER: Final = 50.0
+MIN_MIRRORED_GAIN_HU: Final = 50.0
 """Hounsfield units by which a mask lies on lighter voxels when it is turned over, if it was turned
 over before. Right masks of LCTSC then lie on voxels that are denser by 166 at least."""
 
-SOFT: Final = 100
+MAX_HU: Final = 100
 """Hounsfield units above which everything counts as this much, so that bones weigh no more than
 other tissue."""
 
 AXES: Final = ("head to foot", "front to back", "right to left")
-"""What is exchanged by turning the axes of axial slices over."""
+"""What is swapped by flipping the axes of axial slices over."""
 
-THIRD_PIECE, ONE_SIDED = 0.05, 0.02
-"""Share of all lung that the third largest piece has at most, and that the smaller lung has at
+MAX_THIRD_COMPONENT_FRACTION, MIN_SMALLER_LUNG_FRACTION = 0.05, 0.02
+"""Fraction of all lung that the third largest piece has at most, and that the smaller lung has at
 least."""
 
 
@@ -64,7 +64,7 @@ def volume_problems(case: Case) -> Iterator[tuple[Path, str]]:
 
     Found are images and labels that cannot be read, labels on another grid, labels of unknown
     meaning, masks that are empty, full, in pieces, mirrored, beside the lungs or at the border, one
-    lung only, and right and left exchanged.
+    lung only, and right and left swapped.
     """
     volume: Volume | None = None
     try:
@@ -84,17 +84,17 @@ def volume_problems(case: Case) -> Iterator[tuple[Path, str]]:
     if volume is None:
         return
     try:
-        truth = read_volume_labels(case, volume.geometry)
+        ground_truth = read_volume_labels(case, volume.geometry)
     except LungsegError as error:
         yield case.mask, f"masks do not fit: {error.what}"
         return
-    problem = _problem(volume, truth)
+    problem = _problem(volume, ground_truth)
     if problem:
         yield case.mask, problem
-    if truth.exchanged:
+    if ground_truth.swapped:
         yield (
             case.mask,
-            "right and left exchanged: the lung of label 1 lies further to the patient's left, "
+            "right and left swapped: the lung of label 1 lies further to the patient's left, "
             "and is read as the left one",
         )
 
@@ -104,18 +104,18 @@ def listed(values: NDArray[Any]) -> str:
     return ", ".join(f"{value:g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
 
 
-def _problem(volume: Volume, truth: VolumeTruth) -> str | None:
+def _problem(volume: Volume, ground_truth: VolumeGroundTruth) -> str | None:
     """What is wrong with the lungs as they are labelled, the gravest first; None where nothing
     is.
     """
-    lung = truth.labels > 0
+    lung = ground_truth.labels > 0
     count = int(np.count_nonzero(lung))
     if not count:
         return "mask empty: there is no lung in it"
     cell = volume.geometry.voxel_volume
-    if cell is not None and lung.shape[0] > 1 and count * cell / 1000.0 < SMALLEST:
+    if cell is not None and lung.shape[0] > 1 and count * cell / 1000.0 < MIN_LUNGS_ML:
         return f"mask nearly empty: it holds {count * cell / 1000.0:.1f} mL"
-    if count > MOST_COVER * lung.size:
+    if count > MAX_COVERED_FRACTION * lung.size:
         return f"mask full, or nearly: it covers {count / lung.size:.0%} of the volume"
     border = float(
         np.concatenate(
@@ -123,22 +123,23 @@ def _problem(volume: Volume, truth: VolumeTruth) -> str | None:
             + [lung[:, 1:-1, side].ravel() for side in (0, -1)]
         ).mean()
     )
-    if border > MOST_BORDER:
+    if border > MAX_BORDER_FRACTION:
         return f"outside labelled as lung: the mask takes up {border:.0%} of the volume's sides"
     if volume.hounsfield and (
         problem := _density_problem(volume.geometry.to_axial().apply(volume.array), lung)
     ):
         return problem
     sizes = piece_sizes(lung)
-    if sizes.size > 2 and sizes[2] > THIRD_PIECE * count:
+    if sizes.size > 2 and sizes[2] > MAX_THIRD_COMPONENT_FRACTION * count:
         return (
             f"mask in pieces: beside the two largest there is one with {sizes[2] / count:.0%} of it"
         )
-    if truth.sides:
+    if ground_truth.sides:
         each = [
-            int(np.count_nonzero(truth.labels == label.number)) for label in (RIGHT_LUNG, LEFT_LUNG)
+            int(np.count_nonzero(ground_truth.labels == label.number))
+            for label in (RIGHT_LUNG, LEFT_LUNG)
         ]
-        if min(each) < ONE_SIDED * count:
+        if min(each) < MIN_SMALLER_LUNG_FRACTION * count:
             return (
                 f"one lung only: the {('right', 'left')[int(np.argmin(each))]} one has "
                 f"{min(each) / count:.0%} of the mask"
@@ -153,16 +154,18 @@ def _density_problem(voxels: NDArray[np.int16], lung: NDArray[np.bool_]) -> str 
     own = _density(voxels, lung)
     turned = {AXES[axis]: _density(voxels, np.flip(lung, axis)) for axis in range(3)}
     lightest = min(turned, key=turned.__getitem__)
-    if own - turned[lightest] > LIGHTER:
+    if own - turned[lightest] > MIN_MIRRORED_GAIN_HU:
         return (
             f"mask mirrored: turned over {lightest} it lies on voxels of "
             f"{turned[lightest]:.0f} HU, as it is of {own:.0f}"
         )
     return (
-        f"mask beside the lungs: its voxels have {own:.0f} HU on average" if own > DENSEST else None
+        f"mask beside the lungs: its voxels have {own:.0f} HU on average"
+        if own > MAX_MEAN_HU
+        else None
     )
 
 
 def _density(voxels: NDArray[np.int16], mask: NDArray[np.bool_]) -> float:
-    """Mean Hounsfield units of what is inside, where more than `SOFT` counts as that."""
-    return float(np.minimum(voxels[mask], SOFT).mean())
+    """Mean Hounsfield units of what is inside, where more than `MAX_HU` counts as that."""
+    return float(np.minimum(voxels[mask], MAX_HU).mean())

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.datasets import Box, Case
+from lungseg.datasets import Case, OpacityBox
 from lungseg.draw.picture import Picture, overlay, thumbnail
 from lungseg.errors import InputError
 from lungseg.evaluate.intervals import mean_intervals, percentile
@@ -61,7 +61,7 @@ class BoxScore:
     doubt: str
 
 
-def share_inside(mask: NDArray[Any], box: Box) -> float:
+def share_inside(mask: NDArray[Any], box: OpacityBox) -> float:
     """Share of the pixels of a box, as far as it lies within the image, where a mask (rows,
     columns) is not 0; 0 to 1.
 
@@ -75,7 +75,7 @@ def share_inside(mask: NDArray[Any], box: Box) -> float:
 def evaluate_boxes(
     model: str | Path,
     cases: Sequence[Case],
-    boxes: Mapping[str, Sequence[Box]],
+    boxes: Mapping[str, Sequence[OpacityBox]],
     folder: Path,
     *,
     radius: float = 10.0,
@@ -162,7 +162,7 @@ def evaluate_boxes(
 
 def _try(
     segmenter: RadiographSegmenter,
-    boxes: Mapping[str, Sequence[Box]],
+    boxes: Mapping[str, Sequence[OpacityBox]],
     radius: float,
     spacing: tuple[float, float] | None,
     case: Case,
@@ -197,7 +197,7 @@ def _worst(
     segmenter: RadiographSegmenter,
     cases: Sequence[Case],
     scores: Sequence[BoxScore],
-    boxes: Mapping[str, Sequence[Box]],
+    boxes: Mapping[str, Sequence[OpacityBox]],
     radius: float,
     spacing: tuple[float, float] | None,
 ) -> list[Shown]:
@@ -218,7 +218,7 @@ def _worst(
 def _tile(
     segmenter: RadiographSegmenter,
     case: Case,
-    boxes: Sequence[Box],
+    boxes: Sequence[OpacityBox],
     radius: float,
     spacing: tuple[float, float] | None,
 ) -> Picture:

@@ -95,7 +95,7 @@ class CaseScore:
     then neither single lungs nor outlines can be.
 
     Attributes:
-        case, patient, source, convention, notes: of the case.
+        case, patient, source, lung_extent, notes: of the case.
         verdict: "ok", "review" or "refused".
         unit: of the distances: "mm", or "pixels" or "voxels" where the spacing is not known.
         hd95_of_1024: 95th percentile Hausdorff distance of both lungs together, in pixels of a
@@ -111,7 +111,7 @@ class CaseScore:
     case: str
     patient: str
     source: str
-    convention: str
+    lung_extent: str
     notes: str
     verdict: str
     unit: str
@@ -135,7 +135,7 @@ def score(case: Case, truth: NDArray[np.uint8], result: Result[Image]) -> CaseSc
     uncleaned = (
         np.add(*(result.probabilities[lung.name] for lung in LUNGS)) >= result.card.threshold
     )
-    heart_inside = case.convention == "lung and heart"
+    heart_inside = case.lung_extent == "through-heart"
     judged = ~mediastinal_band(truth) if heart_inside else None
     right, left = (
         MaskScore(components=count_pieces(result.mask == lung.number))
@@ -148,7 +148,7 @@ def score(case: Case, truth: NDArray[np.uint8], result: Result[Image]) -> CaseSc
         case=case.case,
         patient=case.patient,
         source=case.source,
-        convention=case.convention,
+        lung_extent=case.lung_extent,
         notes=case.notes,
         verdict=result.verdict.status,
         unit="pixels" if spacing is None else "mm",

@@ -315,7 +315,7 @@ def _card_scores(scores: Sequence[CaseScore]) -> dict[str, Any]:
         ]
         entries[source] = {
             "cases": len(mine),
-            "truth": mine[0].convention,
+            "truth": mine[0].lung_extent,
             "dice": round(float(np.mean(dice)), 4),
             "dice_5th_percentile": round(float(np.percentile(dice, 5)), 4),
             **(

@@ -88,7 +88,7 @@ def group(scores: Sequence[CaseScore]) -> dict[str, list[CaseScore]]:
     plain = [
         s
         for s in scores
-        if s.convention == "lung" and s.kind == "radiograph" and s.notes != "questionable"
+        if s.lung_extent == "field" and s.kind == "radiograph" and s.notes != "questionable"
     ]
     if len({score.source for score in plain}) > 1:
         groups[HEART_OUTSIDE] = plain

@@ -65,7 +65,7 @@ def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
         case=case.case,
         patient=case.patient,
         source=case.source,
-        convention=case.convention,
+        lung_extent=case.lung_extent,
         notes=case.notes,
         verdict=result.verdict.status,
         unit="mm" if spacing else "pixels" if flat else "voxels",

@@ -38,7 +38,7 @@ def cache_file(folder: Path, case: Case, settings: dict[str, Any]) -> Path:
         UnreadableError: a file is missing.
     """
     files = [path and _told(path) for path in (case.image, case.mask, case.mask_left)]
-    everything = json.dumps([FORMAT, files, case.convention, settings], sort_keys=True)
+    everything = json.dumps([FORMAT, files, case.lung_extent, settings], sort_keys=True)
     return folder / f"{hashlib.sha256(everything.encode()).hexdigest()}.arrays"
 
 

@@ -155,7 +155,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
             )
         picture = np.round(window(stretch(pixels, self.kept), self._window) * 255)
         allowed = self._teachers.pseudo_label(
-            _resize_nearest(allowed_classes(labels, case.convention), self.kept), pixels
+            _resize_nearest(allowed_classes(labels, case.lung_extent), self.kept), pixels
         )
         return np.stack([picture.astype(np.uint8), allowed])
 

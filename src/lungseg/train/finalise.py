@@ -182,7 +182,7 @@ def _dice(case: Case, truth: NDArray[np.uint8], result: Result[Image]) -> float:
     """
     judged = (
         ~mediastinal_band(truth)
-        if case.convention == "lung and heart"
+        if case.lung_extent == "through-heart"
         else np.ones(truth.shape, bool)
     )
     return count((truth > 0)[judged], (result.mask > 0)[judged]).dice
@@ -218,7 +218,7 @@ def _row(segmenter: RadiographSegmenter, predicted: _Prediction) -> list[tuple[P
     known which are shown.
     """
     result = segmenter(predicted.case.image)
-    heart = ", heart not judged" if predicted.case.convention == "lung and heart" else ""
+    heart = ", heart not judged" if predicted.case.lung_extent == "through-heart" else ""
     score = (
         f"verdict: {predicted.verdict}"
         if predicted.case.mask is None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lungseg.datasets import Case, split_by_patient
-from lungseg.datasets.cases import parted_patients
+from lungseg.datasets.cases import patients_in_several_splits
 from lungseg.datasets.manifest import read_rows
 from lungseg.errors import InputError, UsageError
 from lungseg.train.settings import TrainingSettings
@@ -33,7 +33,7 @@ def assign_splits(cases: Sequence[Case], settings: TrainingSettings) -> list[Cas
     split = [
         replace(case, split="test") if case.source in settings.leave_out else case for case in split
     ]
-    for source, patient, splits in parted_patients(split):
+    for source, patient, splits in patients_in_several_splits(split):
         first = next(
             case.image for case in split if (case.source, case.patient) == (source, patient)
         )
