@@ -143,7 +143,7 @@ def test_each_sheet_has_a_third_of_the_cases_the_best_and_the_worst_first(
     assert best[-1] >= median[0] >= median[-1] >= worst[-1]
     names = {row[0] for sheet in sheets.values() for row in sheet}
     assert names == {case.case for case in north}
-    assert {row[1:3] for sheet in sheets.values() for row in sheet} == {("truth", "prediction")}
+    assert {row[1:3] for sheet in sheets.values() for row in sheet} == {("ground truth", "prediction")}
 
 
 def test_a_sheet_has_at_most_so_many_rows(run, cases, monkeypatch) -> None:
@@ -228,7 +228,7 @@ def test_masks_that_draw_through_the_heart_do_not_judge_it(run, cases, monkeypat
         != count(labels > 0, found).dice
     )
     assert sheets["montage_best"] == [
-        (case.case, "truth", "prediction", f"Dice {done.dice:.3f}, heart not judged")
+        (case.case, "ground truth", "prediction", f"Dice {done.dice:.3f}, heart not judged")
     ]
 
 

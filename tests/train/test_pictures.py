@@ -115,7 +115,7 @@ def test_a_row_shows_image_truth_prediction_and_the_prediction_in_red(tmp_path) 
     phantom = radiograph_phantom((128, 96))
     result = RadiographSegmenter(write_tiny_model(tmp_path))(phantom.image)
     row = case_row("p0_a", result, phantom.truth.labels, "Dice 0.912")
-    assert [caption for _, caption in row] == ["p0_a", "truth", "prediction", "Dice 0.912"]
+    assert [caption for _, caption in row] == ["p0_a", "ground truth", "prediction", "Dice 0.912"]
     assert [tile.shape for tile, _ in row] == [(TILE, 192, 3)] * 4
     for (tile, _), expected in zip(
         row,

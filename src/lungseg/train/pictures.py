@@ -126,7 +126,7 @@ def case_row(
             less.
         score: caption of the overlay.
     """
-    known = [] if truth is None else [(coloured(truth), "truth")]
+    known = [] if truth is None else [(coloured(truth), "ground truth")]
     tiles = [
         (grey(result.image), name),
         *known,
