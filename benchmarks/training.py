@@ -29,7 +29,7 @@ import cv2
 import numpy as np
 import torch
 
-from lungseg.augment import parameters as augment
+from lungseg.augment.parameters import sample_parameters
 from lungseg.datasets import Case
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.preprocess import standardise
@@ -169,11 +169,11 @@ def worker_cost(cases: list[Case], settings: TrainingSettings, cache: Path) -> N
     torch.set_num_threads(1)
     size, clip = (settings.size, settings.size), (settings.clip_low, settings.clip_high)
     data, cached = (CaseArrays(cases, size, clip, seed=0, cache=folder) for folder in (None, cache))
-    drawn = [data.draw(i, epoch=0) for i in range(len(data))]
-    changed = [data.changed(i, numbers)[0] for i, numbers in enumerate(drawn)]
+    sampled = [data.parameters(i, epoch=0) for i in range(len(data))]
+    changed = [data.augmented(i, parameters)[0] for i, parameters in enumerate(sampled)]
     parts = {
-        "numbers drawn": lambda i: augment.draw(np.random.default_rng(i)),
-        "applied": lambda i: data.changed(i, drawn[i]),
+        "parameters sampled": lambda i: sample_parameters(np.random.default_rng(i)),
+        "applied": lambda i: data.augmented(i, sampled[i]),
         "standardised": lambda i: standardise(changed[i], clip),
         "whole sample": lambda i: data[i],
         "whole sample, from the cache": lambda i: cached[i],

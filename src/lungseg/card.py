@@ -157,8 +157,8 @@ def read_card(path: Path) -> ModelCard:
         )
     for name in ("input_size", "clip", "layers", "outputs", "lung_extents"):
         if name in entries:
-            entries[name] = _as_tuples(entries[name])
-    if problem := _problem_of_layers(entries["layers"]):
+            entries[name] = as_tuples(entries[name])
+    if problem := problem_of_layers(entries["layers"]):
         raise ModelError(f"the model card's layers {problem}", where=path, cure=cure)
     card = ModelCard(**entries)
     for name, holds in _meaningful(card).items():
@@ -169,12 +169,12 @@ def read_card(path: Path) -> ModelCard:
     return card
 
 
-def _as_tuples(value: Any) -> Any:
+def as_tuples(value: Any) -> Any:
     """With tuples for lists, which JSON does not tell apart."""
-    return tuple(_as_tuples(entry) for entry in value) if isinstance(value, list) else value
+    return tuple(as_tuples(entry) for entry in value) if isinstance(value, list) else value
 
 
-def _problem_of_layers(layers: Any) -> str | None:
+def problem_of_layers(layers: Any) -> str | None:
     """What is wrong with them; None where nothing is."""
     if not isinstance(layers, tuple) or not all(
         isinstance(layer, tuple) and all(isinstance(name, str) for name in layer)

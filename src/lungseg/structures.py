@@ -121,6 +121,16 @@ def pairs(structures: Iterable[Structure]) -> dict[str, tuple[Structure, Structu
     }
 
 
+def regions(structures: Iterable[Structure]) -> dict[str, tuple[Structure, ...]]:
+    """What is taken together among these: the halves of each whole pair, by its plural, then each
+    other structure, by its name.
+    """
+    those = [structure for structure in structures if structure is not BACKGROUND]
+    found: dict[str, tuple[Structure, ...]] = {**pairs(those)}
+    halves = {half for pair in found.values() for half in pair}
+    return found | {one.name: (one,) for one in those if one not in halves}
+
+
 def groups(structures: Iterable[Structure]) -> dict[str, tuple[int, ...]]:
     """The labels of each structure by its name, then those of each whole pair by its plural.
 

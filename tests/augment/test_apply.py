@@ -8,21 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lungseg.augment.apply import apply_parameters, swap_sides
+from lungseg.augment.apply import apply_parameters
 from lungseg.augment.parameters import (
     NO_AUGMENTATION,
     AugmentationParameters,
     AugmentationSettings,
     sample_parameters,
 )
-from lungseg.datasets.label_sets import (
-    ANYTHING,
-    BACKGROUND,
-    LEFT,
-    MEDIASTINUM,
-    RIGHT,
-    allowed_classes,
-)
+from lungseg.datasets.label_sets import LUNG_LAYERS, allowed_sets, layer_classes
 from lungseg.phantom.radiograph import radiograph_phantom
 
 NEUTRAL = AugmentationParameters(
@@ -51,6 +44,21 @@ NEUTRAL = AugmentationParameters(
 SIZE = (64, 48)
 
 
+BACKGROUND, RIGHT, LEFT = 1, 2, 4
+LUNGS = ("right lung", "left lung")
+
+
+def sets_of(labels: np.ndarray, lung_extent: str) -> np.ndarray:
+    """The sets of the layer of the lungs."""
+    return allowed_sets(labels, LUNG_LAYERS, decides=LUNGS, lung_extent=lung_extent)[0]
+
+
+def changed(picture, allowed, parameters, size) -> tuple[np.ndarray, np.ndarray]:
+    """`apply_parameters` for the sets of the one layer of the lungs."""
+    grey, sets = apply_parameters(picture, allowed[np.newaxis], parameters, size)
+    return grey, sets[0]
+
+
 @pytest.fixture(scope="module")
 def picture() -> np.ndarray:
     return np.array(radiograph_phantom(SIZE).image.array)
@@ -58,11 +66,11 @@ def picture() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def allowed() -> np.ndarray:
-    return allowed_classes(radiograph_phantom(SIZE).truth.labels, "through-heart")
+    return sets_of(radiograph_phantom(SIZE).truth.labels, "through-heart")
 
 
 def grey_after(picture, allowed, **changes) -> np.ndarray:
-    return apply_parameters(picture, allowed, replace(NEUTRAL, **changes), SIZE)[0]
+    return changed(picture, allowed, replace(NEUTRAL, **changes), SIZE)[0]
 
 
 def test_the_same_seed_samples_the_same_parameters_and_they_give_the_same_sample(
@@ -70,15 +78,15 @@ def test_the_same_seed_samples_the_same_parameters_and_they_give_the_same_sample
 ) -> None:
     for seed in range(40):
         parameters = sample_parameters(np.random.default_rng(seed))
-        first = apply_parameters(picture, allowed, parameters, SIZE)
+        first = changed(picture, allowed, parameters, SIZE)
         for again in (parameters, sample_parameters(np.random.default_rng(seed))):
-            for a, b in zip(first, apply_parameters(picture, allowed, again, SIZE), strict=True):
+            for a, b in zip(first, changed(picture, allowed, again, SIZE), strict=True):
                 np.testing.assert_array_equal(a, b)
 
 
 def test_two_seeds_give_two_samples(picture, allowed) -> None:
     samples = [
-        apply_parameters(picture, allowed, sample_parameters(np.random.default_rng(seed)), SIZE)[0]
+        changed(picture, allowed, sample_parameters(np.random.default_rng(seed)), SIZE)[0]
         for seed in range(10)
     ]
     assert all(not np.array_equal(a, b) for i, a in enumerate(samples) for b in samples[:i])
@@ -91,11 +99,10 @@ def test_two_seeds_give_two_samples(picture, allowed) -> None:
 def test_samples_have_the_asked_shape_and_only_sets_that_masks_make(
     picture, lung_extent, sets
 ) -> None:
-    assert (BACKGROUND, RIGHT, LEFT, MEDIASTINUM, ANYTHING) == (1, 2, 4, 8, 15)
-    allowed = allowed_classes(radiograph_phantom(SIZE).truth.labels, lung_extent)
+    allowed = sets_of(radiograph_phantom(SIZE).truth.labels, lung_extent)
     seen: set[int] = set()
     for seed in range(60):
-        grey, moved = apply_parameters(
+        grey, moved = changed(
             picture, allowed, sample_parameters(np.random.default_rng(seed)), (32, 56)
         )
         assert (grey.shape, grey.dtype, moved.shape, moved.dtype) == (
@@ -112,28 +119,57 @@ def test_samples_have_the_asked_shape_and_only_sets_that_masks_make(
 def test_inputs_are_left_as_they_are(picture, allowed) -> None:
     before = picture.copy(), allowed.copy()
     for seed in range(20):
-        apply_parameters(picture, allowed, sample_parameters(np.random.default_rng(seed)), SIZE)
+        changed(picture, allowed, sample_parameters(np.random.default_rng(seed)), SIZE)
     np.testing.assert_array_equal(picture, before[0])
     np.testing.assert_array_equal(allowed, before[1])
 
 
 def test_neutral_numbers_give_the_picture_back(picture, allowed) -> None:
-    grey, sets = apply_parameters(picture, allowed, NEUTRAL, SIZE)
+    grey, sets = changed(picture, allowed, NEUTRAL, SIZE)
     np.testing.assert_allclose(grey, picture / 255, atol=1e-6)
     np.testing.assert_array_equal(sets, allowed)
 
 
 def test_mirror_turns_the_picture_over_and_swaps_the_lungs(picture, allowed) -> None:
-    grey, sets = apply_parameters(picture, allowed, replace(NEUTRAL, mirror=True), SIZE)
+    grey, sets = changed(picture, allowed, replace(NEUTRAL, mirror=True), SIZE)
     np.testing.assert_allclose(grey, picture[:, ::-1] / 255, atol=1e-6)
     swapped = {1: 1, 2: 4, 4: 2, 10: 12, 12: 10}
     np.testing.assert_array_equal(sets, np.vectorize(swapped.__getitem__)(allowed[:, ::-1]))
 
 
-def test_swap_sides_of_every_set_of_classes() -> None:
-    sets = np.arange(16, dtype=np.uint8)
-    expected = [(s & 9) | (4 if s & 2 else 0) | (2 if s & 4 else 0) for s in range(16)]
-    np.testing.assert_array_equal(swap_sides(sets), expected)
+def test_each_layer_is_moved_alike_and_mirrored_by_its_own_pairs(picture) -> None:
+    labels = np.array(radiograph_phantom(SIZE).truth.labels)
+    labels[40:50, 20:28] = 3
+    layers = layer_classes((("heart", *LUNGS), ("heart",)))
+    allowed = allowed_sets(labels, layers, decides=(*LUNGS, "heart"), lung_extent="field")
+    _, sets = apply_parameters(picture, allowed, replace(NEUTRAL, mirror=True), SIZE, layers)
+    np.testing.assert_array_equal(
+        sets,
+        allowed_sets(
+            np.array([0, 2, 1, 3], np.uint8)[labels[:, ::-1]],
+            layers,
+            decides=(*LUNGS, "heart"),
+            lung_extent="field",
+        ),
+    )
+    quarter = np.array([[1, 0, 0.25], [0, 1, 0]], np.float32)
+    moved = apply_parameters(picture, allowed, replace(NEUTRAL, matrix=quarter), SIZE, layers)[1]
+    np.testing.assert_array_equal(moved[:, :, :36], allowed[:, :, 12:])
+    assert (moved[:, :, 36:] == BACKGROUND).all()
+    flipped = replace(NEUTRAL, flip=True, rotate_180=True)
+    np.testing.assert_array_equal(
+        apply_parameters(picture, allowed, flipped, SIZE, layers)[1], allowed[:, :, ::-1]
+    )
+
+
+def test_without_lungs_in_any_layer_nothing_is_painted_into_them(picture) -> None:
+    layers = layer_classes((("heart",),))
+    allowed = np.ones((1, *SIZE), np.uint8)
+    settings = replace(NO_AUGMENTATION, effusion=1.0)
+    parameters = sample_parameters(np.random.default_rng(0), settings)
+    assert len(parameters.occlusions) == 1
+    grey, _ = apply_parameters(picture, allowed, parameters, SIZE, layers)
+    np.testing.assert_allclose(grey, picture / 255, atol=1e-6)
 
 
 def test_a_shift_moves_picture_and_sets_alike_and_pads_with_fill_and_background(
@@ -142,9 +178,7 @@ def test_a_shift_moves_picture_and_sets_alike_and_pads_with_fill_and_background(
     quarter = np.array(
         [[1, 0, 0.25], [0, 1, -0.125]], np.float32
     )  # looks a quarter to the right and an eighth up
-    grey, sets = apply_parameters(
-        picture, allowed, replace(NEUTRAL, matrix=quarter, fill=0.5), SIZE
-    )
+    grey, sets = changed(picture, allowed, replace(NEUTRAL, matrix=quarter, fill=0.5), SIZE)
     np.testing.assert_allclose(grey[8:, :36], picture[:-8, 12:] / 255, atol=1e-5)
     np.testing.assert_array_equal(sets[8:, :36], allowed[:-8, 12:])
     np.testing.assert_allclose(grey[:8], 128 / 255, atol=1e-6)
@@ -154,7 +188,7 @@ def test_a_shift_moves_picture_and_sets_alike_and_pads_with_fill_and_background(
 
 
 def test_a_turn_by_half_a_circle_is_exact(picture, allowed) -> None:
-    grey, sets = apply_parameters(
+    grey, sets = changed(
         picture,
         allowed,
         replace(NEUTRAL, matrix=np.array([[-1, 0, 0], [0, -1, 0]], np.float32)),
@@ -169,7 +203,7 @@ def test_every_geometry_moves_the_sets_with_the_picture(allowed) -> None:
     lungs = np.where((allowed & (RIGHT | LEFT)) > 0, 255, 0).astype(np.uint8)
     for seed in range(30):
         parameters = sample_parameters(np.random.default_rng(seed))
-        grey, sets = apply_parameters(
+        grey, sets = changed(
             lungs,
             allowed,
             replace(
@@ -187,8 +221,8 @@ def test_every_geometry_moves_the_sets_with_the_picture(allowed) -> None:
 
 def test_a_larger_picture_is_brought_to_the_asked_size() -> None:
     phantom = radiograph_phantom((96, 72))
-    allowed = allowed_classes(phantom.truth.labels, "field")
-    grey, sets = apply_parameters(phantom.image.array, allowed, NEUTRAL, (32, 24))
+    allowed = sets_of(phantom.truth.labels, "field")
+    grey, sets = changed(phantom.image.array, allowed, NEUTRAL, (32, 24))
     np.testing.assert_allclose(grey, phantom.image.array[1::3, 1::3] / 255, atol=1e-6)
     np.testing.assert_array_equal(sets, allowed[1::3, 1::3])
 
@@ -241,18 +275,19 @@ def test_equalising_spreads_the_greys(picture, allowed) -> None:
 
 def test_occlusions_are_painted_in_order_after_the_mirror(picture, allowed) -> None:
     class Recorder:
-        def paint(self, grey, sets, rng):
-            seen.append(sets.copy())
+        def paint(self, grey, lungs, rng):
+            seen.append(lungs)
             return np.full_like(grey, 0.25 * len(seen))
 
-    seen: list[np.ndarray] = []
-    grey, sets = apply_parameters(
+    seen: list[dict[str, np.ndarray]] = []
+    grey, sets = changed(
         picture, allowed, replace(NEUTRAL, mirror=True, occlusions=(Recorder(), Recorder())), SIZE
     )
     np.testing.assert_allclose(grey, 0.5, atol=1e-6)
-    for given in seen:
-        np.testing.assert_array_equal(given, swap_sides(allowed[:, ::-1]))
-    np.testing.assert_array_equal(sets, seen[0])
+    assert len(seen) == 2
+    for lungs in seen:
+        np.testing.assert_array_equal(lungs["right"], (allowed[:, ::-1] & LEFT) > 0)
+        np.testing.assert_array_equal(lungs["left"], (sets & LEFT) > 0)
 
 
 def test_parameters_written_as_json_give_the_same_sample_to_the_last_bit(picture, allowed) -> None:
@@ -263,8 +298,8 @@ def test_parameters_written_as_json_give_the_same_sample_to_the_last_bit(picture
         )
         again = AugmentationParameters.from_json(parameters.to_json())
         for a, b in zip(
-            apply_parameters(picture, allowed, parameters, SIZE),
-            apply_parameters(picture, allowed, again, SIZE),
+            changed(picture, allowed, parameters, SIZE),
+            changed(picture, allowed, again, SIZE),
             strict=True,
         ):
             np.testing.assert_array_equal(a, b)
@@ -275,7 +310,7 @@ def test_parameters_written_as_json_give_the_same_sample_to_the_last_bit(picture
 
 def test_without_augmentation_nothing_happens(picture, allowed) -> None:
     for seed in range(20):
-        grey, sets = apply_parameters(
+        grey, sets = changed(
             picture, allowed, sample_parameters(np.random.default_rng(seed), NO_AUGMENTATION), SIZE
         )
         np.testing.assert_allclose(grey, picture / 255, atol=1e-6)
@@ -283,12 +318,12 @@ def test_without_augmentation_nothing_happens(picture, allowed) -> None:
 
 
 def test_a_flip_turns_the_picture_upside_down_and_keeps_the_sides(picture, allowed) -> None:
-    grey, sets = apply_parameters(picture, allowed, replace(NEUTRAL, flip=True), SIZE)
+    grey, sets = changed(picture, allowed, replace(NEUTRAL, flip=True), SIZE)
     np.testing.assert_allclose(grey, picture[::-1] / 255, atol=1e-6)
     np.testing.assert_array_equal(sets, allowed[::-1])
 
 
 def test_a_rotation_by_180_degrees_takes_the_labels_along(picture, allowed) -> None:
-    grey, sets = apply_parameters(picture, allowed, replace(NEUTRAL, rotate_180=True), SIZE)
+    grey, sets = changed(picture, allowed, replace(NEUTRAL, rotate_180=True), SIZE)
     np.testing.assert_allclose(grey, picture[::-1, ::-1] / 255, atol=1e-6)
     np.testing.assert_array_equal(sets, allowed[::-1, ::-1])

@@ -69,7 +69,7 @@ def run(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"Best weights: {folder / 'best.ckpt'}",
         f"Model: {folder / 'model.onnx'}",
     )
-    assert third.startswith("Mean Dice of the validation cases: 0.")
+    assert third.startswith("Mean Dice of the validation cases, lungs: 0.")
     assert done.stderr == ""
     return folder
 
@@ -155,6 +155,24 @@ def test_a_recipe_is_known_by_its_name_and_overruled_by_flags(films, tmp_path, m
     )
     assert done.exit_code == 0, done.output
     assert seen == [replace(read_recipe("r5-unet-128-laptop"), epochs=7, norm="none")]
+
+
+def test_layers_are_named_by_structures_and_pairs(films, tmp_path, monkeypatch) -> None:
+    seen: list[TrainingSettings] = []
+    monkeypatch.setattr(
+        fit_module, "fit", lambda cases, folder, settings, **_: seen.append(settings)
+    )
+    monkeypatch.setattr(fit_module, "is_first", lambda: False)
+    lungseg("train", films, "-o", tmp_path, "--layers", "lungs, heart", "--layers", "opacity")
+    assert [settings.layers for settings in seen] == [
+        (("right lung", "left lung", "heart"), ("opacity",))
+    ]
+    done = lungseg("train", films, "-o", tmp_path, "--layers", "lungs, liver")
+    assert (done.exit_code, done.stderr) == (
+        2,
+        "Error: 'liver' is no structure; there are right lung, left lung, heart, trachea, opacity, "
+        "lungs.\n",
+    )
 
 
 def test_augmented_samples_are_drawn_instead_of_training(films, tmp_path) -> None:
@@ -313,6 +331,8 @@ def test_help_has_a_flag_with_words_for_every_setting(monkeypatch) -> None:
     for name, _, meaning in describe():
         default = getattr(TrainingSettings(), name)
         said = "none" if default == () else str(default).lower()
+        if name == "layers":
+            said = "right lung, left lung"
         assert f"--{name.replace('_', '-')} " in shown
         assert f"{meaning} [{said}]" in shown
 

@@ -14,6 +14,7 @@ from lungseg.datasets import Case, read_labels
 from lungseg.datasets.ground_truth import sizes_and_centres
 from lungseg.errors import InputError
 from lungseg.readers import read
+from lungseg.structures import HEART
 from lungseg.writers.png import mask_png
 
 
@@ -165,3 +166,68 @@ def test_large_labels_take_no_more_memory_than_a_slice_needs() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < numbers.nbytes
+
+
+CHEST = ("right lung", "left lung", "heart")
+
+
+def decided(tmp_path: Path, drawn: np.ndarray, *decides: str) -> np.ndarray:
+    path = write(tmp_path / "m.png", drawn)
+    return read_labels(Case("x", "x", tmp_path / "x.png", path, "s", decides=decides))
+
+
+def test_a_label_map_says_all_that_the_case_decides(tmp_path) -> None:
+    whole = LABELS + mask(3, 15, 16)
+    assert_array_equal(decided(tmp_path, whole, *CHEST), whole)
+    alone = mask(1, *RIGHT)  # without heart and left lung, which is no mask of both lungs
+    assert_array_equal(decided(tmp_path, alone, *CHEST), alone)
+    assert_array_equal(decided(tmp_path, mask(3, 15), *CHEST), mask(3, 15))
+
+
+@pytest.mark.parametrize("value", [1, 3, 255])
+def test_of_one_structure_a_mask_is_enough(tmp_path, value) -> None:
+    assert_array_equal(decided(tmp_path, mask(value, 15, 16), "heart"), mask(3, 15, 16))
+
+
+def test_a_label_of_nothing_that_is_decided_is_refused(tmp_path) -> None:
+    whole = LABELS + mask(3, 15, 16)
+    with pytest.raises(InputError) as refused:
+        decided(tmp_path, whole, "right lung", "left lung")
+    assert str(refused.value) == (
+        f"{tmp_path / 'm.png'}: the mask has the label 3, which is none that the case decides "
+        "(1 right lung, 2 left lung); name its structure in the column decides, or take it out of "
+        "the mask."
+    )
+    with pytest.raises(InputError, match=r"the label 1, which is none .*\(3 heart, 4 trachea\)"):
+        decided(tmp_path, whole, "heart", "trachea")
+
+
+def test_a_label_map_of_our_own_is_held_to_what_is_decided_too(tmp_path) -> None:
+    image = read(np.arange(36 * 40, dtype=np.uint16).reshape(36, 40))
+    path = tmp_path / "m.png"
+    path.write_bytes(mask_png(image.with_labels(mask(3, 15), [HEART])))
+    assert_array_equal(
+        read_labels(Case("x", "x", tmp_path / "x.png", path, "s", decides=("heart",))), mask(3, 15)
+    )
+    with pytest.raises(InputError, match="the label 3, which is none that the case decides"):
+        read_labels(Case("x", "x", tmp_path / "x.png", path, "s"))
+
+
+def test_a_mask_that_does_not_tell_structures_apart_is_refused(tmp_path) -> None:
+    with pytest.raises(InputError) as refused:
+        decided(tmp_path, mask(255, *RIGHT, 15, *LEFT), *CHEST)
+    assert str(refused.value) == (
+        f"{tmp_path / 'm.png'}: the mask does not tell right lung, left lung, heart apart; give a "
+        "label map: 1 right lung, 2 left lung, 3 heart."
+    )
+
+
+def test_a_mask_for_each_lung_decides_the_lungs_alone(tmp_path) -> None:
+    right, left = (write(tmp_path / f"{side}.png", mask(255, 5)) for side in "rl")
+    case = Case("x", "x", tmp_path / "x.png", right, "s", mask_left=left, decides=CHEST)
+    with pytest.raises(InputError) as refused:
+        read_labels(case)
+    assert str(refused.value) == (
+        f"{left}: a mask for each lung does not decide right lung, left lung, heart; decide the "
+        "lungs alone, or give one label map."
+    )

@@ -6,18 +6,27 @@ import numpy as np
 import pytest
 
 from lungseg.datasets.label_sets import (
-    ANYTHING,
-    BACKGROUND,
-    CLASSES,
-    LEFT,
-    MEDIASTINUM,
-    RIGHT,
-    allowed_classes,
+    LUNG_LAYERS,
+    ONLY_BACKGROUND,
+    LayerClasses,
+    allowed_sets,
     assign_sides,
+    judged_pixels,
+    layer_classes,
+    lungs_of,
     mediastinal_band,
+    mirror_table,
 )
+from lungseg.errors import UsageError
+from lungseg.structures import HEART, LEFT_LUNG, OPACITY, RIGHT_LUNG, TRACHEA
 
-R, L, B, M = RIGHT, LEFT, BACKGROUND, MEDIASTINUM
+B, R, L, M = 1, 2, 4, 8
+"""Bits of the layer of the two lungs: background, right lung, left lung, mediastinum."""
+ANYTHING = 15
+LUNGS = ("right lung", "left lung")
+CHEST = layer_classes(((*LUNGS, "heart"),))
+"""The same with the heart, whose bit comes before that of the mediastinum."""
+H, M_OF_CHEST = 8, 16
 
 
 def mask(*rows: str) -> np.ndarray:
@@ -35,41 +44,162 @@ TWO = np.where(TWO_LUNGS == 0, 0, np.where(np.arange(23) < 11, 1, 2)).astype(np.
 """The same as labels."""
 
 
-def test_bits_stand_in_the_order_of_the_classes() -> None:
-    assert CLASSES == ("background", "right lung", "left lung", "mediastinum")
-    assert [1 << i for i in range(4)] == [BACKGROUND, RIGHT, LEFT, MEDIASTINUM]
-    assert ANYTHING == 15
+def allowed(labels: np.ndarray, lung_extent: str, decides=LUNGS, layers=LUNG_LAYERS) -> np.ndarray:
+    """The sets of the first layer."""
+    sets = allowed_sets(labels, layers, decides=decides, lung_extent=lung_extent)
+    assert (sets.shape, sets.dtype) == ((len(layers), *labels.shape), np.uint8)
+    return sets[0]
 
 
-def test_a_lung_mask_is_sure_inside_and_leaves_the_mediastinum_open_outside() -> None:
-    allowed = allowed_classes(TWO, "field")
-    assert allowed.dtype == np.uint8
-    assert allowed[1].tolist() == [B | M] + [R] * 10 + [B | M] + [L] * 10 + [B | M]
-    assert allowed[3].tolist() == [B | M] * 3 + [R] * 5 + [B | M] * 9 + [L] * 3 + [B | M] * 3
-    assert (allowed[0] == B | M).all()
+def test_bits_stand_in_the_order_of_the_channels() -> None:
+    (lungs,) = LUNG_LAYERS
+    assert lungs.names == ("background", "right lung", "left lung", "mediastinum")
+    assert [lungs.bits(name) for name in lungs.names] == [B, R, L, M]
+    assert (lungs.anything, ONLY_BACKGROUND) == (ANYTHING, B)
+    assert lungs.bits("left lung", "background", "heart") == L | B
 
 
-def test_a_mask_with_the_heart_is_sure_outside_and_in_the_outer_fifth_of_each_row() -> None:
-    allowed = allowed_classes(TWO, "through-heart")
-    assert allowed[1].tolist() == [B] + [R] * 2 + [R | M] * 8 + [B] + [L | M] * 8 + [L] * 2 + [B]
+def test_the_mediastinum_is_the_last_class_of_the_layer_of_the_lungs_alone() -> None:
+    layers = layer_classes(((*LUNGS, "heart"), ("opacity",), ("trachea", "heart")))
+    assert [classes.names for classes in layers] == [
+        ("background", "right lung", "left lung", "heart", "mediastinum"),
+        ("background", "opacity"),
+        ("background", "trachea", "heart"),
+    ]
+    assert [classes.anything for classes in layers] == [31, 3, 7]
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        (
+            (("right lung", "heart"),),
+            "right lung is learnt in one layer with left lung; name both.",
+        ),
+        ((("left lung",), ("right lung",)), "left lung is learnt in one layer with right lung"),
+    ],
+)
+def test_half_a_pair_is_refused(layers, words) -> None:
+    with pytest.raises(UsageError, match=words):
+        layer_classes(layers)
+
+
+def test_more_classes_than_bits_are_refused(monkeypatch) -> None:
+    monkeypatch.setattr("lungseg.datasets.label_sets.MAX_CLASSES", 4)
+    with pytest.raises(
+        UsageError,
+        match="a layer has at most 4 classes, not background, right lung, left lung, heart, "
+        "mediastinum; learn some of its structures in a layer of their own",
+    ):
+        layer_classes((("right lung", "left lung", "heart"), ("trachea",)))
+
+
+def test_a_mask_of_the_field_is_sure_inside_and_leaves_the_mediastinum_open_outside() -> None:
+    sets = allowed(TWO, "field")
+    assert sets[1].tolist() == [B | M] + [R] * 10 + [B | M] + [L] * 10 + [B | M]
+    assert sets[3].tolist() == [B | M] * 3 + [R] * 5 + [B | M] * 9 + [L] * 3 + [B | M] * 3
+    assert (sets[0] == B | M).all()
+
+
+def test_a_mask_through_the_heart_is_sure_outside_and_in_the_outer_fifth_of_each_row() -> None:
+    sets = allowed(TWO, "through-heart")
+    assert sets[1].tolist() == [B] + [R] * 2 + [R | M] * 8 + [B] + [L | M] * 8 + [L] * 2 + [B]
     assert (
-        allowed[3].tolist()
+        sets[3].tolist()
         == [B] * 3 + [R] * 1 + [R | M] * 4 + [B] * 9 + [L | M] * 2 + [L] * 1 + [B] * 3
     )
-    assert (allowed[0] == B).all()
+    assert (sets[0] == B).all()
 
 
-def test_a_partial_mask_says_nothing_outside() -> None:
-    assert allowed_classes(TWO, "aerated")[1].tolist() == [ANYTHING] + [R] * 10 + [ANYTHING] + [
-        L
-    ] * 10 + [ANYTHING]
+def test_a_mask_of_aerated_lung_says_nothing_outside() -> None:
+    assert allowed(TWO, "aerated")[1].tolist() == [ANYTHING] + [R] * 10 + [ANYTHING] + [L] * 10 + [
+        ANYTHING
+    ]
 
 
 @pytest.mark.parametrize(
     ("lung_extent", "outside"), [("field", B | M), ("through-heart", B), ("aerated", ANYTHING)]
 )
 def test_an_empty_mask(lung_extent, outside) -> None:
-    assert (allowed_classes(np.zeros((3, 4), np.uint8), lung_extent) == outside).all()
+    assert (allowed(np.zeros((3, 4), np.uint8), lung_extent) == outside).all()
+
+
+ROW = np.array([[0, 1, 1, 3, 3, 2, 2, 0]], np.uint8)
+"""Right lung, heart, left lung."""
+
+
+def test_a_structure_that_is_decided_is_sure_and_excludes_the_others_of_its_layer() -> None:
+    sets = allowed(ROW, "field", (*LUNGS, "heart"), CHEST)
+    outside = B | M_OF_CHEST
+    assert sets[0].tolist() == [outside, R, R, H, H, L, L, outside]
+
+
+def test_a_structure_that_is_not_decided_stays_open_where_no_other_is() -> None:
+    without = np.where(ROW == 3, 0, ROW)
+    outside = B | H | M_OF_CHEST
+    assert allowed(without, "field", LUNGS, CHEST)[0].tolist() == [
+        outside, R, R, outside, outside, L, L, outside,
+    ]  # fmt: skip
+    through = np.array([[1] * 10 + [2] * 10], np.uint8)
+    inner = [R | H | M_OF_CHEST] * 8 + [L | H | M_OF_CHEST] * 8
+    assert allowed(through, "through-heart", LUNGS, CHEST)[0].tolist() == [
+        R, R, *inner, L, L,
+    ]  # fmt: skip
+
+
+def test_lungs_that_are_not_decided_stay_open_but_where_the_heart_is() -> None:
+    only = np.where(ROW == 3, 3, 0).astype(np.uint8)
+    outside = B | R | L | M_OF_CHEST
+    for lung_extent in ("field", "through-heart", "aerated"):
+        assert allowed(only, lung_extent, ("heart",), CHEST)[0].tolist() == [
+            outside, outside, outside, H, H, outside, outside, outside,
+        ]  # fmt: skip
+
+
+def test_a_mask_of_aerated_lung_that_decides_the_heart_leaves_lung_open_beside_it() -> None:
+    sets = allowed(ROW, "aerated", (*LUNGS, "heart"), CHEST)
+    outside = B | R | L | M_OF_CHEST
+    assert sets[0].tolist() == [outside, R, R, H, H, L, L, outside]
+
+
+def test_each_layer_has_sets_of_its_own() -> None:
+    layers = layer_classes((LUNGS, ("heart",), ("trachea",)))
+    sets = allowed_sets(ROW, layers, decides=(*LUNGS, "heart"), lung_extent="field")
+    assert sets[:, 0].tolist() == [
+        [B | M, R, R, B | M, B | M, L, L, B | M],
+        [1, 1, 1, 2, 2, 1, 1, 1],
+        [3] * 8,  # nothing is known of the trachea
+    ]
+
+
+def test_beneath_an_opacity_nothing_is_known_of_the_lungs() -> None:
+    labels = np.array([[0, 1, 5, 1, 2]], np.uint8)
+    layers = layer_classes((LUNGS, ("opacity",)))
+    sets = allowed_sets(labels, layers, decides=(*LUNGS, "opacity"), lung_extent="field")
+    assert sets[:, 0].tolist() == [[B | M, R, ANYTHING, R, L], [1, 1, 2, 1, 1]]
+
+
+def test_a_mirror_swaps_the_bits_of_a_pair_and_no_others() -> None:
+    table = mirror_table(LayerClasses((RIGHT_LUNG, LEFT_LUNG, HEART)))
+    assert (table.shape, table.dtype) == ((256,), np.uint8)
+    expected = [(s & ~6) | (4 if s & 2 else 0) | (2 if s & 4 else 0) for s in range(32)]
+    assert table[:32].tolist() == expected
+    assert mirror_table(LayerClasses((OPACITY,)))[:4].tolist() == [0, 1, 2, 3]
+
+
+def test_where_each_lung_may_be() -> None:
+    layers = (LayerClasses((HEART, TRACHEA)), *LUNG_LAYERS)
+    sets = np.array([[[2, 4, 7, 1]], [[R, L | M, B | M, ANYTHING]]], np.uint8)
+    found = lungs_of(sets, layers)
+    assert found["right"].tolist() == [[True, False, False, True]]
+    assert found["left"].tolist() == [[False, True, False, True]]
+    assert not any(lung.any() for lung in lungs_of(sets[:1], layers[:1]).values())
+
+
+def test_masks_through_the_heart_are_not_judged_in_the_band() -> None:
+    np.testing.assert_array_equal(judged_pixels(TWO, "through-heart"), ~mediastinal_band(TWO))
+    assert judged_pixels(TWO, "field") is None
+    assert judged_pixels(TWO, "aerated") is None
 
 
 def test_the_band_is_the_inner_half_of_the_right_and_two_thirds_of_the_left_lung() -> None:

@@ -35,7 +35,13 @@ def test_a_manifest_comes_back_as_it_was(mine, case) -> None:
             lung_extent="aerated",
             mask_left=mine / "masks/left.tif",
         ),
-        replace(case, case="y", image=mine / "images/y.tif", mask=None),
+        replace(
+            case,
+            case="y",
+            image=mine / "images/y.tif",
+            mask=None,
+            decides=("right lung", "left lung", "heart"),
+        ),
     ]
     path = mine.parent / "cases.csv"
     write_manifest(cases, path, comment="drawn, with seed 3")
@@ -53,7 +59,9 @@ def test_a_manifest_comes_back_as_it_was(mine, case) -> None:
         "lung_extent",
         "notes",
         "mask_left",
+        "decides",
     ]
+    assert [row["decides"] for row in rows] == ["lungs", "lungs; heart"]
     assert [row["mask"] for row in rows] == ["mine/masks/x_mask.tif", ""]
     write_manifest(cases[:1], path)
     assert path.read_text().startswith("case,patient")
@@ -106,6 +114,11 @@ def test_a_manifest_may_have_gone_through_other_hands(mine, case, text) -> None:
             f"{HEADER},lung_extent\nx,x,images/x.tif,masks/x_mask.tif,s,heart\n",
             "cases.csv: case x has the unknown lung_extent 'heart'; known are field, through-"
             "heart, aerated.",
+        ),
+        (
+            f"{HEADER},decides\nx,x,images/x.tif,masks/x_mask.tif,s,lungs; liver\n",
+            "cases.csv: case x decides what cannot be decided: 'liver' is no structure; there are "
+            "right lung, left lung, heart, trachea, opacity, lungs.",
         ),
         (
             f"{HEADER},split\nx,x,images/x.tif,masks/x_mask.tif,s,val\n",

@@ -199,7 +199,7 @@ def test_what_does_not_fit_is_left_out_in_one_sentence_and_the_others_stay(
         ),
         ("moved", masks["moved"], "left out: the labels lie up to 10 voxels away from their image"),
         ("gone", masks["gone"], "left out: there is no such file"),
-        ("empty", masks["empty"], "left out: there is no lung in the labels"),
+        ("empty", masks["empty"], "left out: there is nothing in the labels"),
     ]
 
 

@@ -100,7 +100,12 @@ SMALL[8, 24:30, 15:20] = 1
             np.where(LABELS > 0, 3 - LABELS, 0),
             "right and left swapped: the lung of label 1 lies further to the patient's left, ",
         ),
-        (LABELS * 5, "labels not known: there are 3 values, 0, 5, 10"),
+        (LABELS * 50, "labels not known: there are 3 values, 0, 50, 100"),
+        (
+            np.where((LABELS == 2) & (np.indices(SHAPE)[0] == 2), 3, LABELS),
+            "masks do not fit: the mask has the label 3, which is none that the case decides "
+            "(1 right lung, 2 left lung)",
+        ),
     ],
 )
 def test_a_problem_is_said(good, labels, problem, tmp_path) -> None:

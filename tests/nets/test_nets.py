@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from lungseg.datasets.label_sets import allowed_classes
+from lungseg.datasets.cases import BOTH_LUNGS
+from lungseg.datasets.label_sets import LUNG_LAYERS, allowed_sets
 from lungseg.nets import UNet, UNetPlusPlus
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.preprocess import to_network
 from lungseg.scores import Counts
 from lungseg.train.losses import partial_label_loss
-from lungseg.train.module import certain_counts
+from lungseg.train.regions import certain_counts
 
 NETS = [UNet, UNetPlusPlus]
 
@@ -175,14 +176,19 @@ def test_one_phantom_is_learnt_in_a_few_steps(net) -> None:
     torch.manual_seed(0)
     phantom = radiograph_phantom((64, 64))
     x = torch.from_numpy(to_network(phantom.image.array, (64, 64), (0.5, 99.5))[np.newaxis])
-    allowed = torch.from_numpy(allowed_classes(phantom.truth.labels, "field")[np.newaxis])
+    sets = allowed_sets(phantom.truth.labels, LUNG_LAYERS, decides=BOTH_LUNGS, lung_extent="field")
+    allowed = torch.from_numpy(sets)
     network = net(1, 4, width=8, depth=4)
     optimiser = torch.optim.AdamW(network.parameters(), lr=0.01)
-    before = Counts(*certain_counts(network(x), allowed)[0].tolist()).dice
+    before = Counts(
+        *certain_counts(network(x), allowed[:, np.newaxis], LUNG_LAYERS)[0, 0].tolist()
+    ).dice
     for _ in range(30):
         optimiser.zero_grad()
         partial_label_loss(network(x), allowed).backward()
         optimiser.step()
-    after = Counts(*certain_counts(network(x), allowed)[0].tolist()).dice
+    after = Counts(
+        *certain_counts(network(x), allowed[:, np.newaxis], LUNG_LAYERS)[0, 0].tolist()
+    ).dice
     assert before < 0.9
     assert after > 0.95

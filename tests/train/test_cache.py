@@ -89,6 +89,7 @@ def test_whatever_changes_the_arrays_changes_the_name(case, tmp_path, monkeypatc
         name(),
         name(size=2),
         name(replace(case, lung_extent="aerated")),
+        name(replace(case, decides=("heart",))),
         name(replace(case, mask=None)),
     ]
     names += [
@@ -104,7 +105,7 @@ def test_whatever_changes_the_arrays_changes_the_name(case, tmp_path, monkeypatc
         names.append(name())
     monkeypatch.setattr(module, "FORMAT", 0)
     names.append(name())
-    assert len(set(names)) == len(names) == 11
+    assert len(set(names)) == len(names) == 12
 
 
 def test_a_missing_file_is_named(case) -> None:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from lungseg.augment.parameters import NO_AUGMENTATION
 from lungseg.datasets import read_labels
-from lungseg.datasets.label_sets import LEFT, RIGHT, allowed_classes
+from lungseg.datasets.label_sets import LUNG_LAYERS, allowed_sets, layer_classes
 from lungseg.errors import InputError
 from lungseg.preprocess import to_network
 from lungseg.readers import read
@@ -30,7 +30,10 @@ def test_validation_gives_what_inference_would_see(cases) -> None:
         np.testing.assert_allclose(
             x.numpy(), to_network(read(case.image).array, SIZE, CLIP), atol=0.02
         )  # greys of 8 bits
-        np.testing.assert_array_equal(allowed.numpy(), allowed_classes(read_labels(case), "field"))
+        expected = allowed_sets(
+            read_labels(case), LUNG_LAYERS, decides=case.decides, lung_extent="field"
+        )
+        np.testing.assert_array_equal(allowed.numpy(), expected)
 
 
 def test_a_sample_depends_on_seed_epoch_and_index_alone(cases) -> None:
@@ -47,9 +50,9 @@ def test_a_sample_depends_on_seed_epoch_and_index_alone(cases) -> None:
 
 def test_training_samples_are_kept_larger_than_the_input(cases) -> None:
     data = CaseArrays(cases[:1], (32, 32), CLIP, seed=0)
-    assert [array.shape for array in data.as_kept(0)] == [(48, 48), (48, 48)]
+    assert [array.shape for array in data.as_kept(0)] == [(48, 48), (1, 48, 48)]
     x, allowed = data[0]
-    assert (x.shape, allowed.shape) == ((1, 32, 32), (32, 32))
+    assert (x.shape, allowed.shape) == ((1, 32, 32), (1, 32, 32))
 
 
 def test_sets_are_never_averaged(tmp_path, cases) -> None:
@@ -62,7 +65,7 @@ def test_sets_are_never_averaged(tmp_path, cases) -> None:
         CLIP,
         seed=None,
     )
-    allowed = data.as_kept(0)[1]
+    (allowed,) = data.as_kept(0)[1]
     assert set(np.unique(allowed)) == {1, 2, 4, 10, 12}
     assert (allowed[15, 2], allowed[15, 29]) == (2, 4)
 
@@ -74,14 +77,14 @@ def test_a_repeated_case_is_kept_once_and_augmented_each_time(cases) -> None:
     assert not torch.equal(data[0][0], data[2][0])
 
 
-def test_strength_reaches_the_samples(cases) -> None:
+def test_augmentation_settings_reach_the_samples(cases) -> None:
     still = CaseArrays(cases[:2], SIZE, CLIP, seed=5, augmentation=NO_AUGMENTATION)
-    plain = CaseArrays(cases[:2], SIZE, CLIP, seed=None)
-    for (x, sets), (expected, truth) in zip(
-        (still[0], still[1]), (plain[0], plain[1]), strict=True
+    unchanged = CaseArrays(cases[:2], SIZE, CLIP, seed=None)
+    for (x, sets), (expected, own) in zip(
+        (still[0], still[1]), (unchanged[0], unchanged[1]), strict=True
     ):
         assert float((x - expected).abs().mean()) < 0.1  # kept larger, and brought back
-        assert float((sets != truth).float().mean()) < 0.02
+        assert float((sets != own).float().mean()) < 0.02
 
 
 @pytest.mark.parametrize("seed", [None, 0])
@@ -93,11 +96,11 @@ def test_lungs_are_widened_by_pixels_of_the_network(tmp_path, cases, seed) -> No
     narrow, wide = (
         CaseArrays([case], (32, 32), CLIP, seed=seed, augmentation=NO_AUGMENTATION, dilate=by)[0][
             1
-        ].numpy()
+        ][0].numpy()
         for by in (0, 3)
     )
     for sets, by in ((narrow, 0), (wide, 3)):
-        for bit, columns in ((RIGHT, (5, 9)), (LEFT, (22, 26))):
+        for bit, columns in ((2, (5, 9)), (4, (22, 26))):
             found = np.argwhere(sets == bit)
             np.testing.assert_allclose(
                 [found.min(axis=0), found.max(axis=0)],
@@ -151,3 +154,24 @@ def test_a_case_that_cannot_be_read_is_named(tmp_path, cases) -> None:
     (tmp_path / "broken.png").write_bytes(b"")
     with pytest.raises(InputError, match=r"broken\.png"):
         CaseArrays([replace(cases[0], image=tmp_path / "broken.png")], SIZE, CLIP, seed=None)
+
+
+def test_each_layer_has_its_sets_and_what_is_not_decided_is_open(tmp_path, cases) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:40, 10:20], mask[20:40, 44:54], mask[30:50, 24:40] = 1, 2, 3
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    layers = layer_classes((("right lung", "left lung"), ("heart", "trachea")))
+    decides = ("right lung", "left lung", "heart")
+    case = replace(cases[0], mask=tmp_path / "mask.png", decides=decides)
+    data = CaseArrays([case], SIZE, CLIP, seed=None, layers=layers, cache=tmp_path / "cache")
+    allowed = data[0][1].numpy()
+    assert allowed.shape == (2, *SIZE)
+    assert [allowed[:, y, x].tolist() for y, x in ((0, 0), (30, 15), (30, 50), (40, 30))] == [
+        [9, 5],  # background or mediastinum; background or trachea
+        [2, 5],
+        [4, 5],
+        [9, 2],
+    ]
+    other = CaseArrays([case], SIZE, CLIP, seed=None, cache=tmp_path / "cache")
+    assert other[0][1].shape == (1, *SIZE)
+    assert len(list((tmp_path / "cache").iterdir())) == 2

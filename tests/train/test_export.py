@@ -13,6 +13,7 @@ from onnx import TensorProto
 
 from lungseg.card import file_sha256, read_card
 from lungseg.datasets import Case, write_manifest
+from lungseg.datasets.label_sets import LUNG_LAYERS, layer_classes
 from lungseg.errors import ModelError, OutputError, UsageError
 from lungseg.predict import Predictor
 from lungseg.train import export as module
@@ -77,13 +78,48 @@ def test_the_pair_gives_what_torch_gives_at_any_batch_size(exported, checkpoint)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
 
 
-def test_deployed_merges_the_mediastinum_into_the_background() -> None:
-    class Given(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.tensor([0.1, 0.2, 0.3, 0.4]).log().view(1, 4, 1, 1).expand(1, 4, 2, 2)
+class Given(torch.nn.Module):
+    """A network whose channels have these probabilities."""
 
-    merged = ExportModel(Given())(torch.zeros(1, 1, 2, 2))
+    def __init__(self, *probabilities: float) -> None:
+        super().__init__()
+        self.logits = torch.tensor(probabilities).log().view(1, -1, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.logits.expand(1, -1, 2, 2)
+
+
+def test_the_mediastinum_is_merged_into_the_background() -> None:
+    merged = ExportModel(Given(0.1, 0.2, 0.3, 0.4), LUNG_LAYERS)(torch.zeros(1, 1, 2, 2))
     torch.testing.assert_close(merged[0, :, 0, 0], torch.tensor([0.5, 0.2, 0.3]))
+
+
+def test_each_layer_has_its_background_and_its_structures_and_no_mediastinum() -> None:
+    layers = layer_classes((("opacity",), ("right lung", "left lung", "heart")))
+    net = Given(0.6, 0.4, 0.1, 0.2, 0.3, 0.25, 0.15)
+    found = ExportModel(net, layers)(torch.zeros(1, 1, 2, 2))[0, :, 0, 0]
+    torch.testing.assert_close(found, torch.tensor([0.6, 0.4, 0.25, 0.2, 0.3, 0.25]))
+
+
+@pytest.mark.slow
+def test_the_card_has_the_layers_that_were_learnt(tmp_path, cases) -> None:
+    layers = (("right lung", "left lung", "heart"), ("opacity",))
+    checkpoint = write_run(tmp_path / "run", cases, replace(SETTINGS, layers=layers, width=2))
+    exported = export(checkpoint, tmp_path / "m.onnx")
+    card = read_card(exported.card)
+    assert card.layers == layers
+    assert card.outputs == (
+        "background",
+        "right lung",
+        "left lung",
+        "heart",
+        "background",
+        "opacity",
+    )
+    found = Predictor(exported.model, threads=1)(np.zeros((1, 1, 32, 32), np.float32))
+    assert found.shape == (1, 6, 32, 32)
+    for layer in range(2):
+        np.testing.assert_allclose(found[:, card.channels(layer)].sum(axis=1), 1, atol=1e-5)
 
 
 def test_weights_are_stored_as_float16(exported, checkpoint) -> None:

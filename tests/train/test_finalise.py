@@ -4,7 +4,6 @@ costs."""
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -98,8 +97,8 @@ def test_test_cases_are_predicted_through_the_pipeline_and_shown(run, cases) -> 
         found = segmenter(case.image).mask
         np.testing.assert_array_equal(indices(path), found)
         dices.append(count(cv2.imread(str(case.mask), cv2.IMREAD_UNCHANGED) > 0, found > 0).dice)
-    assert done.dice == pytest.approx(np.mean(dices))
-    assert 0.1 < done.dice < 1
+    assert done.dice == {"lungs": pytest.approx(np.mean(dices))}
+    assert 0.1 < done.dice["lungs"] < 1
     assert read_card(run / "model.json").name == "mine"
 
 
@@ -143,7 +142,9 @@ def test_each_sheet_has_a_third_of_the_cases_the_best_and_the_worst_first(
     assert best[-1] >= median[0] >= median[-1] >= worst[-1]
     names = {row[0] for sheet in sheets.values() for row in sheet}
     assert names == {case.case for case in north}
-    assert {row[1:3] for sheet in sheets.values() for row in sheet} == {("ground truth", "prediction")}
+    assert {row[1:3] for sheet in sheets.values() for row in sheet} == {
+        ("ground truth", "prediction")
+    }
 
 
 def test_a_sheet_has_at_most_so_many_rows(run, cases, monkeypatch) -> None:
@@ -187,7 +188,7 @@ def test_cases_without_a_mask_are_predicted_and_shown_whatever_their_split(
 
 def test_where_nothing_has_a_mask_there_is_no_dice(run, cases) -> None:
     done = finished(run, [replace(case, mask=None) for case in with_split(cases, "tv")])
-    assert math.isnan(done.dice)
+    assert done.dice == {}
     assert [path.name for path in done.pictures] == ["montage_unlabelled.png"]
 
 
@@ -212,7 +213,7 @@ def test_a_broken_case_is_named_and_the_others_are_finished(run, cases, tmp_path
     scored = [given[0], given[3]]
     assert [rows(path, 4) for path in done.pictures] == [1, 1, 1]
     assert {f"{case.case}_mask.png" for case in scored} <= {path.name for path in done.predictions}
-    assert not math.isnan(done.dice)
+    assert set(done.dice) == {"lungs"}
 
 
 def test_masks_that_draw_through_the_heart_do_not_judge_it(run, cases, monkeypatch) -> None:
@@ -223,12 +224,17 @@ def test_masks_that_draw_through_the_heart_do_not_judge_it(run, cases, monkeypat
     labels = finish_module.read_labels(case)
     judged = ~mediastinal_band(labels)
     assert (
-        done.dice
+        done.dice["lungs"]
         == count((labels > 0)[judged], found[judged]).dice
         != count(labels > 0, found).dice
     )
     assert sheets["montage_best"] == [
-        (case.case, "ground truth", "prediction", f"Dice {done.dice:.3f}, heart not judged")
+        (
+            case.case,
+            "ground truth",
+            "prediction",
+            f"Dice {done.dice['lungs']:.3f}, inner borders not judged",
+        )
     ]
 
 
@@ -304,3 +310,23 @@ def test_real_weights_are_exported(tmp_path, cases) -> None:
     assert done.model == tmp_path / "model.onnx"
     assert [entry["images"] for entry in read_card(tmp_path / "model.json").data] == [1]
     assert len(done.predictions) == 1
+
+
+@pytest.mark.parametrize("decides", [("right lung", "left lung"), ("heart",)])
+def test_only_what_a_mask_decides_is_scored(run, cases, tmp_path, monkeypatch, decides) -> None:
+    def exported(checkpoint: Path, output: Path) -> ExportedModel:
+        model = write_tiny_model(output.parent, name=output.stem, heart=True)
+        return ExportedModel(model, model.with_suffix(".json"), 0.0)
+
+    monkeypatch.setattr(finish_module, "export", exported)
+    labels = np.zeros((64, 64), np.uint8)
+    labels[10:40, 8:24], labels[10:40, 40:56], labels[30:50, 26:38] = 1, 2, 3
+    labels[
+        ~np.isin(labels, [{"right lung": 1, "left lung": 2, "heart": 3}[n] for n in decides])
+    ] = 0
+    cv2.imwrite(str(tmp_path / "mask.png"), labels)
+    case = replace(with_split(cases, "t")[0], mask=tmp_path / "mask.png", decides=decides)
+    done = finished(run, [case])
+    result = RadiographSegmenter(run / "model.onnx")(case.image)
+    (name,) = ["heart"] if "heart" in decides else ["lungs"]
+    assert done.dice == {name: count(labels > 0, result.segmentation.mask(name)).dice}

@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from lungseg.datasets import read_manifest
+from lungseg.datasets.label_sets import LUNG_LAYERS
 from lungseg.errors import UsageError
 from lungseg.scores import Counts
 from lungseg.train.allowed_values import METRICS
 from lungseg.train.data import CaseArrays
 from lungseg.train.fit import fit
-from lungseg.train.module import build_network, certain_counts, load_checkpoint
+from lungseg.train.module import build_network, load_checkpoint
+from lungseg.train.regions import certain_counts
 from lungseg.train.settings import read_settings
 from tiny_run import SETTINGS, metrics, stop_in_epoch, weights
 
@@ -73,7 +75,8 @@ def test_best_weights_are_those_of_the_best_epoch_and_averaged(run, cases) -> No
         torch.stack(part) for part in zip(*(data[i] for i in range(len(data))), strict=True)
     )
     with torch.inference_mode():
-        dice = [Counts(*row).dice for row in certain_counts(net(x), allowed).tolist()]
+        counts = certain_counts(net(x), allowed, LUNG_LAYERS)[:, 0]
+        dice = [Counts(*row).dice for row in counts.tolist()]
     assert sum(dice) / len(dice) == pytest.approx(
         float(best["val_dice"]), abs=1e-4
     )  # two cases of each source
@@ -266,15 +269,6 @@ def test_the_network_is_the_one_that_the_settings_describe() -> None:
         isinstance(module, torch.nn.BatchNorm2d | torch.nn.ConvTranspose2d)
         for module in net.modules()
     )
-
-
-def test_only_pixels_that_are_certain_are_counted() -> None:
-    allowed = torch.tensor([[[2, 2, 10, 10, 1, 1, 15, 9]]], dtype=torch.uint8)
-    probabilities = torch.zeros(1, 4, 1, 8)
-    probabilities[0, 1, 0, [0, 2, 6]] = 1  # found: one certain pixel of two, and two that are open
-    probabilities[0, 0, 0, [1, 3, 4, 7]] = 1
-    probabilities[0, 2, 0, 5] = 1  # and one that is certainly none
-    assert certain_counts(probabilities * 50, allowed).tolist() == [[1, 1, 1, 2]]
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from lungseg.datasets.label_sets import LUNG_LAYERS
 from lungseg.errors import ModelError, UsageError
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.predict import Predictor
@@ -41,8 +42,8 @@ def test_the_embedded_model_goes_on_as_it_is() -> None:
     load_initial_weights("cxr", net, pictures)
     other = phantoms(256, 6)[4:]
     with torch.inference_mode():
-        found = ExportModel(net)(other).numpy()
-        trained = ExportModel(net.train())(pictures).numpy()
+        found = ExportModel(net, LUNG_LAYERS)(other).numpy()
+        trained = ExportModel(net.train(), LUNG_LAYERS)(pictures).numpy()
     assert np.abs(found - Predictor("cxr", threads=1)(other.numpy())).max() < 1e-2
     assert (found[:, 1:].sum(axis=1) > 0.5).mean() > 0.1  # there are lungs to agree on
     # In training mode, on the pictures that the statistics were measured on, it computes what it
@@ -66,7 +67,7 @@ def test_an_exported_network_is_read_back(changes) -> None:
     net = build_network(settings)
     x = torch.randn(4, 1, 32, 32)
     net(x)  # moves the statistics of batch normalisation
-    model = halve_weights(graph(ExportModel(net.eval()).eval(), x[:2]))
+    model = halve_weights(graph(ExportModel(net.eval(), LUNG_LAYERS).eval(), x[:2]))
     again = build_network(settings).eval()
     fill(again, model.graph)
     with torch.inference_mode():

@@ -10,7 +10,7 @@ from monai.losses.focal_loss import FocalLoss
 from monai.losses.hausdorff_loss import LogHausdorffDTLoss
 from monai.losses.tversky import TverskyLoss
 
-from lungseg.datasets.label_sets import ANYTHING, BACKGROUND, LEFT, MEDIASTINUM, RIGHT
+from lungseg.datasets.label_sets import layer_classes
 from lungseg.train.losses import (
     boundary_loss,
     focal_loss,
@@ -19,6 +19,9 @@ from lungseg.train.losses import (
     tversky_loss,
 )
 from lungseg.train.settings import TrainingSettings
+
+BACKGROUND, RIGHT, LEFT, MEDIASTINUM, ANYTHING = 1, 2, 4, 8, 15
+"""Sets of classes of the layer of the lungs."""
 
 SURE = 60.0
 """A logit so high that the softmax is 1 in float32."""
@@ -133,9 +136,9 @@ def lungs_of(classes: torch.Tensor) -> torch.Tensor:
 
 
 def test_with_one_allowed_class_everywhere_it_is_monais_focal_loss(logits, classes) -> None:
-    truth = torch.nn.functional.one_hot(classes, 4).movedim(-1, 1)
+    each = torch.nn.functional.one_hot(classes, 4).movedim(-1, 1)
     expected = (
-        FocalLoss(gamma=1.5, use_softmax=True, reduction="none")(logits, truth).sum(dim=1).mean()
+        FocalLoss(gamma=1.5, use_softmax=True, reduction="none")(logits, each).sum(dim=1).mean()
     )
     torch.testing.assert_close(focal_loss(logits, only(classes), gamma=1.5), expected)
 
@@ -205,7 +208,7 @@ def test_the_settings_choose_the_loss(name, logits, classes) -> None:
         "tversky": tversky_loss(logits, allowed, alpha=0.2, beta=0.9),
         "boundary": 0.7 * entropy + 0.3 * dice + 0.4 * boundary_loss(logits, allowed),
     }
-    torch.testing.assert_close(loss_of(logits, allowed, settings), expected[name])
+    torch.testing.assert_close(loss_of(logits, allowed.unsqueeze(1), settings), expected[name])
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -213,7 +216,7 @@ def test_no_loss_learns_from_pixels_where_everything_is_allowed(name, logits, cl
     allowed = only(classes)
     allowed[:, :, 2] = ANYTHING
     logits.requires_grad_()
-    loss_of(logits, allowed, TrainingSettings(loss=name)).backward()
+    loss_of(logits, allowed.unsqueeze(1), TrainingSettings(loss=name)).backward()
     assert logits.grad is not None
     torch.testing.assert_close(logits.grad[..., 2], torch.zeros(3, 4, 6), rtol=0, atol=1e-7)
     assert (logits.grad[..., 1].abs().amax(dim=1) > 0).any()
@@ -223,7 +226,7 @@ def test_no_loss_learns_from_pixels_where_everything_is_allowed(name, logits, cl
 @pytest.mark.parametrize("name", LOSSES)
 def test_perfect_logits_cost_nothing_and_give_finite_gradients(name, classes) -> None:
     sure = sure_of(classes).requires_grad_()
-    loss = loss_of(sure, only(classes), TrainingSettings(loss=name))
+    loss = loss_of(sure, only(classes).unsqueeze(1), TrainingSettings(loss=name))
     assert loss.item() == pytest.approx(0, abs=1e-6)
     loss.backward()
     assert sure.grad is not None
@@ -236,7 +239,7 @@ def test_class_weights_are_those_of_torchs_cross_entropy(logits, classes) -> Non
     settings = TrainingSettings(
         loss="bce", class_weights=("background=0.2", "right lung=3", "mediastinum=0.5")
     )
-    torch.testing.assert_close(loss_of(logits, only(classes), settings), expected)
+    torch.testing.assert_close(loss_of(logits, only(classes).unsqueeze(1), settings), expected)
     torch.testing.assert_close(
         focal_loss(logits, only(classes), gamma=0, weights=weights), expected
     )
@@ -253,7 +256,7 @@ def test_a_lung_that_weighs_more_counts_more_in_dice(logits, classes) -> None:
             loss=loss, tversky_alpha=0.5, tversky_beta=0.5, class_weights=("right lung=3",)
         )
         torch.testing.assert_close(
-            loss_of(logits, allowed, settings), 0.75 * alone[0] + 0.25 * alone[1]
+            loss_of(logits, allowed.unsqueeze(1), settings), 0.75 * alone[0] + 0.25 * alone[1]
         )
 
 
@@ -267,3 +270,65 @@ def test_a_pixel_weighs_as_much_as_the_mean_of_its_allowed_classes(logits) -> No
     torch.testing.assert_close(
         partial_label_loss(logits, allowed, dice_weight=0, weights=weights), expected
     )
+
+
+CHEST = (("right lung", "left lung", "heart"), ("opacity",))
+"""Channels: background, right lung, left lung, heart, mediastinum; background, opacity."""
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_loss_of_several_layers_is_the_mean_of_theirs(name) -> None:
+    generator = torch.Generator().manual_seed(4)
+    logits = torch.randn(2, 7, 6, 5, generator=generator)
+    allowed = torch.stack(
+        [only(torch.randint(0, count, (2, 6, 5), generator=generator)) for count in (5, 2)],
+        dim=1,
+    )
+    chest, opacity = layer_classes(CHEST)
+    alone = {
+        "bce": lambda *layer: partial_label_loss(*layer, dice_weight=0),
+        "dice": lambda *layer: partial_label_loss(*layer, dice_weight=1),
+        "bce+dice": partial_label_loss,
+        "focal": lambda logits, sets, classes: focal_loss(logits, sets, gamma=2.0),
+        "tversky": lambda *layer: tversky_loss(*layer, alpha=0.3, beta=0.7),
+        "boundary": lambda *layer: partial_label_loss(*layer) + 0.1 * boundary_loss(*layer),
+    }[name]
+    expected = (
+        alone(logits[:, :5], allowed[:, 0], chest) + alone(logits[:, 5:], allowed[:, 1], opacity)
+    ) / 2
+    torch.testing.assert_close(
+        loss_of(logits, allowed, TrainingSettings(layers=CHEST, loss=name)), expected
+    )
+
+
+def test_dice_is_of_all_structures_of_the_layer() -> None:
+    (chest,) = layer_classes(CHEST[:1])
+    logits = torch.randn(3, 5, 6, 5, generator=torch.Generator().manual_seed(5))
+    classes = torch.randint(0, 5, (3, 6, 5), generator=torch.Generator().manual_seed(6))
+    structures = torch.nn.functional.one_hot(classes, 5).movedim(-1, 1)[:, 1:4]
+    expected = DiceLoss(smooth_nr=1, smooth_dr=1)(logits.softmax(dim=1)[:, 1:4], structures)
+    torch.testing.assert_close(
+        partial_label_loss(logits, only(classes), chest, dice_weight=1), expected
+    )
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_structure_that_no_mask_decides_gets_no_gradient_beside_what_they_do(name) -> None:
+    # Outside the lungs there may be a heart or none: its probability moves with that of the
+    # background, and nothing is learnt of which it is.
+    (chest,) = layer_classes(CHEST[:1])
+    outside = chest.bits("background", "heart", "mediastinum")
+    allowed = torch.full((1, 1, 6, 6), outside, dtype=torch.uint8)
+    allowed[..., :2, :], allowed[..., 4:, :] = RIGHT, LEFT
+    logits = torch.randn(1, 5, 6, 6, generator=torch.Generator().manual_seed(7), requires_grad=True)
+    loss_of(logits, allowed, TrainingSettings(layers=CHEST[:1], loss=name)).backward()
+    middle = logits.grad[0, :, 2:4]
+    p = logits.detach().softmax(dim=1)[0, :, 2:4]
+    open_ = [0, 3, 4]  # background, heart, mediastinum
+    ratio = middle[open_] / p[open_]
+    torch.testing.assert_close(ratio, ratio[:1].expand(3, -1, -1), rtol=1e-4, atol=1e-7)
+
+
+def test_weights_are_of_the_classes_of_all_layers() -> None:
+    settings = TrainingSettings(layers=CHEST, class_weights=("heart=3", "background=0.5"))
+    assert settings.weights() == (0.5, 1, 1, 3, 1, 0.5, 1)

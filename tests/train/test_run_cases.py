@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from lungseg.datasets import read_manifest
-from lungseg.datasets.label_sets import LEFT, MEDIASTINUM, RIGHT
 from lungseg.errors import InputError, UsageError
 from lungseg.train.allowed_values import METRICS
 from lungseg.train.fit import arrays, fit
@@ -78,21 +77,21 @@ def test_cases_without_a_mask_are_listed_and_nothing_is_learnt_from_them(cases, 
         )
     assert (
         str(refused.value)
-        == "no case has a mask, so there is nothing to learn from; give cases with masks."
+        == "no case has a mask that decides what is to be learnt; give cases with masks."
     )
 
 
-def test_teachers_settle_training_masks_alone(cases, tmp_path) -> None:
+def test_teachers_label_training_masks_alone(cases, tmp_path) -> None:
     model = write_tiny_model(tmp_path)
     heart = [replace(case, lung_extent="through-heart") for case in cases]
     settings = replace(SETTINGS, pseudo_label_with=(str(model),))
     training, validation = training_and_validation(assign_splits(heart, settings), settings)
-    open_sets = (RIGHT | MEDIASTINUM, LEFT | MEDIASTINUM)
-    shares = [
+    open_sets = (2 | 8, 4 | 8)  # a lung or the mediastinum
+    fractions = [
         np.mean([np.isin(data.as_kept(i)[1], open_sets).mean() for i in range(len(data))])
         for data in (arrays(training, settings), arrays(training, SETTINGS))
     ]
-    assert shares[0] < 0.5 * shares[1]
+    assert fractions[0] < 0.5 * fractions[1]
     same = [
         arrays(validation, chosen, augmented=False).as_kept(0)[1] for chosen in (settings, SETTINGS)
     ]
@@ -162,6 +161,25 @@ def test_there_must_be_cases_on_both_sides(cases, tmp_path, leave_out, validatio
         )
     assert str(refused.value) == words
     assert not (tmp_path / "run").exists()
+
+
+def test_what_no_mask_decides_cannot_be_learnt(cases, tmp_path) -> None:
+    settings = replace(SETTINGS, layers=(("right lung", "left lung", "heart"),))
+    with pytest.raises(UsageError) as refused:
+        fit(cases, tmp_path / "run", settings, progress=False)
+    assert str(refused.value) == (
+        "no case to train on decides heart, so it cannot be learnt; leave it out of the layers, or "
+        "name it in the column decides of the list of cases."
+    )
+    with pytest.raises(InputError, match="no case has a mask that decides what is to be learnt"):
+        fit(cases, tmp_path / "run", replace(SETTINGS, layers=(("trachea",),)), progress=False)
+
+
+def test_cases_whose_masks_decide_nothing_that_is_learnt_are_left_out(cases) -> None:
+    hearts = [replace(case, decides=("heart",)) for case in cases if case.source == "south"]
+    given = assign_splits([*cases[:8], *hearts], SETTINGS)
+    training, validation = training_and_validation(given, SETTINGS)
+    assert {case.source for case in (*training, *validation)} == {"north"}
 
 
 def test_only_sources_that_are_validated_on_can_be_monitored(cases, tmp_path) -> None:

@@ -58,6 +58,7 @@ def page() -> str:
 
 def test_settings_come_back_from_toml_as_they_were(tmp_path) -> None:
     settings = TrainingSettings(
+        layers=(("heart",), ("right lung", "left lung")),
         architecture="unetpp",
         width=3,
         depth=4,
@@ -157,6 +158,21 @@ def test_a_missing_file_is_named(tmp_path) -> None:
             {"test": -0.1},
             "test is a fraction that leaves something to train on beside validation 0.15, not "
             "-0.1.",
+        ),
+        (
+            {"layers": (("lungs",),)},
+            "layers name 'lungs', which is no structure; there are right lung, left lung, heart, "
+            "trachea, opacity.",
+        ),
+        ({"layers": ()}, "layers name no structure, or one of them names none."),
+        (
+            {"layers": ("right lung",)},
+            "layers are lists of names of structures, one for each layer.",
+        ),
+        ({"layers": (("heart",), ("heart",))}, "layers name 'heart' twice."),
+        (
+            {"layers": (("right lung", "heart"),)},
+            "right lung is learnt in one layer with left lung; name both.",
         ),
         ({"ema_decay": 1}, "ema_decay is at least 0 and below 1, not 1."),
         ({"intensity": 1.5}, "intensity is 0 to 1, not 1.5."),

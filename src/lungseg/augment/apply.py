@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,49 +11,59 @@ from numpy.typing import NDArray
 from lungseg.augment import Array, Float
 from lungseg.augment.degradations import jpeg
 from lungseg.augment.parameters import AugmentationParameters
-from lungseg.datasets.label_sets import BACKGROUND, LEFT, RIGHT
+from lungseg.datasets.label_sets import (
+    LUNG_LAYERS,
+    ONLY_BACKGROUND,
+    LayerClasses,
+    Sets,
+    lungs_of,
+    mirror_table,
+)
 
 
 def apply_parameters(
     picture: NDArray[np.uint8],
-    allowed: NDArray[np.uint8],
+    allowed: Sets,
     parameters: AugmentationParameters,
     size: tuple[int, int],
-) -> tuple[Float, NDArray[np.uint8]]:
+    layers: Sequence[LayerClasses] = LUNG_LAYERS,
+) -> tuple[Float, Sets]:
     """Changes a picture, and its sets of allowed classes along with it.
 
     Args:
         picture: (rows, columns), grey.
-        allowed: the same shape, sets of allowed classes.
-        parameters: from `draw`.
+        allowed: (layers, rows, columns), sets of allowed classes.
+        parameters: of `lungseg.augment.parameters.sample_parameters`.
         size: rows and columns of the result.
+        layers: the classes of each layer.
 
     Returns:
-        The changed picture, float32, of any range, before standardisation, and the sets of allowed
-        classes, both of `size`.
+        The changed picture (rows, columns), float32, of any range, before standardisation, and the
+        sets of allowed classes (layers, rows, columns).
     """
     grey, sets = _move(picture, allowed, parameters, size)
     if parameters.mirror:
-        grey, sets = grey[:, ::-1].copy(), swap_sides(sets[:, ::-1])
+        grey, sets = grey[:, ::-1].copy(), mirrored(sets, layers)
     if parameters.flip:
-        grey, sets = grey[::-1].copy(), sets[::-1].copy()
+        grey, sets = grey[::-1].copy(), sets[:, ::-1].copy()
     if parameters.rotate_180:
-        grey, sets = grey[::-1, ::-1].copy(), sets[::-1, ::-1].copy()
+        grey, sets = grey[::-1, ::-1].copy(), sets[:, ::-1, ::-1].copy()
     rng = np.random.default_rng(parameters.seed)
+    lungs = lungs_of(sets, layers)
     for thing in parameters.occlusions:
-        grey = thing.paint(grey, sets, rng)
+        grey = thing.paint(grey, lungs, rng)
     return _recolour(grey, parameters, rng), sets
 
 
-def swap_sides(allowed: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Right lung becomes left lung and the reverse."""
-    others = allowed & ~np.uint8(RIGHT | LEFT)
-    return np.asarray(others | ((allowed & RIGHT) << 1) | ((allowed & LEFT) >> 1), np.uint8)
+def mirrored(sets: Sets, layers: Sequence[LayerClasses]) -> Sets:
+    """Sets of allowed classes (layers, rows, columns) in a mirror: right lung is left lung."""
+    tables = [mirror_table(classes) for classes in layers]
+    return np.stack([table[each[:, ::-1]] for each, table in zip(sets, tables, strict=True)])
 
 
 def _move(
     picture: Array, allowed: Array, parameters: AugmentationParameters, size: tuple[int, int]
-) -> tuple[Float, NDArray[np.uint8]]:
+) -> tuple[Float, Sets]:
     rows, columns = size
     x, y = (
         (np.arange(columns) + 0.5) / columns - 0.5,
@@ -75,15 +87,18 @@ def _move(
     grey = cv2.remap(
         picture, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=fill
     )
-    sets = cv2.remap(
-        allowed,
-        at_x,
-        at_y,
-        cv2.INTER_NEAREST,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=BACKGROUND,
-    )
-    return grey.astype(np.float32) / 255, sets.astype(np.uint8)
+    sets = [
+        cv2.remap(
+            each,
+            at_x,
+            at_y,
+            cv2.INTER_NEAREST,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=ONLY_BACKGROUND,
+        )
+        for each in allowed
+    ]
+    return grey.astype(np.float32) / 255, np.stack(sets).astype(np.uint8)
 
 
 def _recolour(grey: Float, parameters: AugmentationParameters, rng: np.random.Generator) -> Float:

@@ -2,29 +2,30 @@
 or on the film.
 
 Each class holds the parameters of one such thing and paints it onto a picture (rows, columns),
-float32, 0 to 1, bone bright; `sets` are the sets of allowed classes at each pixel.
+float32, 0 to 1, bone bright; `lungs` says where each lung is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from lungseg.augment import Array, Float
+from lungseg.augment import Array, Float, Lungs
 from lungseg.augment.opacities import BasalEffusion, Consolidation, Effusion, Gas
-from lungseg.datasets.label_sets import LEFT, RIGHT
+from lungseg.structures import Side
+
+SIDES: Final[tuple[tuple[Side, ...], ...]] = (("right",), ("left",), ("right", "left"))
 
 
 def sample_occlusions(rng: np.random.Generator) -> tuple[Occlusion, ...]:
     """Samples what occludes one picture; about a third get nothing."""
     things: list[Occlusion] = []
     if rng.random() < 0.45:
-        for side in ((RIGHT,), (LEFT,), (RIGHT, LEFT))[rng.integers(3)]:
+        for side in SIDES[rng.integers(3)]:
             things.append(_sample_opacity(rng, side))
     if rng.random() < 0.12:
         things.append(
@@ -45,7 +46,7 @@ def sample_occlusions(rng: np.random.Generator) -> tuple[Occlusion, ...]:
     return tuple(things)
 
 
-def _sample_opacity(rng: np.random.Generator, side: int) -> Occlusion:
+def _sample_opacity(rng: np.random.Generator, side: Side) -> Occlusion:
     kind = rng.choice(
         ["effusion", "consolidation", "white lung", "haze"], p=[0.35, 0.35, 0.12, 0.18]
     )
@@ -75,7 +76,7 @@ def _sample_opacity(rng: np.random.Generator, side: int) -> Occlusion:
 def sample_basal_effusion(rng: np.random.Generator) -> Occlusion:
     """Samples fluid that hides the base of one lung, and where it ends."""
     return BasalEffusion(
-        side=(RIGHT, LEFT)[rng.integers(2)],
+        side=SIDES[2][rng.integers(2)],
         level=float(rng.uniform(0.12, 0.6)),
         slope=float(rng.normal(0, 0.3)),
         meniscus=float(rng.uniform(0, 0.5)),
@@ -143,7 +144,7 @@ class Tube:
     width: int
     light: float
 
-    def paint(self, grey: Float, sets: NDArray[np.uint8], rng: np.random.Generator) -> Float:
+    def paint(self, grey: Float, lungs: Lungs, rng: np.random.Generator) -> Float:
         """Paints it."""
         t = np.linspace(0, 1, 24)[:, np.newaxis]
         a, b, c = self.points
@@ -170,7 +171,7 @@ class Text:
     width: int
     colour: float
 
-    def paint(self, grey: Float, sets: NDArray[np.uint8], rng: np.random.Generator) -> Float:
+    def paint(self, grey: Float, lungs: Lungs, rng: np.random.Generator) -> Float:
         """Paints it."""
         place = (int(self.at[0] * grey.shape[1]), int(self.at[1] * grey.shape[0]))
         return cv2.putText(
@@ -194,7 +195,7 @@ class Arrow:
     width: int
     colour: float
 
-    def paint(self, grey: Float, sets: NDArray[np.uint8], rng: np.random.Generator) -> Float:
+    def paint(self, grey: Float, lungs: Lungs, rng: np.random.Generator) -> Float:
         """Paints it."""
         ends = [
             tuple(int(v) for v in point * [grey.shape[1], grey.shape[0]])
@@ -215,7 +216,7 @@ class Block:
     size: Array
     colour: float
 
-    def paint(self, grey: Float, sets: NDArray[np.uint8], rng: np.random.Generator) -> Float:
+    def paint(self, grey: Float, lungs: Lungs, rng: np.random.Generator) -> Float:
         """Paints it."""
         side = [grey.shape[1], grey.shape[0]]
         low, high = (

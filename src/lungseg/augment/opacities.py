@@ -2,8 +2,8 @@
 
 Diseased lung is lung. A network that has seen only healthy ones cuts off the white parts, so white
 parts are painted into lungs whose borders are known. Each class holds the numbers of one such thing
-and paints it onto a picture (rows, columns), float32, 0 to 1, bone bright; `sets` are the sets of
-allowed classes at each pixel.
+and paints it onto a picture (rows, columns), float32, 0 to 1, bone bright; `lungs` says where each
+lung is.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.augment import Array, Float
-from lungseg.datasets.label_sets import LEFT, RIGHT
+from lungseg.augment import Float, Lungs
+from lungseg.structures import Side
 
 
 def _blobs(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> Float:
@@ -28,12 +28,16 @@ def _blobs(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> Fl
     return np.asarray(noise / (noise.std() + 1e-6))
 
 
-def _tissue_grey(grey: Float, sets: Array) -> float:
+def _both(lungs: Lungs) -> NDArray[np.bool_]:
+    return lungs["right"] | lungs["left"]
+
+
+def _tissue_grey(grey: Float, lungs: Lungs) -> float:
     """Grey of what stands around the lungs and is as dense as fluid: the 65th percentile of the
     greys in their surroundings.
     """
-    lungs = ((sets & (RIGHT | LEFT)) > 0).astype(np.uint8)
-    around = (cv2.dilate(lungs, np.ones((25, 25), np.uint8)) > 0) & (lungs == 0)
+    both = _both(lungs).astype(np.uint8)
+    around = (cv2.dilate(both, np.ones((25, 25), np.uint8)) > 0) & (both == 0)
     return float(np.percentile(grey[around], 65)) if around.any() else 0.7
 
 
@@ -55,15 +59,15 @@ class Effusion:
     `slope` tilts its surface, `blur` softens it, `depth` is the opacity.
     """
 
-    side: int
+    side: Side
     level: float
     slope: float
     blur: float
     depth: float
 
-    def paint(self, grey: Float, sets: NDArray[np.uint8], rng: np.random.Generator) -> Float:
+    def paint(self, grey: Float, lungs: Lungs, rng: np.random.Generator) -> Float:
         """Paints it."""
-        lung = (sets & self.side) > 0
+        lung = lungs[self.side]
         if not lung.any():
             return grey
         rows = np.flatnonzero(lung.any(axis=1))
@@ -77,7 +81,7 @@ class Effusion:
             cv2.dilate(lung.astype(np.float32), np.ones((15, 15), np.uint8)), (0, 0), 5
         )
         return _whiten(
-            grey, (self.depth * below * reach).astype(np.float32), _tissue_grey(grey, sets), rng
+            grey, (self.depth * below * reach).astype(np.float32), _tissue_grey(grey, lungs), rng
         )
 
 
@@ -87,14 +91,14 @@ class Consolidation:
     `scale`, with opacity `depth`.
     """
 
-    side: int
+    side: Side
     fraction: float
     scale: float
     depth: float
 
-    def paint(self, grey: Float, sets: NDArray[np.uint8], rng: np.random.Generator) -> Float:
+    def paint(self, grey: Float, lungs: Lungs, rng: np.random.Generator) -> Float:
         """Paints it."""
-        lung = (sets & self.side) > 0
+        lung = lungs[self.side]
         if not lung.any():
             return grey
         noise = _blobs(grey.shape, self.scale, rng)
@@ -102,7 +106,7 @@ class Consolidation:
         cover = 1 / (1 + np.exp(-(noise - threshold) / 0.15))
         soft = cv2.GaussianBlur(lung.astype(np.float32), (0, 0), 2)
         return _whiten(
-            grey, (self.depth * cover * soft).astype(np.float32), _tissue_grey(grey, sets), rng
+            grey, (self.depth * cover * soft).astype(np.float32), _tissue_grey(grey, lungs), rng
         )
 
 
@@ -117,7 +121,7 @@ class BasalEffusion:
     behind it shows.
     """
 
-    side: int
+    side: Side
     level: float
     slope: float
     meniscus: float
@@ -126,14 +130,14 @@ class BasalEffusion:
     bright: float
     trace: float
 
-    def paint(self, grey: Float, sets: NDArray[np.uint8], rng: np.random.Generator) -> Float:
+    def paint(self, grey: Float, lungs: Lungs, rng: np.random.Generator) -> Float:
         """Paints it."""
-        lung = ((sets & self.side) > 0).astype(np.uint8)
+        lung = lungs[self.side].astype(np.uint8)
         if not lung.any():
             return grey
         rows, columns = np.flatnonzero(lung.any(axis=1)), np.flatnonzero(lung.any(axis=0))
         bottom, height = rows[-1], max(rows[-1] - rows[0], 8)
-        middle = np.flatnonzero((sets & (RIGHT | LEFT)).any(axis=0)).mean()
+        middle = np.flatnonzero(_both(lungs).any(axis=0)).mean()
         y, x = np.mgrid[: grey.shape[0], : grey.shape[1]].astype(np.float32)
         outwards = (x - columns.mean()) / len(columns) * np.sign(columns.mean() - middle)
         rise = (
@@ -156,7 +160,7 @@ class BasalEffusion:
             * shown
         )
 
-        tissue = _tissue_grey(grey, sets)
+        tissue = _tissue_grey(grey, lungs)
         target = tissue + self.bright * (
             float(np.percentile(grey[bottom : bottom + deep, columns[0] : columns[-1] + 1], 80))
             - tissue
@@ -175,10 +179,9 @@ class Gas:
     size: float
     depth: float
 
-    def paint(self, grey: Float, sets: NDArray[np.uint8], rng: np.random.Generator) -> Float:
+    def paint(self, grey: Float, lungs: Lungs, rng: np.random.Generator) -> Float:
         """Paints it."""
-        side = LEFT if rng.random() < 0.75 else RIGHT
-        lung = (sets & side) > 0
+        lung = lungs["left" if rng.random() < 0.75 else "right"]
         if not lung.any():
             return grey
         columns = np.flatnonzero(lung.any(axis=0))
@@ -197,6 +200,6 @@ class Gas:
             1.0,
             -1,
         )
-        bubble = cv2.GaussianBlur(bubble, (0, 0), 1.5) * ((sets & (RIGHT | LEFT)) == 0)
+        bubble = cv2.GaussianBlur(bubble, (0, 0), 1.5) * ~_both(lungs)
         dark = float(np.percentile(grey[lung], 20))
         return np.asarray(grey + self.depth * bubble * np.minimum(dark - grey, 0))

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
@@ -67,15 +67,17 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command, in place of its last parameter `given`, one flag for each setting; `given`
     gets those that were used.
     """
+    kinds = {name: kind for name, kind, _ in describe()}
     own = list(inspect.signature(command, eval_str=True).parameters.values())[:-1]
     flags = []
     defaults = TrainingSettings()
     for name, kind, meaning in describe():
         default = getattr(defaults, name)
         several = get_origin(kind) is tuple
-        option = typer.Option(
-            help=f"{meaning} [{'none' if several else str(default).lower()}]", show_default=False
-        )
+        shown = str(default).lower() if not several else "none"
+        if _is_nested(kind):
+            shown = "; ".join(", ".join(names) for names in default)
+        option = typer.Option(help=f"{meaning} [{shown}]", show_default=False)
         annotation = Annotated[(list[str] if several else kind) | None, option]  # type: ignore[valid-type]  # made at run time
         flags.append(
             inspect.Parameter(
@@ -88,9 +90,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         command(
             **values,
             given={
-                name: tuple(v) if isinstance(v, list) else v
-                for name, v in given.items()
-                if v not in (None, [])
+                name: _setting(kinds[name], v) for name, v in given.items() if v not in (None, [])
             },
         )
 
@@ -101,6 +101,20 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def _is_nested(kind: Any) -> bool:
+    """Whether a setting is a list of lists of names."""
+    return get_origin(kind) is tuple and get_origin(get_args(kind)[0]) is tuple
+
+
+def _setting(kind: Any, value: Any) -> Any:
+    """The value of a setting, of what its flag was given."""
+    if _is_nested(kind):
+        from lungseg.datasets.cases import read_names
+
+        return tuple(read_names(names) for names in value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 @with_settings
@@ -142,7 +156,8 @@ def train(
         raise typer.Exit(INTERRUPTED) from None
     typer.echo(f"Best weights: {best}")
     typer.echo(f"Model: {finished.model}")
-    typer.echo(f"Mean Dice of the {finished.split} cases: {finished.dice:.4f}")
+    for name, dice in finished.dice.items():
+        typer.echo(f"Mean Dice of the {finished.split} cases, {name}: {dice:.4f}")
     for note in finished.notes:
         typer.echo(f"Note: {note}")
     for sentence in finished.failed:

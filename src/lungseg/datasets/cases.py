@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from lungseg.errors import UsageError
+from lungseg.structures import BACKGROUND, BY_NAME, LUNGS, STRUCTURES, pairs
+
 LungExtent = Literal["field", "through-heart", "aerated"]
 """What the lungs of a mask follow: "field" is what a reader sees as air, heart and mediastinum
 outside; "through-heart" draws through them; "aerated" outlines a part of the lungs only, so that
 nothing is known outside it."""
+
+BOTH_LUNGS: Final = tuple(lung.name for lung in LUNGS)
 
 SPLITS: Final = ("train", "validation", "test")
 
@@ -23,14 +29,16 @@ class Case:
         case: name, unique within a source.
         patient: name of the patient, unique within a source; all images of one are in one split.
         image: path of the image.
-        mask: path of the mask: not 0 where the lungs are, the right lung on the left of the
-            picture; None where nobody drew one.
+        mask: path of the mask: not 0 where the structures are (see
+            `lungseg.datasets.read_labels`); None where nobody drew one.
         source: where it comes from, such as "montgomery".
         split: one of `SPLITS`, or "" where none is given yet.
         lung_extent: what the lungs of the mask follow.
         notes: for people.
         mask_left: where each lung has a mask of its own, the left lung's; `mask` is then the right
             lung's.
+        decides: names of the structures that the mask decides: where it has none of them, there is
+            none. Of others it says nothing.
     """
 
     case: str
@@ -42,6 +50,7 @@ class Case:
     lung_extent: LungExtent = "field"
     notes: str = ""
     mask_left: Path | None = None
+    decides: tuple[str, ...] = BOTH_LUNGS
 
 
 def patients_in_several_splits(cases: Sequence[Case]) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -57,3 +66,32 @@ def patients_in_several_splits(cases: Sequence[Case]) -> list[tuple[str, str, tu
         for who, found in sorted(splits.items())
         if len(found) > 1
     ]
+
+
+def write_names(structures: Sequence[str]) -> str:
+    """Names of structures in one cell of a table, such as "lungs; heart": a whole pair by its
+    plural.
+    """
+    named = pairs(BY_NAME[name] for name in structures)
+    whole = {one.name: plural for plural, pair in named.items() for one in pair}
+    return "; ".join(dict.fromkeys(whole.get(name, name) for name in structures))
+
+
+def read_names(cell: str) -> tuple[str, ...]:
+    """The names of structures in a cell, separated by semicolons or commas; a plural names both of
+    its pair.
+
+    Raises:
+        UsageError: one of them is no structure, or there is none.
+    """
+    of_plural = {plural: [one.name for one in pair] for plural, pair in pairs(STRUCTURES).items()}
+    known = [structure.name for structure in STRUCTURES if structure is not BACKGROUND]
+    found: list[str] = []
+    for name in filter(None, (part.strip() for part in re.split("[;,]", cell))):
+        if name not in (*known, *of_plural):
+            cure = f"there are {', '.join((*known, *of_plural))}"
+            raise UsageError(f"{name!r} is no structure", cure=cure)
+        found += of_plural.get(name, [name])
+    if not found:
+        raise UsageError("no structure is named", cure=f"name some of {', '.join(known)}")
+    return tuple(dict.fromkeys(found))

@@ -14,10 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.datasets.cases import Case
+from lungseg.datasets.cases import BOTH_LUNGS, Case
 from lungseg.datasets.folders import is_volume
-from lungseg.datasets.ground_truth import read_labels, read_volume_labels
-from lungseg.datasets.volume_checks import listed, volume_problems
+from lungseg.datasets.ground_truth import (
+    MAX_LABEL,
+    lungs_only,
+    read_labels,
+    read_volume_labels,
+)
+from lungseg.datasets.volume_checks import empty_mask, listed, volume_problems
 from lungseg.draw.picture import Picture, grey, montage, overlay, thumbnail
 from lungseg.draw.volume import slice_picture
 from lungseg.errors import LungsegError
@@ -143,7 +148,7 @@ def _problems(case: Case) -> Iterator[tuple[Path, str]]:
             yield path, f"mask cannot be used: {error.what}"
             usable = False
             continue
-        if len(values) > 2 and values.tolist() != [0, RIGHT_LUNG.number, LEFT_LUNG.number]:
+        if len(values) > 2 and values[-1] > MAX_LABEL:  # else reading says what is wrong with it
             yield path, f"mask not binary: it has {len(values)} values, {listed(values)}"
     if not usable:
         return
@@ -156,7 +161,11 @@ def _problems(case: Case) -> Iterator[tuple[Path, str]]:
         shapes = (" x ".join(map(str, shape)) for shape in (image.array.shape, labels.shape))
         yield case.mask, f"sizes differ: {next(shapes)} in the image, {next(shapes)} in the mask"
     is_slice = image is not None and looks_like_ct(image.array)  # where the heart is no question
-    problem = _shape_problem(labels, heart_outside=case.lung_extent == "field" and not is_slice)
+    heart_outside = case.lung_extent == "field" and not is_slice
+    if set(BOTH_LUNGS) <= set(case.decides):
+        problem = _shape_problem(lungs_only(labels), heart_outside=heart_outside)
+    else:
+        problem = empty_mask(labels, case.decides)
     if problem:
         yield case.mask, problem
 

@@ -9,9 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, get_args
 
-from lungseg.datasets.cases import SPLITS, Case, LungExtent
+from lungseg.datasets.cases import BOTH_LUNGS, SPLITS, Case, LungExtent
 from lungseg.datasets.folders import name_of, patient_of
-from lungseg.datasets.manifest import NEEDED, Row, check_cases_are_apart, read_manifest, read_rows
+from lungseg.datasets.manifest import (
+    NEEDED,
+    CsvRow,
+    check_cases_are_apart,
+    read_decides,
+    read_manifest,
+    read_rows,
+)
 from lungseg.errors import InputError
 
 NAMES: Final = {
@@ -48,6 +55,7 @@ NAMES: Final = {
     "source": ("source", "dataset", "data_set", "site", "hospital"),
     "split": ("split", "subset", "set", "partition", "phase"),
     "lung_extent": ("lung_extent",),
+    "decides": ("decides", "structures"),
     "notes": ("notes", "remarks", "comment"),
 }
 """What each column may be called, the likeliest first, in any mixture of small and capital
@@ -80,7 +88,7 @@ def read_any(path: Path) -> list[Case]:
 
     Raises:
         InputError: the CSV cannot be read or lacks a column, or names a missing file, or has an
-            unknown split or lung extent.
+            unknown split, lung extent or structure.
     """
     rows = read_rows(path)
     if set(NEEDED) <= set(rows[0]):
@@ -100,7 +108,7 @@ def read_any(path: Path) -> list[Case]:
     return cases
 
 
-def _columns(row: Row) -> dict[str, str]:
+def _columns(row: CsvRow) -> dict[str, str]:
     """The columns by what they mean."""
     own = {re.sub(r"[ -]+", "_", name.strip().lower()): name for name in row if name}
     found: dict[str, str] = {}
@@ -113,7 +121,7 @@ def _columns(row: Row) -> dict[str, str]:
     return found
 
 
-def _case(row: Row, path: Path, columns: dict[str, str]) -> Case:
+def _case(row: CsvRow, path: Path, columns: dict[str, str]) -> Case:
     image = _file(row["image"], "image", path, columns)
     if image is None:
         raise InputError(
@@ -133,6 +141,7 @@ def _case(row: Row, path: Path, columns: dict[str, str]) -> Case:
         next(known for known in get_args(LungExtent) if known == lung_extent),
         row.get("notes", ""),
         _file(row.get("mask_left", ""), "mask_left", path, columns),
+        read_decides(row["decides"], name, path) if row.get("decides") else BOTH_LUNGS,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -9,23 +10,32 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.datasets.cases import Case
+from lungseg.datasets.cases import BOTH_LUNGS, Case
 from lungseg.datasets.label_sets import assign_sides
 from lungseg.errors import InputError
 from lungseg.geometry import VolumeGeometry
 from lungseg.readers import is_picture, read_label_map, read_label_volume, read_mask
-from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+from lungseg.structures import (
+    BY_NAME,
+    BY_NUMBER,
+    LEFT_LUNG,
+    LUNGS,
+    RIGHT_LUNG,
+    STRUCTURES,
+    TRACHEA,
+    partner,
+)
 
 MAX_LABEL: Final = 10
-"""A mask with values up to here holds labels, all of them lung; above, it holds greys, and lung is
-what is nearer to white."""
+"""A mask with values up to here holds labels; above, it holds greys, and what is nearer to white is
+inside."""
 
 MAX_OFFSET_VOXELS: Final = 1.5
 """Voxels by which the corners of labels and image may differ."""
 
-LUNA16: Final = {4: RIGHT_LUNG.number, 3: LEFT_LUNG.number, 5: 0}
+LUNA16: Final = {4: RIGHT_LUNG.number, 3: LEFT_LUNG.number, 5: TRACHEA.number}
 """Values of the lung masks of LUNA16 (A. Setio et al., Medical Image Analysis 42, 2017) and what
-they are here; the last is the trachea."""
+they are here."""
 
 HALVED: Final = ".img"
 """Ending of JSRT's raw films of 2048 x 2048 pixels. The masks that were drawn of them (SCR) have
@@ -33,11 +43,13 @@ HALVED: Final = ".img"
 
 
 def read_labels(case: Case, shape: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """What the masks of a case say: (rows, columns), 0, 1 right lung, 2 left lung.
+    """What the masks of a case say: (rows, columns), 0, or the number of a structure that the case
+    decides.
 
-    A mask of each lung says which is which, and so does a label map that this package wrote, and
-    any mask whose values are 0, 1 and 2; in others the sides are told by
-    `lungseg.datasets.label_sets.assign_sides`.
+    A mask may hold the numbers of the structures, as a label map that this package wrote does. If
+    the case decides the two lungs, it may as well be one mask for both, whose sides
+    `lungseg.datasets.label_sets.assign_sides` tells, or one for each; if it decides one structure,
+    a mask of that.
 
     Args:
         case: with a mask.
@@ -45,16 +57,18 @@ def read_labels(case: Case, shape: tuple[int, int] | None = None) -> NDArray[np.
             refused.
 
     Raises:
-        InputError: there is no mask, or it cannot be read, or the masks of the two lungs differ in
-            shape, or the mask and the image do.
+        InputError: there is no mask, or it cannot be read, or has a label that no structure has
+            which the case decides, or does not tell these apart, or the masks of the two lungs
+            differ in shape, or the mask and the image do.
     """
     if case.mask is None:
         raise InputError(
             "the case has no mask", where=case.image, cure="leave it out, or give it one"
         )
-    labels = (
-        _labels(case.mask) if case.mask_left is None else _labels_of_two(case.mask, case.mask_left)
-    )
+    if case.mask_left is None:
+        labels = _labels(case.mask, case.decides)
+    else:
+        labels = _labels_of_two(case.mask, case.mask_left, case.decides)
     if case.image.suffix.lower() == HALVED and labels.shape == (1024, 1024):
         labels = labels.repeat(2, axis=0).repeat(2, axis=1)
     if shape is not None and labels.shape != shape:
@@ -66,17 +80,20 @@ def read_labels(case: Case, shape: tuple[int, int] | None = None) -> NDArray[np.
     return labels
 
 
-def _labels(path: Path) -> NDArray[np.uint8]:
-    labels = read_label_map(path)  # says which is which even where one lung is all there is
+def _labels(path: Path, decides: Sequence[str]) -> NDArray[np.uint8]:
+    labels = read_label_map(path)  # says what is what even where one structure is all there is
     if labels is not None:
+        _refuse_undecided(set(np.unique(labels).tolist()), decides, path)
         return labels
     mask = read_mask(path)
-    if set(np.unique(mask)) == {0, RIGHT_LUNG.number, LEFT_LUNG.number}:
+    if holds_numbers(set(np.unique(mask).tolist()), decides, path):
         return np.asarray(mask, np.uint8)
-    return assign_sides(is_lung(mask))
+    inside = is_inside(mask)
+    return assign_sides(inside) if _are_lungs(decides) else _of_one(inside, decides)
 
 
-def _labels_of_two(right: Path, left: Path) -> NDArray[np.uint8]:
+def _labels_of_two(right: Path, left: Path, decides: Sequence[str]) -> NDArray[np.uint8]:
+    _refuse_two_masks(left, decides)
     lungs = [read_mask(path) for path in (right, left)]
     if lungs[0].shape != lungs[1].shape:
         raise InputError(
@@ -84,17 +101,73 @@ def _labels_of_two(right: Path, left: Path) -> NDArray[np.uint8]:
             f"{lungs[0].shape}",
             where=left,
         )
-    labels = np.where(is_lung(lungs[0]), RIGHT_LUNG.number, 0).astype(np.uint8)
-    labels[is_lung(lungs[1])] = LEFT_LUNG.number
+    labels = np.where(is_inside(lungs[0]), RIGHT_LUNG.number, 0).astype(np.uint8)
+    labels[is_inside(lungs[1])] = LEFT_LUNG.number
     return labels
 
 
-def is_lung(mask: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where a mask, of any shape, says lung: not 0 in labels; more than half of its highest value
-    in greys (see `MAX_LABEL`).
+def is_inside(mask: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a mask of one thing, of any shape, has it: not 0 in labels; more than half of its
+    highest value in greys (see `MAX_LABEL`).
     """
     highest = mask.max()
     return np.asarray(mask > (highest / 2 if highest > MAX_LABEL else 0))
+
+
+def holds_numbers(values: set[float], decides: Sequence[str], path: Path) -> bool:
+    """Whether the values of a mask are numbers of structures; else it is a mask of one thing, in
+    two values or in greys.
+
+    Two values other than 0, 1 and 2 together are no numbers where the lungs, or one structure, are
+    all that is decided: then 0 and 1 are a mask of them.
+
+    Raises:
+        InputError: the values are labels, and one of them is of no structure that is decided; or
+            several structures are decided, and the mask does not tell them apart.
+    """
+    several = len(decides) > 1 and not _are_lungs(decides)
+    if max(values) <= MAX_LABEL and (len(values) > 2 or several):
+        _refuse_undecided(values, decides, path)
+        return True
+    if several:
+        raise InputError(
+            f"the mask does not tell {', '.join(decides)} apart",
+            where=path,
+            cure=f"give a label map: {_numbered(decides)}",
+        )
+    return False
+
+
+def _refuse_undecided(values: set[float], decides: Sequence[str], path: Path) -> None:
+    strange = sorted(values - {0} - {BY_NAME[name].number for name in decides})
+    if strange:
+        raise InputError(
+            f"the mask has the label {strange[0]:g}, which is none that the case decides "
+            f"({_numbered(decides)})",
+            where=path,
+            cure="name its structure in the column decides, or take it out of the mask",
+        )
+
+
+def _numbered(names: Sequence[str]) -> str:
+    return ", ".join(f"{BY_NAME[name].number} {name}" for name in names)
+
+
+def _refuse_two_masks(left: Path, decides: Sequence[str]) -> None:
+    if not _are_lungs(decides):
+        raise InputError(
+            f"a mask for each lung does not decide {', '.join(decides)}",
+            where=left,
+            cure="decide the lungs alone, or give one label map",
+        )
+
+
+def _are_lungs(decides: Sequence[str]) -> bool:
+    return set(decides) == set(BOTH_LUNGS)
+
+
+def _of_one(inside: NDArray[np.bool_], decides: Sequence[str]) -> NDArray[np.uint8]:
+    return np.where(inside, np.uint8(BY_NAME[decides[0]].number), np.uint8(0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,9 +175,9 @@ class VolumeGroundTruth:
     """What the masks of a CT volume or slice say.
 
     Attributes:
-        labels: (slices, rows, columns) in axial order (`lungseg.geometry.AXIAL`): 0, 1 right lung,
-            2 left lung; where `sides` is False, 0 and 1, which is lung of either side.
-        sides: whether the masks tell right from left.
+        labels: (slices, rows, columns) in axial order (`lungseg.geometry.AXIAL`): 0, or the number
+            of a structure; where `sides` is False, 0 and 1, which is lung of either side.
+        sides: whether the masks tell right from left lung.
         swapped: whether the masks call right what is left, and that was put straight here.
     """
 
@@ -116,17 +189,18 @@ class VolumeGroundTruth:
 def read_volume_labels(case: Case, grid: VolumeGeometry) -> VolumeGroundTruth:
     """What the masks of a CT volume or slice say, turned to axial slices.
 
-    Right and left are told by a mask of each lung, by a label map that this package wrote, and by
-    values of 0, 1 and 2, or those of `LUNA16`, whichever is which: the lung whose centre lies
-    further to the patient's right is the right one. Of other masks all that `is_lung` is lung.
+    Right and left are told by a mask of each lung, by a label map that this package wrote, by the
+    numbers of the structures, or by the values of `LUNA16`, whichever is which: the lung whose
+    centre lies further to the patient's right is the right one. Of other masks all that `is_inside`
+    is lung, or the one structure that the case decides.
 
     Args:
         case: with a mask.
         grid: of its image.
 
     Raises:
-        InputError: there is no mask, or it cannot be read, or lies elsewhere than its image or has
-            another shape.
+        InputError: as `read_labels`, or the mask lies elsewhere than its image or has another
+            shape.
     """
     if case.mask is None:
         raise InputError(
@@ -134,31 +208,49 @@ def read_volume_labels(case: Case, grid: VolumeGeometry) -> VolumeGroundTruth:
         )
     mask = _axial(case.mask, grid)
     if case.mask_left is not None:
-        labels = np.where(is_lung(mask), np.uint8(RIGHT_LUNG.number), np.uint8(0))
-        labels[is_lung(_axial(case.mask_left, grid))] = LEFT_LUNG.number
-    elif _tells_sides(case.mask, values := set(np.unique(mask).tolist())):
-        labels = mask.astype(np.uint8)
-    elif set(LUNA16) - {5} <= values <= {0, *LUNA16}:
-        labels = np.array([LUNA16.get(value, 0) for value in range(max(LUNA16) + 1)], np.uint8)[
-            mask.astype(np.uint8)
-        ]
+        _refuse_two_masks(case.mask_left, case.decides)
+        labels = np.where(is_inside(mask), np.uint8(RIGHT_LUNG.number), np.uint8(0))
+        labels[is_inside(_axial(case.mask_left, grid))] = LEFT_LUNG.number
+    elif (known := _numbers(mask, case.decides, case.mask)) is not None:
+        labels = known
+    elif _are_lungs(case.decides):
+        return VolumeGroundTruth(is_inside(mask).astype(np.uint8), sides=False)
     else:
-        return VolumeGroundTruth(is_lung(mask).astype(np.uint8), sides=False)
-    centres = sizes_and_centres(labels)[1]
-    swapped = bool(centres.size == 2 and centres[0] > centres[1])
+        return VolumeGroundTruth(_of_one(is_inside(mask), case.decides), sides=True)
+    sizes, centres = sizes_and_centres(labels)
+    right, left = RIGHT_LUNG.number - 1, LEFT_LUNG.number - 1
+    swapped = bool(sizes.size > left and sizes[right] and centres[right] > centres[left])
     if swapped:
-        labels = np.where(
-            labels > 0, np.uint8(RIGHT_LUNG.number + LEFT_LUNG.number) - labels, np.uint8(0)
-        )
+        mirrored = np.arange(256, dtype=np.uint8)
+        for structure in STRUCTURES:
+            mirrored[structure.number] = partner(structure).number
+        labels = mirrored[labels]
     return VolumeGroundTruth(labels, sides=True, swapped=swapped)
 
 
-def _tells_sides(path: Path, values: set[float]) -> bool:
-    if (
-        is_picture(path) and read_label_map(path) is not None
-    ):  # says which is which even where one lung is all there is
-        return True
-    return values == {0, RIGHT_LUNG.number, LEFT_LUNG.number}
+def _numbers(mask: NDArray[Any], decides: Sequence[str], path: Path) -> NDArray[np.uint8] | None:
+    """The numbers of structures in a label volume; None where it is a mask of one thing."""
+    values = set(np.unique(mask).tolist())
+    if _is_luna16(values, decides):
+        numbers = np.zeros(max(LUNA16) + 1, np.uint8)
+        for value, number in LUNA16.items():
+            if BY_NUMBER[number].name in decides:
+                numbers[value] = number
+        return numbers[mask.astype(np.uint8)]
+    if is_picture(path) and read_label_map(path) is not None:
+        _refuse_undecided(values, decides, path)  # says what is what even where one is all there is
+        return mask.astype(np.uint8)
+    return mask.astype(np.uint8) if holds_numbers(values, decides, path) else None
+
+
+def _is_luna16(values: set[float], decides: Sequence[str]) -> bool:
+    """Whether these are values of LUNA16, and not the numbers of what is decided."""
+    lungs = {value for value, number in LUNA16.items() if number != TRACHEA.number}
+    return (
+        set(BOTH_LUNGS) <= set(decides) <= {*BOTH_LUNGS, TRACHEA.name}
+        and lungs <= values <= {0, *LUNA16}
+        and not values <= {0} | {BY_NAME[name].number for name in decides}
+    )
 
 
 def _axial(path: Path, grid: VolumeGeometry) -> NDArray[Any]:
@@ -184,6 +276,11 @@ def _axial(path: Path, grid: VolumeGeometry) -> NDArray[Any]:
             problem = f"the labels lie up to {np.abs(away).max():.0f} voxels away from their image"
             raise InputError(problem, where=path, cure="give labels on the grid of the image")
     return turn.apply(voxels)
+
+
+def lungs_only(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A label map, of any shape, without what is no lung."""
+    return np.where(np.isin(labels, [lung.number for lung in LUNGS]), labels, np.uint8(0))
 
 
 def sizes_and_centres(numbers: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

@@ -1,14 +1,18 @@
 """What a mask says about each pixel: the set of classes that it allows there.
 
-Four classes are learned: background, right lung, left lung, and the shadow of heart and mediastinum
-as far as masks of the extent "through-heart" call it lung. Masks of either extent then
-never contradict each other; they only leave some pixels open, and the loss asks no more than that
-the probabilities of the allowed classes add up to one (a marginal loss, see
-`lungseg.train.losses`).
+A network learns layers of structures. Within a layer a pixel belongs to one class: the background,
+one of the structures or, where the layer has the lungs, the mediastinum, which is the shadow of
+heart and mediastinum as far as masks of the extent "through-heart" call it lung. Masks of different
+sources then never contradict each other. They only leave pixels open: between lung and mediastinum,
+or whether a structure that they do not decide is there. The loss asks no more than that the
+probabilities of the allowed classes add up to one (a marginal loss, see `lungseg.train.losses`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import cv2
@@ -16,50 +20,179 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets.cases import LungExtent
-from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+from lungseg.errors import UsageError
+from lungseg.structures import (
+    ABNORMAL,
+    BACKGROUND,
+    BY_NAME,
+    LEFT_LUNG,
+    LUNGS,
+    RIGHT_LUNG,
+    Side,
+    Structure,
+    partner,
+)
 
-CLASSES: Final = ("background", "right lung", "left lung", "mediastinum")
-BACKGROUND: Final = 1
-RIGHT: Final = 2
-LEFT: Final = 4
-MEDIASTINUM: Final = 8
-"""Bit of each class in a set of allowed ones, in the order of `CLASSES`."""
-ANYTHING: Final = 15
+Array = NDArray[Any]
+Sets = NDArray[np.uint8]
+"""Sets of allowed classes of a layer, one at each pixel: sums of their bits."""
 
-SIDES: Final = {RIGHT: RIGHT_LUNG.number, LEFT: LEFT_LUNG.number}
-"""The label of each lung's bit."""
+MEDIASTINUM: Final = "mediastinum"
+"""The class that only training knows: no structure, and part of the background when a network is
+exported."""
+
+ONLY_BACKGROUND: Final = 1
+"""The set of the background alone, in every layer."""
+
+MAX_CLASSES: Final = 8
+"""Of a layer, the background among them: a set of them is kept in 8 bits."""
 
 CERTAIN_FRACTION: Final = 0.2
 """Of each row of a "through-heart" mask, the outer fraction that is certainly lung, whatever the
 size of the heart."""
 
-BAND_FRACTION: Final = {RIGHT: 0.5, LEFT: 2 / 3}
+BAND_FRACTION: Final[dict[Side, float]] = {"right": 0.5, "left": 2 / 3}
 """Of each row of a "through-heart" mask, the inner fraction where heart or mediastinum may lie; not
 judged when such a mask is the ground truth."""
 
-Array = NDArray[Any]
+
+@dataclass(frozen=True, slots=True)
+class LayerClasses:
+    """The classes of a layer, in the order of their channels and of their bits in a set.
+
+    Attributes:
+        structures: those of the layer.
+    """
+
+    structures: tuple[Structure, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Background, structures, and last, in the layer of the lungs, the mediastinum."""
+        more = (MEDIASTINUM,) if set(LUNGS) <= set(self.structures) else ()
+        return (BACKGROUND.name, *(structure.name for structure in self.structures), *more)
+
+    def bits(self, *names: str) -> int:
+        """The set of the classes of these names, as far as the layer has them."""
+        return sum(1 << i for i, name in enumerate(self.names) if name in names)
+
+    @property
+    def anything(self) -> int:
+        """The set of all classes."""
+        return self.bits(*self.names)
 
 
-def allowed_classes(labels: Array, lung_extent: LungExtent) -> NDArray[np.uint8]:
-    """The set of classes that a mask allows at each pixel, as a sum of class bits.
+@cache
+def layer_classes(layers: tuple[tuple[str, ...], ...]) -> tuple[LayerClasses, ...]:
+    """The classes of each layer of structures.
 
     Args:
-        labels: (rows, columns), labels of the lungs, as `lungseg.datasets.read_labels` gives them.
-        lung_extent: what the lungs of the mask follow.
+        layers: names of structures.
+
+    Raises:
+        UsageError: a layer has too many classes for a set, or one of a pair without the other,
+            which a mirror would make of it.
     """
-    if lung_extent == "field":
-        outside = BACKGROUND | MEDIASTINUM
-    elif lung_extent == "through-heart":
-        outside = BACKGROUND
-    else:
-        outside = ANYTHING
+    found = tuple(LayerClasses(tuple(BY_NAME[name] for name in layer)) for layer in layers)
+    for classes in found:
+        if len(classes.names) > MAX_CLASSES:
+            raise UsageError(
+                f"a layer has at most {MAX_CLASSES} classes, not {', '.join(classes.names)}",
+                cure="learn some of its structures in a layer of their own",
+            )
+        for structure in classes.structures:
+            if partner(structure) not in classes.structures:
+                raise UsageError(
+                    f"{structure.name} is learnt in one layer with {partner(structure).name}",
+                    cure="name both",
+                )
+    return found
+
+
+LUNG_LAYERS: Final = (LayerClasses(LUNGS),)
+"""One layer of the two lungs."""
+
+
+def allowed_sets(
+    labels: Array,
+    layers: Sequence[LayerClasses],
+    *,
+    decides: Collection[str],
+    lung_extent: LungExtent,
+) -> Sets:
+    """The sets of classes that a mask allows, of each layer at each pixel.
+
+    Args:
+        labels: (rows, columns), 0 background, else the number of a structure, as
+            `lungseg.datasets.read_labels` gives them.
+        layers: that are learnt.
+        decides: names of the structures that the mask decides; whether any other is at a pixel it
+            leaves open. An abnormal one lies on others, and what is beneath is open too.
+        lung_extent: what the lungs of the mask follow.
+
+    Returns:
+        (layers, rows, columns), uint8.
+    """
+    return np.stack([_allowed(labels, classes, decides, lung_extent) for classes in layers])
+
+
+def _allowed(
+    labels: Array, classes: LayerClasses, decides: Collection[str], lung_extent: LungExtent
+) -> Sets:
+    undecided = classes.bits(*(s.name for s in classes.structures if s.name not in decides))
+    lungs = [lung for lung in LUNGS if lung in classes.structures and lung.name in decides]
+    outside = ONLY_BACKGROUND | undecided
+    if not lungs or lung_extent != "through-heart":
+        outside |= classes.bits(MEDIASTINUM)
+    if lung_extent == "aerated":
+        outside |= classes.bits(*(lung.name for lung in lungs))
     allowed = np.full(labels.shape, outside, np.uint8)
-    for bit, label in SIDES.items():
-        lung = labels == label
-        allowed[lung] = bit
-        if lung_extent == "through-heart":
-            allowed[lung & (_depth_from_outside(lung, bit) > CERTAIN_FRACTION)] = bit | MEDIASTINUM
+    for structure in map(BY_NAME.__getitem__, decides):
+        if structure in classes.structures:
+            allowed[labels == structure.number] = classes.bits(structure.name)
+        elif structure.category is ABNORMAL:
+            allowed[labels == structure.number] = classes.anything
+    if lung_extent == "through-heart":
+        for lung in lungs:
+            inside = labels == lung.number
+            inner = inside & (_depth_from_outside(inside, lung) > CERTAIN_FRACTION)
+            allowed[inner] = classes.bits(lung.name, MEDIASTINUM) | undecided
     return allowed
+
+
+@cache
+def mirror_table(classes: LayerClasses) -> Sets:
+    """What each set of classes, 0 to 255, is in a mirror: (256,)."""
+    others = [
+        classes.bits(partner(BY_NAME[name]).name if name in BY_NAME else name)
+        for name in classes.names
+    ]
+    bits = [sum(other for i, other in enumerate(others) if s >> i & 1) for s in range(256)]
+    table = np.array(bits, np.uint8)
+    table.flags.writeable = False
+    return table
+
+
+def lungs_of(sets: Sets, layers: Sequence[LayerClasses]) -> dict[Side, NDArray[np.bool_]]:
+    """Where each lung may be: (rows, columns), nowhere where no layer has the lungs.
+
+    Args:
+        sets: (layers, rows, columns).
+        layers: their classes.
+    """
+
+    def where(lung: Structure) -> NDArray[np.bool_]:
+        own = [each & classes.bits(lung.name) for each, classes in zip(sets, layers, strict=True)]
+        return np.any(own, axis=0)
+
+    return {"right": where(RIGHT_LUNG), "left": where(LEFT_LUNG)}
+
+
+def judged_pixels(labels: Array, lung_extent: LungExtent) -> NDArray[np.bool_] | None:
+    """Where the lungs of a mask are a ground truth: outside `mediastinal_band` where they are drawn
+    through the heart; None for everywhere.
+    """
+    return ~mediastinal_band(labels) if lung_extent == "through-heart" else None
 
 
 def mediastinal_band(labels: Array) -> NDArray[np.bool_]:
@@ -67,9 +200,10 @@ def mediastinal_band(labels: Array) -> NDArray[np.bool_]:
     lie.
     """
     band = np.zeros(labels.shape, bool)
-    for bit, fraction in BAND_FRACTION.items():
-        lung = labels == SIDES[bit]
-        band |= lung & (_depth_from_outside(lung, bit) > 1 - fraction)
+    for lung in LUNGS:
+        inside = labels == lung.number
+        if lung.side is not None:
+            band |= inside & (_depth_from_outside(inside, lung) > 1 - BAND_FRACTION[lung.side])
     return band
 
 
@@ -93,24 +227,25 @@ def assign_sides(mask: Array) -> NDArray[np.uint8]:
     if two:
         middle = float(centres[order[:2], 0].mean())
         for component in range(1, count):
-            sides[components == component] = SIDES[
-                RIGHT if centres[component, 0] < middle else LEFT
-            ]
+            lung = RIGHT_LUNG if centres[component, 0] < middle else LEFT_LUNG
+            sides[components == component] = lung.number
         return sides
     columns = np.arange(binary.shape[1])[np.newaxis]
-    sides[(binary > 0) & (columns < middle)] = SIDES[RIGHT]
-    sides[(binary > 0) & (columns >= middle)] = SIDES[LEFT]
+    sides[(binary > 0) & (columns < middle)] = RIGHT_LUNG.number
+    sides[(binary > 0) & (columns >= middle)] = LEFT_LUNG.number
     return sides
 
 
-def _depth_from_outside(lung: NDArray[np.bool_], bit: int) -> Array:
+def _depth_from_outside(inside: NDArray[np.bool_], lung: Structure) -> Array:
     """How far inward each pixel of a lung lies in its row: 0 at the outer border, 1 at the
     inner.
     """
-    present = lung.any(axis=1)
-    first = np.where(present, lung.argmax(axis=1), 0)
-    last = np.where(present, lung.shape[1] - 1 - lung[:, ::-1].argmax(axis=1), 0)
+    present = inside.any(axis=1)
+    first = np.where(present, inside.argmax(axis=1), 0)
+    last = np.where(present, inside.shape[1] - 1 - inside[:, ::-1].argmax(axis=1), 0)
     width = np.maximum(last - first + 1, 1)[:, np.newaxis]
-    columns = np.arange(lung.shape[1])[np.newaxis]
-    depth: Array = columns - first[:, np.newaxis] if bit == RIGHT else last[:, np.newaxis] - columns
+    columns = np.arange(inside.shape[1])[np.newaxis]
+    depth: Array = (
+        columns - first[:, np.newaxis] if lung is RIGHT_LUNG else last[:, np.newaxis] - columns
+    )
     return np.asarray((depth + 0.5) / width)

@@ -10,15 +10,22 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from lungseg.datasets.cases import SPLITS, Case, LungExtent, patients_in_several_splits
-from lungseg.errors import InputError
+from lungseg.datasets.cases import (
+    SPLITS,
+    Case,
+    LungExtent,
+    patients_in_several_splits,
+    read_names,
+    write_names,
+)
+from lungseg.errors import InputError, UsageError
 from lungseg.writers import write_file
 
 COLUMNS: Final = tuple(field.name for field in fields(Case))
 NEEDED: Final = COLUMNS[:5]
 """The columns that every manifest has; the others may be left out."""
 
-Row = dict[str, str]
+CsvRow = dict[str, str]
 
 
 def write_manifest(cases: Sequence[Case], path: Path, *, comment: str = "") -> None:
@@ -38,10 +45,14 @@ def write_manifest(cases: Sequence[Case], path: Path, *, comment: str = "") -> N
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for case in cases:
-        writer.writerow(
-            os.path.relpath(v, path.parent) if isinstance(v, Path) else v for v in astuple(case)
-        )  # None becomes ""
+        writer.writerow(_cell(value, path) for value in astuple(case))
     write_file(path, text.getvalue().encode())
+
+
+def _cell(value: Any, path: Path) -> str:
+    if isinstance(value, Path):
+        return os.path.relpath(value, path.parent)
+    return write_names(value) if isinstance(value, tuple) else value or ""
 
 
 def read_manifest(path: Path) -> list[Case]:
@@ -49,8 +60,8 @@ def read_manifest(path: Path) -> list[Case]:
 
     Raises:
         InputError: the file cannot be read, or lacks a column or a name, or has an unknown
-            lung extent or split, or names a missing file, or a case twice, or has images of one
-            patient in different splits.
+            structure, lung extent or split, or names a missing file, or a case twice, or has images
+            of one patient in different splits.
     """
     rows = read_rows(path)
     missing = [name for name in NEEDED if name not in rows[0]]
@@ -64,7 +75,7 @@ def read_manifest(path: Path) -> list[Case]:
     return cases
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[CsvRow]:
     """The lines of a CSV by the names of their columns; columns are separated by commas, or by
     semicolons as some spreadsheets do.
 
@@ -110,7 +121,21 @@ def check_cases_are_apart(cases: Sequence[Case], where: Path) -> None:
         raise InputError(problem, where=where, cure="give all images of a patient the same split")
 
 
-def _case(row: Row, path: Path) -> Case:
+def read_decides(cell: str, case: str, path: Path) -> tuple[str, ...]:
+    """The structures that the mask of a case decides, as its cell says (see `read_names`).
+
+    Raises:
+        InputError: it names something else.
+    """
+    try:
+        return read_names(cell)
+    except UsageError as error:
+        raise InputError(
+            f"case {case} decides what cannot be decided: {error.what}", where=path, cure=error.cure
+        ) from error
+
+
+def _case(row: CsvRow, path: Path) -> Case:
     entries: dict[str, Any] = {name: row[name] for name in COLUMNS if row.get(name)}
     called = row["case"] or row["image"]
     for name in ("case", "patient", "image", "source"):
@@ -122,6 +147,8 @@ def _case(row: Row, path: Path) -> Case:
         if name in entries and entries[name] not in known:
             problem = f"case {called} has the unknown {name} {entries[name]!r}"
             raise InputError(problem, where=path, cure=f"known are {', '.join(known)}")
+    if "decides" in entries:
+        entries["decides"] = read_decides(entries["decides"], called, path)
     entries.setdefault("mask", None)
     for name in ("image", "mask", "mask_left"):
         if not entries.get(name):

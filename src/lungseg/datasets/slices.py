@@ -19,13 +19,13 @@ from lungseg.ct.slices import HOUNSFIELD, clip_hounsfield
 from lungseg.datasets.cases import Case
 from lungseg.datasets.checks import DataProblem
 from lungseg.datasets.folders import is_volume
-from lungseg.datasets.ground_truth import read_volume_labels, sizes_and_centres
+from lungseg.datasets.ground_truth import lungs_only, read_volume_labels, sizes_and_centres
 from lungseg.errors import InputError, UsageError
 from lungseg.morphology.boxes import enclosing_box
 from lungseg.morphology.runs import pieces
 from lungseg.preprocess import window
 from lungseg.readers import detect, read, read_volume
-from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+from lungseg.structures import BY_NAME, LEFT_LUNG, RIGHT_LUNG
 from lungseg.writers import image_png, make_folder, write_file
 from lungseg.writers.png import mask_png
 
@@ -133,12 +133,15 @@ def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
         ground_truth.labels if ground_truth.sides else split_lungs(ground_truth.labels > 0),
     )
     spacing = grid.spacing or (1.0, FIELD / grid.shape[2], FIELD / grid.shape[2])
-    labels = fill_holes(labels, MAX_HOLE_MM2 / (spacing[1] * spacing[2]))
+    others = lungs_only(labels) != labels
+    lungs = fill_holes(lungs_only(labels), MAX_HOLE_MM2 / (spacing[1] * spacing[2]))
+    labels = np.where(others, labels, lungs)
     heights = np.flatnonzero(labels.any(axis=(1, 2)))
     if not heights.size:
         raise InputError(
-            "there is no lung in the labels", where=case.mask, cure="leave the case out"
+            "there is nothing in the labels", where=case.mask, cure="leave the case out"
         )
+    structures = [BY_NAME[name] for name in case.decides]
     images, masks = (folder / _file_name(case.source) / kind for kind in ("images", "masks"))
     make_folder(images)
     make_folder(masks)
@@ -151,7 +154,7 @@ def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
         name = f"{case.case}_{number:03d}" if is_volume(case.image) else case.case
         image, file = read(pixels), f"{_file_name(name)}.png"
         write_file(images / file, image_png(image.array, of=image))
-        write_file(masks / file, mask_png(image.with_labels(labels[number])))
+        write_file(masks / file, mask_png(image.with_labels(labels[number], structures)))
         yield replace(case, case=name, image=images / file, mask=masks / file, mask_left=None)
 
 

@@ -4,15 +4,21 @@ pictures.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.datasets.cases import Case
-from lungseg.datasets.ground_truth import LUNA16, VolumeGroundTruth, read_volume_labels
+from lungseg.datasets.cases import BOTH_LUNGS, Case
+from lungseg.datasets.ground_truth import (
+    LUNA16,
+    MAX_LABEL,
+    VolumeGroundTruth,
+    lungs_only,
+    read_volume_labels,
+)
 from lungseg.errors import LungsegError
 from lungseg.morphology.runs import piece_sizes
 from lungseg.readers import read_label_volume, read_volume
@@ -27,7 +33,8 @@ KNOWN: Final = (
     {0, *LUNA16},
     {0, *LUNA16} - {5},
 )
-"""The values of label volumes that leave no question."""
+"""The values of label volumes that leave no question; of labels up to `MAX_LABEL` reading says what
+is wrong with them."""
 
 MIN_LUNGS_ML: Final = 50.0
 """Millilitres that the lungs of a newborn have at least, both together; what has less is hardly a
@@ -79,7 +86,7 @@ def volume_problems(case: Case) -> Iterator[tuple[Path, str]]:
         except LungsegError as error:
             yield path, f"mask cannot be used: {error.what}"
             return
-        if set(values.tolist()) not in KNOWN:
+        if set(values.tolist()) not in KNOWN and (values[-1] > MAX_LABEL or len(values) <= 2):
             yield path, f"labels not known: there are {len(values)} values, {listed(values)}"
     if volume is None:
         return
@@ -88,7 +95,11 @@ def volume_problems(case: Case) -> Iterator[tuple[Path, str]]:
     except LungsegError as error:
         yield case.mask, f"masks do not fit: {error.what}"
         return
-    problem = _problem(volume, ground_truth)
+    problem = (
+        _problem(volume, ground_truth)
+        if set(BOTH_LUNGS) <= set(case.decides)
+        else empty_mask(ground_truth.labels, case.decides)
+    )
     if problem:
         yield case.mask, problem
     if ground_truth.swapped:
@@ -97,6 +108,11 @@ def volume_problems(case: Case) -> Iterator[tuple[Path, str]]:
             "right and left swapped: the lung of label 1 lies further to the patient's left, "
             "and is read as the left one",
         )
+
+
+def empty_mask(labels: NDArray[np.uint8], decides: Sequence[str]) -> str | None:
+    """That there is nothing in a label map of these structures; None where there is."""
+    return None if labels.any() else f"mask empty: there is no {' or '.join(decides)} in it"
 
 
 def listed(values: NDArray[Any]) -> str:
@@ -108,7 +124,7 @@ def _problem(volume: Volume, ground_truth: VolumeGroundTruth) -> str | None:
     """What is wrong with the lungs as they are labelled, the gravest first; None where nothing
     is.
     """
-    lung = ground_truth.labels > 0
+    lung = lungs_only(ground_truth.labels) > 0
     count = int(np.count_nonzero(lung))
     if not count:
         return "mask empty: there is no lung in it"

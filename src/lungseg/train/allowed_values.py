@@ -70,7 +70,8 @@ def check_value(name: str, kind: Any, value: Any) -> None:
         return
     plain = get_origin(kind) or kind
     fits = type(value) is plain or (plain is float and type(value) is int)
-    if not fits or (plain is tuple and not all(isinstance(entry, str) for entry in value)):
+    nested = plain is tuple and get_origin(get_args(kind)[0]) is tuple  # which says more elsewhere
+    if not fits or (plain is tuple and not nested and not all(isinstance(v, str) for v in value)):
         raise UsageError(f"{name} is {_WORDS[plain]}, not {value!r}")
     low, high = RANGES.get(name, (None, None))
     if low is not None and (not low <= value <= high or value == math.inf):

@@ -18,7 +18,7 @@ from lungseg.datasets import Case
 from lungseg.errors import UnreadableError
 from lungseg.writers import write_file
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Goes up whenever what is made of the same files and settings changes."""
 
 CHECK: Final = 4
@@ -38,7 +38,9 @@ def cache_file(folder: Path, case: Case, settings: dict[str, Any]) -> Path:
         UnreadableError: a file is missing.
     """
     files = [path and _told(path) for path in (case.image, case.mask, case.mask_left)]
-    everything = json.dumps([FORMAT, files, case.lung_extent, settings], sort_keys=True)
+    everything = json.dumps(
+        [FORMAT, files, case.lung_extent, sorted(case.decides), settings], sort_keys=True
+    )
     return folder / f"{hashlib.sha256(everything.encode()).hexdigest()}.arrays"
 
 

@@ -22,7 +22,7 @@ from lungseg.augment.parameters import (
     sample_parameters,
 )
 from lungseg.datasets import Case, read_labels
-from lungseg.datasets.label_sets import allowed_classes
+from lungseg.datasets.label_sets import LUNG_LAYERS, LayerClasses, Sets, allowed_sets
 from lungseg.morphology.dilation import dilate
 from lungseg.preprocess import standardise, stretch, window
 from lungseg.readers import read
@@ -46,6 +46,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         clip: percentiles of the intensity rule (see `lungseg.preprocess.standardise`).
         seed: of the augmentation; None for none. The parameters of sample i in epoch e are sampled
             from (seed, e, i) alone, in whatever process.
+        layers: that are learnt.
         augmentation: how much is changed.
         dilate: by how many pixels of the network's input each lung is widened, so that its boundary
             lies inside.
@@ -65,6 +66,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         clip: tuple[float, float],
         *,
         seed: int | None,
+        layers: Sequence[LayerClasses] = LUNG_LAYERS,
         augmentation: AugmentationSettings = DEFAULT_AUGMENTATION,
         dilate: int = 0,
         cache: Path | None = None,
@@ -74,18 +76,20 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         self.size = size
         self.clip = clip
         self.seed = seed
+        self.layers = tuple(layers)
         self.augmentation = augmentation
         self.dilate = dilate
         self._teachers = teachers or Teachers(())
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
         """Set by the training loop; shared, because loader processes live longer than an epoch."""
         self.kept = size if seed is None else (round(size[0] * MARGIN), round(size[1] * MARGIN))
+        self._shape = (1 + len(self.layers), *self.kept)
         self._window = clip if seed is None else (0.1, 99.9)
         distinct = {case: row for row, case in enumerate(dict.fromkeys(self.cases))}
         self._rows = [distinct[case] for case in self.cases]
         self._files: list[Path] = []
         if cache is None:
-            self._arrays = np.empty((len(distinct), 2, *self.kept), np.uint8)
+            self._arrays = np.empty((len(distinct), *self._shape), np.uint8)
             for case, row in distinct.items():
                 self._arrays[row] = self._decode(case)
         else:
@@ -95,11 +99,12 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
                 "window": self._window,
                 "size": size,
                 "dilate": dilate,
+                "layers": [classes.names for classes in self.layers],
                 "teachers": self._teachers.names,
             }
             self._files = [cache_file(cache, case, settings) for case in distinct]
             for case, file in zip(distinct, self._files, strict=True):
-                fetch(file, (2, *self.kept), partial(self._decode, case))
+                fetch(file, self._shape, partial(self._decode, case))
         log.info("%d cases decoded", len(distinct))
 
     def __len__(self) -> int:
@@ -107,7 +112,9 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
         return len(self.cases)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Network input (1, H, W), float32, and the sets of allowed classes (H, W), uint8."""
+        """Network input (1, H, W), float32, and the sets of allowed classes (L, H, W), uint8, of
+        each layer.
+        """
         parameters = self.parameters(index, int(self.epoch))
         grey, allowed = (
             self.as_kept(index) if parameters is None else self.augmented(index, parameters)
@@ -116,16 +123,18 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
             allowed.copy()
         )
 
-    def as_kept(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Picture and sets of allowed classes before augmentation, both of the size `kept`."""
+    def as_kept(self, index: int) -> tuple[NDArray[np.uint8], Sets]:
+        """Picture (rows, columns) and sets of allowed classes (layers, rows, columns) before
+        augmentation, both of the size `kept`.
+        """
         row = self._rows[index]
         case = self.cases[index]
-        pair = (
-            fetch(self._files[row], (2, *self.kept), partial(self._decode, case))
+        stored = (
+            fetch(self._files[row], self._shape, partial(self._decode, case))
             if self._files
             else self._arrays[row]
         )
-        return pair[0], pair[1]
+        return stored[0], stored[1:]
 
     def parameters(self, index: int, epoch: int) -> AugmentationParameters | None:
         """Of the augmentation of a case in an epoch; None where there is none."""
@@ -137,14 +146,14 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
 
     def augmented(
         self, index: int, parameters: AugmentationParameters
-    ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    ) -> tuple[NDArray[Any], Sets]:
         """Picture, float32, not yet standardised, and sets of allowed classes, both of the
         network's size, as the parameters say.
         """
-        return apply_parameters(*self.as_kept(index), parameters, self.size)
+        return apply_parameters(*self.as_kept(index), parameters, self.size, self.layers)
 
     def _decode(self, case: Case) -> NDArray[np.uint8]:
-        """Picture and sets of allowed classes, (2, rows, columns)."""
+        """Picture, then sets of allowed classes: (1 + layers, rows, columns)."""
         pixels = read(case.image).array
         labels = read_labels(case, pixels.shape)
         if self.dilate:
@@ -154,13 +163,13 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
                 [lung.number for lung in LUNGS],
             )
         picture = np.round(window(stretch(pixels, self.kept), self._window) * 255)
-        allowed = self._teachers.pseudo_label(
-            _resize_nearest(allowed_classes(labels, case.lung_extent), self.kept), pixels
-        )
-        return np.stack([picture.astype(np.uint8), allowed])
+        sets = allowed_sets(labels, self.layers, decides=case.decides, lung_extent=case.lung_extent)
+        resized = np.stack([_resize_nearest(each, self.kept) for each in sets])
+        allowed = self._teachers.pseudo_label(resized, pixels, self.layers)
+        return np.concatenate([picture.astype(np.uint8)[np.newaxis], allowed])
 
 
-def _resize_nearest(sets: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+def _resize_nearest(sets: Sets, size: tuple[int, int]) -> Sets:
     """Sets of classes cannot be averaged: each new pixel takes the set of the pixel under its
     centre.
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import tomllib
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,9 +22,10 @@ from torch import Tensor, nn
 
 from lungseg.card import ModelCard, file_sha256
 from lungseg.datasets import read_manifest
+from lungseg.datasets.label_sets import MEDIASTINUM, LayerClasses
 from lungseg.errors import ModelError, UsageError
 from lungseg.predict import Predictor
-from lungseg.structures import LUNGS
+from lungseg.train.losses import split_channels
 from lungseg.train.module import load_checkpoint
 from lungseg.train.settings import TrainingSettings
 from lungseg.writers.atomic import not_written
@@ -38,16 +40,31 @@ to float16) that is accepted."""
 class ExportModel(nn.Module):
     """The network as it is shipped: probabilities instead of logits, the mediastinum merged into
     the background.
+
+    Args:
+        net: with a channel for each class of each layer.
+        layers: that it has learnt.
     """
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, layers: Sequence[LayerClasses]) -> None:
         super().__init__()
         self.net = net
+        self.layers = tuple(layers)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 1, H, W) -> (N, 3, H, W): background, right lung, left lung; adding up to 1."""
-        p = self.net(image).softmax(dim=1)
-        return torch.cat([p[:, 0:1] + p[:, 3:4], p[:, 1:3]], dim=1)
+        """(N, 1, H, W) -> (N, C, H, W): of each layer the background, then its structures, adding
+        up to 1.
+        """
+        logits = self.net(image)
+        parts = split_channels(logits, self.layers) if len(self.layers) > 1 else (logits,)
+        found = []
+        for part, classes in zip(parts, self.layers, strict=True):
+            p, last = part.softmax(dim=1), 1 + len(classes.structures)
+            background = p[:, 0:1]
+            if MEDIASTINUM in classes.names:
+                background = background + p[:, last : last + 1]
+            found += [background, p[:, 1:last]]
+        return torch.cat(found, dim=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +107,7 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
         )
     net, settings = load_checkpoint(checkpoint)
     facts: dict[str, Any] = _read_about(about) if about else {"name": output.stem, "version": "0"}
-    shipped = ExportModel(net).eval()
+    shipped = ExportModel(net, settings.classes).eval()
     example = torch.randn(
         2, 1, settings.size, settings.size, generator=torch.Generator().manual_seed(0)
     )
@@ -120,7 +137,7 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
 def _card(settings: TrainingSettings, facts: dict[str, Any], model: Path) -> ModelCard:
     return ModelCard(
         modality=settings.modality,
-        layers=(tuple(lung.name for lung in LUNGS),),
+        layers=settings.layers,
         architecture=_architecture(settings),
         input_size=(settings.size, settings.size),
         clip=(settings.clip_low, settings.clip_high),

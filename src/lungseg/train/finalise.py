@@ -8,7 +8,7 @@ import logging
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lungseg.calibrate.run import calibrate, choose_cases
 from lungseg.card import read_card
 from lungseg.datasets import Case, read_labels, read_manifest
-from lungseg.datasets.label_sets import mediastinal_band
+from lungseg.datasets.label_sets import judged_pixels
 from lungseg.draw.picture import Picture
 from lungseg.errors import InputError, UsageError
 from lungseg.image import Image
@@ -27,6 +27,7 @@ from lungseg.quality.files import quality_model_path
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.scores import count
+from lungseg.structures import PLURAL, regions
 from lungseg.train.export import export
 from lungseg.train.pictures import ROWS, case_row, write_sheet
 from lungseg.writers.names import unused
@@ -42,8 +43,8 @@ class FinalisedRun:
         model: the ONNX file, its card beside it.
         split: whose cases were scored: "test", or "validation" where there are no cases for
             testing.
-        dice: mean Dice of both lungs together over these cases; NaN where there are none.
-            Questionable masks do not count.
+        dice: mean Dice over these cases, of each pair together and of each structure of none, as
+            far as their masks decide them. Questionable masks do not count.
         predictions: a label map for each of these cases, and for each case that nobody drew a mask
             for.
         pictures: the montages.
@@ -53,7 +54,7 @@ class FinalisedRun:
 
     model: Path
     split: str
-    dice: float
+    dice: Mapping[str, float]
     predictions: tuple[Path, ...]
     pictures: tuple[Path, ...]
     failed: tuple[str, ...]
@@ -62,12 +63,16 @@ class FinalisedRun:
 
 @dataclass(frozen=True, slots=True)
 class _Prediction:
-    """A case that was predicted; the Dice is NaN where there is no truth."""
+    """A case that was predicted, and its Dice where there is a ground truth."""
 
     case: Case
     mask: Path
-    dice: float
+    dice: Mapping[str, float]
     verdict: str
+
+    @property
+    def mean_dice(self) -> float:
+        return float(np.mean(list(self.dice.values())))
 
 
 def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
@@ -81,7 +86,7 @@ def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
     montage_best.png, montage_median.png and montage_worst.png, each a third of the scored cases but
     at most `ROWS`; montage_unlabelled.png.
 
-    Everything runs through the exported model and `lungseg.pipeline`, so it is what users get. A
+    Everything runs through the exported model as users run it. A
     case that cannot be read is named in the log and in what is returned, and the others are
     finished.
 
@@ -115,10 +120,13 @@ def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
     for case, name in zip(chosen, _names(chosen), strict=True):
         with _told(case, failed):
             predicted.append(_predict(segmenter, case, folder / "predictions", name))
-    scored = [p for p in predicted if p.case.mask is not None and p.case.notes != "questionable"]
-    scored.sort(key=lambda p: p.dice, reverse=True)
+    scored = [p for p in predicted if p.dice and p.case.notes != "questionable"]
+    scored.sort(key=lambda p: p.mean_dice, reverse=True)
     pictures = _montages(folder, segmenter, scored, [p for p in predicted if p.case.mask is None])
-    dice = float(np.mean([p.dice for p in scored])) if scored else math.nan
+    names = dict.fromkeys(name for p in scored for name in p.dice)
+    dice = {
+        name: float(np.mean([p.dice[name] for p in scored if name in p.dice])) for name in names
+    }
     return FinalisedRun(
         exported.model,
         split,
@@ -162,30 +170,35 @@ def _told(case: Case, failed: list[str]) -> Iterator[None]:
 
 
 def _predict(segmenter: RadiographSegmenter, case: Case, folder: Path, name: str) -> _Prediction:
-    """Segments a case, writes its mask, and scores it where there is a truth."""
+    """Segments a case, writes its mask, and scores it where there is a ground truth."""
     result = segmenter(case.image)
     mask = result.save(folder, ("mask",), name=name, overwrite=True)["mask"]
-    truth = _truth(case, result)
-    return _Prediction(
-        case, mask, math.nan if truth is None else _dice(case, truth, result), result.verdict.status
-    )
+    return _Prediction(case, mask, _dice(case, result), result.verdict.status)
 
 
-def _truth(case: Case, result: Result[Image]) -> NDArray[np.uint8] | None:
+def _ground_truth(case: Case, result: Result[Image]) -> NDArray[np.uint8] | None:
     """The labels that belong to a result; None where nobody drew any."""
     return None if case.mask is None else read_labels(case, result.image.geometry.shape)
 
 
-def _dice(case: Case, truth: NDArray[np.uint8], result: Result[Image]) -> float:
-    """Of both lungs together; a mask that draws through the heart is no judge of where heart or
-    mediastinum may lie.
+def _dice(case: Case, result: Result[Image]) -> dict[str, float]:
+    """Of each pair, and each structure of none, that the mask decides and the model predicts; a
+    mask that draws the lungs through the heart is no judge of their inner borders.
     """
-    judged = (
-        ~mediastinal_band(truth)
-        if case.lung_extent == "through-heart"
-        else np.ones(truth.shape, bool)
-    )
-    return count((truth > 0)[judged], (result.mask > 0)[judged]).dice
+    ground_truth = _ground_truth(case, result)
+    if ground_truth is None:
+        return {}
+    found = {}
+    for layer in result.segmentation.structures:
+        for name, those in regions(layer).items():
+            if {structure.name for structure in those} <= set(case.decides):
+                inside = np.isin(ground_truth, [structure.number for structure in those])
+                predicted = result.segmentation.mask(name)
+                judged = judged_pixels(ground_truth, case.lung_extent) if name == PLURAL else None
+                if judged is not None:
+                    inside, predicted = inside[judged], predicted[judged]
+                found[name] = count(inside, predicted).dice
+    return found
 
 
 def _montages(
@@ -217,11 +230,15 @@ def _row(segmenter: RadiographSegmenter, predicted: _Prediction) -> list[tuple[P
     """Segmented once more, which takes less than keeping the pictures of all cases until it is
     known which are shown.
     """
-    result = segmenter(predicted.case.image)
-    heart = ", heart not judged" if predicted.case.lung_extent == "through-heart" else ""
+    case = predicted.case
+    result = segmenter(case.image)
+    ground_truth = _ground_truth(case, result)
+    unjudged = ""
+    if ground_truth is not None and judged_pixels(ground_truth, case.lung_extent) is not None:
+        unjudged = ", inner borders not judged"
     score = (
-        f"verdict: {predicted.verdict}"
-        if predicted.case.mask is None
-        else f"Dice {predicted.dice:.3f}{heart}"
+        f"Dice {predicted.mean_dice:.3f}{unjudged}"
+        if predicted.dice
+        else f"verdict: {predicted.verdict}"
     )
-    return case_row(predicted.case.case, result, _truth(predicted.case, result), score)
+    return case_row(case.case, result, ground_truth, score)

@@ -107,6 +107,7 @@ def arrays(
         (settings.size, settings.size),
         (settings.clip_low, settings.clip_high),
         seed=settings.seed if augmented else None,
+        layers=settings.classes,
         augmentation=AugmentationSettings(
             **{field.name: getattr(settings, field.name) for field in fields(AugmentationSettings)}
         ),

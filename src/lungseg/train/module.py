@@ -1,7 +1,8 @@
-"""The Lightning module: network, loss, optimiser, and the figures that are logged each epoch."""
+"""The Lightning module: network, loss, optimiser, and the metrics that are logged each epoch."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,19 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
 from lungseg.datasets import Case
-from lungseg.datasets.label_sets import CLASSES, LEFT, RIGHT
 from lungseg.errors import ModelError
 from lungseg.nets import UNet, UNetPlusPlus
 from lungseg.scores import Counts
 from lungseg.train.checkpoints import network_weights
 from lungseg.train.losses import loss_of
+from lungseg.train.regions import certain_counts, regions_of
 from lungseg.train.settings import TrainingSettings, read_settings
 
 SCORES = ("dice", "iou", "accuracy")
 """Attributes of `lungseg.scores.Counts` that are logged."""
 
 WARM_UP = 0.08
-"""Share of the steps in which the one-cycle schedule rises."""
+"""Fraction of the steps in which the one-cycle schedule rises."""
 
 MOMENTUM = 0.9
 """Of SGD."""
@@ -34,9 +35,10 @@ SLOWER = 0.5
 
 
 def build_network(settings: TrainingSettings) -> nn.Module:
-    """The network that the settings describe, with fresh weights: (N, 1, H, W) -> logits (N, 4, H,
-    W).
+    """The network that the settings describe, with fresh weights: (N, 1, H, W) -> logits (N, all
+    channels, H, W), of each layer one for each of its classes.
     """
+    channels = sum(len(classes.names) for classes in settings.classes)
     shared: dict[str, Any] = {
         "width": settings.width,
         "depth": settings.depth,
@@ -45,13 +47,13 @@ def build_network(settings: TrainingSettings) -> nn.Module:
     if settings.architecture == "unetpp":
         return UNetPlusPlus(
             1,
-            len(CLASSES),
+            channels,
             norm=settings.norm,
             upsampling=settings.upsampling,
             deep_supervision=settings.deep_supervision,
             **shared,
         )
-    return UNet(1, len(CLASSES), norm=settings.norm, upsampling=settings.upsampling, **shared)
+    return UNet(1, channels, norm=settings.norm, upsampling=settings.upsampling, **shared)
 
 
 def contracting_path(net: nn.Module) -> list[nn.Module]:
@@ -88,10 +90,11 @@ class LungModule(lightning.LightningModule):
     """Trains a network on partially labelled masks.
 
     Logs once an epoch, of training (as the samples came, augmented) and validation: `loss`, `dice`,
-    `iou` and `accuracy`, each after train_ or val_; `val_dice_SOURCE`; and `learning_rate`, the
-    mean over the steps. Scores are of both lungs together, at the network's resolution, over the
-    pixels where it is certain whether they are lung; those of validation are the mean over sources
-    of the mean over images, so that a large source does not outvote a small one.
+    `iou` and `accuracy`, each after train_ or val_; `val_dice_SOURCE`; where more than the lungs is
+    learnt `val_REGION_dice`; and `learning_rate`, the mean over the steps. Scores are the mean over
+    regions (see `lungseg.train.regions`), at the network's resolution, over the pixels where it is
+    certain whether they belong to the region; those of validation are the mean over sources of the
+    mean over images, so that a large source does not outvote a small one.
     """
 
     def __init__(self, settings: TrainingSettings, validation: Sequence[Case]) -> None:
@@ -101,11 +104,14 @@ class LungModule(lightning.LightningModule):
         self.sources = [case.source for case in validation]
         self.places: list[int] = []
         """Of the validation cases that this process scores: their places in the whole list."""
-        self.figures: list[Tensor] = []
+        self.regions = regions_of(settings.classes)
+        self.scored: list[Tensor] = []
+        """Of each batch that was validated: place, loss and counts of each image."""
         self.counts: list[Tensor] = []
+        """Of each batch that was trained on."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 1, H, W) -> logits (N, 4, H, W)."""
+        """(N, 1, H, W) -> logits (N, all channels, H, W)."""
         logits: Tensor = self.net(x)
         return logits
 
@@ -121,10 +127,10 @@ class LungModule(lightning.LightningModule):
         heads = self.net.forward_all(x) if isinstance(self.net, UNetPlusPlus) else [self.net(x)]
         loss = torch.stack([loss_of(logits, allowed, self.settings) for logits in heads]).mean()
         with torch.no_grad():
-            self.counts.append(certain_counts(torch.stack(heads).mean(dim=0), allowed))
+            self.counts.append(self._counts(torch.stack(heads).mean(dim=0), allowed))
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-        figures = {"train_loss": loss.detach(), "learning_rate": rate}
-        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(x), sync_dist=True)
+        metrics = {"train_loss": loss.detach(), "learning_rate": rate}
+        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(x), sync_dist=True)
         return loss
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -136,10 +142,10 @@ class LungModule(lightning.LightningModule):
                 block.zero_grad(set_to_none=True)
 
     def on_validation_epoch_start(self) -> None:
-        """Forgets the figures of the epoch before."""
+        """Forgets the scores of the epoch before."""
         loaders: Any = self.trainer.val_dataloaders
         self.places = list(loaders.sampler)
-        self.figures = []
+        self.scored = []
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
         """Collects place, loss and counts of each image, so that they do not depend on what shared
@@ -152,30 +158,47 @@ class LungModule(lightning.LightningModule):
         )
         first = index * self.settings.batch
         places = torch.tensor(self.places[first : first + len(x)], device=logits.device)
-        self.figures.append(torch.column_stack([places, losses, certain_counts(logits, allowed)]))
+        self.scored.append(torch.column_stack([places, losses, self._counts(logits, allowed)]))
 
     def on_validation_epoch_end(self) -> None:
-        """Gathers the figures of all devices and logs the means; those of the training epoch too,
+        """Gathers the scores of all devices and logs the means; those of the training epoch too,
         which ends with the validation.
         """
         rows = {
-            int(place): figures for place, *figures in self._of_all_devices(self.figures)
+            int(place): row for place, *row in self._of_all_devices(self.scored)
         }  # some places may come twice
-        scores: dict[str, list[list[float]]] = {}
-        for place, (_, *counts) in sorted(rows.items()):
-            scores.setdefault(self.sources[place], []).append(_scores(counts))
-        means = {source: _means(each) for source, each in sorted(scores.items())}
-        figures = {"val_loss": sum(loss for loss, *_ in rows.values()) / len(rows)}
-        figures |= {
-            f"val_{name}": mean
-            for name, mean in zip(SCORES, _means(list(means.values())), strict=True)
-        }
-        figures |= {f"val_dice_{source}": mean[0] for source, mean in means.items()}
-        trained = _means([_scores(counts) for counts in self._of_all_devices(self.counts)])
-        self.log_dict(
-            figures | {f"train_{name}": mean for name, mean in zip(SCORES, trained, strict=True)}
-        )
+        images = [(self.sources[place], counts) for place, (_, *counts) in sorted(rows.items())]
+        metrics = {"val_loss": sum(loss for loss, *_ in rows.values()) / len(rows)}
+        by_region: dict[str, list[float]] = {}
+        by_source: dict[str, list[list[float]]] = {}
+        for number, region in enumerate(self.regions):
+            scores: dict[str, list[list[float]]] = {}
+            for source, counts in images:
+                if (own := _scores(counts, number)) is not None:
+                    scores.setdefault(source, []).append(own)
+            means = {source: _means(each) for source, each in sorted(scores.items())}
+            by_region[region.name] = _means(list(means.values()))
+            for source, mean in means.items():
+                by_source.setdefault(source, []).append(mean)
+        metrics |= _named("val", _means(list(by_region.values())))
+        metrics |= {f"val_dice_{source}": _means(each)[0] for source, each in by_source.items()}
+        if len(self.regions) > 1:
+            metrics |= {f"val_{region}_dice": mean[0] for region, mean in by_region.items()}
+        self.log_dict(metrics | _named("train", self._of_training()))
         self.counts = []
+
+    def _counts(self, logits: Tensor, allowed: Tensor) -> Tensor:
+        """Of each region four numbers, one after the other: (N, 4 regions)."""
+        return certain_counts(logits, allowed, self.settings.classes).flatten(1)
+
+    def _of_training(self) -> list[float]:
+        """The mean over regions of the mean over all samples of the epoch."""
+        samples = self._of_all_devices(self.counts)
+        scores = [
+            [own for counts in samples if (own := _scores(counts, number)) is not None]
+            for number in range(len(self.regions))
+        ]
+        return _means([_means(own) for own in scores])
 
     def _of_all_devices(self, rows: list[Tensor]) -> list[list[float]]:
         """Rows of all batches and devices, in a list."""
@@ -242,28 +265,22 @@ class LungModule(lightning.LightningModule):
             scheduler.step()
 
 
-def _scores(counts: Sequence[float]) -> list[float]:
-    each = Counts(*map(int, counts))
+def _scores(counts: Sequence[float], region: int) -> list[float] | None:
+    """Of a region, of the counts of all regions of an image; None where its mask says nothing."""
+    own = counts[4 * region : 4 * region + 4]
+    if own[0] < 0:
+        return None
+    each = Counts(*map(int, own))
     return [getattr(each, name) for name in SCORES]
 
 
 def _means(rows: Sequence[Sequence[float]]) -> list[float]:
-    return [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+    """The mean of each column, over the rows that have one."""
+    known = [row for row in rows if not math.isnan(row[0])]
+    if not known:
+        return [math.nan] * len(SCORES)
+    return [sum(column) / len(known) for column in zip(*known, strict=True)]
 
 
-def certain_counts(logits: Tensor, allowed: Tensor) -> Tensor:
-    """What `lungseg.scores.Counts` counts (tp, fp, fn, tn), of both lungs together, over the pixels
-    where it is certain whether they are lung: (N, 4, H, W), (N, H, W) -> (N, 4), int64.
-    """
-    lungs = RIGHT | LEFT
-    truth = (allowed == RIGHT) | (allowed == LEFT)
-    certain = truth | ((allowed & lungs) == 0)
-    probability = logits.float().softmax(dim=1)
-    found = (probability[:, 1] + probability[:, 2]) >= 0.5
-    return torch.stack(
-        [
-            (t & certain).sum(dim=(1, 2))
-            for t in (found & truth, found & ~truth, ~found & truth, ~found & ~truth)
-        ],
-        dim=1,
-    )
+def _named(split: str, scores: Sequence[float]) -> dict[str, float]:
+    return {f"{split}_{name}": score for name, score in zip(SCORES, scores, strict=True)}

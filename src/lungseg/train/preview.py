@@ -5,6 +5,7 @@ them again.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.augment.parameters import NO_AUGMENTATION, AugmentationParameters, sample_parameters
-from lungseg.datasets.label_sets import MEDIASTINUM, SIDES
+from lungseg.datasets.label_sets import ONLY_BACKGROUND, LayerClasses, Sets
 from lungseg.draw.picture import Picture, contour, montage
 from lungseg.errors import UsageError
 from lungseg.preprocess import window
-from lungseg.structures import BY_NUMBER
 from lungseg.train.data import CaseArrays
 from lungseg.writers import picture_png, write_file
 
@@ -26,7 +26,7 @@ EPOCHS: Final = 5
 
 def augmented_sheet(data: CaseArrays, count: int) -> Picture:
     """Red, green, blue: a row for each case, as it is and as it will be in the first `EPOCHS`
-    epochs, lungs outlined.
+    epochs, structures outlined.
 
     Args:
         data: training cases.
@@ -39,7 +39,7 @@ def augmented_sheet(data: CaseArrays, count: int) -> Picture:
     for index in _chosen(data, count):
         still = sample_parameters(np.random.default_rng(0), NO_AUGMENTATION)
         for parameters in (still, *(_parameters(data, index, epoch) for epoch in range(EPOCHS))):
-            tiles.append(_tile(*data.augmented(index, parameters), data.clip))
+            tiles.append(_tile(*data.augmented(index, parameters), data.clip, data.layers))
         captions += [data.cases[index].case, *(f"epoch {epoch}" for epoch in range(EPOCHS))]
     return montage(tiles, 1 + EPOCHS, captions)
 
@@ -63,7 +63,7 @@ def augmented_lines(data: CaseArrays, count: int) -> list[str]:
     ]
 
 
-def replay(line: str, data: CaseArrays) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+def replay(line: str, data: CaseArrays) -> tuple[NDArray[Any], Sets]:
     """The sample that a line of `augmented_lines` describes, as `CaseArrays.augmented` gives it.
 
     Args:
@@ -108,13 +108,22 @@ def _parameters(data: CaseArrays, index: int, epoch: int) -> AugmentationParamet
     return parameters
 
 
-def _tile(picture: NDArray[Any], allowed: NDArray[np.uint8], clip: tuple[float, float]) -> Picture:
-    """The greys that the network sees, and an outline around what may be a lung by its mask, in the
-    lung's colour.
+def _tile(
+    picture: NDArray[Any],
+    allowed: Sets,
+    clip: tuple[float, float],
+    layers: Sequence[LayerClasses],
+) -> Picture:
+    """The greys that the network sees, and in its colour an outline around what may be a structure
+    and is not background, by the mask.
     """
     tile = np.repeat(
         np.rint(window(picture, clip) * 255).astype(np.uint8)[..., np.newaxis], 3, axis=2
     )
-    for bit, label in SIDES.items():
-        tile[contour(np.isin(allowed, (bit, bit | MEDIASTINUM)), 1)] = BY_NUMBER[label].colour
+    for sets, classes in zip(allowed, layers, strict=True):
+        rest = (sets & ONLY_BACKGROUND) == 0
+        for structure in classes.structures:
+            own = rest & ((sets & classes.bits(structure.name)) > 0)
+            tile[contour(own, 1)] = structure.colour
+            rest &= ~own
     return tile

@@ -54,12 +54,14 @@ def training_and_validation(
 
     Raises:
         InputError: there is nothing on one of the sides.
-        UsageError: the source whose Dice is monitored is not validated on.
+        UsageError: the source whose Dice is monitored is not validated on, or a structure that is
+            to be learnt is decided by no case to train on.
     """
-    known = [case for case in cases if case.mask is not None]
+    learnt = {name for layer in settings.layers for name in layer}
+    known = [case for case in cases if case.mask is not None and learnt & set(case.decides)]
     if not known:
         raise InputError(
-            "no case has a mask, so there is nothing to learn from", cure="give cases with masks"
+            "no case has a mask that decides what is to be learnt", cure="give cases with masks"
         )
     repeats = settings.repeats()
     training = [
@@ -72,6 +74,13 @@ def training_and_validation(
         problem = f"{len(training)} cases to train on and {len(validation)} to validate on"
         raise InputError(
             problem, cure="give more patients, or the split train or validation to some"
+        )
+    decided = {name for case in training for name in case.decides}
+    for name in sorted(learnt - decided):
+        raise UsageError(
+            f"no case to train on decides {name}, so it cannot be learnt",
+            cure="leave it out of the layers, or name it in the column decides of the list of "
+            "cases",
         )
     source = settings.monitor.removeprefix("val_dice_")
     sources = sorted({case.source for case in validation})

@@ -10,12 +10,18 @@ import tomllib
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_type_hints
 
+from lungseg.card import as_tuples, problem_of_layers
 from lungseg.errors import UsageError
+from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 from lungseg.train.allowed_values import METRICS, check_value, suggestion
 
+if TYPE_CHECKING:
+    from lungseg.datasets.label_sets import LayerClasses
+
 GROUPS: Final = {
+    "layers": "the structures",
     "architecture": "the network",
     "modality": "the pictures",
     "validation": "the cases",
@@ -34,6 +40,12 @@ class TrainingSettings:
     are the flag's help.
     """
 
+    layers: Annotated[
+        tuple[tuple[str, ...], ...],
+        "structures to learn that exclude each other, such as 'lungs, trachea'; repeated for a "
+        "layer that may overlap them",
+    ] = ((RIGHT_LUNG.name, LEFT_LUNG.name),)
+
     architecture: Annotated[Literal["unet", "unetpp"], "U-Net or U-Net++"] = "unet"
     width: Annotated[int, "feature channels of the finest level, doubled at each deeper one"] = 16
     depth: Annotated[int, "number of resolutions, the input's included"] = 6
@@ -50,7 +62,7 @@ class TrainingSettings:
     size: Annotated[int, "rows and columns of the network's input"] = 256
     clip_low: Annotated[float, "percentile of the greys that becomes black"] = 0.5
     clip_high: Annotated[float, "percentile of the greys that becomes white"] = 99.5
-    dilate: Annotated[int, "pixels of the network's input by which the masks are widened"] = 0
+    dilate: Annotated[int, "pixels of the network's input by which the lungs are widened"] = 0
 
     validation: Annotated[
         float, "fraction of the patients of each source that is kept for validation"
@@ -230,8 +242,25 @@ class TrainingSettings:
                 f"{self.monitor!r} is no metric that can be monitored",
                 cure=suggestion(self.monitor, METRICS),
             )
+        if problem := problem_of_layers(self.layers):
+            raise UsageError(f"layers {problem}")
+        if self.layers != ((RIGHT_LUNG.name, LEFT_LUNG.name),):
+            _ = self.classes
         self.repeats()
         self.weights()
+
+    @property
+    def classes(self) -> tuple[LayerClasses, ...]:
+        """Those of each layer: with the background, and in the layer of the lungs with the
+        mediastinum.
+
+        Raises:
+            UsageError: a layer has too many, or half a pair.
+        """
+        # Here, because the command line reads the defaults at every start.
+        from lungseg.datasets.label_sets import layer_classes
+
+        return layer_classes(self.layers)
 
     @property
     def mode(self) -> Literal["min", "max"]:
@@ -252,22 +281,19 @@ class TrainingSettings:
         return {source: int(times) for source, _, times in pairs}
 
     def weights(self) -> tuple[float, ...]:
-        """Weight of each of `lungseg.datasets.label_sets.CLASSES` in the loss, 1 for those that are
-        not named; () where none is.
+        """Weight of each class of each layer in the loss, 1 for those that are not named; () where
+        none is.
         """
         if not self.class_weights:
             return ()
-        from lungseg.datasets.label_sets import (
-            CLASSES,
-        )  # here, because the command line reads the defaults at every start
-
-        weights = dict.fromkeys(CLASSES, 1.0)
+        names = [name for classes in self.classes for name in classes.names]
+        weights = dict.fromkeys(names, 1.0)
         for entry in self.class_weights:
             name, _, number = entry.rpartition("=")
             if name not in weights:
                 raise UsageError(
                     f"class_weights are CLASS=W, not {entry!r}",
-                    cure=f"name one of {', '.join(CLASSES)}",
+                    cure=f"name one of {', '.join(weights)}",
                 )
             try:
                 weights[name] = float(number)
@@ -278,7 +304,7 @@ class TrainingSettings:
                     f"the weight of a class is a number above 0, not {number!r}",
                     cure="write, for example, 'left lung=2'",
                 )
-        return tuple(weights.values())
+        return tuple(weights[name] for name in names)
 
     def write(self, path: Path) -> None:
         """Writes the settings as TOML, whole or not at all.
@@ -320,9 +346,7 @@ def read_settings(path: Path) -> TrainingSettings:
     for name in entries:
         if name not in names:
             raise UsageError(f"{name!r} is not a setting", where=path, cure=suggestion(name, names))
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()
-    }
+    values: dict[str, Any] = {name: as_tuples(value) for name, value in entries.items()}
     try:
         return TrainingSettings(**values)
     except UsageError as error:
