@@ -77,8 +77,8 @@ def test_it_takes_a_split_and_sources(model, films, split, tmp_path) -> None:
 
 def test_a_list_of_cases_without_a_column_for_left_masks_is_read(model, split, tmp_path) -> None:
     lines = [line.split(",") for line in split.read_text().splitlines()]
-    assert lines[0][-1] == "mask_left"
-    split.write_text("\n".join(",".join(line[:-1]) for line in lines) + "\n")
+    assert lines[0][-2:] == ["mask_left", "decides"]
+    split.write_text("\n".join(",".join(line[:-2]) for line in lines) + "\n")
     done = lungseg("evaluate", model, split, "-o", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert len(scored(tmp_path / "out")) == 4
@@ -102,7 +102,7 @@ def test_what_could_not_be_scored_is_named_and_changes_the_status(model, split, 
     lines = split.read_text().splitlines()
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
-    row = f"x,px,{broken},{broken},north,validation,lung,,"
+    row = f"x,px,{broken},{broken},north,validation,field,,,lungs"
     split.write_text(
         "\n".join(
             [*lines, row, row.replace("x,px", "y,py").replace(f"{broken},{broken}", f"{broken},")]
@@ -186,14 +186,14 @@ def test_a_matrix_trains_what_is_not_there_and_keeps_it(
         write_manifest(cases, folder / "cases.csv")
         (folder / "last.ckpt").touch()
 
-    def finish(folder, *, with_quality_model):
+    def finalise(folder, *, with_quality_model):
         assert not with_quality_model
         if folder.name == "south" and len(trained) == 2:
             raise KeyboardInterrupt
         write_tiny_model(folder, name="model")
 
     monkeypatch.setattr("lungseg.train.fit.fit", fit)
-    monkeypatch.setattr("lungseg.train.finalise.finish", finish)
+    monkeypatch.setattr("lungseg.train.finalise.finalise", finalise)
     (tmp_path / "s.toml").write_text("epochs = 3\n")
     command = (
         "evaluate",
@@ -319,7 +319,7 @@ def test_a_real_volume_is_scored_in_space(data_folder, tmp_path) -> None:
         ),
         (
             ("{cases}", "--matrix", "--recipe", "cxr", "--settings", "s.toml"),
-            "`recipe` and `settings` both say how to train; ",
+            "--recipe and --settings both say how to train; ",
         ),
         (
             ("{model}", "{cases}", "--matrix"),

@@ -296,7 +296,7 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on(films, tmp_path, monkeypatc
         (("--recipe", "r9"), "there is no recipe 'r9'; there are {recipes}."),
         (
             ("--recipe", "cxr", "--settings", "s.toml"),
-            "`recipe` and `settings` both say how to train; give one of them.",
+            "--recipe and --settings both say how to train; give one of them.",
         ),
         (
             ("--size", 100),

@@ -58,7 +58,7 @@ def test_a_perfect_mask() -> None:
     found = score(CASE, lungs(), result(lungs()))
     assert (found.case, found.patient, found.source) == ("c", "p", "here")
     assert (found.lung_extent, found.notes, found.verdict, found.unit) == (
-        "lung",
+        "field",
         "odd",
         "ok",
         "pixels",
