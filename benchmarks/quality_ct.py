@@ -28,7 +28,7 @@ from ct_scores import KEPT_BACK, THIRDS, WRONG
 from lungseg.calibrate.ct import StackItem, samples_of, volume_items
 from lungseg.ct.segment import VolumeSegmenter
 from lungseg.datasets import read_manifest
-from lungseg.datasets.ground_truth import is_lung
+from lungseg.datasets.ground_truth import is_inside
 from lungseg.predict import find_model
 from lungseg.quality.files import read_quality_model
 from lungseg.readers import read, read_mask, read_volume, slice_of
@@ -135,7 +135,7 @@ def volume_source(group: str, patient: str, path: Path, lungs: Array) -> Source:
 
 def slice_source(group: str, name: str, path: Path, mask: Path) -> Source:
     """A slice in a picture with its mask."""
-    return Source(group, name, slice_of(read(path)), is_lung(read_mask(mask))[np.newaxis])
+    return Source(group, name, slice_of(read(path)), is_inside(read_mask(mask))[np.newaxis])
 
 
 def measured(segmenter: VolumeSegmenter, found: Iterable[Source], workers: int) -> Iterator[Row]:

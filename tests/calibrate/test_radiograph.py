@@ -52,7 +52,7 @@ def test_the_same_case_gives_the_same_images_and_more_are_added_behind(films: li
 
 def test_where_a_mask_draws_through_the_heart_the_band_is_not_known(films: list[Case]) -> None:
     plain = next(case_items(films[0], degraded=0))
-    heart = next(case_items(replace(films[0], convention="lung and heart"), degraded=0))
+    heart = next(case_items(replace(films[0], lung_extent="through-heart"), degraded=0))
     assert plain.known is not None
     assert heart.known is not None
     assert heart.labels is not None

@@ -45,7 +45,7 @@ def test_cases_whose_masks_do_not_say_all_of_the_lungs_are_not_taken(films: list
     films = [
         replace(films[0], mask=None),
         replace(films[1], notes="questionable"),
-        replace(films[2], convention="partial"),
+        replace(films[2], lung_extent="aerated"),
         *films[3:],
     ]
     assert choose_cases(films) == films[3:10]

@@ -277,7 +277,7 @@ def test_a_quality_model_is_fitted_to_validation_cases(run, cases, monkeypatch) 
     monkeypatch.setattr("lungseg.calibrate.run.MAX_DEGRADED", 6)
     monkeypatch.setattr("lungseg.calibrate.out_of_distribution.DRAWINGS", 1)
     write_manifest(with_split(cases, "ttvvvvnn"), run / "cases.csv")
-    done = finish(run)
+    done = finalise(run)
     assert (run / "model.judge.json").is_file()
     assert done.notes[0] == "4 patients are few: the intervals of the expected Dice are rough"
     result = RadiographSegmenter(run / "model.onnx")(cases[0].image)
@@ -287,7 +287,7 @@ def test_a_quality_model_is_fitted_to_validation_cases(run, cases, monkeypatch) 
 def test_of_too_few_validation_cases_none_is_and_that_of_earlier_weights_goes(run, cases) -> None:
     (run / "model.judge.json").write_text("of other weights")
     write_manifest(with_split(cases, "ttn"), run / "cases.csv")
-    (note,) = finish(run).notes
+    (note,) = finalise(run).notes
     assert note.startswith("the model has no quality model: no case with a mask is of the splits ")
     assert not (run / "model.judge.json").exists()
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lungseg.calibrate.ct import StackItem, some_slices
 from lungseg.calibrate.radiograph import RadiographItem
 from lungseg.ct.slices import clip_hounsfield
-from lungseg.datasets.folders import VOLUMES
+from lungseg.datasets.folders import VOLUME_ENDINGS
 from lungseg.errors import InputError
 from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.image import Image
@@ -65,7 +65,7 @@ def pictures_in(folder: Path) -> Iterator[RadiographItem]:
     """
     for path in _files(folder):
         patient = path.name[:6]
-        if path.name.lower().endswith(VOLUMES):
+        if path.name.lower().endswith(VOLUME_ENDINGS):
             try:
                 volume = read_volume(path)
             except InputError:

@@ -24,7 +24,7 @@ from lungseg.calibrate.fit import (
     of_cases,
 )
 from lungseg.datasets import Case, read_labels
-from lungseg.datasets.label_sets import mediastinal_band
+from lungseg.datasets.label_sets import judged_pixels
 from lungseg.errors import InputError
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
@@ -82,9 +82,9 @@ def case_items(case: Case, *, degraded: int, rotated: bool = False) -> Iterator[
     """
     image = read(case.image)
     labels = read_labels(case, image.geometry.shape)
-    known = np.ones(labels.shape, bool)
-    if case.convention == "lung and heart":
-        known = ~mediastinal_band(labels)
+    known = judged_pixels(labels, case.lung_extent)
+    if known is None:
+        known = np.ones(labels.shape, bool)
     key, patient = f"{case.source}/{case.case}", f"{case.source}/{case.patient}"
     yield RadiographItem(key, "as_is", case.source, patient, image, labels, known)
     rng = np.random.default_rng(zlib.crc32(case.case.encode()))

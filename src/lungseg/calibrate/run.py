@@ -18,7 +18,7 @@ from lungseg.calibrate.fit import Sample, of_cases
 from lungseg.card import read_card
 from lungseg.ct.segment import VolumeSegmenter
 from lungseg.datasets import Case
-from lungseg.datasets.cases import SPLITS
+from lungseg.datasets.cases import BOTH_LUNGS, SPLITS
 from lungseg.errors import InputError, UsageError
 from lungseg.modality import Modality
 from lungseg.predict import find_model, processors
@@ -94,7 +94,8 @@ def choose_cases(cases: Sequence[Case], splits: Sequence[str] = UNSEEN) -> list[
         for case in cases
         if case.mask is not None
         and case.notes != "questionable"
-        and case.convention != "partial"
+        and case.lung_extent != "aerated"
+        and set(BOTH_LUNGS) <= set(case.decides)
         and (without_split or case.split in splits)
     ]
     if not chosen:

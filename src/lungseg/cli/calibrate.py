@@ -47,9 +47,9 @@ def calibrate(
     Example: lungseg calibrate runs/mine/model.onnx runs/mine/cases.csv
     """
     from lungseg.calibrate import run
-    from lungseg.datasets import read_manifest, recognise
+    from lungseg.datasets import discover_cases, read_manifest
 
-    known = read_manifest(cases) if cases.suffix.lower() == ".csv" else recognise(cases)
+    known = read_manifest(cases) if cases.suffix.lower() == ".csv" else discover_cases(cases)
     chosen = run.choose_cases(known, split or run.UNSEEN)
     splits = sorted({case.split for case in chosen if case.split})
     where = f"splits {', '.join(splits)}" if splits else "no split, so all are taken for unseen"

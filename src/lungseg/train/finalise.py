@@ -86,9 +86,8 @@ def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
     montage_best.png, montage_median.png and montage_worst.png, each a third of the scored cases but
     at most `ROWS`; montage_unlabelled.png.
 
-    Everything runs through the exported model as users run it. A
-    case that cannot be read is named in the log and in what is returned, and the others are
-    finished.
+    Everything runs through the exported model as users run it. A case that cannot be read is named
+    in the log and in what is returned, and the others are finished.
 
     Raises:
         InputError: the list of cases is broken, or names a file that is not there.
@@ -123,19 +122,22 @@ def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
     scored = [p for p in predicted if p.dice and p.case.notes != "questionable"]
     scored.sort(key=lambda p: p.mean_dice, reverse=True)
     pictures = _montages(folder, segmenter, scored, [p for p in predicted if p.case.mask is None])
-    names = dict.fromkeys(name for p in scored for name in p.dice)
-    dice = {
-        name: float(np.mean([p.dice[name] for p in scored if name in p.dice])) for name in names
-    }
     return FinalisedRun(
         exported.model,
         split,
-        dice,
+        _mean_dice(scored),
         tuple(p.mask for p in predicted),
         tuple(pictures),
         tuple(failed),
         notes,
     )
+
+
+def _mean_dice(scored: Sequence[_Prediction]) -> dict[str, float]:
+    names = dict.fromkeys(name for p in scored for name in p.dice)
+    return {
+        name: float(np.mean([p.dice[name] for p in scored if name in p.dice])) for name in names
+    }
 
 
 def _calibrate(model: Path, cases: Sequence[Case]) -> tuple[str, ...]:
