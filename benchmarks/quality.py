@@ -205,7 +205,7 @@ def row_of(
         "what": item.degradations,
         "quarter_turns": prediction.quarter_turns,
         "verdict": result.verdict.status,
-        "reasons": result.verdict.reasons,
+        "codes": result.verdict.codes,
         **expected,
     }
 

@@ -166,7 +166,7 @@ def rows_of(segmenter: VolumeSegmenter, item: StackItem) -> list[Row]:
     judged = "slice" if len(planes) == 1 else "volume"
     whole = next((row for row in rows if row["scope"] == judged), None)
     if whole is not None:
-        whole |= {"verdict": result.verdict.status, "reasons": result.verdict.reasons}
+        whole |= {"verdict": result.verdict.status, "codes": result.verdict.codes}
     return rows
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from lungseg.calibrate.fit import (
     MIN_FRONTAL_SAMPLES,
-    Kind,
     Sample,
+    SampleKind,
     calibration_curve,
     check_enough,
     fit_dice,
@@ -117,7 +117,7 @@ def test_too_few_masks_are_refused(number: int, patients: int, said: str) -> Non
     check_enough([sample(0.9, i % 2) for i in range(20)], "radiographs")
 
 
-def pictures(kind: Kind, number: int, area: float, group: str = "north") -> list[Sample]:
+def pictures(kind: SampleKind, number: int, area: float, group: str = "north") -> list[Sample]:
     """Their lungs have about that area."""
     rng = np.random.default_rng(len(kind) + number)
     return [
@@ -151,8 +151,8 @@ def test_limits_stay_in_order_where_nothing_sets_them_apart() -> None:
 
 
 @pytest.mark.parametrize("missing", ["as_is", "degraded", "out_of_distribution"])
-def test_from_too_few_pictures_with_both_lungs_no_limit_is_taken(missing: Kind) -> None:
-    kinds: tuple[Kind, ...] = ("as_is", "degraded", "out_of_distribution")
+def test_from_too_few_pictures_with_both_lungs_no_limit_is_taken(missing: SampleKind) -> None:
+    kinds: tuple[SampleKind, ...] = ("as_is", "degraded", "out_of_distribution")
     enough = {
         kind: pictures(kind, MIN_FRONTAL_SAMPLES, 0.5 - i / 10) for i, kind in enumerate(kinds)
     }

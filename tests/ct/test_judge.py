@@ -189,7 +189,7 @@ def test_missing_slices():
 def test_a_network_that_is_unsure():
     assert verdict(RIGHT, LEFT, sure=0.89) == given("ct", "review", "uncertain")
     assert verdict(RIGHT, LEFT, sure=0.9).status == "ok"
-    # What was learned knows better.
+    # An expected Dice knows better.
     assert verdict(RIGHT, LEFT, sure=0.89, expected=0.97) == Verdict("ok")
     assert verdict(RIGHT, LEFT, expected=0.8, evidence=("uncertain",)) == given(
         "ct", "review", "uncertain"

@@ -281,7 +281,7 @@ def test_a_quality_model_is_fitted_to_validation_cases(run, cases, monkeypatch) 
     assert (run / "model.judge.json").is_file()
     assert done.notes[0] == "4 patients are few: the intervals of the expected Dice are rough"
     result = RadiographSegmenter(run / "model.onnx")(cases[0].image)
-    assert 0 < result.measurement("expected Dice").value <= 1
+    assert 0 < result.measurements["expected_dice", "lungs"].value <= 1
 
 
 def test_of_too_few_validation_cases_none_is_and_that_of_earlier_weights_goes(run, cases) -> None:

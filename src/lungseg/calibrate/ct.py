@@ -21,8 +21,8 @@ from lungseg.augment.degradations_ct import (
 )
 from lungseg.calibrate.fit import (
     UNCERTAIN,
-    Kind,
     Sample,
+    SampleKind,
     calibration_curve,
     check_enough,
     fit_dice,
@@ -89,7 +89,7 @@ class StackItem:
     """
 
     key: str
-    kind: Kind
+    kind: SampleKind
     group: str
     patient: str
     stack: LabelledStack

@@ -47,7 +47,7 @@ UNCERTAIN = 0.9
 MIN_FRONTAL_SAMPLES = 10
 """With both lungs, of frontal radiographs and of other pictures; from fewer no limit is taken."""
 
-Kind = Literal["as_is", "degraded", "rotated", "out_of_distribution"]
+SampleKind = Literal["as_is", "degraded", "rotated", "out_of_distribution"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Sample:
         first_features: of the first forward pass on a radiograph; empty for CT.
     """
 
-    kind: Kind
+    kind: SampleKind
     group: str
     patient: str
     scope: Scope

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from lungseg.augment.degradations import degrade, shrink
 from lungseg.calibrate.fit import (
     UNCERTAIN,
-    Kind,
     Sample,
+    SampleKind,
     check_enough,
     fit_dice,
     fit_frontal,
@@ -64,7 +64,7 @@ class RadiographItem:
     """
 
     key: str
-    kind: Kind
+    kind: SampleKind
     group: str
     patient: str
     image: Image | Array

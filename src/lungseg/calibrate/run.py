@@ -154,17 +154,17 @@ def calibrate(
             partial(radiograph.measure_radiograph, radiographs),
             _radiograph_items(cases, out_of_distribution, failed),
         )
-        quality = radiograph.fit_radiograph(samples, card.sha256)
+        fit = radiograph.fit_radiograph
     else:
         volumes = VolumeSegmenter(path, threads=workers, with_quality_model=False)
         samples = measured(
             partial(ct.measure_stack, volumes), _stack_items(cases, out_of_distribution, failed)
         )
         seen = any(case.split == "train" for case in cases)
-        widening = ct.SEEN_WIDENING if seen else 1.0
-        quality = ct.fit_ct(samples, card.sha256, widening=widening)
-    write_file(quality_model_path(path), encode_quality_model(quality))
+        fit = partial(ct.fit_ct, widening=ct.SEEN_WIDENING if seen else 1.0)
     kept.remove()
+    quality = fit(samples, card.sha256)
+    write_file(quality_model_path(path), encode_quality_model(quality))
     return _calibrated(quality_model_path(path), card.modality, quality, samples, failed)
 
 
@@ -272,7 +272,7 @@ class _Kept:
             raise not_written(self.path, error) from error
 
     def remove(self) -> None:
-        """Once nothing can be interrupted any more."""
+        """Once all is measured."""
         self.path.unlink(missing_ok=True)
 
 
