@@ -120,7 +120,15 @@ def test_what_could_not_be_scored_is_named_and_changes_the_status(model, split, 
 def test_changes_and_card(model, split, tmp_path) -> None:
     copy = write_tiny_model(tmp_path, name="copy")
     done = lungseg(
-        "evaluate", copy, split, "-o", tmp_path / "out", "--changes", "--card", "--source", "south"
+        "evaluate",
+        copy,
+        split,
+        "-o",
+        tmp_path / "out",
+        "--robustness",
+        "--card",
+        "--source",
+        "south",
     )
     assert done.exit_code == 0, done.output
     assert "| mirrored |" in done.stdout
@@ -163,7 +171,7 @@ def test_films_without_masks_but_with_boxes_are_scored_by_these(model, rsna, tmp
 
 
 def test_a_matrix_of_models_that_are_there(model, split, tmp_path) -> None:
-    done = lungseg("evaluate", f"north={model}", split, "-o", tmp_path / "out", "--matrix")
+    done = lungseg("evaluate", f"north={model}", split, "-o", tmp_path / "out", "--cross-dataset")
     assert done.exit_code == 0, done.output
     assert done.stdout == (tmp_path / "out" / "matrix.md").read_text()
     assert [cell.endswith("n=2") for cell in done.stdout.splitlines()[4].split(" | ")[1:2]] == [
@@ -200,7 +208,7 @@ def test_a_matrix_trains_what_is_not_there_and_keeps_it(
         split,
         "-o",
         tmp_path / "out",
-        "--matrix",
+        "--cross-dataset",
         "--settings",
         tmp_path / "s.toml",
     )
@@ -298,40 +306,40 @@ def test_a_real_volume_is_scored_in_space(data_folder, tmp_path) -> None:
             "cases.csv -o report.",
         ),
         (
-            ("{model}", "{cases}", "--matrix", "--boxes"),
-            "--matrix and --boxes are two questions; ask them one after the other.",
+            ("{model}", "{cases}", "--cross-dataset", "--boxes"),
+            "--cross-dataset and --boxes are two questions; ask them one after the other.",
         ),
         (
-            ("a={model}", "{cases}", "--matrix", "--card"),
-            "--changes and --card need masks, and no --matrix or --boxes; ",
+            ("a={model}", "{cases}", "--cross-dataset", "--card"),
+            "--robustness and --card need masks, and no --cross-dataset or --boxes; ",
         ),
         (
-            ("{model}", "{cases}", "--boxes", "--changes"),
-            "--changes and --card need masks, and no --matrix or --boxes; ",
+            ("{model}", "{cases}", "--boxes", "--robustness"),
+            "--robustness and --card need masks, and no --cross-dataset or --boxes; ",
         ),
         (
             ("{model}", "{cases}", "--recipe", "cxr"),
-            "--recipe and --settings are for models that --matrix trains; ",
+            "--recipe and --settings are for models that --cross-dataset trains; ",
         ),
         (
-            ("a={model}", "{cases}", "--matrix", "--recipe", "cxr"),
-            "--recipe and --settings are for models that --matrix trains; ",
+            ("a={model}", "{cases}", "--cross-dataset", "--recipe", "cxr"),
+            "--recipe and --settings are for models that --cross-dataset trains; ",
         ),
         (
-            ("{cases}", "--matrix", "--recipe", "cxr", "--settings", "s.toml"),
+            ("{cases}", "--cross-dataset", "--recipe", "cxr", "--settings", "s.toml"),
             "--recipe and --settings both say how to train; ",
         ),
         (
-            ("{model}", "{cases}", "--matrix"),
+            ("{model}", "{cases}", "--cross-dataset"),
             "{model} does not say what the model was trained on; write SOURCE=FILE, as "
             "montgomery=mine.",
         ),
         (
-            ("../a={model}", "{cases}", "--matrix"),
+            ("../a={model}", "{cases}", "--cross-dataset"),
             "../a={model} does not say what the model was trained on; ",
         ),
         (
-            ("a={model}", "a={model}", "{cases}", "--matrix"),
+            ("a={model}", "a={model}", "{cases}", "--cross-dataset"),
             "two models have the same name; name each after what it was trained on.",
         ),
         (

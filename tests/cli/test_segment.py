@@ -19,7 +19,7 @@ from PIL import Image as Picture
 
 from command_line import lungseg
 from lungseg.cli.main import build
-from lungseg.cli.segment import _tell
+from lungseg.cli.segment import _report
 from lungseg.predict import embedded_models
 from lungseg.runner import Outcome
 from lungseg.writers import record_schema
@@ -302,7 +302,7 @@ def test_the_sum_counts_what_was_refused(
         Outcome(tmp_path / name, "done", {"verdict": verdict, "reasons": ["a reason"]})
         for name, verdict in (("a", "ok"), ("b", "refused"), ("c", "review"))
     )
-    _tell(SimpleNamespace(command=build("segment")), outcomes, 3, 0, tmp_path, quiet=False)
+    _report(SimpleNamespace(command=build("segment")), outcomes, 3, 0, tmp_path, quiet=False)
     said = capsys.readouterr()
     assert said.out.startswith("3 of 3 segmented, 1 of them to review, 1 refused, in ")
     assert f"2/3 {tmp_path / 'b'}: refused (a reason)\n" in said.err

@@ -193,7 +193,7 @@ def test_models_of_one_file_name_are_told_by_their_folders() -> None:
 
 
 def test_changes_are_measured_when_asked_for(cases, model, tmp_path) -> None:
-    report = evaluate([model], cases[-2:], tmp_path / "out", changed=True)
+    report = evaluate([model], cases[-2:], tmp_path / "out", robustness=True)
     table, _, changes = report.text.split("\n\n")
     assert len(table.splitlines()) == 2 + 1
     means = {
@@ -216,7 +216,7 @@ def test_deep_pictures_are_changed_as_they_are_shown(cases, model, tmp_path, mon
     cv2.imwrite(
         str(deep), cv2.imread(str(cases[-1].image), cv2.IMREAD_UNCHANGED).astype(np.uint16) * 257
     )
-    evaluate([model], [replace(cases[-1], image=deep)], tmp_path / "out", changed=True)
+    evaluate([model], [replace(cases[-1], image=deep)], tmp_path / "out", robustness=True)
     (picture,) = given
     assert picture.dtype == np.uint8
     assert (picture.min(), picture.max()) == (0, 255)
@@ -377,9 +377,10 @@ def test_what_is_for_radiographs_is_not_for_ct(scans, model, ct_model, tmp_path)
     ):
         evaluate([model, ct_model], scans, tmp_path / "out")
     with pytest.raises(
-        UsageError, match="pictures are changed for models of radiographs only; leave `changed` out"
+        UsageError,
+        match="pictures are changed for models of radiographs only; leave `robustness` out",
     ):
-        evaluate([ct_model], scans, tmp_path / "out", changed=True)
+        evaluate([ct_model], scans, tmp_path / "out", robustness=True)
     with pytest.raises(
         UsageError,
         match="the `spacing` of a volume is three numbers, of slices, rows and columns; give three",

@@ -212,7 +212,7 @@ def test_a_form_without_files_or_with_senseless_words_is_refused(door, film):
         422,
         f"A form has parts called file, {', '.join(DEFAULTS.record())}, and no others.",
     )
-    assert door.refusal(file, series="x" * 257) == (422, "What is said of series is too long.")
+    assert door.refusal(file, series="x" * 257) == (422, "The part series is too long.")
 
 
 def test_what_is_no_form_is_refused(door, film):

@@ -74,10 +74,10 @@ def name_inputs(files: Sequence[Path], known: Mapping[str, str], folder: Path) -
     """
     names = {file: known[str(file)] for file in files if str(file) in known}
     pending = [file for file in files if file not in names]
-    twins = Counter((file.parent, stem(file).casefold()) for file in files)
+    duplicates = Counter((file.parent, stem(file).casefold()) for file in files)
     bases = {
         file: stem(file)
-        if twins[file.parent, stem(file).casefold()] == 1
+        if duplicates[file.parent, stem(file).casefold()] == 1
         else file.name.replace(".", "_")
         for file in pending
     }

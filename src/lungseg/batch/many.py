@@ -82,7 +82,7 @@ def _run(
         else nullcontext(executor)
     )
     with Ledger(run.folder) as ledger, opened as pool:
-        room = WAITING_PER_WORKER * workers_of(pool)
+        limit = WAITING_PER_WORKER * workers_of(pool)
         known = {str(record["input"]): str(record.get("name", "")) for record in ledger.records()}
         names = name_inputs(
             sources, {path: name for path, name in known.items() if name}, run.folder
@@ -97,7 +97,7 @@ def _run(
                     yield job
                     continue
                 waiting[pool.submit(work, job, segmenter)] = job
-                yield from _finished(waiting, ledger, timeout=None if len(waiting) > room else 0)
+                yield from _finished(waiting, ledger, timeout=None if len(waiting) > limit else 0)
             while waiting:
                 yield from _finished(waiting, ledger, timeout=None)
         finally:

@@ -36,7 +36,7 @@ def plan(
     written: Mapping[str, str] = {} if earlier is None else earlier.get("outputs", {})
     if run.overwrite or (earlier is not None and earlier["verdict"] == FAILED):
         # A report that is there must not go on telling what is no longer so.
-        reports = tuple(kind for kind in ENDINGS if kind in run.reports or kind in written)
+        reports = tuple(name for name in ENDINGS if name in run.reports or name in written)
         return Job(
             source, name, options, replace(run, reports=reports), replace=True, written=written
         )
@@ -75,7 +75,8 @@ def _places(
     # A report may have another name than its input's, which may be a person's.
     written: Mapping[str, str] = {} if earlier is None else earlier.get("outputs", {})
     return places | {
-        kind: (run.folder / written.get(kind, name + ENDINGS[kind]),) for kind in run.reports
+        report: (run.folder / written.get(report, name + ENDINGS[report]),)
+        for report in run.reports
     }
 
 

@@ -31,9 +31,9 @@ Split = Annotated[
     typer.Option(help="Which split to score, or 'all' [validation; all with --boxes]."),
 ]
 Source = Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")]
-Changes = Annotated[
+Robustness = Annotated[
     bool,
-    typer.Option("--changes", help="Also change the pictures, and see whether the masks stay."),
+    typer.Option("--robustness", help="Also change the pictures, and see whether the masks stay."),
 ]
 Card = Annotated[bool, typer.Option("--card", help="Enter the scores into the models' cards.")]
 Spacing = Annotated[
@@ -41,21 +41,24 @@ Spacing = Annotated[
 ]
 Boxes = Annotated[
     bool,
-    typer.Option("--boxes", help="Score the share of marked opacities (RSNA) inside the mask."),
+    typer.Option("--boxes", help="Score the fraction of marked opacities (RSNA) inside the mask."),
 ]
 Dilate = Annotated[
     float | None,
     typer.Option(metavar="N", help="With --boxes: widen the mask by N mm, or pixels [10]."),
 ]
-Matrix = Annotated[
+CrossDataset = Annotated[
     bool,
-    typer.Option("--matrix", help="Models are SOURCE=FILE, or trained here, one for each source."),
+    typer.Option(
+        "--cross-dataset", help="Models are SOURCE=FILE, or trained here, one for each source."
+    ),
 ]
 Recipe = Annotated[
-    str | None, typer.Option(metavar="NAME", help="With --matrix: train by this recipe.")
+    str | None, typer.Option(metavar="NAME", help="With --cross-dataset: train by this recipe.")
 ]
 SettingsFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="With --matrix: train with these settings.")
+    Path | None,
+    typer.Option(metavar="FILE", help="With --cross-dataset: train with these settings."),
 ]
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Cases at a time [one a processor].")
@@ -67,12 +70,12 @@ def evaluate(
     output: Output,
     split: Split = None,
     source: Source = None,
-    changes: Changes = False,
+    robustness: Robustness = False,
     card: Card = False,
     spacing: Spacing = None,
     boxes: Boxes = False,
     dilate: Dilate = None,
-    matrix: Matrix = False,
+    cross_dataset: CrossDataset = False,
     recipe: Recipe = None,
     settings: SettingsFile = None,
     workers: Workers = None,
@@ -92,38 +95,34 @@ def evaluate(
 
     *models, place = paths
     known = _read(place, source)
-    boxes = boxes or not (matrix or any(case.mask for case in known))
+    boxes = boxes or not (cross_dataset or any(case.mask for case in known))
     _check(
         models,
-        matrix=matrix,
+        cross_dataset=cross_dataset,
         boxes=boxes,
-        scoring=changes or card,
+        scoring=robustness or card,
         training=bool(recipe or settings),
+        dilate=dilate is not None,
     )
-    if dilate is not None and not boxes:
-        raise UsageError(
-            "--dilate is for --boxes: with masks, those of the model are scored as they are",
-            cure="leave it out",
-        )
     at_once = workers or processors()
-    millimetres = None if spacing is None else (_positive(spacing), spacing)
-    if matrix:
-        _tell(_matrix(models, known, output, recipe, settings, at_once))
+    pair = None if spacing is None else (_positive(spacing), spacing)
+    if cross_dataset:
+        _print(_cross_dataset(models, known, output, recipe, settings, at_once))
         return
     cases = _of_split(known, split or ("all" if boxes else "validation"), place)
     if boxes:
         marked, radius = _boxes(cases, place), 10.0 if dilate is None else dilate
         report = package.evaluate_boxes(
-            models[0], cases, marked, output, radius=radius, spacing=millimetres, jobs=at_once
+            models[0], cases, marked, output, radius=radius, spacing=pair, jobs=at_once
         )
     else:
         report = package.evaluate(
-            models, cases, output, changed=changes, enter=card, spacing=millimetres, jobs=at_once
+            models, cases, output, robustness=robustness, enter=card, spacing=pair, jobs=at_once
         )
-    _tell(report)
+    _print(report)
 
 
-def _matrix(
+def _cross_dataset(
     models: list[str],
     cases: list[Case],
     output: Path,
@@ -143,7 +142,7 @@ def _matrix(
     return cross(named, cases, output, runs=_runs(named), jobs=workers)
 
 
-def _tell(report: Report) -> None:
+def _print(report: Report) -> None:
     """Says what came of it, and what was left out."""
     typer.echo(report.text)
     for why in report.failures:
@@ -155,24 +154,30 @@ def _tell(report: Report) -> None:
 
 
 def _check(
-    models: Sequence[str], *, matrix: bool, boxes: bool, scoring: bool, training: bool
+    models: Sequence[str],
+    *,
+    cross_dataset: bool,
+    boxes: bool,
+    scoring: bool,
+    training: bool,
+    dilate: bool,
 ) -> None:
     """That what was asked for fits together."""
-    if matrix and boxes:
+    if cross_dataset and boxes:
         raise UsageError(
-            "--matrix and --boxes are two questions", cure="ask them one after the other"
+            "--cross-dataset and --boxes are two questions", cure="ask them one after the other"
         )
-    if scoring and (matrix or boxes):
+    if scoring and (cross_dataset or boxes):
         raise UsageError(
-            "--changes and --card need masks, and no --matrix or --boxes",
+            "--robustness and --card need masks, and no --cross-dataset or --boxes",
             cure="evaluate a second time for them",
         )
-    if training and (models or not matrix):
+    if training and (models or not cross_dataset):
         raise UsageError(
-            "--recipe and --settings are for models that --matrix trains",
+            "--recipe and --settings are for models that --cross-dataset trains",
             cure="leave them out, or leave out the models",
         )
-    if not (models or matrix):
+    if not (models or cross_dataset):
         raise UsageError(
             "there is no model to evaluate",
             cure="name it before the cases: lungseg evaluate cxr cases.csv -o report",
@@ -181,6 +186,11 @@ def _check(
         raise UsageError(
             f"boxes are scored with one model, not with {len(models)}",
             cure="give one, and compare the tables",
+        )
+    if dilate and not boxes:
+        raise UsageError(
+            "--dilate is for --boxes: with masks, those of the model are scored as they are",
+            cure="leave it out",
         )
 
 

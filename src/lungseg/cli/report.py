@@ -50,12 +50,12 @@ def report(
         without += done.failed
         failed += bool(done.problem)
         if done.problem or not quiet:
-            said = done.problem or (
+            message = done.problem or (
                 str(done.paths["report"])
                 if done.paths
                 else "no report, as it could not be segmented"
             )
-            say(f"{done.source}: {said}")
+            say(f"{done.source}: {message}")
     if not quiet:
         rest = (
             f", {_counted(without, 'input')} without, as {'they' if without > 1 else 'it'} could "

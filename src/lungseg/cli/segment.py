@@ -127,7 +127,7 @@ def _segment(
     at_once = min(workers or processors(), len(files))
     segmenter = Segmenter(threads=max(1, processors() // at_once))
     outcomes = segment_many(files, options, run, at_once, segmenter=segmenter)
-    if _tell(ctx, outcomes, len(files), missing, run.folder, quiet=quiet)["failed"] or missing:
+    if _report(ctx, outcomes, len(files), missing, run.folder, quiet=quiet)["failed"] or missing:
         raise typer.Exit(FAILED)
 
 
@@ -166,7 +166,7 @@ def _inputs(paths: list[str], modality: Modality | None) -> tuple[list[Path], in
     return files, len(found.problems)
 
 
-def _tell(
+def _report(
     ctx: typer.Context,
     outcomes: Generator[Outcome, None, None],
     total: int,
@@ -223,5 +223,5 @@ def _line(outcome: Outcome) -> str:
             if why.startswith(str(outcome.source))
             else f"failed: {outcome.source}: {why}"
         )
-    said = "; ".join(outcome.reasons)
-    return f"{outcome.source}: {outcome.verdict or outcome.status}" + (f" ({said})" if said else "")
+    why = "; ".join(outcome.reasons)
+    return f"{outcome.source}: {outcome.verdict or outcome.status}" + (f" ({why})" if why else "")

@@ -87,7 +87,7 @@ def evaluate(
     cases: Sequence[Case],
     folder: Path,
     *,
-    changed: bool = False,
+    robustness: bool = False,
     enter: bool = False,
     spacing: tuple[float, float] | None = None,
     jobs: int = 1,
@@ -102,7 +102,7 @@ def evaluate(
         models: names of embedded models, or paths of .onnx files.
         cases: those without a mask are left out.
         folder: made here if need be.
-        changed: also measure how steady the masks are when the pictures are changed
+        robustness: also measure how steady the masks are when the pictures are changed
             (`lungseg.evaluate.robustness`).
         enter: write the mean Dice, 5th percentile and HD95 of each source into the models' cards.
         spacing: millimetres between rows and between columns, instead of what the files say.
@@ -134,9 +134,9 @@ def evaluate(
             f"the models are for images of different kinds: {both}",
             cure="evaluate those for CT and for radiographs apart",
         )
-    if changed and "ct" in kinds.values():
+    if robustness and "ct" in kinds.values():
         raise UsageError(
-            "pictures are changed for models of radiographs only", cure="leave `changed` out"
+            "pictures are changed for models of radiographs only", cure="leave `robustness` out"
         )
     if len(named) > 1:
         need_scipy()
@@ -146,7 +146,9 @@ def evaluate(
     done: dict[str, _Evaluated] = {}
     for name, segmenter in segmenters.items():
         place = folder if len(named) == 1 else folder / name
-        done[name] = _one(segmenter, labelled, place, changed=changed, spacing=spacing, jobs=jobs)
+        done[name] = _one(
+            segmenter, labelled, place, robustness=robustness, spacing=spacing, jobs=jobs
+        )
         if enter:
             path = find_model(named[name]).with_suffix(".json")
             replace(read_card(path), scores=_card_scores(done[name].scores)).write(path)
@@ -186,7 +188,7 @@ def _one(
     cases: Sequence[Case],
     folder: Path,
     *,
-    changed: bool,
+    robustness: bool,
     spacing: tuple[float, float] | None,
     jobs: int,
 ) -> _Evaluated:
@@ -205,7 +207,7 @@ def _one(
     tables = _tables(scores) | {
         "How sure the means are, and what cleaning does": summarise_surely(found)
     }
-    if changed:
+    if robustness:
         readable = [
             case
             for case in cases

@@ -198,9 +198,9 @@ class ProcessExecutor(Executor):
         process.connection.send_bytes(packed)
         end = None if self._timeout is None else time.monotonic() + self._timeout
         while process.connection.poll(None if end is None else max(0.0, end - time.monotonic())):
-            kind, *message = process.connection.recv()
-            if kind != "progress":
-                return kind == "result", message[0]
+            what, *message = process.connection.recv()
+            if what != "progress":
+                return what == "result", message[0]
             call.progress = message[0], message[1]
         process.kill()
         raise TimeoutError

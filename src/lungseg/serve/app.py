@@ -77,7 +77,7 @@ class Server:
 
     Attributes:
         app: for an ASGI server.
-        api: the same without its guard.
+        api: the same without its security.
         segmenter: for each process.
         jobs: all of them, while it runs.
         pool: the processes, while it runs.
@@ -242,7 +242,7 @@ class Server:
             return self.jobs.document(job)
 
         @api.get("/jobs/{number}", responses=UNKNOWN, summary="A job, and what was found")
-        async def look(number: str, wait: Wait = 0.0) -> JobDocument:
+        async def status(number: str, wait: Wait = 0.0) -> JobDocument:
             job = self.jobs.get(number)
             await _end_of(job, wait)
             return self.jobs.document(job)

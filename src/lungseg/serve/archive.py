@@ -155,17 +155,17 @@ def unzip(path: Path, folder: Path, *, max_bytes: int, max_entries: int) -> None
     with _opened(path) as archive:
         for entry in entries:
             with archive.open(entry) as packed:
-                piece = packed.read(CHUNK_BYTES)
-                if sniff(piece[:HEAD]) == "ZIP":
+                chunk = packed.read(CHUNK_BYTES)
+                if sniff(chunk[:HEAD]) == "ZIP":
                     continue
                 with (folder / unused(safe_name(entry.filename), taken)).open("xb") as whole:
-                    while piece:
-                        total += len(piece)
+                    while chunk:
+                        total += len(chunk)
                         if total > max_bytes:
                             raise TooLargeError(
                                 "it unpacks to more than it says",
                                 where=path.name,
                                 cure="pack it again",
                             )
-                        whole.write(piece)
-                        piece = packed.read(CHUNK_BYTES)
+                        whole.write(chunk)
+                        chunk = packed.read(CHUNK_BYTES)

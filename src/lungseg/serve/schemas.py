@@ -29,7 +29,7 @@ class JobDocument(BaseModel):
     id: str
     name: str = Field(description="Base name of the file, or of the first of several.")
     state: State
-    progress: float = Field(ge=0, le=1, description="Share of the work that is done.")
+    progress: float = Field(ge=0, le=1, description="Fraction of the work that is done.")
     step: str = Field(description="What is being done, in words.")
     error: str | None = Field(None, description="Why it failed, in a sentence.")
     position: int = Field(0, description="Place in the queue, from 1; 0 where it does not wait.")

@@ -44,7 +44,7 @@ HEADERS: Final = {
 }
 """Of every answer that does not say otherwise."""
 
-Seen = Callable[[Scope, int], None]
+OnAnswer = Callable[[Scope, int], None]
 """Called after each answer with the request and the status."""
 
 
@@ -53,8 +53,8 @@ class SecurityMiddleware:
     answer.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServerSettings, seen: Seen) -> None:
-        self._app, self._settings, self._seen = app, settings, seen
+    def __init__(self, app: ASGIApp, settings: ServerSettings, on_answer: OnAnswer) -> None:
+        self._app, self._settings, self._on_answer = app, settings, on_answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -87,7 +87,7 @@ class SecurityMiddleware:
             except Exception as problem:  # noqa: BLE001 (it was answered; uvicorn would log its text)
                 log.error(redacted(problem))
         finally:
-            self._seen(scope, status)
+            self._on_answer(scope, status)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)

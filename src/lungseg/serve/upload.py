@@ -1,4 +1,4 @@
-"""Uploads: read piece by piece, onto the disk, with every limit looked at before a byte is kept."""
+"""Uploads: read piece by chunk, onto the disk, with every limit looked at before a byte is kept."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Upload:
 
     Attributes:
         files: where the files are, in the order in which they came.
-        fields: what else was said, by its name.
+        fields: what else was sent, by the name of the part.
     """
 
     files: list[Path] = field(default_factory=list[Path])
@@ -101,7 +101,7 @@ class _Form:
         else:
             self._text += data[start:end]
             if len(self._text) > MAX_FIELD_BYTES:
-                raise _unprocessable(f"What is said of {self._name} is too long.")
+                raise _unprocessable(f"The part {self._name} is too long.")
 
     def on_part_end(self) -> None:
         if self._file is None:
@@ -186,11 +186,11 @@ async def _feed(request: Request, parser: MultipartParser, settings: ServerSetti
             raise HTTPProblem(HTTPStatus.REQUEST_TIMEOUT, what) from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        piece: bytes = message.get("body", b"")
-        total += len(piece)
+        chunk: bytes = message.get("body", b"")
+        total += len(chunk)
         if total > settings.max_upload_bytes:
             raise _too_large(settings)
-        parser.write(piece)
+        parser.write(chunk)
         if not message.get("more_body", False):
             return
         passed = time.monotonic() - start
