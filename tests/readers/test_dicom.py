@@ -383,7 +383,7 @@ def test_deflated_bomb(write_dicom, film, monkeypatch, reader, change):
     if change == "group length":
         content[140:144] = struct.pack("<I", 2**31)
     path.write_bytes(content[132:] if change == "preamble" else content)
-    monkeypatch.setattr(sys.modules["lungseg.readers.dicom"], "_LARGEST_INFLATED", 2_000_000)
+    monkeypatch.setattr(sys.modules["lungseg.readers.dicom_pixels"], "_LARGEST_INFLATED", 2_000_000)
     monkeypatch.setattr("zlib.decompress", lambda *_: pytest.fail("inflated"))
     with pytest.raises(TooLargeError, match="holds more than an image has, and it was not decoded"):
         reader(path)

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from lungseg.errors import UnreadableError, UnsupportedError
 from lungseg.readers import read_volume
-from lungseg.readers.dicom import silence
+from lungseg.readers.dicom_pixels import silence
 from phantom_volumes import AFFINE, CHEST, SHAPE, check_chest
 
 

@@ -13,15 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import LungsegError, TooLargeError, UnreadableError
-from lungseg.readers.dicom import (
-    SECONDARY_CAPTURE,
-    STORAGE,
-    Guarded,
-    decode,
-    silence,
-    transfer_syntax,
-)
-from lungseg.readers.grayscale import numbers
+from lungseg.readers.dicom_header import SECONDARY_CAPTURE, STORAGE, numbers, transfer_syntax
+from lungseg.readers.dicom_pixels import Guarded, decode, silence
 from lungseg.readers.hounsfield import LIMITS
 from lungseg.readers.image import explained
 from lungseg.readers.limits import LARGEST_SIDE, refuse_too_large

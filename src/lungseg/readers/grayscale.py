@@ -7,12 +7,12 @@ image is looked up in that table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.readers.dicom_header import numbers
 from lungseg.segmentation import Array
 
 if TYPE_CHECKING:
@@ -171,20 +171,3 @@ def _as_levels(shown: Values, present: NDArray[np.bool_], *, bits: int) -> Array
     if bits <= 8 and np.abs(in_eight_bits - np.rint(in_eight_bits))[present].max() < 1e-6:
         return np.rint(in_eight_bits).astype(np.uint8)
     return np.rint(shown * 65535).astype(np.uint16)
-
-
-def numbers(dataset: Dataset, keyword: str) -> list[float]:
-    """The finite numbers of an element; empty where it is missing, empty, or not numbers."""
-    try:
-        value = dataset.get(keyword)
-        if value is None:
-            return []
-        found = [
-            float(number)
-            for number in (
-                value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
-            )
-        ]
-    except (TypeError, ValueError):
-        return []
-    return found if np.isfinite(found).all() else []

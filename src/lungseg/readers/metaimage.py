@@ -43,25 +43,15 @@ def read_metaimage(path: Path, *, frame: int | None) -> Stored:
         sizes = [int(size) for size in fields["DimSize"].split()]
         if len(sizes) != int(fields["NDims"]) or min(sizes) < 1:
             raise ValueError("DimSize")
-        code = _TYPES.get(fields["ElementType"])
+        dtype = _dtype(fields, path)
         data, start = _data(fields, path, length)
-        matrix, origin, spacing = _numbers(fields, len(sizes))
+        affine = _affine(fields, len(sizes))
     except (KeyError, ValueError) as error:
         raise UnreadableError(
             "the MetaImage header is damaged or incomplete",
             where=path,
             cure="copy or export it again",
         ) from error
-    if (
-        code is None
-        or int(fields.get("ElementNumberOfChannels", 1)) != 1
-        or not _is_true(fields, "BinaryData", otherwise="True")
-    ):
-        raise UnsupportedError(
-            "its voxels are colours, vectors or text",
-            where=path,
-            cure="save one 16-bit number for each voxel",
-        )
     if not 2 <= len(sizes) <= 4:
         raise UnsupportedError(
             f"it has {len(sizes)} axes, and a volume has 3",
@@ -70,17 +60,6 @@ def read_metaimage(path: Path, *, frame: int | None) -> Stored:
         )
     columns, rows, slices, frames = (*sizes, 1, 1)[:4]
     index = chosen_page(frame, frames, noun="frame", source=str(path))
-    order = (
-        ">"
-        if _is_true(fields, "BinaryDataByteOrderMSB") or _is_true(fields, "ElementByteOrderMSB")
-        else "<"
-    )
-    dtype = np.dtype(order + code)
-    affine = np.eye(4)
-    affine[:3, :3] = (matrix * spacing[:, np.newaxis]).T[
-        :, ::-1
-    ]  # a row of the matrix is the direction of an axis, the fastest first
-    affine[:3, 3] = origin
     if not is_affine(affine):
         raise UnreadableError(
             "its directions cannot be inverted",
@@ -124,12 +103,26 @@ def _is_true(fields: dict[str, str], key: str, *, otherwise: str = "False") -> b
     return fields.get(key, otherwise).lower() in ("true", "t", "1")
 
 
-def _numbers(
-    fields: dict[str, str], dimension: int
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Directions (3, 3), origin and spacing (3,), the fastest axis first; of two axes or four made
-    to three.
-    """
+def _dtype(fields: dict[str, str], path: Path) -> np.dtype[Any]:
+    code = _TYPES.get(fields["ElementType"])
+    if (
+        code is None
+        or int(fields.get("ElementNumberOfChannels", 1)) != 1
+        or not _is_true(fields, "BinaryData", otherwise="True")
+    ):
+        raise UnsupportedError(
+            "its voxels are colours, vectors or text",
+            where=path,
+            cure="save one 16-bit number for each voxel",
+        )
+    big_endian = any(
+        _is_true(fields, key) for key in ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
+    )
+    return np.dtype((">" if big_endian else "<") + code)
+
+
+def _affine(fields: dict[str, str], dimension: int) -> NDArray[np.float64]:
+    """From (slice, row, column) to LPS; of two axes or four, made of three."""
 
     def numbers(*keys: str) -> NDArray[np.float64] | None:
         text = next((fields[key] for key in keys if key in fields), None)
@@ -148,7 +141,11 @@ def _numbers(
         places[:dimension] = origin
     if spacing is not None:
         steps[:dimension] = spacing
-    return whole[:3, :3], places[:3], steps[:3]
+    affine = np.eye(4)
+    # A row of the matrix is the direction of an axis, the fastest first.
+    affine[:3, :3] = (whole[:3, :3] * steps[:3, np.newaxis]).T[:, ::-1]
+    affine[:3, 3] = places[:3]
+    return affine
 
 
 def _data(fields: dict[str, str], path: Path, length: int) -> tuple[Path, int]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lungseg.errors import UnreadableError, UnsupportedError
 from lungseg.geometry import AXIAL, is_affine
-from lungseg.readers.dicom import silence
+from lungseg.readers.dicom_pixels import silence
 from lungseg.readers.image import explained
 from lungseg.readers.limits import chosen_page
 from lungseg.readers.raw_volume import UNSTATED, Packing, Stored, beside

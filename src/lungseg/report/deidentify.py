@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from lungseg.readers.dicom import Guarded, silence
+from lungseg.readers.dicom_pixels import Guarded, silence
 from lungseg.readers.probe import HEAD, sniff
 
 FIELDS: Final = {
