@@ -31,7 +31,7 @@ from lungseg.datasets import read_manifest
 from lungseg.datasets.ground_truth import is_inside
 from lungseg.predict import find_model
 from lungseg.quality.files import read_quality_model
-from lungseg.readers import read, read_mask, read_volume, slice_of
+from lungseg.readers import read, read_mask, read_volume
 from lungseg.volume import Volume
 from quality_ct_tables import Row, show
 
@@ -135,7 +135,7 @@ def volume_source(group: str, patient: str, path: Path, lungs: Array) -> Source:
 
 def slice_source(group: str, name: str, path: Path, mask: Path) -> Source:
     """A slice in a picture with its mask."""
-    return Source(group, name, slice_of(read(path)), is_inside(read_mask(mask))[np.newaxis])
+    return Source(group, name, read(path, modality="ct"), is_inside(read_mask(mask))[np.newaxis])
 
 
 def measured(segmenter: VolumeSegmenter, found: Iterable[Source], workers: int) -> Iterator[Row]:

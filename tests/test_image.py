@@ -10,12 +10,13 @@ import pytest
 from lungseg.errors import InputError, UsageError
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
+from lungseg.provenance import Provenance
 
 PIXELS = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
 
 
 def image(pixels: Any = PIXELS) -> Image:
-    return Image(pixels, ImageGeometry(pixels.shape), source="film.png")
+    return Image(pixels, ImageGeometry(pixels.shape), Provenance("film.png"))
 
 
 def with_value(value: float) -> Any:

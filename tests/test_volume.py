@@ -8,11 +8,14 @@ from numpy.testing import assert_array_equal
 
 from lungseg.errors import UsageError
 from lungseg.geometry import VolumeGeometry
+from lungseg.provenance import Provenance
 from lungseg.segmentation import as_labels
 from lungseg.volume import Volume
 
 GREYS = np.arange(2 * 40 * 50, dtype=np.uint16).reshape(2, 40, 50)
-VOLUME = Volume(GREYS, VolumeGeometry(GREYS.shape), hounsfield=False, source="chest.nii")
+VOLUME = Volume(
+    GREYS, VolumeGeometry(GREYS.shape), hounsfield=False, provenance=Provenance("chest.nii")
+)
 
 
 @pytest.mark.parametrize("value", [257, -255, 1.7])

@@ -1,21 +1,18 @@
-"""The two values that travel through the package: an image, and the segmentation on its grid.
-Frozen, and checked at birth.
-"""
+"""A grey image and where it lies and comes from: frozen, and checked at birth."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from lungseg.errors import InputError, UsageError
 from lungseg.geometry import ImageGeometry
+from lungseg.modality import Modality
+from lungseg.provenance import Provenance
 from lungseg.segmentation import MIN_SIDE, Array, Segmentation, as_labels
 from lungseg.structures import LUNGS, Structure
-
-Kind = Literal["radiograph"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,11 +22,8 @@ class Image:
 
     Attributes:
         array: (rows, columns), uint8, uint16 or float32; read-only.
-        geometry: the grid of `pixels`.
-        source: the file's path, or "array".
-        kind: what was imaged and how.
-        format: what the pixels came as, such as "PNG" or "DICOM (JPEG 2000)".
-        sha256: of the file's bytes (of the pixels' bytes for an array), in hexadecimal.
+        geometry: the grid of `array`.
+        provenance: where it comes from.
         notes: what reading had to do or assume, in words, for the record.
 
     Raises:
@@ -40,11 +34,18 @@ class Image:
 
     array: Array
     geometry: ImageGeometry
-    source: str = "array"
-    kind: Kind = "radiograph"
-    format: str = "array"
-    sha256: str = ""
+    provenance: Provenance = field(default_factory=Provenance)
     notes: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The file's path, or "array"; for messages."""
+        return self.provenance.source
+
+    @property
+    def modality(self) -> Modality:
+        """A radiograph, or taken for one."""
+        return "radiograph"
 
     def __post_init__(self) -> None:
         pixels = self.array

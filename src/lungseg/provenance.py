@@ -10,12 +10,15 @@ class Format(Enum):
     """What an input came as; the value is how it is called for a person."""
 
     ARRAY = "array"
+    NIBABEL = "nibabel image"
+    SIMPLEITK = "SimpleITK image"
     PNG = "PNG"
     JPEG = "JPEG"
     TIFF = "TIFF"
     BMP = "BMP"
     GIF = "GIF"
     WEBP = "WebP"
+    AVIF = "AVIF"
     JSRT = "JSRT"
     DICOM = "DICOM"
     DICOM_SERIES = "DICOM series"
@@ -29,12 +32,28 @@ class Format(Enum):
         return self in _PICTURES
 
     @property
+    def is_volume(self) -> bool:
+        """Whether such a file holds a volume, or is the header of one."""
+        return self in _VOLUMES
+
+    @property
     def is_dicom(self) -> bool:
         """Whether it is DICOM, one file or a series."""
         return self in (Format.DICOM, Format.DICOM_SERIES)
 
 
-_PICTURES = (Format.PNG, Format.JPEG, Format.TIFF, Format.BMP, Format.GIF, Format.WEBP)
+_PICTURES = (
+    Format.PNG,
+    Format.JPEG,
+    Format.TIFF,
+    Format.BMP,
+    Format.GIF,
+    Format.WEBP,
+    Format.AVIF,
+)
+_VOLUMES = (Format.NIFTI, Format.NRRD, Format.METAIMAGE)
+FILE_FORMATS = (*_PICTURES, Format.JSRT, Format.DICOM, *_VOLUMES)
+"""What a single file can be; the first bytes tell which, and of JSRT the size."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

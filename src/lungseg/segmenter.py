@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -21,15 +21,17 @@ from lungseg.modality import EMBEDDED_MODEL, Modality
 from lungseg.options import DEFAULTS, SegmentOptions, check_spacing
 from lungseg.predict import find_model
 from lungseg.radiograph.segment import RadiographSegmenter
-from lungseg.readers import detect, is_picture, looks_like_ct, read, read_volume, slice_of
+from lungseg.readers import Probe, read_image, read_volume, slice_of
+from lungseg.readers.looks_like_ct import looks_like_ct
+from lungseg.readers.probe import identify, probe
 from lungseg.result import Result
 from lungseg.segmentation import Array
 from lungseg.timing import Progress, Seconds, no_progress, timed
 from lungseg.volume import Volume
 
-Source = str | Path | Array | Image | Volume
-"""A file, a folder with a DICOM series, an array (rows, columns), or an image or volume that was
-read before."""
+Source = str | Path | Array | Probe | Image | Volume
+"""A file, a folder with a DICOM series, an array (rows, columns), an input that was probed before,
+or an image or volume that was read before."""
 
 MAX_VOLUMES = 2
 """CT volumes that are worked on at the same time: one can be read while the network is busy with
@@ -138,12 +140,11 @@ class Segmenter:
         progress(0.0, READING)
         seconds: Seconds = {}
         with timed("read", seconds):
+            source = _probed(source, options.modality)
             modality = _modality_of(source, options)
         if modality is not None:
             options.check_for(modality, _name(source))
-        if isinstance(source, Volume) or (
-            modality == "ct" and isinstance(source, str | Path) and not is_picture(source)
-        ):
+        if _is_volume(source, modality):
             return self._segment_volume(source, options, progress, seconds)
         with timed("read", seconds):
             image = _read_image(source, options)
@@ -158,7 +159,7 @@ class Segmenter:
 
     def _segment_volume(
         self,
-        source: str | Path | Volume,
+        source: Volume | Probe,
         options: SegmentOptions,
         progress: Progress,
         seconds: Seconds,
@@ -225,9 +226,8 @@ def read_source(source: Source, modality: Modality, options: SegmentOptions) -> 
     Raises:
         InputError, UsageError: as `Segmenter` does.
     """
-    if isinstance(source, Volume) or (
-        modality == "ct" and isinstance(source, str | Path) and not is_picture(source)
-    ):
+    source = _probed(source, modality)
+    if _is_volume(source, modality):
         return _read_volume(source, options)
     image = _read_image(source, options)
     return image if modality == "radiograph" else _respaced(slice_of(image), options.spacing)
@@ -241,8 +241,22 @@ def _with_spacing(options: SegmentOptions, spacing: tuple[float, ...] | None) ->
     return replace(options, spacing=check_spacing(spacing))
 
 
+def _probed(source: Source, modality: Modality | None) -> Source:
+    """A file or folder as what it is; its header is asked only where the modality is open."""
+    if isinstance(source, str | Path):
+        return probe(source) if modality is None else identify(source)
+    return source
+
+
+def _is_volume(source: Source, modality: Modality | None) -> TypeGuard[Volume | Probe]:
+    """Whether it is read as a volume, and not as a picture."""
+    return isinstance(source, Volume) or (
+        modality == "ct" and isinstance(source, Probe) and not source.is_picture
+    )
+
+
 def _name(source: Source) -> object:
-    if isinstance(source, Image | Volume):
+    if isinstance(source, Image | Volume | Probe):
         return source.source
     return "array" if isinstance(source, np.ndarray) else source
 
@@ -263,26 +277,27 @@ def _modality_of(source: Source, options: SegmentOptions) -> Modality | None:
         return "radiograph"
     if isinstance(source, Volume):
         return "ct"
-    return None if isinstance(source, np.ndarray) or is_picture(source) else detect(source)
+    return source.modality if isinstance(source, Probe) else None
 
 
-def _read_image(source: str | Path | Array | Image, options: SegmentOptions) -> Image:
+def _read_image(source: Source, options: SegmentOptions) -> Image:
     if isinstance(source, Image):
         _refuse_read_before(source, options)
         return source
+    assert not isinstance(source, Volume)
     spacing = options.spacing
     pair = (spacing[0], spacing[1]) if spacing is not None and len(spacing) == 2 else None
-    return read(source, spacing=pair, page=options.frame)
+    return read_image(source, spacing=pair, frame=options.frame)
 
 
-def _read_volume(source: str | Path | Volume, options: SegmentOptions) -> Volume:
+def _read_volume(source: Volume | Probe, options: SegmentOptions) -> Volume:
     if isinstance(source, Volume):
         _refuse_read_before(source, options)
         return source
     if options.spacing is not None and len(options.spacing) != 3:
         raise UsageError(
             "the `spacing` of a volume is three numbers, of slices, rows and columns",
-            where=source,
+            where=_name(source),
             cure="give three",
         )
     volume = read_volume(
@@ -298,7 +313,7 @@ def _respaced(volume: Volume, spacing: tuple[float, ...] | None) -> Volume:
     if spacing is None or len(spacing) != 3:
         return volume
     geometry = volume.geometry.with_spacing((spacing[0], spacing[1], spacing[2]))
-    return replace(volume, geometry=geometry, header=b"")
+    return replace(volume, geometry=geometry, source_header=b"")
 
 
 def _refuse_read_before(source: Image | Volume, options: SegmentOptions) -> None:

@@ -1,16 +1,16 @@
-"""The two values of CT that travel through the package: a volume, and the segmentation on its grid.
-Frozen, and checked at birth.
-"""
+"""A CT volume and where it lies and comes from: frozen, and checked at birth."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from lungseg.errors import InputError, UsageError
 from lungseg.geometry import VolumeGeometry
+from lungseg.modality import Modality
+from lungseg.provenance import Provenance
 from lungseg.segmentation import MIN_SIDE, Array, Segmentation, as_labels
 from lungseg.structures import LUNGS, Structure
 
@@ -26,14 +26,12 @@ class Volume:
         geometry: where the voxels lie.
         hounsfield: whether the values are Hounsfield units; densities are refused where they are
             not.
-        source: the file's or folder's path, or "array".
-        format: what the voxels came as, such as "NIfTI", "DICOM series" or "PNG".
-        sha256: of the file's bytes (of all files of a series, in order), in hexadecimal.
-        gaps: how many slices are missing between those that are there, as far as positions tell.
+        missing_slices: how many are missing between those that are there, as far as positions tell.
+        provenance: where it comes from.
         notes: what reading had to do or assume, in words, for the record.
-        header: of a NIfTI file its first 348 bytes (540 in NIfTI-2) as they are stored, of an NRRD
-            file its text up to the empty line, else empty; what is written on the same grid repeats
-            from it where the grid lies, bit by bit.
+        source_header: of a NIfTI file its first 348 bytes (540 in NIfTI-2) as they are stored, of
+            an NRRD file its text up to the empty line, else empty; what is written on the same grid
+            repeats from it where the grid lies, bit by bit.
 
     Raises:
         InputError: the voxels are of another type, too few, not finite, or all equal.
@@ -43,16 +41,19 @@ class Volume:
     array: Array
     geometry: VolumeGeometry
     hounsfield: bool
-    source: str = "array"
-    format: str = "array"
-    sha256: str = ""
-    gaps: int = 0
+    missing_slices: int = 0
+    provenance: Provenance = field(default_factory=Provenance)
     notes: tuple[str, ...] = ()
-    header: bytes = b""
+    source_header: bytes = b""
 
     @property
-    def kind(self) -> str:
-        """What was imaged and how, as in `lungseg.image.Image.kind`."""
+    def source(self) -> str:
+        """The file's or folder's path, or "array"; for messages."""
+        return self.provenance.source
+
+    @property
+    def modality(self) -> Modality:
+        """Always CT."""
         return "ct"
 
     def __post_init__(self) -> None:

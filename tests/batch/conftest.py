@@ -18,6 +18,7 @@ from lungseg.image import Image
 from lungseg.measurement import Measurement, Measurements
 from lungseg.modality import Modality
 from lungseg.options import SegmentOptions
+from lungseg.provenance import Format, Provenance
 from lungseg.result import Result
 from lungseg.runner import Outcome, RunOptions
 from lungseg.timing import Progress, no_progress
@@ -60,7 +61,7 @@ class FakeSegmenter:
         if pixels is None:
             raise UnreadableError("is no image", where=source, cure="export it again")
         image = Image(
-            pixels, ImageGeometry(pixels.shape), source=str(source), format="PNG", sha256="ab"
+            pixels, ImageGeometry(pixels.shape), Provenance(str(source), Format.PNG, "ab")
         )
         labels = np.zeros(pixels.shape, np.uint8)
         labels[10:30, 5:15] = 1

@@ -28,7 +28,7 @@ def verdict(
     *boxes: Box,
     spacing: float | None = 5.0,
     sure: float = 0.97,
-    gaps: int = 0,
+    missing_slices: int = 0,
     shape: tuple[int, int, int] = SHAPE,
     values: tuple[int, int] = (-800, -800),
     hounsfield: bool = True,
@@ -58,7 +58,7 @@ def verdict(
         voxels if hounsfield else voxels.astype(np.float32),
         VolumeGeometry(shape, affine),
         hounsfield=hounsfield,
-        gaps=gaps,
+        missing_slices=missing_slices,
     )
     segmentation = volume.with_labels(labels)
     measurements = measure_volume(
@@ -183,7 +183,7 @@ def test_greys_are_a_reason_for_volumes_only():
 
 
 def test_missing_slices():
-    assert verdict(RIGHT, LEFT, gaps=1) == given("ct", "review", "slices_missing")
+    assert verdict(RIGHT, LEFT, missing_slices=1) == given("ct", "review", "slices_missing")
 
 
 def test_a_network_that_is_unsure():
@@ -241,7 +241,10 @@ def test_first_and_last_slice_are_those_of_the_patient():
 
 def test_several_reasons_are_all_given():
     names = ("one_lung", "cut_off_below", "slices_missing", "small", "uncertain")
-    assert verdict((1, slice(0, 20), *RIGHT[2:]), spacing=4.0, gaps=3, sure=0.5).codes == names
+    assert (
+        verdict((1, slice(0, 20), *RIGHT[2:]), spacing=4.0, missing_slices=3, sure=0.5).codes
+        == names
+    )
 
 
 def test_every_reason_stands_in_the_page():

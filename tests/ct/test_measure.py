@@ -52,9 +52,9 @@ def found(
     grid: VolumeGeometry,
     *,
     hounsfield: bool = True,
-    gaps: int = 0,
+    missing_slices: int = 0,
 ) -> Measurements:
-    volume = Volume(hu, grid, hounsfield, gaps=gaps)
+    volume = Volume(hu, grid, hounsfield, missing_slices=missing_slices)
     return measure_volume(volume, volume.with_labels(labels), SURE)
 
 
@@ -156,7 +156,7 @@ def test_every_int16_is_counted():
 
 
 @pytest.mark.parametrize(
-    ("spacing", "gaps", "restriction"),
+    ("spacing", "missing_slices", "restriction"),
     [
         ((5.0, 1.0, 1.0), 0, None),
         ((10.0, 1.0, 1.0), 0, "sparse slices"),
@@ -164,8 +164,8 @@ def test_every_int16_is_counted():
         ((10.0, 1.0, 1.0), 1, "slices missing"),
     ],
 )
-def test_sizes_say_what_they_rest_on(spacing, gaps, restriction):
-    m = found(*solids(spacing), gaps=gaps)
+def test_sizes_say_what_they_rest_on(spacing, missing_slices, restriction):
+    m = found(*solids(spacing), missing_slices=missing_slices)
     sizes = {name: m[name, "lungs"] for name in ("volume", "height", "mass")}
     assert [of.unit for of in sizes.values()] == ["mL", "mm", "g"]
     assert {of.restriction for of in sizes.values()} == {restriction}

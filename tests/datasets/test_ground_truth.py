@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 from lungseg.datasets import Case, read_labels
 from lungseg.datasets.ground_truth import sizes_and_centres
 from lungseg.errors import InputError
-from lungseg.readers import read
+from lungseg.readers import read_image
 from lungseg.structures import HEART
 from lungseg.writers.png import mask_png
 
@@ -49,7 +49,7 @@ def test_one_mask(tmp_path, drawn) -> None:
 
 
 def test_a_label_map_of_our_own_says_the_side_of_a_lung_alone(tmp_path) -> None:
-    image = read(np.arange(36 * 40, dtype=np.uint16).reshape(36, 40))
+    image = read_image(np.arange(36 * 40, dtype=np.uint16).reshape(36, 40))
     for labels in (mask(1, *LEFT), mask(1, *RIGHT, *LEFT), mask(2, *RIGHT), mask(0, *LEFT)):
         path = tmp_path / "m.png"
         path.write_bytes(mask_png(image.with_labels(labels)))
@@ -57,7 +57,7 @@ def test_a_label_map_of_our_own_says_the_side_of_a_lung_alone(tmp_path) -> None:
 
 
 def test_a_label_map_of_our_own_is_loaded_once(tmp_path, monkeypatch) -> None:
-    image = read(np.arange(36 * 40, dtype=np.uint16).reshape(36, 40))
+    image = read_image(np.arange(36 * 40, dtype=np.uint16).reshape(36, 40))
     path = tmp_path / "m.png"
     path.write_bytes(mask_png(image.with_labels(LABELS)))
     read_bytes, loaded = Path.read_bytes, []
@@ -203,7 +203,7 @@ def test_a_label_of_nothing_that_is_decided_is_refused(tmp_path) -> None:
 
 
 def test_a_label_map_of_our_own_is_held_to_what_is_decided_too(tmp_path) -> None:
-    image = read(np.arange(36 * 40, dtype=np.uint16).reshape(36, 40))
+    image = read_image(np.arange(36 * 40, dtype=np.uint16).reshape(36, 40))
     path = tmp_path / "m.png"
     path.write_bytes(mask_png(image.with_labels(mask(3, 15), [HEART])))
     assert_array_equal(

@@ -16,7 +16,7 @@ from lungseg.datasets.slices import SLICES_ABOVE, SLICES_BELOW, slice_cases, spl
 from lungseg.errors import UsageError
 from lungseg.geometry import VolumeGeometry
 from lungseg.phantom.ct import CtPhantom, ct_phantom
-from lungseg.readers import read
+from lungseg.readers import read_image
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
 from lungseg.writers.nifti import nifti_gz
@@ -67,7 +67,7 @@ def write_case(
 
 
 def stacked(cases: tuple[Case, ...]) -> tuple[np.ndarray, np.ndarray]:
-    return np.stack([read(case.image).array for case in cases]), np.stack(
+    return np.stack([read_image(case.image).array for case in cases]), np.stack(
         [read_labels(case) for case in cases]
     )
 
@@ -249,7 +249,9 @@ def test_slices_of_sixteen_bits_become_eight_and_other_pictures_stay(phantom, tm
     )
     low, high = np.percentile(pixels, (0.1, 99.9))
     assert (
-        np.abs(read(made.image).array - np.clip((pixels - low) / (high - low), 0, 1) * 255).max()
+        np.abs(
+            read_image(made.image).array - np.clip((pixels - low) / (high - low), 0, 1) * 255
+        ).max()
         <= 0.51
     )
     assert_array_equal(np.where(mask > 0, read_labels(made), 0), mask)

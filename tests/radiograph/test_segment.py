@@ -78,7 +78,7 @@ def test_stages_give_what_the_whole_gives(segmenter: RadiographSegmenter, tmp_pa
     result, whole = segmenter.finish(image, look), segmenter(path)
     np.testing.assert_array_equal(result.mask, whole.mask)
     assert result.measurements == whole.measurements
-    assert result.image.sha256 == whole.image.sha256
+    assert result.image.provenance.sha256 == whole.image.provenance.sha256
     assert "read" not in result.seconds
 
 

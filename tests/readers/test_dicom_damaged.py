@@ -11,7 +11,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
 
 from lungseg.errors import UnreadableError, UnsupportedError
-from lungseg.readers import read
+from lungseg.readers import read_image
 
 
 def test_odd_version_of_jfif_in_colour(write_dicom, film):
@@ -23,7 +23,7 @@ def test_odd_version_of_jfif_in_colour(write_dicom, film):
     dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
     dataset.save_as(path)
     with pytest.raises(UnreadableError, match="damaged, truncated, or do not fit the header"):
-        read(path)
+        read_image(path)
 
 
 def test_a_kind_that_is_no_uid_stays_out_of_the_error(write_dicom, film):
@@ -32,7 +32,7 @@ def test_a_kind_that_is_no_uid_stays_out_of_the_error(write_dicom, film):
     with pytest.raises(
         UnsupportedError, match="the DICOM file is of an unknown kind, and no radiograph"
     ):
-        read(path)
+        read_image(path)
 
 
 def test_a_transfer_syntax_that_is_no_uid_stays_out_of_the_error(write_dicom, film):
@@ -42,4 +42,4 @@ def test_a_transfer_syntax_that_is_no_uid_stays_out_of_the_error(write_dicom, fi
         UnsupportedError,
         match="its pixels are compressed in an unknown way, which is not read; convert it",
     ):
-        read(path)
+        read_image(path)

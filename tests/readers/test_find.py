@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lungseg.errors import UnreadableError
-from lungseg.readers import find, read
+from lungseg.readers import find_inputs, read_image
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -41,7 +41,7 @@ def names(found, tree):
 
 
 def test_folder_is_walked_in_order(tree):
-    found = find([tree])
+    found = find_inputs([tree])
     assert names(found, tree) == [
         "a.JPG",
         "b.png",
@@ -54,20 +54,20 @@ def test_folder_is_walked_in_order(tree):
 
 
 def test_named_file_is_kept_whatever_it_is(tree):
-    found = find([str(tree / "notes.txt"), tree / ".hidden.png", tree / "deep" / "other"])
+    found = find_inputs([str(tree / "notes.txt"), tree / ".hidden.png", tree / "deep" / "other"])
     assert names(found, tree) == ["notes.txt", ".hidden.png", "deep/other"]
 
 
 def test_patterns(tree):
-    assert names(find([tree / "*.png"]), tree) == ["b.png"]
-    assert names(find([f"{tree}/**/*.tif"]), tree) == ["deep/er/c.tif"]
-    assert names(find([f"{tree}/[ab].*"]), tree) == ["a.JPG", "b.png"]
-    assert names(find([f"{tree}/deep/*"]), tree) == [
+    assert names(find_inputs([tree / "*.png"]), tree) == ["b.png"]
+    assert names(find_inputs([f"{tree}/**/*.tif"]), tree) == ["deep/er/c.tif"]
+    assert names(find_inputs([f"{tree}/[ab].*"]), tree) == ["a.JPG", "b.png"]
+    assert names(find_inputs([f"{tree}/deep/*"]), tree) == [
         "deep/1.2.840.113",
         "deep/IM0001",
         "deep/er/c.tif",
     ]
-    assert names(find([f"{tree}/deep/**"]), tree) == [
+    assert names(find_inputs([f"{tree}/deep/**"]), tree) == [
         "deep/1.2.840.113",
         "deep/IM0001",
         "deep/er/c.tif",
@@ -77,18 +77,18 @@ def test_patterns(tree):
 def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path):
     path = tmp_path / "film[1].png"
     path.write_bytes(PNG)
-    assert find([path]).files == [path]
+    assert find_inputs([path]).files == [path]
 
 
 def test_every_file_once(tree, monkeypatch):
     monkeypatch.chdir(tree)
-    found = find(["b.png", tree / "b.png", "./b.png", "deep/../b.png", "*.png"])
+    found = find_inputs(["b.png", tree / "b.png", "./b.png", "deep/../b.png", "*.png"])
     assert [str(path) for path in found.files] == ["b.png"]
     assert found.problems == []
 
 
 def test_problems_do_not_stop_the_others(tree):
-    found = find([tree / "missing.png", tree / "*.bmp", tree / "empty", tree / "b.png"])
+    found = find_inputs([tree / "missing.png", tree / "*.bmp", tree / "empty", tree / "b.png"])
     assert names(found, tree) == ["b.png"]
     assert all(type(problem) is UnreadableError for problem in found.problems)
     assert [str(problem) for problem in found.problems] == [
@@ -105,7 +105,7 @@ def test_problems_do_not_stop_the_others(tree):
 
 
 def test_a_folder_named_twice_is_no_problem(tree):
-    found = find([tree, tree])
+    found = find_inputs([tree, tree])
     assert len(found.files) == 6
     assert found.problems == []
 
@@ -119,7 +119,7 @@ def test_unreadable_folder_is_reported_and_the_rest_walked(tree, monkeypatch):
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", guarded)
-    found = find([tree])
+    found = find_inputs([tree])
     assert names(found, tree) == ["a.JPG", "b.png", "photo.webp"]
     assert [str(problem) for problem in found.problems] == [
         (
@@ -127,7 +127,7 @@ def test_unreadable_folder_is_reported_and_the_rest_walked(tree, monkeypatch):
             "or leave it out."
         )
     ]
-    alone = find([tree / "deep"])
+    alone = find_inputs([tree / "deep"])
     assert alone.files == []
     assert len(alone.problems) == 1
 
@@ -139,24 +139,24 @@ def test_files_with_a_known_ending_are_not_opened(tree, monkeypatch):
     for name in ("other", "IM0001", "1.2.840.113"):
         (tree / "deep" / name).unlink()
     monkeypatch.setattr("pathlib.Path.open", refuse)
-    assert len(find([tree]).files) == 4
+    assert len(find_inputs([tree]).files) == 4
 
 
 def test_broken_link_is_found_and_then_refused(tmp_path):
     link = tmp_path / "film.png"
     link.symlink_to(tmp_path / "gone.png")
-    assert find([link]).files == [link]
+    assert find_inputs([link]).files == [link]
     with pytest.raises(
         UnreadableError, match="it is a link to a file that does not exist; check the name"
     ):
-        read(link)
+        read_image(link)
 
 
 def test_a_name_too_long_for_a_file_is_found_and_then_refused(tmp_path):
     path = tmp_path / f"{'x' * 300}.png"
-    assert find([path]).files == [path]
+    assert find_inputs([path]).files == [path]
     with pytest.raises(UnreadableError, match=r"it could not be read \(file name too long\)"):
-        read(path)
+        read_image(path)
 
 
 def test_what_lies_in_a_folder_that_may_not_be_entered_is_found_and_then_refused(tree, monkeypatch):
@@ -169,16 +169,16 @@ def test_what_lies_in_a_folder_that_may_not_be_entered_is_found_and_then_refused
 
     monkeypatch.setattr("pathlib.Path.stat", refuse)
     file = tree / "deep" / "IM0001"
-    assert find([file]).files == [file]
+    assert find_inputs([file]).files == [file]
     with pytest.raises(
         UnreadableError, match="permission to read it was denied; change its permissions"
     ):
-        read(file)
+        read_image(file)
 
 
 def test_an_empty_path_is_not_the_folder_one_is_in(tree, monkeypatch):
     monkeypatch.chdir(tree)
-    found = find([""])
+    found = find_inputs([""])
     assert found.files == []
     assert [str(problem) for problem in found.problems] == [
         "a path is empty; name a file, folder or pattern."
@@ -188,4 +188,4 @@ def test_an_empty_path_is_not_the_folder_one_is_in(tree, monkeypatch):
 def test_a_film_is_found_beside_a_header_that_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "JPCLN001.IMG").write_bytes(bytes(2 * 2048 * 2048))
     (tmp_path / "JPCLN001.hdr").write_text("ENVI\nsamples = 2048\n")
-    assert [path.name for path in find([tmp_path]).files] == ["JPCLN001.IMG", "JPCLN001.hdr"]
+    assert [path.name for path in find_inputs([tmp_path]).files] == ["JPCLN001.IMG", "JPCLN001.hdr"]

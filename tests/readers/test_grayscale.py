@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian
 
-from lungseg.readers import read
+from lungseg.readers import read_image
 
 WINDOW = {"WindowCenter": 2048, "WindowWidth": 4096}
 """All of twelve bits: (value - 2047.5) / 4095 + 0.5 = value / 4095."""
@@ -26,7 +26,7 @@ def test_order_is_rescale_then_window_then_inversion(write_dicom, deep_film):
         "WindowCenter": 3000,
         "WindowWidth": 2001,
     }
-    image = read(write_dicom(deep_film, PhotometricInterpretation="MONOCHROME1", **header))
+    image = read_image(write_dicom(deep_film, PhotometricInterpretation="MONOCHROME1", **header))
     rescaled = deep_film * 2.0 - 1000
     shown = np.clip((rescaled - 2999.5) / 2000 + 0.5, 0, 1)
     assert_array_equal(image.array, np.rint((1 - shown) * 65535))
@@ -49,7 +49,7 @@ def test_order_is_rescale_then_window_then_inversion(write_dicom, deep_film):
     ],
 )
 def test_inverted_once_at_most(write_dicom, film, photometric, shape, inverted):
-    image = read(
+    image = read_image(
         write_dicom(film, PhotometricInterpretation=photometric, PresentationLUTShape=shape)
     )
     assert_array_equal(image.array, 255 - film if inverted else film)
@@ -58,30 +58,30 @@ def test_inverted_once_at_most(write_dicom, film, photometric, shape, inverted):
 
 def test_window_functions(write_dicom, deep_film):
     window = {"WindowCenter": 2000, "WindowWidth": 1000}
-    exact = read(write_dicom(deep_film, VOILUTFunction="LINEAR_EXACT", **window))
+    exact = read_image(write_dicom(deep_film, VOILUTFunction="LINEAR_EXACT", **window))
     assert_array_equal(
         exact.array, np.rint(np.clip((deep_film - 2000.0) / 1000 + 0.5, 0, 1) * 65535)
     )
     assert exact.notes == ("window 2000 / 1000 LINEAR_EXACT",)
-    sigmoid = read(write_dicom(deep_film, VOILUTFunction="SIGMOID", **window))
+    sigmoid = read_image(write_dicom(deep_film, VOILUTFunction="SIGMOID", **window))
     assert_array_equal(
         sigmoid.array, np.rint(65535 / (1 + np.exp(-4 * (deep_film - 2000.0) / 1000)))
     )
-    step = read(write_dicom(deep_film, WindowCenter=2000, WindowWidth=1))
+    step = read_image(write_dicom(deep_film, WindowCenter=2000, WindowWidth=1))
     assert_array_equal(step.array, np.where(deep_film >= 2000, 65535, 0))
 
 
 def test_first_of_several_windows(write_dicom, deep_film):
-    image = read(write_dicom(deep_film, WindowCenter=[2048, 100], WindowWidth=[4096, 50]))
+    image = read_image(write_dicom(deep_film, WindowCenter=[2048, 100], WindowWidth=[4096, 50]))
     assert_array_equal(image.array, stretched(deep_film))
     assert image.notes == ("window 2048 / 4096, first of 2",)
 
 
 def test_eight_bits_and_a_narrow_window_do_not_lose_steps(write_dicom, film):
-    image = read(write_dicom(film, WindowCenter=128, WindowWidth=4096))
+    image = read_image(write_dicom(film, WindowCenter=128, WindowWidth=4096))
     assert image.array.dtype == np.uint16
     assert len(np.unique(image.array)) == len(np.unique(film))
-    plain = read(write_dicom(film, WindowCenter=128, WindowWidth=256))
+    plain = read_image(write_dicom(film, WindowCenter=128, WindowWidth=256))
     assert plain.array.dtype == np.uint8
     assert_array_equal(plain.array, film)
 
@@ -95,7 +95,7 @@ def test_eight_bits_and_a_narrow_window_do_not_lose_steps(write_dicom, film):
     ],
 )
 def test_useless_window_gives_the_full_range(write_dicom, deep_film, window, note):
-    image = read(write_dicom(deep_film, WindowCenter=window[0], WindowWidth=window[1]))
+    image = read_image(write_dicom(deep_film, WindowCenter=window[0], WindowWidth=window[1]))
     assert_array_equal(image.array, stretched(deep_film))
     assert image.notes == (note,)
 
@@ -104,7 +104,7 @@ def test_full_range_of_signed_pixels_without_padding(write_dicom, deep_film):
     pixels = deep_film.astype(np.int16) - 1000
     pixels[:5] = -2000
     header = {"BitsStored": 16, "HighBit": 15, "PixelPaddingValue": -2000}
-    image = read(write_dicom(pixels, **header))
+    image = read_image(write_dicom(pixels, **header))
     inside = deep_film[5:] - float(deep_film[5:].min())
     assert_array_equal(image.array[5:], np.rint(inside / inside.max() * 65535))
     assert image.array[:5].max() == 0
@@ -120,7 +120,7 @@ def lut(first, bits, entries):
 
 def test_voi_lut_of_eight_bits_over_many_entries(write_dicom, deep_film):
     entries = [min(255, i // 8) for i in range(4000)]
-    image = read(write_dicom(deep_film, VOILUTSequence=lut(50, 8, entries), **WINDOW))
+    image = read_image(write_dicom(deep_film, VOILUTSequence=lut(50, 8, entries), **WINDOW))
     expected = np.array(entries)[np.clip(deep_film.astype(int) - 50, 0, 3999)]
     assert_array_equal(image.array, np.rint(expected / 255 * 65535))
     assert image.notes == ("VOI LUT applied",)
@@ -128,7 +128,7 @@ def test_voi_lut_of_eight_bits_over_many_entries(write_dicom, deep_film):
 
 @pytest.mark.parametrize("bits", [0, 8])
 def test_voi_lut_that_states_fewer_bits_than_its_entries_have(write_dicom, deep_film, bits):
-    image = read(write_dicom(deep_film, VOILUTSequence=lut(0, bits, list(range(4096)))))
+    image = read_image(write_dicom(deep_film, VOILUTSequence=lut(0, bits, list(range(4096)))))
     assert_array_equal(image.array, stretched(deep_film))
     assert image.notes == ("VOI LUT applied",)
 
@@ -147,14 +147,14 @@ def test_modality_lut_then_window(write_dicom, deep_film, tmp_path, order):
         dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
         dataset.PixelData = deep_film.astype(">u2").tobytes()
         pydicom.dcmwrite(path, dataset, implicit_vr=False, little_endian=False, force_encoding=True)
-    image = read(path)
+    image = read_image(path)
     assert_array_equal(image.array, stretched(np.array(entries)[deep_film]))
     assert image.notes == ("modality LUT applied", "window 2048 / 4096")
 
 
 def test_pixels_of_32_bits(write_dicom, deep_film):
     pixels = deep_film.astype(np.uint32) * 1000
-    image = read(write_dicom(pixels, BitsStored=32, HighBit=31))
+    image = read_image(write_dicom(pixels, BitsStored=32, HighBit=31))
     assert_array_equal(image.array, stretched(deep_film))
 
 
@@ -166,7 +166,7 @@ def test_overlay_in_the_unused_bits_is_taken_out(write_dicom, deep_film):
     dataset.add_new((0x6000, 0x0100), "US", 16)
     dataset.add_new((0x6000, 0x0102), "US", 12)
     dataset.save_as(path)
-    assert_array_equal(read(path).array, stretched(deep_film))
+    assert_array_equal(read_image(path).array, stretched(deep_film))
 
 
 @pytest.mark.parametrize("type_", [np.uint16, np.int16])
@@ -174,6 +174,8 @@ def test_pixels_at_the_top_of_their_words(write_dicom, deep_film, type_):
     pixels = deep_film.astype(type_) - type_(0 if type_ is np.uint16 else 2048)
     window = WINDOW if type_ is np.uint16 else {"WindowCenter": 0, "WindowWidth": 4096}
     assert_array_equal(
-        read(write_dicom(pixels << 4, HighBit=15, **window)).array, stretched(deep_film)
+        read_image(write_dicom(pixels << 4, HighBit=15, **window)).array, stretched(deep_film)
     )
-    assert_array_equal(read(write_dicom(pixels, HighBit=15, **window)).array, stretched(deep_film))
+    assert_array_equal(
+        read_image(write_dicom(pixels, HighBit=15, **window)).array, stretched(deep_film)
+    )

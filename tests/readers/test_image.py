@@ -8,8 +8,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
-from lungseg.readers import read
-from lungseg.readers.limits import LARGEST_FILE
+from lungseg.provenance import Format
+from lungseg.readers import read_image
+from lungseg.readers.limits import MAX_FILE_BYTES
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,16 @@ from lungseg.readers.limits import LARGEST_FILE
             UnreadableError,
             "the GIF file is damaged, or holds pixels of a kind that is not read",
         ),
-        (b"RIFF\0\0\0\0WEBPVP8 ", UnsupportedError, "WebP files are not read"),
+        (
+            b"RIFF\0\0\0\0WEBPVP8 ",
+            UnreadableError,
+            "the WebP file is damaged, or holds pixels of a kind that is not read",
+        ),
+        (
+            b"\0\0\0\x1cftypavif\0\0\0\0",
+            UnreadableError,
+            "the AVIF file is damaged, or holds pixels of a kind that is not read",
+        ),
         (b"\0\0\0\x18ftypheic", UnsupportedError, "HEIC files are not read"),
         (b"%PDF-1.7\n", UnsupportedError, "PDF files are not read"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", UnsupportedError, "JPEG 2000 files are not read"),
@@ -36,7 +46,7 @@ from lungseg.readers.limits import LARGEST_FILE
         (
             bytes(range(256)),
             UnsupportedError,
-            "the file is no PNG, JPEG, TIFF, BMP, GIF or DICOM image",
+            "the file is no PNG, JPEG, TIFF, BMP, GIF, WebP, AVIF or DICOM image",
         ),
         (b"\x89PNG\r\n\x1a\n", UnreadableError, "the PNG file is truncated"),
         (b"\xff\xd8\xff\xe0", UnreadableError, "the JPEG file is truncated"),
@@ -52,7 +62,7 @@ def test_what_is_no_radiograph_is_told_by_its_content(tmp_path, content, error, 
     path = tmp_path / "film.dcm"
     path.write_bytes(content)
     with pytest.raises(error, match=words) as caught:
-        read(path)
+        read_image(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert type(caught.value) is error
 
@@ -61,17 +71,17 @@ def test_missing_file_and_folder(tmp_path):
     with pytest.raises(
         UnreadableError, match=r"nothing\.png: there is no such file; check the name\."
     ):
-        read(tmp_path / "nothing.png")
+        read_image(tmp_path / "nothing.png")
     with pytest.raises(UnreadableError, match="it is a folder, not a file"):
-        read(tmp_path)
+        read_image(tmp_path)
     with pytest.raises(UnreadableError, match="not a valid file name"):
-        read("a\0b.png")
+        read_image("a\0b.png")
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(UnreadableError, match="it is not a regular file"):
-        read(tmp_path / "pipe.png")
+        read_image(tmp_path / "pipe.png")
 
 
 @pytest.mark.parametrize(
@@ -90,25 +100,30 @@ def test_refused_by_the_system(tmp_path, monkeypatch, error, words):
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(UnreadableError, match=f"film.png: .*{words}"):
-        read(path)
+        read_image(path)
 
 
 def test_a_huge_file_is_not_read(tmp_path):
     path = tmp_path / "film.png"
     with path.open("wb") as file:
-        file.truncate(LARGEST_FILE + 1)  # sparse: it takes no room
+        file.truncate(MAX_FILE_BYTES + 1)  # sparse: it takes no room
     with pytest.raises(TooLargeError, match=r"the file has 2\.0 GB, more than a radiograph has"):
-        read(path)
+        read_image(path)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_array_types_that_are_kept(film, dtype):
-    image = read(film.astype(dtype), spacing=(0.5, 0.25))
+    image = read_image(film.astype(dtype), spacing=(0.5, 0.25))
     assert image.array.dtype == dtype
     assert_array_equal(image.array, film)
-    assert (image.source, image.format, image.geometry.spacing, image.geometry.spacing_plane) == (
+    assert (
+        image.source,
+        image.provenance.format,
+        image.geometry.spacing,
+        image.geometry.spacing_plane,
+    ) == (
         "array",
-        "array",
+        Format.ARRAY,
         (0.5, 0.25),
         "patient",
     )
@@ -141,7 +156,7 @@ def test_array_types_that_are_kept(film, dtype):
     ],
 )
 def test_array_types_that_are_converted(array, dtype, notes):
-    image = read(array)
+    image = read_image(array)
     assert image.array.dtype == dtype
     assert image.notes == notes
     expected = (
@@ -151,7 +166,7 @@ def test_array_types_that_are_converted(array, dtype, notes):
 
 
 def test_array_is_copied(film):
-    image = read(film)
+    image = read_image(film)
     before = image.array.copy()
     film[:] = 0
     assert_array_equal(image.array, before)
@@ -161,23 +176,23 @@ def test_arrays_that_are_refused(film):
     values = film.astype(float)
     values[0, 0] = np.nan
     with pytest.raises(InputError, match="array: the image contains NaN or infinite values"):
-        read(values)
+        read_image(values)
     values[0, 0] = 1e300
     with pytest.raises(InputError, match="too large for float32"):
-        read(values)
+        read_image(values)
     with pytest.raises(UnreadableError, match=r"the array of shape \(0, 5\) is empty"):
-        read(np.zeros((0, 5)))
+        read_image(np.zeros((0, 5)))
     with pytest.raises(UnsupportedError, match=r"this one has shape \(5, 60, 80\)"):
-        read(np.stack([film] * 5))
+        read_image(np.stack([film] * 5))
     with pytest.raises(UnsupportedError, match="a colour array is uint8 or uint16, not float64"):
-        read(np.dstack([film] * 3) / 2)
+        read_image(np.dstack([film] * 3) / 2)
     with pytest.raises(InputError, match="whole or real numbers, not complex128"):
-        read(film * 1j)
-    with pytest.raises(UsageError, match="an array has no pages"):
-        read(film, page=1)
+        read_image(film * 1j)
+    with pytest.raises(UsageError, match="an array has no frames"):
+        read_image(film, frame=1)
 
 
 def test_colour_array(film):
-    assert_array_equal(read(np.dstack([film] * 4)[..., :3]).array, film)
+    assert_array_equal(read_image(np.dstack([film] * 4)[..., :3]).array, film)
     opaque = np.dstack([film, film, film, np.full_like(film, 255)])
-    assert_array_equal(read(opaque).array, film)
+    assert_array_equal(read_image(opaque).array, film)

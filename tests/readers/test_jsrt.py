@@ -7,7 +7,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from lungseg.errors import UnreadableError, UnsupportedError
-from lungseg.readers import find, read
+from lungseg.provenance import Format
+from lungseg.readers import find_inputs, read_image
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +23,16 @@ def test_a_raw_film_is_told_by_its_size_and_turned_so_that_dense_tissue_is_brigh
 ) -> None:
     path = tmp_path / "JPCLN001.IMG"
     path.write_bytes(densities.tobytes())
-    image = read(path)
+    image = read_image(path)
     assert image.array.dtype == np.uint16
     assert_array_equal(image.array, 4095 - densities.astype(int))
-    assert (image.format, image.geometry.spacing, image.geometry.spacing_plane) == (
-        "JSRT",
+    assert (image.provenance.format, image.geometry.spacing, image.geometry.spacing_plane) == (
+        Format.JSRT,
         (0.175, 0.175),
         "detector",
     )
     assert image.notes == ("a raw JSRT film, optical densities turned into brightness",)
-    assert find([tmp_path]).files == [path]
+    assert find_inputs([tmp_path]).files == [path]
 
 
 def test_more_than_twelve_bits_are_no_raw_film(tmp_path, densities) -> None:
@@ -42,7 +43,7 @@ def test_more_than_twelve_bits_are_no_raw_film(tmp_path, densities) -> None:
         UnreadableError,
         match=r"film\.img: it has the size of a raw JSRT film, but values up to 4096, above 4095",
     ):
-        read(tmp_path / "film.img")
+        read_image(tmp_path / "film.img")
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,7 @@ def test_more_than_twelve_bits_are_no_raw_film(tmp_path, densities) -> None:
 def test_another_size_or_ending_is_no_raw_film(tmp_path, densities, name, size) -> None:
     (tmp_path / name).write_bytes(densities.tobytes()[:size])
     with pytest.raises(
-        UnsupportedError, match="the file is no PNG, JPEG, TIFF, BMP, GIF or DICOM image"
+        UnsupportedError,
+        match="the file is no PNG, JPEG, TIFF, BMP, GIF, WebP, AVIF or DICOM image",
     ):
-        read(tmp_path / name)
+        read_image(tmp_path / name)

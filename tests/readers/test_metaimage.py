@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lungseg.errors import UnreadableError, UnsupportedError
+from lungseg.provenance import Format
 from lungseg.readers import read_volume
 from phantom_volumes import AFFINE, CHEST, TURNS, check_chest, stored_as
 
@@ -50,7 +51,7 @@ def write_meta(path, fields, content=b""):
 def test_metaimage_in_one_file_and_beside(tmp_path):
     volume = read_volume(write_meta(tmp_path / "a.mha", meta_fields(), CHEST.tobytes()))
     check_chest(volume)
-    assert (volume.format, volume.notes) == ("MetaImage", ())
+    assert (volume.provenance.format, volume.notes) == (Format.METAIMAGE, ())
     packed = zlib.compress(CHEST.tobytes())
     check_chest(
         read_volume(

@@ -14,8 +14,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from lungseg.errors import UnreadableError, UnsupportedError
+from lungseg.provenance import Format
 from lungseg.readers import read_volume
-from lungseg.readers.dicom_pixels import silence
+from lungseg.readers.dicom_pixels import quiet_pydicom
 from phantom_volumes import AFFINE, CHEST, SHAPE, check_chest
 
 
@@ -59,8 +60,8 @@ def test_nrrd_encodings(tmp_path, encoding, pack):
     path = write_nrrd(tmp_path / "chest.nrrd", CHEST, nrrd_fields(encoding=encoding), pack=pack)
     volume = read_volume(path)
     check_chest(volume)
-    assert (volume.format, volume.notes) == ("NRRD", ())
-    assert volume.header == path.read_bytes().split(b"\n\n")[0] + b"\n\n"
+    assert (volume.provenance.format, volume.notes) == (Format.NRRD, ())
+    assert volume.source_header == path.read_bytes().split(b"\n\n")[0] + b"\n\n"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_warning_filters_are_left_alone_though_dicom_is_read_at_the_same_time(
 
     monkeypatch.setattr(nrrd, "read_header", slow)
     with ThreadPoolExecutor(1) as pool:
-        with silence():
+        with quiet_pydicom():
             reading = pool.submit(read_volume, path)
             begun.wait(0.2)  # which it must not
         leave.set()

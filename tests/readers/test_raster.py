@@ -15,7 +15,8 @@ from PIL import ImageCms
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
 from lungseg.phantom.radiograph import radiograph_phantom
-from lungseg.readers import read, read_label_map, read_mask
+from lungseg.provenance import Format
+from lungseg.readers import read_image, read_label_map, read_mask
 from lungseg.writers.png import mask_png
 
 
@@ -33,28 +34,28 @@ def png_chunk(name: bytes, data: bytes) -> bytes:
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "GIF"])
 def test_grey_of_eight_bits_comes_back_exactly(film, tmp_path, kind):
     path = save(film, tmp_path / "film.dat", kind)  # the ending says nothing
-    image = read(path)
+    image = read_image(path)
     assert_array_equal(image.array, film)
     assert image.array.dtype == np.uint8
-    assert (image.format, image.source, image.notes, image.geometry.spacing) == (
+    assert (image.provenance.format.value, image.source, image.notes, image.geometry.spacing) == (
         kind,
         str(path),
         (),
         None,
     )
-    assert image.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert image.provenance.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_grey_of_sixteen_bits_comes_back_exactly(deep_film, tmp_path, kind):
-    image = read(save(deep_film, tmp_path / "film", kind))
+    image = read_image(save(deep_film, tmp_path / "film", kind))
     assert_array_equal(image.array, deep_film)
     assert image.array.dtype == np.uint16
 
 
 def test_jpeg_is_close(film, tmp_path):
-    image = read(save(film, tmp_path / "film.png", "JPEG", quality=95))
-    assert image.format == "JPEG"
+    image = read_image(save(film, tmp_path / "film.png", "JPEG", quality=95))
+    assert image.provenance.format is Format.JPEG
     assert np.abs(image.array.astype(int) - film).max() <= 4
 
 
@@ -70,7 +71,7 @@ def test_jpeg_is_close(film, tmp_path):
 def test_other_modes(film, tmp_path, kind, mode):
     grey = Pillow.fromarray(film)
     picture = grey.quantize(256) if mode == "P" else grey.convert(mode, dither=Pillow.Dither.NONE)
-    image = read(save(picture, tmp_path / "film", kind))
+    image = read_image(save(picture, tmp_path / "film", kind))
     assert_array_equal(image.array, np.asarray(picture.convert("L")))
     assert image.array.dtype == np.uint8
 
@@ -78,7 +79,7 @@ def test_other_modes(film, tmp_path, kind, mode):
 @pytest.mark.parametrize("bits", [2, 4])
 def test_palette_of_few_bits(film, tmp_path, bits):
     picture = Pillow.fromarray(film).quantize(2**bits)
-    image = read(save(picture, tmp_path / "film.png", "PNG", bits=bits))
+    image = read_image(save(picture, tmp_path / "film.png", "PNG", bits=bits))
     assert_array_equal(image.array, np.asarray(picture.convert("L")))
 
 
@@ -86,19 +87,19 @@ def test_palette_of_few_bits(film, tmp_path, bits):
 def test_colour_of_sixteen_bits_keeps_them(deep_film, tmp_path, ending):
     path = tmp_path / f"film{ending}"
     cv2.imwrite(str(path), np.dstack([deep_film] * 3))
-    assert_array_equal(read(path).array, deep_film)
+    assert_array_equal(read_image(path).array, deep_film)
 
 
 def test_float_tiff_and_its_nan(film, tmp_path):
     values = film.astype(np.float32) / 7
-    assert_array_equal(read(save(values, tmp_path / "film.tif", "TIFF")).array, values)
+    assert_array_equal(read_image(save(values, tmp_path / "film.tif", "TIFF")).array, values)
     values[3, 4] = np.nan
     with pytest.raises(InputError, match=r"nan\.tif: the image contains NaN or infinite values"):
-        read(save(values, tmp_path / "nan.tif", "TIFF"))
+        read_image(save(values, tmp_path / "nan.tif", "TIFF"))
 
 
 def test_signed_tiff_is_shifted_and_says_so(film, tmp_path):
-    image = read(save(film.astype(np.int16) - 100, tmp_path / "film.tif", "TIFF"))
+    image = read_image(save(film.astype(np.int16) - 100, tmp_path / "film.tif", "TIFF"))
     assert_array_equal(image.array, film)
     assert image.notes == ("100 added to every pixel, so that none is below 0",)
 
@@ -134,27 +135,33 @@ def write_tiff(path: Path, pixels, *, sample_format: int = 1) -> Path:
 
 def test_tiff_of_numbers_whose_sign_pillow_mistakes(film, tmp_path):
     assert_array_equal(
-        read(write_tiff(tmp_path / "small.tif", (film - 128).view(np.int8), sample_format=2)).array,
+        read_image(
+            write_tiff(tmp_path / "small.tif", (film - 128).view(np.int8), sample_format=2)
+        ).array,
         film,
     )
     assert_array_equal(
-        read(write_tiff(tmp_path / "large.tif", film.astype(np.uint32) << 24)).array,
+        read_image(write_tiff(tmp_path / "large.tif", film.astype(np.uint32) << 24)).array,
         film * 2.0**24,
     )
     assert_array_equal(
-        read(write_tiff(tmp_path / "signed.tif", film.astype(np.int32) - 9, sample_format=2)).array,
+        read_image(
+            write_tiff(tmp_path / "signed.tif", film.astype(np.int32) - 9, sample_format=2)
+        ).array,
         film,
     )
 
 
 def test_tiff_of_colours_apart(film, deep_film, tmp_path):
-    assert_array_equal(read(write_tiff(tmp_path / "film.tif", np.stack([film] * 3))).array, film)
+    assert_array_equal(
+        read_image(write_tiff(tmp_path / "film.tif", np.stack([film] * 3))).array, film
+    )
     with pytest.raises(
         UnsupportedError,
         match=r"deep\.tif: it is a TIFF of 16-bit colours that are not red, green and blue side "
         r"by side",
     ):
-        read(write_tiff(tmp_path / "deep.tif", np.stack([deep_film] * 3)))
+        read_image(write_tiff(tmp_path / "deep.tif", np.stack([deep_film] * 3)))
 
 
 def test_tiff_whose_zero_is_white(film, deep_film, tmp_path):
@@ -164,7 +171,7 @@ def test_tiff_whose_zero_is_white(film, deep_film, tmp_path):
         content = path.read_bytes()
         assert content.count(photometric + b"\1\0") == 1
         path.write_bytes(content.replace(photometric + b"\1\0", photometric + b"\0\0"))
-        assert_array_equal(read(path).array, white - pixels)
+        assert_array_equal(read_image(path).array, white - pixels)
 
 
 TURNS = {
@@ -183,8 +190,8 @@ TURNS = {
 def test_orientation_tag_is_obeyed_and_noted(film, tmp_path, kind, orientation):
     exif = Pillow.Exif()
     exif[0x0112] = orientation
-    image = read(save(film, tmp_path / "film", kind, exif=exif))
-    lying = Pillow.fromarray(read(save(film, tmp_path / "lying", kind)).array)
+    image = read_image(save(film, tmp_path / "film", kind, exif=exif))
+    lying = Pillow.fromarray(read_image(save(film, tmp_path / "lying", kind)).array)
     expected = np.asarray(lying.transpose(TURNS[orientation]) if orientation in TURNS else lying)
     assert_array_equal(image.array, expected)
     assert image.geometry.shape == expected.shape
@@ -232,15 +239,15 @@ def test_orientation_of_a_tiff_in_sixteen_bit_colour(deep_film, tmp_path, orient
     write_colour_tiff(tmp_path / "film.tif", deep_film, orientation)
     lying = Pillow.fromarray(deep_film)
     expected = np.asarray(lying.transpose(TURNS[orientation]) if orientation in TURNS else lying)
-    assert_array_equal(read(tmp_path / "film.tif").array, expected)
+    assert_array_equal(read_image(tmp_path / "film.tif").array, expected)
 
 
 def test_resolution_is_not_a_spacing_but_a_stated_one_is(film, tmp_path):
     path = save(film, tmp_path / "film.png", "PNG", dpi=(254, 254))
-    assert read(path).geometry.spacing is None
-    assert read(path, spacing=(0.2, 0.3)).geometry.spacing == (0.2, 0.3)
+    assert read_image(path).geometry.spacing is None
+    assert read_image(path, spacing=(0.2, 0.3)).geometry.spacing == (0.2, 0.3)
     with pytest.raises(UsageError, match="both above 0"):
-        read(path, spacing=(0.2, 0))
+        read_image(path, spacing=(0.2, 0))
 
 
 def test_chunks_that_say_nothing_of_the_pixels_cause_no_chatter(film, tmp_path, capfd):
@@ -251,7 +258,7 @@ def test_chunks_that_say_nothing_of_the_pixels_cause_no_chatter(film, tmp_path, 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     extra = png_chunk(b"iCCP", b"rgb\0\0" + zlib.compress(profile)) + png_chunk(b"gAMA", bytes(4))
     path.write_bytes(content[:33] + extra + content[33:])
-    assert_array_equal(read(path).array, film)
+    assert_array_equal(read_image(path).array, film)
     assert capfd.readouterr() == ("", "")
 
 
@@ -262,24 +269,24 @@ def test_pages_of_a_tiff(film, tmp_path):
     )
     with pytest.raises(
         UnsupportedError,
-        match=r"it holds 2 pages.*; say with `frame` which page is meant, from 1 to 2",
+        match=r"it holds 2 frames.*; choose one with `frame`, from 1 to 2",
     ):
-        read(path)
-    assert_array_equal(read(path, page=1).array, film)
-    assert_array_equal(read(path, page=2).array, 255 - film)
+        read_image(path)
+    assert_array_equal(read_image(path, frame=1).array, film)
+    assert_array_equal(read_image(path, frame=2).array, 255 - film)
     with pytest.raises(
-        InputError, match="page 3 was asked for, and it holds 2; ask for one from 1 to 2"
+        InputError, match="frame 3 was asked for, and it holds 2; choose one from 1 to 2"
     ):
-        read(path, page=3)
+        read_image(path, frame=3)
 
 
 def test_a_page_of_a_single_picture(film, tmp_path):
     path = save(film, tmp_path / "film.png", "PNG")
-    assert_array_equal(read(path, page=1).array, film)
+    assert_array_equal(read_image(path, frame=1).array, film)
     with pytest.raises(
-        InputError, match=r"page 2 was asked for, and it holds 1; leave `frame` out"
+        InputError, match=r"frame 2 was asked for, and it holds 1; leave `frame` out"
     ):
-        read(path, page=2)
+        read_image(path, frame=2)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "GIF"])
@@ -289,18 +296,18 @@ def test_truncated(film, tmp_path, kind, part, capfd):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * part)])
     with pytest.raises(UnreadableError, match=f"film: the {kind} file .*(truncated|damaged)"):
-        read(path)
+        read_image(path)
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits"])
 def test_compressed_tiff_whole_and_truncated(film, tmp_path, compression, capfd):
     path = save(film, tmp_path / "film", "TIFF", compression=compression)
-    assert_array_equal(read(path).array, film)
+    assert_array_equal(read_image(path).array, film)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(UnreadableError, match="the TIFF file"):
-        read(path)
+        read_image(path)
 
 
 def test_thumbnail_does_not_hide_a_truncated_jpeg(film, tmp_path):
@@ -308,10 +315,10 @@ def test_thumbnail_does_not_hide_a_truncated_jpeg(film, tmp_path):
     Pillow.fromarray(film[:8, :8]).save(small, "JPEG")
     path = save(film, tmp_path / "film.jpg", "JPEG", comment=small.getvalue())
     content = path.read_bytes()
-    assert read(path).geometry.shape == (60, 80)
+    assert read_image(path).geometry.shape == (60, 80)
     path.write_bytes(content[:-20])
     with pytest.raises(UnreadableError, match="the JPEG file is truncated"):
-        read(path)
+        read_image(path)
 
 
 @pytest.mark.parametrize(("place", "byte"), [(1, 0xC3), (1, 0xF7), (4, 12)])
@@ -324,7 +331,7 @@ def test_jpeg_of_a_kind_that_is_not_read(film, tmp_path, place, byte):
         UnsupportedError,
         match="a lossless JPEG file, or one of more than 8 bits, is read within DICOM only",
     ):
-        read(path)
+        read_image(path)
 
 
 def test_damaged_png(film, tmp_path):
@@ -335,7 +342,7 @@ def test_damaged_png(film, tmp_path):
     with pytest.raises(
         UnreadableError, match=r"film\.png: the PNG file is damaged; copy or export it again\.$"
     ):
-        read(path)
+        read_image(path)
 
 
 def png_header(columns: int, rows: int) -> bytes:
@@ -375,7 +382,7 @@ def test_bomb_is_refused_by_its_header(tmp_path, kind):
     path = tmp_path / "bomb"
     path.write_bytes(BOMBS[kind])
     with pytest.raises(TooLargeError, match=r"bomb: the header states .* was not decoded"):
-        read(path)
+        read_image(path)
 
 
 def test_limits_of_size(tmp_path):
@@ -387,32 +394,32 @@ def test_limits_of_size(tmp_path):
             match=f"the header states {rows} x {columns} pixels.*at most 16384 pixels a side and "
             "80 million",
         ):
-            read(path)
+            read_image(path)
     path.write_bytes(png_header(16384, 4000))
     with pytest.raises(UnreadableError, match="truncated"):
-        read(path)
+        read_image(path)
 
 
 def test_images_that_show_nothing(tmp_path):
     with pytest.raises(InputError, match=r"dot\.png: the image has 1 x 1 pixels, too few"):
-        read(save(np.zeros((1, 1), np.uint8), tmp_path / "dot.png", "PNG"))
+        read_image(save(np.zeros((1, 1), np.uint8), tmp_path / "dot.png", "PNG"))
     with pytest.raises(InputError, match=r"blank\.png: every pixel has the same value \(7\)"):
-        read(save(np.full((50, 50), 7, np.uint8), tmp_path / "blank.png", "PNG"))
+        read_image(save(np.full((50, 50), 7, np.uint8), tmp_path / "blank.png", "PNG"))
 
 
 def test_a_mask_may_be_of_one_value(tmp_path):
     path = save(np.zeros((40, 50), np.uint8), tmp_path / "mask.png", "PNG")
     assert_array_equal(read_mask(path), np.zeros((40, 50)))
     with pytest.raises(InputError, match=r"every pixel has the same value \(0\)"):
-        read(path)
+        read_image(path)
 
 
 def test_frames_of_a_gif(film, tmp_path):
     frames = [Pillow.fromarray(picture) for picture in (film, film[::-1])]
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
-    with pytest.raises(UnsupportedError, match="it holds 2 pages"):
-        read(tmp_path / "film.gif")
-    assert_array_equal(read(tmp_path / "film.gif", page=2).array, film[::-1])
+    with pytest.raises(UnsupportedError, match="it holds 2 frames"):
+        read_image(tmp_path / "film.gif")
+    assert_array_equal(read_image(tmp_path / "film.gif", frame=2).array, film[::-1])
 
 
 def test_a_mask_that_the_package_wrote_gives_its_labels(tmp_path) -> None:
@@ -429,7 +436,7 @@ def test_a_damaged_mask_that_the_package_wrote_is_refused(tmp_path) -> None:
     path.write_bytes(
         content[:start] + png_chunk(b"IDAT", b"\x78\x9c" + b"\xff" * 50) + png_chunk(b"IEND", b"")
     )
-    for reader in (read_mask, read_label_map, read):
+    for reader in (read_mask, read_label_map, read_image):
         with pytest.raises(UnreadableError, match=r"mask\.png: the PNG file is damaged"):
             reader(path)
 

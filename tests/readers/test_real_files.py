@@ -7,7 +7,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from lungseg.errors import InputError, UnreadableError, UnsupportedError
-from lungseg.readers import find, read, read_volume
+from lungseg.provenance import Format
+from lungseg.readers import find_inputs, read_image, read_volume
 
 pytestmark = pytest.mark.data
 
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.data
     ],
 )
 def test_in_chest_films_the_mediastinum_is_brighter_than_the_lungs(data_folder, name, shape, note):
-    image = read(data_folder / "cxr" / "dicom" / name)
+    image = read_image(data_folder / "cxr" / "dicom" / name)
     assert image.geometry.shape == shape
     assert "; ".join(image.notes).startswith(note)
     rows, columns = shape
@@ -46,26 +47,26 @@ def test_in_chest_films_the_mediastinum_is_brighter_than_the_lungs(data_folder, 
     "name", ["RG2_JPLL.dcm", "GH133.dcm", "dx_image_dog_lateral.dcm", "OutOfBoundsOverlay.dcm"]
 )
 def test_other_radiographs_are_read_and_judged_later(data_folder, name):
-    image = read(data_folder / "cxr" / "dicom" / "non_chest" / name)
-    assert image.format.startswith("DICOM (")
+    image = read_image(data_folder / "cxr" / "dicom" / "non_chest" / name)
+    assert image.provenance.format is Format.DICOM
     assert np.ptp(image.array) > 200
 
 
 def test_window_that_shows_nothing(data_folder):
-    image = read(data_folder / "cxr" / "dicom" / "trap" / "JPEG2KLossless_1s_1f_u_16_16.dcm")
+    image = read_image(data_folder / "cxr" / "dicom" / "trap" / "JPEG2KLossless_1s_1f_u_16_16.dcm")
     assert image.notes == ("window 2725 / 5310 left nothing to see, full range used",)
     assert (image.geometry.spacing, image.geometry.spacing_plane) == ((0.4, 0.4), "detector")
 
 
 def test_all_of_rsna(data_folder):
-    found = find([data_folder / "cxr" / "rsna" / "stage_2_train_images"])
+    found = find_inputs([data_folder / "cxr" / "rsna" / "stage_2_train_images"])
     assert len(found.files) == 91
     for path in found.files:
-        image = read(path)
-        assert (image.geometry.shape, image.array.dtype, image.format) == (
+        image = read_image(path)
+        assert (image.geometry.shape, image.array.dtype, image.provenance.transfer_syntax) == (
             (1024, 1024),
             np.uint8,
-            "DICOM (JPEG baseline)",
+            "1.2.840.10008.1.2.4.50",
         )
         assert image.geometry.spacing_plane == "detector"
 
@@ -79,10 +80,10 @@ def test_odd_files_and_computed_tomography_are_refused(data_folder):
         ("no-pixel-spacing.dcm", UnsupportedError, "of modality US"),
     ):
         with pytest.raises(error, match=words):
-            read(odd / name)
-    for path in find([data_folder / "ct" / "transfer_syntaxes"], series=False).files:
+            read_image(odd / name)
+    for path in find_inputs([data_folder / "ct" / "transfer_syntaxes"], series=False).files:
         with pytest.raises(UnsupportedError, match="of modality CT, and no radiograph"):
-            read(path)
+            read_image(path)
 
 
 @pytest.mark.parametrize(
@@ -95,15 +96,19 @@ def test_odd_files_and_computed_tomography_are_refused(data_folder):
     ],
 )
 def test_radiographs_as_pictures(data_folder, pattern):
-    found = find([data_folder / "cxr" / pattern])
+    found = find_inputs([data_folder / "cxr" / pattern])
     assert found.problems == []
     for path in found.files:
-        assert read(path).array.dtype == np.uint8
+        assert read_image(path).array.dtype == np.uint8
 
 
 def test_series_with_missing_slices(data_folder):
     volume = read_volume(data_folder / "ct" / "series_lidc")
-    assert (volume.array.shape, volume.hounsfield, volume.gaps) == ((34, 512, 512), True, 95)
+    assert (volume.array.shape, volume.hounsfield, volume.missing_slices) == (
+        (34, 512, 512),
+        True,
+        95,
+    )
     assert volume.notes[0].startswith(
         "slices stand unevenly, 2.50 to 35.00 mm apart, 95 missing between them"
     )

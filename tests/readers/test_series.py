@@ -13,8 +13,10 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import RLELossless
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
-from lungseg.readers import detect, find, holds_series, read_volume
-from lungseg.readers.limits import LARGEST_SIDE
+from lungseg.provenance import Format
+from lungseg.readers import find_inputs, holds_series, read_volume
+from lungseg.readers.limits import MAX_SIDE_PIXELS
+from lungseg.readers.probe import probe
 from phantom_volumes import (
     AFFINE,
     CHEST,
@@ -60,7 +62,11 @@ def test_positions_and_planes(tmp_path, steps, header):
     write_series(tmp_path / "series", *cut(*steps), **header)
     volume = read_volume(tmp_path / "series")
     check_chest(volume)
-    assert (volume.format, volume.gaps, volume.notes) == ("DICOM series", 0, ())
+    assert (volume.provenance.format, volume.missing_slices, volume.notes) == (
+        Format.DICOM_SERIES,
+        0,
+        (),
+    )
     normal = np.cross(volume.geometry.affine[:3, 2], volume.geometry.affine[:3, 1])
     assert normal @ volume.geometry.affine[:3, 0] > 0
 
@@ -89,7 +95,7 @@ def test_hash_covers_the_files_in_the_order_of_slices(tmp_path):
     paths = write_series(tmp_path / "series", CHEST, AFFINE)
     assert sorted(paths) != paths
     assert (
-        read_volume(tmp_path / "series").sha256
+        read_volume(tmp_path / "series").provenance.sha256
         == hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
     )
 
@@ -128,7 +134,7 @@ def test_missing_slices_are_counted(tmp_path, missing, note):
         paths[number].unlink()
     volume = read_volume(tmp_path / "series")
     assert_array_equal(volume.array, np.delete(CHEST, missing, axis=0))
-    assert volume.gaps == len(missing)
+    assert volume.missing_slices == len(missing)
     assert volume.notes == (
         f"slices stand unevenly, {note} between them; the mean was taken for all",
     )
@@ -153,7 +159,7 @@ def test_unevenly_cut_slices(tmp_path):
             tmp_path / f"{number}.dcm"
         )
     volume = read_volume(tmp_path)
-    assert volume.gaps == 0
+    assert volume.missing_slices == 0
     assert volume.notes == (
         "slices stand unevenly, 1.80 to 3.20 mm apart; the mean was taken for all",
     )
@@ -165,7 +171,7 @@ def test_pieces_of_a_scan_that_overlap_lack_no_slice(tmp_path):
             tmp_path / f"{number}.dcm"
         )
     volume = read_volume(tmp_path)
-    assert volume.gaps == 0
+    assert volume.missing_slices == 0
     assert volume.notes == (
         "slices stand unevenly, 0.50 to 2.50 mm apart; the mean was taken for all",
     )
@@ -198,7 +204,7 @@ def test_the_same_slice_twice_counts_once_and_two_different_ones_are_refused(tmp
         read_volume(tmp_path)
 
 
-def test_a_damaged_twin_is_left_out_when_asked(tmp_path):
+def test_a_damaged_duplicate_is_left_out_when_asked(tmp_path):
     paths = write_series(tmp_path, CHEST, AFFINE)
     (tmp_path / "again.dcm").write_bytes(paths[4].read_bytes()[:-100])
     with pytest.raises(UnreadableError, match=r"again\.dcm: .*`skip_damaged`"):
@@ -209,7 +215,7 @@ def test_a_damaged_twin_is_left_out_when_asked(tmp_path):
 
 
 @pytest.mark.parametrize("copies", [1, 2])
-def test_of_damaged_twins_the_first_whole_one_is_kept(tmp_path, copies):
+def test_of_damaged_duplicates_the_first_whole_one_is_kept(tmp_path, copies):
     paths = write_series(tmp_path, CHEST, AFFINE)
     whole = paths[4].read_bytes()
     paths[4].write_bytes(whole[:-100])
@@ -221,10 +227,11 @@ def test_of_damaged_twins_the_first_whole_one_is_kept(tmp_path, copies):
         f"left out because damaged: {paths[4].name}",
         "slices left out because there are others of the same content at the same position: 1",
     )
-    assert (volume.gaps, volume.notes) == (0, notes[:copies])
+    assert (volume.missing_slices, volume.notes) == (0, notes[:copies])
     files = [*paths[:4], tmp_path / "x0.dcm", *paths[5:]]
     assert (
-        volume.sha256 == hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+        volume.provenance.sha256
+        == hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     )
     changed = pydicom.dcmread(tmp_path / "x0.dcm")
     changed.PixelData = changed.PixelData[2:] + bytes(2)
@@ -305,7 +312,7 @@ def test_a_damaged_slice_is_named_and_left_out_when_asked(tmp_path):
             read_volume(tmp_path)
         volume = read_volume(tmp_path, skip_damaged=True)
         assert_array_equal(volume.array, np.delete(CHEST, 6, axis=0))
-        assert volume.gaps == 1
+        assert volume.missing_slices == 1
         assert volume.notes[-1] == f"left out because damaged: {paths[6].name}"
 
 
@@ -358,14 +365,18 @@ def test_one_slice_alone(tmp_path):
     ct_slice(CHEST[10], (1, 2, 3), (-1, 0, 0, 0, -1, 0)).save_as(path)
     volume = read_volume(path)
     assert_array_equal(volume.geometry.to_axial().apply(volume.array)[0], CHEST[10, ::-1, ::-1])
-    assert (volume.format, volume.geometry.spacing, volume.notes) == ("DICOM", SPACING, ())
+    assert (volume.provenance.format, volume.geometry.spacing, volume.notes) == (
+        Format.DICOM,
+        SPACING,
+        (),
+    )
     ct_slice(CHEST[10], (1, 2, 3), SliceThickness=None).save_as(path)
     volume = read_volume(path)
     assert volume.geometry.spacing == (1.0, *SPACING[1:])
     assert volume.notes == ("the thickness of the slice is not known and was taken as 1 mm",)
     (tmp_path / "folder").mkdir()
     shutil.copy(path, tmp_path / "folder")
-    assert read_volume(tmp_path / "folder").format == "DICOM series"
+    assert read_volume(tmp_path / "folder").provenance.format is Format.DICOM_SERIES
 
 
 def test_enhanced_image_of_many_frames(tmp_path):
@@ -375,8 +386,8 @@ def test_enhanced_image_of_many_frames(tmp_path):
     enhanced(CHEST[order], positions, [0.5 if number % 2 else 1 for number in order]).save_as(path)
     volume = read_volume(path)
     check_chest(volume)
-    assert (volume.format, volume.notes) == ("enhanced DICOM", ())
-    assert detect(path) == "ct"
+    assert (volume.provenance.format, volume.notes) == (Format.DICOM, ())
+    assert probe(path).modality == "ct"
     check_chest(read_volume(tmp_path))
     assert_array_equal(read_volume(path, frame=3).array[0], CHEST[order[2]])
     with pytest.raises(UsageError, match="a folder has no frames"):
@@ -437,13 +448,13 @@ def test_a_secondary_capture_is_a_picture_and_other_modalities_are_refused(tmp_p
             UnsupportedError, match=rf"the DICOM file is no CT slice \(it is {words}\)"
         ):
             read_volume(path)
-    with pytest.raises(UnsupportedError, match="the folder holds no CT slices in DICOM"):
+    with pytest.raises(UnsupportedError, match="it holds no CT slices in DICOM"):
         read_volume(tmp_path)
 
 
 def test_sizes_are_capped_by_the_header(tmp_path):
     path = tmp_path / "large.dcm"
-    ct_slice(CHEST[10], (0, 0, 0), Columns=LARGEST_SIDE + 1).save_as(path)
+    ct_slice(CHEST[10], (0, 0, 0), Columns=MAX_SIDE_PIXELS + 1).save_as(path)
     with pytest.raises(TooLargeError, match="the header states 34 x 16385 pixels"):
         read_volume(path)
 
@@ -473,6 +484,6 @@ def test_nothing_of_the_patient_is_said(tmp_path):
 
 def test_a_folder_with_a_series_is_found_as_one(tmp_path):
     write_series(tmp_path / "patient" / "series", CHEST, AFFINE)
-    assert find([tmp_path]).files == [tmp_path / "patient" / "series"]
-    assert detect(tmp_path / "patient" / "series") == "ct"
-    assert detect(tmp_path / "patient") == "radiograph"
+    assert find_inputs([tmp_path]).files == [tmp_path / "patient" / "series"]
+    assert probe(tmp_path / "patient" / "series").modality == "ct"
+    assert probe(tmp_path / "patient").modality is None

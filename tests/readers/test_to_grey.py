@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from lungseg.errors import UnsupportedError
-from lungseg.readers import read
+from lungseg.readers import read_image
 from lungseg.readers.to_grey import coloured_fraction, to_grey, to_image_type
 
 
@@ -24,7 +24,7 @@ def test_colour_photograph_is_refused(tmp_path, large):
         UnsupportedError,
         match=r"holiday\.jpg: it is a colour picture, not a radiograph \(\d+% of it is coloured\)",
     ):
-        read(path)
+        read_image(path)
 
 
 def test_toned_film_passes_as_its_luma(tmp_path, large):
@@ -35,7 +35,7 @@ def test_toned_film_passes_as_its_luma(tmp_path, large):
     assert np.abs(pixels - sepia @ np.array([0.299, 0.587, 0.114])).max() <= 1
     path = tmp_path / "film.png"
     cv2.imwrite(str(path), sepia[..., ::-1])
-    assert_array_equal(read(path).array, pixels)  # red and blue are not exchanged on the way
+    assert_array_equal(read_image(path).array, pixels)  # red and blue are not exchanged on the way
 
 
 def test_coloured_letters_pass_until_they_are_most_of_the_picture(large):

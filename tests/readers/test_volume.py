@@ -15,8 +15,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
 from lungseg.geometry import to_ras
-from lungseg.readers import detect, find, read, read_label_volume, read_volume, slice_of
-from lungseg.readers.raw_volume import LARGEST_VOLUME, Inflated
+from lungseg.provenance import Format
+from lungseg.readers import find_inputs, read_image, read_label_volume, read_volume, slice_of
+from lungseg.readers.probe import probe
+from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS, InflatingStream
 from phantom_volumes import AFFINE, CHEST, SHAPE, SPACING, TURNS, check_chest, stored_as
 
 
@@ -46,9 +48,9 @@ def test_nifti_in_all_48_orders_and_directions(tmp_path, turn):
     check_chest(volume)
     assert_array_equal(to_ras(volume.geometry.affine), nibabel.load(path).affine)
     assert volume.geometry.to_axial().invert(CHEST).tobytes() == volume.array.tobytes()
-    assert volume.header == path.read_bytes()[:348]
-    assert (volume.format, volume.notes, volume.sha256) == (
-        "NIfTI",
+    assert volume.source_header == path.read_bytes()[:348]
+    assert (volume.provenance.format, volume.notes, volume.provenance.sha256) == (
+        Format.NIFTI,
         (),
         hashlib.sha256(path.read_bytes()).hexdigest(),
     )
@@ -69,7 +71,7 @@ def test_nifti_packed_in_pairs_and_renamed(tmp_path, name):
     check_chest(volume)
     if name == "chest.hdr":
         both = (tmp_path / "chest.hdr").read_bytes() + (tmp_path / "chest.img").read_bytes()
-        assert volume.sha256 == hashlib.sha256(both).hexdigest()
+        assert volume.provenance.sha256 == hashlib.sha256(both).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -81,12 +83,12 @@ def test_a_pair_is_one_volume_however_its_endings_are_written(tmp_path, header, 
         (tmp_path / "chest.hdr").rename(tmp_path / f"chest{header}"),
         (tmp_path / "chest.img").rename(tmp_path / f"chest{voxels}"),
     ]
-    assert find([tmp_path]).files == paths[:1]
+    assert find_inputs([tmp_path]).files == paths[:1]
     for path in paths:
-        assert detect(path) == "ct"
+        assert probe(path).modality == "ct"
         check_chest(read_volume(path))
     paths[0].unlink()
-    assert find([tmp_path]).files == paths[1:]
+    assert find_inputs([tmp_path]).files == paths[1:]
 
 
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
@@ -175,7 +177,7 @@ def test_of_several_volumes_one_is_chosen(tmp_path):
     four = np.stack([CHEST, CHEST[::-1]])
     path = write_nifti(tmp_path / "four.nii.gz", four, AFFINE)
     with pytest.raises(
-        UnsupportedError, match=r"it holds 2 frames.*which frame is meant, from 1 to 2"
+        UnsupportedError, match=r"it holds 2 frames.*choose one with `frame`, from 1 to 2"
     ):
         read_volume(path)
     volume = read_volume(path, frame=2)
@@ -304,14 +306,14 @@ def test_a_member_may_begin_at_the_end_of_what_was_read(cut):
     length += 2**18 + cut - len(gzip.compress(noise[:length], 0))
     first = gzip.compress(noise[:length], 0)
     assert len(first) == 2**18 + cut
-    stream = io.BufferedReader(Inflated(io.BytesIO(first + gzip.compress(b"the rest"))))
+    stream = io.BufferedReader(InflatingStream(io.BytesIO(first + gzip.compress(b"the rest"))))
     assert stream.read() == noise[:length] + b"the rest"
 
 
 def test_a_bomb_is_refused_before_it_is_inflated(tmp_path):
     path = write_nifti(tmp_path / "chest.nii", CHEST, AFFINE)
     patched(path, (42, "<3h", 1024, 1025, 1024))
-    assert LARGEST_VOLUME < 1024 * 1025 * 1024
+    assert MAX_VOLUME_VOXELS < 1024 * 1025 * 1024
     with pytest.raises(
         TooLargeError,
         match="the header states 1024 x 1025 x 1024 voxels, and it was not read; give a volume "
@@ -335,9 +337,9 @@ def test_pictures_become_one_slice_in_greys(tmp_path):
         cv2.imwrite(str(path), grey)
         volume = read_volume(path)
         assert_array_equal(volume.array, grey[np.newaxis])
-        assert (volume.hounsfield, volume.geometry.affine, volume.kind) == (False, None, "ct")
-        assert volume.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    spaced = slice_of(read(path, spacing=(0.75, 0.5)))
+        assert (volume.hounsfield, volume.geometry.affine, volume.modality) == (False, None, "ct")
+        assert volume.provenance.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    spaced = slice_of(read_image(path, spacing=(0.75, 0.5)))
     assert spaced.geometry.spacing == (1.0, 0.75, 0.5)
     assert spaced.notes == ("the thickness of the slice is not known and was taken as 1 mm",)
     with pytest.raises(UsageError, match="a series was asked for, and only DICOM has them"):
@@ -368,7 +370,7 @@ def test_what_is_no_image_is_refused(tmp_path):
     with pytest.raises(InputError, match="too few to show lungs"):
         read_volume(write_nifti(tmp_path / "thin.nii", CHEST[:, :8, :8], AFFINE))
     with pytest.raises(UnsupportedError, match="a NIfTI file may hold a volume, but no radiograph"):
-        read(write_nifti(tmp_path / "chest.nii", CHEST, AFFINE))
+        read_image(write_nifti(tmp_path / "chest.nii", CHEST, AFFINE))
 
 
 def test_label_volumes_are_read_with_their_grid_and_pictures_without(tmp_path):

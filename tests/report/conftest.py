@@ -9,6 +9,7 @@ from lungseg.ct.measure import measure_volume
 from lungseg.measurement import Measurement, Measurements
 from lungseg.phantom.ct import ct_phantom
 from lungseg.phantom.radiograph import radiograph_phantom
+from lungseg.provenance import Format, Provenance
 from lungseg.radiograph.measure import measure
 from lungseg.result import Result
 from lungseg.verdict import Verdict
@@ -37,9 +38,7 @@ def film() -> Result:
     phantom = radiograph_phantom((96, 96), spacing=(4.0, 4.0))
     image = dataclasses.replace(
         phantom.image,
-        source="/data/Doe John/b.png",
-        format="PNG",
-        sha256="ab12",
+        provenance=Provenance("/data/Doe John/b.png", Format.PNG, "ab12"),
         notes=("a <note>",),
     )
     dice = Measurement("expected_dice", "lungs", 0.95123, "1")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lungseg.report.deidentify import blanked, header_identity, secrets, shown_name, tells
+from lungseg.provenance import Patient
+from lungseg.report.deidentify import (
+    blanked,
+    identity,
+    patient_of_record,
+    secrets,
+    shown_name,
+    tells,
+)
 from phantom_volumes import CHEST, ct_slice, write_series
 
 
@@ -21,68 +28,42 @@ def slice_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_header_of_a_file_and_of_a_folder(slice_file: Path, tmp_path: Path) -> None:
-    expected = {"PatientName": "Doe^Jane", "PatientID": "AB-77/1", "StudyDate": "20200102"}
-    assert header_identity({"input": str(slice_file)}) == expected
+def test_the_patient_of_a_file_and_of_a_folder(slice_file: Path, tmp_path: Path) -> None:
+    expected = Patient(name="Doe^Jane", id="AB-77/1", study_date="20200102")
+    assert patient_of_record({"input": str(slice_file)}) == expected
     write_series(tmp_path / "series", CHEST[:3], np.diag([1.0, 1, 1, 1]), PatientID="9001")
-    (tmp_path / "series" / "000.txt").write_text("no DICOM")
-    assert header_identity({"input": str(tmp_path / "series"), "format": "DICOM series"}) == {
-        "PatientName": "Secret^Name",
-        "PatientID": "9001",
-    }
+    entry = {"input": str(tmp_path / "series"), "format": "DICOM series"}
+    assert patient_of_record(entry) == Patient(name="Secret^Name", id="9001")
 
 
-def test_what_is_no_dicom_says_nothing(tmp_path: Path) -> None:
+def test_what_is_no_dicom_names_nobody(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
-    (tmp_path / "empty").mkdir()
-    assert [header_identity({"input": str(tmp_path / name)}) for name in ("a.png", "empty")] == [
-        {},
-        {},
-    ]
-    assert header_identity({"input": "/gone.png", "format": "PNG"}) == {}
-    assert header_identity({"input": "array", "format": "array"}) == {}
+    assert patient_of_record({"input": str(tmp_path / "a.png")}) == Patient()
+    assert patient_of_record({"input": "/gone.png", "format": "PNG"}) == Patient()
+    assert patient_of_record({"input": "array", "format": "array"}) == Patient()
 
 
 def test_where_the_header_cannot_be_read_nothing_is_known_and_the_code_stands_for_the_name() -> (
     None
 ):
     entry = {"input": "/gone/doe.dcm", "format": "DICOM", "name": "doe", "sha256": "ab"}
-    assert header_identity(entry) is None
+    assert patient_of_record(entry) is None
     assert shown_name(entry, None).startswith("image-")
-    assert header_identity({"input": "/gone/doe.dcm"}) is None
+    assert patient_of_record({"input": "/gone/doe.dcm"}) is None
 
 
-def test_dicom_without_the_usual_beginning_is_read_too(slice_file: Path) -> None:
-    slice_file.write_bytes(slice_file.read_bytes()[132:])
-    for entry in (
-        {"input": str(slice_file)},
-        {"input": str(slice_file.parent)},
-        {"input": str(slice_file), "format": "DICOM"},
-    ):
-        found = header_identity(entry)
-        assert found is not None
-        assert found["PatientName"] == "Doe^Jane"
-
-
-def test_a_file_that_was_read_as_dicom_is_read_again_whatever_it_begins_with(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "odd"
-    path.write_bytes(
-        struct.pack("<HHI", 0x0010, 0x0010, 8) + b"Doe^Jane"
-    )  # no preamble, and a name where other files have their kind
-    assert header_identity({"input": str(path)}) == {}
-    assert header_identity({"input": str(path), "format": "DICOM"}) == {"PatientName": "Doe^Jane"}
+def test_a_report_says_what_is_known_of_a_patient() -> None:
+    assert identity(Patient(name="Doe^Jane", birth_date="19700102", study_id="7")) == {
+        "Patient's name": "Doe^Jane",
+        "Birth date": "19700102",
+        "Study ID": "7",
+    }
+    assert identity(Patient()) == {}
 
 
 def test_secret_words_are_parts_of_the_name_and_the_numbers() -> None:
     words = secrets(
-        {
-            "PatientName": "Doe^Jane^X",
-            "PatientID": "AB-77/1",
-            "StudyDate": "20200102",
-            "AccessionNumber": "12",
-        }
+        Patient(name="Doe^Jane^X", id="AB-77/1", study_date="20200102", accession_number="12")
     )
     assert words == ("Doe^Jane^X", "AB-77/1", "Jane", "Doe")
 
@@ -99,7 +80,7 @@ def test_secret_words_are_parts_of_the_name_and_the_numbers() -> None:
     ],
 )
 def test_a_name_that_holds_a_secret_is_replaced_by_a_code(name: str, told: bool) -> None:
-    words = secrets({"PatientName": "Doe^Jane^X", "PatientID": "AB-77/1", "AccessionNumber": "12"})
+    words = secrets(Patient(name="Doe^Jane^X", id="AB-77/1", accession_number="12"))
     shown = shown_name({"name": name, "sha256": "ab"}, words)
     assert tells(name, words) is told
     assert (shown == name) is not told

@@ -315,14 +315,14 @@ def test_equal_inputs_have_pictures_of_their_own(
 @pytest.mark.data
 @pytest.mark.skipif("cxr" not in embedded_models(), reason="no model comes with the package yet")
 def test_real_images_keep_their_patients_to_themselves(data_folder: Path, tmp_path: Path) -> None:
-    from lungseg.report.deidentify import header_identity
+    from lungseg.readers import patient_of
 
     films = sorted((data_folder / "cxr" / "dicom" / "non_chest").glob("*.dcm"))
     run = RunOptions(tmp_path, outputs=("mask",), reports=("report",))
     list(segment_many(films, SegmentOptions(skip_quality=True), run))
     text = "".join(path.read_text(encoding="utf-8") for path in tmp_path.glob("*.html"))
-    headers = [header_identity({"input": str(film), "format": "DICOM"}) for film in films]
-    names = {header.get("PatientName", "") for header in headers if header} - {"", "Anonymized"}
+    patients = [patient_of(film) for film in films]
+    names = {patient.name for patient in patients if patient is not None} - {"", "Anonymized"}
     assert len(names) > 1
     assert [name for name in names if name in text] == []
     assert str(data_folder) not in text

@@ -16,6 +16,7 @@ from lungseg.ct.measure import measure_volume
 from lungseg.geometry import VolumeGeometry
 from lungseg.image import Image
 from lungseg.measurement import Measurement, Measurements
+from lungseg.provenance import Provenance
 from lungseg.report import content_of, to_html
 from lungseg.report.html import html_page
 from lungseg.report.texts import CT, NO_DEVICE, NONE_PUBLISHED, RADIOGRAPH, number
@@ -121,7 +122,7 @@ def test_names_are_escaped_and_paths_left_out(film: Result) -> None:
 
 def test_a_file_name_that_is_no_text_can_be_written(film: Result) -> None:
     odd = dataclasses.replace(
-        film, image=dataclasses.replace(film.image, source="/data/\udcff.png")
+        film, image=dataclasses.replace(film.image, provenance=Provenance("/data/\udcff.png"))
     )
     assert re.search(r"Lungs of image-[0-9a-f]{12}<", to_html(odd))
     assert "/data/?.png" in to_html(odd, show_identity=True)

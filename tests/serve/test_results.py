@@ -75,7 +75,7 @@ def test_a_radiograph(films, film, tiny_model, tmp_path):
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["content-security-policy"] == "sandbox"
     record = json.loads(films.get(job["files"]["record"]).content)
-    assert (record["input"], record["sha256"]) == ("chest.png", result.image.sha256)
+    assert (record["input"], record["sha256"]) == ("chest.png", result.image.provenance.sha256)
     assert {key: job[key] for key in ("verdict", "codes", "reasons", "measurements")} == {
         key: record[key] for key in ("verdict", "codes", "reasons", "measurements")
     }

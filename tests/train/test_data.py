@@ -15,7 +15,7 @@ from lungseg.datasets import read_labels
 from lungseg.datasets.label_sets import LUNG_LAYERS, allowed_sets, layer_classes
 from lungseg.errors import InputError
 from lungseg.preprocess import to_network
-from lungseg.readers import read
+from lungseg.readers import read_image
 from lungseg.train.data import CaseArrays
 
 SIZE = (64, 64)
@@ -28,7 +28,7 @@ def test_validation_gives_what_inference_would_see(cases) -> None:
     for case, (x, allowed) in zip(cases, (data[i] for i in range(3)), strict=False):
         assert (x.shape, x.dtype, allowed.dtype) == ((1, *SIZE), torch.float32, torch.uint8)
         np.testing.assert_allclose(
-            x.numpy(), to_network(read(case.image).array, SIZE, CLIP), atol=0.02
+            x.numpy(), to_network(read_image(case.image).array, SIZE, CLIP), atol=0.02
         )  # greys of 8 bits
         expected = allowed_sets(
             read_labels(case), LUNG_LAYERS, decides=case.decides, lung_extent="field"

@@ -7,6 +7,7 @@ from lungseg.card import ModelCard
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.measurement import Measurement, Measurements
+from lungseg.provenance import Format, Provenance
 from lungseg.result import Result
 from lungseg.segmentation import Segmentation
 from lungseg.verdict import Verdict
@@ -20,9 +21,7 @@ def image() -> Image:
     return Image(
         pixels,
         ImageGeometry((100, 120), (0.5, 0.5)),
-        source="/a/b.png",
-        format="PNG",
-        sha256="ab12",
+        Provenance("/a/b.png", Format.PNG, "ab12"),
         notes=("a note",),
     )
 

@@ -33,6 +33,7 @@ def test_record_says_everything_and_is_json(result: Result) -> None:
         "sha256": "ab12",
         "modality": "radiograph",
         "format": "PNG",
+        "transfer_syntax": None,
         "grid": {
             "rows": 100,
             "columns": 120,

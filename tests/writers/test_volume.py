@@ -17,6 +17,7 @@ from lungseg.card import ModelCard
 from lungseg.errors import OutputError
 from lungseg.geometry import Reorientation, VolumeGeometry
 from lungseg.measurement import Measurements
+from lungseg.provenance import Format, Provenance
 from lungseg.readers import read_volume
 from lungseg.result import Result
 from lungseg.verdict import Verdict
@@ -40,7 +41,7 @@ def result(volume: Volume, labels: np.ndarray) -> Result:
 @pytest.fixture
 def found() -> Result:
     volume, labels = ellipsoids((12, 40, 50))
-    return result(replace(volume, source="/a/scan.nii.gz"), labels)
+    return result(replace(volume, provenance=Provenance("/a/scan.nii.gz")), labels)
 
 
 def affine_of(volume: Volume) -> np.ndarray:
@@ -257,7 +258,13 @@ def test_a_slice_that_came_as_a_picture_is_written_as_one(tmp_path: Path) -> Non
     volume, labels = ellipsoids((1, 80, 96))
     greys = ((volume.array + 1000) // 5).astype(np.uint8)
     found = result(
-        Volume(greys, VolumeGeometry((1, 80, 96)), False, source="/a/b.png", format="PNG"), labels
+        Volume(
+            greys,
+            VolumeGeometry((1, 80, 96)),
+            hounsfield=False,
+            provenance=Provenance("/a/b.png", Format.PNG),
+        ),
+        labels,
     )
     paths = found.save(tmp_path, ALL)
     assert names(tmp_path) == [
@@ -280,11 +287,16 @@ def test_a_slice_that_came_as_a_picture_is_written_as_one(tmp_path: Path) -> Non
             expected = np.where(labels[0] == number, 255, 51)
             np.testing.assert_array_equal(np.asarray(pages), expected)
     # Also where somebody said how large its pixels are.
-    for kind in ("PNG", "JPEG", "TIFF", "BMP", "GIF"):
+    for form in (Format.PNG, Format.TIFF, Format.WEBP):
         stated = replace(
-            found.image, geometry=VolumeGeometry((1, 80, 96), volume.geometry.affine), format=kind
+            found.image,
+            geometry=VolumeGeometry((1, 80, 96), volume.geometry.affine),
+            provenance=Provenance("/a/b.x", form),
         )
-        assert result(stated, labels).save(tmp_path / kind, ["mask"])["mask"].name == "b_mask.png"
+        assert (
+            result(stated, labels).save(tmp_path / form.value, ["mask"])["mask"].name
+            == "b_mask.png"
+        )
 
 
 def test_a_volume_is_read_as_it_was_written(found: Result, tmp_path: Path) -> None:
@@ -297,7 +309,13 @@ def test_a_volume_is_read_as_it_was_written(found: Result, tmp_path: Path) -> No
 
 def test_the_record_says_where_the_grid_lies(found: Result) -> None:
     record = replace(
-        found, image=replace(found.image, gaps=2, notes=("a note",), format="NIfTI", sha256="ab")
+        found,
+        image=replace(
+            found.image,
+            missing_slices=2,
+            notes=("a note",),
+            provenance=Provenance("/a/scan.nii.gz", Format.NIFTI, "ab"),
+        ),
     ).record()
     assert record["modality"] == "ct"
     assert record["grid"] == {

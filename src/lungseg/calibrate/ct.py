@@ -44,7 +44,8 @@ from lungseg.quality.features import (
     SHAPE_FEATURES,
 )
 from lungseg.quality.model import CalibrationCurve, QualityModel, Scope
-from lungseg.readers import is_picture, read, read_volume, slice_of
+from lungseg.readers import read
+from lungseg.readers.probe import identify
 from lungseg.result import Result
 from lungseg.scores import dice
 from lungseg.volume import Volume
@@ -102,7 +103,7 @@ def group_slices(cases: Sequence[Case]) -> list[tuple[Case, ...]]:
     """
     groups: dict[tuple[str, str, str], list[Case]] = {}
     for case in cases:
-        part = _SLICE_NAME.fullmatch(case.case) if is_picture(case.image) else None
+        part = _SLICE_NAME.fullmatch(case.case) if identify(case.image).is_picture else None
         name = part[1] if part else f"{case.case} alone"
         groups.setdefault((case.source, case.patient, name), []).append(case)
     return [tuple(sorted(group, key=lambda case: case.case)) for group in groups.values()]
@@ -167,8 +168,7 @@ def _read(cases: Sequence[Case]) -> tuple[Volume, Array]:
     """A volume and its lungs (slices, rows, columns) in axial order."""
     volumes, lungs = [], []
     for case in cases:
-        picture = is_picture(case.image)
-        volumes.append(slice_of(read(case.image)) if picture else read_volume(case.image))
+        volumes.append(read(case.image, modality="ct"))
         lungs.append(read_volume_labels(case, volumes[-1].geometry).labels > 0)
     if len(cases) == 1:
         return volumes[0], lungs[0]

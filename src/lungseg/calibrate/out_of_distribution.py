@@ -19,7 +19,7 @@ from lungseg.datasets.folders import VOLUME_ENDINGS
 from lungseg.errors import InputError
 from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.image import Image
-from lungseg.readers import is_picture, read, read_volume, slice_of
+from lungseg.readers import read, read_volume
 from lungseg.volume import Volume
 
 Array = NDArray[Any]
@@ -74,7 +74,7 @@ def pictures_in(folder: Path) -> Iterator[RadiographItem]:
                 yield _picture_item(f"{path}:{name}", group, patient, picture)
             continue
         try:
-            image: Image | Array | None = read(path)
+            image: Image | Array | None = read(path, modality="radiograph")
         except InputError:  # a photograph in colour, or no picture
             image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         if image is not None:
@@ -96,7 +96,7 @@ def volumes_in(folder: Path) -> Iterator[StackItem]:
     rng = np.random.default_rng(6)
     for path in _files(folder):
         try:
-            volume = slice_of(read(path)) if is_picture(path) else read_volume(path)
+            volume = read(path, modality="ct")
         except InputError:
             continue
         yield _stack_item(str(path), folder.name, path.name[:6], volume, rng)

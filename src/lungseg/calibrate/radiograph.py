@@ -33,7 +33,7 @@ from lungseg.quality.features import CERTAINTY_FEATURES
 from lungseg.quality.model import QualityModel
 from lungseg.radiograph.inference import ForwardPass
 from lungseg.radiograph.segment import RadiographSegmenter
-from lungseg.readers import read
+from lungseg.readers import read_image
 from lungseg.result import Result
 from lungseg.scores import count
 
@@ -80,7 +80,7 @@ def case_items(case: Case, *, degraded: int, rotated: bool = False) -> Iterator[
     Raises:
         InputError: the image or its mask cannot be used.
     """
-    image = read(case.image)
+    image = read_image(case.image)
     labels = read_labels(case, image.geometry.shape)
     known = judged_pixels(labels, case.lung_extent)
     if known is None:

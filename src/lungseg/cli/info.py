@@ -59,7 +59,7 @@ def _known() -> dict[str, Any]:
 
     from lungseg.card import read_card
     from lungseg.predict import embedded_models, find_model
-    from lungseg.readers.probe import READ, VOLUMES
+    from lungseg.provenance import FILE_FORMATS
     from lungseg.structures import STRUCTURES
     from lungseg.writers import OUTPUTS, versions
 
@@ -70,5 +70,5 @@ def _known() -> dict[str, Any]:
         ],
         "structures": [asdict(structure) for structure in STRUCTURES],
         "outputs": [{"name": output.name, "about": output.about} for output in OUTPUTS],
-        "formats": sorted(READ | VOLUMES),
+        "formats": sorted(form.value for form in FILE_FORMATS),
     }

@@ -147,9 +147,9 @@ def _outputs(names: str | None, also: dict[str, bool]) -> tuple[str, ...]:
 def _inputs(paths: list[str], modality: Modality | None) -> tuple[list[Path], int]:
     """The files to be done, and how many of the paths gave none; those are named here."""
     from lungseg.batch import without_own_outputs
-    from lungseg.readers import find
+    from lungseg.readers import find_inputs
 
-    found = find(paths, series=modality != "radiograph")
+    found = find_inputs(paths, series=modality != "radiograph")
     for problem in found.problems:
         say(f"failed: {problem}")
     files = without_own_outputs(found.files)

@@ -107,7 +107,7 @@ def _counts_by_slice(
 
 def _restriction(volume: Volume, grid: VolumeGeometry) -> Restriction | None:
     """What must be said with every size."""
-    if volume.gaps:
+    if volume.missing_slices:
         return "slices missing"
     sparse = grid.spacing is not None and max(grid.spacing) > SPARSE_MM
     return "sparse slices" if sparse else None

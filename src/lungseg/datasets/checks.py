@@ -28,7 +28,8 @@ from lungseg.draw.volume import slice_picture
 from lungseg.errors import LungsegError
 from lungseg.image import Image
 from lungseg.radiograph.postprocess import MIN_LUNG_FRACTION
-from lungseg.readers import looks_like_ct, read, read_mask, read_volume
+from lungseg.readers import read_image, read_mask, read_volume
+from lungseg.readers.looks_like_ct import looks_like_ct
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
 ARGUABLE: Final = ("mask not binary", "heart inside the mask", "right and left swapped")
@@ -135,7 +136,7 @@ def _problems(case: Case) -> Iterator[tuple[Path, str]]:
     """Which file has what problem; what follows from another is not told."""
     image: Image | None = None
     try:
-        image = read(case.image)
+        image = read_image(case.image)
     except LungsegError as error:
         yield case.image, f"image cannot be used: {error.what}"
     if case.mask is None:
@@ -271,7 +272,7 @@ def _tile(case: Case) -> Picture:
     if _in_space(case):
         return _coronal(case)
     try:
-        image = read(case.image)
+        image = read_image(case.image)
     except LungsegError:
         return np.zeros((TILE, TILE, 3), np.uint8)
     try:

@@ -14,7 +14,8 @@ from lungseg.datasets.cases import BOTH_LUNGS, Case
 from lungseg.datasets.label_sets import assign_sides
 from lungseg.errors import InputError
 from lungseg.geometry import VolumeGeometry
-from lungseg.readers import is_picture, read_label_map, read_label_volume, read_mask
+from lungseg.readers import read_label_map, read_label_volume, read_mask
+from lungseg.readers.probe import identify
 from lungseg.structures import (
     BY_NAME,
     BY_NUMBER,
@@ -237,7 +238,7 @@ def _numbers(mask: NDArray[Any], decides: Sequence[str], path: Path) -> NDArray[
             if BY_NUMBER[number].name in decides:
                 numbers[value] = number
         return numbers[mask.astype(np.uint8)]
-    if is_picture(path) and read_label_map(path) is not None:
+    if identify(path).is_picture and read_label_map(path) is not None:
         _refuse_undecided(values, decides, path)  # says what is what even where one is all there is
         return mask.astype(np.uint8)
     return mask.astype(np.uint8) if holds_numbers(values, decides, path) else None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lungseg.datasets.cases import SPLITS, Case
 from lungseg.errors import LungsegError
 from lungseg.preprocess import stretch
-from lungseg.readers import read
+from lungseg.readers import read_image
 
 Fingerprint = NDArray[np.float32]
 """(255,), -1 or 1: signs of the waves that a picture is made of."""
@@ -98,7 +98,7 @@ def _digest(case: Case) -> str:
 def _fingerprint(case: Case) -> Fingerprint | None:
     """Of a picture; None where it cannot be read."""
     try:
-        pixels = read(case.image).array
+        pixels = read_image(case.image).array
     except LungsegError:
         return None
     waves = cv2.dct(stretch(pixels, (4 * WAVES, 4 * WAVES)))[:WAVES, :WAVES]

@@ -24,7 +24,9 @@ from lungseg.errors import InputError, UsageError
 from lungseg.morphology.boxes import enclosing_box
 from lungseg.morphology.runs import pieces
 from lungseg.preprocess import window
-from lungseg.readers import detect, read, read_volume
+from lungseg.readers import read_image, read_volume
+from lungseg.readers.looks_like_ct import looks_like_ct
+from lungseg.readers.probe import probe
 from lungseg.structures import BY_NAME, LEFT_LUNG, RIGHT_LUNG
 from lungseg.writers import image_png, make_folder, write_file
 from lungseg.writers.png import mask_png
@@ -118,9 +120,16 @@ def _is_to_be_cut(image: Path) -> bool:
     if is_volume(image):
         return True
     try:
-        return detect(image) == "ct" and read_volume(image).array.dtype != np.uint8
+        return _is_ct(image) and read_volume(image).array.dtype != np.uint8
     except InputError:
         return False  # stays in the list, where the checks say what is wrong with it
+
+
+def _is_ct(image: Path) -> bool:
+    probed = probe(image)
+    if probed.is_picture:
+        return looks_like_ct(read_image(probed, frame=1).array)
+    return probed.modality == "ct"
 
 
 def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
@@ -152,7 +161,7 @@ def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
         if pixels.min() == pixels.max():
             continue
         name = f"{case.case}_{number:03d}" if is_volume(case.image) else case.case
-        image, file = read(pixels), f"{_file_name(name)}.png"
+        image, file = read_image(pixels), f"{_file_name(name)}.png"
         write_file(images / file, image_png(image.array, of=image))
         write_file(masks / file, mask_png(image.with_labels(labels[number], structures)))
         yield replace(case, case=name, image=images / file, mask=masks / file, mask_left=None)

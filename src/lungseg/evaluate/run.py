@@ -31,7 +31,7 @@ from lungseg.evaluate.tables import (
     write_table,
 )
 from lungseg.predict import find_model
-from lungseg.readers import read
+from lungseg.readers import read_image
 from lungseg.segmenter import Segmenter
 from lungseg.writers import make_folder, write_file
 
@@ -214,7 +214,7 @@ def _one(
             if (case.source, case.case) in {(score.source, score.case) for score in scores}
         ]
         tables["How steady the masks are"] = summarise_changes(
-            steadiness(segmenter, (display(read(case.image)) for case in readable))
+            steadiness(segmenter, (display(read_image(case.image)) for case in readable))
         )
     return _Evaluated(scores, shown, tables, tuple(failure.why for failure in failures))
 

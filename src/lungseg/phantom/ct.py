@@ -33,6 +33,7 @@ from lungseg.phantom.canvas import (
     Solid,
 )
 from lungseg.phantom.ct_patient import SIDES, Thorax, sample_thorax, smooth
+from lungseg.provenance import Provenance
 from lungseg.segmentation import Segmentation
 from lungseg.volume import Volume
 
@@ -298,5 +299,5 @@ def ct_phantom(
     _paint_disease(canvas, thorax, disease)
     _paint_surroundings(canvas, thorax, arms=arms)
     _expose(canvas.hu, canvas.labels, rng, noise)
-    volume = Volume(canvas.hu, grid, hounsfield=True, source=f"phantom {seed}", format="phantom")
+    volume = Volume(canvas.hu, grid, hounsfield=True, provenance=Provenance(f"phantom {seed}"))
     return CtPhantom(volume, volume.with_labels(canvas.labels))

@@ -32,6 +32,7 @@ from lungseg.phantom.projection import (
     smooth,
 )
 from lungseg.phantom.radiograph_patient import VESSEL_RADII, Thorax, sample_thorax
+from lungseg.provenance import Provenance
 from lungseg.segmentation import Segmentation
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
@@ -308,5 +309,5 @@ def radiograph_phantom(
         seed=thorax.noise_seed,
     )
     grey = np.rint(exposed * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
-    image = Image(grey, geometry, source=f"phantom {seed}", format="phantom")
+    image = Image(grey, geometry, Provenance(f"phantom {seed}"))
     return Phantom(image, image.with_labels(_lung_fields(view.grid[0], field)))

@@ -24,7 +24,8 @@ from lungseg.radiograph.inference import (
 from lungseg.radiograph.judge import is_cut_short, judge, without_padding
 from lungseg.radiograph.measure import doubt_of_scale, doubted, measure
 from lungseg.radiograph.postprocess import postprocess
-from lungseg.readers import looks_like_ct, read
+from lungseg.readers import read_image
+from lungseg.readers.looks_like_ct import looks_like_ct
 from lungseg.result import Result
 from lungseg.segmentation import Array, Probabilities, Segmentation
 from lungseg.structures import LUNGS, groups
@@ -107,7 +108,7 @@ class RadiographSegmenter:
             return source
         spacing = None if options.spacing is None else (options.spacing[0], options.spacing[1])
         with timed("read", seconds):
-            return read(source, spacing=spacing, page=options.frame)
+            return read_image(source, spacing=spacing, frame=options.frame)
 
     @property
     def _frontal(self) -> FrontalModel | None:

@@ -4,21 +4,23 @@ and from what a user names to files.
 
 from __future__ import annotations
 
-from lungseg.readers.detect import detect, is_picture, looks_like_ct
-from lungseg.readers.find import Found, find, may_be_image
-from lungseg.readers.image import read, read_label_map, read_mask
+from lungseg.readers.find import FoundInputs, find_inputs, may_be_image
+from lungseg.readers.image import read_image, read_label_map, read_mask
+from lungseg.readers.patient import patient_of
+from lungseg.readers.probe import Probe
 from lungseg.readers.series import holds_series
+from lungseg.readers.source import read
 from lungseg.readers.volume import read_label_volume, read_volume, slice_of
 
 __all__ = [
-    "Found",
-    "detect",
-    "find",
+    "FoundInputs",
+    "Probe",
+    "find_inputs",
     "holds_series",
-    "is_picture",
-    "looks_like_ct",
     "may_be_image",
+    "patient_of",
     "read",
+    "read_image",
     "read_label_map",
     "read_label_volume",
     "read_mask",

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lungseg.errors import UnreadableError, UnsupportedError
-from lungseg.readers.decoded import Decoded
+from lungseg.readers.decoded import DecodedImage
+from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.dicom_header import (
     SECONDARY_CAPTURE,
     STORAGE,
     orientation_notes,
+    provenance_of,
     stated_spacing,
     transfer_syntax,
+    words_of_modality,
 )
-from lungseg.readers.dicom_pixels import SYNTAXES, Guarded, decode, silence
-from lungseg.readers.grayscale import to_brightness
-from lungseg.readers.limits import chosen_page, refuse_too_large
+from lungseg.readers.dicom_pixels import decode, quiet_pydicom
+from lungseg.readers.grayscale import to_grayscale
+from lungseg.readers.limits import chosen_frame, refuse_too_large
 from lungseg.readers.to_grey import to_grey
 
 if TYPE_CHECKING:
@@ -37,14 +40,13 @@ _COLOURS = frozenset(
 _GREYS = frozenset({"MONOCHROME1", "MONOCHROME2"})
 
 
-def read_dicom(content: bytes, *, source: str, page: int | None) -> Decoded:
+def read_dicom(file: DicomFile, *, frame: int | None) -> DecodedImage:
     """Decode one frame of a DICOM radiograph to displayable grey.
 
     Args:
-        content: the whole file, with or without preamble.
-        source: the file's name, for errors; nothing from the file's own text goes into errors or
-            notes but technical terms.
-        page: the frame, counted from 1; must be given where there are several.
+        file: with or without preamble. Nothing from its own text goes into errors or notes but
+            technical terms.
+        frame: counted from 1; must be given where there are several.
 
     Raises:
         UnreadableError: there is no pixel data, or it is damaged or truncated.
@@ -52,19 +54,18 @@ def read_dicom(content: bytes, *, source: str, page: int | None) -> Decoded:
             compression that is not read.
         TooLargeError: the header states too many pixels.
     """
-    import pydicom
-
-    with silence() as caught:
-        dataset = pydicom.dcmread(Guarded(BytesIO(content), source), force=True)
+    source = file.name
+    with quiet_pydicom() as caught:
+        dataset = file.parse()
         cut = any("end of file" in str(warning.message).lower() for warning in caught)
         syntax = transfer_syntax(dataset)
         _refuse_other_images(dataset, cut=cut, source=source)
         photometric = _photometric(dataset, source)
         frames = int(dataset.get("NumberOfFrames") or 1)
-        index = chosen_page(page, frames, noun="frame", source=source)
+        index = chosen_frame(frame, frames, source=source)
         stored = decode(dataset, syntax, index, source)
         if photometric in _GREYS and stored.ndim == 2:
-            pixels, notes = to_brightness(stored, dataset)
+            pixels, notes = to_grayscale(stored, dataset)
         elif photometric in _COLOURS | {"PALETTE COLOR"} and stored.ndim == 3:
             pixels, notes = to_grey(stored, source=source)
         else:
@@ -75,7 +76,10 @@ def read_dicom(content: bytes, *, source: str, page: int | None) -> Decoded:
             )
         spacing, plane, spacing_notes = stated_spacing(dataset)
         notes = (*notes, *spacing_notes, *orientation_notes(dataset))
-    return Decoded(pixels, f"DICOM ({SYNTAXES[syntax]})", spacing, plane, notes)
+        provenance = replace(
+            provenance_of(dataset), frame_numbers=(index + 1,) if frames > 1 else ()
+        )
+    return DecodedImage(pixels, provenance, spacing, plane, notes)
 
 
 def _refuse_other_images(dataset: Dataset, *, cut: bool, source: str) -> None:
@@ -85,11 +89,7 @@ def _refuse_other_images(dataset: Dataset, *, cut: bool, source: str) -> None:
     storage = UID(str(dataset.get("SOPClassUID") or ""))
     other = None
     if modality and modality not in MODALITIES:
-        other = (
-            f"of modality {modality}"
-            if len(modality) <= 16 and modality.isalnum()
-            else "of an unknown modality"
-        )
+        other = words_of_modality(modality)
     elif storage.startswith(STORAGE) and storage not in (*_RADIOGRAPH_STORAGE, *SECONDARY_CAPTURE):
         other = f"of the kind {storage.name}" if storage.is_valid else "of an unknown kind"
     if "PixelData" not in dataset:

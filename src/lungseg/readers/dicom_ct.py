@@ -5,20 +5,28 @@ of one slice.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import LungsegError, TooLargeError, UnreadableError
-from lungseg.readers.dicom_header import SECONDARY_CAPTURE, STORAGE, numbers, transfer_syntax
-from lungseg.readers.dicom_pixels import Guarded, decode, silence
+from lungseg.provenance import Provenance
+from lungseg.readers.dicom_file import DicomFile
+from lungseg.readers.dicom_header import (
+    PROVENANCE_TAGS,
+    SECONDARY_CAPTURE,
+    STORAGE,
+    numbers,
+    provenance_of,
+    text,
+    transfer_syntax,
+    words_of_modality,
+)
+from lungseg.readers.dicom_pixels import decode, quiet_pydicom
 from lungseg.readers.hounsfield import LIMITS
-from lungseg.readers.image import explained
-from lungseg.readers.limits import LARGEST_SIDE, refuse_too_large
-from lungseg.readers.raw_volume import LARGEST_VOLUME
+from lungseg.readers.limits import MAX_SIDE_PIXELS, refuse_too_large
+from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS
 from lungseg.segmentation import Array
 
 if TYPE_CHECKING:
@@ -28,8 +36,8 @@ _CT_STORAGE: Final = tuple(STORAGE + number for number in ("2", "2.1", "2.2"))
 """CT, enhanced CT, and legacy converted enhanced CT image storage (PS3.4 annex B.5)."""
 # fmt: off
 _WANTED: Final = [
-    "SOPClassUID", "Modality", "ImageType", "SeriesInstanceUID", "SeriesNumber",
-    "SeriesDescription", "Rows", "Columns", "NumberOfFrames",
+    *PROVENANCE_TAGS, "SOPClassUID", "ImageType", "SeriesNumber", "SeriesDescription",
+    "Rows", "Columns", "NumberOfFrames",
     "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
     "SpacingBetweenSlices", "SliceLocation",
     "RescaleSlope", "RescaleIntercept", "SamplesPerPixel", "SharedFunctionalGroupsSequence",
@@ -54,8 +62,10 @@ class Slice:
     """What the header says of one slice; None where it does not.
 
     Attributes:
-        path: the file.
+        file: the one that it is in.
+        provenance: of that file.
         frame: which of its frames, counted from 0.
+        frames: how many it has.
         shape: rows, columns.
         orientation: (2, 3): LPS directions of increasing column number and of increasing row
             number, of length 1.
@@ -66,8 +76,10 @@ class Slice:
         rescale: slope and intercept to Hounsfield units.
     """
 
-    path: Path
+    file: DicomFile
+    provenance: Provenance
     frame: int
+    frames: int
     shape: tuple[int, int]
     orientation: NDArray[np.float64] | None
     position: NDArray[np.float64] | None
@@ -82,70 +94,55 @@ class CtFile:
     """One file.
 
     Attributes:
+        file: where it is.
         other: what it is if it is no CT slice, such as "a localizer"; None for CT.
-        uid: of the series, "" where it is not stated.
         number: of the series.
         description: of the series.
         slices: one, or those of an enhanced image; none where it is no CT.
     """
 
+    file: DicomFile
     other: str | None
-    uid: str = ""
     number: int = 0
     description: str = ""
     slices: tuple[Slice, ...] = ()
 
 
-def read_header(path: Path) -> CtFile:
+def read_header(file: DicomFile) -> CtFile:
     """What the header of a DICOM file says; no pixel is read.
 
     Raises:
         UnreadableError: the file cannot be opened, or its header not be understood.
         TooLargeError: it states too many pixels, or a deflated file holds too much.
     """
-    import pydicom
-
-    with explained(path):
-        file = path.open("rb")
     try:
-        with file, silence():
-            guarded = Guarded(file, str(path))
-            dataset = pydicom.dcmread(
-                guarded, stop_before_pixels=True, force=True, specific_tags=list(_WANTED)
-            )
-            other = _other(dataset, path)
+        with quiet_pydicom():
+            dataset = file.parse(_WANTED)
+            other = _other(dataset, file.name)
             if other:
-                return CtFile(other)
-            slices = _slices(dataset, path)
+                return CtFile(file, other)
+            slices = _slices(dataset, file)
             number = numbers(dataset, "SeriesNumber") or [0]
-            uid, description = (
-                str(dataset.get(keyword) or "").strip()
-                for keyword in ("SeriesInstanceUID", "SeriesDescription")
-            )
+            return CtFile(file, None, int(number[0]), text(dataset, "SeriesDescription"), slices)
     except LungsegError:
         raise
     except Exception as error:  # a parser throws what it likes at a damaged header
         raise UnreadableError(
-            "its DICOM header is damaged", where=path, cure="copy or export it again"
+            "its DICOM header is damaged", where=file.name, cure="copy or export it again"
         ) from error
-    return CtFile(None, uid, int(number[0]), description, slices)
 
 
-def _other(dataset: Dataset, path: Path) -> str | None:
+def _other(dataset: Dataset, name: str) -> str | None:
     """What the file is if it is no CT slice."""
     storage = str(dataset.get("SOPClassUID") or "")
     modality = str(dataset.get("Modality") or "").strip()
     if not (storage or modality or dataset.get("Rows")):
         raise UnreadableError(
-            "it is truncated, or no DICOM file", where=path, cure="copy or export it again"
+            "it is truncated, or no DICOM file", where=name, cure="copy or export it again"
         )
     kinds = [str(word).upper() for word in np.atleast_1d(dataset.get("ImageType") or [])]
     if modality not in ("CT", ""):
-        return (
-            f"of modality {modality}"
-            if len(modality) <= 16 and modality.isalnum()
-            else "of an unknown modality"
-        )
+        return words_of_modality(modality)
     if (
         storage in SECONDARY_CAPTURE
         or int(dataset.get("SamplesPerPixel") or 1) != 1
@@ -157,31 +154,39 @@ def _other(dataset: Dataset, path: Path) -> str | None:
     return None if modality == "CT" or storage in _CT_STORAGE else "of no stated modality"
 
 
-def _slices(dataset: Dataset, path: Path) -> tuple[Slice, ...]:
+def _slices(dataset: FileDataset, file: DicomFile) -> tuple[Slice, ...]:
     rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
     if not rows or not columns:
         raise UnreadableError(
             "the DICOM header does not state rows and columns",
-            where=path,
+            where=file.name,
             cure="leave it out, or export it again",
         )
-    refuse_too_large(rows, columns, source=str(path))
+    refuse_too_large(rows, columns, source=file.name)
     shared = dataset.get("SharedFunctionalGroupsSequence") or [None]
     each = dataset.get("PerFrameFunctionalGroupsSequence") or []
     count = int(dataset.get("NumberOfFrames") or 1)
-    if count > LARGEST_SIDE or count * rows * columns > LARGEST_VOLUME:
+    if count > MAX_SIDE_PIXELS or count * rows * columns > MAX_VOLUME_VOXELS:
         what = (
             f"the header states {count} frames of {rows} x {columns} pixels, more than a "
             "volume has, and none was read"
         )
-        raise TooLargeError(what, where=path, cure="save it as several smaller ones")
+        raise TooLargeError(what, where=file.name, cure="save it as several smaller ones")
+    provenance = provenance_of(dataset)
     return tuple(
-        _slice(dataset, [each[i] if i < len(each) else None, shared[0]], path, i)
+        _slice(dataset, [each[i] if i < len(each) else None, shared[0]], file, provenance, i, count)
         for i in range(count)
     )
 
 
-def _slice(dataset: Dataset, groups: list[Dataset | None], path: Path, frame: int) -> Slice:
+def _slice(
+    dataset: Dataset,
+    groups: list[Dataset | None],
+    file: DicomFile,
+    provenance: Provenance,
+    frame: int,
+    frames: int,
+) -> Slice:
     def stated(keyword: str, count: int) -> list[float] | None:
         for group in groups:
             sequence = group.get(_GROUPS[keyword]) if group is not None else None
@@ -204,8 +209,10 @@ def _slice(dataset: Dataset, groups: list[Dataset | None], path: Path, frame: in
     )
     axes = None if orientation is None else _unit_axes(np.reshape(orientation, (2, 3)))
     return Slice(
-        path=path,
+        file=file,
+        provenance=provenance,
         frame=frame,
+        frames=frames,
         shape=(int(dataset.Rows), int(dataset.Columns)),
         orientation=axes,
         position=None if position is None else np.array(position),
@@ -229,10 +236,10 @@ class Decoder:
     """Decodes slices, and keeps the last file, because many slices may be in one."""
 
     def __init__(self) -> None:
-        self._path: Path | None = None
+        self._file: DicomFile | None = None
         self._dataset: FileDataset | None = None
         self.content = b""
-        """Of the last file."""
+        """Of the last file; see `DicomFile.content`."""
 
     def __call__(self, wanted: Slice) -> Array:
         """(rows, columns), int16, rescaled; what is beyond 16 bits is cut off there.
@@ -241,27 +248,22 @@ class Decoder:
             UnreadableError: the pixels are missing, damaged, or do not fit the header.
             UnsupportedError: the compression is not read.
         """
-        import pydicom
-
-        with silence():
-            if wanted.path != self._path or self._dataset is None:
-                self._path, self._dataset = None, None
-                with explained(wanted.path):
-                    self.content = wanted.path.read_bytes()
-                self._dataset = pydicom.dcmread(BytesIO(self.content), force=True)
+        name = wanted.file.name
+        with quiet_pydicom():
+            if wanted.file is not self._file or self._dataset is None:
+                self._file, self._dataset = None, None
+                self.content, self._dataset = wanted.file.load()
                 if "PixelData" not in self._dataset:
                     raise UnreadableError(
                         "it holds no pixel data, or is truncated",
-                        where=wanted.path,
+                        where=name,
                         cure="copy or export it again",
                     )
-                self._path = wanted.path
-            stored = decode(
-                self._dataset, transfer_syntax(self._dataset), wanted.frame, str(wanted.path)
-            )
+                self._file = wanted.file
+            stored = decode(self._dataset, transfer_syntax(self._dataset), wanted.frame, name)
         if stored.shape != wanted.shape:
             raise UnreadableError(
-                "its pixels do not fit its header", where=wanted.path, cure="export it again"
+                "its pixels do not fit its header", where=name, cure="export it again"
             )
         slope, intercept = wanted.rescale or (1.0, 0.0)
         if slope == 1 and intercept == int(intercept) and stored.dtype.itemsize <= 2:

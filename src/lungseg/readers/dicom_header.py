@@ -1,14 +1,15 @@
-"""What a DICOM header says: numbers, transfer syntax, spacing."""
+"""What a DICOM header says of its image: words, numbers, transfer syntax, spacing, provenance."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from lungseg.geometry import SpacingPlane
+from lungseg.provenance import Device, Format, Patient, Provenance
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
@@ -16,6 +17,20 @@ if TYPE_CHECKING:
 Spacing = tuple[float, float]
 _SAME_SPACING = 1e-3
 """Relative; spacings closer than this differ by rounding only."""
+
+
+# fmt: off
+PATIENT_TAGS: Final = (
+    "PatientName", "PatientID", "PatientBirthDate", "AccessionNumber", "StudyID", "StudyDate",
+)
+PROVENANCE_TAGS: Final = (
+    *PATIENT_TAGS, "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID",
+    "FrameOfReferenceUID", "Modality", "PresentationIntentType", "Manufacturer",
+    "ManufacturerModelName", "StationName", "SoftwareVersions", "AcquisitionDateTime",
+    "AcquisitionDate", "AcquisitionTime",
+)
+"""Keywords of the elements that `provenance_of` reads."""
+# fmt: on
 
 
 def transfer_syntax(dataset: FileDataset) -> str:
@@ -31,6 +46,66 @@ def transfer_syntax(dataset: FileDataset) -> str:
         syntax = ImplicitVRLittleEndian if implicit else syntax
         dataset.file_meta.TransferSyntaxUID = syntax
     return str(syntax)
+
+
+def provenance_of(dataset: FileDataset) -> Provenance:
+    """All that a header says of where an image comes from; without path, check sum and slices."""
+    date, time = text(dataset, "AcquisitionDate"), text(dataset, "AcquisitionTime")
+    instance = text(dataset, "SOPInstanceUID")
+    return Provenance(
+        format=Format.DICOM,
+        transfer_syntax=transfer_syntax(dataset),
+        study_uid=text(dataset, "StudyInstanceUID"),
+        series_uid=text(dataset, "SeriesInstanceUID"),
+        instance_uids=(instance,) if instance else (),
+        frame_of_reference_uid=text(dataset, "FrameOfReferenceUID"),
+        stated_modality=text(dataset, "Modality"),
+        presentation_intent=text(dataset, "PresentationIntentType"),
+        device=Device(
+            manufacturer=text(dataset, "Manufacturer"),
+            model=text(dataset, "ManufacturerModelName"),
+            station=text(dataset, "StationName"),
+            software=text(dataset, "SoftwareVersions"),
+        ),
+        acquired=text(dataset, "AcquisitionDateTime") or (date and date + time),
+        patient=patient_in(dataset),
+    )
+
+
+def patient_in(dataset: Dataset) -> Patient:
+    """Who was imaged."""
+    return Patient(
+        name=text(dataset, "PatientName"),
+        id=text(dataset, "PatientID"),
+        birth_date=text(dataset, "PatientBirthDate"),
+        accession_number=text(dataset, "AccessionNumber"),
+        study_id=text(dataset, "StudyID"),
+        study_date=text(dataset, "StudyDate"),
+    )
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """An element as text, several values parted by a backslash as in the file; empty where it is
+    missing. What cannot be decoded stands as its bytes do, since a damaged name is a name still.
+    """
+    try:
+        value = dataset.get(keyword)
+        if value is None or isinstance(value, str):
+            return str(value or "").strip()
+        if isinstance(value, Iterable) and not hasattr(value, "components"):  # no person's name
+            return "\\".join(str(part) for part in value).strip()
+        return str(value).strip()
+    except Exception:  # noqa: BLE001 (what a parser throws at a damaged value)
+        raw = dataset.get_item(keyword)
+        content = None if raw is None else raw.value
+        return content.decode("latin-1").strip("\0 ") if isinstance(content, bytes) else ""
+
+
+def words_of_modality(modality: str) -> str:
+    """What is said of a file of another modality than is wanted; a damaged one is not repeated."""
+    if len(modality) <= 16 and modality.isalnum():
+        return f"of modality {modality}"
+    return "of an unknown modality"
 
 
 def stated_spacing(dataset: Dataset) -> tuple[Spacing | None, SpacingPlane, tuple[str, ...]]:

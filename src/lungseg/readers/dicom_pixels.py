@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lungseg.errors import TooLargeError, UnreadableError, UnsupportedError
 from lungseg.readers.codestream import coded_size
-from lungseg.readers.limits import LARGEST_AREA, SMALLER
+from lungseg.readers.limits import MAX_AREA_PIXELS, SMALLER_IMAGE
 from lungseg.segmentation import Array
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ _JPEG, _JPEG_EXTENDED = "1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.4.51"
 _LOSSY_JPEG = frozenset({_JPEG + "50", _JPEG_EXTENDED})
 
 
-_LARGEST_INFLATED = 6 * LARGEST_AREA + 2**26
+_MAX_INFLATED_BYTES = 6 * MAX_AREA_PIXELS + 2**26
 """Bytes: the largest image in three colours of 16 bits, and a generous header."""
 
 
-_BIT = 2**10
+_CHUNK_BYTES = 2**10
 """Bytes that are inflated at a time; they can become a thousand times as many."""
 
 
@@ -56,7 +56,7 @@ _lock = threading.Lock()
 
 
 @contextmanager
-def silence() -> Iterator[list[warnings.WarningMessage]]:
+def quiet_pydicom() -> Iterator[list[warnings.WarningMessage]]:
     """Collect the warnings of a parser, and hold back pydicom's log: they are about details of the
     header and may quote the patient.
 
@@ -78,11 +78,11 @@ def silence() -> Iterator[list[warnings.WarningMessage]]:
             chatter.removeFilter(from_elsewhere)
 
 
-class Guarded:
+class InflateGuard:
     """A DICOM file as pydicom reads it, which asks for all the rest of one in one case only: to
     inflate it (PS3.5 section A.5).
 
-    A deflated data set has no header to look at before that; so it is inflated bit by bit here
+    A deflated data set has no header to look at before that; so it is inflated in chunks here
     first, and nothing is kept.
 
     Raises:
@@ -103,16 +103,16 @@ class Guarded:
 
     def _refuse_inflated(self, rest: bytes) -> None:
         stream, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
-        for start in range(0, len(rest), _BIT):
+        for start in range(0, len(rest), _CHUNK_BYTES):
             try:
-                total += len(stream.decompress(rest[start : start + _BIT]))
+                total += len(stream.decompress(rest[start : start + _CHUNK_BYTES]))
             except zlib.error:
                 break
-            if total > _LARGEST_INFLATED:
+            if total > _MAX_INFLATED_BYTES:
                 what = (
                     "the deflated DICOM file holds more than an image has, and it was not decoded"
                 )
-                raise TooLargeError(what, where=self._source, cure=SMALLER)
+                raise TooLargeError(what, where=self._source, cure=SMALLER_IMAGE)
             if stream.eof:
                 return
         raise UnreadableError(

@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lungseg.errors import InputError, UnreadableError
-from lungseg.readers.probe import DICOM_ENDINGS, HEAD, READ, VOLUMES, sniff
+from lungseg.provenance import Format
+from lungseg.readers.dicom_file import DicomFile
+from lungseg.readers.files import file_head
+from lungseg.readers.nifti import header_of_pair
+from lungseg.readers.probe import Probe
+from lungseg.readers.series import ask_for_ct
+from lungseg.readers.signatures import DICOM_ENDINGS, sniff
 
 # fmt: off
 IMAGE_ENDINGS = frozenset(
@@ -42,20 +48,23 @@ _OTHER_NAMES = frozenset({"dicomdir", "thumbs.db", "desktop.ini", "readme", "lic
 
 
 @dataclass(slots=True)
-class Found:
+class FoundInputs:
     """The files that were found, in order and each once, and one error for every path that gave
     none.
 
     Attributes:
         files: the paths, in the order of the arguments, sorted within each folder and pattern.
         problems: for each path that does not exist, is an unreadable folder, or holds no image.
+        probes: of folders with a series, and of DICOM files that were asked whether they are CT:
+            what was learned, so that nobody need ask again.
     """
 
     files: list[Path] = field(default_factory=list)
     problems: list[InputError] = field(default_factory=list)
+    probes: dict[Path, Probe] = field(default_factory=dict[Path, Probe])
 
 
-def find(paths: Sequence[str | Path], *, series: bool = True) -> Found:
+def find_inputs(paths: Sequence[str | Path], *, series: bool = True) -> FoundInputs:
     """Resolve files, folders and patterns; a path that fails does not stop the others.
 
     A file that is named is kept whatever it is, so that reading it gives the reason. In folders,
@@ -71,7 +80,7 @@ def find(paths: Sequence[str | Path], *, series: bool = True) -> Found:
     Returns:
         The files and the problems; nothing is raised.
     """
-    found = Found()
+    found = FoundInputs()
     seen: set[str] = set()
     for path in paths:
         if not str(path):
@@ -79,7 +88,7 @@ def find(paths: Sequence[str | Path], *, series: bool = True) -> Found:
                 UnreadableError("a path is empty", cure="name a file, folder or pattern")
             )
             continue
-        for file in _resolve(Path(path), found.problems, series=series):
+        for file in _resolve(Path(path), found, series=series):
             place = os.path.abspath(file)  # noqa: PTH100 - drops "..", and does not follow links
             if place not in seen:
                 seen.add(place)
@@ -87,16 +96,17 @@ def find(paths: Sequence[str | Path], *, series: bool = True) -> Found:
     return found
 
 
-def _resolve(path: Path, problems: list[InputError], *, series: bool) -> Iterator[Path]:
+def _resolve(path: Path, found: FoundInputs, *, series: bool) -> Iterator[Path]:
+    problems = found.problems
     if _is_folder(path):
         yield from _some(
-            _walk(path, problems, series=series), problems, f"{path}", "the folder holds no images"
+            _walk(path, found, series=series), problems, f"{path}", "the folder holds no images"
         )
     elif _is_there(path):
         yield path
     elif glob.has_magic(str(path)):
         yield from _some(
-            _match(str(path), problems, series=series),
+            _match(str(path), found, series=series),
             problems,
             f"{path}",
             "the pattern matches no images",
@@ -145,17 +155,17 @@ def _some(
         )
 
 
-def _match(pattern: str, problems: list[InputError], *, series: bool) -> Iterator[Path]:
+def _match(pattern: str, found: FoundInputs, *, series: bool) -> Iterator[Path]:
     for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute patterns
         match = Path(name)
         if _is_folder(match):
             if "**" not in pattern:  # which matches what is in the folder, too
-                yield from _walk(match, problems, series=series)
+                yield from _walk(match, found, series=series)
         elif may_be_image(match):
             yield match
 
 
-def _walk(folder: Path, problems: list[InputError], *, series: bool) -> Iterator[Path]:
+def _walk(folder: Path, found: FoundInputs, *, series: bool) -> Iterator[Path]:
     """Every file below `folder` that may be an image, sorted folder by folder; a folder with a
     series in place of its DICOM files.
     """
@@ -166,7 +176,7 @@ def _walk(folder: Path, problems: list[InputError], *, series: bool) -> Iterator
             if isinstance(error, PermissionError)
             else "the folder could not be read"
         )
-        problems.append(
+        found.problems.append(
             UnreadableError(
                 what, where=error.filename or folder, cure="change its permissions or leave it out"
             )
@@ -179,41 +189,33 @@ def _walk(folder: Path, problems: list[InputError], *, series: bool) -> Iterator
             for name in sorted(files)
             if not name.startswith(".") and may_be_image(path := Path(parent, name))
         ]
-        slices = {
-            path
-            for path in images
-            if path.suffix.lower() not in (IMAGE_ENDINGS | OTHER_ENDINGS) - DICOM_ENDINGS
-        }
-        if series and slices and _holds_series(Path(parent)):
-            yield Path(parent)
-            images = [path for path in images if path not in slices]
+        slices = [path for path in images if _may_be_dicom(path)] if series else []
+        headers = ask_for_ct(DicomFile(str(path), path) for path in slices)
+        if headers and headers[-1].slices:
+            place = Path(parent)
+            found.probes[place] = Probe(parent, place, Format.DICOM_SERIES, "ct", headers=headers)
+            yield place
+            images = [path for path in images if path not in set(slices)]
+        else:
+            for header in headers:
+                path = Path(header.file.name)
+                found.probes[path] = Probe(
+                    header.file.name, path, Format.DICOM, "radiograph", headers=(header,)
+                )
         yield from images
 
 
-def _holds_series(folder: Path) -> bool:
-    from lungseg.readers.series import holds_series
-
-    try:
-        return holds_series(folder)
-    except InputError:
-        return False  # reading its files will say why
-
-
-def header_of(path: Path) -> Path | None:
-    """The header of the NIfTI pair whose voxels an .img file holds; None of any other file."""
-    if path.suffix.lower() != ".img":
-        return None
-    return next(
-        (header for ending in (".hdr", ".HDR") if _is_nifti(header := path.with_suffix(ending))),
-        None,
-    )
-
-
-def _is_nifti(path: Path) -> bool:
-    if not path.is_file():
+def _may_be_dicom(path: Path) -> bool:
+    """By the ending where it is a known one, by the first bytes elsewhere."""
+    ending = path.suffix.lower()
+    if ending in DICOM_ENDINGS:
+        return True
+    if ending in IMAGE_ENDINGS | OTHER_ENDINGS:
         return False
-    with path.open("rb") as file:
-        return sniff(file.read(HEAD)) == "NIfTI"
+    try:
+        return sniff(file_head(path)[1]) is Format.DICOM
+    except (OSError, InputError):
+        return False  # reading it will say why
 
 
 def may_be_image(path: Path) -> bool:
@@ -223,10 +225,9 @@ def may_be_image(path: Path) -> bool:
     name, ending = path.name.lower(), path.suffix.lower()
     try:
         if ending in IMAGE_ENDINGS or name.endswith(".nii.gz"):
-            return header_of(path) is None  # which is found itself
+            return header_of_pair(path) is None  # which is found itself
         if ending in OTHER_ENDINGS or name in _OTHER_NAMES or not path.is_file():
             return False
-        with path.open("rb") as file:
-            return sniff(file.read(HEAD)) in READ | VOLUMES
+        return isinstance(sniff(file_head(path)[1]), Format)
     except OSError:
         return True  # reading it will say why

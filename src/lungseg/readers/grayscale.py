@@ -22,7 +22,7 @@ Values = NDArray[np.float64]
 _TABLE_LIMIT = 2**16
 
 
-def to_brightness(stored: Array, dataset: Dataset) -> tuple[Array, tuple[str, ...]]:
+def to_grayscale(stored: Array, dataset: Dataset) -> tuple[Array, tuple[str, ...]]:
     """Displayable grey from the stored values of a MONOCHROME1 or MONOCHROME2 image; dense tissue
     comes out bright in both.
 

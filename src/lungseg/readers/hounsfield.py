@@ -19,9 +19,9 @@ it lay at -981 or below. Where it lies higher, the intercept was left out, or th
 shifted, scaled or windowed; what was scaled by less than a tenth is not noticed."""
 SOFT_TISSUE: Final = (-150, 150)
 """HU; fat, water, blood and muscle."""
-LEAST_SOFT_TISSUE: Final = 0.01
+MIN_SOFT_TISSUE_FRACTION: Final = 0.01
 """Of all voxels, paddings left out; a chest has 0.2 and more, a piece cut out of a lung little."""
-FEWEST_VALUES: Final = 32
+MIN_DISTINCT_VALUES: Final = 32
 """An image with fewer different values than that is a map of labels."""
 _SAMPLES = 200_000
 
@@ -37,13 +37,13 @@ def is_hounsfield(voxels: Array) -> bool:
     if not sample.size or np.percentile(sample, 0.1) > AIR:
         return False
     return bool(
-        ((sample >= SOFT_TISSUE[0]) & (sample <= SOFT_TISSUE[1])).mean() >= LEAST_SOFT_TISSUE
+        ((sample >= SOFT_TISSUE[0]) & (sample <= SOFT_TISSUE[1])).mean() >= MIN_SOFT_TISSUE_FRACTION
     )
 
 
 def is_label_map(voxels: Array) -> bool:
     """Whether there are so few different values that they must be labels."""
-    return np.unique(_sample(voxels)).size < FEWEST_VALUES
+    return np.unique(_sample(voxels)).size < MIN_DISTINCT_VALUES
 
 
 def padding_notes(voxels: Array) -> tuple[str, ...]:

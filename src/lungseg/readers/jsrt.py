@@ -14,12 +14,12 @@ from typing import Final
 import numpy as np
 
 from lungseg.errors import UnreadableError
-from lungseg.readers.decoded import Decoded
+from lungseg.provenance import Format, Provenance
+from lungseg.readers.decoded import DecodedImage
 
 SIDE: Final = 2048
 HIGHEST: Final = 4095
 MILLIMETRES: Final = 0.175
-KIND: Final = "JSRT"
 
 
 def is_jsrt(path: PurePath, size: int) -> bool:
@@ -29,7 +29,7 @@ def is_jsrt(path: PurePath, size: int) -> bool:
     return path.suffix.lower() == ".img" and size == 2 * SIDE * SIDE
 
 
-def read_jsrt(content: bytes, *, source: str) -> Decoded:
+def read_jsrt(content: bytes, *, source: str) -> DecodedImage:
     """Decode a raw film; dense tissue becomes bright.
 
     Raises:
@@ -43,9 +43,9 @@ def read_jsrt(content: bytes, *, source: str) -> Decoded:
             cure="convert it to PNG",
         )
     pixels = np.uint16(HIGHEST) - values.astype(np.uint16)
-    return Decoded(
+    return DecodedImage(
         pixels,
-        KIND,
+        Provenance(format=Format.JSRT),
         (MILLIMETRES, MILLIMETRES),
         "detector",
         ("a raw JSRT film, optical densities turned into brightness",),

@@ -6,7 +6,6 @@ They are a few lines of "key = value", so that reading them needs none of ITK's 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 
 from lungseg.errors import UnreadableError, UnsupportedError
 from lungseg.geometry import is_affine
-from lungseg.readers.image import explained
-from lungseg.readers.limits import chosen_page
-from lungseg.readers.raw_volume import UNSTATED, Stored, beside
+from lungseg.provenance import Format
+from lungseg.readers.files import Data, open_data, read_errors, size_of
+from lungseg.readers.limits import chosen_frame
+from lungseg.readers.raw_volume import UNSTATED, RawVolume, sidecar
 
 # fmt: off
 _TYPES: Final = {
@@ -27,10 +27,10 @@ _TYPES: Final = {
 }
 # fmt: on
 _SPACING: Final = frozenset({"ElementSpacing", "ElementSize"})
-_LONGEST_HEADER: Final = 2**16
+_MAX_HEADER_BYTES: Final = 2**16
 
 
-def read_metaimage(path: Path, *, frame: int | None) -> Stored:
+def read_metaimage(data: Data, *, source: str, frame: int | None) -> RawVolume:
     """What a header says.
 
     Raises:
@@ -38,45 +38,45 @@ def read_metaimage(path: Path, *, frame: int | None) -> Stored:
         UnsupportedError: colours or vectors, more than three axes and no frame chosen, text, or
             voxels in several files.
     """
-    fields, length = _fields(path)
+    fields, length = _fields(data)
     try:
         sizes = [int(size) for size in fields["DimSize"].split()]
         if len(sizes) != int(fields["NDims"]) or min(sizes) < 1:
             raise ValueError("DimSize")
-        dtype = _dtype(fields, path)
-        data, start = _data(fields, path, length)
+        dtype = _dtype(fields, source)
+        voxels, start = _voxel_data(fields, data, source, length)
         affine = _affine(fields, len(sizes))
     except (KeyError, ValueError) as error:
         raise UnreadableError(
             "the MetaImage header is damaged or incomplete",
-            where=path,
+            where=source,
             cure="copy or export it again",
         ) from error
     if not 2 <= len(sizes) <= 4:
         raise UnsupportedError(
             f"it has {len(sizes)} axes, and a volume has 3",
-            where=path,
+            where=source,
             cure="save one volume of it",
         )
     columns, rows, slices, frames = (*sizes, 1, 1)[:4]
-    index = chosen_page(frame, frames, noun="frame", source=str(path))
+    index = chosen_frame(frame, frames, source=source)
     if not is_affine(affine):
         raise UnreadableError(
             "its directions cannot be inverted",
-            where=path,
+            where=source,
             cure="repair its header, or export it again",
         )
     notes = () if _SPACING & fields.keys() else (UNSTATED,)
     packed = _is_true(fields, "CompressedData")
     skip = int(fields.get("HeaderSize", 0))
     if skip == -1:  # the voxels are the end of the file
-        skip = data.stat().st_size - start - int(np.prod(sizes)) * dtype.itemsize
-    return Stored(
-        format="MetaImage",
+        skip = size_of(voxels) - start - int(np.prod(sizes)) * dtype.itemsize
+    return RawVolume(
+        format=Format.METAIMAGE,
         shape=(slices, rows, columns),
         dtype=dtype,
         affine=None if notes else affine,
-        data=data,
+        data=voxels,
         start=start if packed else start + max(0, skip),
         skip=index * slices * rows * columns * dtype.itemsize,
         packing="deflate" if packed else "none",
@@ -84,11 +84,11 @@ def read_metaimage(path: Path, *, frame: int | None) -> Stored:
     )
 
 
-def _fields(path: Path) -> tuple[dict[str, str], int]:
+def _fields(data: Data) -> tuple[dict[str, str], int]:
     """The header's fields, and its length in bytes; the one that names the data is the last."""
     fields: dict[str, str] = {}
-    with explained(path), path.open("rb") as file:
-        head = file.read(_LONGEST_HEADER)
+    with read_errors(data), open_data(data) as file:
+        head = file.read(_MAX_HEADER_BYTES)
     length = 0
     for line in head.splitlines(keepends=True):
         length += len(line)
@@ -103,7 +103,7 @@ def _is_true(fields: dict[str, str], key: str, *, otherwise: str = "False") -> b
     return fields.get(key, otherwise).lower() in ("true", "t", "1")
 
 
-def _dtype(fields: dict[str, str], path: Path) -> np.dtype[Any]:
+def _dtype(fields: dict[str, str], source: str) -> np.dtype[Any]:
     code = _TYPES.get(fields["ElementType"])
     if (
         code is None
@@ -112,7 +112,7 @@ def _dtype(fields: dict[str, str], path: Path) -> np.dtype[Any]:
     ):
         raise UnsupportedError(
             "its voxels are colours, vectors or text",
-            where=path,
+            where=source,
             cure="save one 16-bit number for each voxel",
         )
     big_endian = any(
@@ -148,13 +148,15 @@ def _affine(fields: dict[str, str], dimension: int) -> NDArray[np.float64]:
     return affine
 
 
-def _data(fields: dict[str, str], path: Path, length: int) -> tuple[Path, int]:
-    """The file that holds the voxels, and where they, or what is packed, begin in it."""
+def _voxel_data(fields: dict[str, str], data: Data, source: str, length: int) -> tuple[Data, int]:
+    """What holds the voxels, and where they, or what is packed, begin in it."""
     name = fields["ElementDataFile"]
     if name.upper() == "LOCAL":
-        return path, length
+        return data, length
     if name.upper().startswith("LIST") or "%" in name:
         raise UnsupportedError(
-            "its voxels are spread over several files", where=path, cure="save it as one .mha file"
+            "its voxels are spread over several files",
+            where=source,
+            cure="save it as one .mha file",
         )
-    return beside(path, name), 0
+    return sidecar(data, name, source=source), 0

@@ -5,7 +5,7 @@ nifti.nimh.nih.gov).
 from __future__ import annotations
 
 import struct
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from lungseg.errors import UnreadableError, UnsupportedError
 from lungseg.geometry import is_affine, rotation, to_ras
-from lungseg.readers.limits import chosen_page
-from lungseg.readers.raw_volume import Stored
+from lungseg.provenance import Format
+from lungseg.readers.files import Data, file_head
+from lungseg.readers.limits import chosen_frame
+from lungseg.readers.raw_volume import RawVolume, sidecar
+from lungseg.readers.signatures import sniff
 
 _TYPES: Final = {
     2: "u1",
@@ -32,7 +35,7 @@ _COLOURS: Final = {128, 2304}
 _MILLIMETRES: Final = {1: 1000.0, 3: 0.001}
 """What the units of space, metres and micrometres, are multiplied by; all others, "unknown" among
 them, are taken as millimetres."""
-_LARGEST_EXTENSION: Final = 2**28
+_MAX_EXTENSION_BYTES: Final = 2**28
 """Bytes before the first voxel; what is called extensions lies there."""
 
 
@@ -79,12 +82,15 @@ _SECOND: Final = _Layout(
 )
 
 
-def read_nifti(path: Path, head: bytes, *, packed: bool, frame: int | None) -> Stored:
+def read_nifti(
+    data: Data, head: bytes, *, source: str, packed: bool, frame: int | None
+) -> RawVolume:
     """What a header says: of a .nii file, packed or not, or the .hdr of a pair.
 
     Args:
-        path: the file.
+        data: the file.
         head: its first bytes, unpacked, 540 at least.
+        source: the file's name, for errors.
         packed: whether the file is gzipped.
         frame: which volume of several, counted from 1.
 
@@ -92,23 +98,14 @@ def read_nifti(path: Path, head: bytes, *, packed: bool, frame: int | None) -> S
         UnreadableError: the header contradicts itself, or its affine cannot be inverted.
         UnsupportedError: colours, complex numbers, more than three axes and no frame chosen.
     """
-    sizes = {
-        struct.pack(order + "i", layout.length): (order, layout)
-        for order in "<>"
-        for layout in (_FIRST, _SECOND)
-    }
-    order, layout = sizes.get(head[:4], ("", _FIRST))
-    if not order or len(head) < layout.length:
-        raise UnreadableError(
-            "the NIfTI header is damaged or truncated", where=path, cure="copy or export it again"
-        )
+    order, layout = _layout_of(head, source)
 
     def field(place: tuple[int, str]) -> tuple[Any, ...]:
         return struct.unpack_from(order + place[1], head, place[0])
 
-    dtype = _dtype(field(layout.datatype)[0], order, path)
-    columns, rows, slices, frames = _sizes(field(layout.dim), path)
-    index = chosen_page(frame, frames, noun="frame", source=str(path))
+    dtype = _dtype(field(layout.datatype)[0], order, source)
+    columns, rows, slices, frames = _sizes(field(layout.dim), source)
+    index = chosen_frame(frame, frames, source=source)
     units = head[layout.units if order == "<" or layout is _FIRST else layout.units + 3] & 7
     affine, notes = _affine(
         field(layout.pixdim),
@@ -116,22 +113,22 @@ def read_nifti(path: Path, head: bytes, *, packed: bool, frame: int | None) -> S
         field(layout.quaternion),
         field(layout.rows),
         _MILLIMETRES.get(units, 1.0),
-        path,
+        source,
     )
     offset = field(layout.offset)[0]
     pair = head[344:346] == b"ni" or head[4:6] == b"ni"
-    if not (0 if pair else layout.length) <= offset <= _LARGEST_EXTENSION:
+    if not (0 if pair else layout.length) <= offset <= _MAX_EXTENSION_BYTES:
         offset = 0 if pair else layout.length + 4
     slope, intercept = field(layout.scaling)
     scaled = np.isfinite(slope) and slope != 0
     if frames > 1:
         notes = (*notes, f"frame {index + 1} of {frames}")
-    return Stored(
-        format="NIfTI",
+    return RawVolume(
+        format=Format.NIFTI,
         shape=(slices, rows, columns),
         dtype=dtype,
         affine=affine,
-        data=_image_of(path) if pair else path,
+        data=_image_of(data, source) if pair else data,
         skip=int(offset) + index * slices * rows * columns * dtype.itemsize,
         packing="deflate" if packed else "none",
         slope=float(slope) if scaled else 1.0,
@@ -141,41 +138,69 @@ def read_nifti(path: Path, head: bytes, *, packed: bool, frame: int | None) -> S
     )
 
 
-def _dtype(code: int, order: str, path: Path) -> np.dtype[Any]:
+def _layout_of(head: bytes, source: str) -> tuple[str, _Layout]:
+    """The order of bytes, "<" or ">", and where the fields are."""
+    sizes = {
+        struct.pack(order + "i", layout.length): (order, layout)
+        for order in "<>"
+        for layout in (_FIRST, _SECOND)
+    }
+    order, layout = sizes.get(head[:4], ("", _FIRST))
+    if not order or len(head) < layout.length:
+        raise UnreadableError(
+            "the NIfTI header is damaged or truncated", where=source, cure="copy or export it again"
+        )
+    return order, layout
+
+
+def _dtype(code: int, order: str, source: str) -> np.dtype[Any]:
     if code in _TYPES:
         return np.dtype(order + _TYPES[code])
     what = "colours" if code in _COLOURS else "numbers of a kind that CT does not have"
     raise UnsupportedError(
         f"its voxels are {what} (NIfTI datatype {code})",
-        where=path,
+        where=source,
         cure="save it as 16-bit whole numbers",
     )
 
 
-def _sizes(dim: tuple[int, ...], path: Path) -> tuple[int, int, int, int]:
+def _sizes(dim: tuple[int, ...], source: str) -> tuple[int, int, int, int]:
     """Columns, rows, slices, and frames."""
     axes = dim[1 : dim[0] + 1] if 2 <= dim[0] <= 7 else ()
     if not axes or min(axes) < 1:
         raise UnreadableError(
-            "the NIfTI header states no possible size", where=path, cure="copy or export it again"
+            "the NIfTI header states no possible size", where=source, cure="copy or export it again"
         )
     columns, rows, slices, frames, *more = (*axes, 1, 1)[: max(len(axes), 4)]
     if any(size != 1 for size in more):
         raise UnsupportedError(
-            f"it has {len(axes)} axes, and a volume has 3", where=path, cure="save one volume of it"
+            f"it has {len(axes)} axes, and a volume has 3",
+            where=source,
+            cure="save one volume of it",
         )
     return columns, rows, slices, frames
 
 
-def _image_of(path: Path) -> Path:
-    for ending in (".img", ".IMG"):
-        if path.with_suffix(ending).exists():
-            return path.with_suffix(ending)
-    raise UnreadableError(
-        f"its voxels are in {path.with_suffix('.img').name}, and that is missing",
-        where=path,
-        cure="put it beside",
+def header_of_pair(path: Path) -> Path | None:
+    """The header of the NIfTI pair whose voxels an .img file holds; None of any other file."""
+    if path.suffix.lower() != ".img":
+        return None
+    return next(
+        (header for ending in (".hdr", ".HDR") if _is_nifti(header := path.with_suffix(ending))),
+        None,
     )
+
+
+def _is_nifti(path: Path) -> bool:
+    return path.is_file() and sniff(file_head(path)[1]) is Format.NIFTI
+
+
+def _image_of(data: Data, source: str) -> Path:
+    endings = (".img", ".IMG")
+    there = [
+        ending for ending in endings if isinstance(data, Path) and data.with_suffix(ending).exists()
+    ]
+    return sidecar(data, PurePath(source).with_suffix([*there, *endings][0]).name, source=source)
 
 
 def _affine(
@@ -184,7 +209,7 @@ def _affine(
     quaternion: tuple[float, ...],
     rows: tuple[float, ...],
     unit: float,
-    path: Path,
+    source: str,
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     """The sform where its code says that there is one, else the qform, else only spacing, and
     notes; LPS from (slice, row, column).
@@ -215,7 +240,7 @@ def _affine(
     raise UnreadableError(
         f"its {' and '.join(name for name, _ in stated)} cannot be inverted, so that nobody "
         "knows where its voxels are",
-        where=path,
+        where=source,
         cure="repair its affine, or export it again",
     )
 

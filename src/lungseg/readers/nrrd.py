@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -11,10 +10,11 @@ from numpy.typing import NDArray
 
 from lungseg.errors import UnreadableError, UnsupportedError
 from lungseg.geometry import AXIAL, is_affine
-from lungseg.readers.dicom_pixels import silence
-from lungseg.readers.image import explained
-from lungseg.readers.limits import chosen_page
-from lungseg.readers.raw_volume import UNSTATED, Packing, Stored, beside
+from lungseg.provenance import Format
+from lungseg.readers.dicom_pixels import quiet_pydicom
+from lungseg.readers.files import Data, open_data, read_errors, size_of
+from lungseg.readers.limits import chosen_frame
+from lungseg.readers.raw_volume import UNSTATED, Packing, RawVolume, sidecar
 
 _SPACES: Final = {
     "left-posterior-superior": (1, 1, 1),
@@ -47,11 +47,11 @@ _PACKINGS: Final[dict[str, Packing]] = {
     "bzip2": "bzip2",
     "bz2": "bzip2",
 }
-_LONGEST_HEADER: Final = 2**20
+_MAX_HEADER_BYTES: Final = 2**20
 """Bytes; a header has a few hundred."""
 
 
-def read_nrrd(path: Path, *, frame: int | None) -> Stored:
+def read_nrrd(data: Data, *, source: str, frame: int | None) -> RawVolume:
     """What a header says, of a .nrrd file or of a .nhdr file whose voxels are in another one.
 
     Raises:
@@ -59,32 +59,31 @@ def read_nrrd(path: Path, *, frame: int | None) -> Stored:
         UnsupportedError: colours or vectors, more than three axes and no frame chosen, or an
             encoding that is not read.
     """
-    header, text = _header(path)
+    header, text = _header(data, source)
     sizes = [int(size) for size in header["sizes"]]
     dtype = next((code for code, names in _TYPES.items() if header["type"].lower() in names), None)
     packing = _PACKINGS.get(str(header["encoding"]).lower())
     if dtype is None or packing is None or int(header.get("line skip", header.get("lineskip", 0))):
         raise UnsupportedError(
             "its type or encoding of voxels is not read",
-            where=path,
+            where=source,
             cure="save it as short integers, raw or gzip",
         )
     number = np.dtype((">" if header.get("endian") == "big" else "<") + dtype)
     directions = _directions(header, len(sizes))
-    columns, rows, slices, frames, steps = _three_axes(sizes, directions, path)
-    index = chosen_page(frame, frames, noun="frame", source=str(path))
-    affine, notes = _affine(header, steps, path)
-    data, start = _data(header, path, len(text))
+    columns, rows, slices, frames, steps = _three_axes(sizes, directions, source)
+    index = chosen_frame(frame, frames, source=source)
+    affine, notes = _affine(header, steps, source)
+    voxels, start = _voxel_data(header, data, source, len(text))
     skip = int(header.get("byte skip", header.get("byteskip", 0)))
     size = int(np.prod(sizes)) * number.itemsize
-    with explained(data):
-        skip = data.stat().st_size - start - size if skip == -1 else skip
-    return Stored(
-        format="NRRD",
+    skip = size_of(voxels) - start - size if skip == -1 else skip
+    return RawVolume(
+        format=Format.NRRD,
         shape=(slices, rows, columns),
         dtype=number,
         affine=affine,
-        data=data,
+        data=voxels,
         start=start,
         skip=max(0, skip) + index * slices * rows * columns * number.itemsize,
         packing=packing,
@@ -93,21 +92,21 @@ def read_nrrd(path: Path, *, frame: int | None) -> Stored:
     )
 
 
-def _header(path: Path) -> tuple[dict[str, Any], bytes]:
+def _header(data: Data, source: str) -> tuple[dict[str, Any], bytes]:
     """The fields, and the text up to the empty line, that included."""
     import nrrd
 
-    with explained(path), path.open("rb") as file:
-        stream = BytesIO(file.read(_LONGEST_HEADER))
+    with read_errors(data), open_data(data) as file:
+        stream = BytesIO(file.read(_MAX_HEADER_BYTES))
     try:
-        with silence():
+        with quiet_pydicom():
             header = dict(nrrd.read_header(stream))
         text = stream.getvalue()[: stream.tell()]
         if len(header["sizes"]) != header["dimension"] or min(header["sizes"]) < 1:
             raise ValueError("sizes")
     except Exception as error:  # a parser throws what it likes at a damaged header
         raise UnreadableError(
-            "the NRRD header is damaged or incomplete", where=path, cure="copy or export it again"
+            "the NRRD header is damaged or incomplete", where=source, cure="copy or export it again"
         ) from error
     return header, text
 
@@ -127,19 +126,19 @@ def _directions(header: dict[str, Any], dimension: int) -> list[NDArray[np.float
 
 
 def _three_axes(
-    sizes: list[int], directions: list[NDArray[np.float64] | None] | None, path: Path
+    sizes: list[int], directions: list[NDArray[np.float64] | None] | None, source: str
 ) -> tuple[int, int, int, int, list[NDArray[np.float64]]]:
     """Columns, rows, slices, frames, and the step along the first three."""
     steps = directions or [AXIAL[:, 2], AXIAL[:, 1], AXIAL[:, 0]]
     if len(steps) == 4 and steps[0] is None:
         raise UnsupportedError(
-            "its voxels are colours or vectors", where=path, cure="save one number for each voxel"
+            "its voxels are colours or vectors", where=source, cure="save one number for each voxel"
         )
     spatial = [step for step in steps[:3] if step is not None]
     if len(sizes) not in (2, 3, 4) or len(spatial) != 3:
         raise UnsupportedError(
             f"it has {len(sizes)} axes, and a volume has 3",
-            where=path,
+            where=source,
             cure="save one volume of it",
         )
     columns, rows, slices, frames = (*sizes, 1, 1)[:4]
@@ -147,7 +146,7 @@ def _three_axes(
 
 
 def _affine(
-    header: dict[str, Any], steps: list[NDArray[np.float64]], path: Path
+    header: dict[str, Any], steps: list[NDArray[np.float64]], source: str
 ) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
     """From (slice, row, column) to LPS, None where not even a spacing is stated, and notes."""
     if header.get("space directions") is None and header.get("spacings") is None:
@@ -167,19 +166,21 @@ def _affine(
     if not is_affine(affine):
         raise UnreadableError(
             "its space directions cannot be inverted",
-            where=path,
+            where=source,
             cure="repair its header, or export it again",
         )
     return affine, notes
 
 
-def _data(header: dict[str, Any], path: Path, length: int) -> tuple[Path, int]:
-    """The file that holds the voxels, and where what is packed begins in it."""
+def _voxel_data(header: dict[str, Any], data: Data, source: str, length: int) -> tuple[Data, int]:
+    """What holds the voxels, and where what is packed begins in it."""
     name = header.get("data file", header.get("datafile"))
     if name is None:
-        return path, length
+        return data, length
     if not isinstance(name, str) or name.startswith("LIST") or "%" in name:
         raise UnsupportedError(
-            "its voxels are spread over several files", where=path, cure="save it as one .nrrd file"
+            "its voxels are spread over several files",
+            where=source,
+            cure="save it as one .nrrd file",
         )
-    return beside(path, name), 0
+    return sidecar(data, name, source=source), 0

@@ -1,121 +1,120 @@
-"""What a file is, told by its first bytes and never by its ending."""
+"""What an input is, told by its bytes and its header: before a pixel of it is decoded."""
 
 from __future__ import annotations
 
-import codecs
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
 
-HEAD = 4096
-"""Bytes that `sniff` wants to see."""
-READ = frozenset({"PNG", "JPEG", "TIFF", "BMP", "GIF", "DICOM", "JSRT"})
-"""The kinds of a single image; all others that `sniff` can name are refused by that name where one
-is wanted."""
-VOLUMES = frozenset({"NIfTI", "NRRD", "MetaImage"})
-"""The kinds that hold a volume in one file, or in a header and a file beside it."""
+from lungseg.errors import UnreadableError
+from lungseg.modality import Modality
+from lungseg.provenance import Format
+from lungseg.readers.dicom_ct import CtFile, read_header
+from lungseg.readers.dicom_file import DicomFile
+from lungseg.readers.files import Data, file_head, open_data, read_errors
+from lungseg.readers.jsrt import is_jsrt
+from lungseg.readers.nifti import header_of_pair
+from lungseg.readers.raw_volume import InflatingStream
+from lungseg.readers.series import ask_for_ct, dicom_files
+from lungseg.readers.signatures import HEAD_BYTES, OtherContent, sniff
 
-_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (
-        128,
-        b"DICM",
-        "DICOM",
-    ),  # first: the 128 bytes before it are free, and some writers put a TIFF header there
-    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
-    (0, b"\xff\xd8\xff\xf7", "JPEG-LS"),
-    (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"II*\0", "TIFF"),
-    (0, b"MM\0*", "TIFF"),
-    (0, b"II+\0", "TIFF"),
-    (0, b"MM\0+", "TIFF"),
-    (0, b"GIF8", "GIF"),
-    (8, b"WEBP", "WebP"),
-    (4, b"ftypavif", "AVIF"),
-    (4, b"ftyphe", "HEIC"),
-    (4, b"ftypmif1", "HEIC"),
-    (4, b"ftyp", "video"),
-    (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (0, b"\0\0\0\x0cJXL ", "JPEG XL"),
-    (0, b"\xff\x0a", "JPEG XL"),
-    (0, b"%PDF", "PDF"),
-    (344, b"n+1\0", "NIfTI"),
-    (344, b"ni1\0", "NIfTI"),
-    (4, b"n+2\0\r\n\x1a\n", "NIfTI"),
-    (4, b"ni2\0\r\n\x1a\n", "NIfTI"),
-    (0, b"NRRD", "NRRD"),
-    (0, b"ObjectType =", "MetaImage"),
-    (0, b"ObjectType=", "MetaImage"),
-    (0, b"NDims =", "MetaImage"),
-    (0, b"\x93NUMPY", "NumPy"),
-    (0, b"PK\x03\x04", "ZIP"),
-    (0, b"\x1f\x8b", "gzip"),
-)
-_BMP_HEADER_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
-_VALUE_REPRESENTATIONS = frozenset(
-    {
-        b"UL",
-        b"UI",
-        b"OB",
-        b"CS",
-        b"SH",
-        b"DA",
-        b"TM",
-        b"LO",
-        b"PN",
-        b"SQ",
-        b"DT",
-        b"ST",
-        b"LT",
-        b"UN",
-    }
-)
-_LONGEST_FIRST_VALUE = 256
-"""Bytes; the first element of an implicit data set is a group length, a character set, an image
-type or a UID."""
+BYTES: Final = "bytes"
+"""What bytes are called in messages and records."""
 
 
-def sniff(head: bytes) -> str:
-    """The kind of a file from its first `HEAD` bytes: one of `READ` or `VOLUMES`, another known
-    kind, "empty", "text" or "unknown".
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """What an input is; `lungseg.readers.read` takes it instead of the input.
 
-    Raw JSRT films have no header: they are "unknown" here, see `lungseg.readers.jsrt`.
+    Attributes:
+        source: the path, or what bytes are called in messages.
+        data: the file or folder, or the bytes.
+        format: what it is; an `OtherContent` is not read.
+        modality: where the format or the header tells it; None where only the pixels can.
+        size: bytes; 0 of a folder.
+        head: its first bytes, unpacked.
+        packed: whether a gzip file holds it.
+        headers: of DICOM files that were read to tell the modality.
     """
-    if not head:
-        return "empty"
-    for offset, signature, kind in _SIGNATURES:
-        if head[offset : offset + len(signature)] == signature:
-            return kind
-    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
-        return "BMP"
-    if _is_dicom_without_preamble(head):
-        return "DICOM"
-    return "text" if _is_text(head) else "unknown"
+
+    source: str
+    data: Data
+    format: Format | OtherContent
+    modality: Modality | None = None
+    size: int = 0
+    head: bytes = b""
+    packed: bool = False
+    headers: tuple[CtFile, ...] = ()
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it tells neither CT nor radiograph but by its pixels."""
+        return isinstance(self.format, Format) and self.format.is_picture
 
 
-def _is_dicom_without_preamble(head: bytes) -> bool:
-    """Whether the bytes begin as a DICOM data set does (PS3.5 section 7.1): an element of group
-    0002 or 0008.
+def probe(source: str | Path | bytes, *, name: str = BYTES) -> Probe:
+    """What an input is, and whether it is CT or a radiograph, where format or header says so.
+
+    A folder is CT where it holds CT slices in DICOM; a DICOM file is what its header says; volumes
+    are CT; raw JSRT films are radiographs.
+
+    Args:
+        source: a file, a folder, or the bytes of a file.
+        name: what bytes are called in messages.
+
+    Raises:
+        UnreadableError: it cannot be opened, or its DICOM header is damaged.
+        TooLargeError: its DICOM header states too many pixels.
     """
-    if len(head) < 8:
-        return False
-    little, big = int.from_bytes(head[:2], "little"), int.from_bytes(head[:2], "big")
-    explicit = head[4:6] in _VALUE_REPRESENTATIONS
-    if explicit:
-        return little in (0x0002, 0x0008) or big == 0x0008
-    element, length = int.from_bytes(head[2:4], "little"), int.from_bytes(head[4:8], "little")
-    return (
-        little == 0x0008 and element < 0x0100 and length <= _LONGEST_FIRST_VALUE and length % 2 == 0
-    )
+    found = identify(source, name=name)
+    if found.format is OtherContent.FOLDER and isinstance(found.data, Path):
+        headers = ask_for_ct(dicom_files(found.data))
+        if headers and headers[-1].slices:
+            return replace(found, format=Format.DICOM_SERIES, modality="ct", headers=headers)
+    if found.format is Format.DICOM:
+        header = read_header(DicomFile(found.source, found.data))
+        modality: Modality = "ct" if header.slices else "radiograph"
+        return replace(found, modality=modality, headers=(header,))
+    return found
 
 
-def _is_text(head: bytes) -> bool:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return True
-    try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(
-            head
-        )  # incremental: the last character may be cut
-    except UnicodeDecodeError:
-        return False
-    return all(character.isprintable() or character in "\t\r\n\f\ufeff" for character in text)
+def identify(source: str | Path | bytes | Probe, *, name: str = BYTES) -> Probe:
+    """What an input is by its first bytes alone; of DICOM no header is read, and no folder is
+    looked through. A `Probe` is passed on.
+
+    Raises:
+        UnreadableError: it cannot be opened.
+    """
+    if isinstance(source, Probe):
+        return source
+    data = source if isinstance(source, bytes) else Path(source)
+    where = name if isinstance(data, bytes) else str(data)
+    with read_errors(data):
+        if isinstance(data, Path) and data.is_dir():
+            return Probe(where, data, OtherContent.FOLDER)
+        size, head = file_head(data)
+    content = sniff(head)
+    if content is OtherContent.GZIP:
+        inside = _unpacked_head(data, where)
+        if sniff(inside) is Format.NIFTI:
+            return Probe(where, data, Format.NIFTI, "ct", size, inside, packed=True)
+    if content is OtherContent.UNKNOWN and isinstance(data, Path):
+        header = header_of_pair(data)
+        if header is not None:
+            return identify(header)
+    if content is OtherContent.UNKNOWN and is_jsrt(Path(where), size):
+        return Probe(where, data, Format.JSRT, "radiograph", size, head)
+    is_volume = isinstance(content, Format) and content.is_volume
+    return Probe(where, data, content, "ct" if is_volume else None, size, head)
 
 
-DICOM_ENDINGS = frozenset({".dcm", ".dicom", ".dic", ".ima"})
+def _unpacked_head(data: Data, name: str) -> bytes:
+    with read_errors(data), open_data(data) as stream:
+        buffer = bytearray(HEAD_BYTES)
+        try:
+            count = InflatingStream(stream).readinto(memoryview(buffer))
+        except Exception as error:  # zlib's own
+            raise UnreadableError(
+                "the gzip file is damaged", where=name, cure="copy or export it again"
+            ) from error
+    return bytes(buffer[:count])

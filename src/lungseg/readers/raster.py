@@ -1,8 +1,8 @@
-"""PNG, JPEG, TIFF, BMP and GIF: the header is checked first, then the pixels are decoded.
+"""Pictures: the header is checked first, then the pixels are decoded.
 
 PNG and JPEG, the common ones, are checked by walking their own structure, which is quicker than a
 second library and finds a truncated file whatever the decoder thinks of it; OpenCV then decodes all
-their depths. TIFF, BMP and GIF are Pillow's.
+their depths. TIFF, BMP, GIF, WebP and AVIF are Pillow's.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 
 from lungseg.errors import TooLargeError, UnreadableError, UnsupportedError
+from lungseg.provenance import Format, Provenance
 from lungseg.readers.codestream import FRAME_HEADERS, SCAN, segments
-from lungseg.readers.decoded import Decoded
-from lungseg.readers.limits import LARGEST_AREA, SMALLER, chosen_page, refuse_too_large
+from lungseg.readers.decoded import DecodedImage
+from lungseg.readers.limits import MAX_AREA_PIXELS, SMALLER_IMAGE, chosen_frame, refuse_too_large
 from lungseg.readers.to_grey import to_grey, to_image_type
 from lungseg.segmentation import Array
 from lungseg.structures import STRUCTURES
@@ -47,38 +48,40 @@ _PALETTE_WITHIN = 1024
 """Bytes from the beginning of a PNG file, where the palette of a label map stands."""
 
 
-def read_raster(content: bytes, kind: str, *, source: str, page: int | None) -> Decoded:
-    """Decode a PNG, JPEG, TIFF, BMP or GIF file to grey.
+def read_raster(
+    content: bytes, file_format: Format, *, source: str, frame: int | None
+) -> DecodedImage:
+    """Decode a picture to grey.
 
     Args:
         content: the whole file.
-        kind: "PNG", "JPEG", "TIFF", "BMP" or "GIF".
+        file_format: that of a picture.
         source: the file's name, for errors.
-        page: of a TIFF or GIF file, counted from 1.
+        frame: of a file with several, counted from 1.
 
     Raises:
         UnreadableError: the file is truncated or damaged.
-        UnsupportedError: it is a colour picture, or has several pages and none was chosen.
+        UnsupportedError: it is a colour picture, or has several frames and none was chosen.
         TooLargeError: its header states too many pixels.
     """
-    if kind in ("PNG", "JPEG"):
+    if file_format in (Format.PNG, Format.JPEG):
         pictorial, has_exif = (
             _check_png(content, source)
-            if kind == "PNG"
+            if file_format is Format.PNG
             else (content, _check_jpeg(content, source))
         )
-        chosen_page(page, 1, noun="page", source=source)
-        pixels = _decode_with_opencv(pictorial, kind, source)
+        chosen_frame(frame, 1, source=source)
+        pixels = _decode_with_opencv(pictorial, file_format, source)
         orientation = _exif_orientation(content) if has_exif else 1
         pixels = _upright(pixels, orientation)
     else:
-        pixels, orientation = _decode_with_pillow(content, kind, source=source, page=page)
+        pixels, orientation = _decode_with_pillow(content, file_format, source=source, frame=frame)
     grey, notes = (
         to_grey(pixels, source=source) if pixels.ndim == 3 else to_image_type(pixels, source=source)
     )
     if orientation in _TURNS:
         notes = (*notes, f"{_TURNS[orientation]}, as its orientation tag asks")
-    return Decoded(np.ascontiguousarray(grey), kind, notes=notes)
+    return DecodedImage(np.ascontiguousarray(grey), Provenance(format=file_format), notes=notes)
 
 
 def read_label_png(content: bytes, *, source: str) -> Array | None:
@@ -101,15 +104,15 @@ def read_label_png(content: bytes, *, source: str) -> Array | None:
         return np.asarray(picture, dtype=np.uint8)
 
 
-def _truncated(kind: str, source: str) -> UnreadableError:
+def _truncated(file_format: Format, source: str) -> UnreadableError:
     return UnreadableError(
-        f"the {kind} file is truncated", where=source, cure="copy or export it again"
+        f"the {file_format.value} file is truncated", where=source, cure="copy or export it again"
     )
 
 
-def _damaged(kind: str, source: str) -> UnreadableError:
+def _damaged(file_format: Format, source: str) -> UnreadableError:
     return UnreadableError(
-        f"the {kind} file is damaged", where=source, cure="copy or export it again"
+        f"the {file_format.value} file is damaged", where=source, cure="copy or export it again"
     )
 
 
@@ -132,14 +135,14 @@ def _check_png(content: bytes, source: str) -> tuple[bytes, bool]:
         if zlib.crc32(memoryview(content)[position + 4 : end - 4]) != int.from_bytes(
             content[end - 4 : end], "big"
         ):
-            raise _damaged("PNG", source)
+            raise _damaged(Format.PNG, source)
         if name in _PICTORIAL_CHUNKS:
             pictorial.append(content[position:end])
         if name == b"IEND":
             return b"".join(pictorial), has_exif
         has_exif = has_exif or name == b"eXIf"
         position = end
-    raise _truncated("PNG", source)
+    raise _truncated(Format.PNG, source)
 
 
 def _check_jpeg(content: bytes, source: str) -> bool:
@@ -166,14 +169,14 @@ def _check_jpeg(content: bytes, source: str) -> bool:
                 marker == 0xE1 and content[position + 4 : position + 8] == b"Exif"
             )
     except ValueError:
-        raise _damaged("JPEG", source) from None
-    raise _truncated("JPEG", source)
+        raise _damaged(Format.JPEG, source) from None
+    raise _truncated(Format.JPEG, source)
 
 
-def _decode_with_opencv(content: bytes, kind: str, source: str) -> Array:
+def _decode_with_opencv(content: bytes, file_format: Format, source: str) -> Array:
     pixels: Array | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
-        raise _damaged(kind, source)
+        raise _damaged(file_format, source)
     return _rgb(pixels)
 
 
@@ -192,45 +195,32 @@ def _exif_orientation(content: bytes) -> int:
 
 
 def _decode_with_pillow(
-    content: bytes, kind: str, *, source: str, page: int | None
+    content: bytes, file_format: Format, *, source: str, frame: int | None
 ) -> tuple[Array, int]:
-    """The pixels, grey or colour, of one page, already turned upright (both libraries do that), and
-    the orientation it had.
+    """The pixels, grey or colour, of one frame, already turned upright, and the orientation it
+    had.
     """
-    from PIL import Image as Pillow
-    from PIL import UnidentifiedImageError
-
-    try:
-        opened = Pillow.open(BytesIO(content), formats=(kind,))
-    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
-        limit = f"more than {LARGEST_AREA // 1_000_000} million pixels"
-        raise TooLargeError(
-            f"the header states {limit}, and it was not decoded", where=source, cure=SMALLER
-        ) from None
-    except UnidentifiedImageError:
-        raise UnreadableError(
-            f"the {kind} file is damaged, or holds pixels of a kind that is not read",
-            where=source,
-            cure="export it again in 8 or 16 bits",
-        ) from None
-    with opened:
-        index = chosen_page(page, getattr(opened, "n_frames", 1), noun="page", source=source)
+    with _opened_with_pillow(content, file_format, source) as opened:
+        index = chosen_frame(frame, getattr(opened, "n_frames", 1), source=source)
         opened.seek(index)
         refuse_too_large(opened.height, opened.width, source=source)
         tags = dict(getattr(opened, "tag_v2", {}))
-        orientation = int(tags.get(_ORIENTATION, 1))
         try:
             opened.load()
         except (OSError, SyntaxError, ValueError):
             raise UnreadableError(
-                f"the {kind} file is truncated or damaged",
+                f"the {file_format.value} file is truncated or damaged",
                 where=source,
                 cure="copy or export it again",
             ) from None
+        if file_format in (Format.WEBP, Format.AVIF):
+            orientation = int(opened.getexif().get(_ORIENTATION, 1))
+            return _upright(_from_pillow(opened), orientation), orientation
+        # Of TIFF, both libraries turn the pixels themselves.
+        orientation = int(tags.get(_ORIENTATION, 1))
         bits = tags.get(_BITS_PER_SAMPLE, (8,))
-        if (
-            len(bits) >= 3 and max(bits) == 16
-        ):  # Pillow would keep only eight of the sixteen bits of a colour
+        if len(bits) >= 3 and max(bits) == 16:
+            # Pillow would keep only eight of the sixteen bits of a colour.
             if tags.get(_PHOTOMETRIC) != _RGB_COLOURS or tags.get(_PLANAR) == _APART:
                 what = (
                     "it is a TIFF of 16-bit colours that are not red, green and blue side by side"
@@ -238,11 +228,36 @@ def _decode_with_pillow(
                 raise UnsupportedError(what, where=source, cure="export it in grey")
             return _decode_tiff_with_opencv(content, index, source), orientation
         pixels = _as_stated(_from_pillow(opened), tags)
-        if (
-            pixels.dtype == np.uint16 and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
-        ):  # which Pillow heeds in 8 bits only
+        if pixels.dtype == np.uint16 and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+            # Which Pillow heeds in 8 bits only.
             pixels = np.uint16(2 ** bits[0] - 1) - pixels
         return pixels, orientation
+
+
+def _opened_with_pillow(content: bytes, file_format: Format, source: str) -> PillowImage:
+    """The picture, of which only the header was looked at."""
+    from PIL import Image as Pillow
+    from PIL import features
+
+    if file_format is Format.AVIF and not features.check("avif"):
+        raise UnsupportedError(
+            "the installed version of Pillow decodes no AVIF",
+            where=source,
+            cure="install Pillow 11.3 or later, or convert it to PNG",
+        )
+    try:
+        return Pillow.open(BytesIO(content), formats=(file_format.name,))
+    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
+        limit = f"more than {MAX_AREA_PIXELS // 1_000_000} million pixels"
+        raise TooLargeError(
+            f"the header states {limit}, and it was not decoded", where=source, cure=SMALLER_IMAGE
+        ) from None
+    except (OSError, SyntaxError):
+        raise UnreadableError(
+            f"the {file_format.value} file is damaged, or holds pixels of a kind that is not read",
+            where=source,
+            cure="export it again in 8 or 16 bits",
+        ) from None
 
 
 def _as_stated(pixels: Array, tags: dict[int, Any]) -> Array:
@@ -262,7 +277,7 @@ def _decode_tiff_with_opencv(content: bytes, index: int, source: str) -> Array:
         np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED, range=(index, index + 1)
     )
     if not done or len(pages) != 1:
-        raise _damaged("TIFF", source)
+        raise _damaged(Format.TIFF, source)
     return _rgb(pages[0])
 
 

@@ -1,11 +1,10 @@
-"""The voxels of a volume file, after its header: read in pieces, so that no second copy of them is
+"""The voxels of a volume file, after its header: read in chunks, so that no second copy of them is
 held, and no more than was stated.
 """
 
 from __future__ import annotations
 
 import bz2
-import hashlib
 import io
 import zlib
 from collections.abc import Iterator
@@ -18,15 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
+from lungseg.provenance import Format
+from lungseg.readers.files import Data, open_data, read_errors, size_of
 from lungseg.readers.hounsfield import LIMITS, is_hounsfield
-from lungseg.readers.image import explained
 from lungseg.segmentation import Array
 
-LARGEST_VOLUME = 2**30
+MAX_VOLUME_VOXELS = 2**30
 """Voxels; 4096 slices of 512 x 512, or 1024 of 1024 x 1024. As 16-bit numbers they take 2 GB."""
-_PIECE = 2**22
+_CHUNK_VOXELS = 2**22
 """Voxels that are read and converted at a time."""
-_LARGEST_DEFLATION = 1032
+_MAX_DEFLATION_RATIO = 1032
 """How many times smaller deflate can make data at most (zlib technical details: 1032 to 1)."""
 UNSTATED = (
     "it states no spacing; its slices are taken as axial ones, seen from the feet, the "
@@ -38,17 +38,17 @@ Packing = Literal["none", "deflate", "bzip2"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stored:
+class RawVolume:
     """Where the voxels of a volume are, and what they mean; all that a header says.
 
     Attributes:
-        format: the file format, for people.
+        format: of the file.
         shape: slices, rows, columns; the last one lies together in the file.
         dtype: the numbers, with their order of bytes.
         affine: (4, 4) from (slice, row, column) to LPS millimetres; None where not even a spacing
             is stated.
-        data: the file that holds them.
-        start: bytes of that file before the voxels, or before what is packed.
+        data: what holds them.
+        start: bytes of it before the voxels, or before what is packed.
         skip: bytes between there, unpacked, and the first voxel.
         packing: how they are packed; "deflate" is gzip or zlib.
         slope: what a stored number is multiplied by; before `intercept` is added.
@@ -56,11 +56,11 @@ class Stored:
         header: see `lungseg.volume.Volume`.
     """
 
-    format: str
+    format: Format
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
     affine: NDArray[np.float64] | None
-    data: Path
+    data: Data
     start: int = 0
     skip: int = 0
     packing: Packing = "none"
@@ -71,7 +71,7 @@ class Stored:
 
 
 @dataclass(slots=True)
-class _Filled:
+class _VoxelBuffer:
     """Voxels, and of the numbers they were made from: the lowest, the highest, and whether all are
     whole.
     """
@@ -82,47 +82,41 @@ class _Filled:
     whole: bool
 
 
-def beside(header: Path, name: str) -> Path:
+def sidecar(header: Data, name: str, *, source: str) -> Path:
     """The file with the voxels that a header names: in its own folder or below, for a header that
     came from elsewhere could name any.
 
     Raises:
-        UnsupportedError: it is named in another folder.
+        UnsupportedError: it is named in another folder, or the header is not in a file.
         UnreadableError: it is missing.
     """
+    if isinstance(header, bytes):
+        raise UnsupportedError(
+            "its voxels are in another file", where=source, cure="give the path of its header"
+        )
     parts = PurePath(name.replace("\\", "/")).parts
     if ".." in parts or PurePath(name).anchor or name.startswith("\\"):
         raise UnsupportedError(
             "its voxels are in another folder",
-            where=header,
+            where=source,
             cure="put them beside it, and name them so in the header",
         )
     data = header.parent / name
     if not data.is_file():
         raise UnreadableError(
             f"its voxels are in {data.name}, and that is missing",
-            where=header,
+            where=source,
             cure="put it beside",
         )
     return data
 
 
-def sha256(*files: Path) -> str:
-    """Of the bytes of all files, one after the other, in hexadecimal."""
-    total = hashlib.sha256()
-    for path in files:
-        with explained(path), path.open("rb") as file:
-            while piece := file.read(2**20):
-                total.update(piece)
-    return total.hexdigest()
-
-
-def read_voxels(stored: Stored, *, source: str) -> tuple[Array, bool, tuple[str, ...]]:
+def read_voxels(raw: RawVolume, *, source: str) -> tuple[Array, bool, tuple[str, ...]]:
     """The voxels: int16 Hounsfield units where the values can be that, else uint8, uint16 or
     float32, whichever keeps them.
 
     Args:
-        stored: what the header says.
+        raw: what the header says.
         source: the file's name, for errors.
 
     Returns:
@@ -133,40 +127,39 @@ def read_voxels(stored: Stored, *, source: str) -> tuple[Array, bool, tuple[str,
         UnreadableError: the file ends early, or is damaged.
         InputError: there are NaN or infinite values, or it is a label map.
     """
-    _refuse(stored, source)
-    filled = _fill(stored, np.dtype(np.int16), source)
+    _refuse(raw, source)
+    filled = _fill(raw, np.dtype(np.int16), source)
     if is_hounsfield(filled.array):
         notes = () if filled.whole else ("rounded to whole Hounsfield units",)
         if filled.low < LIMITS.min or filled.high > LIMITS.max:
             notes = (*notes, f"values beyond {LIMITS.min} and {LIMITS.max} were set to these")
-        return filled.array.reshape(stored.shape), True, notes
+        return filled.array.reshape(raw.shape), True, notes
     if filled.whole and filled.low >= 0 and filled.high <= 255:
-        return filled.array.astype(np.uint8).reshape(stored.shape), False, ()
+        return filled.array.astype(np.uint8).reshape(raw.shape), False, ()
     del filled.array  # before they are read again, in another type
     shift = min(filled.low, 0.0)
     if filled.whole and filled.high - shift <= np.iinfo(np.uint16).max:
-        greys = _fill(stored, np.dtype(np.uint16), source, shift=shift)
+        greys = _fill(raw, np.dtype(np.uint16), source, shift=shift)
         notes = (f"{-shift:.0f} added to every voxel, so that none is below 0",) if shift else ()
     else:
-        greys, notes = _fill(stored, np.dtype(np.float32), source), ()
-    return greys.array.reshape(stored.shape), False, notes
+        greys, notes = _fill(raw, np.dtype(np.float32), source), ()
+    return greys.array.reshape(raw.shape), False, notes
 
 
-def _refuse(stored: Stored, source: str) -> None:
+def _refuse(raw: RawVolume, source: str) -> None:
     """Before anything is read: a size that no volume has, or that the file cannot hold."""
-    count = int(np.prod(stored.shape, dtype=object))
-    if count > LARGEST_VOLUME:
+    count = int(np.prod(raw.shape, dtype=object))
+    if count > MAX_VOLUME_VOXELS:
         raise TooLargeError(
-            f"the header states {' x '.join(str(side) for side in stored.shape)} voxels, and it "
+            f"the header states {' x '.join(str(side) for side in raw.shape)} voxels, and it "
             "was not read",
             where=source,
-            cure=f"give a volume of at most {LARGEST_VOLUME / 1e6:.0f} million voxels",
+            cure=f"give a volume of at most {MAX_VOLUME_VOXELS / 1e6:.0f} million voxels",
         )
-    needed = count * stored.dtype.itemsize + stored.skip
-    with explained(stored.data):
-        size = stored.data.stat().st_size - stored.start
-    if stored.packing != "bzip2" and needed > size * (
-        _LARGEST_DEFLATION if stored.packing == "deflate" else 1
+    needed = count * raw.dtype.itemsize + raw.skip
+    size = size_of(raw.data) - raw.start
+    if raw.packing != "bzip2" and needed > size * (
+        _MAX_DEFLATION_RATIO if raw.packing == "deflate" else 1
     ):
         raise _truncated(source)
 
@@ -179,25 +172,27 @@ def _truncated(source: str) -> UnreadableError:
     )
 
 
-def _fill(stored: Stored, target: np.dtype[Any], source: str, *, shift: float = 0.0) -> _Filled:
+def _fill(
+    raw: RawVolume, target: np.dtype[Any], source: str, *, shift: float = 0.0
+) -> _VoxelBuffer:
     """All voxels in one row, in the type `target`, less `shift`."""
-    filled = _Filled(np.empty(int(np.prod(stored.shape)), target), np.inf, -np.inf, whole=True)
-    plain = (stored.slope, stored.intercept) == (1, 0)
-    with _opened(stored, source) as stream:
-        for start in range(0, filled.array.size, _PIECE):
-            piece = filled.array[start : start + _PIECE]
-            if plain and stored.dtype == target == np.int16:
-                _read_into(stream, piece, source)
-                values: Array = piece
+    filled = _VoxelBuffer(np.empty(int(np.prod(raw.shape)), target), np.inf, -np.inf, whole=True)
+    plain = (raw.slope, raw.intercept) == (1, 0)
+    with _opened(raw, source) as stream:
+        for start in range(0, filled.array.size, _CHUNK_VOXELS):
+            chunk = filled.array[start : start + _CHUNK_VOXELS]
+            if plain and raw.dtype == target == np.int16:
+                _read_into(stream, chunk, source)
+                values: Array = chunk
             else:
-                raw = np.empty(len(piece), stored.dtype)
-                _read_into(stream, raw, source)
+                numbers = np.empty(len(chunk), raw.dtype)
+                _read_into(stream, numbers, source)
                 values = (
-                    raw
-                    if plain and raw.dtype.kind in "iu"
-                    else raw * np.float64(stored.slope) + stored.intercept
+                    numbers
+                    if plain and numbers.dtype.kind in "iu"
+                    else numbers * np.float64(raw.slope) + raw.intercept
                 )
-                _convert(values, piece, filled, source, shift=shift)
+                _convert(values, chunk, filled, source, shift=shift)
             filled.low, filled.high = (
                 min(filled.low, float(values.min())),
                 max(filled.high, float(values.max())),
@@ -205,7 +200,9 @@ def _fill(stored: Stored, target: np.dtype[Any], source: str, *, shift: float = 
     return filled
 
 
-def _convert(values: Array, into: Array, filled: _Filled, source: str, *, shift: float) -> None:
+def _convert(
+    values: Array, into: Array, filled: _VoxelBuffer, source: str, *, shift: float
+) -> None:
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
             raise InputError(
@@ -226,20 +223,20 @@ def _convert(values: Array, into: Array, filled: _Filled, source: str, *, shift:
 
 
 @contextmanager
-def _opened(stored: Stored, source: str) -> Iterator[BinaryIO]:
+def _opened(raw: RawVolume, source: str) -> Iterator[BinaryIO]:
     """The bytes from the first voxel on, unpacked."""
-    with explained(stored.data):
-        file = stored.data.open("rb")
+    with read_errors(raw.data):
+        file = open_data(raw.data)
     with file:
-        file.seek(stored.start)
+        file.seek(raw.start)
         stream: Any = file
-        if stored.packing == "deflate":
-            stream = Inflated(file)
-        elif stored.packing == "bzip2":
+        if raw.packing == "deflate":
+            stream = InflatingStream(file)
+        elif raw.packing == "bzip2":
             stream = bz2.BZ2File(file)
         skip = bytearray(2**16)
-        for start in range(0, stored.skip, len(skip)):
-            _read_into(stream, np.frombuffer(skip, np.uint8)[: stored.skip - start], source)
+        for start in range(0, raw.skip, len(skip)):
+            _read_into(stream, np.frombuffer(skip, np.uint8)[: raw.skip - start], source)
         yield stream
 
 
@@ -261,7 +258,7 @@ def _read_into(stream: BinaryIO, array: Array, source: str) -> None:
         ) from None
 
 
-class Inflated(io.RawIOBase):
+class InflatingStream(io.RawIOBase):
     """The contents of a gzip (of one or several members) or zlib stream, never more of it at once
     than was asked for.
     """

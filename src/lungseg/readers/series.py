@@ -6,29 +6,30 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
 from typing import Final
 
 import numpy as np
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
 from lungseg.geometry import VolumeGeometry
+from lungseg.provenance import Format, Provenance
 from lungseg.readers.dicom_ct import CtFile, Decoder, Slice, read_header
+from lungseg.readers.dicom_file import DicomFile
+from lungseg.readers.files import file_head, read_errors
 from lungseg.readers.hounsfield import is_hounsfield, padding_notes
-from lungseg.readers.image import explained, look
-from lungseg.readers.limits import chosen_page
-from lungseg.readers.probe import DICOM_ENDINGS, sniff
-from lungseg.readers.raw_volume import LARGEST_VOLUME
-from lungseg.readers.slice_stack import Stack, stacked
+from lungseg.readers.limits import chosen_frame
+from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS
+from lungseg.readers.signatures import DICOM_ENDINGS, sniff
+from lungseg.readers.slice_stack import SliceStack, stack_slices
 from lungseg.segmentation import Array
 from lungseg.volume import Volume
 
 _SAME_DIRECTION: Final = 1e-2
 """Cosines that differ by less are one orientation; what scanners write varies in the sixth
 digit."""
-_ASKED: Final = 50
-"""DICOM files of a folder, the first by name, that are asked whether they are CT."""
 
 
 @dataclass(slots=True)
@@ -40,18 +41,18 @@ class _Series:
     description: str
     slices: list[Slice] = field(default_factory=list)
 
-    def has(self, file: CtFile, piece: Slice) -> bool:
-        mine, its = self.slices[0].orientation, piece.orientation
+    def has(self, slice_: Slice) -> bool:
+        mine, its = self.slices[0].orientation, slice_.orientation
         alike = (
             mine is its
             if mine is None or its is None
             else np.allclose(mine, its, atol=_SAME_DIRECTION)
         )
-        return self.uid == file.uid and alike
+        return self.uid == slice_.provenance.series_uid and alike
 
 
 @dataclass(slots=True)
-class _Sorted:
+class _FolderContents:
     """What the files are."""
 
     series: list[_Series] = field(default_factory=list)
@@ -60,12 +61,22 @@ class _Sorted:
 
 
 def read_series(
-    path: Path, *, series: str | None = None, frame: int | None = None, skip_damaged: bool = False
+    files: Sequence[DicomFile],
+    *,
+    source: str,
+    file_format: Format,
+    headers: Sequence[CtFile] = (),
+    series: str | None = None,
+    frame: int | None = None,
+    skip_damaged: bool = False,
 ) -> Volume:
-    """The volume of the CT series in a folder (not in the folders within), or of a single CT file.
+    """The volume of the CT series in DICOM files, or of a single file.
 
     Args:
-        path: the folder, or the file.
+        files: that may belong to it, in any order.
+        source: the folder, or the file.
+        file_format: `Format.DICOM` for a single file, else `Format.DICOM_SERIES`.
+        headers: of files that were asked before; those are not read again.
         series: which one of several: its number in the list that the error gives, its UID, or its
             description.
         frame: of an enhanced image in a file, counted from 1: that slice alone.
@@ -75,7 +86,7 @@ def read_series(
     Returns:
         Slices in ascending order along their normal, wherever the files' names put them. Where some
         are missing or left out, those that are there stand as if they were evenly spaced from the
-        first to the last, and `gaps` and `notes` say so.
+        first to the last, and `missing_slices` and `notes` say so.
 
     Raises:
         UnreadableError: there is no CT in it, or a file is damaged.
@@ -83,32 +94,45 @@ def read_series(
             without positions.
         InputError: two different slices at one position.
     """
-    found = _sorted([path] if path.is_file() else _dicom_files(path))
+    single = file_format is Format.DICOM
+    found = _contents(files, headers)
     if found.damaged and not skip_damaged:
         raise _refused(found.damaged[0])
-    chosen = _chosen(found, series, path)
+    chosen = _chosen(found, series, source, single=single)
     slices = chosen.slices
     if frame is not None:
-        slices = [slices[chosen_page(frame, len(slices), noun="frame", source=str(path))]]
-    return _assembled(slices, found, path, skip_damaged=skip_damaged)
+        slices = [slices[chosen_frame(frame, len(slices), source=source)]]
+    return _assembled(slices, found, source, file_format, skip_damaged=skip_damaged)
 
 
 def holds_series(folder: Path) -> bool:
     """Whether a folder holds CT slices in DICOM."""
-    for path in _dicom_files(folder)[:_ASKED]:
+    return any(header.slices for header in ask_for_ct(dicom_files(folder)))
+
+
+def ask_for_ct(files: Iterable[DicomFile]) -> tuple[CtFile, ...]:
+    """The headers of files up to the first CT slice, or of all where there is none. What cannot be
+    read is passed over: reading it says why.
+    """
+    asked: list[CtFile] = []
+    for file in files:
         try:
-            if read_header(path).slices:
-                return True
+            asked.append(read_header(file))
         except InputError:
             continue
-    return False
+        if asked[-1].slices:
+            break
+    return tuple(asked)
 
 
-def _dicom_files(folder: Path) -> list[Path]:
+def dicom_files(folder: Path) -> list[DicomFile]:
     """The folder's own DICOM files, told by their bytes, and those that only claim to be, so that
     they are named where they are broken.
+
+    Raises:
+        UnreadableError: the folder or a file cannot be opened.
     """
-    with explained(folder):
+    with read_errors(folder):
         files = [
             path
             for path in sorted(folder.iterdir())
@@ -116,30 +140,31 @@ def _dicom_files(folder: Path) -> list[Path]:
         ]
         files = [path for path in files if path.name.upper() != "DICOMDIR"]
         return [
-            path
+            DicomFile(str(path), path)
             for path in files
-            if path.suffix.lower() in DICOM_ENDINGS or sniff(look(path)[1]) == "DICOM"
+            if path.suffix.lower() in DICOM_ENDINGS or sniff(file_head(path)[1]) is Format.DICOM
         ]
 
 
-def _sorted(files: list[Path]) -> _Sorted:
-    found = _Sorted()
-    for path in files:
+def _contents(files: Sequence[DicomFile], headers: Sequence[CtFile]) -> _FolderContents:
+    found = _FolderContents()
+    known = {header.file.name: header for header in headers}
+    for file in files:
         try:
-            file = read_header(path)
+            header = known.get(file.name) or read_header(file)
         except InputError as error:
             found.damaged.append(error)
             continue
-        if file.other:
-            found.others[file.other] += 1
-        for piece in file.slices:
+        if header.other:
+            found.others[header.other] += 1
+        for slice_ in header.slices:
             for one in found.series:
-                if one.has(file, piece):
+                if one.has(slice_):
                     break
             else:
-                one = _Series(file.uid, file.number, file.description)
+                one = _Series(slice_.provenance.series_uid, header.number, header.description)
                 found.series.append(one)
-            one.slices.append(piece)
+            one.slices.append(slice_)
     found.series.sort(key=lambda one: (one.number, one.uid))
     return found
 
@@ -152,20 +177,15 @@ def _refused(error: InputError) -> InputError:
     )
 
 
-def _chosen(found: _Sorted, wish: str | None, path: Path) -> _Series:
+def _chosen(found: _FolderContents, wish: str | None, source: str, *, single: bool) -> _Series:
     if not found.series:
         if found.damaged:
             raise found.damaged[0]
-        there = f" (it is {next(iter(found.others))})" if path.is_file() and found.others else ""
-        what = (
-            f"the DICOM file is no CT slice{there}"
-            if path.is_file()
-            else "the folder holds no CT slices in DICOM"
-        )
+        there = f" (it is {next(iter(found.others))})" if found.others else ""
         raise UnsupportedError(
-            what,
-            where=path,
-            cure="give a CT slice" if path.is_file() else "name a folder with a CT series itself",
+            f"the DICOM file is no CT slice{there}" if single else "it holds no CT slices in DICOM",
+            where=source,
+            cure="give a CT slice" if single else "name a folder with a CT series itself",
         )
     if wish is None and len(found.series) == 1:
         return found.series[0]
@@ -177,7 +197,7 @@ def _chosen(found: _Sorted, wish: str | None, path: Path) -> _Series:
     if wish is None:
         raise UnsupportedError(
             f"it holds {len(found.series)} CT series: {listed}",
-            where=path,
+            where=source,
             cure="choose one with `series`: number, UID or name",
         )
     fitting = [
@@ -189,56 +209,74 @@ def _chosen(found: _Sorted, wish: str | None, path: Path) -> _Series:
         which = "no series is" if not fitting else f"{len(fitting)} series are"
         raise InputError(
             f"{which} called {wish!r} among {listed}",
-            where=path,
+            where=source,
             cure="choose one by its number or UID",
         )
     return fitting[0]
 
 
-def _assembled(slices: list[Slice], found: _Sorted, path: Path, *, skip_damaged: bool) -> Volume:
-    _refuse_unlike(slices)
-    stack = stacked(slices)
+def _assembled(
+    slices: list[Slice],
+    found: _FolderContents,
+    source: str,
+    file_format: Format,
+    *,
+    skip_damaged: bool,
+) -> Volume:
+    _refuse_unlike(slices, source)
+    stack = stack_slices(slices)
     voxels, used, sha256, damaged = _decoded(stack, skip_damaged=skip_damaged)
     duplicates = len(slices) - len(used) - len(damaged)
     if used != stack.slices:
-        stack = stacked(used)
-    damaged = [*found.damaged, *damaged]
-    notes = list(stack.notes)
-    if found.others:
-        notes.append(
-            "set aside: "
-            + ", ".join(
-                f"{count} {_plural(kind, count)}" for kind, count in sorted(found.others.items())
-            )
-        )
-    if damaged:
-        names = ", ".join(Path(str(error.where)).name for error in damaged)
-        notes.append(f"left out because damaged: {names}")
-    if duplicates:
-        notes.append(
-            "slices left out because there are others of the same content at the same position: "
-            f"{duplicates}"
-        )
+        stack = stack_slices(used)
+    notes = [*stack.notes, *_left_out(found, [*found.damaged, *damaged], duplicates)]
     hounsfield = all(
-        piece.rescale and piece.rescale[1] <= -500 for piece in stack.slices
+        slice_.rescale and slice_.rescale[1] <= -500 for slice_ in used
     ) or is_hounsfield(voxels)
     if hounsfield:
         notes += padding_notes(voxels)
     else:
         voxels, shift = _greys(voxels)
         notes += shift
-    single = path.is_file()
     return Volume(
         array=voxels,
         geometry=VolumeGeometry(_shape(voxels), stack.affine),
         hounsfield=hounsfield,
-        source=str(path),
-        format=("DICOM" if len(stack.slices) == 1 else "enhanced DICOM")
-        if single
-        else "DICOM series",
-        sha256=sha256,
-        gaps=stack.gaps,
+        missing_slices=stack.missing_slices,
+        provenance=replace(_provenance(used), source=source, format=file_format, sha256=sha256),
         notes=tuple(notes),
+    )
+
+
+def _left_out(found: _FolderContents, damaged: list[InputError], duplicates: int) -> Iterator[str]:
+    """Notes on what is not in the volume."""
+    if found.others:
+        yield "set aside: " + ", ".join(
+            f"{count} {_plural(kind, count)}" for kind, count in sorted(found.others.items())
+        )
+    if damaged:
+        names = ", ".join(PurePath(str(error.where)).name for error in damaged)
+        yield f"left out because damaged: {names}"
+    if duplicates:
+        yield (
+            "slices left out because there are others of the same content at the same position: "
+            f"{duplicates}"
+        )
+
+
+def _provenance(used: list[Slice]) -> Provenance:
+    """That of the first slice, and of each slice, in the order of the array, what is its own."""
+    uids = tuple("".join(slice_.provenance.instance_uids) for slice_ in used)
+    positions = [slice_.position for slice_ in used if slice_.position is not None]
+    return replace(
+        used[0].provenance,
+        instance_uids=uids if any(uids) else (),
+        frame_numbers=tuple(slice_.frame + 1 for slice_ in used)
+        if any(slice_.frames > 1 for slice_ in used)
+        else (),
+        slice_positions=tuple((x, y, z) for x, y, z in np.array(positions).tolist())
+        if len(positions) == len(used)
+        else (),
     )
 
 
@@ -261,16 +299,16 @@ def _greys(voxels: Array) -> tuple[Array, list[str]]:
     return shifted, [f"{-low} added to every voxel, so that none is below 0"]
 
 
-def _refuse_unlike(slices: list[Slice]) -> None:
+def _refuse_unlike(slices: list[Slice], source: str) -> None:
     """Slices of other sizes or spacings than the most usual; and more of them than a volume may
     have.
     """
     for what, values in (
-        ("pixels", [piece.shape for piece in slices]),
-        ("mm of spacing", [_rounded(piece) for piece in slices]),
+        ("pixels", [slice_.shape for slice_ in slices]),
+        ("mm of spacing", [_rounded(slice_) for slice_ in slices]),
     ):
         usual = Counter(values).most_common(1)[0][0]
-        for piece, value in zip(slices, values, strict=True):
+        for slice_, value in zip(slices, values, strict=True):
             if value != usual:
                 own, others = (
                     " x ".join(f"{side:g}" for side in pair) if pair else "unknown"
@@ -278,23 +316,23 @@ def _refuse_unlike(slices: list[Slice]) -> None:
                 )
                 raise UnsupportedError(
                     f"the slice has {own} {what}, and others of its series {others}",
-                    where=piece.path,
+                    where=slice_.file.name,
                     cure="take it out of the folder",
                 )
     rows, columns = slices[0].shape
-    if len(slices) * rows * columns > LARGEST_VOLUME:
+    if len(slices) * rows * columns > MAX_VOLUME_VOXELS:
         raise TooLargeError(
             f"the series has {len(slices)} slices of {rows} x {columns} pixels, and was not read",
-            where=slices[0].path.parent,
+            where=source,
         )
 
 
-def _rounded(piece: Slice) -> tuple[float, float] | None:
-    return piece.spacing and (round(piece.spacing[0], 3), round(piece.spacing[1], 3))
+def _rounded(slice_: Slice) -> tuple[float, float] | None:
+    return slice_.spacing and (round(slice_.spacing[0], 3), round(slice_.spacing[1], 3))
 
 
 def _decoded(
-    stack: Stack, *, skip_damaged: bool
+    stack: SliceStack, *, skip_damaged: bool
 ) -> tuple[Array, list[Slice], str, list[InputError]]:
     """Voxels (slices, rows, columns), the first slice at each position that could be decoded, the
     SHA-256 of their files, and what went wrong with others.
@@ -302,32 +340,35 @@ def _decoded(
     voxels = np.empty((len(stack.slices), *stack.slices[0].shape), np.int16)
     used: list[Slice] = []
     damaged: list[InputError] = []
-    decode, sha256, last = Decoder(), hashlib.sha256(), None
+    decode, sha256 = Decoder(), hashlib.sha256()
+    last: DicomFile | None = None
 
-    def decoded(piece: Slice, by: Decoder) -> Array | None:
+    def decoded(slice_: Slice, by: Decoder) -> Array | None:
         try:
-            return by(piece)
+            return by(slice_)
         except InputError as error:
             if not skip_damaged:
                 raise _refused(error) from error
             damaged.append(error)
             return None
 
-    for first, twins in zip(stack.slices, stack.twins, strict=True):
+    for first, duplicates in zip(stack.slices, stack.duplicates, strict=True):
         kept: Array | None = None
-        for piece in (first, *twins):
-            pixels = decoded(piece, decode if kept is None else Decoder())
+        for slice_ in (first, *duplicates):
+            pixels = decoded(slice_, decode if kept is None else Decoder())
             if pixels is None:
                 continue
             if kept is None:
-                if piece.path != last:
+                if slice_.file is not last:
                     sha256.update(decode.content)
-                    last = piece.path
+                    last = slice_.file
                 voxels[len(used)] = kept = pixels
-                used.append(piece)
+                used.append(slice_)
             elif not np.array_equal(pixels, kept):
-                what = f"it shows something else at the same place as {used[-1].path.name}"
-                raise InputError(what, where=piece.path, cure="take one of them out of the folder")
+                what = f"it shows something else at the same place as {used[-1].file.short_name}"
+                raise InputError(
+                    what, where=slice_.file.name, cure="take one of them out of the folder"
+                )
     if not used:
         raise damaged[0]
     return voxels[: len(used)], used, sha256.hexdigest(), damaged

@@ -33,26 +33,26 @@ _UNIT: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stack:
+class SliceStack:
     """Slices in ascending order along their normal.
 
     Attributes:
         slices: one for each position.
-        twins: for each of them, further ones at the same position.
+        duplicates: for each of them, further ones at the same position.
         affine: (4, 4) from (slice, row, column) to LPS millimetres; None where the spacing is not
             known.
-        gaps: how many are missing between them.
+        missing_slices: how many are missing between them.
         notes: what had to be assumed.
     """
 
     slices: list[Slice]
-    twins: list[list[Slice]]
+    duplicates: list[list[Slice]]
     affine: NDArray[np.float64] | None
-    gaps: int
+    missing_slices: int
     notes: tuple[str, ...]
 
 
-def stacked(slices: list[Slice]) -> Stack:
+def stack_slices(slices: list[Slice]) -> SliceStack:
     """Sorts slices of one orientation, size and spacing.
 
     The step from slice to slice is the vector from the first to the last by their number: so the
@@ -78,7 +78,7 @@ def stacked(slices: list[Slice]) -> Stack:
             groups.append([int(number)])
     places = places[[group[0] for group in groups]]
     kept = [slices[group[0]] for group in groups]
-    step, gaps = _step(places, normal, kept, notes)
+    step, missing_slices = _step(places, normal, kept, notes)
     affine = np.eye(4)
     spacing = slices[0].spacing
     affine[:3, :3] = np.stack(
@@ -89,15 +89,15 @@ def stacked(slices: list[Slice]) -> Stack:
         if np.abs(np.stack([normal, axes[1], axes[0]], axis=1) - AXIAL).max() > np.sin(np.pi / 4):
             raise UnsupportedError(
                 "it states no spacing, and does not lie as usual",
-                where=slices[0].path,
+                where=slices[0].file.name,
                 cure="export it again",
             )
         notes.append(UNSTATED)
-    return Stack(
+    return SliceStack(
         slices=kept,
-        twins=[[slices[number] for number in group[1:]] for group in groups],
+        duplicates=[[slices[number] for number in group[1:]] for group in groups],
         affine=None if spacing is None else affine,
-        gaps=gaps,
+        missing_slices=missing_slices,
         notes=tuple(notes),
     )
 
@@ -106,17 +106,17 @@ def _places(
     slices: list[Slice], normal: NDArray[np.float64], notes: list[str]
 ) -> NDArray[np.float64]:
     """(slices, 3), LPS; from SliceLocation where positions are missing."""
-    positions = [piece.position for piece in slices if piece.position is not None]
+    positions = [slice_.position for slice_ in slices if slice_.position is not None]
     if len(positions) == len(slices):
         return np.array(positions)
-    locations = [piece.location for piece in slices if piece.location is not None]
+    locations = [slice_.location for slice_ in slices if slice_.location is not None]
     if len(slices) == 1:
         notes.append("it states no position")
         return np.zeros((1, 3))
     if len(locations) < len(slices):
         raise UnsupportedError(
             "it states no position in the patient, so that its place among the others is not known",
-            where=next(piece.path for piece in slices if piece.position is None),
+            where=next(slice_.file.name for slice_ in slices if slice_.position is None),
             cure="take it out of the folder",
         )
     notes.append("slices sorted by SliceLocation, because positions are missing")
@@ -135,10 +135,10 @@ def _step(
     distances = np.diff(places @ normal)
     mean = float(distances.mean())
     step: NDArray[np.float64] = (places[-1] - places[0]) / (len(places) - 1)
-    gaps = 0
+    missing_slices = 0
     if np.abs(distances - mean).max() > _EVEN * mean:
-        gaps = _missing(distances, thickness)
-        missing = f", {gaps} missing between them" if gaps else ""
+        missing_slices = _missing(distances, thickness)
+        missing = f", {missing_slices} missing between them" if missing_slices else ""
         notes.append(
             f"slices stand unevenly, {distances.min():.2f} to {distances.max():.2f} mm "
             f"apart{missing}; the mean was taken for all"
@@ -159,7 +159,7 @@ def _step(
             f"slices of {thickness:g} mm stand {mean:.4g} mm apart, so that volumes count what "
             "was not imaged between them"
         )
-    return step, gaps
+    return step, missing_slices
 
 
 def _missing(distances: NDArray[np.float64], thickness: float | None) -> int:

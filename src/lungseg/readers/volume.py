@@ -12,16 +12,19 @@ import numpy as np
 from lungseg.errors import InputError, LungsegError, TooLargeError, UnreadableError, UsageError
 from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.image import Image
+from lungseg.provenance import Format, Provenance
 from lungseg.readers.dicom_ct import read_header
-from lungseg.readers.find import header_of
+from lungseg.readers.dicom_file import DicomFile
+from lungseg.readers.files import sha256
 from lungseg.readers.hounsfield import is_label_map, padding_notes
-from lungseg.readers.image import explained, look, read, read_mask
+from lungseg.readers.image import read_image, read_mask
 from lungseg.readers.metaimage import read_metaimage
 from lungseg.readers.nifti import read_nifti
 from lungseg.readers.nrrd import read_nrrd
-from lungseg.readers.probe import HEAD, VOLUMES, sniff
-from lungseg.readers.raw_volume import UNSTATED, Inflated, Stored, read_voxels, sha256
-from lungseg.readers.series import read_series
+from lungseg.readers.probe import Probe, identify
+from lungseg.readers.raw_volume import UNSTATED, RawVolume, read_voxels
+from lungseg.readers.series import dicom_files, read_series
+from lungseg.readers.signatures import OtherContent
 from lungseg.segmentation import Array
 from lungseg.volume import Volume
 
@@ -31,7 +34,7 @@ GREYS = frozenset({"a secondary capture", "of modality SC", "of modality OT"})
 
 
 def read_volume(
-    path: str | Path,
+    source: str | Path | bytes | Probe,
     *,
     series: str | None = None,
     frame: int | None = None,
@@ -40,9 +43,10 @@ def read_volume(
     """Read one CT volume or slice.
 
     Args:
-        path: a folder that holds a DICOM series itself; a NIfTI (.nii, .nii.gz, .hdr with .img),
+        source: a folder that holds a DICOM series itself; a NIfTI (.nii, .nii.gz, .hdr with .img),
             NRRD (.nrrd, .nhdr) or MetaImage (.mha, .mhd) file; a CT slice or enhanced CT in DICOM;
-            or a slice as PNG, JPEG, TIFF, BMP or GIF. What a file is, is told by its bytes.
+            or a slice as a picture; or the bytes of one file. What a file is, is
+            told by its bytes.
         series: which series of a folder with several: its number in the list that the error gives,
             its UID, or its description.
         frame: which volume of a file with four axes, slice of an enhanced DICOM file, or page of a
@@ -59,36 +63,31 @@ def read_volume(
             inverted.
         UnsupportedError: it is no CT, holds several series or frames and none was chosen, colours,
             or slices that do not fit together.
-        TooLargeError: it states more voxels than `lungseg.readers.raw_volume.LARGEST_VOLUME`;
+        TooLargeError: it states more voxels than `lungseg.readers.raw_volume.MAX_VOLUME_VOXELS`;
             nothing was decoded.
         InputError: the voxels are no image: too few, all equal, a map of labels, or not finite.
         UsageError: a series was asked for where there are none.
     """
-    path = Path(path)
+    probed = identify(source)
+    where = probed.source
+    is_folder = probed.format in (OtherContent.FOLDER, Format.DICOM_SERIES)
+    if is_folder and frame is not None:
+        raise UsageError("a folder has no frames", where=where, cure="leave the frame out")
+    if series is not None and not is_folder and probed.format is not Format.DICOM:
+        raise UsageError(
+            "a series was asked for, and only DICOM has them",
+            where=where,
+            cure="leave the series out",
+        )
     try:
-        with explained(path):
-            folder = path.is_dir()
-        if folder:
-            if frame is not None:
-                raise UsageError("a folder has no frames", where=path, cure="leave the frame out")
-            return read_series(path, series=series, skip_damaged=skip_damaged)
-        kind, head, packed = kind_of(path)
-        if kind == "DICOM":
-            return _read_dicom(path, series=series, frame=frame, skip_damaged=skip_damaged)
-        if series is not None:
-            raise UsageError(
-                "a series was asked for, and only DICOM has them",
-                where=path,
-                cure="leave the series out",
-            )
-        if kind in VOLUMES:
-            return _read_stored(path, kind, head, packed=packed, frame=frame)
-        if kind == "unknown" and (header := header_of(path)):
-            return read_volume(header, frame=frame)
-        return slice_of(read(path, page=frame))
+        if is_folder or probed.format is Format.DICOM:
+            return _read_dicom(probed, series=series, frame=frame, skip_damaged=skip_damaged)
+        if isinstance(probed.format, Format) and probed.format.is_volume:
+            return _read_file(probed, frame=frame)
+        return slice_of(read_image(probed, frame=frame))
     except MemoryError as error:
         raise TooLargeError(
-            "there is not enough memory to read it", where=path, cure="use fewer workers"
+            "there is not enough memory to read it", where=where, cure="use fewer workers"
         ) from error
 
 
@@ -106,41 +105,31 @@ def slice_of(image: Image) -> Volume:
         array=image.array[np.newaxis],
         geometry=VolumeGeometry((1, *image.geometry.shape), affine),
         hounsfield=False,
-        source=image.source,
-        format=image.format,
-        sha256=image.sha256,
+        provenance=image.provenance,
         notes=notes,
     )
 
 
-def kind_of(path: Path) -> tuple[str, bytes, bool]:
-    """What a file is, its first bytes, unpacked, and whether it is gzipped.
-
-    Raises:
-        UnreadableError: it cannot be opened.
-    """
-    with explained(path):
-        _, head = look(path)
-        kind = sniff(head)
-        if kind != "gzip":
-            return kind, head, False
-        with path.open("rb") as file:
-            buffer = bytearray(HEAD)
-            try:
-                count = Inflated(file).readinto(memoryview(buffer))
-            except Exception as error:  # zlib's own
-                raise UnreadableError(
-                    "the gzip file is damaged", where=path, cure="copy or export it again"
-                ) from error
-    inside = sniff(bytes(buffer[:count]))
-    return (inside, bytes(buffer[:count]), True) if inside == "NIfTI" else ("gzip", head, True)
-
-
-def _read_dicom(path: Path, *, series: str | None, frame: int | None, skip_damaged: bool) -> Volume:
-    header = read_header(path)
-    if header.other in GREYS:
-        return slice_of(read(path, page=frame))
-    return read_series(path, series=series, frame=frame, skip_damaged=skip_damaged)
+def _read_dicom(
+    probed: Probe, *, series: str | None, frame: int | None, skip_damaged: bool
+) -> Volume:
+    headers = probed.headers
+    if probed.format is Format.DICOM:
+        headers = headers or (read_header(DicomFile(probed.source, probed.data)),)
+        if headers[0].other in GREYS:
+            return slice_of(read_image(probed, frame=frame))
+        files = [headers[0].file]
+    else:
+        files = dicom_files(Path(probed.source))
+    return read_series(
+        files,
+        source=probed.source,
+        file_format=Format.DICOM if probed.format is Format.DICOM else Format.DICOM_SERIES,
+        headers=headers,
+        series=series,
+        frame=frame,
+        skip_damaged=skip_damaged,
+    )
 
 
 def read_label_volume(path: Path) -> tuple[Array, VolumeGeometry]:
@@ -154,50 +143,52 @@ def read_label_volume(path: Path) -> tuple[Array, VolumeGeometry]:
     Raises:
         InputError: as `read_volume` and `read_mask` do.
     """
-    kind, head, packed = kind_of(path)
-    if kind not in VOLUMES:
+    probed = identify(path)
+    if not (isinstance(probed.format, Format) and probed.format.is_volume):
         plane = read_mask(path)[np.newaxis]
         return plane, VolumeGeometry((1, *plane.shape[1:]))
-    stored, voxels, _, _ = _decoded(path, kind, head, packed=packed, frame=None)
-    return voxels, VolumeGeometry(stored.shape, stored.affine)
+    raw, voxels, _, _ = _decoded(probed, frame=None)
+    return voxels, VolumeGeometry(raw.shape, raw.affine)
 
 
-def _read_stored(path: Path, kind: str, head: bytes, *, packed: bool, frame: int | None) -> Volume:
-    stored, voxels, hounsfield, notes = _decoded(path, kind, head, packed=packed, frame=frame)
+def _read_file(probed: Probe, *, frame: int | None) -> Volume:
+    raw, voxels, hounsfield, notes = _decoded(probed, frame=frame)
     if not hounsfield and is_label_map(voxels):
         raise InputError(
             "it has so few different values that it is a map of labels, no image",
-            where=path,
+            where=probed.source,
             cure="give the image itself",
         )
-    files = [path] if stored.data == path else [path, stored.data]
+    parts = [probed.data] if raw.data is probed.data else [probed.data, raw.data]
     return Volume(
         array=voxels,
-        geometry=VolumeGeometry(stored.shape, stored.affine),
+        geometry=VolumeGeometry(raw.shape, raw.affine),
         hounsfield=hounsfield,
-        source=str(path),
-        format=stored.format,
-        sha256=sha256(*files),
-        notes=(*stored.notes, *notes, *(padding_notes(voxels) if hounsfield else ())),
-        header=stored.header,
+        provenance=Provenance(probed.source, raw.format, sha256(*parts)),
+        notes=(*raw.notes, *notes, *(padding_notes(voxels) if hounsfield else ())),
+        source_header=raw.header,
     )
 
 
-def _decoded(
-    path: Path, kind: str, head: bytes, *, packed: bool, frame: int | None
-) -> tuple[Stored, Array, bool, tuple[str, ...]]:
+def _decoded(probed: Probe, *, frame: int | None) -> tuple[RawVolume, Array, bool, tuple[str, ...]]:
     """What the header says, the voxels, whether they are Hounsfield units, and notes."""
+    source = probed.source
     try:
-        if kind == "NIfTI":
-            stored = read_nifti(path, head, packed=packed, frame=frame)
+        if probed.format is Format.NIFTI:
+            raw = read_nifti(
+                probed.data, probed.head, source=source, packed=probed.packed, frame=frame
+            )
         else:
-            stored = (read_nrrd if kind == "NRRD" else read_metaimage)(path, frame=frame)
-        voxels, hounsfield, notes = read_voxels(stored, source=str(path))
+            read_header = read_nrrd if probed.format is Format.NRRD else read_metaimage
+            raw = read_header(probed.data, source=source, frame=frame)
+        voxels, hounsfield, notes = read_voxels(raw, source=source)
     except (LungsegError, MemoryError):
         raise
     except Exception as error:  # whatever a damaged header leads to
-        _log.debug("%s: %s while decoding", path, type(error).__name__)
+        _log.debug("%s: %s while decoding", source, type(error).__name__)
         raise UnreadableError(
-            f"the {kind} file is damaged and could not be read", where=path, cure="export it again"
+            f"the {probed.format.value} file is damaged and could not be read",
+            where=source,
+            cure="export it again",
         ) from error
-    return stored, voxels, hounsfield, notes
+    return raw, voxels, hounsfield, notes

@@ -12,8 +12,9 @@ from typing import Any
 from lungseg.card import ModelCard, read_card
 from lungseg.draw.picture import Picture
 from lungseg.predict import embedded_models, find_model
+from lungseg.provenance import Patient
 from lungseg.report import texts
-from lungseg.report.deidentify import FIELDS, blanked, header_identity, secrets, shown_name
+from lungseg.report.deidentify import blanked, identity, patient_of_record, secrets, shown_name
 from lungseg.report.pictures import Shown, pictures_again, pictures_of
 from lungseg.report.tables import (
     Densities,
@@ -165,9 +166,9 @@ def _content(
     hidden: nothing that was measured is shown.
     """
     record = {**record, "measurements": []} if hidden else record
-    header = header_identity(record)
-    secret = () if show_identity or header is None else secrets(header)
-    identity = {"Input": record["input"], **(header or {})} if show_identity else {}
+    patient = shown.patient or patient_of_record(record)
+    secret = () if show_identity or patient is None else secrets(patient)
+    known = {"Input": record["input"], **identity(patient or Patient())} if show_identity else {}
     title, sentence = texts.VERDICTS[record["verdict"]]
     reasons, notes = (
         tuple(texts.readable(blanked(text, record, secret)) for text in record.get(key, ()))
@@ -176,8 +177,8 @@ def _content(
     rated = record["measurements"] and record["verdict"] != "refused"
     values = {(m["name"], m["structure"]): m["value"] for m in record["measurements"]}
     return ReportContent(
-        name=shown_name(record, None if header is None and not show_identity else secret),
-        identity=readable((FIELDS.get(key, key), value) for key, value in identity.items()),
+        name=shown_name(record, None if patient is None and not show_identity else secret),
+        identity=readable(known.items()),
         verdict=VerdictSection(record["verdict"], title, sentence, reasons),
         pictures=_pictures(record, shown),
         remarks=shown.remarks,

@@ -11,69 +11,50 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from lungseg.readers.dicom_pixels import Guarded, silence
-from lungseg.readers.probe import HEAD, sniff
+from lungseg.errors import InputError
+from lungseg.provenance import Format, Patient
+from lungseg.readers import patient_of
 
 FIELDS: Final = {
-    "PatientName": "Patient's name",
-    "PatientID": "Patient ID",
-    "PatientBirthDate": "Birth date",
-    "AccessionNumber": "Accession number",
-    "StudyID": "Study ID",
-    "StudyDate": "Study date",
+    "name": "Patient's name",
+    "id": "Patient ID",
+    "birth_date": "Birth date",
+    "accession_number": "Accession number",
+    "study_id": "Study ID",
+    "study_date": "Study date",
 }
-"""Elements of DICOM, and what a report calls them."""
-
-NAMING: Final = ("PatientName", "PatientID", "AccessionNumber")
-"""Those by which a person is known."""
+"""Fields of `Patient`, and what a report calls them."""
 
 SHORTEST: Final = 3
 """Letters of a part of a name that is looked for in other words; shorter ones are in too many of
 them."""
 
 
-def header_identity(entry: Mapping[str, Any]) -> dict[str, str] | None:
-    """What the header of a record's input, or of the first file of its folder, says of `FIELDS`;
-    nothing where it is no DICOM, and None where it may be and cannot be read.
+def patient_of_record(entry: Mapping[str, Any]) -> Patient | None:
+    """Who was imaged, asked of a record's input again; an empty `Patient` where it is no DICOM, and
+    None where it may be and cannot be read.
     """
-    known = "DICOM" in entry.get("format", "")
-    if entry.get("format") and not known:
-        return {}
+    stated = entry.get("format", "")
+    is_dicom = stated in (Format.DICOM.value, Format.DICOM_SERIES.value)
+    if stated and not is_dicom:
+        return Patient()
     try:
-        path = _first_dicom(Path(entry["input"]), known=known)
-        if path is None:
-            return {}
-        import pydicom
-
-        with silence(), path.open("rb") as file:
-            dataset = pydicom.dcmread(
-                Guarded(file, str(path)),
-                stop_before_pixels=True,
-                specific_tags=list(FIELDS),
-                force=True,
-            )
-            found = {name: str(dataset.get(name, "") or "").strip() for name in FIELDS}
-    except Exception:  # noqa: BLE001 (whatever a damaged header leads to)
+        return patient_of(Path(entry["input"]), is_dicom=is_dicom) or Patient()
+    except InputError:
         return None
-    return {name: value for name, value in found.items() if value}
 
 
-def _first_dicom(path: Path, *, known: bool) -> Path | None:
-    files = [file for file in sorted(path.iterdir()) if file.is_file()] if path.is_dir() else [path]
-    for file in files:
-        with file.open("rb") as stream:
-            if sniff(stream.read(HEAD)) == "DICOM":
-                return file
-    return files[0] if known and files else None
+def identity(patient: Patient) -> dict[str, str]:
+    """What a report says of a patient, by what it calls it; nothing of what is not known."""
+    return {name: value for field, name in FIELDS.items() if (value := getattr(patient, field))}
 
 
-def secrets(identity: Mapping[str, str]) -> tuple[str, ...]:
+def secrets(patient: Patient) -> tuple[str, ...]:
     """The words that must not be read in a report, longest first: those of the patient's name, and
-    the numbers, each as they stand.
+    the numbers by which a person is known, each as they stand.
     """
-    words = {identity.get(name, "") for name in NAMING} | set(
-        re.split(r"[\^=\s,]+", identity.get("PatientName", ""))
-    )
+    words = {patient.name, patient.id, patient.accession_number}
+    words |= set(re.split(r"[\^=\s,]+", patient.name))
     return tuple(
         sorted((word for word in words if len(_bare(word)) >= SHORTEST), key=len, reverse=True)
     )

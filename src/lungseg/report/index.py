@@ -12,8 +12,9 @@ from statistics import median
 from typing import Any, Final
 from urllib.parse import quote
 
+from lungseg.provenance import Patient
 from lungseg.report.charts import Axis, Chart, bars, columns
-from lungseg.report.deidentify import blanked, header_identity, secrets, shown_name
+from lungseg.report.deidentify import blanked, patient_of_record, secrets, shown_name
 from lungseg.report.html import render
 from lungseg.report.texts import NO_DEVICE, number, readable, unit_in_words
 from lungseg.structures import PLURAL
@@ -113,8 +114,8 @@ def _row(record: Mapping[str, Any], there: set[str], *, show_identity: bool) -> 
             REPORT
         )  # perhaps a code, as the name was found to tell too much
     else:
-        header = {} if show_identity else header_identity(record)
-        secret = None if header is None else secrets(header) if header else ()
+        patient = Patient() if show_identity else patient_of_record(record)
+        secret = None if patient is None else secrets(patient)
         title = shown_name(record, secret)
     values = {
         (m["name"], m["structure"]): (m["value"], unit_in_words(m["unit"], m["restriction"]))

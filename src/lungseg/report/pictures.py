@@ -19,6 +19,7 @@ from lungseg.errors import LungsegError
 from lungseg.image import Image
 from lungseg.morphology.histograms import histograms
 from lungseg.options import SegmentOptions
+from lungseg.provenance import Patient
 from lungseg.readers import read_label_volume
 from lungseg.report.texts import INPUT_CHANGED, INPUT_GONE, NO_MASK, REFUSED_SKIPPED
 from lungseg.segmentation import Segmentation
@@ -47,6 +48,7 @@ class Shown:
         histograms: how many voxels have each Hounsfield unit, by structure and pair
             (`lungseg.morphology.histograms`); empty of what has no Hounsfield units.
         remarks: what the reader must know of them.
+        patient: who was imaged; None where the input is not at hand.
     """
 
     original: Picture | None = None
@@ -56,6 +58,7 @@ class Shown:
         default_factory=dict[str, NDArray[np.int64]]
     )
     remarks: tuple[str, ...] = ()
+    patient: Patient | None = None
 
 
 def pictures_of(
@@ -63,20 +66,22 @@ def pictures_of(
 ) -> Shown:
     """What is shown of an input that is at hand; nothing is marked without a segmentation."""
     counts: Mapping[str, NDArray[np.int64]] = {}
+    patient = source.provenance.patient
     if isinstance(source, Image):
         original = _shrunk(grey(source))
         if segmentation is None:
-            return Shown(original)
+            return Shown(original, patient=patient)
         marked = _shrunk(overlay(source, segmentation))
     elif segmentation is None:  # all of it, evenly spread
         nothing = source.with_labels(np.zeros(source.array.shape, np.uint8))
-        return Shown(overview(source, nothing, marked=False))
+        return Shown(overview(source, nothing, marked=False), patient=patient)
     else:
         original = overview(source, segmentation, marked=False)
         marked = overview(source, segmentation)
         if source.hounsfield and segmentation.labels.any():
             counts = histograms(source.array, segmentation.labels, groups(segmentation.shown))
-    return Shown(original, refused_stamp(marked, verdict), segmentation.shown, counts)
+    marked = refused_stamp(marked, verdict)
+    return Shown(original, marked, segmentation.shown, counts, patient=patient)
 
 
 def pictures_again(record: Mapping[str, Any], folder: Path, *, hidden: bool) -> Shown:
@@ -94,7 +99,7 @@ def pictures_again(record: Mapping[str, Any], folder: Path, *, hidden: bool) -> 
     source, segmentation, remarks = None, None, []
     try:
         source = _read_again(record)
-        if source.sha256 != record["sha256"]:
+        if source.provenance.sha256 != record["sha256"]:
             source = None
             remarks.append(INPUT_CHANGED)
     except LungsegError:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
-from lungseg.readers.probe import HEAD, sniff
+from lungseg.readers.signatures import HEAD_BYTES, OtherContent, sniff
 from lungseg.serve.names import safe_name
 from lungseg.writers.names import unused
 
@@ -156,7 +156,7 @@ def unzip(path: Path, folder: Path, *, max_bytes: int, max_entries: int) -> None
         for entry in entries:
             with archive.open(entry) as packed:
                 chunk = packed.read(CHUNK_BYTES)
-                if sniff(chunk[:HEAD]) == "ZIP":
+                if sniff(chunk[:HEAD_BYTES]) is OtherContent.ZIP:
                     continue
                 with (folder / unused(safe_name(entry.filename), taken)).open("xb") as whole:
                     while chunk:

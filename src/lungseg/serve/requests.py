@@ -11,9 +11,9 @@ from typing import Any, Final
 from lungseg.errors import InputError, TooLargeError, UsageError
 from lungseg.modality import MODALITIES, Modality
 from lungseg.options import SegmentOptions
-from lungseg.readers.jsrt import is_jsrt
-from lungseg.readers.probe import READ, VOLUMES
-from lungseg.readers.volume import kind_of
+from lungseg.provenance import Format
+from lungseg.readers.probe import identify
+from lungseg.readers.signatures import OtherContent
 from lungseg.report import has_reportlab
 from lungseg.runner import Job, RunOptions
 from lungseg.serve.archive import check_zip
@@ -158,15 +158,15 @@ def task_of(
     options = parse(upload.fields, models)
     kinds = {path: _kind(path) for path in upload.files}
     first, several = upload.files[0], len(upload.files) > 1
-    packed = not several and kinds[first] == "ZIP"
-    if several and "ZIP" in kinds.values():
+    packed = not several and kinds[first] is OtherContent.ZIP
+    if several and OtherContent.ZIP in kinds.values():
         raise _unprocessable("A zip is sent alone.")
-    if not packed and not (READ | VOLUMES) & set(kinds.values()):
+    if not packed and not any(isinstance(kind, Format) for kind in kinds.values()):
         found = next(iter(kinds.values()))
         what = (
             "The file is empty."
-            if found == "empty"
-            else f"This is no image that is read ({found})."
+            if found is OtherContent.EMPTY
+            else f"This is no image that is read ({found.value})."
         )
         raise HTTPProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{what} {TAKEN}")
     if packed:
@@ -201,12 +201,9 @@ def _unprocessable(sentence: str) -> HTTPProblem:
     return HTTPProblem(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
 
 
-def _kind(path: Path) -> str:
+def _kind(path: Path) -> Format | OtherContent:
     """As `lungseg.read` tells it, from the bytes."""
     try:
-        kind, _, _ = kind_of(path)
+        return identify(path).format
     except InputError:  # gzip that is none
-        return "gzip"
-    if kind == "unknown" and is_jsrt(path, path.stat().st_size):
-        return "JSRT"
-    return kind
+        return OtherContent.GZIP

@@ -13,7 +13,7 @@ from typing import Any
 
 from lungseg.errors import InputError
 from lungseg.geometry import VolumeGeometry
-from lungseg.readers import find
+from lungseg.readers import find_inputs
 from lungseg.runner import Job, Outcome, failed, work
 from lungseg.segmenter import Segmenter
 from lungseg.serve.archive import unzip
@@ -100,7 +100,7 @@ def _chosen(task: UploadTask, progress: Progress) -> Job:
         folder = job.source.with_name(job.name)
         unzip(job.source, folder, max_bytes=task.max_bytes, max_entries=task.max_files)
         job.source.unlink()
-    found = find([folder], series=job.options.modality != "radiograph")
+    found = find_inputs([folder], series=job.options.modality != "radiograph")
     chosen = [path for path in found.files if path.is_dir()] or found.files
     if not chosen:
         raise found.problems[0]

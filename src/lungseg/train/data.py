@@ -25,7 +25,7 @@ from lungseg.datasets import Case, read_labels
 from lungseg.datasets.label_sets import LUNG_LAYERS, LayerClasses, Sets, allowed_sets
 from lungseg.morphology.dilation import dilate
 from lungseg.preprocess import standardise, stretch, window
-from lungseg.readers import read
+from lungseg.readers import read_image
 from lungseg.structures import LUNGS
 from lungseg.train.cache import cache_file, fetch
 from lungseg.train.pseudo_labels import Teachers
@@ -154,7 +154,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
 
     def _decode(self, case: Case) -> NDArray[np.uint8]:
         """Picture, then sets of allowed classes: (1 + layers, rows, columns)."""
-        pixels = read(case.image).array
+        pixels = read_image(case.image).array
         labels = read_labels(case, pixels.shape)
         if self.dilate:
             labels = dilate(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.image import Image
 from lungseg.morphology.boxes import enclosing_box
+from lungseg.provenance import Format
 from lungseg.segmentation import Labels, Probabilities, Segmentation
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
@@ -37,9 +38,6 @@ ENDINGS = (PICTURE, ".nii.gz", ".nrrd")
 
 AIR = -1024
 """Hounsfield units of what is blanked; other greys become 0."""
-
-PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "GIF")
-"""How the formats of pictures begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ def encoders_of(
     elif (
         len(image.array) == 1
         and not image.hounsfield
-        and (image.geometry.affine is None or image.format.startswith(PICTURES))
+        and (image.geometry.affine is None or image.provenance.format.is_picture)
     ):
         encoders = _of_slice(image, segmentation, binary, probabilities, verdict)
     else:
@@ -121,8 +119,7 @@ def _of_slice(
     image = Image(
         volume.array[0],
         ImageGeometry((rows, columns)),
-        source=volume.source,
-        format=volume.format,
+        volume.provenance,
     )
     flat = image.with_layers([labels[0] for labels in segmentation.layers], segmentation.structures)
     if probabilities is not None:
@@ -141,7 +138,7 @@ def _of_volume(
     verdict: Verdict,
 ) -> Encoders:
     whole = tuple(slice(0, side) for side in volume.geometry.shape)
-    ending = ".nrrd" if volume.format.startswith("NRRD") else ".nii.gz"
+    ending = ".nrrd" if volume.provenance.format is Format.NRRD else ".nii.gz"
 
     def encode(
         make: Callable[[], Iterable[NDArray[Any]]],

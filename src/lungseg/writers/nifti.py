@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.geometry import VolumeGeometry, quaternion, rotation, to_ras
+from lungseg.provenance import Format
 from lungseg.volume import Volume
 from lungseg.writers.gzipped import gzipped
 
@@ -119,13 +120,13 @@ def _own_place(volume: Volume) -> NDArray[Any] | None:
     """The header of the file that the volume came from, of which only the grid is kept; None where
     there is none.
     """
-    length = len(volume.header)
-    if not volume.format.startswith("NIfTI") or length not in _MAGIC:
+    length = len(volume.source_header)
+    if volume.provenance.format is not Format.NIFTI or length not in _MAGIC:
         return None
-    little = int.from_bytes(volume.header[:4], "little") == length
-    own = np.frombuffer(volume.header + bytes(4), _layout(length, "<" if little else ">")).reshape(
-        ()
-    )
+    little = int.from_bytes(volume.source_header[:4], "little") == length
+    own = np.frombuffer(
+        volume.source_header + bytes(4), _layout(length, "<" if little else ">")
+    ).reshape(())
     header = np.zeros((), own.dtype)
     for field in _PLACE:
         header[field] = own[field]

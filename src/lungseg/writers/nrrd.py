@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.geometry import VolumeGeometry
+from lungseg.provenance import Format
 from lungseg.volume import Volume
 from lungseg.writers.gzipped import gzipped
 
@@ -82,11 +83,11 @@ def _little(first: NDArray[Any], others: Iterable[NDArray[Any]]) -> Iterator[NDA
 
 
 def _own_fields(volume: Volume) -> Iterator[str]:
-    if not volume.format.startswith("NRRD"):
+    if volume.provenance.format is not Format.NRRD:
         return
     fields = dict(
         line.split(": ", 1)
-        for line in volume.header.decode("utf-8", "replace").splitlines()
+        for line in volume.source_header.decode("utf-8", "replace").splitlines()
         if ": " in line
     )
     if fields.get("dimension", "").strip() == "3":

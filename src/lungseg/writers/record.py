@@ -61,6 +61,7 @@ class Record(TypedDict):
     sha256: NotRequired[str]
     modality: NotRequired[Modality]
     format: NotRequired[str]
+    transfer_syntax: NotRequired[str | None]
     grid: NotRequired[dict[str, Any]]
     measurements: NotRequired[list[MeasurementEntry]]
     notes: NotRequired[list[str]]
@@ -83,9 +84,10 @@ def record(
     return {
         "schema": SCHEMA,
         "input": source.source,
-        "sha256": source.sha256,
+        "sha256": source.provenance.sha256,
         "modality": card.modality,
-        "format": source.format,
+        "format": source.provenance.format.value,
+        "transfer_syntax": source.provenance.transfer_syntax or None,
         "grid": _grid(source),
         "verdict": verdict.status,
         "codes": list(verdict.codes),
@@ -132,7 +134,7 @@ def _grid(source: Image | Volume) -> dict[str, Any]:
         "columns": columns,
         "spacing_mm": spacing,
         "affine_lps": None if affine is None else affine.tolist(),
-        "missing_slices": source.gaps,
+        "missing_slices": source.missing_slices,
         "hounsfield": source.hounsfield,
     }
 

@@ -1,22 +1,13 @@
-"""Whether an input is CT or a radiograph: from what the file says, and for pictures from what they
-look like.
-"""
+"""Whether a picture, of which the file tells nothing, is a slice of CT or a radiograph."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.readers.dicom_ct import read_header
-from lungseg.readers.find import header_of
-from lungseg.readers.image import explained, read
-from lungseg.readers.probe import READ, VOLUMES
-from lungseg.readers.series import holds_series
-from lungseg.readers.volume import kind_of
 from lungseg.segmentation import Array
 
 _SIDE: Final = 256
@@ -30,41 +21,8 @@ _LINE: Final = 7.40, 0.826
 """A picture is a slice where its greys have less entropy, in bits, than the first number and the
 second times the natural logarithm of the share of steep pixels. Logistic regression drew that line
 between 1,183 radiographs and 701 slices."""
-_LEAST_SHARE: Final = 0.002
+_MIN_FRACTION: Final = 0.002
 """Added to that share, because there may be none."""
-
-
-def detect(path: str | Path) -> Literal["ct", "radiograph"]:
-    """What to take an input for.
-
-    A folder is CT where it holds CT slices in DICOM; DICOM files are what their header says;
-    volumes are CT; pictures are judged by `looks_like_ct`. What cannot be read is a radiograph,
-    whose reading then gives the reason.
-
-    Raises:
-        InputError: the file cannot be opened, or is a picture that cannot be read.
-    """
-    path = Path(path)
-    with explained(path):
-        if path.is_dir():
-            return "ct" if holds_series(path) else "radiograph"
-    kind, _, _ = kind_of(path)
-    if kind in VOLUMES or (kind == "unknown" and header_of(path)):
-        return "ct"
-    if kind == "DICOM":
-        return "ct" if read_header(path).slices else "radiograph"
-    return "ct" if looks_like_ct(read(path, page=1).array) else "radiograph"
-
-
-def is_picture(path: str | Path) -> bool:
-    """Whether it is a file that tells neither CT nor radiograph but by its pixels.
-
-    Raises:
-        InputError: the file cannot be opened.
-    """
-    path = Path(path)
-    with explained(path):
-        return not path.is_dir() and kind_of(path)[0] in READ - {"DICOM"}
 
 
 def looks_like_ct(pixels: Array) -> bool:
@@ -95,7 +53,7 @@ def looks_like_ct(pixels: Array) -> bool:
     share = float((steepness > _STEEP).mean())
     counts = np.bincount((smooth * (_GREYS / 256)).astype(np.intp).ravel(), minlength=_GREYS)
     part = counts[counts > 0] / counts.sum()
-    return bool(-(part * np.log2(part)).sum() < _LINE[0] + _LINE[1] * np.log(share + _LEAST_SHARE))
+    return bool(-(part * np.log2(part)).sum() < _LINE[0] + _LINE[1] * np.log(share + _MIN_FRACTION))
 
 
 def _stretched(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
