@@ -222,3 +222,26 @@ def test_files_and_functions_are_short_and_say_what_they_take(path: Path) -> Non
         f.name for f in functions if f.end_lineno is not None and f.end_lineno - f.lineno >= 60
     ] == []
     assert [f.name for f in functions if f.args.kwarg is not None] == ANY_KEYWORD.get(path.name, [])
+
+
+SHADOWING = {"report": {"pdf"}, "runner": {"work"}}
+"""Functions under the name of a module of their package, still to be renamed."""
+
+
+@pytest.mark.parametrize(
+    "package",
+    sorted(path.parent for path in SOURCES if path.name == "__init__.py"),
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_no_package_exports_a_function_under_the_name_of_its_module(package: Path) -> None:
+    """Else `import package.module as m` gives the function."""
+    modules = {path.stem for path in package.glob("*.py")} | {
+        path.parent.name for path in package.glob("*/__init__.py")
+    }
+    bound: set[str] = set()
+    for node in ast.parse((package / "__init__.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            bound |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            bound.add(node.name)
+    assert bound & modules == SHADOWING.get(package.name, set())

@@ -332,6 +332,7 @@ def test_info_lists_what_there_is() -> None:
         "viewer",
     ]
     assert known["formats"] == [
+        "AVIF",
         "BMP",
         "DICOM",
         "GIF",
@@ -342,10 +343,11 @@ def test_info_lists_what_there_is() -> None:
         "NRRD",
         "PNG",
         "TIFF",
+        "WebP",
     ]
     text = lungseg("info").stdout
     assert "  1 right lung (SCT 39607008 Lung, SCT 24028007 Right)\n" in text
-    assert "  BMP, DICOM, GIF, JPEG, JSRT, MetaImage, NIfTI, NRRD, PNG, TIFF\n" in text
+    assert "  AVIF, BMP, DICOM, GIF, JPEG, JSRT, MetaImage, NIfTI, NRRD, PNG, TIFF, WebP\n" in text
 
 
 def test_version_and_help() -> None:

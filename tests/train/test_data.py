@@ -135,7 +135,9 @@ def test_a_cache_changes_nothing(tmp_path, cases, seed) -> None:
 
 def test_a_second_start_decodes_nothing(tmp_path, cases, monkeypatch) -> None:
     first = CaseArrays(cases[:2], SIZE, CLIP, seed=0, cache=tmp_path)[1]
-    monkeypatch.setattr("lungseg.train.data.read", lambda path: pytest.fail(f"{path} was decoded"))
+    monkeypatch.setattr(
+        "lungseg.train.data.read_image", lambda path: pytest.fail(f"{path} was decoded")
+    )
     torch.testing.assert_close(
         CaseArrays(cases[:2], SIZE, CLIP, seed=0, cache=tmp_path)[1], first, rtol=0, atol=0
     )
