@@ -182,7 +182,7 @@ def test_arrays_that_are_refused(film):
         read_image(values)
     with pytest.raises(UnreadableError, match=r"the array of shape \(0, 5\) is empty"):
         read_image(np.zeros((0, 5)))
-    with pytest.raises(UnsupportedError, match=r"this one has shape \(5, 60, 80\)"):
+    with pytest.raises(UsageError, match=r"this array has shape \(5, 60, 80\); give one image"):
         read_image(np.stack([film] * 5))
     with pytest.raises(UnsupportedError, match="a colour array is uint8 or uint16, not float64"):
         read_image(np.dstack([film] * 3) / 2)

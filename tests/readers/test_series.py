@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 
+import cv2
 import numpy as np
 import pydicom
 import pytest
@@ -480,6 +481,38 @@ def test_nothing_of_the_patient_is_said(tmp_path):
     with pytest.raises(UnreadableError) as caught:
         read_volume(tmp_path)
     assert "Secret" not in str(caught.value)
+
+
+def test_files_that_come_first_hide_no_series(tmp_path, film):
+    folder = tmp_path / "series"
+    write_series(folder, CHEST, AFFINE)
+    localizer = ct_slice(CHEST[3], (0, 0, 0), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    for number in range(60):
+        localizer.save_as(folder / f"000-{number:02}.dcm", enforce_file_format=True)
+    cv2.imwrite(str(folder / "film.png"), film)
+    (folder / "film.png").rename(folder / "film")
+    found = find_inputs([tmp_path])
+    assert found.files == [folder, folder / "film"]
+    assert holds_series(folder)
+    probed = found.probes[folder]
+    assert (probed.format, probed.modality, len(probed.headers)) == (
+        Format.DICOM_SERIES,
+        "ct",
+        61,
+    )
+    volume = read_volume(probed)
+    check_chest(volume)
+    assert volume.notes == ("set aside: 60 localizers",)
+
+
+def test_in_a_folder_of_films_each_is_asked_once(tmp_path, film, write_dicom, monkeypatch):
+    paths = [write_dicom(film, f"{number}.dcm") for number in range(3)]
+    found = find_inputs([tmp_path])
+    assert found.files == paths
+    assert {path: probed.modality for path, probed in found.probes.items()} == dict.fromkeys(
+        paths, "radiograph"
+    )
+    assert find_inputs([tmp_path], series=False).probes == {}
 
 
 def test_a_folder_with_a_series_is_found_as_one(tmp_path):

@@ -4,20 +4,23 @@ and from what a user names to files.
 
 from __future__ import annotations
 
+from lungseg.readers.dispatch import read
 from lungseg.readers.find import FoundInputs, find_inputs, may_be_image
 from lungseg.readers.image import read_image, read_label_map, read_mask
 from lungseg.readers.patient import patient_of
 from lungseg.readers.probe import Probe
 from lungseg.readers.series import holds_series
-from lungseg.readers.source import read
+from lungseg.readers.source import Source, open_source
 from lungseg.readers.volume import read_label_volume, read_volume, slice_of
 
 __all__ = [
     "FoundInputs",
     "Probe",
+    "Source",
     "find_inputs",
     "holds_series",
     "may_be_image",
+    "open_source",
     "patient_of",
     "read",
     "read_image",

@@ -40,13 +40,16 @@ _COLOURS = frozenset(
 _GREYS = frozenset({"MONOCHROME1", "MONOCHROME2"})
 
 
-def read_dicom(file: DicomFile, *, frame: int | None) -> DecodedImage:
+def read_dicom(file: DicomFile, *, frame: int | None) -> tuple[DecodedImage, bytes]:
     """Decode one frame of a DICOM radiograph to displayable grey.
 
     Args:
         file: with or without preamble. Nothing from its own text goes into errors or notes but
             technical terms.
         frame: counted from 1; must be given where there are several.
+
+    Returns:
+        The image, and what stands for the object in a check sum (see `DicomFile.load`).
 
     Raises:
         UnreadableError: there is no pixel data, or it is damaged or truncated.
@@ -56,7 +59,7 @@ def read_dicom(file: DicomFile, *, frame: int | None) -> DecodedImage:
     """
     source = file.name
     with quiet_pydicom() as caught:
-        dataset = file.parse()
+        content, dataset = file.load()
         cut = any("end of file" in str(warning.message).lower() for warning in caught)
         syntax = transfer_syntax(dataset)
         _refuse_other_images(dataset, cut=cut, source=source)
@@ -79,7 +82,7 @@ def read_dicom(file: DicomFile, *, frame: int | None) -> DecodedImage:
         provenance = replace(
             provenance_of(dataset), frame_numbers=(index + 1,) if frames > 1 else ()
         )
-    return DecodedImage(pixels, provenance, spacing, plane, notes)
+    return DecodedImage(pixels, provenance, spacing, plane, notes), content
 
 
 def _refuse_other_images(dataset: Dataset, *, cut: bool, source: str) -> None:

@@ -18,19 +18,19 @@ from lungseg.errors import (
     TooLargeError,
     UnreadableError,
     UnsupportedError,
-    UsageError,
 )
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
-from lungseg.provenance import Format, Provenance
+from lungseg.provenance import Format
+from lungseg.readers.arrays import as_picture, image_of_array
 from lungseg.readers.decoded import DecodedImage
 from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.files import read_data
 from lungseg.readers.jsrt import read_jsrt
 from lungseg.readers.limits import MAX_FILE_BYTES
+from lungseg.readers.objects import array_input
 from lungseg.readers.probe import Probe, identify
 from lungseg.readers.signatures import OtherContent
-from lungseg.readers.to_grey import to_grey, to_image_type
 from lungseg.segmentation import Array
 
 _log = logging.getLogger(__name__)
@@ -68,33 +68,35 @@ def read_image(
         UsageError: the spacing is not two positive numbers, or a frame of an array was asked for.
     """
     if isinstance(source, np.ndarray):
-        if frame is not None:
-            raise UsageError("an array has no frames", cure="leave `frame` out")
-        decoded, name = _read_array(source), "array"
-        digest = hashlib.sha256(np.ascontiguousarray(source).data).hexdigest()
-    else:
-        probed = identify(source)
-        content = _load(probed)
-        decoded, name = _decode(probed, content, frame=frame), probed.source
-        digest = hashlib.sha256(content).hexdigest()
-    return image_of(decoded, source=name, sha256=digest, spacing=spacing)
+        found = as_picture(array_input(source, frame=frame))
+        return image_of_array(found, spacing=spacing)
+    probed = identify(source)
+    content = _load(probed)
+    decoded = _decode(probed, content, frame=frame)
+    return _image(decoded, probed.source, content, spacing=spacing)
 
 
-def image_of(
-    decoded: DecodedImage, *, source: str, sha256: str, spacing: tuple[float, float] | None
+def read_dicom_image(
+    file: DicomFile, *, spacing: tuple[float, float] | None = None, frame: int | None = None
 ) -> Image:
-    """The image of decoded pixels; `spacing` is of the patient, and replaces theirs."""
+    """Read one radiograph from a DICOM object; as `read_image` does from a file."""
+    with _in_words(Format.DICOM, file.name):
+        from lungseg.readers.dicom import read_dicom
+
+        decoded, content = read_dicom(file, frame=frame)
+    return _image(decoded, file.name, content, spacing=spacing)
+
+
+def _image(
+    decoded: DecodedImage, source: str, content: bytes, *, spacing: tuple[float, float] | None
+) -> Image:
     rows, columns = decoded.array.shape
-    return Image(
-        array=decoded.array,
-        geometry=ImageGeometry(
-            (rows, columns),
-            decoded.spacing if spacing is None else spacing,
-            decoded.spacing_plane if spacing is None else "patient",
-        ),
-        provenance=replace(decoded.provenance, source=source, sha256=sha256),
-        notes=decoded.notes,
-    )
+    geometry = ImageGeometry((rows, columns), decoded.spacing, decoded.spacing_plane)
+    if spacing is not None:
+        geometry = ImageGeometry((rows, columns), spacing)
+    digest = hashlib.sha256(content).hexdigest()
+    provenance = replace(decoded.provenance, source=source, sha256=digest)
+    return Image(decoded.array, geometry, provenance, decoded.notes)
 
 
 def read_mask(path: Path) -> Array:
@@ -120,31 +122,6 @@ def read_label_map(path: Path) -> Array | None:
     """
     probed = identify(path)
     return _label_map(probed, _load(probed))
-
-
-def _read_array(array: Array) -> DecodedImage:
-    if 0 in array.shape:
-        raise UnreadableError(f"the array of shape {array.shape} is empty", where="array")
-    if array.ndim == 3 and array.shape[2] in (3, 4):
-        if array.dtype not in (np.uint8, np.uint16):
-            raise UnsupportedError(
-                f"a colour array is uint8 or uint16, not {array.dtype}",
-                where="array",
-                cure="convert it first",
-            )
-        grey, notes = to_grey(array, source="array")
-    elif array.ndim == 2:
-        grey, notes = to_image_type(array, source="array")
-    else:
-        raise UnsupportedError(
-            "an array is (rows, columns) or (rows, columns, 3 or 4), this one has shape "
-            f"{array.shape}",
-            where="array",
-            cure="give one image at a time",
-        )
-    return DecodedImage(
-        grey.copy() if np.shares_memory(grey, array) else grey, Provenance(), notes=notes
-    )
 
 
 def _load(probed: Probe) -> bytes:
@@ -204,25 +181,26 @@ def _label_map(probed: Probe, content: bytes) -> Array | None:
         return None
     from lungseg.readers.raster import read_label_png
 
-    with _in_words(probed):
+    with _in_words(probed.format, probed.source):
         return read_label_png(content, source=probed.source)
 
 
 def _decode(probed: Probe, content: bytes, *, frame: int | None) -> DecodedImage:
-    with _in_words(probed):
-        if probed.format is Format.DICOM:
+    file_format = Format(probed.format)
+    with _in_words(file_format, probed.source):
+        if file_format is Format.DICOM:
             from lungseg.readers.dicom import read_dicom
 
-            return read_dicom(DicomFile(probed.source, content), frame=frame)
-        if probed.format is Format.JSRT:
+            return read_dicom(DicomFile(probed.source, content), frame=frame)[0]
+        if file_format is Format.JSRT:
             return read_jsrt(content, source=probed.source)
         from lungseg.readers.raster import read_raster
 
-        return read_raster(content, Format(probed.format), source=probed.source, frame=frame)
+        return read_raster(content, file_format, source=probed.source, frame=frame)
 
 
 @contextmanager
-def _in_words(probed: Probe) -> Iterator[None]:
+def _in_words(file_format: Format, source: str) -> Iterator[None]:
     """Where decoding fails, an error of this package, whatever the decoder throws."""
     try:
         yield
@@ -230,12 +208,12 @@ def _in_words(probed: Probe) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise TooLargeError(
-            "there is not enough memory to decode it", where=probed.source, cure="use fewer workers"
+            "there is not enough memory to decode it", where=source, cure="use fewer workers"
         ) from error
     except Exception as error:  # the decoder's own words may quote the patient, so they stay out
-        _log.debug("%s: %s while decoding", probed.source, type(error).__name__)
+        _log.debug("%s: %s while decoding", source, type(error).__name__)
         raise UnreadableError(
-            f"the {probed.format.value} file is damaged and could not be decoded",
-            where=probed.source,
+            f"the {file_format.value} file is damaged and could not be decoded",
+            where=source,
             cure="export it again",
         ) from error

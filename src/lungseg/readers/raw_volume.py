@@ -16,16 +16,14 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
+from lungseg.errors import TooLargeError, UnreadableError, UnsupportedError
 from lungseg.provenance import Format
 from lungseg.readers.files import Data, open_data, read_errors, size_of
-from lungseg.readers.hounsfield import LIMITS, is_hounsfield
+from lungseg.readers.voxels import VoxelBuffer, to_voxels
 from lungseg.segmentation import Array
 
 MAX_VOLUME_VOXELS = 2**30
 """Voxels; 4096 slices of 512 x 512, or 1024 of 1024 x 1024. As 16-bit numbers they take 2 GB."""
-_CHUNK_VOXELS = 2**22
-"""Voxels that are read and converted at a time."""
 _MAX_DEFLATION_RATIO = 1032
 """How many times smaller deflate can make data at most (zlib technical details: 1032 to 1)."""
 UNSTATED = (
@@ -70,18 +68,6 @@ class RawVolume:
     header: bytes = b""
 
 
-@dataclass(slots=True)
-class _VoxelBuffer:
-    """Voxels, and of the numbers they were made from: the lowest, the highest, and whether all are
-    whole.
-    """
-
-    array: Array
-    low: float
-    high: float
-    whole: bool
-
-
 def sidecar(header: Data, name: str, *, source: str) -> Path:
     """The file with the voxels that a header names: in its own folder or below, for a header that
     came from elsewhere could name any.
@@ -112,8 +98,7 @@ def sidecar(header: Data, name: str, *, source: str) -> Path:
 
 
 def read_voxels(raw: RawVolume, *, source: str) -> tuple[Array, bool, tuple[str, ...]]:
-    """The voxels: int16 Hounsfield units where the values can be that, else uint8, uint16 or
-    float32, whichever keeps them.
+    """The voxels of a file, as `lungseg.readers.voxels.to_voxels` gives them.
 
     Args:
         raw: what the header says.
@@ -125,25 +110,13 @@ def read_voxels(raw: RawVolume, *, source: str) -> tuple[Array, bool, tuple[str,
     Raises:
         TooLargeError: the header states too many voxels.
         UnreadableError: the file ends early, or is damaged.
-        InputError: there are NaN or infinite values, or it is a label map.
+        InputError: there are NaN or infinite values.
     """
     _refuse(raw, source)
-    filled = _fill(raw, np.dtype(np.int16), source)
-    if is_hounsfield(filled.array):
-        notes = () if filled.whole else ("rounded to whole Hounsfield units",)
-        if filled.low < LIMITS.min or filled.high > LIMITS.max:
-            notes = (*notes, f"values beyond {LIMITS.min} and {LIMITS.max} were set to these")
-        return filled.array.reshape(raw.shape), True, notes
-    if filled.whole and filled.low >= 0 and filled.high <= 255:
-        return filled.array.astype(np.uint8).reshape(raw.shape), False, ()
-    del filled.array  # before they are read again, in another type
-    shift = min(filled.low, 0.0)
-    if filled.whole and filled.high - shift <= np.iinfo(np.uint16).max:
-        greys = _fill(raw, np.dtype(np.uint16), source, shift=shift)
-        notes = (f"{-shift:.0f} added to every voxel, so that none is below 0",) if shift else ()
-    else:
-        greys, notes = _fill(raw, np.dtype(np.float32), source), ()
-    return greys.array.reshape(raw.shape), False, notes
+    voxels, hounsfield, notes = to_voxels(
+        lambda target, shift: _fill(raw, target, shift, source=source)
+    )
+    return voxels.reshape(raw.shape), hounsfield, notes
 
 
 def _refuse(raw: RawVolume, source: str) -> None:
@@ -172,54 +145,25 @@ def _truncated(source: str) -> UnreadableError:
     )
 
 
-def _fill(
-    raw: RawVolume, target: np.dtype[Any], source: str, *, shift: float = 0.0
-) -> _VoxelBuffer:
+def _fill(raw: RawVolume, target: np.dtype[Any], shift: float, *, source: str) -> VoxelBuffer:
     """All voxels in one row, in the type `target`, less `shift`."""
-    filled = _VoxelBuffer(np.empty(int(np.prod(raw.shape)), target), np.inf, -np.inf, whole=True)
+    filled = VoxelBuffer(np.empty(int(np.prod(raw.shape)), target))
     plain = (raw.slope, raw.intercept) == (1, 0)
     with _opened(raw, source) as stream:
-        for start in range(0, filled.array.size, _CHUNK_VOXELS):
-            chunk = filled.array[start : start + _CHUNK_VOXELS]
+        for chunk in filled.chunks():
             if plain and raw.dtype == target == np.int16:
                 _read_into(stream, chunk, source)
-                values: Array = chunk
-            else:
-                numbers = np.empty(len(chunk), raw.dtype)
-                _read_into(stream, numbers, source)
-                values = (
-                    numbers
-                    if plain and numbers.dtype.kind in "iu"
-                    else numbers * np.float64(raw.slope) + raw.intercept
-                )
-                _convert(values, chunk, filled, source, shift=shift)
-            filled.low, filled.high = (
-                min(filled.low, float(values.min())),
-                max(filled.high, float(values.max())),
+                filled.note(chunk)
+                continue
+            numbers = np.empty(len(chunk), raw.dtype)
+            _read_into(stream, numbers, source)
+            values = (
+                numbers
+                if plain and numbers.dtype.kind in "iu"
+                else numbers * np.float64(raw.slope) + raw.intercept
             )
+            filled.convert(values, chunk, shift=shift, source=source)
     return filled
-
-
-def _convert(
-    values: Array, into: Array, filled: _VoxelBuffer, source: str, *, shift: float
-) -> None:
-    if values.dtype.kind == "f":
-        if not np.isfinite(values).all():
-            raise InputError(
-                "the volume contains NaN or infinite values",
-                where=source,
-                cure="replace them by finite numbers, such as -1024",
-            )
-        rounded = np.rint(values)
-        filled.whole = filled.whole and bool(
-            np.abs(rounded - values).max() < 1e-3
-        )  # slopes are decimal fractions
-        values = rounded if into.dtype.kind in "iu" else values
-    if into.dtype.kind == "f":
-        into[:] = values
-    else:
-        limits = np.iinfo(into.dtype)
-        into[:] = np.clip(values - np.float64(shift) if shift else values, limits.min, limits.max)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def read_series(
     files: Sequence[DicomFile],
     *,
     source: str,
-    file_format: Format,
+    file_format: Format = Format.DICOM_SERIES,
     headers: Sequence[CtFile] = (),
     series: str | None = None,
     frame: int | None = None,
@@ -75,7 +75,7 @@ def read_series(
     Args:
         files: that may belong to it, in any order.
         source: the folder, or the file.
-        file_format: `Format.DICOM` for a single file, else `Format.DICOM_SERIES`.
+        file_format: `Format.DICOM` for a single file.
         headers: of files that were asked before; those are not read again.
         series: which one of several: its number in the list that the error gives, its UID, or its
             description.

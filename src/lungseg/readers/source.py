@@ -1,85 +1,188 @@
-"""The one way in: whatever holds an image becomes an `Image` or a `Volume`."""
+"""What `lungseg.readers.read` is given, told apart and named before any pixel is decoded."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal, overload
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
 from lungseg.errors import UsageError
 from lungseg.image import Image
 from lungseg.modality import Modality
-from lungseg.readers.image import read_image
-from lungseg.readers.probe import Probe, probe
-from lungseg.readers.volume import read_volume, slice_of
+from lungseg.readers.dicom_ct import CtFile, read_header
+from lungseg.readers.dicom_file import DicomFile
+from lungseg.readers.objects import (
+    ArrayInput,
+    DicomDataset,
+    NibabelImage,
+    SimpleItkImage,
+    Tensor,
+    array_input,
+)
+from lungseg.readers.probe import BYTES, Probe, probe
 from lungseg.segmentation import Array
 from lungseg.volume import Volume
 
-Source = str | Path | bytes | Array | Probe
+
+@runtime_checkable
+class BinaryStream(Protocol):
+    """Such as a file that was opened for reading bytes."""
+
+    def read(self) -> bytes:
+        """All that is left."""
 
 
-@overload
-def read(
-    source: Source,
+Source = (
+    str
+    | Path
+    | bytes
+    | BinaryStream
+    | Array
+    | Tensor
+    | NibabelImage
+    | SimpleItkImage
+    | DicomDataset
+    | Sequence[str | Path | bytes | DicomDataset]
+    | Probe
+    | Image
+    | Volume
+)
+"""What `read` takes; see there."""
+
+ACCEPTED: Final = (
+    "a path, bytes, a binary stream, a NumPy array, a tensor, a nibabel or SimpleITK image, a "
+    "pydicom data set, or a list of DICOM files or data sets"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DicomInput:
+    """DICOM objects that are at hand.
+
+    Attributes:
+        files: where each of them is.
+        source: what they are called in messages and records.
+        header: of a single one.
+    """
+
+    files: tuple[DicomFile, ...]
+    source: str
+    header: CtFile | None = None
+
+    @property
+    def modality(self) -> Modality:
+        """What the header of a single one says; several are slices of CT."""
+        return "ct" if self.header is None or self.header.slices else "radiograph"
+
+    @property
+    def is_picture(self) -> bool:
+        """Never: its header tells the modality."""
+        return False
+
+
+Opened = Probe | ArrayInput | DicomInput | Image | Volume
+"""A source that was told apart; `read` takes it, too."""
+
+
+def open_source(
+    source: Source | Opened,
     *,
-    modality: Literal["radiograph"],
-    spacing: tuple[float, float] | None = None,
+    affine: Any = None,
+    hounsfield: bool | None = None,
     frame: int | None = None,
-    series: str | None = None,
-    skip_damaged: bool = False,
-) -> Image: ...
-@overload
-def read(
-    source: Source,
-    *,
-    modality: Literal["ct"],
-    spacing: tuple[float, float] | None = None,
-    frame: int | None = None,
-    series: str | None = None,
-    skip_damaged: bool = False,
-) -> Volume: ...
-@overload
-def read(
-    source: Source,
-    *,
-    modality: Modality | None = None,
-    spacing: tuple[float, float] | None = None,
-    frame: int | None = None,
-    series: str | None = None,
-    skip_damaged: bool = False,
-) -> Image | Volume: ...
-def read(
-    source: Source,
-    *,
-    modality: Modality | None = None,
-    spacing: tuple[float, float] | None = None,
-    frame: int | None = None,
-    series: str | None = None,
-    skip_damaged: bool = False,
-) -> Image | Volume:
-    """Read one radiograph or CT.
+) -> Opened:
+    """What a source is: named, and with its modality where that is known before a pixel of a file
+    is decoded.
 
     Args:
-        source: a file, a folder with a DICOM series, the bytes of a file, or an array.
-        modality: what it is taken for; None for what its format or header says. A picture, which
-            says nothing, is then an `Image`.
-        spacing: millimetres between rows and between columns, in the patient; replaces what the
-            file says.
-        frame: which of several, counted from 1.
-        series: which series of a folder with several: number, UID or description.
-        skip_damaged: leave out slices of a series that cannot be decoded.
+        source: as in `read`.
+        affine: of an array, as in `read`.
+        hounsfield: of an array, as in `read`.
+        frame: of a nibabel or SimpleITK image with four axes, as in `read`.
 
     Raises:
-        InputError: it cannot be used; its subclasses say why.
-        UsageError: a setting has no meaning.
+        InputError: it cannot be opened.
+        UsageError: it is of a type that is not accepted, or is no array and an affine was given.
     """
-    probed = source if isinstance(source, np.ndarray | Probe) else probe(source)
-    stated = None if isinstance(probed, np.ndarray) else probed.modality
-    if (modality or stated) != "ct":
-        return read_image(probed, spacing=spacing, frame=frame)
-    if isinstance(probed, np.ndarray) or probed.is_picture:
-        return slice_of(read_image(probed, spacing=spacing, frame=frame))
-    if spacing is not None:
-        raise UsageError("a volume has its own spacing", where=probed.source, cure="leave it out")
-    return read_volume(probed, series=series, frame=frame, skip_damaged=skip_damaged)
+    opened = _opened(source, frame)
+    if affine is None and hounsfield is None:
+        return opened
+    if not isinstance(opened, ArrayInput):
+        name = "affine" if affine is not None else "hounsfield"
+        raise UsageError(
+            f"`{name}` is for arrays, and what this is says it itself",
+            where=opened.source,
+            cure=f"leave `{name}` out",
+        )
+    if affine is None:
+        return replace(opened, hounsfield=hounsfield)
+    if opened.affine is not None:
+        raise UsageError(
+            "it has an affine of its own", where=opened.source, cure="leave `affine` out"
+        )
+    try:
+        matrix = np.array(affine, np.float64)
+    except (TypeError, ValueError):
+        matrix = np.zeros(0)
+    if matrix.shape != (4, 4):
+        raise UsageError(
+            "an affine is a (4, 4) matrix from (slice, row, column) to LPS millimetres",
+            cure="give such a matrix, or `spacing`",
+        )
+    return replace(opened, affine=matrix, hounsfield=hounsfield)
+
+
+def _opened(source: Any, frame: int | None) -> Opened:
+    if isinstance(source, Probe | ArrayInput | DicomInput | Image | Volume):
+        return source
+    if isinstance(source, str | Path | bytes):
+        return probe(source)
+    if isinstance(source, bytearray | memoryview):
+        return probe(bytes(source))
+    if isinstance(source, np.ndarray | Tensor | NibabelImage | SimpleItkImage):
+        return array_input(source, frame=frame)
+    if isinstance(source, DicomDataset):
+        dataset: Any = source
+        file = DicomFile("data set", dataset)
+        return DicomInput((file,), file.name, read_header(file))
+    if isinstance(source, list | tuple) and source:
+        return _slices(source)
+    if isinstance(source, BinaryStream):
+        name = getattr(source, "name", None)
+        content = source.read()
+        if isinstance(content, bytes):
+            return probe(content, name=name if isinstance(name, str) else BYTES)
+    raise UsageError(f"{_described(source)} is no image", cure=f"give {ACCEPTED}")
+
+
+def _described(source: Any) -> str:
+    name = type(source).__name__
+    if isinstance(source, list | tuple):
+        return f"an empty {name}"
+    if isinstance(source, BinaryStream):
+        return f"a stream of text ({name})"
+    return "None" if source is None else f"an object of type {name}"
+
+
+def _slices(sources: Sequence[Any]) -> DicomInput:
+    files = []
+    for number, source in enumerate(sources, start=1):
+        held: Any = source
+        if isinstance(source, str | Path):
+            files.append(DicomFile(str(source), Path(source)))
+        elif isinstance(source, bytes):
+            files.append(DicomFile(f"file {number}", source))
+        elif isinstance(source, DicomDataset):
+            files.append(DicomFile(f"data set {number}", held))
+        else:
+            raise UsageError(
+                f"a list has DICOM files or data sets, and its number {number} is an object of "
+                f"type {type(source).__name__}",
+                cure="give slices, or stack arrays into one of three axes",
+            )
+    folders = {str(PurePath(file.name).parent) for file in files if isinstance(file.data, Path)}
+    several = len(folders) != 1 or not all(isinstance(file.data, Path) for file in files)
+    return DicomInput(tuple(files), f"{len(files)} files" if several else folders.pop())

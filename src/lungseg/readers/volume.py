@@ -13,11 +13,11 @@ from lungseg.errors import InputError, LungsegError, TooLargeError, UnreadableEr
 from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.image import Image
 from lungseg.provenance import Format, Provenance
-from lungseg.readers.dicom_ct import read_header
+from lungseg.readers.dicom_ct import CtFile, read_header
 from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.files import sha256
 from lungseg.readers.hounsfield import is_label_map, padding_notes
-from lungseg.readers.image import read_image, read_mask
+from lungseg.readers.image import read_dicom_image, read_image, read_mask
 from lungseg.readers.metaimage import read_metaimage
 from lungseg.readers.nifti import read_nifti
 from lungseg.readers.nrrd import read_nrrd
@@ -113,19 +113,38 @@ def slice_of(image: Image) -> Volume:
 def _read_dicom(
     probed: Probe, *, series: str | None, frame: int | None, skip_damaged: bool
 ) -> Volume:
-    headers = probed.headers
     if probed.format is Format.DICOM:
-        headers = headers or (read_header(DicomFile(probed.source, probed.data)),)
-        if headers[0].other in GREYS:
-            return slice_of(read_image(probed, frame=frame))
-        files = [headers[0].file]
-    else:
-        files = dicom_files(Path(probed.source))
+        header = (
+            probed.headers[0]
+            if probed.headers
+            else read_header(DicomFile(probed.source, probed.data))
+        )
+        return read_dicom_slices(header, series=series, frame=frame, skip_damaged=skip_damaged)
     return read_series(
-        files,
+        dicom_files(Path(probed.source)),
         source=probed.source,
-        file_format=Format.DICOM if probed.format is Format.DICOM else Format.DICOM_SERIES,
-        headers=headers,
+        headers=probed.headers,
+        series=series,
+        skip_damaged=skip_damaged,
+    )
+
+
+def read_dicom_slices(
+    header: CtFile, *, series: str | None, frame: int | None, skip_damaged: bool
+) -> Volume:
+    """The volume of one DICOM object: a slice, an enhanced image, or a secondary capture of a
+    slice.
+
+    Raises:
+        InputError: as `read_volume`.
+    """
+    if header.other in GREYS:
+        return slice_of(read_dicom_image(header.file, frame=frame))
+    return read_series(
+        [header.file],
+        source=header.file.name,
+        file_format=Format.DICOM,
+        headers=[header],
         series=series,
         frame=frame,
         skip_damaged=skip_damaged,
