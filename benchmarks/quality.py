@@ -21,7 +21,6 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -32,7 +31,7 @@ import numpy as np
 import quality_tables
 from lungseg.calibrate.out_of_distribution import drawn_pictures, pictures_in
 from lungseg.calibrate.radiograph import RadiographItem, as_image, case_items, sample_of
-from lungseg.calibrate.run import choose_cases
+from lungseg.calibrate.run import bounded_map, choose_cases
 from lungseg.datasets import read_manifest
 from lungseg.errors import InputError
 from lungseg.phantom.radiograph import radiograph_phantom
@@ -158,36 +157,22 @@ class Kept:
 def measured(
     segmenter: RadiographSegmenter, items: Iterable[Item], kept: Kept, workers: int
 ) -> list[Row]:
-    """What was found on each picture, before or now; no more than four times as many pictures as
-    workers are in memory.
-    """
-    found: list[Row] = []
-    waiting: list[Future[Row | None]] = []
+    """What was found on each picture, before or now."""
 
-    def take() -> None:
-        row = waiting.pop(0).result()
+    def one(item: Item) -> Row | None:
+        return kept.rows.get(item[1].key) or row_of(segmenter, *item)
+
+    rows = []
+    for _, row in bounded_map(one, items, workers):
         if row is not None:
-            found.append(row)
+            rows.append(row)
             if row["key"] not in kept.rows:
                 kept.add(row)
-
-    with ThreadPoolExecutor(workers) as pool:
-        for kind, item in items:
-            before = kept.rows.get(item.key)
-            waiting.append(pool.submit(row_of, segmenter, kind, item, before))
-            if len(waiting) > 4 * workers:
-                take()
-        while waiting:
-            take()
-    return found
+    return rows
 
 
-def row_of(
-    segmenter: RadiographSegmenter, kind: str, item: RadiographItem, before: Row | None
-) -> Row | None:
+def row_of(segmenter: RadiographSegmenter, kind: str, item: RadiographItem) -> Row | None:
     """What was found on one picture; None where it is none."""
-    if before is not None:
-        return before
     try:
         image = as_image(item.image)
     except InputError as error:

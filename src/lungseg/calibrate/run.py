@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -49,6 +50,8 @@ FEW_PATIENTS = 20
 """With fewer it is said that intervals are rough."""
 
 Item = TypeVar("Item", radiograph.RadiographItem, ct.StackItem)
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 Progress = Callable[[int], None]
 """Called with the number of inputs that were measured so far."""
 
@@ -284,31 +287,34 @@ def _measured(
     workers: int,
     progress: Progress | None,
 ) -> list[Sample]:
-    """The samples of all items, in order, `workers` at a time, with no more than four times as many
-    items in memory.
-    """
-    found: list[Sample] = []
-    waiting: list[tuple[str, Future[list[Sample]]]] = []
-    count = 0
+    """The samples of all items, in order, before or now."""
 
-    def take() -> None:
-        nonlocal count
-        key, future = waiting.pop(0)
-        samples = future.result()
-        if key not in kept.samples:
-            kept.add(key, samples)
-        found.extend(samples)
-        count += 1
+    def samples_of(item: Item) -> list[Sample]:
+        known = kept.samples.get(item.key)
+        return measure(item) if known is None else known
+
+    found: list[Sample] = []
+    for count, (item, samples) in enumerate(bounded_map(samples_of, items, workers), 1):
+        if item.key not in kept.samples:
+            kept.add(item.key, samples)
+        found += samples
         if progress is not None:
             progress(count)
-
-    with ThreadPoolExecutor(workers, "lungseg-calibrate") as pool:
-        for item in items:
-            known = kept.samples.get(item.key)
-            work = partial(measure, item) if known is None else partial(list[Sample], known)
-            waiting.append((item.key, pool.submit(work)))
-            if len(waiting) > 4 * workers:
-                take()
-        while waiting:
-            take()
     return found
+
+
+def bounded_map(
+    work: Callable[[Given], Made], items: Iterable[Given], workers: int
+) -> Iterator[tuple[Given, Made]]:
+    """Each item with what `work` makes of it, in order, `workers` at a time; no more than some four
+    times as many items are in memory.
+    """
+    with ThreadPoolExecutor(workers, "lungseg-calibrate") as pool:
+        waiting: deque[tuple[Given, Future[Made]]] = deque()
+        for item in items:
+            waiting.append((item, pool.submit(work, item)))
+            if len(waiting) > 4 * workers:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for first, future in waiting:
+            yield first, future.result()
