@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lungseg.card import ModelCard
 from lungseg.image import Image
 from lungseg.measurement import Measurements
+from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.segmentation import Probabilities, Segmentation
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
@@ -39,6 +40,7 @@ class Result(Generic[I]):
         notes: what had to be done to the image for the network, and what is doubtful about it, in
             words.
         seconds: how long each step took.
+        options: that it was made with.
     """
 
     image: I
@@ -49,6 +51,7 @@ class Result(Generic[I]):
     probabilities: Probabilities
     seconds: dict[str, float]
     notes: tuple[str, ...] = ()
+    options: SegmentOptions = DEFAULTS
 
     def __repr__(self) -> str:
         shape = " x ".join(str(side) for side in self.image.array.shape)
@@ -111,6 +114,8 @@ class Result(Generic[I]):
         """All of this but the pixels, ready for JSON; see `docs/outputs.md`."""
         from lungseg.writers.record import record
 
-        return record(
+        entry = record(
             self.image, self.measurements, self.verdict, self.card, self.seconds, notes=self.notes
         )
+        entry["options"] = self.options.record()
+        return entry

@@ -75,6 +75,7 @@ class FakeSegmenter:
             self.card("radiograph", options),
             probabilities_of(image, labels),
             {"read": 0.5},
+            options=options,
         )
 
     @property

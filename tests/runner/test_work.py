@@ -45,7 +45,10 @@ def test_a_job_is_read_segmented_written_and_recorded(job: Job, segmenter: Segme
     assert record is not None
     assert (record["input"], record["name"]) == (str(job.source), "film")
     assert record["outputs"] == {"mask": "film_mask.png", "overlay": "film_overlay.png"}
-    assert record["options"] == DEFAULTS.record()
+    assert record["options"] == DEFAULTS.record() | {
+        "model": "tiny.onnx",
+        "modality": "radiograph",
+    }
     assert (outcome.verdict, list(outcome.reasons)) == (record["verdict"], record["reasons"])
     assert [step for _, step in steps] == ["reading", "finding the lungs", "writing"]
     assert [fraction for fraction, _ in steps] == pytest.approx([0.0, 0.08, 0.8])

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from lungseg.errors import UnreadableError
 from lungseg.measurement import NAMES, OWNERS, RESTRICTIONS, Measurement, Measurements, Unit
 from lungseg.modality import MODALITIES
+from lungseg.options import SegmentOptions
 from lungseg.result import Result
 from lungseg.verdict import FAILURES, REASONS
 from lungseg.writers import failure, record_schema, versions
@@ -64,6 +65,7 @@ def test_record_says_everything_and_is_json(result: Result) -> None:
         ],
         "model": {"name": "cxr", "version": "1", "sha256": "f00d"},
         "seconds": {"read": 0.1235},
+        "options": SegmentOptions().record(),
     }
 
 
@@ -87,6 +89,9 @@ def test_the_schema_lists_what_the_tables_have() -> None:
     assert schema["properties"]["schema"]["const"] == SCHEMA
     assert schema["properties"]["modality"]["enum"] == list(MODALITIES)
     assert sorted(schema["properties"]["verdict"]["enum"]) == sorted(SEVERITY)
+    options = schema["properties"]["options"]
+    assert options["required"] == list(options["properties"]) == list(SegmentOptions().record())
+    assert options["properties"]["modality"]["enum"] == [None, *MODALITIES]
     assert of["name"]["enum"] == list(NAMES)
     assert of["structure"]["enum"] == [*OWNERS, ""]
     assert of["unit"]["enum"] == list(get_args(Unit))

@@ -197,6 +197,7 @@ class VolumeSegmenter:
             card=self.card,
             probabilities=Probabilities(self._names, channels, volume.geometry),
             seconds=seconds,
+            options=options,
         )
 
     def _lungs_of(self, planes: NDArray[Any]) -> NDArray[Any]:

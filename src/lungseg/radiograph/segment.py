@@ -188,6 +188,7 @@ class RadiographSegmenter:
             probabilities=probabilities,
             notes=notes,
             seconds=seconds,
+            options=options,
         )
 
     def expected_dice(self, prediction: ForwardPass) -> ExpectedDice | None:

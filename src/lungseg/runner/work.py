@@ -39,10 +39,7 @@ def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Ou
         record = result.record()
         kept, paths = _write(result, record, job, progress)
         record["seconds"]["write"] = round(time.perf_counter() - start, 4)
-        record |= {
-            "outputs": kept | {output: path.name for output, path in paths.items()},
-            "options": job.options.record(),
-        }
+        record["outputs"] = kept | {output: path.name for output, path in paths.items()}
         return Outcome(job.source, "done", _named(record, job), paths)
     except Exception as problem:  # noqa: BLE001 (also what nobody foresaw must not stop the others)
         return failed(job, problem)

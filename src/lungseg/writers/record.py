@@ -47,7 +47,7 @@ class MeasurementEntry(TypedDict):
 
 class Record(TypedDict):
     """What `results.jsonl` holds of an input. Of one that failed there is only what stands before
-    `sha256`; `name`, `options` and `outputs` are entered by who writes files.
+    `sha256`; `name` and `outputs` are entered by who writes files.
     """
 
     schema: str
