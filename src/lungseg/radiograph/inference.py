@@ -25,8 +25,8 @@ Float = NDArray[np.float32]
 
 MIN_CONFIDENCE = 0.975
 """Below this confidence of the network's own output, on its own grid, there are two further passes,
-over the thorax set upright and its mirror image. Of the validation patients (`docs/models.md`) that
-is a quarter of the diseased adults and half of the children, and next to none elsewhere."""
+over the thorax set upright and its mirror image. Of the validation patients (`docs/model_cxr.md`)
+that is a quarter of the diseased adults and half of the children, and next to none elsewhere."""
 
 MAX_TILT_DEGREES = 4.0
 """Where the thorax is tilted by more than this, there are too."""
