@@ -14,7 +14,7 @@ from command_line import lungseg
 from ellipsoids import ellipsoids
 from lungseg import predict
 from lungseg.cli.flags import spacing_of
-from lungseg.cli.main import COMMANDS, build
+from lungseg.cli.main import build
 from lungseg.cli.messages import in_flags
 from lungseg.errors import UsageError
 from lungseg.options import SegmentOptions
@@ -112,9 +112,3 @@ def test_a_spacing_is_one_two_or_three_numbers(
 def test_a_spacing_of_words_is_refused() -> None:
     with pytest.raises(UsageError, match="--spacing wide is no spacing"):
         spacing_of("wide")
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_can_be_built(name: str) -> None:
-    assert build(name).name == name
-    assert "Example: lungseg " in build(name).help

@@ -36,7 +36,7 @@ def plan(
     written: Mapping[str, str] = {} if earlier is None else earlier.get("outputs", {})
     if run.overwrite or (earlier is not None and earlier["verdict"] == FAILED):
         # A report that is there must not go on telling what is no longer so.
-        reports = tuple(name for name in ENDINGS if name in run.reports or name in written)
+        reports = tuple(report for report in ENDINGS if report in run.reports or report in written)
         return Job(
             source, name, options, replace(run, reports=reports), replace=True, written=written
         )
@@ -56,8 +56,8 @@ def plan(
     else:
         missing = replace(
             run,
-            outputs=tuple(name for name in run.outputs if name in places and name not in there),
-            reports=tuple(name for name in run.reports if name not in there),
+            outputs=tuple(one for one in run.outputs if one in places and one not in there),
+            reports=tuple(one for one in run.reports if one not in there),
         )
         return Job(source, name, options, missing, written=written)
     return Outcome(source, "skipped", why=why)
