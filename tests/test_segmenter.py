@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import io
 import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 
 import lungseg
 from ellipsoids import ellipsoids
@@ -249,6 +252,27 @@ def test_a_slice_with_a_spacing_has_an_area() -> None:
         assert result.image.geometry.spacing == (spacing if len(spacing) == 3 else (1, 2, 2))
         found = result.measurements["area", "right lung"]
         assert (found.unit, found.value) == ("mm2", 4.0 * (result.mask == 1).sum())
+
+
+def test_whatever_holds_a_scan_gives_the_same_lungs(scan: Path) -> None:
+    expected, voxels = segment(scan), ellipsoids()[0]
+    for source in (
+        scan.read_bytes(),
+        io.BytesIO(scan.read_bytes()),
+        nibabel.load(scan),
+        SimpleITK.ReadImage(str(scan)),
+        voxels,
+    ):
+        found = segment(source)
+        np.testing.assert_array_equal(found.mask, expected.mask)
+        assert found.measurements == expected.measurements
+    affine = voxels.geometry.affine
+    found = segment(voxels.array, affine=affine, hounsfield=True)
+    np.testing.assert_array_equal(found.mask, expected.mask)
+    with pytest.raises(UsageError, match="`affine` is for arrays"):
+        segment(scan, affine=affine)
+    with pytest.raises(UsageError, match="None is no image; give a path, bytes"):
+        segment(None)  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:

@@ -9,9 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeGuard
-
-import numpy as np
+from typing import Any
 
 from lungseg.card import ModelCard, read_card
 from lungseg.ct.segment import VolumeSegmenter
@@ -21,17 +19,13 @@ from lungseg.modality import EMBEDDED_MODEL, Modality
 from lungseg.options import DEFAULTS, SegmentOptions, check_spacing
 from lungseg.predict import find_model
 from lungseg.radiograph.segment import RadiographSegmenter
-from lungseg.readers import Probe, read_image, read_volume, slice_of
+from lungseg.readers import Source, open_source, read, slice_of
+from lungseg.readers.dispatch import respaced
 from lungseg.readers.looks_like_ct import looks_like_ct
-from lungseg.readers.probe import identify, probe
+from lungseg.readers.source import Opened
 from lungseg.result import Result
-from lungseg.segmentation import Array
 from lungseg.timing import Progress, Seconds, no_progress, timed
 from lungseg.volume import Volume
-
-Source = str | Path | Array | Probe | Image | Volume
-"""A file, a folder with a DICOM series, an array (rows, columns), an input that was probed before,
-or an image or volume that was read before."""
 
 MAX_VOLUMES = 2
 """CT volumes that are worked on at the same time: one can be read while the network is busy with
@@ -120,55 +114,65 @@ class Segmenter:
         options: SegmentOptions = DEFAULTS,
         *,
         spacing: tuple[float, ...] | None = None,
+        affine: Any = None,
+        hounsfield: bool | None = None,
         progress: Progress = no_progress,
     ) -> Result[Any]:
         """The lungs of one radiograph or CT.
 
         Args:
-            source: path of a file or of a folder with a DICOM series, an array (rows, columns), an
-                `Image` or a `Volume`.
+            source: whatever `lungseg.read` takes: a file, a folder with a DICOM series, bytes, an
+                array, an image of another library, or what was read before.
             options: how it is read, and what the result is like.
             spacing: of an array, as in `SegmentOptions`.
+            affine: of an array of three axes, from (slice, row, column) to LPS millimetres.
+            hounsfield: whether an array has Hounsfield units; None where its values are to tell.
             progress: told how far the work is; of a volume again and again.
 
         Raises:
             InputError: the source cannot be used; its subclasses say why.
-            UsageError: an option has no meaning for it.
+            UsageError: an option has no meaning for it, or its type is not accepted.
             ModelError: the model cannot be loaded, or the network not be computed.
         """
         options = _with_spacing(self._complete(options), spacing)
         progress(0.0, READING)
         seconds: Seconds = {}
         with timed("read", seconds):
-            source = _probed(source, options.modality)
-            modality = _modality_of(source, options)
+            opened = open_source(
+                source,
+                modality=options.modality,
+                affine=affine,
+                hounsfield=hounsfield,
+                frame=options.frame,
+            )
+        modality = options.modality or opened.modality
         if modality is not None:
-            options.check_for(modality, _name(source))
-        if _is_volume(source, modality):
-            return self._segment_volume(source, options, progress, seconds)
+            options.check_for(modality, opened.source)
+        if modality == "ct" and not _is_picture(opened):
+            return self._segment_volume(opened, options, progress, seconds)
         with timed("read", seconds):
-            image = _read_image(source, options)
-            if modality is None:
-                modality = "ct" if looks_like_ct(image.array) else "radiograph"
-        options.check_for(modality, image.source)
+            image = _read_picture(opened, modality, options)
+        options.check_for(image.modality, image.source)
         progress(0.1, PREDICTING)
-        if modality == "radiograph":
-            return self._radiograph_segmenter(options)(image, options, seconds=seconds)
-        volume = _respaced(slice_of(image), options.spacing)
-        return self._volume_segmenter(options)(volume, options, seconds=seconds)
+        if isinstance(image, Volume):
+            return self._volume_segmenter(options)(image, options, seconds=seconds)
+        return self._radiograph_segmenter(options)(image, options, seconds=seconds)
 
     def _segment_volume(
-        self,
-        source: Volume | Probe,
-        options: SegmentOptions,
-        progress: Progress,
-        seconds: Seconds,
+        self, opened: Opened, options: SegmentOptions, progress: Progress, seconds: Seconds
     ) -> Result[Volume]:
         with self._slots, ThreadPoolExecutor(1) as pool:
             # A third of a second for which reading need not wait.
             loading = pool.submit(self._volume_segmenter, options)
             with timed("read", seconds):
-                volume = _read_volume(source, options)
+                volume = read(
+                    opened,
+                    modality="ct",
+                    frame=options.frame,
+                    series=options.series,
+                    spacing=options.spacing,
+                    skip_damaged=options.skip_damaged,
+                )
 
             def predicted(fraction: float) -> None:
                 progress(0.1 + 0.7 * fraction, PREDICTING if fraction < 1 else CLEANING)
@@ -201,12 +205,21 @@ def segment(
     options: SegmentOptions = DEFAULTS,
     *,
     spacing: tuple[float, ...] | None = None,
+    affine: Any = None,
+    hounsfield: bool | None = None,
     progress: Progress = no_progress,
 ) -> Result[Any]:
     """The lungs of one radiograph or CT; see `Segmenter`. Models are loaded when first needed and
     kept for the next calls.
     """
-    return _kept(None, None, None, None)(source, options, spacing=spacing, progress=progress)
+    return _kept(None, None, None, None)(
+        source,
+        options,
+        spacing=spacing,
+        affine=affine,
+        hounsfield=hounsfield,
+        progress=progress,
+    )
 
 
 @cache
@@ -220,19 +233,6 @@ def _kept(
     return Segmenter(model, modality=modality, threads=threads, volume_threads=volume_threads)
 
 
-def read_source(source: Source, modality: Modality, options: SegmentOptions) -> Image | Volume:
-    """What a `Segmenter` with these options segments, where it takes the source for that modality.
-
-    Raises:
-        InputError, UsageError: as `Segmenter` does.
-    """
-    source = _probed(source, modality)
-    if _is_volume(source, modality):
-        return _read_volume(source, options)
-    image = _read_image(source, options)
-    return image if modality == "radiograph" else _respaced(slice_of(image), options.spacing)
-
-
 def _with_spacing(options: SegmentOptions, spacing: tuple[float, ...] | None) -> SegmentOptions:
     if spacing is None:
         return options
@@ -241,86 +241,37 @@ def _with_spacing(options: SegmentOptions, spacing: tuple[float, ...] | None) ->
     return replace(options, spacing=check_spacing(spacing))
 
 
-def _probed(source: Source, modality: Modality | None) -> Source:
-    """A file or folder as what it is; its header is asked only where the modality is open."""
-    if isinstance(source, str | Path):
-        return probe(source) if modality is None else identify(source)
-    return source
+def read_source(
+    source: Source | Opened, modality: Modality | None, options: SegmentOptions
+) -> Image | Volume:
+    """What a `Segmenter` with these options segments, where it takes the source for that modality.
 
-
-def _is_volume(source: Source, modality: Modality | None) -> TypeGuard[Volume | Probe]:
-    """Whether it is read as a volume, and not as a picture."""
-    return isinstance(source, Volume) or (
-        modality == "ct" and isinstance(source, Probe) and not source.is_picture
+    Raises:
+        InputError, UsageError: as `Segmenter` does.
+    """
+    return read(
+        source,
+        modality=modality,
+        frame=options.frame,
+        series=options.series,
+        spacing=options.spacing,
+        skip_damaged=options.skip_damaged,
     )
 
 
-def _name(source: Source) -> object:
-    if isinstance(source, Image | Volume | Probe):
-        return source.source
-    return "array" if isinstance(source, np.ndarray) else source
+def _is_picture(opened: Opened) -> bool:
+    return isinstance(opened, Image) or (not isinstance(opened, Volume) and opened.is_picture)
 
 
-def _modality_of(source: Source, options: SegmentOptions) -> Modality | None:
-    """What the source is by what is said of it and what is stored; None for a picture, of which
-    only its pixels tell.
-    """
-    if isinstance(source, Volume) and options.modality == "radiograph":
-        raise UsageError(
-            "it is a volume, and is to be taken for a radiograph",
-            where=source.source,
-            cure="set `modality` to ct",
-        )
-    if options.modality is not None:
-        return options.modality
-    if isinstance(source, Image):
-        return "radiograph"
-    if isinstance(source, Volume):
-        return "ct"
-    return source.modality if isinstance(source, Probe) else None
-
-
-def _read_image(source: Source, options: SegmentOptions) -> Image:
-    if isinstance(source, Image):
-        _refuse_read_before(source, options)
-        return source
-    assert not isinstance(source, Volume)
+def _read_picture(
+    opened: Opened, modality: Modality | None, options: SegmentOptions
+) -> Image | Volume:
+    """What is no volume before it is read; where its modality is open, its pixels decide."""
+    if modality is not None or not _is_picture(opened):
+        return read_source(opened, modality, options)
     spacing = options.spacing
-    pair = (spacing[0], spacing[1]) if spacing is not None and len(spacing) == 2 else None
-    return read_image(source, spacing=pair, frame=options.frame)
-
-
-def _read_volume(source: Volume | Probe, options: SegmentOptions) -> Volume:
-    if isinstance(source, Volume):
-        _refuse_read_before(source, options)
-        return source
-    if options.spacing is not None and len(options.spacing) != 3:
-        raise UsageError(
-            "the `spacing` of a volume is three numbers, of slices, rows and columns",
-            where=_name(source),
-            cure="give three",
-        )
-    volume = read_volume(
-        source, series=options.series, frame=options.frame, skip_damaged=options.skip_damaged
-    )
-    return _respaced(volume, options.spacing)
-
-
-def _respaced(volume: Volume, spacing: tuple[float, ...] | None) -> Volume:
-    """The volume with three numbers instead of its own spacing; its header says no more where it
-    lies.
-    """
-    if spacing is None or len(spacing) != 3:
-        return volume
-    geometry = volume.geometry.with_spacing((spacing[0], spacing[1], spacing[2]))
-    return replace(volume, geometry=geometry, source_header=b"")
-
-
-def _refuse_read_before(source: Image | Volume, options: SegmentOptions) -> None:
-    for name in ("frame", "series", "spacing"):
-        if getattr(options, name) is not None:
-            raise UsageError(
-                f"`{name}` was given for what was read before",
-                where=source.source,
-                cure=f"leave `{name}` out, or give the file",
-            )
+    pair, triple = (spacing, None) if spacing is None or len(spacing) == 2 else (None, spacing)
+    image = read(opened, modality="radiograph", frame=options.frame, spacing=pair)
+    if not looks_like_ct(image.array):
+        return image
+    return respaced(slice_of(image), triple)

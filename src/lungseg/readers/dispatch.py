@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, overload
 
 from lungseg.errors import UsageError
 from lungseg.image import Image
 from lungseg.modality import Modality
+from lungseg.options import check_spacing
+from lungseg.provenance import Format
 from lungseg.readers.arrays import as_picture, image_of_array, volume_of_array
 from lungseg.readers.image import read_dicom_image, read_image
 from lungseg.readers.objects import ArrayInput
@@ -26,7 +27,7 @@ def read(
     modality: Literal["radiograph"],
     frame: int | None = None,
     series: str | None = None,
-    spacing: Sequence[float] | None = None,
+    spacing: tuple[float, ...] | None = None,
     affine: Any = None,
     hounsfield: bool | None = None,
     skip_damaged: bool = False,
@@ -38,7 +39,7 @@ def read(
     modality: Literal["ct"],
     frame: int | None = None,
     series: str | None = None,
-    spacing: Sequence[float] | None = None,
+    spacing: tuple[float, ...] | None = None,
     affine: Any = None,
     hounsfield: bool | None = None,
     skip_damaged: bool = False,
@@ -50,7 +51,7 @@ def read(
     modality: Modality | None = None,
     frame: int | None = None,
     series: str | None = None,
-    spacing: Sequence[float] | None = None,
+    spacing: tuple[float, ...] | None = None,
     affine: Any = None,
     hounsfield: bool | None = None,
     skip_damaged: bool = False,
@@ -61,7 +62,7 @@ def read(
     modality: Modality | None = None,
     frame: int | None = None,
     series: str | None = None,
-    spacing: Sequence[float] | None = None,
+    spacing: tuple[float, ...] | None = None,
     affine: Any = None,
     hounsfield: bool | None = None,
     skip_damaged: bool = False,
@@ -96,14 +97,15 @@ def read(
         InputError: the pixels are no image: too few, all equal, or not finite.
         UsageError: the type is not accepted, or a setting has no meaning for it.
     """
-    if affine is not None and spacing is not None:
-        raise UsageError("`affine` and `spacing` were both given", cure="leave one out")
-    opened = open_source(source, affine=affine, hounsfield=hounsfield, frame=frame)
-    settings = _Settings(frame, series, spacing, skip_damaged)
+    opened = open_source(
+        source, modality=modality, affine=affine, hounsfield=hounsfield, frame=frame
+    )
+    numbers = None if spacing is None else check_spacing(spacing)
+    settings = _Settings(frame, series, numbers, skip_damaged)
     if isinstance(opened, Image | Volume):
         return _read_before(opened, modality, settings)
     if isinstance(opened, ArrayInput):
-        return _of_array(opened, modality, spacing)
+        return _of_array(opened, modality, numbers)
     return _of_file(opened, modality, settings)
 
 
@@ -113,7 +115,7 @@ class _Settings:
 
     frame: int | None
     series: str | None
-    spacing: Sequence[float] | None
+    spacing: tuple[float, ...] | None
     skip_damaged: bool
 
 
@@ -122,7 +124,7 @@ def _of_file(
 ) -> Image | Volume:
     spacing = settings.spacing
     if (modality or opened.modality) == "ct" and not opened.is_picture:
-        return _respaced(_volume(opened, settings), spacing)
+        return respaced(_volume(opened, settings), spacing)
     if settings.series is not None:
         raise UsageError(
             "a series was asked for, and only CT in DICOM has them",
@@ -130,10 +132,10 @@ def _of_file(
             cure="leave `series` out",
         )
     of_slice = modality == "ct" and spacing is not None and len(spacing) == 3
-    image = _image(opened, _pair(None if of_slice else spacing), settings.frame)
+    image = _image(opened, _pair(None if of_slice else spacing, opened.source), settings.frame)
     if modality != "ct":
         return image
-    return _respaced(slice_of(image), spacing if of_slice else None)
+    return respaced(slice_of(image), spacing if of_slice else None)
 
 
 def _read_before(
@@ -158,13 +160,15 @@ def _read_before(
 
 
 def _of_array(
-    found: ArrayInput, modality: Modality | None, spacing: Sequence[float] | None
+    found: ArrayInput, modality: Modality | None, spacing: tuple[float, ...] | None
 ) -> Image | Volume:
+    if found.format is Format.ARRAY and found.affine is not None and spacing is not None:
+        raise UsageError("`affine` and `spacing` were both given", cure="leave one out")
     if modality == "radiograph":
-        return image_of_array(as_picture(found), spacing=_pair(spacing))
+        return image_of_array(as_picture(found), spacing=_pair(spacing, found.source))
     has_three = spacing is not None and len(spacing) == 3
     if found.is_picture and not has_three:
-        image = image_of_array(found, spacing=_pair(spacing))
+        image = image_of_array(found, spacing=_pair(spacing, found.source))
         return slice_of(image) if modality == "ct" else image
     if (modality or found.modality) is None and not has_three:
         raise UsageError(
@@ -172,7 +176,7 @@ def _of_array(
             "first",
             cure="set `modality`, and give colours as (rows, columns, 3)",
         )
-    return volume_of_array(found, spacing=_triple(spacing))
+    return volume_of_array(found, spacing=_triple(spacing, found.source))
 
 
 def _volume(opened: Probe | DicomInput, settings: _Settings) -> Volume:
@@ -204,32 +208,38 @@ def _image(
     return read_dicom_image(opened.header.file, spacing=spacing, frame=frame)
 
 
-def _pair(spacing: Sequence[float] | None) -> tuple[float, float] | None:
+def _pair(spacing: tuple[float, ...] | None, source: str) -> tuple[float, float] | None:
     if spacing is None:
         return None
     if len(spacing) != 2:
         raise UsageError(
-            "the `spacing` of a picture is two numbers, of rows and columns", cure="give two"
+            "the `spacing` of a picture is two numbers, of rows and columns",
+            where=source,
+            cure="give two",
         )
     return spacing[0], spacing[1]
 
 
-def _triple(spacing: Sequence[float] | None) -> tuple[float, float, float] | None:
+def _triple(spacing: tuple[float, ...] | None, source: str) -> tuple[float, float, float] | None:
     if spacing is None:
         return None
     if len(spacing) != 3:
         raise UsageError(
             "the `spacing` of a volume is three numbers, of slices, rows and columns",
+            where=source,
             cure="give three",
         )
     return spacing[0], spacing[1], spacing[2]
 
 
-def _respaced(volume: Volume, spacing: Sequence[float] | None) -> Volume:
-    """The volume with three numbers instead of its own spacing; its header says no more where it
-    lies.
+def respaced(volume: Volume, spacing: tuple[float, ...] | None) -> Volume:
+    """The volume with other millimetres between slices, rows and columns than its own; its header
+    then says no more where it lies.
+
+    Raises:
+        UsageError: they are not three.
     """
-    numbers = _triple(spacing)
+    numbers = _triple(spacing, volume.source)
     if numbers is None:
         return volume
     return replace(volume, geometry=volume.geometry.with_spacing(numbers), source_header=b"")

@@ -22,7 +22,7 @@ from lungseg.readers.objects import (
     Tensor,
     array_input,
 )
-from lungseg.readers.probe import BYTES, Probe, probe
+from lungseg.readers.probe import BYTES, Probe, identify, probe
 from lungseg.segmentation import Array
 from lungseg.volume import Volume
 
@@ -90,6 +90,7 @@ Opened = Probe | ArrayInput | DicomInput | Image | Volume
 def open_source(
     source: Source | Opened,
     *,
+    modality: Modality | None = None,
     affine: Any = None,
     hounsfield: bool | None = None,
     frame: int | None = None,
@@ -99,6 +100,7 @@ def open_source(
 
     Args:
         source: as in `read`.
+        modality: what it is taken for; then no header is asked for it.
         affine: of an array, as in `read`.
         hounsfield: of an array, as in `read`.
         frame: of a nibabel or SimpleITK image with four axes, as in `read`.
@@ -107,7 +109,7 @@ def open_source(
         InputError: it cannot be opened.
         UsageError: it is of a type that is not accepted, or is no array and an affine was given.
     """
-    opened = _opened(source, frame)
+    opened = _opened(source, modality, frame)
     if affine is None and hounsfield is None:
         return opened
     if not isinstance(opened, ArrayInput):
@@ -135,13 +137,14 @@ def open_source(
     return replace(opened, affine=matrix, hounsfield=hounsfield)
 
 
-def _opened(source: Any, frame: int | None) -> Opened:
+def _opened(source: Any, modality: Modality | None, frame: int | None) -> Opened:
+    look = probe if modality is None else identify
     if isinstance(source, Probe | ArrayInput | DicomInput | Image | Volume):
         return source
     if isinstance(source, str | Path | bytes):
-        return probe(source)
+        return look(source)
     if isinstance(source, bytearray | memoryview):
-        return probe(bytes(source))
+        return look(bytes(source))
     if isinstance(source, np.ndarray | Tensor | NibabelImage | SimpleItkImage):
         return array_input(source, frame=frame)
     if isinstance(source, DicomDataset):
@@ -154,7 +157,7 @@ def _opened(source: Any, frame: int | None) -> Opened:
         name = getattr(source, "name", None)
         content = source.read()
         if isinstance(content, bytes):
-            return probe(content, name=name if isinstance(name, str) else BYTES)
+            return look(content, name=name if isinstance(name, str) else BYTES)
     raise UsageError(f"{_described(source)} is no image", cure=f"give {ACCEPTED}")
 
 
