@@ -62,8 +62,8 @@ class UNet(nn.Module):
         depth: number of resolutions, the input's included. Input height and width must be multiples
             of 2 ** (depth - 1).
         norm: "batch", or "none" for the paper's own, which has no normalisation.
-        up: "transposed" convolution as in the paper, or bilinear "interpolated" after a 1 x 1
-            convolution.
+        upsampling: "transposed" convolution as in the paper, or bilinear "interpolated" after a 1 x
+            1 convolution.
         max_width: no level has more channels than this.
     """
 

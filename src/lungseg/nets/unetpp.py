@@ -24,7 +24,7 @@ class UNetPlusPlus(nn.Module):
         depth: number of resolutions, the input's included. Input height and width must be multiples
             of 2 ** (depth - 1).
         norm: "batch" or "none".
-        up: "transposed" convolution, or bilinear "interpolated" after a 1 x 1 convolution.
+        upsampling: "transposed" convolution, or bilinear "interpolated" after a 1 x 1 convolution.
         max_width: no level has more channels than this.
         deep_supervision: a head on every x_0_j; their logits are averaged ("accurate mode" of the
             paper), and in training mode `forward_all` gives each for a loss of its own. Without it,
