@@ -14,8 +14,9 @@ from lungseg.batch import segment_many
 from lungseg.errors import ModelError, UsageError
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.phantom.radiograph import radiograph_phantom
-from lungseg.runner import Job, Outcome, RunOptions, failed, work
+from lungseg.runner import Job, Outcome, RunOptions, failed
 from lungseg.runner.executors import ProcessExecutor
+from lungseg.runner.work import work
 from lungseg.segmenter import Segmenter
 from tiny_model import write_tiny_model
 

@@ -13,9 +13,10 @@ from lungseg.errors import UsageError
 from lungseg.options import SegmentOptions
 from lungseg.predict import processors
 from lungseg.report import write_index
-from lungseg.runner import Job, Outcome, RunOptions, failed, work
+from lungseg.runner import Job, Outcome, RunOptions, failed
 from lungseg.runner.executors import workers_of
 from lungseg.runner.job import absolute
+from lungseg.runner.work import work
 from lungseg.segmenter import Segmenter
 from lungseg.writers import Ledger
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -65,21 +67,9 @@ def remove_bowel_gas(
         max(1, count // step) for count, step in zip(labels.shape[1:], steps[1:], strict=True)
     )
     lower = slice(0, int(heights[0] + heights[-1]) // 2 + 1, steps[0])
-    density = np.stack(
-        [
-            cv2.resize(plane.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
-            for plane in voxels[lower]
-        ]
-    )
-    lung = (
-        np.stack(
-            [
-                cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_NEAREST)
-                for plane in labels[lower]
-            ]
-        )
-        > 0
-    )
+    real = (plane.astype(np.float32) for plane in voxels[lower])  # one at a time
+    density = _resized(real, (columns, rows), cv2.INTER_AREA)
+    lung = _resized(labels[lower], (columns, rows), cv2.INTER_NEAREST) > 0
     gas = pieces(density < PURE_BELOW)
     labelled = (
         np.bincount(gas[lung], minlength=int(gas.max()) + 1) * math.prod(steps) * math.prod(spacing)
@@ -99,13 +89,16 @@ def remove_bowel_gas(
         if wall is not None:
             taken[box] |= wall
     for number in np.flatnonzero(taken.any(axis=(1, 2))):
-        wide = (
-            cv2.resize(
-                taken[number].astype(np.uint8), labels.shape[:0:-1], interpolation=cv2.INTER_NEAREST
-            )
-            > 0
-        )
+        cells = taken[number : number + 1].astype(np.uint8)
+        wide = _resized(cells, labels.shape[:0:-1], cv2.INTER_NEAREST)[0] > 0
         labels[number * steps[0] : (number + 1) * steps[0], wide] = 0
+
+
+def _resized(
+    planes: Iterable[NDArray[Any]], size: tuple[int, ...], interpolation: int
+) -> NDArray[Any]:
+    """Each slice resized to (columns, rows)."""
+    return np.stack([cv2.resize(plane, size, interpolation=interpolation) for plane in planes])
 
 
 def _bowel(

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from lungseg.runner.job import Job, Outcome, RunOptions
-from lungseg.runner.work import failed, work
+from lungseg.runner.work import failed
 
-__all__ = ["Job", "Outcome", "RunOptions", "failed", "work"]
+__all__ = ["Job", "Outcome", "RunOptions", "failed"]

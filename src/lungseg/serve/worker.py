@@ -14,7 +14,8 @@ from typing import Any
 from lungseg.errors import InputError
 from lungseg.geometry import VolumeGeometry
 from lungseg.readers import find_inputs
-from lungseg.runner import Job, Outcome, failed, work
+from lungseg.runner import Job, Outcome, failed
+from lungseg.runner.work import work
 from lungseg.segmenter import Segmenter
 from lungseg.serve.archive import unzip
 from lungseg.timing import Progress
