@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lungseg.ct.slices import blacken_surround
-from lungseg.preprocess import restore, standardise, stretch, to_network
+from lungseg.preprocess import resize, resize_back, standardise, to_network
 from lungseg.radiograph.orientation import USUAL_TILT, is_negative, tilt, turn
 
 CLIP = (0.5, 99.5)
@@ -57,20 +57,20 @@ def test_there_and_back_shifts_nothing(shape: tuple[int, int]) -> None:
     interpolation has nothing to go on."""
     y, x = ((np.indices(shape).T + 0.5) / shape).T
     for ramp in (x, y):
-        back = restore(stretch(ramp.astype(np.float32), (64, 64)), shape)
+        back = resize_back(resize(ramp.astype(np.float32), (64, 64)), shape)
         inside = np.abs(ramp - 0.5) < 0.5 - 1.5 / 33
         np.testing.assert_allclose(back[inside], ramp[inside], atol=0.3 / min(shape))
 
 
 def test_shrinking_averages() -> None:
     board = np.indices((128, 128)).sum(axis=0) % 2
-    np.testing.assert_allclose(stretch(board.astype(np.uint8) * 200, (32, 32)), 100, atol=0.5)
-    np.testing.assert_allclose(stretch(board.astype(np.float32), (32, 32)), 0.5, atol=1e-6)
+    np.testing.assert_allclose(resize(board.astype(np.uint8) * 200, (32, 32)), 100, atol=0.5)
+    np.testing.assert_allclose(resize(board.astype(np.float32), (32, 32)), 0.5, atol=1e-6)
 
 
 def test_of_two_axes_each_is_shrunk_or_enlarged_in_its_own_way() -> None:
     stripes = np.tile(np.arange(512) % 2, (40, 1)).astype(np.float32)
-    np.testing.assert_allclose(stretch(stripes, (64, 64)), 0.5, atol=1e-6)
+    np.testing.assert_allclose(resize(stripes, (64, 64)), 0.5, atol=1e-6)
 
 
 def test_a_negative_is_told_by_what_surrounds_the_lungs() -> None:

@@ -29,7 +29,7 @@ class ModelCard:
         architecture: the network and its arguments, in words.
         input_size: rows, columns of the network's input.
         resize: how an image, or an axial slice of CT, comes to that size: "stretch" forgets its
-            proportions (see `lungseg.preprocess.stretch`).
+            proportions (see `lungseg.preprocess.resize`).
         outputs: name of each output channel, in order: of each layer the background, then its
             structures. Over the channels of a layer probabilities add up to 1.
         lung_extents: what its lungs follow: "field" is what a reader sees as air, heart and

@@ -15,12 +15,12 @@ Array = NDArray[Any]
 Float = NDArray[np.float32]
 
 
-def stretch(pixels: Array, size: tuple[int, int]) -> Float:
+def resize(pixels: Array, size: tuple[int, int]) -> Float:
     """Pixels (rows, columns) of any real type, resampled to `size` (rows, columns), float32.
 
     Shrinking averages over the area of each new pixel, so that noise and fine lines do not alias;
     enlarging interpolates linearly. Where one axis shrinks and the other grows, each gets its own.
-    The grids share their outer edges, as in `restore`.
+    The grids share their outer edges, as in `resize_back`.
     """
     rows, columns = size
     if pixels.dtype not in (np.uint8, np.uint16, np.float32):
@@ -59,10 +59,10 @@ def standardise(pixels: Array, clip: tuple[float, float]) -> Float:
     So any linear change of contrast and brightness leaves the network's input as it was. A flat
     image gives zeros.
     """
-    return centred(window(pixels, clip))
+    return zero_mean(window(pixels, clip))
 
 
-def centred(pixels: Float) -> Float:
+def zero_mean(pixels: Float) -> Float:
     """Pixels with mean 0 and deviation 1; zeros where all are equal."""
     result: Float = (pixels - pixels.mean()) / (pixels.std() + np.float32(1e-6))
     return result
@@ -72,7 +72,7 @@ def to_network(pixels: Array, size: tuple[int, int], clip: tuple[float, float]) 
     """Pixels (rows, columns) -> network input (1, rows, columns) of `size`, float32, mean 0 and
     deviation 1.
     """
-    return standardise(stretch(pixels, size), clip)[np.newaxis]
+    return standardise(resize(pixels, size), clip)[np.newaxis]
 
 
 def shrink_labels(labels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -85,8 +85,8 @@ def shrink_labels(labels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[n
     )
 
 
-def restore(plane: Float, shape: tuple[int, int]) -> Float:
-    """The inverse of `stretch` for one plane of probabilities: (rows, columns) of the network ->
+def resize_back(plane: Float, shape: tuple[int, int]) -> Float:
+    """The inverse of `resize` for one plane of probabilities: (rows, columns) of the network ->
     `shape`, linearly interpolated.
     """
     rows, columns = shape
@@ -123,9 +123,9 @@ def smooth(plane: Float, enlargement: tuple[float, float]) -> Float:
     return np.asarray(blurred, dtype=np.float32)
 
 
-def restored(plane: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+def to_image_grid(plane: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
     """One channel (rows, columns) of the network's grid on an image's, without the corners that
     enlarging leaves.
     """
     enlargement = shape[0] / plane.shape[0], shape[1] / plane.shape[1]
-    return smooth(restore(plane, shape), enlargement)
+    return smooth(resize_back(plane, shape), enlargement)

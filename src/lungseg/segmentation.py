@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lungseg.errors import UsageError
 from lungseg.geometry import ImageGeometry, VolumeGeometry
-from lungseg.preprocess import restored
+from lungseg.preprocess import to_image_grid
 from lungseg.structures import LUNGS, PLURAL, Structure, groups
 
 Array = NDArray[Any]
@@ -158,12 +158,12 @@ class Probabilities(Mapping[str, Array]):
             raise KeyError(f"{name!r}; there are {', '.join(self.names)}")
         channel = self.channels[self.names.index(name)]
         if isinstance(self.geometry, ImageGeometry):
-            return restored(channel, self.geometry.shape)
+            return to_image_grid(channel, self.geometry.shape)
         whole = np.zeros(self.geometry.shape, np.uint8)
         slices = self.geometry.to_axial().apply(whole)
         for number, plane in enumerate(channel):
             slices[number] = np.rint(
-                restored(as_fraction(plane), slices.shape[1:]) * np.float32(255.0)
+                to_image_grid(as_fraction(plane), slices.shape[1:]) * np.float32(255.0)
             )
         return whole
 

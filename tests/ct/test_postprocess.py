@@ -10,9 +10,9 @@ from numpy.testing import assert_array_equal
 from lungseg.ct import postprocess as module
 from lungseg.ct.bowel_gas import remove_bowel_gas
 from lungseg.ct.lung_bases import complete_bases
-from lungseg.ct.postprocess import clean_volume, fill_holes
+from lungseg.ct.postprocess import fill_holes, postprocess_volume
 from lungseg.morphology import runs
-from lungseg.morphology.runs import piece_sizes, pieces
+from lungseg.morphology.runs import component_sizes, components
 from lungseg.phantom.ct import ct_phantom
 
 SPACING = (3.0, 3.0, 3.0)
@@ -30,7 +30,7 @@ def lungs(**boxes: tuple[int, slice, slice, slice]) -> np.ndarray:
 
 def test_what_is_clean_stays_as_it_is():
     labels = lungs()
-    cleaned = clean_volume(labels, SPACING)
+    cleaned = postprocess_volume(labels, SPACING)
     np.testing.assert_array_equal(cleaned, labels)
     assert cleaned is not labels
     assert cleaned.dtype == np.uint8
@@ -39,7 +39,7 @@ def test_what_is_clean_stays_as_it_is():
 @pytest.mark.parametrize(("seed", "touching"), [(0, False), (1, True), (2, False), (3, True)])
 def test_known_lungs_come_through(seed, touching):
     truth = ct_phantom((40, 96, 96), seed=seed, touching=touching).truth
-    cleaned = clean_volume(truth.labels, truth.geometry.spacing)
+    cleaned = postprocess_volume(truth.labels, truth.geometry.spacing)
     # Vessels at the hila are open to one side, and filled where a slice cuts them.
     assert ((cleaned == 0) & (truth.labels > 0)).sum() == 0
     assert (cleaned != truth.labels).sum() < 0.001 * (truth.labels > 0).sum()
@@ -50,21 +50,21 @@ def test_islands_go():
         gas=(2, slice(0, 3), slice(12, 20), slice(30, 40)),
         air=(1, slice(8, 20), slice(0, 4), slice(0, 5)),
     )
-    np.testing.assert_array_equal(clean_volume(labels, SPACING), lungs())
+    np.testing.assert_array_equal(postprocess_volume(labels, SPACING), lungs())
 
 
 def test_what_touches_at_an_edge_only_is_an_island():
     labels = lungs(island=(1, slice(1, 5), slice(26, 30), slice(22, 26)))
-    np.testing.assert_array_equal(clean_volume(labels, SPACING), lungs())
+    np.testing.assert_array_equal(postprocess_volume(labels, SPACING), lungs())
 
 
 def test_a_large_part_that_was_cut_off_stays_and_a_small_one_goes():
     labels = lungs(cut=(0, slice(8, 9), slice(None), slice(None)))
     np.testing.assert_array_equal(
-        clean_volume(labels, SPACING), labels
+        postprocess_volume(labels, SPACING), labels
     )  # 3 of 20 slices lie below the cut
     labels = lungs(cut=(0, slice(6, 7), slice(None), slice(None)))
-    cleaned = clean_volume(labels, SPACING)
+    cleaned = postprocess_volume(labels, SPACING)
     assert not cleaned[:7].any()
     np.testing.assert_array_equal(cleaned[7:], labels[7:])
 
@@ -75,7 +75,7 @@ def test_a_large_part_that_was_cut_off_stays_and_a_small_one_goes():
 )
 def test_the_wrong_side_is_put_right(where):
     """A patch, and all of the lowest slices, of the left lung that were called right."""
-    np.testing.assert_array_equal(clean_volume(lungs(wrong=(1, *where)), SPACING), lungs())
+    np.testing.assert_array_equal(postprocess_volume(lungs(wrong=(1, *where)), SPACING), lungs())
 
 
 def test_a_patch_in_a_wrong_patch():
@@ -83,14 +83,14 @@ def test_a_patch_in_a_wrong_patch():
         wrong=(1, slice(8, 18), slice(12, 26), slice(30, 40)),
         right_again=(2, slice(10, 14), slice(16, 20), slice(33, 37)),
     )
-    np.testing.assert_array_equal(clean_volume(labels, SPACING), lungs())
+    np.testing.assert_array_equal(postprocess_volume(labels, SPACING), lungs())
 
 
 def test_a_small_patch_in_an_only_lung_is_no_second_lung():
     labels = np.where(lungs() == 1, 1, 0).astype(np.uint8)
     patched = labels.copy()
     patched[10:14, 12:20, 10:16] = 2
-    np.testing.assert_array_equal(clean_volume(patched, SPACING), labels)
+    np.testing.assert_array_equal(postprocess_volume(patched, SPACING), labels)
 
 
 def test_lungs_that_touch_are_parted_where_the_labels_change():
@@ -98,7 +98,7 @@ def test_lungs_that_touch_are_parted_where_the_labels_change():
         junction=(1, slice(8, 20), slice(10, 12), slice(22, 26)),
         other=(2, slice(8, 20), slice(10, 12), slice(26, 28)),
     )
-    np.testing.assert_array_equal(clean_volume(labels, SPACING), labels)
+    np.testing.assert_array_equal(postprocess_volume(labels, SPACING), labels)
 
 
 def test_what_touching_lungs_enclose_in_a_slice_stays_outside():
@@ -110,21 +110,21 @@ def test_what_touching_lungs_enclose_in_a_slice_stays_outside():
             labels[:, 15:16, 28:29],
         )
     assert (labels[10, 11, 8:42] > 0).all()
-    np.testing.assert_array_equal(clean_volume(labels, SPACING), labels)
+    np.testing.assert_array_equal(postprocess_volume(labels, SPACING), labels)
 
 
 def test_nodules_and_vessels_inside_are_filled():
     nodule = (0, slice(10, 18), slice(14, 26), slice(10, 20))
-    np.testing.assert_array_equal(clean_volume(lungs(nodule=nodule), SPACING), lungs())
+    np.testing.assert_array_equal(postprocess_volume(lungs(nodule=nodule), SPACING), lungs())
     # A vessel that comes up from below, 3 x 4 voxels wide: 108 mm2.
     vessel = (0, slice(0, 18), slice(14, 17), slice(12, 16))
-    np.testing.assert_array_equal(clean_volume(lungs(vessel=vessel), SPACING), lungs())
+    np.testing.assert_array_equal(postprocess_volume(lungs(vessel=vessel), SPACING), lungs())
 
 
 def test_the_dome_of_the_diaphragm_is_not_filled():
     """It comes up from below too, but is larger."""
     labels = lungs(dome=(0, slice(0, 10), slice(15, 25), slice(11, 19)))
-    np.testing.assert_array_equal(clean_volume(labels, SPACING), labels)
+    np.testing.assert_array_equal(postprocess_volume(labels, SPACING), labels)
 
 
 def test_an_island_in_a_hole_goes_with_it():
@@ -132,23 +132,23 @@ def test_an_island_in_a_hole_goes_with_it():
         hole=(0, slice(10, 18), slice(14, 26), slice(10, 20)),
         island=(2, slice(12, 14), slice(18, 20), slice(14, 16)),
     )
-    np.testing.assert_array_equal(clean_volume(labels, SPACING), lungs())
+    np.testing.assert_array_equal(postprocess_volume(labels, SPACING), lungs())
 
 
 def test_no_lung_is_invented():
     nothing = np.zeros((4, 40, 50), np.uint8)
-    assert not clean_volume(nothing, SPACING).any()
+    assert not postprocess_volume(nothing, SPACING).any()
     only = np.where(lungs() == 2, 2, 0).astype(np.uint8)
-    np.testing.assert_array_equal(clean_volume(only, SPACING), only)
+    np.testing.assert_array_equal(postprocess_volume(only, SPACING), only)
     speck = nothing.copy()
     speck[1, 10:13, 10:13] = 1  # 81 mm2
-    assert not clean_volume(speck, SPACING).any()
+    assert not postprocess_volume(speck, SPACING).any()
 
 
 def test_lungs_at_every_border_of_the_volume():
     labels = np.zeros((6, 40, 50), np.uint8)
     labels[:, :, :20], labels[:, :, 30:] = 1, 2
-    np.testing.assert_array_equal(clean_volume(labels, SPACING), labels)
+    np.testing.assert_array_equal(postprocess_volume(labels, SPACING), labels)
 
 
 @pytest.mark.parametrize("spacing", [(5.0, 2.0, 2.0), None])
@@ -163,7 +163,7 @@ def test_a_single_slice(spacing):
     )
     labels[0, y - 2 : y + 3, x - 2 : x + 3] = 0
     holes[0, y - 2 : y + 3, x - 2 : x + 3] = 2
-    cleaned = clean_volume(labels, spacing)
+    cleaned = postprocess_volume(labels, spacing)
     np.testing.assert_array_equal(cleaned[holes > 0], 2)
     assert not cleaned[0, 5:8, 5:8].any()
     assert (cleaned != truth).mean() < 0.0005
@@ -179,21 +179,21 @@ def test_a_lung_in_two_parts_of_a_single_slice():
     ) = 1, 1, 2, 2
     expected = labels.copy()
     expected[0, 90:95, 60:70] = 0  # less than a tenth of the lung
-    np.testing.assert_array_equal(clean_volume(labels), expected)
+    np.testing.assert_array_equal(postprocess_volume(labels), expected)
 
 
 def test_any_memory_order_will_do():
     labels = lungs(gas=(2, slice(0, 3), slice(12, 20), slice(30, 40)))
     turned = np.asfortranarray(labels[::-1])[::-1]
-    cleaned = clean_volume(turned, SPACING)
+    cleaned = postprocess_volume(turned, SPACING)
     np.testing.assert_array_equal(cleaned, lungs())
     assert cleaned.flags.c_contiguous
 
 
 def test_noise_is_no_lung(monkeypatch):
-    monkeypatch.setattr(runs, "MOST_RUNS", 1000)
+    monkeypatch.setattr(runs, "MAX_RUNS", 1000)
     noise = np.random.default_rng(0).integers(0, 3, (8, 40, 40)).astype(np.uint8)
-    assert not clean_volume(noise, SPACING).any()
+    assert not postprocess_volume(noise, SPACING).any()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -204,10 +204,12 @@ def test_pieces_and_holes_agree_with_scipy(seed):
     mask = ndimage.gaussian_filter(rng.standard_normal((20, 30, 40)), 1.2) > 0.02
     pieces, _ = ndimage.label(mask)
     sizes = np.bincount(pieces.ravel())[1:]
-    kept = np.isin(pieces, 1 + np.flatnonzero(sizes >= max(module.SMALLEST_PIECE * sizes.max(), 1)))
+    kept = np.isin(
+        pieces, 1 + np.flatnonzero(sizes >= max(module.MIN_COMPONENT_FRACTION * sizes.max(), 1))
+    )
     huge = (1.0, 1000.0, 1000.0)  # so no hole in a slice is small, and no piece is too small
     expected = ndimage.binary_fill_holes(kept)
-    np.testing.assert_array_equal(clean_volume(mask.astype(np.uint8), huge) > 0, expected)
+    np.testing.assert_array_equal(postprocess_volume(mask.astype(np.uint8), huge) > 0, expected)
 
 
 @pytest.mark.data
@@ -219,7 +221,7 @@ def test_hand_drawn_lungs_come_through(data_folder):
         image = nibabel.load(path)
         mask = np.ascontiguousarray(np.asarray(image.dataobj).T > 0)
         cleaned = (
-            clean_volume(
+            postprocess_volume(
                 mask.astype(np.uint8), tuple(float(s) for s in image.header.get_zooms()[::-1])
             )
             > 0
@@ -364,17 +366,17 @@ def test_pieces_are_numbered_by_size():
     lung[0:2, 0:2, 0:2] = lung[3:6, 4:8, 4:9] = lung[1, 7, 9] = True
     expected = np.zeros(lung.shape, np.int32)
     expected[3:6, 4:8, 4:9], expected[0:2, 0:2, 0:2], expected[1, 7, 9] = 1, 2, 3
-    assert_array_equal(pieces(lung), expected)
-    assert not pieces(np.zeros((2, 3, 4), bool)).any()
-    assert piece_sizes(lung).tolist() == [60, 8, 1]
-    assert piece_sizes(np.zeros((2, 3, 4), bool)).size == 0
+    assert_array_equal(components(lung), expected)
+    assert not components(np.zeros((2, 3, 4), bool)).any()
+    assert component_sizes(lung).tolist() == [60, 8, 1]
+    assert component_sizes(np.zeros((2, 3, 4), bool)).size == 0
 
 
 def test_noise_is_one_piece(monkeypatch):
-    monkeypatch.setattr("lungseg.morphology.runs.MOST_RUNS", 3)
+    monkeypatch.setattr("lungseg.morphology.runs.MAX_RUNS", 3)
     noise = np.indices((3, 4, 5)).sum(axis=0) % 2 == 1
-    assert piece_sizes(noise).tolist() == [30]
-    assert_array_equal(pieces(noise), noise)
+    assert component_sizes(noise).tolist() == [30]
+    assert_array_equal(components(noise), noise)
 
 
 def test_holes_are_filled_by_their_size_in_a_slice_or_where_they_are_enclosed():

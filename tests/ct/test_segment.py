@@ -13,7 +13,7 @@ import pytest
 from ellipsoids import ellipsoids, turned
 from lungseg.card import file_sha256
 from lungseg.ct.segment import SECOND_LOOKS, VolumeSegmenter, pooled
-from lungseg.ct.slices import LONGEST_STEP, fill_between, seen_slices
+from lungseg.ct.slices import MAX_STEP_MM, fill_between, sampled_slices
 from lungseg.errors import ModelError, UsageError
 from lungseg.geometry import AXIAL, Reorientation, VolumeGeometry
 from lungseg.options import SegmentOptions
@@ -157,20 +157,22 @@ def test_threads_give_what_one_gives(segmenter: VolumeSegmenter) -> None:
 
 def test_of_thin_slices_the_network_sees_as_many_as_are_needed() -> None:
     def seen(count: int, thickness: float) -> list[int]:
-        return seen_slices(VolumeGeometry((count, 64, 64), axial((thickness, 1.0, 1.0)))).tolist()
+        return sampled_slices(
+            VolumeGeometry((count, 64, 64), axial((thickness, 1.0, 1.0)))
+        ).tolist()
 
-    assert LONGEST_STEP == 3.0
+    assert MAX_STEP_MM == 3.0
     assert seen(7, 5.0) == seen(7, 1.6) == list(range(7))
     assert seen(7, 1.5) == seen(7, 1.25) == [0, 2, 4, 6]
     assert seen(8, 1.0) == [0, 3, 6, 7]
     assert seen(8, 0.6) == seen(8, 0.600001) == [0, 5, 7]
     assert seen(1, 0.5) == [0]
-    assert seen_slices(VolumeGeometry((5, 64, 64))).tolist() == [0, 1, 2, 3, 4]
+    assert sampled_slices(VolumeGeometry((5, 64, 64))).tolist() == [0, 1, 2, 3, 4]
     # In whatever order it is stored.
     sagittal = Reorientation((2, 0, 1), (False, True, False)).geometry(
         VolumeGeometry((8, 64, 64), axial((0.6, 1.0, 1.0)))
     )
-    assert seen_slices(sagittal).tolist() == [0, 5, 7]
+    assert sampled_slices(sagittal).tolist() == [0, 5, 7]
 
 
 def test_between_seen_slices_probabilities_are_interpolated() -> None:

@@ -1,4 +1,4 @@
-"""The windpipe is taken out of lung, and nothing else is: on drawn discs and boxes, on a phantom,
+"""The trachea is taken out of lung, and nothing else is: on drawn discs and boxes, on a phantom,
 and on patients."""
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from lungseg.ct.trachea import find_windpipe, remove_windpipe
+from lungseg.ct.trachea import find_trachea, remove_trachea
 from lungseg.phantom.ct import ct_phantom
 
 SPACING = (3.0, 2.0, 2.0)
@@ -20,7 +20,7 @@ def disc(column: float, row: float = 50.0, radius: float = 4.0) -> np.ndarray:
 
 
 def chest() -> tuple[np.ndarray, np.ndarray]:
-    """Labels and voxels, 40 x 100 x 120, of two lungs up to slice 34, a windpipe one voxel beside
+    """Labels and voxels, 40 x 100 x 120, of two lungs up to slice 34, a trachea one voxel beside
     the right one, and bronchi from 14."""
     labels = np.zeros((40, 100, 120), np.uint8)
     labels[2:35, 20:80, 10:55], labels[2:35, 20:80, 75:110] = 1, 2
@@ -37,7 +37,7 @@ def chest() -> tuple[np.ndarray, np.ndarray]:
 
 
 def called_lung(labels: np.ndarray, voxels: np.ndarray) -> np.ndarray:
-    """As a network does that takes the windpipe, in what it labels and above, for right lung."""
+    """As a network does that takes the trachea, in what it labels and above, for right lung."""
     return np.where(voxels == GAS, np.uint8(1), labels)
 
 
@@ -45,16 +45,16 @@ def taken(
     labels: np.ndarray, voxels: np.ndarray, spacing: tuple[float, float, float] | None = SPACING
 ) -> np.ndarray:
     left = labels.copy()
-    remove_windpipe(left, voxels, spacing)
+    remove_trachea(left, voxels, spacing)
     return (labels > 0) & (left == 0)
 
 
-def test_windpipe_and_bronchi_go_and_lungs_stay():
+def test_trachea_and_bronchi_go_and_lungs_stay():
     labels, voxels = chest()
     wrong = called_lung(labels, voxels)
-    remove_windpipe(wrong, voxels, SPACING)
+    remove_trachea(wrong, voxels, SPACING)
     assert_array_equal(wrong, labels)
-    sections = find_windpipe(labels, voxels, SPACING)
+    sections = find_trachea(labels, voxels, SPACING)
     assert [number for number, _ in sections] == list(range(39, 7, -1))
     assert_array_equal(np.stack([section for _, section in sections[::-1]]), voxels[8:] == GAS)
 
@@ -63,14 +63,14 @@ def test_windpipe_and_bronchi_go_and_lungs_stay():
 def test_a_volume_that_begins_within_the_chest(first):
     labels, voxels = (array[:first] for array in chest())
     wrong = called_lung(labels, voxels)
-    remove_windpipe(wrong, voxels, SPACING)
+    remove_trachea(wrong, voxels, SPACING)
     assert_array_equal(wrong, labels)
 
 
 def test_a_prone_patient_and_any_memory_order():
     labels, voxels = (array[:, ::-1] for array in chest())
     wrong = np.asfortranarray(called_lung(labels, voxels))
-    remove_windpipe(wrong, voxels, SPACING)
+    remove_trachea(wrong, voxels, SPACING)
     assert_array_equal(wrong, labels)
 
 
@@ -78,7 +78,7 @@ def test_a_wall_too_thin_for_the_voxels_still_parts_gas_and_lung():
     labels, voxels = chest()
     voxels[20:30, 44:57, 55] = LUNG
     wrong = called_lung(labels, voxels)
-    remove_windpipe(wrong, voxels, SPACING)
+    remove_trachea(wrong, voxels, SPACING)
     assert_array_equal(wrong, labels)
 
 
@@ -87,13 +87,13 @@ def test_what_cannot_be_told_from_lung_is_left():
     labels, voxels = chest()
     voxels[20:25, 44:57, 50:56] = GAS
     labels[20:25, 44:57, 50:56] = 1
-    assert [number for number, _ in find_windpipe(labels, voxels, SPACING)] == list(
+    assert [number for number, _ in find_trachea(labels, voxels, SPACING)] == list(
         range(39, 24, -1)
     )
     assert not taken(labels, voxels).any()
 
 
-def test_a_bulla_beside_the_windpipe_stays():
+def test_a_bulla_beside_the_trachea_stays():
     labels, voxels = chest()
     for number in range(18, 30):
         voxels[number][disc(51, radius=3.0)] = GAS - 20
@@ -101,16 +101,16 @@ def test_a_bulla_beside_the_windpipe_stays():
     # Where nothing but one bright voxel parts the two, a low level does.
     voxels[18:30, :, 54:56] = -860
     wrong = called_lung(labels, voxels)
-    remove_windpipe(wrong, voxels, SPACING)
+    remove_trachea(wrong, voxels, SPACING)
     assert ((labels > 0) & (wrong == 0)).sum() == 0
 
 
-def test_a_bulla_alone_is_no_windpipe():
+def test_a_bulla_alone_is_no_trachea():
     labels, voxels = chest()
     voxels[voxels == GAS] = TISSUE
     for number in range(14, 35):
         voxels[number][disc(48)] = GAS
-    assert find_windpipe(labels, voxels, SPACING) == []
+    assert find_trachea(labels, voxels, SPACING) == []
     assert not taken(labels, voxels).any()
 
 
@@ -126,7 +126,7 @@ def test_a_bronchus_inside_the_lung_belongs_to_it():
 
 
 @pytest.mark.parametrize("lowest", [32, 25])
-def test_gas_over_a_short_way_is_no_windpipe(lowest):
+def test_gas_over_a_short_way_is_no_trachea(lowest):
     labels, voxels = chest()
     voxels[:lowest][voxels[:lowest] == GAS] = TISSUE
     assert bool(taken(called_lung(labels, voxels), voxels).any()) == (lowest == 25)
@@ -141,7 +141,7 @@ def test_nothing_is_done_where_spacing_or_a_lung_is_missing():
 
 
 @pytest.mark.parametrize(("slices", "noise"), [(60, 15.0), (60, 60.0), (150, 15.0), (34, 15.0)])
-def test_the_windpipe_of_a_phantom(slices, noise):
+def test_the_trachea_of_a_phantom(slices, noise):
     phantom = ct_phantom((slices, 128, 128), noise=noise)
     labels, voxels, spacing = (
         phantom.truth.labels,
@@ -155,7 +155,7 @@ def test_the_windpipe_of_a_phantom(slices, noise):
         False
     )
     wrong = np.where(gas, np.uint8(1), labels)
-    remove_windpipe(wrong, voxels, spacing)
+    remove_trachea(wrong, voxels, spacing)
     millilitre = 1000 / phantom.truth.geometry.voxel_volume
     assert gas.sum() > 15 * millilitre
     assert (gas & (wrong > 0)).sum() < 0.03 * gas.sum()
@@ -164,7 +164,7 @@ def test_the_windpipe_of_a_phantom(slices, noise):
 
 @pytest.mark.slow
 @pytest.mark.data
-def test_windpipes_of_patients(data_folder):
+def test_tracheae_of_patients(data_folder):
     """Found down to the main bronchi; of the lungs that readers drew less than 1 mL goes, along the
     bronchi's walls."""
     nibabel = pytest.importorskip("nibabel")
@@ -177,7 +177,7 @@ def test_windpipes_of_patients(data_folder):
             nibabel.load(path.with_name(path.name.replace("_lung", "_ct"))).dataobj
         ).T.astype(np.int16)
         spacing = tuple(float(side) for side in image.header.get_zooms()[::-1])
-        sections = find_windpipe(labels, voxels, spacing)
+        sections = find_trachea(labels, voxels, spacing)
         found.append((sections[0][0] - sections[-1][0]) * spacing[0])
         assert taken(labels, voxels, spacing).sum() * np.prod(spacing) < 1000
     assert [length > 100 for length in found] == [True] * 5

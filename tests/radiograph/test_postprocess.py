@@ -9,7 +9,7 @@ import pytest
 from lungseg.errors import UsageError
 from lungseg.morphology.dilation import dilate
 from lungseg.morphology.hull import hull
-from lungseg.preprocess import restore, smooth
+from lungseg.preprocess import resize_back, smooth
 from lungseg.radiograph.postprocess import MIN_LUNG_FRACTION, postprocess, postprocess_lungs
 from lungseg.scores import components
 from lungseg.structures import HEART, LUNGS, OPACITY
@@ -162,7 +162,7 @@ def disc(size: int, radius: float) -> np.ndarray:
 @pytest.mark.parametrize("enlargement", [2, 5, 16])
 def test_an_enlarged_outline_is_smooth_and_keeps_its_area(enlargement: int) -> None:
     size, radius = 64, 20.0
-    rough = restore(disc(size, radius), (size * enlargement, size * enlargement))
+    rough = resize_back(disc(size, radius), (size * enlargement, size * enlargement))
     mask = smooth(rough, (enlargement, enlargement)) >= 0.5
     assert mask.sum() == pytest.approx(np.pi * (radius * enlargement) ** 2, rel=0.01)
     y, x = np.indices(mask.shape) + 0.5 - size * enlargement / 2

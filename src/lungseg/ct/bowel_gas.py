@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.morphology.runs import pieces
+from lungseg.morphology.runs import components
 
 Labels = NDArray[np.uint8]
 
-THICKEST = 5.0
+MAX_SLICE_DISTANCE_MM = 5.0
 """Millimetres between slices; further apart, one slice says too little about the next."""
 
 
@@ -28,10 +28,10 @@ PURE_BELOW = -950
 them must decide."""
 
 
-MOST_LUNG, LEAST_TISSUE, LEAST_ROOF, TISSUE_ABOVE = 0.32, 0.5, 0.55, -150
+MAX_LUNG_FRACTION, MIN_TISSUE_FRACTION, MIN_ROOF_FRACTION, MIN_TISSUE_HU = 0.32, 0.5, 0.55, -150
 """Of what lies 3 to 9 mm from the gas at most the first share may be labelled lung, and at least
 the second must be tissue, above so many Hounsfield units; so must something within 12 mm above the
-third share of its top. On LCTSC and ct-64 of the Chest Imaging Platform gas of stomach and bowel
+third fraction of its top. On LCTSC and ct-64 of the Chest Imaging Platform gas of stomach and bowel
 that was called lung has at most 0.06, and at least 0.55 and 0.72; bullae with walls of 2 mm,
 painted into these lungs, have at most 0.49 of tissue above where the first two hold."""
 
@@ -40,7 +40,7 @@ ROOF = 4
 """Cells above the gas in which the diaphragm is looked for."""
 
 
-LEAST_LABELLED = 5000.0
+MIN_LABELLED_MM3 = 5000.0
 """Cubic millimetres of gas called lung: less changes no volume by a measurable share."""
 
 
@@ -49,9 +49,9 @@ def remove_bowel_gas(
 ) -> None:
     """Takes gas of stomach and bowel, with its wall, out of what was labelled as lung.
 
-    It is a piece of nearly pure gas that lies below the middle of the lungs, with tissue around it
-    and above it: the diaphragm. A bulla has lung around it, or above it. Slices more than
-    `THICKEST` apart, and unknown spacing, are left alone.
+    It is a component of nearly pure gas that lies below the middle of the lungs, with tissue around
+    it and above it: the diaphragm. A bulla has lung around it, or above it. Slices more than
+    `MAX_SLICE_DISTANCE_MM` apart, and unknown spacing, are left alone.
 
     Args:
         labels: (slices, rows, columns) in axial order, changed in place, as a network gave them,
@@ -60,7 +60,7 @@ def remove_bowel_gas(
         spacing: millimetres between slices, rows and columns.
     """
     heights = np.flatnonzero(labels.any(axis=(1, 2)))
-    if spacing is None or spacing[0] > THICKEST or not heights.size:
+    if spacing is None or spacing[0] > MAX_SLICE_DISTANCE_MM or not heights.size:
         return
     steps = [max(1, round(CELL / side)) for side in spacing]
     rows, columns = (
@@ -70,22 +70,22 @@ def remove_bowel_gas(
     real = (plane.astype(np.float32) for plane in voxels[lower])  # one at a time
     density = _resized(real, (columns, rows), cv2.INTER_AREA)
     lung = _resized(labels[lower], (columns, rows), cv2.INTER_NEAREST) > 0
-    gas = pieces(density < PURE_BELOW)
+    gas = components(density < PURE_BELOW)
     labelled = (
         np.bincount(gas[lung], minlength=int(gas.max()) + 1) * math.prod(steps) * math.prod(spacing)
-        >= LEAST_LABELLED
+        >= MIN_LABELLED_MM3
     )
-    # Air around the patient, and what goes on above, is no closed piece.
+    # Air around the patient, and what goes on above, is no closed component.
     for side in (gas[-1], gas[:, 0], gas[:, -1], gas[:, :, 0], gas[:, :, -1]):
         labelled[side] = False
     labelled[0] = False
     taken = np.zeros(gas.shape, bool)
-    for piece in np.flatnonzero(labelled):
+    for component in np.flatnonzero(labelled):
         box = tuple(
             slice(max(0, int(at.min()) - ROOF), int(at.max()) + ROOF + 1)
-            for at in np.nonzero(gas == piece)
+            for at in np.nonzero(gas == component)
         )
-        wall = _bowel(gas[box] == piece, density[box], lung[box])
+        wall = _bowel(gas[box] == component, density[box], lung[box])
         if wall is not None:
             taken[box] |= wall
     for number in np.flatnonzero(taken.any(axis=(1, 2))):
@@ -104,8 +104,8 @@ def _resized(
 def _bowel(
     gas: NDArray[np.bool_], density: NDArray[np.float32], lung: NDArray[np.bool_]
 ) -> NDArray[np.bool_] | None:
-    """The cells of a piece of gas and its wall, where it is one of stomach or bowel; None where it
-    may be lung.
+    """The cells of a component of gas and its wall, where it is one of stomach or bowel; None where
+    it may be lung.
     """
     wall = grown(gas, 1)
     around = grown(wall, 2) & ~wall
@@ -114,12 +114,12 @@ def _bowel(
         [density[(np.minimum(top[0] + up, len(gas) - 1), *top[1:])] for up in range(1, ROOF + 1)],
         axis=0,
     )
-    tissue = float(np.mean(density[around] > TISSUE_ABOVE)), float(np.mean(roof > TISSUE_ABOVE))
+    tissue = float(np.mean(density[around] > MIN_TISSUE_HU)), float(np.mean(roof > MIN_TISSUE_HU))
     return (
         wall
-        if np.mean(lung[around]) <= MOST_LUNG
-        and tissue[0] >= LEAST_TISSUE
-        and tissue[1] >= LEAST_ROOF
+        if np.mean(lung[around]) <= MAX_LUNG_FRACTION
+        and tissue[0] >= MIN_TISSUE_FRACTION
+        and tissue[1] >= MIN_ROOF_FRACTION
         else None
     )
 

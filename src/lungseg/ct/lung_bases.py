@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.ct.bowel_gas import THICKEST
+from lungseg.ct.bowel_gas import MAX_SLICE_DISTANCE_MM
 
 Labels = NDArray[np.uint8]
 
@@ -16,8 +16,8 @@ Journal of Respiratory and Critical Care Medicine 164, 2001); the gas of bowel a
 -1000."""
 
 
-SHARED = 0.5
-"""Share of a piece of lung that must lie straight below lung."""
+MIN_FRACTION_BELOW_LUNG = 0.5
+"""Fraction of a component of lung that must lie straight below lung."""
 
 
 MARGIN = 8
@@ -32,15 +32,15 @@ def complete_bases(
 
     From the slice with the most lung downwards, what is as light as lung and lies for the most part
     below lung is lung too, unless it is as light as gas. Each pixel of it goes to the lung that is
-    nearest, in its slice or straight above. Slices more than `THICKEST` apart, and unknown spacing,
-    are left alone.
+    nearest, in its slice or straight above. Slices more than `MAX_SLICE_DISTANCE_MM` apart, and
+    unknown spacing, are left alone.
 
     Args:
         labels: (slices, rows, columns) in axial order, changed in place.
         voxels: the same shape, Hounsfield units.
         spacing: millimetres between slices, rows and columns.
     """
-    if spacing is None or spacing[0] > THICKEST or not labels.any():
+    if spacing is None or spacing[0] > MAX_SLICE_DISTANCE_MM or not labels.any():
         return
     most = int(np.count_nonzero(labels, axis=(1, 2)).argmax())
     for number in range(most - 1, -1, -1):
@@ -52,11 +52,13 @@ def complete_bases(
         )
         above, here, density = labels[number + 1][box], labels[number][box], voxels[number][box]
         light = ((density < LUNG_BELOW) | (here > 0)).astype(np.uint8)
-        count, pieces, stats, _ = cv2.connectedComponentsWithStats(light, connectivity=4)
-        below = np.bincount(pieces[above > 0], minlength=count)
+        count, components, stats, _ = cv2.connectedComponentsWithStats(light, connectivity=4)
+        below = np.bincount(components[above > 0], minlength=count)
         new = np.zeros(here.shape, bool)
-        for piece in np.flatnonzero(below[1:] >= SHARED * stats[1:, cv2.CC_STAT_AREA]) + 1:
-            inside = (pieces == piece) & (here == 0)
+        for component in (
+            np.flatnonzero(below[1:] >= MIN_FRACTION_BELOW_LUNG * stats[1:, cv2.CC_STAT_AREA]) + 1
+        ):
+            inside = (components == component) & (here == 0)
             if inside.any() and np.median(density[inside]) >= GAS_BELOW:
                 new |= inside
         if new.any():

@@ -23,15 +23,21 @@ from lungseg.ct.bowel_gas import remove_bowel_gas
 from lungseg.ct.judge import judge_volume
 from lungseg.ct.lung_bases import complete_bases
 from lungseg.ct.measure import measure_volume
-from lungseg.ct.postprocess import clean_volume
-from lungseg.ct.slices import Planes, blacken_surround, clip_hounsfield, fill_between, seen_slices
-from lungseg.ct.trachea import remove_windpipe
+from lungseg.ct.postprocess import postprocess_volume
+from lungseg.ct.slices import (
+    Planes,
+    blacken_surround,
+    clip_hounsfield,
+    fill_between,
+    sampled_slices,
+)
+from lungseg.ct.trachea import remove_trachea
 from lungseg.errors import UsageError
-from lungseg.morphology.runs import pieces
+from lungseg.morphology.runs import components
 from lungseg.morphology.sides import sides
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import Predictor, processors
-from lungseg.preprocess import restored, shrink_labels, to_network
+from lungseg.preprocess import shrink_labels, to_image_grid, to_network
 from lungseg.quality.confidence import confidence
 from lungseg.quality.features import Features, agreement_features, mask_features
 from lungseg.quality.files import read_quality_model
@@ -45,7 +51,8 @@ from lungseg.volume import Volume
 Labels = NDArray[np.uint8]
 
 Progress = Callable[[float], None]
-"""Called with the share of the slices that the network has seen, above 0 to 1, again and again."""
+"""Called with the fraction of the slices that the network has seen, above 0 to 1, again and
+again."""
 
 
 CONFIDENCE_SLICES = 100
@@ -125,7 +132,7 @@ class VolumeSegmenter:
         """First stage: probabilities on the network's grid."""
         slices = volume.geometry.to_axial().apply(volume.array)
         planes = np.empty((len(slices), len(self._names), *self.card.input_size), np.uint8)
-        seen = seen_slices(volume.geometry)
+        seen = sampled_slices(volume.geometry)
         start = time.perf_counter()
         spent = np.zeros(2)
         for count, two in enumerate(
@@ -230,7 +237,7 @@ class VolumeSegmenter:
         both = self._lungs_of(planes[number])
         if int(both[0].max()) + int(both[1].max()) < 255 * threshold:
             return None
-        right, left = (restored(as_fraction(plane), shape) for plane in both)
+        right, left = (to_image_grid(as_fraction(plane), shape) for plane in both)
         return sides(right, left, threshold)
 
     def _cleaned_lungs(self, volume: Volume, found: dict[str, Labels]) -> Labels:
@@ -238,9 +245,9 @@ class VolumeSegmenter:
         spacing = turn.geometry(volume.geometry).spacing
         labels = found.pop(PLURAL)
         if volume.hounsfield:
-            remove_windpipe(labels, turn.apply(volume.array), spacing)
+            remove_trachea(labels, turn.apply(volume.array), spacing)
             remove_bowel_gas(labels, turn.apply(volume.array), spacing)
-        labels = clean_volume(labels, spacing)
+        labels = postprocess_volume(labels, spacing)
         if volume.hounsfield:
             complete_bases(labels, turn.apply(volume.array), spacing)
         return labels
@@ -352,7 +359,7 @@ def _mask_of(
     plane = planes[number, channel]
     if int(plane.max()) < 255 * threshold:
         return None
-    return (restored(as_fraction(plane), shape) >= threshold).view(np.uint8)
+    return (to_image_grid(as_fraction(plane), shape) >= threshold).view(np.uint8)
 
 
 def _layer(
@@ -369,7 +376,7 @@ def _layer(
         if structure.name in found:
             mask = (found[structure.name] > 0) & (labels == 0)
             if structure.category is ANATOMICAL:
-                mask = pieces(mask) == 1
+                mask = components(mask) == 1
             labels[mask] = structure.number
     return labels
 

@@ -35,9 +35,11 @@ def blacken_surround(pixels: Array) -> Array:
     white = pixels == pixels.max()
     if np.concatenate([white[0], white[-1], white[:, 0], white[:, -1]]).mean() < WHITE_SHARE:
         return pixels
-    _, pieces = cv2.connectedComponents(white.view(np.uint8), connectivity=4)
-    outside = np.unique(np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]]))
-    return np.where(np.isin(pieces, outside[outside > 0]), pixels.min(), pixels)
+    _, components = cv2.connectedComponents(white.view(np.uint8), connectivity=4)
+    outside = np.unique(
+        np.concatenate([components[0], components[-1], components[:, 0], components[:, -1]])
+    )
+    return np.where(np.isin(components, outside[outside > 0]), pixels.min(), pixels)
 
 
 Planes = NDArray[np.uint8]
@@ -45,20 +47,20 @@ Planes = NDArray[np.uint8]
 feet to the head, on the network's grid in each."""
 
 
-LONGEST_STEP = 3.0
+MAX_STEP_MM = 3.0
 """Millimetres between two slices that the network sees, where slices are thinner: between them
 probabilities are interpolated. LCTSC's are as far apart; where of those only every second one is
 seen, 6 mm, the Dice falls by 0.0004 to 0.0018, and were it by the square of the distance, it would
 at 3 mm by a quarter of that."""
 
 
-def seen_slices(grid: VolumeGeometry) -> NDArray[np.intp]:
+def sampled_slices(grid: VolumeGeometry) -> NDArray[np.intp]:
     """Numbers of the axial slices, ascending, that the network sees: all, or as few as
-    `LONGEST_STEP` allows; first and last always.
+    `MAX_STEP_MM` allows; first and last always.
     """
     turned = grid.to_axial().geometry(grid)
     # A distance is known to six digits or so: 0.600001 mm is 0.6, of which five are 3 mm.
-    step = 1 if turned.spacing is None else max(1, int(LONGEST_STEP / turned.spacing[0] + 1e-3))
+    step = 1 if turned.spacing is None else max(1, int(MAX_STEP_MM / turned.spacing[0] + 1e-3))
     return np.unique(np.append(np.arange(0, turned.shape[0], step), turned.shape[0] - 1))
 
 

@@ -1,4 +1,4 @@
-"""The windpipe and the main bronchi, which are no lung, although a network may call them so where
+"""The trachea and the main bronchi, which are no lung, although a network may call them so where
 they touch one.
 
 They are followed downwards, slice by slice, as what they are in axial slices: small spots of gas
@@ -27,43 +27,43 @@ than a voxel parts gas and lung only at low ones, and in emphysema at none."""
 SOFT = -500
 """Hounsfield units from which it is tissue, and not lung, that surrounds a spot."""
 
-SMALLEST_TRACHEA, SMALLEST_BRONCHUS, LARGEST = 40.0, 15.0, 700.0
+MIN_TRACHEA_MM2, MIN_BRONCHUS_MM2, MAX_AREA_MM2 = 40.0, 15.0, 700.0
 """Square millimetres of a section. Tracheas are 13 to 25 mm wide from side to side in men, 10 to 21
 in women, and 13 to 27 and 10 to 23 from front to back (E. Breatnach, G. C. Abbott, R. G. Fraser,
 "Dimensions of the normal human trachea", American Journal of Roentgenology 142, 1984); the largest
 of these is 530 mm2, and where the bronchi part, sections are larger. Children's are smaller."""
 
 ROUND, FILLED = 2.5, 0.6
-"""How often longer than wide the first section may be, and the least share of its box that it
+"""How often longer than wide the first section may be, and the least fraction of its box that it
 fills; a disc fills 0.79."""
 
 BURIED_FIRST, BURIED = 0.6, 0.3
-"""Share of tissue around a section, at the start and further down. A bulla or cavity, or a bronchus
-inside the lung, has lung around it."""
+"""Fraction of tissue around a section, at the start and further down. A bulla or cavity, or a
+bronchus inside the lung, has lung around it."""
 
 RING = (1.5, 5.0)
 """Millimetres from the border of a spot between which lies what surrounds it; the wall is
 nearer."""
 
 BELOW = ((0.7, 0.7), (0.4, 0.0))
-"""The least share of a section that lies straight below the last one, so that it cannot widen into
-lung or jump, and of the last one that lies above it: the second two where the first are met at no
-level. So a bulla beside the windpipe is parted from it at a lower level, before both would be taken
-for its widening."""
+"""The least fraction of a section that lies straight below the last one, so that it cannot widen
+into lung or jump, and of the last one that lies above it: the second two where the first are met at
+no level. So a bulla beside the trachea is parted from it at a lower level, before both would be
+taken for its widening."""
 
 MIDDLE = 0.3
-"""Of the distance between the middles of the two lungs: so far to the side of half-way the windpipe
+"""Of the distance between the middles of the two lungs: so far to the side of half-way the trachea
 may begin."""
 
 SHORTEST = 30.0
-"""Millimetres, and `FEWEST` slices, over which gas must be followed before it is taken for the
-windpipe."""
+"""Millimetres, and `MIN_SLICES` slices, over which gas must be followed before it is taken for the
+trachea."""
 
-FEWEST = 3
+MIN_SLICES = 3
 
 TOP = 0.05
-"""Share of the largest slice of the lungs from which a slice shows their tops, and no mere island
-above them."""
+"""Fraction of the largest slice of the lungs from which a slice shows their tops, and no mere
+island above them."""
 
 ABOVE, BENEATH = 60.0, 30.0
 """Millimetres above and beneath these tops between which the first section must lie, where there
@@ -74,10 +74,10 @@ MARGIN = 25.0
 """Millimetres around one section in which the next one is looked for."""
 
 
-def remove_windpipe(
+def remove_trachea(
     labels: Labels, voxels: NDArray[np.int16], spacing: tuple[float, float, float] | None
 ) -> None:
-    """Takes windpipe and main bronchi, with their walls, out of what was labelled as lung; nothing
+    """Takes trachea and main bronchi, with their walls, out of what was labelled as lung; nothing
     where they are not found for certain.
 
     Args:
@@ -89,21 +89,21 @@ def remove_windpipe(
     if spacing is None:
         return
     wall = _disc(RING[0], spacing)
-    for number, lumen in find_windpipe(labels, voxels, spacing):
+    for number, lumen in find_trachea(labels, voxels, spacing):
         labels[number][cv2.dilate(lumen.astype(np.uint8), wall) > 0] = 0
 
 
-def find_windpipe(
+def find_trachea(
     labels: Labels, voxels: NDArray[np.int16], spacing: tuple[float, float, float]
 ) -> list[tuple[int, Mask]]:
-    """The gas in windpipe and main bronchi: number of the slice and section (rows, columns),
+    """The gas in trachea and main bronchi: number of the slice and section (rows, columns),
     downwards; empty where there is none.
 
     In a volume that begins within the chest it begins with the first slice; it ends at the latest
     `BENEATH` the slice with the most lung.
 
     Args:
-        labels: as for `remove_windpipe`.
+        labels: as for `remove_trachea`.
         voxels: as for it.
         spacing: as for it.
     """
@@ -123,7 +123,7 @@ def find_windpipe(
     while number > max(end, top - beneath):
         first = _first(voxels[number], spacing, (right + left) / 2, MIDDLE * abs(left - right))
         sections = [] if first is None else _followed(voxels, spacing, number, end, first)
-        long = len(sections) >= max(FEWEST, SHORTEST / spacing[0])
+        long = len(sections) >= max(MIN_SLICES, SHORTEST / spacing[0])
         if long and len(sections) > len(found):
             found = sections
         number -= len(sections) if long else 1
@@ -139,7 +139,7 @@ def _median(counts: NDArray[np.intp]) -> int | None:
 def _first(
     plane: NDArray[np.int16], spacing: tuple[float, float, float], middle: float, reach: float
 ) -> Mask | None:
-    """The largest spot of a slice, if there is one, that may be the windpipe; `middle` and `reach`
+    """The largest spot of a slice, if there is one, that may be the trachea; `middle` and `reach`
     are columns.
     """
     margin = math.ceil(MARGIN / spacing[2])
@@ -151,7 +151,9 @@ def _first(
         )
         _, _, across, down, count = stats.T
         wide, high, area = across * spacing[2], down * spacing[1], count * spacing[1] * spacing[2]
-        fits = (area >= SMALLEST_TRACHEA) & (area <= LARGEST) & (count >= FILLED * across * down)
+        fits = (
+            (area >= MIN_TRACHEA_MM2) & (area <= MAX_AREA_MM2) & (count >= FILLED * across * down)
+        )
         fits &= np.maximum(wide, high) <= ROUND * np.minimum(wide, high)
         fits &= abs(centres[:, 0] + start - middle) <= reach
         fits[0] = False
@@ -170,7 +172,7 @@ def _followed(
     end: int,
     section: Mask,
 ) -> list[tuple[int, Mask]]:
-    """The windpipe from its first section downwards to slice `end` at most."""
+    """The trachea from its first section downwards to slice `end` at most."""
     sections = [(number, section)]
     for below in range(number - 1, end - 1, -1):
         rows, columns = (np.flatnonzero(section.any(axis=axis)) for axis in (1, 0))
@@ -200,8 +202,8 @@ def _below(plane: NDArray[np.int16], above: Mask, spacing: tuple[float, float, f
         area = count * spacing[1] * spacing[2]
         least = np.maximum(own * count, last * np.count_nonzero(above))
         fits = (
-            (area >= SMALLEST_BRONCHUS)
-            & (area <= LARGEST)
+            (area >= MIN_BRONCHUS_MM2)
+            & (area <= MAX_AREA_MM2)
             & (np.bincount(spots[above], minlength=len(stats)) >= least)
         )
         # What is part of a spot that was taken before is known already.
@@ -213,7 +215,7 @@ def _below(plane: NDArray[np.int16], above: Mask, spacing: tuple[float, float, f
 
 
 def _buried(spot: Mask, plane: NDArray[np.int16], spacing: tuple[float, float, float]) -> float:
-    """The share of tissue in what surrounds a spot; 0 where nothing does."""
+    """The fraction of tissue in what surrounds a spot; 0 where nothing does."""
     inner, outer = (
         cv2.dilate(spot.astype(np.uint8), _disc(radius, spacing, least))
         for least, radius in enumerate(RING, start=1)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lungseg.datasets.cases import SPLITS, Case
 from lungseg.errors import LungsegError
-from lungseg.preprocess import stretch
+from lungseg.preprocess import resize
 from lungseg.readers import read_image
 
 Fingerprint = NDArray[np.float32]
@@ -101,7 +101,7 @@ def _fingerprint(case: Case) -> Fingerprint | None:
         pixels = read_image(case.image).array
     except LungsegError:
         return None
-    waves = cv2.dct(stretch(pixels, (4 * WAVES, 4 * WAVES)))[:WAVES, :WAVES]
+    waves = cv2.dct(resize(pixels, (4 * WAVES, 4 * WAVES)))[:WAVES, :WAVES]
     return np.where(waves.ravel()[1:] > 0, np.float32(1), np.float32(-1))
 
 

@@ -22,7 +22,7 @@ from lungseg.datasets.folders import is_volume
 from lungseg.datasets.ground_truth import lungs_only, read_volume_labels, sizes_and_centres
 from lungseg.errors import InputError, UsageError
 from lungseg.morphology.boxes import enclosing_box
-from lungseg.morphology.runs import pieces
+from lungseg.morphology.runs import components
 from lungseg.preprocess import window
 from lungseg.readers import read_image, read_volume
 from lungseg.readers.looks_like_ct import looks_like_ct
@@ -205,7 +205,7 @@ def _split(lung: NDArray[np.bool_], middle: float) -> Labels:
     labels = np.zeros(lung.shape, np.uint8)
     core = lung
     for _ in range(MAX_EROSIONS):
-        numbers = pieces(core)
+        numbers = components(core)
         sizes, centres = sizes_and_centres(numbers)
         if not sizes.size:
             break
@@ -230,7 +230,7 @@ def _split(lung: NDArray[np.bool_], middle: float) -> Labels:
             )
             > 0
         )
-    rest = pieces(lung & (labels == 0))
+    rest = components(lung & (labels == 0))
     of_piece = np.where(
         sizes_and_centres(rest)[1] < middle, np.uint8(RIGHT_LUNG.number), np.uint8(LEFT_LUNG.number)
     )

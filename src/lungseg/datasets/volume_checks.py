@@ -20,7 +20,7 @@ from lungseg.datasets.ground_truth import (
     read_volume_labels,
 )
 from lungseg.errors import LungsegError
-from lungseg.morphology.runs import piece_sizes
+from lungseg.morphology.runs import component_sizes
 from lungseg.readers import read_label_volume, read_volume
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 from lungseg.volume import Volume
@@ -145,7 +145,7 @@ def _problem(volume: Volume, ground_truth: VolumeGroundTruth) -> str | None:
         problem := _density_problem(volume.geometry.to_axial().apply(volume.array), lung)
     ):
         return problem
-    sizes = piece_sizes(lung)
+    sizes = component_sizes(lung)
     if sizes.size > 2 and sizes[2] > MAX_THIRD_COMPONENT_FRACTION * count:
         return (
             f"mask in pieces: beside the two largest there is one with {sizes[2] / count:.0%} of it"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lungseg.datasets import Case
 from lungseg.datasets.label_sets import mediastinal_band
 from lungseg.image import Image
-from lungseg.morphology.runs import piece_sizes
+from lungseg.morphology.runs import component_sizes
 from lungseg.result import Result
 from lungseg.scores import Mask, components, count, surface_distances
 from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
@@ -138,7 +138,7 @@ def score(case: Case, truth: NDArray[np.uint8], result: Result[Image]) -> CaseSc
     heart_inside = case.lung_extent == "through-heart"
     judged = ~mediastinal_band(truth) if heart_inside else None
     right, left = (
-        MaskScore(components=count_pieces(result.mask == lung.number))
+        MaskScore(components=count_components(result.mask == lung.number))
         if heart_inside
         else compare_masks(truth == lung.number, result.mask == lung.number, spacing)
         for lung in (RIGHT_LUNG, LEFT_LUNG)
@@ -189,15 +189,15 @@ def compare_masks(
         counts.specificity,
     )
     if judged is not None:
-        return MaskScore(*pixels, area_error=counts.area_error, components=count_pieces(found))
+        return MaskScore(*pixels, area_error=counts.area_error, components=count_components(found))
     outlines = surface_distances(truth, found, spacing)
     distances = (outlines.hd, outlines.hd95, outlines.hd95_pooled, outlines.assd)
     shares = (outlines.nsd(1), outlines.nsd(2), outlines.nsd(3))
-    return MaskScore(*pixels, *distances, *shares, counts.area_error, count_pieces(found))
+    return MaskScore(*pixels, *distances, *shares, counts.area_error, count_components(found))
 
 
-def count_pieces(mask: Mask) -> int:
+def count_components(mask: Mask) -> int:
     """Number of pieces of a mask: (rows, columns), or (slices, rows, columns), where voxels of one
     piece share faces.
     """
-    return components(mask) if mask.ndim == 2 else piece_sizes(mask).size
+    return components(mask) if mask.ndim == 2 else component_sizes(mask).size

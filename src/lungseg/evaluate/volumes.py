@@ -19,7 +19,7 @@ from lungseg.evaluate.cases import (
     MaskScore,
     SliceScores,
     compare_masks,
-    count_pieces,
+    count_components,
     hd95_of_1024,
 )
 from lungseg.geometry import VolumeGeometry
@@ -57,7 +57,7 @@ def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
     right, left = (
         compared(known == lung.number, found == lung.number)
         if truth.sides
-        else MaskScore(components=count_pieces(found == lung.number))
+        else MaskScore(components=count_components(found == lung.number))
         for lung in (RIGHT_LUNG, LEFT_LUNG)
     )
     both = compared(lungs, found > 0)

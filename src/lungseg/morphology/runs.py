@@ -24,7 +24,7 @@ Pairs = tuple[Indices, Indices]
 """Runs that touch: the first of each pair, and the second."""
 
 
-MOST_RUNS = 3_000_000
+MAX_RUNS = 3_000_000
 """Two lungs have some 120 000 runs in 300 slices of 512 x 512. What has this many is noise, and
 would take minutes and gigabytes."""
 
@@ -54,38 +54,40 @@ class Runs:
         )
 
 
-def pieces(lung: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Of each voxel, (slices, rows, columns), the number of its piece, from 1, larger ones first; 0
-    where there is no lung.
+def components(lung: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Of each voxel, (slices, rows, columns), the number of its component, from 1, larger ones
+    first; 0 where there is no lung.
 
-    Voxels that share faces are of one piece. Where there are more than `MOST_RUNS` runs all is one
-    piece.
+    Voxels that share faces are of one component. Where there are more than `MAX_RUNS` runs all is
+    one component.
     """
     numbers = lung.astype(np.int32)
     box = enclosing_box(lung)
     if (runs := runs_of(lung[box])) is not None:
-        piece, size = _sized_pieces(runs)
+        component, size = _sized_components(runs)
         rank = np.empty(size.size, np.int32)
         rank[np.argsort(-size, kind="stable")] = np.arange(1, size.size + 1)
-        numbers[box] = painted_runs(np.where(runs.label > 0, rank[piece], np.int32(0)), runs, box)
+        numbers[box] = painted_runs(
+            np.where(runs.label > 0, rank[component], np.int32(0)), runs, box
+        )
     return numbers
 
 
-def piece_sizes(lung: NDArray[np.bool_]) -> Indices:
-    """Voxels of each of the `pieces`, the largest first, without the memory that their numbers
+def component_sizes(lung: NDArray[np.bool_]) -> Indices:
+    """Voxels of each of the `components`, the largest first, without the memory that their numbers
     take.
     """
     runs = runs_of(lung[enclosing_box(lung)])
-    size = np.array([np.count_nonzero(lung)]) if runs is None else _sized_pieces(runs)[1]
+    size = np.array([np.count_nonzero(lung)]) if runs is None else _sized_components(runs)[1]
     return np.sort(size[size > 0])[::-1]
 
 
-def _sized_pieces(runs: Runs) -> tuple[Indices, Indices]:
-    """The number of its piece for each run, and how many voxels of lung each piece has: none, where
-    it is background.
+def _sized_components(runs: Runs) -> tuple[Indices, Indices]:
+    """The number of its component for each run, and how many voxels of lung each component has:
+    none, where it is background.
     """
-    piece = run_components(runs.label, runs.touching)
-    return piece, np.bincount(piece, weights=runs.length * runs.label).astype(np.intp)
+    component = run_components(runs.label, runs.touching)
+    return component, np.bincount(component, weights=runs.length * runs.label).astype(np.intp)
 
 
 def painted_runs(values: NDArray[Any], runs: Runs, box: tuple[slice, ...]) -> NDArray[Any]:
@@ -95,7 +97,7 @@ def painted_runs(values: NDArray[Any], runs: Runs, box: tuple[slice, ...]) -> ND
 
 
 def runs_of(labels: NDArray[Any]) -> Runs | None:
-    """The runs of a box; None where there are more than `MOST_RUNS`."""
+    """The runs of a box; None where there are more than `MAX_RUNS`."""
     slices, rows, columns = (side + 2 for side in labels.shape)
     padded = np.zeros((rows, columns), np.uint8)
     flat = padded.reshape(-1)
@@ -105,7 +107,7 @@ def runs_of(labels: NDArray[Any]) -> Runs | None:
         padded[1:-1, 1:-1] = plane
         found = np.flatnonzero(flat[1:] != flat[:-1]) + 1
         count += found.size
-        if count > MOST_RUNS:
+        if count > MAX_RUNS:
             return None
         starts.append(found + number * flat.size)
         values.append(flat[found])
@@ -134,7 +136,8 @@ def _touching(start: Indices, distance: int) -> Pairs:
 
 
 def run_components(label: Labels, pairs: Pairs) -> Indices:
-    """The number of its piece for each run, from 0; runs of one label that touch are of one piece.
+    """The number of its component for each run, from 0; runs of one label that touch are of one
+    component.
 
     Every root takes the lowest root that it touches, and paths are shortened, until nothing changes
     (Y. Shiloach, U. Vishkin, "An O(log n) parallel connectivity algorithm", J. Algorithms 3, 1982).

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lungseg.card import ModelCard
 from lungseg.morphology.sides import sides
 from lungseg.predict import Predictor
-from lungseg.preprocess import centred
+from lungseg.preprocess import zero_mean
 from lungseg.quality.confidence import confidence
 from lungseg.quality.features import Features, mask_features
 from lungseg.quality.model import FrontalModel
@@ -155,7 +155,7 @@ def with_augmentation(
     tilted = abs(degrees) > MIN_CORRECTION_DEGREES
     picture = first.picture
     if tilted:
-        picture = centred(turn(picture, -degrees, shape, float(picture.min())))
+        picture = zero_mean(turn(picture, -degrees, shape, float(picture.min())))
     plain, mirrored = predictor(np.stack([picture, picture[:, ::-1]])[:, np.newaxis])
     channels = (plain + mirrored[first.card.mirrored_channels, :, ::-1]) / 2
     if tilted:

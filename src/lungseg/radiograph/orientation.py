@@ -33,11 +33,11 @@ def is_negative(picture: Float, lungs: NDArray[np.bool_]) -> bool:
     return bool(around.any() and picture[lungs].mean() - picture[around].mean() > BRIGHTER)
 
 
-SMALLEST_LUNG = 0.01
-"""Share of the picture; the place of a smaller lung says nothing about how the thorax lies."""
+MIN_FRACTION_FOR_ROTATION = 0.01
+"""Fraction of the picture; the place of a smaller lung says nothing about how the thorax lies."""
 
 
-LARGEST_TILT = 30.0
+MAX_MEASURED_TILT_DEGREES = 30.0
 """Degrees; beyond it the lungs are too round, or too wrong, to say how the thorax lies."""
 
 
@@ -51,7 +51,7 @@ def tilt(right: NDArray[np.bool_], left: NDArray[np.bool_], shape: tuple[int, in
 
     It is the mean of two angles, of the line from lung to lung against the horizontal, and of the
     lungs' long axes (of inertia) against the vertical, in the image's true proportions; 0 where one
-    lung is missing, or an angle is above `LARGEST_TILT`.
+    lung is missing, or an angle is above `MAX_MEASURED_TILT_DEGREES`.
 
     Args:
         right: (rows, columns) of the network's grid.
@@ -59,7 +59,7 @@ def tilt(right: NDArray[np.bool_], left: NDArray[np.bool_], shape: tuple[int, in
         shape: rows, columns of the image.
     """
     lungs = [cv2.moments(lung.view(np.uint8), binaryImage=True) for lung in (right, left)]
-    if min(moments["m00"] for moments in lungs) < SMALLEST_LUNG * right.size:
+    if min(moments["m00"] for moments in lungs) < MIN_FRACTION_FOR_ROTATION * right.size:
         return 0.0
     height, width = shape[0] / right.shape[0], shape[1] / right.shape[1]
     (right_x, right_y), (left_x, left_y) = (
@@ -74,7 +74,7 @@ def tilt(right: NDArray[np.bool_], left: NDArray[np.bool_], shape: tuple[int, in
         for m in lungs
     ]
     axis = np.rad2deg(np.mean(axes))
-    if max(abs(line), abs(axis)) > LARGEST_TILT:
+    if max(abs(line), abs(axis)) > MAX_MEASURED_TILT_DEGREES:
         return 0.0
     return float((line + axis) / 2) - USUAL_TILT
 

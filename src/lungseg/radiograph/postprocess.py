@@ -132,7 +132,7 @@ def _close_gaps(labels: Labels, is_right: NDArray[np.bool_], min_area: int) -> N
     if enclosed.any():
         gaps, areas = components(enclosed.view(np.uint8))
         # A gap is filled from one side as a whole: it touches both lungs, so each stays in one
-        # piece.
+        # component.
         sides = _sides(np.bincount(gaps[is_right], minlength=areas.size) > areas / 2)
         sides[(areas == 0) | (areas >= min_area)] = 0
         labels[enclosed] = sides[gaps[enclosed]]

@@ -24,7 +24,7 @@ from lungseg.augment.parameters import (
 from lungseg.datasets import Case, read_labels
 from lungseg.datasets.label_sets import LUNG_LAYERS, LayerClasses, Sets, allowed_sets
 from lungseg.morphology.dilation import dilate
-from lungseg.preprocess import standardise, stretch, window
+from lungseg.preprocess import resize, standardise, window
 from lungseg.readers import read_image
 from lungseg.structures import LUNGS
 from lungseg.train.cache import cache_file, fetch
@@ -162,7 +162,7 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
                 self.dilate * self.kept[0] / self.size[0],
                 [lung.number for lung in LUNGS],
             )
-        picture = np.round(window(stretch(pixels, self.kept), self._window) * 255)
+        picture = np.round(window(resize(pixels, self.kept), self._window) * 255)
         sets = allowed_sets(labels, self.layers, decides=case.decides, lung_extent=case.lung_extent)
         resized = np.stack([_resize_nearest(each, self.kept) for each in sets])
         allowed = self._teachers.pseudo_label(resized, pixels, self.layers)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lungseg.datasets.label_sets import LUNG_LAYERS, LayerClasses, Sets
 from lungseg.predict import Predictor
-from lungseg.preprocess import restore, to_network
+from lungseg.preprocess import resize_back, to_network
 from lungseg.radiograph.orientation import turn
 from lungseg.structures import regions
 
@@ -120,7 +120,7 @@ def _narrowed(sets: Sets, classes: LayerClasses, found: Sequence[dict[str, Array
         if any(structure.name in own for own in found)
     }
     for structure, channel in known.items():
-        known[structure] = restore(np.ascontiguousarray(channel, np.float32), sets.shape)
+        known[structure] = resize_back(np.ascontiguousarray(channel, np.float32), sets.shape)
     for group in regions(known).values():
         together = np.zeros(sets.shape, np.float32)
         for structure in group:
