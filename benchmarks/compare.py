@@ -55,9 +55,9 @@ def scores(model: Path, cases: Path) -> dict[str, str]:
     cells = {}
     for source in sorted({score.source for score in found}):
         mine = [score for score in found if score.source == source]
-        text = f"{np.mean([score.lungs.dice for score in mine]):.4f}"
+        text = f"{np.mean([score.scores['lungs'].dice for score in mine]):.4f}"
         if mine[0].lung_extent == "field":
-            text += f" ({np.mean([score.hd95_of_1024 for score in mine]):.1f})"
+            text += f" ({np.mean([score.scores['lungs'].hd95_at_1024 for score in mine]):.1f})"
         cells[source] = (
             f"**{text}**, n={len(mine)}"
             if source in settings.leave_out

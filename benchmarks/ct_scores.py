@@ -130,26 +130,28 @@ def by_height(scores: Path) -> None:
     if not rows:
         return
     print(
-        "\n| covid19, from the feet | slices | Dice | lowest | IoU | too much, share of lung | "
+        "\n| covid19, from the feet | slices | Dice | lowest | IoU | too much, fraction of lung | "
         "too little |\n|---|---|---|---|---|---|---|"
     )
     for first in range(0, len(rows), BAND):
         band = rows[first : first + BAND]
         dice, iou, precision, recall = (
             np.array([float(row[name]) for row in band])
-            for name in ("dice", "iou", "precision", "recall")
+            for name in ("lungs_dice", "lungs_iou", "lungs_precision", "lungs_recall")
         )
         surplus = (recall / precision * (1 - precision)).mean()
-        figures = (
+        metrics = (
             f"{dice.mean():.4f} | {dice.min():.4f} | {iou.mean():.4f} | {surplus:.3f} | "
             f"{(1 - recall).mean():.3f}"
         )
-        print(f"| {band[0]['case']} to {band[-1]['case']} | {len(band)} | {figures} |")
+        print(f"| {band[0]['case']} to {band[-1]['case']} | {len(band)} | {metrics} |")
     for name in ("dice", "iou"):
-        values = np.array([float(row[name]) for row in rows])
-        shares = ", ".join(f"{p} %: {np.percentile(values, p):.4f}" for p in (5, 25, 50, 75, 95))
+        values = np.array([float(row[f"lungs_{name}"]) for row in rows])
+        percentiles = ", ".join(
+            f"{p} %: {np.percentile(values, p):.4f}" for p in (5, 25, 50, 75, 95)
+        )
         low = ", ".join(f"under {limit}: {(values < limit).sum()}" for limit in (0.9, 0.95))
-        print(f"\n{name} of covid19: mean {values.mean():.4f}; {shares}; {low}")
+        print(f"\n{name} of covid19: mean {values.mean():.4f}; {percentiles}; {low}")
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from lungseg.datasets import read_manifest
 from lungseg.evaluate import CaseScore, score_cases
-from lungseg.evaluate.summary import summaries
-from lungseg.evaluate.tables import summarise, summarise_surely
+from lungseg.evaluate.summary import structures_of, summaries
+from lungseg.evaluate.tables import summarise, summarise_confidence
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.train.export import export
 
@@ -46,7 +46,7 @@ def main() -> None:
         found, failures = score_cases(
             RadiographSegmenter(model),
             [case for case in cases if not arguments.source or case.source in arguments.source],
-            jobs=2,
+            workers=2,
         )
         if failures:
             sys.exit("\n".join(map(str, failures)))
@@ -58,9 +58,9 @@ def main() -> None:
                 "are no folds"
             )
         scores += found
-    print(
-        summarise(scores).markdown(), "", summarise_surely(summaries(scores)).markdown(), sep="\n"
-    )
+    for structure in structures_of(scores):
+        print(f"{structure}:\n\n{summarise(scores, structure).markdown()}\n")
+    print(summarise_confidence(summaries(scores)).markdown())
 
 
 if __name__ == "__main__":

@@ -16,11 +16,12 @@ PLAIN = CaseScore(
     notes="",
     verdict="ok",
     unit="pixels",
-    hd95_of_1024=10.0,
-    lungs=MASK,
-    right=replace(MASK, dice=0.97, components=1),
-    left=replace(MASK, dice=0.93, components=1),
-    uncleaned=replace(MASK, dice=0.94, hd95=8.0, components=3),
+    scores={
+        "lungs": replace(MASK, hd95_at_1024=10.0),
+        "right lung": replace(MASK, dice=0.97, components=1),
+        "left lung": replace(MASK, dice=0.93, components=1),
+    },
+    raw={"lungs": replace(MASK, dice=0.94, hd95=8.0, components=3)},
 )
 
 
@@ -33,27 +34,28 @@ def scored(
     source: str = "north",
     notes: str = "",
 ) -> CaseScore:
-    """A case with this Dice of both lungs and this HD95 of 1024."""
-    return replace(
-        PLAIN,
-        case=case,
-        patient=patient or case,
-        source=source,
-        notes=notes,
-        hd95_of_1024=hd95,
-        lungs=replace(MASK, dice=dice),
-    )
+    """A case with this Dice of both lungs and this HD95 at 1024."""
+    one = replace(PLAIN, case=case, patient=patient or case, source=source, notes=notes)
+    return with_scores(one, lungs=replace(MASK, dice=dice, hd95_at_1024=hd95))
 
 
-HEART = replace(
+def with_scores(score: CaseScore, **scores: MaskScore) -> CaseScore:
+    """A case with other scores of structures, whose names have underscores here."""
+    named = {name.replace("_", " "): value for name, value in scores.items()}
+    return replace(score, scores={**score.scores, **named})
+
+
+THROUGH_HEART = replace(
     PLAIN,
     case="h",
     patient="ph",
     source="adults",
     lung_extent="through-heart",
-    hd95_of_1024=NAN,
-    lungs=MaskScore(dice=0.9, components=2),
-    right=MaskScore(components=1),
-    left=MaskScore(components=1),
-    uncleaned=MaskScore(dice=0.89, components=4),
+    scores={
+        "lungs": MaskScore(dice=0.9, components=2),
+        "right lung": MaskScore(components=1),
+        "left lung": MaskScore(components=1),
+    },
+    raw={"lungs": MaskScore(dice=0.89, components=4)},
 )
+"""What was drawn through the heart is judged by its pixels only."""

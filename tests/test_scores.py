@@ -109,12 +109,12 @@ def test_the_box_around_a_mask() -> None:
     assert scores.enclosing_box(np.zeros((2, 3))) == (slice(0, 0), slice(0, 0))
 
 
-def test_area_error_is_signed_and_of_the_truth() -> None:
-    assert scores.Counts(tp=6, fp=1, fn=2, tn=0).area_error == -1 / 8
-    assert scores.Counts(tp=6, fp=4, fn=2, tn=0).area_error == 2 / 8
-    assert scores.Counts(tp=0, fp=0, fn=0, tn=9).area_error == 0
-    assert scores.Counts(tp=0, fp=1, fn=0, tn=9).area_error == math.inf
-    assert scores.Counts(tp=0, fp=0, fn=4, tn=9).area_error == -1
+def test_a_relative_area_error_is_signed_and_of_the_ground_truth() -> None:
+    assert scores.Counts(tp=6, fp=1, fn=2, tn=0).relative_area_error == -1 / 8
+    assert scores.Counts(tp=6, fp=4, fn=2, tn=0).relative_area_error == 2 / 8
+    assert scores.Counts(tp=0, fp=0, fn=0, tn=9).relative_area_error == 0
+    assert scores.Counts(tp=0, fp=1, fn=0, tn=9).relative_area_error == math.inf
+    assert scores.Counts(tp=0, fp=0, fn=4, tn=9).relative_area_error == -1
 
 
 def figures(distances: scores.SurfaceDistances) -> tuple[float, float, float]:

@@ -30,16 +30,17 @@ KEPT = 1 << 28
 of 256 planes of 512 x 512."""
 
 SQUARE = 1e-5
-"""Share by which two spacings may differ and still be one: headers hold them in few digits."""
+"""Fraction by which two spacings may differ and still be one: headers hold them in few digits."""
 
 ROUNDING = 1e-6
-"""Share by which a distance may exceed a tolerance and still lie within it: five pixels of 0.2 mm
-are 1 mm, whatever their product is."""
+"""Fraction by which a distance may exceed a tolerance and still lie within it: five pixels of 0.2
+mm are 1 mm, whatever their product is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Pixels of a truth and a prediction, counted; every score is a ratio of sums of these four.
+    """Pixels of a ground truth and a prediction, counted; every score is a ratio of sums of these
+    four.
 
     A ratio of 0 to 0 is 1: where there was nothing to find and nothing was found, or nothing that
     could have been wrong, nothing is wrong. So two empty masks have Dice 1, an empty and a full one
@@ -48,7 +49,7 @@ class Counts:
     Attributes:
         tp: inside both.
         fp: inside the prediction only.
-        fn: inside the truth only.
+        fn: inside the ground truth only.
         tn: outside both.
     """
 
@@ -74,30 +75,30 @@ class Counts:
 
     @property
     def accuracy(self) -> float:
-        """Share of all pixels that are labelled rightly, 0 to 1."""
+        """Fraction of all pixels that are labelled rightly, 0 to 1."""
         return _ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
 
     @property
     def precision(self) -> float:
-        """Share of the prediction that is true, 0 to 1."""
+        """Fraction of the prediction that is true, 0 to 1."""
         return _ratio(self.tp, self.tp + self.fp)
 
     @property
     def recall(self) -> float:
-        """Share of the truth that was found, 0 to 1: sensitivity."""
+        """Fraction of the ground truth that was found, 0 to 1: sensitivity."""
         return _ratio(self.tp, self.tp + self.fn)
 
     @property
     def specificity(self) -> float:
-        """Share of what is not in the truth that the prediction leaves out, 0 to 1."""
+        """Fraction of what is not in the ground truth that the prediction leaves out, 0 to 1."""
         return _ratio(self.tn, self.tn + self.fp)
 
     @property
-    def area_error(self) -> float:
-        """Area of the prediction less that of the truth, as a share of the truth's: above 0 where
-        the prediction is too large.
+    def relative_area_error(self) -> float:
+        """Area of the prediction less that of the ground truth, as a fraction of the ground
+        truth's: above 0 where the prediction is too large.
 
-        0 for two empty masks, infinite where only the truth is empty.
+        0 for two empty masks, infinite where only the ground truth is empty.
         """
         surplus = self.fp - self.fn
         return surplus / (self.tp + self.fn) if self.tp + self.fn else math.inf if surplus else 0.0
@@ -107,30 +108,32 @@ def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else 1.0
 
 
-def count(truth: Mask, prediction: Mask) -> Counts:
+def count(ground_truth: Mask, prediction: Mask) -> Counts:
     """Counts two masks of one shape. To leave a region out, index both with the pixels that count.
 
     Raises:
         UsageError: the shapes differ.
     """
-    a, b = _pair(truth, prediction)
+    a, b = _pair(ground_truth, prediction)
     tp = int(np.count_nonzero(a & b))
     fn = int(np.count_nonzero(a)) - tp
     fp = int(np.count_nonzero(b)) - tp
     return Counts(tp, fp, fn, a.size - tp - fp - fn)
 
 
-def dice(truth: Mask, prediction: Mask) -> float:
+def dice(ground_truth: Mask, prediction: Mask) -> float:
     """Dice coefficient of two masks of one shape, 0 to 1; 1 for two empty ones.
 
     Raises:
         UsageError: the shapes differ.
     """
-    return count(truth, prediction).dice
+    return count(ground_truth, prediction).dice
 
 
 def components(mask: Mask) -> int:
-    """Number of pieces of a mask (rows, columns); pixels that touch only at a corner are apart."""
+    """Number of connected components of a mask (rows, columns); pixels that touch only at a corner
+    are apart.
+    """
     return (
         cv2.connectedComponents(np.asarray(mask, dtype=bool).view(np.uint8), connectivity=4)[0] - 1
     )
@@ -144,8 +147,8 @@ class SurfaceDistances:
     is 1. Where only one is empty, everything is infinitely far: these four are infinite, nsd is 0.
 
     Attributes:
-        there: from each outline pixel of the truth to the nearest of the prediction.
-        back: from each outline pixel of the prediction to the nearest of the truth.
+        there: from each outline pixel of the ground truth to the nearest of the prediction.
+        back: from each outline pixel of the prediction to the nearest of the ground truth.
     """
 
     there: NDArray[np.float64]
@@ -180,7 +183,7 @@ class SurfaceDistances:
         return float(both.mean()) if both.size else 0.0
 
     def nsd(self, tolerance: float) -> float:
-        """Normalised surface Dice (S. Nikolov et al., arXiv:1809.04430): share of the outline
+        """Normalised surface Dice (S. Nikolov et al., arXiv:1809.04430): fraction of the outline
         pixels of both that are no farther than `tolerance` from the other outline, 0 to 1. Pixels
         are counted, as MONAI's `compute_surface_dice` does by default.
         """
@@ -199,7 +202,7 @@ def _largest_95th(*distances: NDArray[np.float64]) -> float:
 
 
 def surface_distances(
-    truth: Mask, prediction: Mask, spacing: Sequence[float] | None = None
+    ground_truth: Mask, prediction: Mask, spacing: Sequence[float] | None = None
 ) -> SurfaceDistances:
     """Distances between the outlines of two masks: (rows, columns), or surfaces of (slices, rows,
     columns).
@@ -212,7 +215,7 @@ def surface_distances(
     beside a few copies of the masks, cut to the box that holds both.
 
     Args:
-        truth: one mask.
+        ground_truth: one mask.
         prediction: the other.
         spacing: along each axis; None gives pixels or voxels.
 
@@ -220,7 +223,7 @@ def surface_distances(
         UsageError: the shapes differ, or there are not two or three axes, or not one spacing for
             each.
     """
-    a, b = _pair(truth, prediction)
+    a, b = _pair(ground_truth, prediction)
     if a.ndim not in (2, 3):
         raise UsageError(
             "surface distances are for masks (rows, columns) or (slices, rows, columns), not of "
@@ -344,7 +347,9 @@ def _oblong(
     return result
 
 
-def _pair(truth: Mask, prediction: Mask) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    if truth.shape != prediction.shape:
-        raise UsageError(f"masks of shape {truth.shape} and {prediction.shape} cannot be compared")
-    return np.asarray(truth, dtype=bool), np.asarray(prediction, dtype=bool)
+def _pair(ground_truth: Mask, prediction: Mask) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    if ground_truth.shape != prediction.shape:
+        raise UsageError(
+            f"masks of shape {ground_truth.shape} and {prediction.shape} cannot be compared"
+        )
+    return np.asarray(ground_truth, dtype=bool), np.asarray(prediction, dtype=bool)

@@ -117,7 +117,7 @@ def test_what_could_not_be_scored_is_named_and_changes_the_status(model, split, 
     assert len(scored(tmp_path / "out")) == 4
 
 
-def test_changes_and_card(model, split, tmp_path) -> None:
+def test_robustness_and_card(model, split, tmp_path) -> None:
     copy = write_tiny_model(tmp_path, name="copy")
     done = lungseg(
         "evaluate",
@@ -170,10 +170,10 @@ def test_films_without_masks_but_with_boxes_are_scored_by_these(model, rsna, tmp
     assert "| widened by 3 mm | 2 | 1 | 1 |" in asked.stdout
 
 
-def test_a_matrix_of_models_that_are_there(model, split, tmp_path) -> None:
+def test_a_cross_dataset_table_of_models_that_are_there(model, split, tmp_path) -> None:
     done = lungseg("evaluate", f"north={model}", split, "-o", tmp_path / "out", "--cross-dataset")
     assert done.exit_code == 0, done.output
-    assert done.stdout == (tmp_path / "out" / "matrix.md").read_text()
+    assert done.stdout == (tmp_path / "out" / "cross_dataset.md").read_text()
     assert [cell.endswith("n=2") for cell in done.stdout.splitlines()[4].split(" | ")[1:2]] == [
         True
     ]
@@ -181,7 +181,7 @@ def test_a_matrix_of_models_that_are_there(model, split, tmp_path) -> None:
     assert ", n=4 |" in done.stdout  # of south every film
 
 
-def test_a_matrix_trains_what_is_not_there_and_keeps_it(
+def test_a_cross_dataset_evaluation_trains_what_is_not_there_and_keeps_it(
     model, split, tmp_path, monkeypatch
 ) -> None:
     pytest.importorskip("lightning")
@@ -257,7 +257,7 @@ def test_volumes_of_a_list_that_dataset_wrote_are_scored(tmp_path) -> None:
     )
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0].startswith(
-        "| volumes | n | Dice | right | left | IoU | HD95, mm | ASSD, mm | NSD at 1 |"
+        "| volumes | n | Dice | right lung | left lung | IoU | HD95, mm | ASSD, mm | NSD at 1 |"
     )
     assert len(scored(tmp_path / "out")) == 1
     spacing = lungseg(
@@ -287,14 +287,14 @@ def test_a_real_volume_is_scored_in_space(data_folder, tmp_path) -> None:
     assert done.exit_code == 0, done.output
     with (tmp_path / "out" / "scores.csv").open(newline="") as stream:
         (line,) = csv.DictReader(stream)
-    assert (line["case"], line["kind"], line["unit"], line.get("dice_right", "")) == (
+    assert (line["case"], line["kind"], line["unit"], line.get("right_lung_dice", "")) == (
         "case3",
         "volume",
         "mm",
         "",
     )
-    assert float(line["dice"]) > 0.97
-    assert float(line["hd95"]) < 6
+    assert float(line["lungs_dice"]) > 0.97
+    assert float(line["lungs_hd95"]) < 6
 
 
 @pytest.mark.parametrize(

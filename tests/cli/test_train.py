@@ -197,8 +197,10 @@ def test_a_model_of_ones_own_is_scored_and_used(run, model, films, tmp_path) -> 
     with (tmp_path / "scores" / "scores.csv").open(newline="") as stream:
         lines = list(csv.DictReader(stream))
     assert len(lines) == 2 * (2 + 1)  # 0.3 of six patients and of two, with two films each
-    assert np.mean([float(line["dice"]) for line in lines]) > 0.8
-    assert min(float(line[f"dice_{side}"]) for line in lines for side in ("right", "left")) > 0.7
+    assert np.mean([float(line["lungs_dice"]) for line in lines]) > 0.8
+    assert (
+        min(float(line[f"{side}_lung_dice"]) for line in lines for side in ("right", "left")) > 0.7
+    )
 
     done = lungseg(
         "segment", films / "north" / "images" / "p0_a.png", "-o", tmp_path / "out", "--model", model

@@ -197,9 +197,20 @@ def test_where_each_lung_may_be() -> None:
 
 
 def test_masks_through_the_heart_are_not_judged_in_the_band() -> None:
-    np.testing.assert_array_equal(judged_pixels(TWO, "through-heart"), ~mediastinal_band(TWO))
-    assert judged_pixels(TWO, "field") is None
-    assert judged_pixels(TWO, "aerated") is None
+    band = mediastinal_band(TWO)
+    for lungs in ([RIGHT_LUNG, LEFT_LUNG], [LEFT_LUNG]):
+        np.testing.assert_array_equal(judged_pixels(TWO, lungs, "through-heart"), ~band)
+        assert judged_pixels(TWO, lungs, "field") is None
+        assert judged_pixels(TWO, lungs, "aerated") is None
+    assert judged_pixels(TWO, [HEART], "through-heart") is None
+
+
+def test_what_lies_beneath_an_opacity_is_not_judged() -> None:
+    labels = np.array([[0, 1, 5, 5, 2]], np.uint8)
+    beside = [[True, True, False, False, True]]
+    assert judged_pixels(labels, [RIGHT_LUNG, LEFT_LUNG], "field").tolist() == beside
+    assert judged_pixels(labels, [HEART], "field").tolist() == beside
+    assert judged_pixels(labels, [OPACITY], "field") is None
 
 
 def test_the_band_is_the_inner_half_of_the_right_and_two_thirds_of_the_left_lung() -> None:

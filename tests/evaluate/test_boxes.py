@@ -13,7 +13,7 @@ import pytest
 from lungseg.datasets import Case, OpacityBox, discover, read_boxes
 from lungseg.errors import InputError, UsageError
 from lungseg.evaluate import evaluate_boxes
-from lungseg.evaluate.boxes import BoxScore, share_inside, summarise_boxes
+from lungseg.evaluate.boxes import BoxScore, fraction_inside, summarise_boxes
 from tiny_model import dark_ellipses, write_tiny_model
 
 INSIDE, BESIDE, HALF = (
@@ -23,19 +23,19 @@ INSIDE, BESIDE, HALF = (
 )
 
 
-def test_the_share_of_a_box_counts_its_pixels_in_the_image() -> None:
+def test_the_fraction_of_a_box_counts_its_pixels_in_the_image() -> None:
     mask = np.zeros((20, 30), np.uint8)
     mask[5:15, 10:20] = 2
-    assert share_inside(mask, OpacityBox(10, 5, 10, 10)) == 1
-    assert share_inside(mask, OpacityBox(15, 5, 10, 10)) == 0.5
-    assert share_inside(mask, OpacityBox(15, 10, 10, 10)) == 0.25
-    assert share_inside(mask, OpacityBox(0, 0, 5, 5)) == 0
+    assert fraction_inside(mask, OpacityBox(10, 5, 10, 10)) == 1
+    assert fraction_inside(mask, OpacityBox(15, 5, 10, 10)) == 0.5
+    assert fraction_inside(mask, OpacityBox(15, 10, 10, 10)) == 0.25
+    assert fraction_inside(mask, OpacityBox(0, 0, 5, 5)) == 0
     mask[:, :2] = 1
     assert (
-        share_inside(mask, OpacityBox(-8, 5, 10, 10)) == 1
+        fraction_inside(mask, OpacityBox(-8, 5, 10, 10)) == 1
     )  # what lies beyond the image is not asked for
-    assert share_inside(mask, OpacityBox(28.4, 18.4, 9, 9)) == 0
-    assert math.isnan(share_inside(mask, OpacityBox(40, 5, 3, 3)))
+    assert fraction_inside(mask, OpacityBox(28.4, 18.4, 9, 9)) == 0
+    assert math.isnan(fraction_inside(mask, OpacityBox(40, 5, 3, 3)))
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def write(folder: Path, films: list[Case]) -> list[Case]:
 def test_boxes_are_scored_with_and_without_a_margin(films, tmp_path) -> None:
     model = write_tiny_model(tmp_path)
     boxes = {"a": [INSIDE, BESIDE], "b": [HALF], "c": []}
-    report = evaluate_boxes(
-        model, write(tmp_path, films), boxes, tmp_path / "out", radius=12, jobs=2
+    evaluation = evaluate_boxes(
+        model, write(tmp_path, films), boxes, tmp_path / "out", radius=12, workers=2
     )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "boxes.csv",
@@ -68,7 +68,7 @@ def test_boxes_are_scored_with_and_without_a_margin(films, tmp_path) -> None:
     assert (found["a", "2"]["inside"], found["a", "2"]["dilated_by"]) == ("0.0000", "12 pixels")
     assert 0.2 < float(found["a", "2"]["inside_dilated"]) < 0.9
     assert 0.3 < float(found["b", "1"]["inside"]) < float(found["b", "1"]["inside_dilated"]) < 1
-    as_it_is, widened, of_hull = (line.split(" | ") for line in report.text.splitlines()[2:])
+    as_it_is, widened, of_hull = (line.split(" | ") for line in evaluation.text.splitlines()[2:])
     assert as_it_is[:4] == ["| as it is", "3", "2", "2"]
     assert widened[:4] == ["| widened by 12 pixels", "3", "2", "2"]
     assert of_hull[:5] == [
@@ -105,10 +105,10 @@ def test_with_a_spacing_the_margin_is_in_millimetres(films, tmp_path) -> None:
 
 
 def test_means_over_boxes_and_over_images_are_two_things() -> None:
-    shares = [("a", 1, 0.4), ("a", 2, 0.6), ("b", 1, 1.0)]
+    fractions = [("a", 1, 0.4), ("a", 2, 0.6), ("b", 1, 1.0)]
     scores = [
-        BoxScore(case, case, box, share / 2, share, 1.0, "10 mm", "ok", "")
-        for case, box, share in shares
+        BoxScore(case, case, box, fraction / 2, fraction, 1.0, "10 mm", "ok", "")
+        for case, box, fraction in fractions
     ]
     as_it_is, widened, of_hull = summarise_boxes(scores).rows
     assert (as_it_is[4].split()[0], as_it_is[5], as_it_is[7]) == ("0.3333", "0.3750", "2")
@@ -134,12 +134,12 @@ def test_means_over_boxes_and_over_images_are_two_things() -> None:
 def test_an_image_that_cannot_be_read_is_named(films, tmp_path) -> None:
     cases = write(tmp_path, films)
     cases[0].image.write_bytes(b"no image")
-    report = evaluate_boxes(
+    evaluation = evaluate_boxes(
         write_tiny_model(tmp_path), cases, {"a": [HALF], "b": [HALF]}, tmp_path / "out"
     )
-    (why,) = report.failures
+    (why,) = evaluation.failures
     assert why.startswith(f"{cases[0].image}: ")
-    assert report.text.endswith(f"1 of 2 images could not be read and are left out: {why}")
+    assert evaluation.text.endswith(f"1 of 2 images could not be read and are left out: {why}")
     with pytest.raises(InputError, match="no box of 1 images could be looked at"):
         evaluate_boxes(write_tiny_model(tmp_path), cases, {"a": [HALF]}, tmp_path / "out")
 
@@ -163,8 +163,8 @@ def test_the_embedded_model_keeps_most_of_what_was_marked_in_rsna_films(
 ) -> None:
     (found,) = discover(data_folder / "cxr" / "rsna")
     boxes = read_boxes(data_folder / "cxr" / "rsna" / "stage_2_train_labels.csv")
-    report = evaluate_boxes("cxr", found.cases, boxes, tmp_path, jobs=2)
-    widened = report.text.splitlines()[3].split(" | ")
+    evaluation = evaluate_boxes("cxr", found.cases, boxes, tmp_path, workers=2)
+    widened = evaluation.text.splitlines()[3].split(" | ")
     assert widened[:3] == ["| widened by 10 mm", "86", "55"]
     assert float(widened[4].split()[0]) > 0.9
-    assert float(report.text.splitlines()[4].split(" | ")[4].split()[0]) > 0.95
+    assert float(evaluation.text.splitlines()[4].split(" | ")[4].split()[0]) > 0.95

@@ -13,6 +13,7 @@ import pytest
 from lungseg.card import ModelCard
 from lungseg.datasets import Case
 from lungseg.datasets.label_sets import mediastinal_band
+from lungseg.errors import InputError
 from lungseg.evaluate import MaskScore, score_cases
 from lungseg.evaluate.cases import score
 from lungseg.geometry import ImageGeometry
@@ -20,6 +21,7 @@ from lungseg.image import Image
 from lungseg.measurement import Measurements
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
+from lungseg.structures import BACKGROUND, HEART, LUNGS, OPACITY, Structure
 from lungseg.verdict import Verdict
 from made_up_probabilities import probabilities_of
 from tiny_model import dark_ellipses, write_tiny_model
@@ -36,20 +38,26 @@ def lungs() -> np.ndarray:
 
 
 def result(
-    labels: np.ndarray, status: str = "ok", *, spacing=None, raw: np.ndarray | None = None
+    labels: np.ndarray,
+    status: str = "ok",
+    *,
+    spacing=None,
+    raw: np.ndarray | None = None,
+    structures: tuple[Structure, ...] = LUNGS,
 ) -> Result:
     """A result with these labels; `raw` is what thresholding alone would give, the same if not
     given."""
     image = Image(np.indices(SHAPE).sum(axis=0).astype(np.uint8), ImageGeometry(SHAPE, spacing))
     raw = labels if raw is None else raw
-    card = ModelCard("m", "0", "radiograph", (("right lung", "left lung"),), "none", SHAPE, "")
+    names = tuple(structure.name for structure in structures)
+    card = ModelCard("m", "0", "radiograph", (names,), "none", SHAPE, "")
     return Result(
         image,
-        image.with_labels(labels),
+        image.with_labels(labels, (BACKGROUND, *structures)),
         Measurements(),
         Verdict(status, ()),
         card,
-        probabilities_of(image, raw),
+        probabilities_of(image, raw, structures=structures),
         {},
     )
 
@@ -64,9 +72,13 @@ def test_a_perfect_mask() -> None:
         "pixels",
     )
     best = MaskScore(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 1)
-    assert (found.right, found.left) == (best, best)
-    assert found.lungs == found.uncleaned == replace(best, components=2)
-    assert found.hd95_of_1024 == 0
+    both = replace(best, components=2)
+    assert found.scores == {
+        "lungs": replace(both, hd95_at_1024=0),
+        "right lung": best,
+        "left lung": best,
+    }
+    assert (found.raw, found.is_empty) == ({"lungs": both}, False)
 
 
 def test_scores_are_of_both_lungs_and_of_each() -> None:
@@ -75,17 +87,21 @@ def test_scores_are_of_both_lungs_and_of_each() -> None:
     labels[0:4, 100:110] = 2  # and 40 too many, apart from the left one
     found = score(CASE, lungs(), result(labels, "review"))
     tp, fp, fn = 1920 - 480, 40, 480
-    assert found.lungs.dice == pytest.approx(2 * tp / (2 * tp + fp + fn))
-    assert found.lungs.iou == pytest.approx(tp / (tp + fp + fn))
-    assert found.lungs.accuracy == pytest.approx(1 - (fp + fn) / (64 * 128))
-    assert found.lungs.precision == pytest.approx(tp / (tp + fp))
-    assert found.lungs.recall == pytest.approx(tp / (tp + fn))
-    assert found.lungs.specificity == pytest.approx(1 - fp / (64 * 128 - 1920))
-    assert found.lungs.area_error == pytest.approx((fp - fn) / 1920)
-    assert found.right.dice == pytest.approx(2 * 480 / (480 + 960))
-    assert found.right.hd == 16
-    assert found.left.dice == pytest.approx(2 * 960 / (2 * 960 + 40))
-    assert (found.lungs.components, found.right.components, found.left.components) == (3, 1, 2)
+    assert found.first.dice == pytest.approx(2 * tp / (2 * tp + fp + fn))
+    assert found.first.iou == pytest.approx(tp / (tp + fp + fn))
+    assert found.first.accuracy == pytest.approx(1 - (fp + fn) / (64 * 128))
+    assert found.first.precision == pytest.approx(tp / (tp + fp))
+    assert found.first.recall == pytest.approx(tp / (tp + fn))
+    assert found.first.specificity == pytest.approx(1 - fp / (64 * 128 - 1920))
+    assert found.first.relative_area_error == pytest.approx((fp - fn) / 1920)
+    assert found.scores["right lung"].dice == pytest.approx(2 * 480 / (480 + 960))
+    assert found.scores["right lung"].hd == 16
+    assert found.scores["left lung"].dice == pytest.approx(2 * 960 / (2 * 960 + 40))
+    assert (
+        found.first.components,
+        found.scores["right lung"].components,
+        found.scores["left lung"].components,
+    ) == (3, 1, 2)
     assert found.verdict == "review"
 
 
@@ -93,7 +109,11 @@ def test_a_lung_under_the_wrong_name_counts_for_each_lung_only() -> None:
     labels = lungs()
     labels[labels > 0] = 3 - labels[labels > 0]
     found = score(CASE, lungs(), result(labels))
-    assert (found.lungs.dice, found.right.dice, found.left.dice) == (1, 0, 0)
+    assert (found.first.dice, found.scores["right lung"].dice, found.scores["left lung"].dice) == (
+        1,
+        0,
+        0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,20 +128,25 @@ def test_distances_are_in_millimetres_where_they_are_known_and_scaled_to_1024_pi
     spacing, unit, distance, nsd
 ) -> None:
     found = score(CASE, lungs(), result(np.roll(lungs(), 2, axis=1), spacing=spacing))
-    assert (found.unit, found.lungs.hd, found.lungs.hd95) == (unit, distance, distance)
-    assert found.hd95_of_1024 == 2 * 1024 / 128
-    assert (found.lungs.nsd_1 == 1, found.lungs.nsd_2 == 1) == nsd
+    assert (found.unit, found.first.hd, found.first.hd95) == (unit, distance, distance)
+    assert found.first.hd95_at_1024 == 2 * 1024 / 128
+    assert (found.first.nsd_1 == 1, found.first.nsd_2 == 1) == nsd
 
 
 def test_nothing_found_is_infinitely_far() -> None:
     found = score(CASE, lungs(), result(np.zeros(SHAPE, np.uint8)))
-    assert (found.lungs.dice, found.lungs.precision, found.lungs.nsd_3, found.lungs.area_error) == (
+    assert (
+        found.first.dice,
+        found.first.precision,
+        found.first.nsd_3,
+        found.first.relative_area_error,
+    ) == (
         0,
         1,
         0,
         -1,
     )
-    assert (found.lungs.hd, found.lungs.assd, found.hd95_of_1024, found.lungs.components) == (
+    assert (found.first.hd, found.first.assd, found.first.hd95_at_1024, found.first.components) == (
         math.inf,
         math.inf,
         math.inf,
@@ -129,48 +154,100 @@ def test_nothing_found_is_infinitely_far() -> None:
     )
 
 
-def test_what_cleaning_changes_is_seen() -> None:
+def test_what_postprocessing_changes_is_seen() -> None:
     raw = lungs()
     raw[0:2, 0:2] = 2
     found = score(CASE, lungs(), result(lungs(), raw=raw))
-    assert (found.lungs.dice, found.lungs.hd, found.lungs.components) == (1, 0, 2)
-    assert found.uncleaned.dice == pytest.approx(2 * 1920 / (2 * 1920 + 4))
-    assert (found.uncleaned.hd, found.uncleaned.components) == (math.hypot(10, 16), 3)
+    assert (found.first.dice, found.first.hd, found.first.components) == (1, 0, 2)
+    assert found.raw["lungs"].dice == pytest.approx(2 * 1920 / (2 * 1920 + 4))
+    assert (found.raw["lungs"].hd, found.raw["lungs"].components) == (math.hypot(10, 16), 3)
 
 
 def test_a_mask_with_the_heart_inside_is_judged_outside_the_band_only() -> None:
     case = replace(CASE, lung_extent="through-heart")
-    truth = lungs()
+    ground_truth = lungs()
     labels = lungs()
-    labels[mediastinal_band(truth)] = 0  # no heart in what was found: right
-    found = score(case, truth, result(labels))
+    labels[mediastinal_band(ground_truth)] = 0  # no heart in what was found: right
+    found = score(case, ground_truth, result(labels))
     assert [
-        found.lungs.dice,
-        found.lungs.iou,
-        found.lungs.precision,
-        found.lungs.recall,
-        found.uncleaned.dice,
+        found.first.dice,
+        found.first.iou,
+        found.first.precision,
+        found.first.recall,
+        found.raw["lungs"].dice,
     ] == [1.0] * 5
     unknown = (
-        found.right.dice,
-        found.left.dice,
-        found.lungs.hd95,
-        found.lungs.nsd_1,
-        found.uncleaned.assd,
-        found.hd95_of_1024,
+        found.scores["right lung"].dice,
+        found.scores["left lung"].dice,
+        found.first.hd95,
+        found.first.nsd_1,
+        found.raw["lungs"].assd,
+        found.first.hd95_at_1024,
     )
     assert all(math.isnan(value) for value in unknown)
-    assert (found.right.components, found.lungs.components) == (1, 2)
+    assert (found.scores["right lung"].components, found.first.components) == (1, 2)
 
     labels[16:48, 10:12] = (
         0  # 64 pixels of the outer right lung missed: of 15 + 10 columns of 32 that count
     )
+    found = score(case, ground_truth, result(labels))
+    assert found.first.recall == pytest.approx(1 - 64 / (25 * 32))
+    labels[0, :16] = 1  # and 16 pixels outside the ground truth
+    found = score(case, ground_truth, result(labels))
+    assert found.first.precision == pytest.approx(1 - 16 / (25 * 32 - 64 + 16))
+    assert found.first.relative_area_error == pytest.approx((16 - 64) / (25 * 32))
+
+
+def with_heart() -> np.ndarray:
+    """The lungs, and a heart of 20 x 20 between them."""
+    labels = lungs()
+    labels[24:44, 45:65] = HEART.number
+    return labels
+
+
+def test_each_structure_that_the_mask_decides_is_scored() -> None:
+    case = replace(CASE, decides=("right lung", "left lung", "heart"))
+    labels = with_heart()
+    labels[24:29, 45:65] = 0  # a quarter of the heart is missed
+    found = score(case, with_heart(), result(labels, structures=(*LUNGS, HEART)))
+    assert list(found.scores) == ["lungs", "heart", "right lung", "left lung"]
+    assert list(found.raw) == ["lungs", "heart"]
+    assert (found.name, found.first.dice, found.scores["left lung"].dice) == ("lungs", 1, 1)
+    assert (found.scores["heart"].recall, found.scores["heart"].hd) == (0.75, 5)
+    assert found.scores["heart"].hd95_at_1024 == 5 * 1024 / 128
+
+
+def test_what_the_mask_does_not_decide_is_not_scored() -> None:
+    found = score(CASE, lungs(), result(with_heart(), structures=(*LUNGS, HEART)))
+    assert list(found.scores) == ["lungs", "right lung", "left lung"]
+    heart = np.where(with_heart() == HEART.number, HEART.number, 0).astype(np.uint8)
+    alone = score(
+        replace(CASE, decides=("heart",)),
+        heart,
+        result(with_heart(), structures=(*LUNGS, HEART)),
+    )
+    assert (list(alone.scores), alone.first.dice) == (["heart"], 1)
+
+
+def test_a_model_that_predicts_nothing_that_the_mask_decides_is_refused() -> None:
+    with pytest.raises(InputError) as refused:
+        score(replace(CASE, decides=("heart",)), lungs(), result(lungs()))
+    assert str(refused.value) == (
+        "m.png: the mask decides heart, and the model predicts lungs; give a case "
+        "whose mask decides what the model predicts."
+    )
+
+
+def test_beneath_what_hides_it_a_lung_is_not_judged() -> None:
+    truth = lungs()
+    truth[16:24, 10:40] = OPACITY.number  # of the right lung's 960 pixels 240
+    case = replace(CASE, decides=("right lung", "left lung", "opacity"))
+    labels = lungs()
+    labels[16:24, 10:25] = 0
     found = score(case, truth, result(labels))
-    assert found.lungs.recall == pytest.approx(1 - 64 / (25 * 32))
-    labels[0, :16] = 1  # and 16 pixels outside the truth
-    found = score(case, truth, result(labels))
-    assert found.lungs.precision == pytest.approx(1 - 16 / (25 * 32 - 64 + 16))
-    assert found.lungs.area_error == pytest.approx((16 - 64) / (25 * 32))
+    assert found.first.dice == 1
+    unknown = (found.first.hd95, found.scores["right lung"].dice)
+    assert all(math.isnan(value) for value in unknown)
 
 
 def write_case(folder: Path, name: str, *, mask_shape: tuple[int, int] = (160, 200)) -> Case:
@@ -182,17 +259,17 @@ def write_case(folder: Path, name: str, *, mask_shape: tuple[int, int] = (160, 2
     return replace(CASE, case=name, image=folder / f"{name}.png", mask=folder / f"{name}_mask.png")
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("workers", [1, 3])
 def test_cases_are_scored_in_their_order_and_what_cannot_be_is_named(
-    tmp_path, caplog, jobs
+    tmp_path, caplog, workers
 ) -> None:
     segmenter = RadiographSegmenter(write_tiny_model(tmp_path), threads=1)
     cases = [write_case(tmp_path, name) for name in "abcde"]
     cases[1].image.write_bytes(b"no image")
     cases[3] = write_case(tmp_path, "d", mask_shape=(80, 100))
-    found, failures = score_cases(segmenter, cases, jobs=jobs)
+    found, failures = score_cases(segmenter, cases, workers=workers)
     assert [each.case for each in found] == ["a", "c", "e"]
-    assert min(each.lungs.dice for each in found) > 0.97
+    assert min(each.first.dice for each in found) > 0.97
     assert [each.case for each in failures] == ["b", "d"]
     assert failures[0].why.startswith(f"{tmp_path / 'b.png'}: ")
     assert failures[1].why == (
@@ -209,5 +286,5 @@ def test_a_spacing_that_is_given_is_used(tmp_path) -> None:
         score_cases(segmenter, [case], spacing=spacing) for spacing in (None, (0.5, 0.5))
     )
     assert (pixels.unit, millimetres.unit) == ("pixels", "mm")
-    assert millimetres.lungs.assd == pytest.approx(pixels.lungs.assd / 2)
-    assert millimetres.hd95_of_1024 == pixels.hd95_of_1024
+    assert millimetres.first.assd == pytest.approx(pixels.first.assd / 2)
+    assert millimetres.first.hd95_at_1024 == pixels.first.hd95_at_1024

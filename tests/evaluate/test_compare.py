@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from lungseg.errors import UsageError
+from lungseg.evaluate import CaseScore
 from lungseg.evaluate.compare import compare_table, differences
-from made_up_scores import HEART, MASK, scored
+from made_up_scores import MASK, THROUGH_HEART, scored, with_scores
 
 scipy_stats = pytest.importorskip("scipy.stats")
 
@@ -18,16 +19,20 @@ FIRST = [scored(str(i), 0.90, 20.0) for i in range(8)]
 SECOND = [scored(str(i), 0.91 + i / 1000, 20.0 - i) for i in range(8)]
 
 
+def infinitely_far(score: CaseScore) -> CaseScore:
+    return with_scores(score, lungs=replace(score.first, hd95_at_1024=math.inf))
+
+
 def test_a_model_that_is_better_on_every_patient() -> None:
     dice, hd95 = differences({"old": FIRST, "new": SECOND})
-    assert (dice.cases, dice.metric, dice.first, dice.second) == ("north", "Dice", "old", "new")
+    assert (dice.cases, dice.metric, dice.first, dice.second) == ("north", "dice", "old", "new")
     assert (dice.n, dice.patients, dice.mean_first) == (8, 8, pytest.approx(0.9))
     assert dice.difference == pytest.approx(0.0135)
     assert 0.0115 < dice.low < 0.0135 < dice.high < 0.0155
     assert dice.p == pytest.approx(
         2 / 2**8
     )  # of all signs, this and its mirror image are as extreme
-    assert (hd95.metric, hd95.difference) == ("HD95 (of 1024)", -3.5)
+    assert (hd95.structure, hd95.metric, hd95.difference) == ("lungs", "hd95_at_1024", -3.5)
     assert hd95.p == pytest.approx(scipy_stats.wilcoxon([-float(i) for i in range(8)]).pvalue)
 
 
@@ -49,7 +54,7 @@ def test_models_that_do_not_differ() -> None:
 
 
 def test_a_lung_that_one_model_does_not_find_is_an_infinite_difference_and_no_error() -> None:
-    second = [replace(FIRST[0], hd95_of_1024=math.inf), *SECOND[1:]]
+    second = [infinitely_far(FIRST[0]), *SECOND[1:]]
     _, hd95 = differences({"old": FIRST, "new": second})
     assert hd95.difference == math.inf
     assert 0 < hd95.p < 1
@@ -59,8 +64,8 @@ def test_a_lung_that_one_model_does_not_find_is_an_infinite_difference_and_no_er
 
 @pytest.mark.parametrize("patient", ["0", "7"])
 def test_where_each_model_misses_a_lung_nobody_knows_the_mean_difference(patient) -> None:
-    first = [replace(FIRST[0], hd95_of_1024=math.inf), *FIRST[1:]]
-    second = [*SECOND[:-1], replace(SECOND[-1], hd95_of_1024=math.inf)]
+    first = [infinitely_far(FIRST[0]), *FIRST[1:]]
+    second = [*SECOND[:-1], infinitely_far(SECOND[-1])]
     same = [
         [replace(score, patient=patient if score.case == "7" else score.case) for score in scores]
         for scores in (first, second)
@@ -71,12 +76,12 @@ def test_where_each_model_misses_a_lung_nobody_knows_the_mean_difference(patient
     assert compare_table(found).rows[1][-4:-1] == ["inf", "inf", "-"]
 
 
-def test_what_a_truth_does_not_say_is_not_compared() -> None:
-    other = replace(HEART, lungs=replace(MASK, dice=0.8))
-    (dice,) = differences({"old": [HEART], "new": [other]})
+def test_what_a_ground_truth_does_not_say_is_not_compared() -> None:
+    other = with_scores(THROUGH_HEART, lungs=replace(MASK, dice=0.8))
+    (dice,) = differences({"old": [THROUGH_HEART], "new": [other]})
     assert (dice.cases, dice.metric, dice.difference, dice.p) == (
         "adults",
-        "Dice",
+        "dice",
         pytest.approx(-0.1),
         1.0,
     )
@@ -85,7 +90,7 @@ def test_what_a_truth_does_not_say_is_not_compared() -> None:
 
 def test_of_three_models_every_pair_is_compared() -> None:
     found = differences({"a": FIRST, "b": SECOND, "c": FIRST})
-    assert [(d.first, d.second) for d in found if d.metric == "Dice"] == [
+    assert [(d.first, d.second) for d in found if d.metric == "dice"] == [
         ("a", "b"),
         ("a", "c"),
         ("b", "c"),

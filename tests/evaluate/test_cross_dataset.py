@@ -10,8 +10,8 @@ import pytest
 
 from lungseg.datasets import Case, discover_cases
 from lungseg.errors import InputError
-from lungseg.evaluate import cross, cross_dataset
-from lungseg.evaluate.cross_dataset import EXPLANATION, Cell, choose, matrix_table
+from lungseg.evaluate import cross_dataset, evaluate_cross_dataset
+from lungseg.evaluate.cross_dataset import EXPLANATION, Cell, choose, cross_dataset_table
 from made_up_scores import scored
 from phantom_films import write_films
 from tiny_model import write_tiny_model
@@ -75,17 +75,17 @@ def test_without_its_run_a_model_is_taken_at_its_name() -> None:
 
 def test_the_table_has_rows_of_training_and_columns_of_testing() -> None:
     cells = [
-        Cell("south", "south", True, 2, 2, 0.95, 10.04),
-        Cell("south", "north", False, 30, 20, 0.9, float("nan")),
-        Cell("all", "south", True, 2, 2, 0.96, 9.0),
+        Cell("south", "south", True, 2, 2, "lungs", 0.95, 10.04),
+        Cell("south", "north", False, 30, 20, "lungs", 0.9, float("nan")),
+        Cell("all", "south", True, 2, 2, "lungs", 0.96, 9.0),
     ]
-    table = matrix_table(cells, "dice")
+    table = cross_dataset_table(cells, "dice")
     assert table.header == ("trained on", "north", "south")
     assert table.rows == [
         ["south", "0.9000, n=30", "**0.9500**, n=2"],
         ["all", "-", "**0.9600**, n=2"],
     ]
-    assert matrix_table(cells, "hd95_of_1024").rows[0] == ["south", "-", "**10.0**, n=2"]
+    assert cross_dataset_table(cells, "hd95_at_1024").rows[0] == ["south", "-", "**10.0**, n=2"]
 
 
 @pytest.fixture(scope="module")
@@ -114,17 +114,17 @@ def test_every_model_meets_every_source(films, tmp_path) -> None:
         replace(films[0], case="q", notes="questionable"),
         replace(films[0], case="bare", mask=None),
     ]
-    report = cross(models, asked, tmp_path / "out", runs=runs, jobs=2)
+    evaluation = evaluate_cross_dataset(models, asked, tmp_path / "out", runs=runs, workers=2)
     out = tmp_path / "out"
-    assert (report.failures, report.without_mask) == ((), 1)
+    assert (evaluation.failures, evaluation.without_mask) == ((), 1)
     assert sorted(path.name for path in out.iterdir()) == [
-        "matrix.csv",
-        "matrix.md",
+        "cross_dataset.csv",
+        "cross_dataset.md",
         "north",
         "report.html",
         "south",
     ]
-    with (out / "matrix.csv").open(newline="") as stream:
+    with (out / "cross_dataset.csv").open(newline="") as stream:
         cells = [
             (c["trained"], c["tested"], c["own"], c["n"], c["patients"])
             for c in csv.DictReader(stream)
@@ -134,12 +134,12 @@ def test_every_model_meets_every_source(films, tmp_path) -> None:
         ("north", "south", "False", "2", "1"),
         ("south", "north", "False", "4", "2"),
     ]
-    assert (out / "matrix.md").read_text() == report.text + "\n"
-    assert report.text.startswith(
+    assert (out / "cross_dataset.md").read_text() == evaluation.text + "\n"
+    assert evaluation.text.startswith(
         "Dice\n\n| trained on | north | south |\n|---|---|---|\n| north | **0.2"
     )
-    assert "\n\nHD95 (of 1024)\n\n| trained on | north | south |" in report.text
-    assert report.text.endswith(EXPLANATION)
+    assert "\n\nHD95 (at 1024)\n\n| trained on | north | south |" in evaluation.text
+    assert evaluation.text.endswith(EXPLANATION)
     page = (out / "report.html").read_text()
     assert page.count('<td class="strong">') == 2
     assert "**" not in page
@@ -149,31 +149,37 @@ def test_a_film_that_cannot_be_read_is_named_once(films, tmp_path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
     models = {name: write_tiny_model(tmp_path, name=name) for name in ("a", "b")}
-    report = cross(models, [replace(films[0], image=broken), *films[1:]], tmp_path / "out", runs={})
-    (why,) = report.failures
+    evaluation = evaluate_cross_dataset(
+        models, [replace(films[0], image=broken), *films[1:]], tmp_path / "out", runs={}
+    )
+    (why,) = evaluation.failures
     assert why.startswith(f"{broken}: ")
-    assert report.text.endswith(f"1 cases could not be scored and are left out: {why}")
+    assert evaluation.text.endswith(f"1 cases could not be scored and are left out: {why}")
 
 
 def test_a_model_must_have_something_to_be_asked(films, tmp_path) -> None:
     north = [each for each in films if each.source == "north"]
     with pytest.raises(InputError) as refused:
-        cross({"north": write_tiny_model(tmp_path)}, north, tmp_path / "out", runs={})
+        evaluate_cross_dataset(
+            {"north": write_tiny_model(tmp_path)}, north, tmp_path / "out", runs={}
+        )
     words = (
-        "there is no case with lung to score the model of north on; give cases of other "
+        "there is no case that shows what the model of north predicts; give cases of other "
         "sources, or with their splits."
     )
     assert str(refused.value) == words
 
 
-def test_cases_without_lung_are_not_enough(films, tmp_path, monkeypatch) -> None:
+def test_cases_that_show_nothing_are_not_enough(films, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(
         cross_dataset,
         "score_cases",
-        lambda *_, **__: ([replace(scored("x", 1.0), has_lung=False)], ()),
+        lambda *_, **__: ([replace(scored("x", 1.0), is_empty=True)], ()),
     )
     with pytest.raises(
-        InputError, match="there is no case with lung to score the model of mine on;"
+        InputError, match="there is no case that shows what the model of mine predicts;"
     ):
-        cross({"mine": write_tiny_model(tmp_path)}, films, tmp_path / "out", runs={})
+        evaluate_cross_dataset(
+            {"mine": write_tiny_model(tmp_path)}, films, tmp_path / "out", runs={}
+        )
     assert not (tmp_path / "out").exists()

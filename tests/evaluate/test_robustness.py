@@ -1,5 +1,5 @@
-"""Each change moves picture and mask alike, and a segmenter that knows no better is found
-steady."""
+"""Each perturbation moves picture and mask alike, and a segmenter that knows no better is found
+robust."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lungseg.evaluate.robustness import changes, steadiness
+from lungseg.evaluate.robustness import measure_robustness, perturbations
 from lungseg.scores import dice
+from lungseg.structures import BACKGROUND, LUNGS
 
 NAMES = [
     "negative",
@@ -28,8 +29,8 @@ TURNS = [name for name in NAMES if "rotated" in name]
 
 
 def blocks() -> np.ndarray:
-    """Two bright blocks on black, along the borders of JPEG's blocks, so that every change can be
-    exact."""
+    """Two bright blocks on black, along the borders of JPEG's blocks, so that each perturbation can
+    be exact."""
     picture = np.zeros((128, 160), np.uint8)
     picture[32:96, 32:64] = 200
     picture[32:80, 96:128] = 200
@@ -41,45 +42,56 @@ def names_halves(picture: np.ndarray) -> SimpleNamespace:
     left half of the picture."""
     away = np.abs(picture.astype(int) - int(np.median(picture)))
     side = np.where(np.arange(picture.shape[1]) < picture.shape[1] / 2, 1, 2)
-    return SimpleNamespace(mask=np.where(away > away.max() / 2, side, 0).astype(np.uint8))
+    return labelled(np.where(away > away.max() / 2, side, 0).astype(np.uint8))
 
 
-def test_all_changes_have_names() -> None:
-    assert [change.name for change in changes()] == NAMES
+def labelled(mask: np.ndarray) -> SimpleNamespace:
+    """What a segmenter of both lungs gives."""
+    return SimpleNamespace(mask=mask, segmentation=SimpleNamespace(shown=(BACKGROUND, *LUNGS)))
 
 
-def test_changes_make_eight_bit_pictures_and_leave_the_given_one_alone() -> None:
+def test_all_perturbations_have_names() -> None:
+    assert [perturbation.name for perturbation in perturbations()] == NAMES
+
+
+def test_perturbations_make_eight_bit_pictures_and_leave_the_given_one_alone() -> None:
     picture = blocks()
-    for change in changes():
-        changed = change.picture(picture)
-        assert changed.dtype == np.uint8
-        assert change.mask(picture // 200).shape == changed.shape
+    for perturbation in perturbations():
+        perturbed = perturbation.picture(picture)
+        assert perturbed.dtype == np.uint8
+        assert perturbation.mask(picture // 200).shape == perturbed.shape
         np.testing.assert_array_equal(picture, blocks())
 
 
 @pytest.mark.parametrize(
-    "change",
-    [change for change in changes() if change.name != "negative"],
-    ids=lambda change: change.name,
+    "perturbation",
+    [perturbation for perturbation in perturbations() if perturbation.name != "negative"],
+    ids=lambda perturbation: perturbation.name,
 )
-def test_the_mask_goes_where_the_picture_goes(change) -> None:
+def test_the_mask_goes_where_the_picture_goes(perturbation) -> None:
     rng = np.random.default_rng(0)
     for _ in range(3):
         picture = np.kron(rng.integers(0, 2, (8, 10)), np.full((16, 16), 200)).astype(np.uint8)
-        moved = change.picture(picture).astype(float)
-        lungs = change.mask((picture > 100).astype(np.uint8)) > 0
+        moved = perturbation.picture(picture).astype(float)
+        lungs = perturbation.mask((picture > 100).astype(np.uint8)) > 0
         middle = (moved.max() + moved.min()) / 2
-        assert dice(lungs, moved > middle) > (0.98 if change.name in TURNS else 0.9999)
+        assert dice(lungs, moved > middle) > (0.98 if perturbation.name in TURNS else 0.9999)
 
 
 def test_the_mirror_swaps_the_lungs() -> None:
-    (mirror,) = (change for change in changes() if change.name == "mirrored")
+    (mirror,) = (
+        perturbation for perturbation in perturbations() if perturbation.name == "mirrored"
+    )
     assert mirror.mask(np.array([[0, 1, 1, 0, 2]], np.uint8)).tolist() == [[1, 0, 2, 2, 0]]
 
 
 def test_turns_are_opposite_and_counter_clockwise_where_positive() -> None:
     left, right = (
-        next(change for change in changes() if change.name == f"rotated by {angle} degrees")
+        next(
+            perturbation
+            for perturbation in perturbations()
+            if perturbation.name == (f"rotated by {angle} degrees")
+        )
         for angle in (15, -15)
     )
     mark = np.zeros((65, 65), np.uint8)
@@ -91,7 +103,7 @@ def test_turns_are_opposite_and_counter_clockwise_where_positive() -> None:
 
 def test_contrast_is_about_the_mean_and_cut_off() -> None:
     quarter, twice = (
-        next(change for change in changes() if change.name == name)
+        next(perturbation for perturbation in perturbations() if perturbation.name == name)
         for name in ("a quarter of the contrast", "twice the contrast")
     )
     picture = np.array([[0, 100], [100, 200]], np.uint8)
@@ -99,19 +111,19 @@ def test_contrast_is_about_the_mean_and_cut_off() -> None:
     assert twice.picture(picture).tolist() == [[0, 100], [100, 255]]
 
 
-def test_a_segmenter_that_follows_every_change_is_steady() -> None:
-    found = steadiness(names_halves, [blocks(), blocks()[:, ::-1].copy()])
+def test_a_segmenter_that_follows_every_perturbation_is_robust() -> None:
+    found = measure_robustness(names_halves, [blocks(), blocks()[:, ::-1].copy()])
     assert list(found) == NAMES
     for name, values in found.items():
         assert len(values) == 2
         assert min(values) >= (0.98 if name in TURNS else 1.0), name
 
 
-def test_a_picture_without_lungs_is_no_proof_of_steadiness() -> None:
+def test_a_picture_without_lungs_is_no_proof_of_measure_robustness() -> None:
     def finds_nothing(picture: np.ndarray) -> SimpleNamespace:
-        return SimpleNamespace(mask=np.zeros_like(picture))
+        return labelled(np.zeros_like(picture))
 
-    assert steadiness(finds_nothing, [blocks()]) == {name: [] for name in NAMES}
+    assert measure_robustness(finds_nothing, [blocks()]) == {name: [] for name in NAMES}
 
 
 def test_one_picture_is_held_at_a_time() -> None:
@@ -126,15 +138,14 @@ def test_one_picture_is_held_at_a_time() -> None:
         held.append("looked at")
         return names_halves(picture)
 
-    steadiness(watched, pictures())
+    measure_robustness(watched, pictures())
     assert held == ["a", *["looked at"] * (1 + len(NAMES)), "b", *["looked at"] * (1 + len(NAMES))]
 
 
-def test_a_lung_that_changes_its_name_is_not_steady() -> None:
+def test_a_lung_that_changes_its_name_is_not_robust() -> None:
     def always_right(picture: np.ndarray) -> SimpleNamespace:
-        mask = names_halves(picture).mask
-        return SimpleNamespace(mask=np.minimum(mask, 1))
+        return labelled(np.minimum(names_halves(picture).mask, 1))
 
-    found = steadiness(always_right, [blocks()])
+    found = measure_robustness(always_right, [blocks()])
     assert found["mirrored"] == [0.0]
     assert found["JPEG of quality 50"] == [1.0]

@@ -45,13 +45,13 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def test_it_leaves_tables_a_sheet_of_the_worst_and_a_page(cases, model, tmp_path) -> None:
-    report = evaluate([model], cases, tmp_path / "deep" / "out")
+    evaluation = evaluate([model], cases, tmp_path / "deep" / "out")
     out = tmp_path / "deep" / "out"
     names = ["patients.csv", "report.html", "scores.csv", "scores.md", "summary.csv", "worst.png"]
     assert sorted(path.name for path in out.iterdir()) == names
-    assert (out / "scores.md").read_text() == report.text + "\n"
-    assert (report.failures, report.without_mask) == ((), 0)
-    for table in report.text.split("\n\n"):
+    assert (out / "scores.md").read_text() == evaluation.text + "\n"
+    assert (evaluation.failures, evaluation.without_mask) == ((), 0)
+    for table in evaluation.text.split("\n\n"):
         assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == [
             "diseased_adults",
             "north",
@@ -62,11 +62,12 @@ def test_it_leaves_tables_a_sheet_of_the_worst_and_a_page(cases, model, tmp_path
     }
     assert len(read_csv(out / "patients.csv")) == 3 + 1
     means = {
-        (line["cases"], line["region"], line["metric"]): line["mean"]
+        (line["cases"], line["structure"], line["metric"]): line["mean"]
         for line in read_csv(out / "summary.csv")
+        if line["stage"] == "final"
     }
-    north = [float(line["dice_left"]) for line in lines if line["source"] == "north"]
-    assert float(means["north", "left", "dice"]) == pytest.approx(np.mean(north), abs=2e-4)
+    north = [float(line["left_lung_dice"]) for line in lines if line["source"] == "north"]
+    assert float(means["north", "left lung", "dice"]) == pytest.approx(np.mean(north), abs=2e-4)
     assert json.loads(model.with_suffix(".json").read_text())["scores"] == {}
     sheet = cv2.imread(str(out / "worst.png"))
     assert sheet.shape == (4 + 2 * (320 + 22 + 4), 4 + 5 * (320 + 4), 3)
@@ -75,7 +76,7 @@ def test_it_leaves_tables_a_sheet_of_the_worst_and_a_page(cases, model, tmp_path
 def test_the_page_holds_the_tables_and_the_worst_as_pictures(
     cases, model, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(pictures, "WORST", 3)
+    monkeypatch.setattr(pictures, "WORST_CASES", 3)
     evaluate([model], cases, tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text()
     worst = [line["case"] for line in read_csv(tmp_path / "out" / "scores.csv")[:3]]
@@ -87,14 +88,16 @@ def test_the_page_holds_the_tables_and_the_worst_as_pictures(
             ..., ::-1
         ]
         assert tile.shape == (320, 320, 3)
-        assert (np.abs(tile.astype(int) - pictures.TRUTH_COLOUR).max(axis=2) < 60).sum() > 200
+        assert (
+            np.abs(tile.astype(int) - pictures.GROUND_TRUTH_COLOUR).max(axis=2) < 60
+        ).sum() > 200
     assert "Lung masks of tiny" in page
     assert "human against human, 0.973" in page
 
 
-def test_the_result_does_not_depend_on_the_jobs(cases, model, tmp_path) -> None:
-    evaluate([model], cases, tmp_path / "one", jobs=1)
-    evaluate([model], cases, tmp_path / "three", jobs=3)
+def test_the_result_does_not_depend_on_the_workers(cases, model, tmp_path) -> None:
+    evaluate([model], cases, tmp_path / "one", workers=1)
+    evaluate([model], cases, tmp_path / "three", workers=3)
     for name in (
         "scores.csv",
         "scores.md",
@@ -109,15 +112,15 @@ def test_the_result_does_not_depend_on_the_jobs(cases, model, tmp_path) -> None:
 def test_what_cannot_be_read_is_named_and_the_rest_is_scored(cases, model, tmp_path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
-    report = evaluate(
+    evaluation = evaluate(
         [model],
         [replace(cases[0], image=broken), *cases[1:], replace(cases[0], case="bare", mask=None)],
         tmp_path / "out",
     )
-    (why,) = report.failures
+    (why,) = evaluation.failures
     assert why.startswith(f"{broken}: ")
-    assert report.without_mask == 1
-    assert report.text.endswith(f"\n\n1 of 8 cases could not be scored and are left out: {why}")
+    assert evaluation.without_mask == 1
+    assert evaluation.text.endswith(f"\n\n1 of 8 cases could not be scored and are left out: {why}")
     assert len(read_csv(tmp_path / "out" / "scores.csv")) == 7
     assert str(broken) in (tmp_path / "out" / "report.html").read_text()
 
@@ -136,7 +139,7 @@ def test_there_must_be_something_to_score(cases, model, tmp_path) -> None:
 def test_several_models_are_compared_case_by_case(cases, model, tmp_path) -> None:
     pytest.importorskip("scipy")
     other = write_tiny_model(tmp_path, name="dull", steepness=0.8)
-    report = evaluate([model, other], cases, tmp_path / "out")
+    evaluation = evaluate([model, other], cases, tmp_path / "out")
     out = tmp_path / "out"
     assert sorted(path.name for path in out.iterdir()) == [
         "comparison.csv",
@@ -153,14 +156,14 @@ def test_several_models_are_compared_case_by_case(cases, model, tmp_path) -> Non
     ]
     lines = read_csv(out / "comparison.csv")
     assert [(line["cases"], line["metric"], line["first"], line["second"]) for line in lines] == [
-        ("diseased_adults", "Dice", "tiny", "dull"),
-        ("north", "Dice", "tiny", "dull"),
-        ("north", "HD95 (of 1024)", "tiny", "dull"),
+        ("diseased_adults", "dice", "tiny", "dull"),
+        ("north", "dice", "tiny", "dull"),
+        ("north", "hd95_at_1024", "tiny", "dull"),
     ]
     means = {
         name: np.mean(
             [
-                float(x["dice"])
+                float(x["lungs_dice"])
                 for x in read_csv(out / name / "scores.csv")
                 if x["source"] == "north"
             ]
@@ -168,9 +171,9 @@ def test_several_models_are_compared_case_by_case(cases, model, tmp_path) -> Non
         for name in ("tiny", "dull")
     }
     assert float(lines[1]["difference"]) == pytest.approx(means["dull"] - means["tiny"], abs=2e-4)
-    assert report.text.startswith("| cases | metric |")
-    assert "\n\ntiny:\n\n| cases | n |" in report.text
-    assert "\n\ndull:\n\n| cases | n |" in report.text
+    assert evaluation.text.startswith("| cases | metric |")
+    assert "\n\ntiny:\n\n| cases | n |" in evaluation.text
+    assert "\n\ndull:\n\n| cases | n |" in evaluation.text
     page = (out / "report.html").read_text()
     assert "<h2>Compared</h2>" in page
     assert page.count("data:image/jpeg") == 8  # of the first model
@@ -192,26 +195,26 @@ def test_models_of_one_file_name_are_told_by_their_folders() -> None:
             name_models(models)
 
 
-def test_changes_are_measured_when_asked_for(cases, model, tmp_path) -> None:
-    report = evaluate([model], cases[-2:], tmp_path / "out", robustness=True)
-    table, _, changes = report.text.split("\n\n")
+def test_robustness_is_measured_when_asked_for(cases, model, tmp_path) -> None:
+    evaluation = evaluate([model], cases[-2:], tmp_path / "out", robustness=True)
+    table, _, perturbed = evaluation.text.split("\n\n")
     assert len(table.splitlines()) == 2 + 1
     means = {
         name.strip(): float(mean)
-        for _, name, mean, *_ in (line.split("|") for line in changes.splitlines()[2:])
+        for _, name, mean, *_ in (line.split("|") for line in perturbed.splitlines()[2:])
     }
     assert len(means) == 11
     assert means["mirrored"] > 0.95
-    assert "How steady the masks are" in (tmp_path / "out" / "report.html").read_text()
+    assert "tiny: Robustness" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_deep_pictures_are_changed_as_they_are_shown(cases, model, tmp_path, monkeypatch) -> None:
-    def steadiness(segmenter, pictures):
+def test_deep_pictures_are_perturbed_as_they_are_shown(cases, model, tmp_path, monkeypatch) -> None:
+    def measure_robustness(segmenter, pictures):
         given.extend(pictures)
         return {"none": [1.0]}
 
     given: list[np.ndarray] = []
-    monkeypatch.setattr(module, "steadiness", steadiness)
+    monkeypatch.setattr(module, "measure_robustness", measure_robustness)
     deep = tmp_path / "deep.png"
     cv2.imwrite(
         str(deep), cv2.imread(str(cases[-1].image), cv2.IMREAD_UNCHANGED).astype(np.uint16) * 257
@@ -238,20 +241,18 @@ def test_scores_are_entered_into_the_card_and_questionable_masks_are_not(
         "diseased_adults": 2,
         "north": 5,
     }
-    assert set(scores["diseased_adults"]) == {"cases", "truth", "dice", "dice_5th_percentile"}
-    assert set(scores["north"]) == {
-        "cases",
-        "truth",
-        "dice",
-        "dice_5th_percentile",
-        "hd95_of_1024_pixels",
-    }
-    assert scores["diseased_adults"]["truth"] == "through-heart"
+    for entry in scores.values():
+        assert set(entry) == {"cases", "lung_extent", "lungs"}
+    assert scores["diseased_adults"]["lung_extent"] == "through-heart"
+    assert set(scores["diseased_adults"]["lungs"]) == {"dice", "dice_p05"}
+    assert set(scores["north"]["lungs"]) == {"dice", "dice_p05", "hd95_at_1024_pixels"}
     lines = read_csv(tmp_path / "out" / "scores.csv")
     dice = [
-        float(line["dice"]) for line in lines if line["source"] == "north" and not line["notes"]
+        float(line["lungs_dice"])
+        for line in lines
+        if line["source"] == "north" and not line["notes"]
     ]
-    assert scores["north"]["dice"] == pytest.approx(np.mean(dice), abs=1e-4)
+    assert scores["north"]["lungs"]["dice"] == pytest.approx(np.mean(dice), abs=1e-4)
 
 
 def test_a_file_in_place_of_the_folder_is_named(cases, model, tmp_path) -> None:
@@ -298,54 +299,61 @@ def ct_model(tmp_path: Path) -> Path:
 
 def test_ct_volumes_and_slices_stand_in_tables_of_their_own(scans, ct_model, tmp_path) -> None:
     out = tmp_path / "out"
-    report = evaluate([ct_model], scans, out, enter=True, jobs=2)
+    evaluation = evaluate([ct_model], scans, out, enter=True, workers=2)
     names = ["patients.csv", "report.html", "scores.csv", "scores.md", "summary.csv", "worst.png"]
     assert sorted(path.name for path in out.iterdir()) == names
-    assert report.failures == ()
+    assert evaluation.failures == ()
     pictures, volumes, each, sure = (
-        [line.split(" | ") for line in table.splitlines()] for table in report.text.split("\n\n")
+        [line.split(" | ") for line in table.splitlines()]
+        for table in evaluation.text.split("\n\n")
     )
-    assert [row[0] for row in pictures[2:]] == ["| slices", "| slices, without lung"]
+    assert [row[0] for row in pictures[2:]] == ["| slices", "| slices, without lungs"]
     assert [row[0] for row in volumes[2:]] == ["| both", "| one"]
     assert [row[0] for row in each[2:]] == ["| one/v0", "| both/v1", "| both/v2"]
-    assert [row[0] for row in sure[2:]] == ["| both", "| one", "| slices", "| slices, without lung"]
+    assert [row[0] for row in sure[2:]] == [
+        "| both",
+        "| one",
+        "| slices",
+        ("| slices, without lungs"),
+    ]
     assert volumes[2][3] != "-"
     assert volumes[3][3:5] == ["-", "-"]
     lines = {line["case"]: line for line in read_csv(out / "scores.csv")}
-    assert float(lines["v1"]["dice"]) > 0.9
-    assert float(lines["v1"]["dice_right"]) > 0.9
-    assert (lines["v0"]["dice_right"], lines["v0"]["kind"], lines["v0"]["unit"]) == (
+    assert float(lines["v1"]["lungs_dice"]) > 0.9
+    assert float(lines["v1"]["right_lung_dice"]) > 0.9
+    assert (lines["v0"]["right_lung_dice"], lines["v0"]["kind"], lines["v0"]["unit"]) == (
         "nan",
         "volume",
         "mm",
     )
     assert float(lines["v0"]["slice_dice"]) > 0.8
     assert lines["v0"]["worst_slice"].startswith("slice ")
-    assert (lines["with"]["kind"], lines["with"]["slice_dice"], lines["none"]["has_lung"]) == (
+    assert (lines["with"]["kind"], lines["with"]["slice_dice"], lines["none"]["is_empty"]) == (
         "slice",
         "",
-        "0",
+        "1",
     )
     means = {
-        (line["cases"], line["region"], line["metric"]): line
+        (line["cases"], line["structure"], line["metric"]): line
         for line in read_csv(out / "summary.csv")
+        if line["stage"] == "final"
     }
     assert means["one", "lungs", "volume_error"]["unit"] == "mL"
     assert float(means["both", "lungs", "slice_dice"]["n"]) == 2
-    assert ("one", "right", "dice") not in means
+    assert ("one", "right lung", "dice") not in means
     assert {
-        row["patient"]: row.get("hd95_of_volumes") == "nan"
+        row["patient"]: row.get("lungs_hd95_of_volumes") == "nan"
         for row in read_csv(out / "patients.csv")
     }["s"]
     entered = json.loads(ct_model.with_suffix(".json").read_text())["scores"]
     assert (sorted(entered), entered["slices"]["cases"]) == (["both", "one", "slices"], 1)
-    assert entered["one"]["hd95_mm"] == round(float(lines["v0"]["hd95"]), 2)
+    assert entered["one"]["lungs"]["hd95_mm"] == round(float(lines["v0"]["lungs_hd95"]), 2)
     page = (out / "report.html").read_text()
     assert "Scores of volumes" in page
     assert "Slices are numbered from 0" in page
 
 
-def test_the_worst_volumes_are_shown_in_three_planes_with_the_truth(
+def test_the_worst_volumes_are_shown_in_three_planes_with_the_ground_truth(
     scans, ct_model, tmp_path
 ) -> None:
     evaluate([ct_model], scans[:1], tmp_path / "out")
@@ -353,7 +361,7 @@ def test_the_worst_volumes_are_shown_in_three_planes_with_the_truth(
     assert (
         sheet.shape[1] == 2 * 4 + 3 * 320 + 4 * 4
     )  # one of three tiles, with its border, in a sheet with one
-    yellow = (sheet == pictures.TRUTH_COLOUR).all(axis=2)
+    yellow = (sheet == pictures.GROUND_TRUTH_COLOUR).all(axis=2)
     assert yellow.any(axis=0).nonzero()[0].max() > 2 * 320 > yellow.any(axis=0).nonzero()[0].min()
     assert yellow.sum() > 200
 
@@ -364,21 +372,21 @@ def test_models_of_ct_are_compared_on_volumes(scans, ct_model, tmp_path) -> None
     evaluate([ct_model, other], scans[1:3], tmp_path / "out")
     lines = read_csv(tmp_path / "out" / "comparison.csv")
     assert [(line["cases"], line["metric"], line["patients"]) for line in lines] == [
-        ("both", "Dice", "2"),
-        ("both", "HD95", "2"),
+        ("both", "dice", "2"),
+        ("both", "hd95", "2"),
     ]
 
 
 def test_what_is_for_radiographs_is_not_for_ct(scans, model, ct_model, tmp_path) -> None:
     with pytest.raises(
         UsageError,
-        match="the models are for images of different kinds: tiny-ct and tiny; evaluate those "
+        match="the models are for images of different modalities: tiny-ct and tiny; evaluate those "
         "for CT and for ",
     ):
         evaluate([model, ct_model], scans, tmp_path / "out")
     with pytest.raises(
         UsageError,
-        match="pictures are changed for models of radiographs only; leave `robustness` out",
+        match="pictures are perturbed for models of radiographs only; leave `robustness` out",
     ):
         evaluate([ct_model], scans, tmp_path / "out", robustness=True)
     with pytest.raises(

@@ -9,13 +9,13 @@ from lungseg.evaluate.summary import summaries
 from lungseg.evaluate.tables import (
     Table,
     summarise,
-    summarise_changes,
-    summarise_surely,
+    summarise_confidence,
+    summarise_robustness,
     write_patients,
     write_scores,
     write_table,
 )
-from made_up_scores import HEART, MASK, PLAIN, scored
+from made_up_scores import MASK, PLAIN, THROUGH_HEART, scored, with_scores
 
 
 def rows(table: Table) -> dict[str, list[str]]:
@@ -23,26 +23,26 @@ def rows(table: Table) -> dict[str, list[str]]:
 
 
 def test_a_source_is_summed_up() -> None:
-    assert summarise([PLAIN]).header == (
+    assert summarise([PLAIN], "lungs").header == (
         "cases",
         "n",
         "Dice",
         "5th percentile",
         "worst",
         "under 0.90",
-        "right",
-        "left",
-        "HD95 (of 1024)",
+        "right lung",
+        "left lung",
+        "HD95 (at 1024)",
         "worst HD95",
         "most components",
         "to review",
     )
-    sides = {
-        "right": replace(MASK, dice=0.87, components=2),
-        "left": replace(MASK, dice=0.83, components=1),
-    }
-    worse = replace(scored("y", 0.85, 30.0), verdict="review", **sides)
-    assert rows(summarise([PLAIN, worse])) == {
+    worse = with_scores(
+        replace(scored("y", 0.85, 30.0), verdict="review"),
+        right_lung=replace(MASK, dice=0.87, components=2),
+        left_lung=replace(MASK, dice=0.83, components=1),
+    )
+    assert rows(summarise([PLAIN, worse], "lungs")) == {
         "north": [
             "2",
             "0.9000",
@@ -59,30 +59,30 @@ def test_a_source_is_summed_up() -> None:
     }
 
 
-def test_sources_questionable_masks_and_what_leaves_the_heart_out_stand_apart() -> None:
+def test_sources_questionable_masks_and_lungs_that_are_the_field_stand_apart() -> None:
     south = scored("s", 0.97, source="south")
-    questionable = replace(HEART, source="south", notes="questionable")
-    table = rows(summarise([PLAIN, south, questionable, HEART]))
+    questionable = replace(THROUGH_HEART, source="south", notes="questionable")
+    table = rows(summarise([PLAIN, south, questionable, THROUGH_HEART], "lungs"))
     assert list(table) == [
         "adults",
-        "all that leave the heart out",
+        "all lung fields",
         "north",
         "south",
         "south, questionable masks",
     ]
     assert [table[name][0] for name in table] == ["1", "2", "1", "1", "1"]
-    assert table["all that leave the heart out"][1] == "0.9600"
+    assert table["all lung fields"][1] == "0.9600"
     assert table["adults"][5:9] == ["-", "-", "-", "-"]
     assert table["south, questionable masks"][1] == "0.9000"
 
 
-def test_how_sure_means_are_and_what_cleaning_does() -> None:
-    table = summarise_surely(summaries([PLAIN, scored("y", 0.85), HEART]))
+def test_how_sure_means_are_and_what_postprocessing_does() -> None:
+    table = summarise_confidence(summaries([PLAIN, scored("y", 0.85), THROUGH_HEART]))
     assert table.header[-4:] == (
-        "Dice, not cleaned",
-        "HD95, not cleaned",
-        "pieces",
-        "pieces, not cleaned",
+        "Dice, raw",
+        "HD95, raw",
+        "components",
+        "components, raw",
     )
     assert rows(table) == {
         "adults": ["1", "1", "0.9000", "0.9000", "-", "-", "-", "0.8900", "-", "2.00", "4.00"],
@@ -103,21 +103,26 @@ def test_how_sure_means_are_and_what_cleaning_does() -> None:
 
 
 def test_the_csv_has_a_line_for_each_case_the_worst_first(tmp_path) -> None:
-    write_scores([PLAIN, HEART, scored("z", 1.0)], tmp_path / "scores.csv")
+    write_scores([PLAIN, THROUGH_HEART, scored("z", 1.0)], tmp_path / "scores.csv")
     with (tmp_path / "scores.csv").open(newline="") as stream:
         lines = list(csv.DictReader(stream))
     assert [line["case"] for line in lines] == ["h", "x", "z"]
-    assert (lines[0]["hd95"], lines[1]["hd95"], lines[1]["hd95_of_1024"], lines[1]["unit"]) == (
+    assert (
+        lines[0]["lungs_hd95"],
+        lines[1]["lungs_hd95"],
+        lines[1]["lungs_hd95_at_1024"],
+        lines[1]["unit"],
+    ) == (
         "nan",
         "5.0000",
         "10.0000",
         "pixels",
     )
     assert (
-        lines[1]["dice"],
-        lines[1]["dice_right"],
-        lines[1]["dice_left"],
-        lines[1]["dice_uncleaned"],
+        lines[1]["lungs_dice"],
+        lines[1]["right_lung_dice"],
+        lines[1]["left_lung_dice"],
+        lines[1]["lungs_raw_dice"],
     ) == (
         "0.9500",
         "0.9700",
@@ -125,11 +130,11 @@ def test_the_csv_has_a_line_for_each_case_the_worst_first(tmp_path) -> None:
         "0.9400",
     )
     assert (
-        lines[0]["components"],
-        lines[0]["components_right"],
-        lines[0]["components_uncleaned"],
+        lines[0]["lungs_components"],
+        lines[0]["right_lung_components"],
+        lines[0]["lungs_raw_components"],
     ) == ("2", "1", "4")
-    assert len(lines[0]) == 8 + 4 * 15
+    assert len(lines[0]) == 7 + 4 * 15 + 1
 
 
 def test_the_csv_of_patients_has_means_over_their_images(tmp_path) -> None:
@@ -140,7 +145,7 @@ def test_the_csv_of_patients_has_means_over_their_images(tmp_path) -> None:
     ]
     write_patients([replace(scores[0], verdict="review"), *scores[1:]], tmp_path / "patients.csv")
     assert (tmp_path / "patients.csv").read_text().splitlines() == [
-        "source,patient,images,dice,lowest_dice,hd95_of_1024,to_review",
+        "source,patient,images,lungs_dice,lungs_lowest_dice,lungs_hd95_at_1024,to_review",
         "north,q,1,0.8400,0.8400,10.0000,0",
         "north,p,2,0.8500,0.8000,20.0000,1",
     ]
@@ -156,13 +161,14 @@ def test_cells_may_hold_what_parts_others(tmp_path) -> None:
     assert (tmp_path / "t.csv").read_text() == 'a,b,c\n"x,y",0.1235,nan\n'
 
 
-def test_changes_are_summed_up() -> None:
-    assert summarise_changes({"negative": [1.0, 0.97, 0.9, 0.98]}).markdown().splitlines() == [
-        "| change | n | mean Dice to the plain mask | 5th percentile | share at 0.97 or more |",
+def test_robustness_is_summed_up() -> None:
+    assert summarise_robustness({"negative": [1.0, 0.97, 0.9, 0.98]}).markdown().splitlines() == [
+        "| perturbation | n | mean Dice to the mask of the picture as it is | 5th percentile "
+        "| fraction at 0.97 or more |",
         "|---|---|---|---|---|",
         "| negative | 4 | 0.9625 | 0.9105 | 0.750 |",
     ]
 
 
-def test_changes_that_nothing_could_be_judged_by_have_no_figures() -> None:
-    assert summarise_changes({"negative": []}).rows == [["negative", "0", "-", "-", "-"]]
+def test_perturbations_that_nothing_could_be_judged_by_have_no_metrics() -> None:
+    assert summarise_robustness({"negative": []}).rows == [["negative", "0", "-", "-", "-"]]

@@ -18,6 +18,7 @@ from lungseg.evaluate.volumes import score_ct
 from lungseg.geometry import VolumeGeometry
 from lungseg.measurement import Measurements
 from lungseg.result import Result
+from lungseg.structures import BACKGROUND, HEART, LUNGS, Structure
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
@@ -30,18 +31,25 @@ VOXEL = 5.0 * 2.0 * 2.0 / 1000  # mL
 VOLUME, LABELS = ellipsoids(SHAPE, spacing=SPACING)
 
 
-def result(labels: np.ndarray, *, volume: Volume = VOLUME, raw: np.ndarray | None = None) -> Result:
+def result(
+    labels: np.ndarray,
+    *,
+    volume: Volume = VOLUME,
+    raw: np.ndarray | None = None,
+    structures: tuple[Structure, ...] = LUNGS,
+) -> Result:
     """A result with these labels; `raw` is what thresholding alone would give, the same if not
     given."""
     raw = labels if raw is None else raw
-    card = ModelCard("m", "0", "ct", (("right lung", "left lung"),), "none", (64, 64), "")
+    names = tuple(structure.name for structure in structures)
+    card = ModelCard("m", "0", "ct", (names,), "none", (64, 64), "")
     return Result(
         volume,
-        volume.with_labels(labels),
+        volume.with_labels(labels, (BACKGROUND, *structures)),
         Measurements(),
         Verdict("review", ()),
         card,
-        probabilities_of(volume, raw, inside=128),
+        probabilities_of(volume, raw, inside=128, structures=structures),
         {},
     )
 
@@ -58,11 +66,12 @@ def case(folder: Path, labels: np.ndarray, *, volume: Volume = VOLUME) -> Case:
 def test_a_perfect_mask(tmp_path) -> None:
     found = score_ct(case(tmp_path, LABELS), result(LABELS))
     assert (found.case, found.patient, found.source, found.verdict) == ("c", "p", "here", "review")
-    assert (found.kind, found.unit, found.has_lung) == ("volume", "mm", True)
+    assert (found.kind, found.unit, found.is_empty) == ("volume", "mm", False)
     best = MaskScore(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 1, 0.0)
-    assert (found.right, found.left) == (best, best)
-    assert found.lungs == found.uncleaned == replace(best, components=2)
-    assert math.isnan(found.hd95_of_1024)
+    assert math.isnan(best.hd95_at_1024)
+    both = replace(best, components=2)
+    assert found.scores == {"lungs": both, "right lung": best, "left lung": best}
+    assert found.raw == {"lungs": both}
     with_lung = int(np.count_nonzero(LABELS.any(axis=(1, 2))))
     assert found.slices is not None
     assert replace(found.slices, worst_slice="") == SliceScores(
@@ -76,14 +85,26 @@ def test_distances_are_millimetres_in_space_and_volumes_millilitres(tmp_path) ->
     labels[labels == 1] = 0  # no right lung, and the left one a slice too high
     found = score_ct(case(tmp_path, LABELS), result(labels))
     _, right, left = np.bincount(LABELS.ravel()).tolist()
-    assert (found.left.hd, found.left.nsd_1 < 1, found.left.volume_error) == (5.0, True, 0.0)
-    assert (found.right.dice, found.right.hd, found.right.area_error) == (0, math.inf, -1)
-    assert found.right.volume_error == pytest.approx(-right * VOXEL)
-    assert found.lungs.volume_error == pytest.approx(-right * VOXEL)
-    assert found.lungs.area_error == pytest.approx(-right / (right + left))
-    assert (found.lungs.components, found.right.components, found.left.components) == (1, 0, 1)
+    assert (
+        found.scores["left lung"].hd,
+        found.scores["left lung"].nsd_1 < 1,
+        found.scores["left lung"].volume_error,
+    ) == (5.0, True, 0.0)
+    assert (
+        found.scores["right lung"].dice,
+        found.scores["right lung"].hd,
+        found.scores["right lung"].relative_area_error,
+    ) == (0, math.inf, -1)
+    assert found.scores["right lung"].volume_error == pytest.approx(-right * VOXEL)
+    assert found.first.volume_error == pytest.approx(-right * VOXEL)
+    assert found.first.relative_area_error == pytest.approx(-right / (right + left))
+    assert (
+        found.first.components,
+        found.scores["right lung"].components,
+        found.scores["left lung"].components,
+    ) == (1, 0, 1)
     overlap = int(((labels == 2) & (LABELS == 2)).sum())
-    assert found.lungs.dice == pytest.approx(2 * overlap / (right + left + left))
+    assert found.first.dice == pytest.approx(2 * overlap / (right + left + left))
 
 
 @pytest.mark.parametrize("turn", TURNS[5::7], ids=str)
@@ -108,43 +129,73 @@ def test_scores_do_not_depend_on_the_order_in_which_a_volume_is_stored(turn, tmp
     axis = turn.order.index(0)
     own = SHAPE[0] - 1 - heights[-1] if turn.flipped[axis] else heights[-1]
     assert stored.slices.worst_slice == f"{('slice', 'row', 'column')[axis]} {own}"
-    for mine, theirs in zip(figures(stored), figures(plain), strict=True):
+    for mine, theirs in zip(metrics(stored), metrics(plain), strict=True):
         assert mine == pytest.approx(theirs, nan_ok=True)
 
 
-def figures(found: CaseScore) -> list[float]:
-    regions = [getattr(found, name) for name in ("lungs", "right", "left", "uncleaned")]
-    scores = [getattr(region, name) for region in regions for name in MaskScore.__slots__]
+def metrics(found: CaseScore) -> list[float]:
+    scores = [
+        getattr(score, name)
+        for score in (*found.scores.values(), *found.raw.values())
+        for name in MaskScore.__slots__
+    ]
+    assert len(scores) == 4 * 17
     assert found.slices is not None
     return [
         *scores,
         found.slices.slice_dice,
-        found.slices.slices_with_lung,
-        found.slices.slices_without_lung,
+        found.slices.slices_present,
+        found.slices.slices_absent,
     ]
 
 
-def test_where_the_truth_does_not_tell_sides_single_lungs_have_no_score(tmp_path) -> None:
+def test_each_structure_that_the_mask_decides_is_scored(tmp_path) -> None:
+    truth = LABELS.copy()
+    truth[8:12, 18:26, 20:28] = HEART.number
+    labels = truth.copy()
+    labels[8] = np.where(labels[8] == HEART.number, 0, labels[8])  # a quarter of the heart
+    three = result(labels, structures=(*LUNGS, HEART))
+    one = replace(case(tmp_path, truth), decides=("right lung", "left lung", "heart"))
+    found = score_ct(one, three)
+    assert list(found.scores) == ["lungs", "heart", "right lung", "left lung"]
+    assert list(found.raw) == ["lungs", "heart"]
+    assert (found.name, found.first.dice, found.scores["heart"].recall) == ("lungs", 1, 0.75)
+    assert found.scores["heart"].volume_error == pytest.approx(-64 * VOXEL)
+    assert found.slices is not None
+    assert found.slices.slice_dice == 1  # of the lungs
+
+    heart_alone = score_ct(
+        replace(case(tmp_path, truth == HEART.number), decides=("heart",)), three
+    )
+    assert list(heart_alone.scores) == ["heart"]
+    assert heart_alone.slices is not None
+    assert (heart_alone.slices.slices_present, heart_alone.slices.slices_missed) == (4, 1)
+
+
+def test_where_the_ground_truth_does_not_tell_sides_single_lungs_have_no_score(tmp_path) -> None:
     swapped = np.where(LABELS > 0, 3 - LABELS, 0).astype(np.uint8)
     found = score_ct(case(tmp_path, (LABELS > 0) * 255), result(swapped))
-    assert found.lungs.dice == 1
-    assert math.isnan(found.right.dice)
-    assert math.isnan(found.left.hd95)
-    assert (found.right.components, found.left.components) == (1, 1)
+    assert found.first.dice == 1
+    assert math.isnan(found.scores["right lung"].dice)
+    assert math.isnan(found.scores["left lung"].hd95)
+    assert (found.scores["right lung"].components, found.scores["left lung"].components) == (1, 1)
 
 
-def test_sides_that_the_truth_calls_the_other_way_round_are_put_straight(tmp_path) -> None:
+def test_sides_that_the_ground_truth_calls_the_other_way_round_are_put_straight(tmp_path) -> None:
     swapped = np.where(LABELS > 0, 3 - LABELS, 0)
-    assert score_ct(case(tmp_path, swapped), result(LABELS)).right.dice == 1
-    assert score_ct(case(tmp_path, LABELS), result(swapped.astype(np.uint8))).right.dice == 0
+    assert score_ct(case(tmp_path, swapped), result(LABELS)).scores["right lung"].dice == 1
+    assert (
+        score_ct(case(tmp_path, LABELS), result(swapped.astype(np.uint8))).scores["right lung"].dice
+        == 0
+    )
 
 
 def test_labels_as_luna16_has_them(tmp_path) -> None:
     stored = np.array([0, 4, 3])[LABELS]
-    assert score_ct(case(tmp_path, stored), result(LABELS)).right.dice == 1
+    assert score_ct(case(tmp_path, stored), result(LABELS)).scores["right lung"].dice == 1
     stored[2:5, 4:6, 20:24] = 5  # the trachea
     found = score_ct(case(tmp_path, stored), result(LABELS))
-    assert (found.left.dice, found.lungs.dice) == (1, 1)
+    assert (found.scores["left lung"].dice, found.first.dice) == (1, 1)
 
 
 def test_a_mask_of_each_lung(tmp_path) -> None:
@@ -154,15 +205,15 @@ def test_a_mask_of_each_lung(tmp_path) -> None:
         volume_nifti(Volume((LABELS == 2).astype(np.uint8), VOLUME.geometry, hounsfield=False))
     )
     found = score_ct(replace(right, mask_left=left), result(LABELS))
-    assert (found.right.dice, found.left.dice) == (1, 1)
+    assert (found.scores["right lung"].dice, found.scores["left lung"].dice) == (1, 1)
 
 
-def test_what_cleaning_changes_is_seen(tmp_path) -> None:
+def test_what_postprocessing_changes_is_seen(tmp_path) -> None:
     raw = LABELS.copy()
     raw[0, 0, :3] = 2
     found = score_ct(case(tmp_path, LABELS), result(LABELS, raw=raw))
-    assert (found.lungs.components, found.uncleaned.components) == (2, 3)
-    assert found.uncleaned.volume_error == pytest.approx(3 * VOXEL)
+    assert (found.first.components, found.raw["lungs"].components) == (2, 3)
+    assert found.raw["lungs"].volume_error == pytest.approx(3 * VOXEL)
     assert found.slices is not None
     assert found.slices.slices_claimed == 0
 
@@ -171,8 +222,8 @@ def test_without_spacing_distances_are_in_voxels_and_there_are_no_millilitres(tm
     volume = Volume(VOLUME.array, VolumeGeometry(SHAPE), hounsfield=True)
     one = case(tmp_path, LABELS)
     found = score_ct(one, result(np.roll(LABELS, 1, axis=1), volume=volume))
-    assert (found.unit, found.lungs.hd) == ("voxels", 1.0)
-    assert math.isnan(found.lungs.volume_error)
+    assert (found.unit, found.first.hd) == ("voxels", 1.0)
+    assert math.isnan(found.first.volume_error)
 
 
 @pytest.mark.parametrize(
@@ -188,18 +239,18 @@ def test_a_slice_is_scored_as_a_picture(spacing, unit, distance, tmp_path) -> No
         case(tmp_path, labels, volume=volume), result(np.roll(labels, 2, axis=1), volume=volume)
     )
     assert (found.kind, found.unit, found.slices) == ("slice", unit, None)
-    assert found.lungs.hd == distance
-    assert found.hd95_of_1024 == 2 * 1024 / SHAPE[2]
-    assert math.isnan(found.lungs.volume_error)
+    assert found.first.hd == distance
+    assert found.first.hd95_at_1024 == 2 * 1024 / SHAPE[2]
+    assert math.isnan(found.first.volume_error)
 
 
-def test_a_truth_without_lung(tmp_path) -> None:
+def test_a_ground_truth_without_lung(tmp_path) -> None:
     nothing = np.zeros_like(LABELS)
     one = case(tmp_path, LABELS)
     one.mask.write_bytes(volume_nifti_of_nothing())  # type: ignore[union-attr]
     right, wrong = (score_ct(one, result(labels)) for labels in (nothing, LABELS))
-    assert (right.has_lung, right.lungs.dice, right.lungs.hd95) == (False, 1, 0)
-    assert (wrong.has_lung, wrong.lungs.dice, wrong.lungs.hd95) == (False, 0, math.inf)
+    assert (right.is_empty, right.first.dice, right.first.hd95) == (True, 1, 0)
+    assert (wrong.is_empty, wrong.first.dice, wrong.first.hd95) == (True, 0, math.inf)
     assert right.slices is not None
     assert wrong.slices is not None
     assert (right.slices.slices_claimed, wrong.slices.slices_claimed) == (

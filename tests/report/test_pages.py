@@ -17,7 +17,7 @@ from lungseg.result import Result
 from lungseg.verdict import Verdict
 from lungseg.writers import versions
 from made_up_records import measured
-from made_up_scores import HEART, PLAIN, scored
+from made_up_scores import PLAIN, THROUGH_HEART, scored
 from report.test_index import entry
 
 PAGES = Path(__file__).parent / "pages"
@@ -50,12 +50,12 @@ def index(tmp_path: Path) -> str:
 
 
 def evaluation() -> str:
-    scores = [PLAIN, scored("<s>", 0.5, source="south"), HEART]
+    scores = [PLAIN, scored("<s>", 0.5, source="south"), THROUGH_HEART]
     tile = np.full((32, 24, 3), 120, np.uint8)
     sections = [
         Section("Left out", "one & another"),
         Section("m: Scores", table=Table(("a", "b"), [("<c>", "**0.9**, n=2")]), caption="Scores"),
-        Section("Distributions", "Of what shows lung.", charts=distributions({"m": scores})),
+        Section("Distributions", "Of what shows something.", charts=distributions({"m": scores})),
         Section("The worst", "By", pictures=[("0.5 <s>", tile), ("0.9 t", tile)], caption="Lungs"),
         every_metric("Every metric of m", summaries([PLAIN])[:2]),
     ]

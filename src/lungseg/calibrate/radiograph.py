@@ -36,6 +36,7 @@ from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.readers import read_image
 from lungseg.result import Result
 from lungseg.scores import count
+from lungseg.structures import LUNGS
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def case_items(case: Case, *, degraded: int, rotated: bool = False) -> Iterator[
     """
     image = read_image(case.image)
     labels = read_labels(case, image.geometry.shape)
-    known = judged_pixels(labels, case.lung_extent)
+    known = judged_pixels(labels, LUNGS, case.lung_extent)
     if known is None:
         known = np.ones(labels.shape, bool)
     key, patient = f"{case.source}/{case.case}", f"{case.source}/{case.patient}"

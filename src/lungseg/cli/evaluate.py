@@ -14,7 +14,7 @@ from lungseg.errors import UsageError
 
 if TYPE_CHECKING:
     from lungseg.datasets import Case, OpacityBox
-    from lungseg.evaluate import Report
+    from lungseg.evaluate import Evaluation
     from lungseg.train.settings import TrainingSettings
 
 Paths = Annotated[
@@ -33,7 +33,10 @@ Split = Annotated[
 Source = Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")]
 Robustness = Annotated[
     bool,
-    typer.Option("--robustness", help="Also change the pictures, and see whether the masks stay."),
+    typer.Option(
+        "--robustness",
+        help="Also perturb the pictures, and see whether the masks stay.",
+    ),
 ]
 Card = Annotated[bool, typer.Option("--card", help="Enter the scores into the models' cards.")]
 Spacing = Annotated[
@@ -105,21 +108,26 @@ def evaluate(
         dilate=dilate is not None,
     )
     at_once = workers or processors()
-    pair = None if spacing is None else (_positive(spacing), spacing)
+    millimetres = None if spacing is None else (_positive(spacing), spacing)
     if cross_dataset:
-        _print(_cross_dataset(models, known, output, recipe, settings, at_once))
-        return
-    cases = _of_split(known, split or ("all" if boxes else "validation"), place)
-    if boxes:
+        evaluation = _cross_dataset(models, known, output, recipe, settings, at_once)
+    elif boxes:
+        cases = _of_split(known, split or "all", place)
         marked, radius = _boxes(cases, place), 10.0 if dilate is None else dilate
-        report = package.evaluate_boxes(
-            models[0], cases, marked, output, radius=radius, spacing=pair, jobs=at_once
+        evaluation = package.evaluate_boxes(
+            models[0], cases, marked, output, radius=radius, spacing=millimetres, workers=at_once
         )
     else:
-        report = package.evaluate(
-            models, cases, output, robustness=robustness, enter=card, spacing=pair, jobs=at_once
+        evaluation = package.evaluate(
+            models,
+            _of_split(known, split or "validation", place),
+            output,
+            robustness=robustness,
+            enter=card,
+            spacing=millimetres,
+            workers=at_once,
         )
-    _print(report)
+    _print(evaluation)
 
 
 def _cross_dataset(
@@ -129,9 +137,9 @@ def _cross_dataset(
     recipe: str | None,
     settings: Path | None,
     workers: int,
-) -> Report:
+) -> Evaluation:
     """Scores each model, or one trained on each source, on the cases of every source."""
-    from lungseg.evaluate import cross
+    from lungseg.evaluate import evaluate_cross_dataset
     from lungseg.train.recipes import choose_settings
 
     named = (
@@ -139,17 +147,17 @@ def _cross_dataset(
         if models
         else _train_each(cases, output / "runs", choose_settings(recipe, settings))
     )
-    return cross(named, cases, output, runs=_runs(named), jobs=workers)
+    return evaluate_cross_dataset(named, cases, output, runs=_runs(named), workers=workers)
 
 
-def _print(report: Report) -> None:
+def _print(evaluation: Evaluation) -> None:
     """Says what came of it, and what was left out."""
-    typer.echo(report.text)
-    for why in report.failures:
+    typer.echo(evaluation.text)
+    for why in evaluation.failures:
         say(f"left out: {why}")
-    if report.without_mask:
-        say(f"{report.without_mask} cases have no mask to be judged by, and are left out.")
-    if report.failures:
+    if evaluation.without_mask:
+        say(f"{evaluation.without_mask} cases have no mask to be judged by, and are left out.")
+    if evaluation.failures:
         raise typer.Exit(FAILED)
 
 
@@ -182,15 +190,15 @@ def _check(
             "there is no model to evaluate",
             cure="name it before the cases: lungseg evaluate cxr cases.csv -o report",
         )
-    if boxes and len(models) > 1:
-        raise UsageError(
-            f"boxes are scored with one model, not with {len(models)}",
-            cure="give one, and compare the tables",
-        )
     if dilate and not boxes:
         raise UsageError(
             "--dilate is for --boxes: with masks, those of the model are scored as they are",
             cure="leave it out",
+        )
+    if boxes and len(models) > 1:
+        raise UsageError(
+            f"boxes are scored with one model, not with {len(models)}",
+            cure="give one, and compare the tables",
         )
 
 

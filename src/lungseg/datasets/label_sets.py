@@ -28,6 +28,7 @@ from lungseg.structures import (
     LEFT_LUNG,
     LUNGS,
     RIGHT_LUNG,
+    STRUCTURES,
     Side,
     Structure,
     partner,
@@ -188,11 +189,34 @@ def lungs_of(sets: Sets, layers: Sequence[LayerClasses]) -> dict[Side, NDArray[n
     return {"right": where(RIGHT_LUNG), "left": where(LEFT_LUNG)}
 
 
-def judged_pixels(labels: Array, lung_extent: LungExtent) -> NDArray[np.bool_] | None:
-    """Where the lungs of a mask are a ground truth: outside `mediastinal_band` where they are drawn
-    through the heart; None for everywhere.
+HOW_JUDGED: Final = (
+    "Masks that draw through the heart are judged outside the band where heart and mediastinum may "
+    "lie."
+)
+"""`judged_pixels` for people."""
+
+
+def judged_pixels(
+    labels: Array, structures: Sequence[Structure], lung_extent: LungExtent
+) -> NDArray[np.bool_] | None:
+    """Where a mask is a ground truth of some of its structures: not beneath an abnormal one that
+    lies on them, and of lungs that are drawn through the heart not in `mediastinal_band`.
+
+    Args:
+        labels: (rows, columns), or (slices, rows, columns) of masks that are not drawn so.
+        structures: those to be judged.
+        lung_extent: what the lungs of the mask follow.
+
+    Returns:
+        Of the same shape; None for everywhere.
     """
-    return ~mediastinal_band(labels) if lung_extent == "through-heart" else None
+    above = {s.number for s in STRUCTURES if s.category is ABNORMAL} - {
+        s.number for s in structures
+    }
+    hidden = np.isin(labels, list(above))
+    if lung_extent == "through-heart" and not set(LUNGS).isdisjoint(structures):
+        return ~(hidden | mediastinal_band(labels))
+    return ~hidden if hidden.any() else None
 
 
 def mediastinal_band(labels: Array) -> NDArray[np.bool_]:

@@ -2,22 +2,22 @@
 
 from lungseg.evaluate.boxes import evaluate_boxes
 from lungseg.evaluate.cases import CaseScore, MaskScore, SliceScores
-from lungseg.evaluate.cross_dataset import cross
-from lungseg.evaluate.robustness import Change, changes, steadiness
-from lungseg.evaluate.run import Report, evaluate
+from lungseg.evaluate.cross_dataset import evaluate_cross_dataset
+from lungseg.evaluate.robustness import Perturbation, measure_robustness, perturbations
+from lungseg.evaluate.run import Evaluation, evaluate
 from lungseg.evaluate.scoring import Failure, score_cases
 
 __all__ = [
     "CaseScore",
-    "Change",
+    "Evaluation",
     "Failure",
     "MaskScore",
-    "Report",
+    "Perturbation",
     "SliceScores",
-    "changes",
-    "cross",
     "evaluate",
     "evaluate_boxes",
+    "evaluate_cross_dataset",
+    "measure_robustness",
+    "perturbations",
     "score_cases",
-    "steadiness",
 ]

@@ -20,8 +20,8 @@ from lungseg.draw.picture import Picture, overlay, thumbnail
 from lungseg.errors import InputError
 from lungseg.evaluate.intervals import mean_intervals, percentile
 from lungseg.evaluate.page import Section, page
-from lungseg.evaluate.pictures import TILE, TRUTH_COLOUR, WORST, Shown, write_sheet
-from lungseg.evaluate.run import Report
+from lungseg.evaluate.pictures import GROUND_TRUTH_COLOUR, TILE, WORST_CASES, Shown, write_sheet
+from lungseg.evaluate.run import Evaluation
 from lungseg.evaluate.tables import Table, write_table
 from lungseg.morphology.dilation import dilate
 from lungseg.morphology.hull import hull
@@ -41,7 +41,7 @@ class BoxScore:
     Attributes:
         case, patient: of the image.
         box: number of the box within its image, from 1.
-        inside: share of the box's pixels that the mask holds, 0 to 1.
+        inside: fraction of the box's pixels that the mask holds, 0 to 1.
         inside_dilated: the same after the mask was widened.
         inside_hull: the same of the convex hull of both lungs, widened likewise.
         dilated_by: how far it was widened, such as "10 mm".
@@ -61,8 +61,8 @@ class BoxScore:
     doubt: str
 
 
-def share_inside(mask: NDArray[Any], box: OpacityBox) -> float:
-    """Share of the pixels of a box, as far as it lies within the image, where a mask (rows,
+def fraction_inside(mask: NDArray[Any], box: OpacityBox) -> float:
+    """Fraction of the pixels of a box, as far as it lies within the image, where a mask (rows,
     columns) is not 0; 0 to 1.
 
     A pixel belongs to the box where its centre does. NaN where no pixel does.
@@ -80,8 +80,8 @@ def evaluate_boxes(
     *,
     radius: float = 10.0,
     spacing: tuple[float, float] | None = None,
-    jobs: int = 1,
-) -> Report:
+    workers: int = 1,
+) -> Evaluation:
     """Measures how much of each box lies inside the lung mask, and leaves scores.md, boxes.csv,
     worst.png and report.html in `folder`.
 
@@ -93,7 +93,7 @@ def evaluate_boxes(
         radius: how far the mask is widened: in millimetres where the spacing is known, else in
             pixels.
         spacing: millimetres between rows and between columns, instead of what the files say.
-        jobs: images at a time.
+        workers: images at a time.
 
     Raises:
         InputError: no image has a box, or none of those can be read.
@@ -109,8 +109,8 @@ def evaluate_boxes(
             cure="give the folder with images and list of boxes",
         )
     make_folder(folder)
-    segmenter = RadiographSegmenter(model, threads=None if jobs == 1 else 1)
-    with ThreadPoolExecutor(jobs, "lungseg") as pool:
+    segmenter = RadiographSegmenter(model, threads=None if workers == 1 else 1)
+    with ThreadPoolExecutor(workers, "lungseg") as pool:
         found = list(pool.map(partial(_try, segmenter, boxes, radius, spacing), marked))
     scores = [score for one in found if isinstance(one, list) for score in one]
     failures = tuple(one for one in found if isinstance(one, str))
@@ -125,39 +125,46 @@ def evaluate_boxes(
     shown = _worst(segmenter, marked, scores, boxes, radius, spacing)
     write_sheet(shown, folder / "worst.png")
     table = summarise_boxes(scores)
-    doubtful = {score.case for score in scores if score.doubt}
-    said = (
-        f"\n\n{len(failures)} of {len(marked)} images could not be read and are left out: "
-        f"{' '.join(failures)}"
-        if failures
-        else ""
-    )
-    if doubtful:
+    left_out = _left_out(scores, failures, len(marked))
+    write_file(folder / "scores.md", f"{table.markdown()}{left_out}\n".encode())
+    title = f"Marked opacities in the lung masks of {Path(model).stem}"
+    write_file(folder / "report.html", page(title, _sections(table, left_out, shown)).encode())
+    return Evaluation(table.markdown() + left_out, failures, 0)
+
+
+def _left_out(scores: Sequence[BoxScore], failures: Sequence[str], total: int) -> str:
+    """Paragraphs, each after an empty line, on what could not be read, or not be measured."""
+    text = ""
+    if failures:
+        text += (
+            f"\n\n{len(failures)} of {total} images could not be read and are left out: "
+            f"{' '.join(failures)}"
+        )
+    if doubtful := {score.case for score in scores if score.doubt}:
         images = f"{len(doubtful)} image{'s' * (len(doubtful) > 1)}"
-        said += (
+        text += (
             f"\n\nOf {images} the pixel spacing seems wrong, and so are millimetres "
             "(boxes.csv says why); `spacing` states it."
         )
-    write_file(folder / "scores.md", f"{table.markdown()}{said}\n".encode())
+    return text
+
+
+def _sections(table: Table, left_out: str, shown: Sequence[Shown]) -> list[Section]:
     caption = (
-        "Share of each marked box that lies inside the lung mask; intervals of the mean "
-        "over "
+        "Fraction of each marked box that lies inside the lung mask; intervals of the mean over "
         "boxes, by resampling patients."
     )
-    sections = [
-        Section("How much of the boxes the mask keeps", said.strip(), table=table, caption=caption),
+    return [
+        Section(
+            "How much of the boxes the mask keeps", left_out.strip(), table=table, caption=caption
+        ),
         Section(
             "The worst",
             pictures=shown,
-            caption="Widened lung mask, the marked boxes in yellow, and the share of the box that "
-            "it keeps least of",
+            caption="Widened lung mask, the marked boxes in yellow, and the fraction of the box "
+            "that it keeps least of",
         ),
     ]
-    write_file(
-        folder / "report.html",
-        page(f"Marked opacities in the lung masks of {Path(model).stem}", sections).encode(),
-    )
-    return Report(table.markdown() + said, failures, 0)
 
 
 def _try(
@@ -182,9 +189,9 @@ def _try(
             case=case.case,
             patient=case.patient,
             box=i,
-            inside=share_inside(result.mask, box),
-            inside_dilated=share_inside(widened, box),
-            inside_hull=share_inside(bridged, box),
+            inside=fraction_inside(result.mask, box),
+            inside_dilated=fraction_inside(widened, box),
+            inside_hull=fraction_inside(bridged, box),
             dilated_by=by,
             verdict=result.verdict.status,
             doubt=doubt_of_scale(result.measurements) or "",
@@ -208,10 +215,10 @@ def _worst(
     known = {case.case: case for case in cases}
     return [
         (
-            f"{share:.3f} {name}",
+            f"{fraction:.3f} {name}",
             _tile(segmenter, known[name], boxes[known[name].patient], radius, spacing),
         )
-        for name, share in list(least.items())[:WORST]
+        for name, fraction in list(least.items())[:WORST_CASES]
     ]
 
 
@@ -229,12 +236,14 @@ def _tile(
             (round(box.x), round(box.y)),
             (round(box.x + box.width) - 1, round(box.y + box.height) - 1),
         )
-        cv2.rectangle(picture, *corners, TRUTH_COLOUR, max(1, round(max(picture.shape) / TILE)))
+        cv2.rectangle(
+            picture, *corners, GROUND_TRUTH_COLOUR, max(1, round(max(picture.shape) / TILE))
+        )
     return thumbnail(picture, TILE)
 
 
 def summarise_boxes(scores: Sequence[BoxScore]) -> Table:
-    """What the shares come to, over boxes and over images, of the mask as it is and widened."""
+    """What the fractions come to, over boxes and over images, of the mask as it is and widened."""
     header = (
         "mask",
         "boxes",
@@ -257,9 +266,9 @@ def summarise_boxes(scores: Sequence[BoxScore]) -> Table:
         ]
     rows = []
     for name, values in ways.items():
-        shares = np.array(values)
-        known = ~np.isnan(shares)
-        low, high = mean_intervals(shares[:, np.newaxis], [score.patient for score in scores])
+        fractions = np.array(values)
+        known = ~np.isnan(fractions)
+        low, high = mean_intervals(fractions[:, np.newaxis], [score.patient for score in scores])
         means = [
             float(np.mean([v for v, i in zip(values, images, strict=True) if i == image]))
             for image in dict.fromkeys(images)
@@ -270,11 +279,11 @@ def summarise_boxes(scores: Sequence[BoxScore]) -> Table:
                 str(int(known.sum())),
                 str(len({score.case for score, k in zip(scores, known, strict=True) if k})),
                 str(len({score.patient for score, k in zip(scores, known, strict=True) if k})),
-                f"{shares[known].mean():.4f}"
+                f"{fractions[known].mean():.4f}"
                 + ("" if np.isnan(low[0]) else f" ({low[0]:.4f} to {high[0]:.4f})"),
                 f"{np.nanmean(means):.4f}",
-                f"{percentile(shares[known], 5):.4f}",
-                str(int((shares[known] < 0.5).sum())),
+                f"{percentile(fractions[known], 5):.4f}",
+                str(int((fractions[known] < 0.5).sum())),
             ]
         )
     return Table(header, rows)

@@ -4,32 +4,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Literal
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets import Case
-from lungseg.datasets.label_sets import mediastinal_band
+from lungseg.datasets.cases import write_names
+from lungseg.datasets.label_sets import judged_pixels
+from lungseg.errors import InputError
 from lungseg.image import Image
 from lungseg.morphology.runs import component_sizes
 from lungseg.result import Result
 from lungseg.scores import Mask, components, count, surface_distances
-from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
+from lungseg.segmentation import Segmentation
+from lungseg.structures import BACKGROUND, PLURAL, Structure, regions
 
 NAN = float("nan")
 
 REFERENCE_SIDE = 1024
-"""`hd95_of_1024` is in pixels of a picture whose longer side has this many, so that sizes of
+"""`hd95_at_1024` is in pixels of a picture whose longer side has this many, so that sizes of
 pictures do not matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaskScore:
-    """How alike a mask and its truth are; `docs/evaluation.md` defines every figure, also for empty
-    masks. NaN: the truth does not say.
+    """How alike a mask and its ground truth are; `docs/evaluation.md` defines every metric, also
+    for empty masks. NaN: the ground truth does not say.
 
     Attributes:
         dice, iou, accuracy, precision, recall, specificity: of pixels or voxels, 0 to 1.
@@ -37,10 +41,13 @@ class MaskScore:
             surfaces, in millimetres, or pixels or voxels.
         nsd_1, nsd_2, nsd_3: normalised surface Dice at tolerances of 1, 2 and 3 millimetres, or
             pixels or voxels, 0 to 1.
-        area_error: area found less the true one, as a share of the true one; of volumes the volume.
-        components: pieces of what was found.
+        relative_area_error: area found less the true one, as a fraction of the true one; of volumes
+            the volume.
+        components: connected components of what was found.
         volume_error: volume found less the true one, in millilitres; of volumes whose voxels have a
             known size.
+        hd95_at_1024: 95th percentile Hausdorff distance in pixels of a picture of side
+            `REFERENCE_SIDE`; of pictures, of a pair or a structure of none.
     """
 
     dice: float = NAN
@@ -56,9 +63,10 @@ class MaskScore:
     nsd_1: float = NAN
     nsd_2: float = NAN
     nsd_3: float = NAN
-    area_error: float = NAN
+    relative_area_error: float = NAN
     components: int = 0
     volume_error: float = NAN
+    hd95_at_1024: float = NAN
 
 
 METRICS = tuple(field.name for field in fields(MaskScore))
@@ -69,43 +77,41 @@ class SliceScores:
     """What becomes of the axial slices of a volume, each by itself.
 
     Attributes:
-        slice_dice: mean Dice of both lungs together over the slices with lung in the truth.
+        slice_dice: mean Dice over the slices that the ground truth has something in.
         worst_slice: that of them with the lowest Dice, as its axis and number in the volume's own
             array, from 0, such as "slice 12".
         worst_slice_dice: its Dice.
-        slices_with_lung: slices with lung in the truth.
+        slices_present: slices that the ground truth has something in.
         slices_missed: how many of them nothing was found in.
-        slices_without_lung: the other slices.
+        slices_absent: the other slices.
         slices_claimed: how many of them something was found in.
     """
 
     slice_dice: float
     worst_slice: str
     worst_slice_dice: float
-    slices_with_lung: int
+    slices_present: int
     slices_missed: int
-    slices_without_lung: int
+    slices_absent: int
     slices_claimed: int
 
 
 @dataclass(frozen=True, slots=True)
 class CaseScore:
-    """Scores of one case, at the input's own resolution. Masks that draw through the heart are
-    judged outside the mediastinal band (`lungseg.datasets.label_sets.mediastinal_band`) only, and
-    then neither single lungs nor outlines can be.
+    """Scores of one case, at the input's own resolution, of what the model predicts and the mask
+    decides. Where a mask is no ground truth (`lungseg.datasets.label_sets.judged_pixels`) nothing
+    is judged, and outlines are not compared.
 
     Attributes:
         case, patient, source, lung_extent, notes: of the case.
         verdict: "ok", "review" or "refused".
         unit: of the distances: "mm", or "pixels" or "voxels" where the spacing is not known.
-        hd95_of_1024: 95th percentile Hausdorff distance of both lungs together, in pixels of a
-            picture of side `REFERENCE_SIDE`; NaN of volumes.
-        lungs: of both lungs together.
-        right, left: of each lung; of CT only where the truth tells the sides.
-        uncleaned: of both lungs together, had the probabilities only been thresholded.
+        scores: by name: of each pair, by its plural, and each structure of none, the lungs first;
+            then of the halves of pairs, where the ground truth tells them apart.
+        raw: of the pairs and the structures of none, had the probabilities only been thresholded.
         kind: what was scored.
-        has_lung: whether there is lung in the truth.
-        slices: of a volume.
+        is_empty: whether the ground truth of the first of them is.
+        slices: of a volume, of the first of them.
     """
 
     case: str
@@ -115,35 +121,53 @@ class CaseScore:
     notes: str
     verdict: str
     unit: str
-    hd95_of_1024: float
-    lungs: MaskScore
-    right: MaskScore
-    left: MaskScore
-    uncleaned: MaskScore
+    scores: Mapping[str, MaskScore]
+    raw: Mapping[str, MaskScore]
     kind: Literal["radiograph", "slice", "volume"] = "radiograph"
-    has_lung: bool = True
+    is_empty: bool = False
     slices: SliceScores | None = None
 
+    @property
+    def name(self) -> str:
+        """Of what is scored first: the lungs, where they are."""
+        return next(iter(self.raw))
 
-REGIONS = ("lungs", "right", "left", "uncleaned")
+    @property
+    def first(self) -> MaskScore:
+        """Its score."""
+        return self.scores[self.name]
 
 
-def score(case: Case, truth: NDArray[np.uint8], result: Result[Image]) -> CaseScore:
-    """Scores one radiograph against its truth: labels (rows, columns)."""
+def score(case: Case, ground_truth: NDArray[np.uint8], result: Result[Image]) -> CaseScore:
+    """Scores one radiograph.
+
+    Args:
+        case: with a mask.
+        ground_truth: its labels (rows, columns).
+        result: of its image.
+
+    Raises:
+        InputError: the model predicts nothing that the mask decides.
+    """
     spacing = result.image.geometry.spacing
-    lungs, found = truth > 0, result.mask > 0
-    uncleaned = (
-        np.add(*(result.probabilities[lung.name] for lung in LUNGS)) >= result.card.threshold
-    )
-    heart_inside = case.lung_extent == "through-heart"
-    judged = ~mediastinal_band(truth) if heart_inside else None
-    right, left = (
-        MaskScore(components=count_components(result.mask == lung.number))
-        if heart_inside
-        else compare_masks(truth == lung.number, result.mask == lung.number, spacing)
-        for lung in (RIGHT_LUNG, LEFT_LUNG)
-    )
-    both = compare_masks(lungs, found, spacing, judged=judged)
+    scored = scored_regions(result.segmentation, case)
+    scores, raw, halves = {}, {}, {}
+    for name, those in scored.items():
+        inside, found = mask_of(ground_truth, those), result.segmentation.mask(name)
+        judged = judged_pixels(ground_truth, those, case.lung_extent)
+        scores[name] = with_hd95_at_1024(
+            compare_masks(inside, found, spacing, judged=judged), inside, found, spacing
+        )
+        total = sum_of([result.probabilities[structure.name] for structure in those])
+        thresholded = total >= result.card.threshold
+        raw[name] = compare_masks(inside, thresholded, spacing, judged=judged)
+        for half in those if len(those) > 1 else ():
+            own = result.segmentation.mask(half.name)
+            halves[half.name] = (
+                compare_masks(ground_truth == half.number, own, spacing)
+                if judged is None
+                else MaskScore(components=count_components(own))
+            )
     return CaseScore(
         case=case.case,
         patient=case.patient,
@@ -152,52 +176,109 @@ def score(case: Case, truth: NDArray[np.uint8], result: Result[Image]) -> CaseSc
         notes=case.notes,
         verdict=result.verdict.status,
         unit="pixels" if spacing is None else "mm",
-        hd95_of_1024=NAN if heart_inside else hd95_of_1024(lungs, found, None if spacing else both),
-        lungs=both,
-        right=right,
-        left=left,
-        uncleaned=compare_masks(lungs, uncleaned, spacing, judged=judged),
+        scores=scores | halves,
+        raw=raw,
+        is_empty=not mask_of(ground_truth, next(iter(scored.values()))).any(),
     )
 
 
-def hd95_of_1024(truth: Mask, found: Mask, in_pixels: MaskScore | None = None) -> float:
-    """The 95th percentile Hausdorff distance of two masks (rows, columns) in pixels of a picture of
-    side `REFERENCE_SIDE`; of their score where that is in pixels.
+def scored_regions(segmentation: Segmentation[Any], case: Case) -> dict[str, tuple[Structure, ...]]:
+    """The pairs, by their plural, and the structures of none that the model predicts and the mask
+    of a case decides; the lungs first.
+
+    Raises:
+        InputError: there are none.
     """
-    distance = surface_distances(truth, found).hd95 if in_pixels is None else in_pixels.hd95
-    return distance * REFERENCE_SIDE / max(truth.shape)
+    found = {
+        name: those
+        for layer in segmentation.structures
+        for name, those in regions(layer).items()
+        if all(structure.name in case.decides for structure in those)
+    }
+    if not found:
+        names = [
+            structure.name
+            for layer in segmentation.structures
+            for structure in layer
+            if structure is not BACKGROUND
+        ]
+        raise InputError(
+            f"the mask decides {write_names(case.decides)}, and the model predicts "
+            f"{write_names(names)}",
+            where=case.mask,
+            cure="give a case whose mask decides what the model predicts",
+        )
+    return dict(sorted(found.items(), key=lambda entry: entry[0] != PLURAL))
+
+
+def mask_of(labels: NDArray[np.uint8], structures: Collection[Structure]) -> NDArray[np.bool_]:
+    """Where a label map, of any shape, has one of the structures."""
+    return np.isin(labels, [structure.number for structure in structures])
+
+
+def sum_of(probabilities: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """The probability of structures that exclude each other together."""
+    total, *others = probabilities
+    for other in others:
+        total = total + other
+    return total
+
+
+def with_hd95_at_1024(
+    score: MaskScore, ground_truth: Mask, found: Mask, spacing: Sequence[float] | None
+) -> MaskScore:
+    """The score of two masks (rows, columns) with `hd95_at_1024`, where outlines were compared."""
+    if math.isnan(score.hd95):
+        return score
+    in_pixels = score.hd95 if spacing is None else surface_distances(ground_truth, found).hd95
+    return replace(score, hd95_at_1024=in_pixels * REFERENCE_SIDE / max(ground_truth.shape))
 
 
 def compare_masks(
-    truth: Mask, found: Mask, spacing: Sequence[float] | None = None, *, judged: Mask | None = None
+    ground_truth: Mask,
+    found: Mask,
+    spacing: Sequence[float] | None = None,
+    *,
+    judged: Mask | None = None,
 ) -> MaskScore:
-    """All scores of two masks: (rows, columns), or (slices, rows, columns).
+    """All scores of two masks, (rows, columns) or (slices, rows, columns), but `hd95_at_1024`.
 
     Args:
-        truth: one mask.
+        ground_truth: one mask.
         found: the other.
         spacing: millimetres along each axis; None gives distances in pixels or voxels.
         judged: pixels that count, if not all do; outlines are then not compared.
     """
-    counts = count(truth, found) if judged is None else count(truth[judged], found[judged])
-    pixels = (
-        counts.dice,
-        counts.iou,
-        counts.accuracy,
-        counts.precision,
-        counts.recall,
-        counts.specificity,
+    counts = (
+        count(ground_truth, found) if judged is None else count(ground_truth[judged], found[judged])
+    )
+    own = MaskScore(
+        dice=counts.dice,
+        iou=counts.iou,
+        accuracy=counts.accuracy,
+        precision=counts.precision,
+        recall=counts.recall,
+        specificity=counts.specificity,
+        relative_area_error=counts.relative_area_error,
+        components=count_components(found),
     )
     if judged is not None:
-        return MaskScore(*pixels, area_error=counts.area_error, components=count_components(found))
-    outlines = surface_distances(truth, found, spacing)
-    distances = (outlines.hd, outlines.hd95, outlines.hd95_pooled, outlines.assd)
-    shares = (outlines.nsd(1), outlines.nsd(2), outlines.nsd(3))
-    return MaskScore(*pixels, *distances, *shares, counts.area_error, count_components(found))
+        return own
+    outlines = surface_distances(ground_truth, found, spacing)
+    return replace(
+        own,
+        hd=outlines.hd,
+        hd95=outlines.hd95,
+        hd95_pooled=outlines.hd95_pooled,
+        assd=outlines.assd,
+        nsd_1=outlines.nsd(1),
+        nsd_2=outlines.nsd(2),
+        nsd_3=outlines.nsd(3),
+    )
 
 
 def count_components(mask: Mask) -> int:
-    """Number of pieces of a mask: (rows, columns), or (slices, rows, columns), where voxels of one
-    piece share faces.
+    """Number of connected components of a mask: (rows, columns), or (slices, rows, columns), where
+    voxels of one share faces.
     """
     return components(mask) if mask.ndim == 2 else component_sizes(mask).size

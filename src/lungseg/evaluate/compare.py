@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any, Final
 
 import numpy as np
@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from lungseg.errors import UsageError
 from lungseg.evaluate.cases import NAN, CaseScore
 from lungseg.evaluate.intervals import mean_intervals
-from lungseg.evaluate.summary import group
+from lungseg.evaluate.summary import group, structures_of
 from lungseg.evaluate.tables import Table
 
-COMPARED: Final = {"Dice": 4, "HD95 (of 1024)": 1, "HD95": 2}
-"""The compared figures, and how many digits they are shown with; the last one is that of
+COMPARED: Final = {"dice": 4, "hd95_at_1024": 1, "hd95": 2}
+"""The compared metrics, and how many digits they are shown with; the last one is that of
 volumes."""
+
+TITLES: Final = {"dice": "Dice", "hd95_at_1024": "HD95 (at 1024)", "hd95": "HD95"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Difference:
 
     Attributes:
         cases: name of the group of cases.
+        structure: what was scored: a pair, or a structure of none.
         metric: one of `COMPARED`.
         first, second: names of the models.
         n, patients: cases that have a value with both models, and their patients.
@@ -41,6 +44,7 @@ class Difference:
     """
 
     cases: str
+    structure: str
     metric: str
     first: str
     second: str
@@ -71,17 +75,20 @@ def differences(models: Mapping[str, Sequence[CaseScore]]) -> list[Difference]:
     """Each model against each one named before it, for every group of cases.
 
     Raises:
-        UsageError: SciPy is not installed.
+        UsageError: there are several, and SciPy is not installed.
     """
-    need_scipy()
+    if len(models) > 1:
+        need_scipy()
     found: list[Difference] = []
     for first, second in combinations(models, 2):
         others = {(score.source, score.case): score for score in models[second]}
         both = [score for score in models[first] if (score.source, score.case) in others]
         for name, members in group(both).items():
             pairs = [(score, others[score.source, score.case]) for score in members]
-            for metric in COMPARED:
-                values = np.array([[_value(score, metric) for score in pair] for pair in pairs])
+            for structure, metric in product(structures_of(both), COMPARED):
+                values = np.array(
+                    [[_value(score, structure, metric) for score in pair] for pair in pairs]
+                )
                 known = ~np.isnan(values).any(axis=1)
                 if known.any():
                     patients = [
@@ -90,20 +97,22 @@ def differences(models: Mapping[str, Sequence[CaseScore]]) -> list[Difference]:
                         if k
                     ]
                     found.append(
-                        _difference(name, metric, (first, second), values[known], patients)
+                        _difference(
+                            (name, structure, metric), (first, second), values[known], patients
+                        )
                     )
     return found
 
 
-def _value(score: CaseScore, metric: str) -> float:
-    if metric == "HD95":
-        return score.lungs.hd95 if score.kind == "volume" else NAN
-    return score.lungs.dice if metric == "Dice" else score.hd95_of_1024
+def _value(score: CaseScore, structure: str, metric: str) -> float:
+    if structure not in score.raw or (metric == "hd95" and score.kind != "volume"):
+        return NAN
+    value: float = getattr(score.scores[structure], metric)
+    return value
 
 
 def _difference(
-    cases: str,
-    metric: str,
+    what: tuple[str, str, str],
     names: tuple[str, str],
     values: NDArray[Any],
     patients: Sequence[tuple[str, str]],
@@ -118,8 +127,7 @@ def _difference(
         else mean_intervals(change[:, np.newaxis], patients)
     )
     return Difference(
-        cases,
-        metric,
+        *what,
         *names,
         len(values),
         len(set(patients)),
@@ -161,14 +169,15 @@ def compare_table(found: Sequence[Difference]) -> Table:
         "difference (95 % interval)",
         "p",
     )
+    several = len({d.structure for d in found}) > 1
     rows = []
     for d in found:
         digits = COMPARED[d.metric]
         interval = "" if np.isnan(d.low) else f" ({d.low:+.{digits}f} to {d.high:+.{digits}f})"
         rows.append(
             [
-                d.cases,
-                d.metric,
+                f"{d.cases}: {d.structure}" if several else d.cases,
+                TITLES[d.metric],
                 str(d.n),
                 str(d.patients),
                 d.first,

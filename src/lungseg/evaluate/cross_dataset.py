@@ -1,4 +1,4 @@
-"""What travels: every model on every source, as a table of what it was trained on by what it was
+"""Generalisation: every model on every source, as a table of what it was trained on by what it was
 tested on.
 """
 
@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from lungseg.datasets import Case
 from lungseg.errors import InputError
 from lungseg.evaluate.cases import CaseScore
 from lungseg.evaluate.page import Section, page
-from lungseg.evaluate.run import Report
+from lungseg.evaluate.run import Evaluation
 from lungseg.evaluate.scoring import score_cases
+from lungseg.evaluate.summary import structures_of
 from lungseg.evaluate.tables import Table, write_scores, write_table
 from lungseg.segmenter import Segmenter
 from lungseg.writers import make_folder, write_file
@@ -38,8 +40,9 @@ class Cell:
         own: whether the model was trained on patients of that source; then only others of it were
             scored.
         n, patients: cases that were scored, and their patients.
-        dice: mean, both lungs together.
-        hd95_of_1024: mean; NaN where the masks of the source draw through the heart.
+        structure: what was scored: a pair, or a structure of none.
+        dice: mean.
+        hd95_at_1024: mean; NaN where no mask of the source is judged everywhere.
     """
 
     trained: str
@@ -47,22 +50,23 @@ class Cell:
     own: bool
     n: int
     patients: int
+    structure: str
     dice: float
-    hd95_of_1024: float
+    hd95_at_1024: float
 
 
-def cross(
+def evaluate_cross_dataset(
     models: Mapping[str, str | Path],
     cases: Sequence[Case],
     folder: Path,
     *,
     runs: Mapping[str, Sequence[Case]],
-    jobs: int = 1,
-) -> Report:
+    workers: int = 1,
+) -> Evaluation:
     """Scores every model on every source.
 
-    Leaves in `folder` matrix.md, matrix.csv, report.html, and scores.csv in a folder for each
-    model.
+    Leaves in `folder` cross_dataset.md, cross_dataset.csv, report.html, and scores.csv in a folder
+    for each model.
 
     Args:
         models: names of embedded models or paths of .onnx files, by what they were trained on.
@@ -71,10 +75,10 @@ def cross(
         runs: for each model the cases of its run with their splits, if they are known; else a model
             is taken to have been trained on the source of its name, and the splits of `cases` say
             on which.
-        jobs: cases at a time.
+        workers: cases at a time.
 
     Raises:
-        InputError: a model has no case with lung to be scored on.
+        InputError: a model has no case to be scored on that shows what it predicts.
         ModelError: a model cannot be used.
         OutputError: the folder or a file in it cannot be written.
     """
@@ -82,35 +86,34 @@ def cross(
     cells: list[Cell] = []
     failures: dict[str, None] = {}
     segmenters = {
-        name: Segmenter(model, threads=None if jobs == 1 else 1) for name, model in models.items()
+        name: Segmenter(model, threads=None if workers == 1 else 1)
+        for name, model in models.items()
     }
     for name, segmenter in segmenters.items():
         tested, own = choose(name, judged, runs.get(name))
-        scores, failed = score_cases(segmenter, tested, jobs=jobs)
-        if not any(score.has_lung for score in scores):
+        scores, failed = score_cases(segmenter, tested, workers=workers)
+        if all(score.is_empty for score in scores):
             cure = "give cases of other sources, or with their splits"
             raise InputError(
-                f"there is no case with lung to score the model of {name} on", cure=cure
+                f"there is no case that shows what the model of {name} predicts", cure=cure
             )
         failures |= dict.fromkeys(failure.why for failure in failed)
         make_folder(folder / name)
         write_scores(scores, folder / name / "scores.csv")
         cells += _cells(name, scores, own)
-    write_table((asdict(cell) for cell in cells), folder / "matrix.csv")
-    tables = {
-        title: matrix_table(cells, metric)
-        for title, metric in (("Dice", "dice"), ("HD95 (of 1024)", "hd95_of_1024"))
-    }
-    said = [
-        f"{len(failures)} cases could not be scored and are left out: {' '.join(failures)}"
-    ] * bool(failures)
-    text = "\n\n".join(
-        [*(f"{title}\n\n{table.markdown()}" for title, table in tables.items()), EXPLANATION, *said]
-    )
-    write_file(folder / "matrix.md", f"{text}\n".encode())
+    write_table((asdict(cell) for cell in cells), folder / "cross_dataset.csv")
+    tables = _tables(cells)
+    paragraphs = [f"{title}\n\n{table.markdown()}" for title, table in tables.items()]
+    paragraphs.append(EXPLANATION)
+    if failures:
+        paragraphs.append(
+            f"{len(failures)} cases could not be scored and are left out: {' '.join(failures)}"
+        )
+    text = "\n\n".join(paragraphs)
+    write_file(folder / "cross_dataset.md", f"{text}\n".encode())
     sections = [Section(title, table=table, caption=EXPLANATION) for title, table in tables.items()]
     write_file(folder / "report.html", page("Train set by test set", sections).encode())
-    return Report(text, tuple(failures), sum(case.mask is None for case in cases))
+    return Evaluation(text, tuple(failures), sum(case.mask is None for case in cases))
 
 
 def choose(
@@ -143,15 +146,16 @@ def choose(
 
 
 def _cells(name: str, scores: Sequence[CaseScore], own: set[str]) -> list[Cell]:
+    judged = [score for score in scores if not score.is_empty]
     cells = []
-    judged = [score for score in scores if score.has_lung]
-    for source in sorted({score.source for score in judged}):
-        mine = [score for score in judged if score.source == source]
-        hd95 = [score.hd95_of_1024 for score in mine if not np.isnan(score.hd95_of_1024)]
-        means = (
-            float(np.mean([score.lungs.dice for score in mine])),
-            float(np.mean(hd95)) if hd95 else float("nan"),
-        )
+    for structure, source in product(
+        structures_of(judged), sorted({score.source for score in judged})
+    ):
+        mine = [score for score in judged if score.source == source and structure in score.raw]
+        if not mine:
+            continue
+        each = [score.scores[structure] for score in mine]
+        hd95 = [one.hd95_at_1024 for one in each if not np.isnan(one.hd95_at_1024)]
         cells.append(
             Cell(
                 name,
@@ -159,13 +163,27 @@ def _cells(name: str, scores: Sequence[CaseScore], own: set[str]) -> list[Cell]:
                 source in own,
                 len(mine),
                 len({score.patient for score in mine}),
-                *means,
+                structure,
+                float(np.mean([one.dice for one in each])),
+                float(np.mean(hd95)) if hd95 else float("nan"),
             )
         )
     return cells
 
 
-def matrix_table(cells: Sequence[Cell], metric: str) -> Table:
+def _tables(cells: Sequence[Cell]) -> dict[str, Table]:
+    """By title: of each structure one of Dice and one of HD95."""
+    names = list(dict.fromkeys(cell.structure for cell in cells))
+    return {
+        title if len(names) == 1 else f"{title} of {structure}": cross_dataset_table(
+            [cell for cell in cells if cell.structure == structure], metric
+        )
+        for structure in names
+        for title, metric in (("Dice", "dice"), ("HD95 (at 1024)", "hd95_at_1024"))
+    }
+
+
+def cross_dataset_table(cells: Sequence[Cell], metric: str) -> Table:
     """One row for each model, one column for each source; what was trained on the same source is
     bold.
     """

@@ -16,6 +16,7 @@ from lungseg.evaluate.summary import Summary, group
 from lungseg.evaluate.tables import Table
 from lungseg.report import render
 from lungseg.report.charts import Axis, Chart, curves, strips
+from lungseg.structures import PLURAL
 
 HUMAN_DICE: Final = 0.973
 """Mean lung Dice of one person against another on 305 radiographs from six hospitals, as published;
@@ -63,25 +64,32 @@ def page(title: str, sections: Sequence[Section], introduction: str = "") -> str
 
 
 def distributions(models: Mapping[str, Sequence[CaseScore]]) -> list[Chart]:
-    """Charts of Dice and HD95: of one model by group of cases, of several by model."""
+    """Charts of Dice and HD95 of what is scored first: of one model by group of cases, of several
+    by model.
+    """
     if len(models) == 1:
         (scores,) = models.values()
         series: dict[str, Sequence[CaseScore]] = dict(group(scores))
     else:
         series = dict(models)
-    dice = {name: [score.lungs.dice for score in scores] for name, scores in series.items()}
+    dice = {name: [score.first.dice for score in scores] for name, scores in series.items()}
     hd95 = _with_any(
         {
-            name: [s.hd95_of_1024 for s in scores if not np.isnan(s.hd95_of_1024)]
+            name: [
+                score.first.hd95_at_1024
+                for score in scores
+                if not np.isnan(score.first.hd95_at_1024)
+            ]
             for name, scores in series.items()
         }
     )
     lowest = min(min(values) for values in dice.values())
     radiographs = all(score.kind == "radiograph" for scores in series.values() for score in scores)
-    human = (HUMAN_DICE, f"human against human, {HUMAN_DICE}") if radiographs else None
+    lungs = all(score.name == PLURAL for scores in series.values() for score in scores)
+    human = (HUMAN_DICE, f"human against human, {HUMAN_DICE}") if radiographs and lungs else None
     in_mm = _with_any(
         {
-            name: [s.lungs.hd95 for s in scores if s.kind == "volume" and s.unit == "mm"]
+            name: [s.first.hd95 for s in scores if s.kind == "volume" and s.unit == "mm"]
             for name, scores in series.items()
         }
     )
@@ -110,7 +118,8 @@ def _with_any(values: dict[str, list[float]]) -> dict[str, list[float]]:
 def every_metric(title: str, found: Sequence[Summary]) -> Section:
     """All summaries, folded away by group."""
     header = (
-        "region",
+        "structure",
+        "stage",
         "metric",
         "unit",
         "n",
@@ -125,11 +134,8 @@ def every_metric(title: str, found: Sequence[Summary]) -> Section:
     tables = {}
     for name in dict.fromkeys(summary.cases for summary in found):
         rows = [
-            [s.region, s.metric, s.unit, str(s.n), str(s.patients)]
-            + [
-                f"{value:.4f}"
-                for value in (s.mean, s.low, s.high, s.median, s.worst_twentieth, s.worst)
-            ]
+            [s.structure, s.stage, s.metric, s.unit, str(s.n), str(s.patients)]
+            + [f"{value:.4f}" for value in (s.mean, s.low, s.high, s.median, s.p05, s.worst)]
             for s in found
             if s.cases == name
         ]

@@ -1,5 +1,5 @@
-"""How steady a model is: the same picture, changed in ways that leave the lungs where they are or
-move them by a known amount.
+"""Robustness of a model: the same picture, perturbed in ways that leave its structures where they
+are or move them by a known amount.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.scores import Counts, count
 from lungseg.segmenter import Segmenter
-from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
+from lungseg.structures import STRUCTURES, partner
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One way to change a picture.
+class Perturbation:
+    """One way to perturb a picture.
 
     Attributes:
         name: in words.
-        picture: (rows, columns), uint8 -> the changed picture.
-        mask: a label map of the picture -> where its labels are in the changed picture.
+        picture: (rows, columns), uint8 -> the perturbed picture.
+        mask: a label map of the picture -> where its labels are in the perturbed picture.
     """
 
     name: str
@@ -35,15 +35,15 @@ class Change:
     mask: Callable[[Array], Array]
 
 
-def changes() -> list[Change]:
-    """All changes: negative, mirrored, rotated, quarter and twice the contrast, half and double
+def perturbations() -> list[Perturbation]:
+    """All of them: negative, mirrored, rotated, quarter and twice the contrast, half and double
     size, JPEG of quality 50.
     """
 
     def same(mask: Array) -> Array:
         return mask
 
-    def sized(factor: float) -> Change:
+    def sized(factor: float) -> Perturbation:
         def picture(pixels: Array) -> Array:
             return cv2.resize(
                 pixels,
@@ -58,58 +58,54 @@ def changes() -> list[Change]:
                 labels, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST_EXACT
             )
 
-        return Change(f"{factor:g} times the size", picture, mask)
+        return Perturbation(f"{factor:g} times the size", picture, mask)
 
-    def turned(degrees: float) -> Change:
-        return Change(
+    def rotated(degrees: float) -> Perturbation:
+        return Perturbation(
             f"rotated by {degrees:g} degrees",
             lambda pixels: _rotate(pixels, degrees, cv2.INTER_LINEAR),
             lambda labels: _rotate(labels, degrees, cv2.INTER_NEAREST),
         )
 
     return [
-        Change("negative", lambda pixels: 255 - pixels, same),
-        Change("mirrored", lambda pixels: pixels[:, ::-1].copy(), _mirror),
-        *(turned(angle) for angle in (-15, -7, 7, 15)),
-        Change("a quarter of the contrast", lambda pixels: _contrast(pixels, 0.25), same),
-        Change("twice the contrast", lambda pixels: _contrast(pixels, 2), same),
+        Perturbation("negative", lambda pixels: 255 - pixels, same),
+        Perturbation("mirrored", lambda pixels: pixels[:, ::-1].copy(), _mirror),
+        *(rotated(angle) for angle in (-15, -7, 7, 15)),
+        Perturbation("a quarter of the contrast", lambda pixels: _contrast(pixels, 0.25), same),
+        Perturbation("twice the contrast", lambda pixels: _contrast(pixels, 2), same),
         sized(0.5),
         sized(2),
-        Change("JPEG of quality 50", _jpeg, same),
+        Perturbation("JPEG of quality 50", _jpeg, same),
     ]
 
 
-def steadiness(
+def measure_robustness(
     segmenter: Segmenter | RadiographSegmenter, pictures: Iterable[Array]
 ) -> dict[str, list[float]]:
-    """For each change, the Dice between the plain mask, changed likewise, and the mask of the
-    changed picture.
+    """For each perturbation, the Dice between the mask of the picture, perturbed likewise, and the
+    mask of the perturbed picture.
 
-    One for each picture in which lungs are found; where none are, there is nothing that could hold
-    still. Each lung counts as its own: a right lung called left is as wrong as a lung not found.
+    One for each picture in which something is found; where nothing is, there is nothing that could
+    hold still. Each structure counts as its own: a right lung called left is as wrong as a lung not
+    found.
     """
-    found: dict[str, list[float]] = {change.name: [] for change in changes()}
+    found: dict[str, list[float]] = {one.name: [] for one in perturbations()}
     for picture in pictures:
-        mask = segmenter(picture).mask
-        if not mask.any():
+        before = segmenter(picture)
+        if not before.mask.any():
             continue
-        for change in changes():
-            found[change.name].append(
-                _labelled_dice(change.mask(mask), segmenter(change.picture(picture)).mask)
-            )
+        for one in perturbations():
+            expected, after = one.mask(before.mask), segmenter(one.picture(picture)).mask
+            total = Counts(0, 0, 0, 0)
+            for number in sorted({s.number for s in before.segmentation.shown} - {0}):
+                total = total + count(expected == number, after == number)
+            found[one.name].append(total.dice)
     return found
 
 
-def _labelled_dice(truth: Array, prediction: Array) -> float:
-    total = Counts(0, 0, 0, 0)
-    for label in LUNGS:
-        total = total + count(truth == label.number, prediction == label.number)
-    return total.dice
-
-
 def _mirror(mask: Array) -> Array:
-    swapped = np.array([0, LEFT_LUNG.number, RIGHT_LUNG.number], np.uint8)
-    return swapped[mask[:, ::-1]]
+    others = np.array([partner(structure).number for structure in STRUCTURES], np.uint8)
+    return others[mask[:, ::-1]]
 
 
 def _rotate(pixels: Array, degrees: float, interpolation: int) -> Array:

@@ -11,20 +11,21 @@ import numpy as np
 
 from lungseg.card import read_card
 from lungseg.datasets import Case
+from lungseg.datasets.label_sets import HOW_JUDGED
 from lungseg.draw.picture import display
 from lungseg.errors import InputError, UsageError
 from lungseg.evaluate.cases import CaseScore
 from lungseg.evaluate.compare import Difference, compare_table, differences, need_scipy
 from lungseg.evaluate.page import HUMAN_DICE, Section, distributions, every_metric, page
 from lungseg.evaluate.pictures import Shown, worst, write_sheet
-from lungseg.evaluate.robustness import steadiness
+from lungseg.evaluate.robustness import measure_robustness
 from lungseg.evaluate.scoring import score_cases
-from lungseg.evaluate.summary import group, summaries
+from lungseg.evaluate.summary import group, structures_of, summaries
 from lungseg.evaluate.tables import (
     Table,
     summarise,
-    summarise_changes,
-    summarise_surely,
+    summarise_confidence,
+    summarise_robustness,
     summarise_volumes,
     write_patients,
     write_scores,
@@ -36,29 +37,27 @@ from lungseg.segmenter import Segmenter
 from lungseg.writers import make_folder, write_file
 
 WAYS_TO_READ = (
-    "Scores are of what users run, at the input's own resolution. Masks that draw through the "
-    "heart are judged outside the band where "
-    "heart and mediastinum may lie. HD95 (of 1024) is in pixels of a picture whose longer side "
-    "has 1024. Intervals are of the mean, by "
-    "resampling patients. Not cleaned: the same probabilities, only thresholded."
+    f"Scores are of what users run, at the input's own resolution. {HOW_JUDGED} HD95 (at 1024) is "
+    "in pixels of a picture whose longer side has 1024. Intervals are of the mean, by resampling "
+    "patients. Raw: the same probabilities, only thresholded."
 )
 
 WAYS_TO_READ_CT = (
     "Volumes are scored in space, at their own resolution, in millimetres where the spacing is "
     "known: distances lie between surfaces. "
-    "Where the truth does not tell right from left, single lungs have no score. Single slices "
-    "whose truth has no lung stand apart: there "
-    "Dice is 1 where nothing was found and 0 elsewhere. Of volumes, missed are slices with lung "
-    "in which nothing was found, and claimed "
-    "those without lung in which something was. Slices are numbered from 0, as they are stored."
+    "Where the ground truth does not tell right from left, single lungs have no score. Single "
+    "slices whose ground truth is empty stand apart: there Dice is 1 where nothing was found and 0 "
+    "elsewhere. Of volumes, missed are slices that the ground truth has something in and nothing "
+    "was found in, and claimed those it has nothing in and something was found in. Slices are "
+    "numbered from 0, as they are stored."
 )
 
-EACH = 30
+MAX_LISTED_VOLUMES = 30
 """So many volumes at most have a line each in the tables."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Evaluation:
     """What became of an evaluation.
 
     Attributes:
@@ -73,8 +72,8 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class _Evaluated:
-    """One model's share of a report."""
+class _ModelScores:
+    """One model's part of a report."""
 
     scores: list[CaseScore]
     shown: list[Shown]
@@ -90,8 +89,8 @@ def evaluate(
     robustness: bool = False,
     enter: bool = False,
     spacing: tuple[float, float] | None = None,
-    jobs: int = 1,
-) -> Report:
+    workers: int = 1,
+) -> Evaluation:
     """Scores each model on `cases`.
 
     Leaves in `folder` scores.md, report.html, scores.csv (a line for each case), patients.csv,
@@ -102,11 +101,11 @@ def evaluate(
         models: names of embedded models, or paths of .onnx files.
         cases: those without a mask are left out.
         folder: made here if need be.
-        robustness: also measure how steady the masks are when the pictures are changed
+        robustness: also measure how much the masks change when the pictures are perturbed
             (`lungseg.evaluate.robustness`).
         enter: write the mean Dice, 5th percentile and HD95 of each source into the models' cards.
         spacing: millimetres between rows and between columns, instead of what the files say.
-        jobs: cases at a time.
+        workers: cases at a time.
 
     Raises:
         InputError: no case can be scored.
@@ -121,47 +120,48 @@ def evaluate(
             cure="give cases with masks",
         )
     named = name_models(models)
-    kinds = {
-        name: read_card(find_model(model).with_suffix(".json")).modality
-        for name, model in named.items()
-    }
-    if len(set(kinds.values())) > 1:
-        both = " and ".join(
-            next(name for name, own in kinds.items() if own == kind)
-            for kind in sorted(set(kinds.values()))
-        )
-        raise UsageError(
-            f"the models are for images of different kinds: {both}",
-            cure="evaluate those for CT and for radiographs apart",
-        )
-    if robustness and "ct" in kinds.values():
-        raise UsageError(
-            "pictures are changed for models of radiographs only", cure="leave `robustness` out"
-        )
-    if len(named) > 1:
-        need_scipy()
-    segmenters = {
-        name: Segmenter(model, threads=None if jobs == 1 else 1) for name, model in named.items()
-    }
-    done: dict[str, _Evaluated] = {}
+    _check_models(named, robustness=robustness)
+    threads = None if workers == 1 else 1
+    segmenters = {name: Segmenter(model, threads=threads) for name, model in named.items()}
+    done: dict[str, _ModelScores] = {}
     for name, segmenter in segmenters.items():
         place = folder if len(named) == 1 else folder / name
         done[name] = _one(
-            segmenter, labelled, place, robustness=robustness, spacing=spacing, jobs=jobs
+            segmenter, labelled, place, robustness=robustness, spacing=spacing, workers=workers
         )
         if enter:
-            path = find_model(named[name]).with_suffix(".json")
-            replace(read_card(path), scores=_card_scores(done[name].scores)).write(path)
-    compared = (
-        differences({name: each.scores for name, each in done.items()}) if len(done) > 1 else []
-    )
+            _enter(done[name].scores, find_model(named[name]).with_suffix(".json"))
+    compared = differences({name: each.scores for name, each in done.items()})
     if compared:
         write_table((asdict(difference) for difference in compared), folder / "comparison.csv")
     failures = tuple(dict.fromkeys(why for each in done.values() for why in each.failures))
     text = _text(done, compared, failures, len(labelled))
     write_file(folder / "scores.md", f"{text}\n".encode())
     write_file(folder / "report.html", _page(done, compared, failures).encode())
-    return Report(text, failures, len(cases) - len(labelled))
+    return Evaluation(text, failures, len(cases) - len(labelled))
+
+
+def _check_models(named: Mapping[str, str | Path], *, robustness: bool) -> None:
+    """That the models can be evaluated together."""
+    modalities = {
+        name: read_card(find_model(model).with_suffix(".json")).modality
+        for name, model in named.items()
+    }
+    if len(set(modalities.values())) > 1:
+        both = " and ".join(
+            next(name for name, own in modalities.items() if own == modality)
+            for modality in sorted(set(modalities.values()))
+        )
+        raise UsageError(
+            f"the models are for images of different modalities: {both}",
+            cure="evaluate those for CT and for radiographs apart",
+        )
+    if robustness and "ct" in modalities.values():
+        raise UsageError(
+            "pictures are perturbed for models of radiographs only", cure="leave `robustness` out"
+        )
+    if len(named) > 1:
+        need_scipy()
 
 
 def name_models(models: Sequence[str | Path]) -> dict[str, str | Path]:
@@ -190,10 +190,10 @@ def _one(
     *,
     robustness: bool,
     spacing: tuple[float, float] | None,
-    jobs: int,
-) -> _Evaluated:
+    workers: int,
+) -> _ModelScores:
     make_folder(folder)
-    scores, failures = score_cases(segmenter, cases, spacing=spacing, jobs=jobs)
+    scores, failures = score_cases(segmenter, cases, spacing=spacing, workers=workers)
     if not scores:
         raise InputError(
             f"none of {len(cases)} cases could be scored; the first: {failures[0].why.rstrip('.')}"
@@ -205,7 +205,7 @@ def _one(
     shown = worst(segmenter, cases, scores)
     write_sheet(shown, folder / "worst.png")
     tables = _tables(scores) | {
-        "How sure the means are, and what cleaning does": summarise_surely(found)
+        "Confidence intervals, and what postprocessing does": summarise_confidence(found)
     }
     if robustness:
         readable = [
@@ -213,23 +213,29 @@ def _one(
             for case in cases
             if (case.source, case.case) in {(score.source, score.case) for score in scores}
         ]
-        tables["How steady the masks are"] = summarise_changes(
-            steadiness(segmenter, (display(read_image(case.image)) for case in readable))
+        tables["Robustness"] = summarise_robustness(
+            measure_robustness(segmenter, (display(read_image(case.image)) for case in readable))
         )
-    return _Evaluated(scores, shown, tables, tuple(failure.why for failure in failures))
+    return _ModelScores(scores, shown, tables, tuple(failure.why for failure in failures))
 
 
 def _tables(scores: Sequence[CaseScore]) -> dict[str, Table]:
     """Pictures and volumes apart, since what is said of them differs."""
     pictures = [score for score in scores if score.kind != "volume"]
     volumes = [score for score in scores if score.kind == "volume"]
-    tables = {"Scores": summarise(pictures)} if pictures else {}
-    if volumes:
-        tables["Scores of volumes"] = summarise_volumes(group(volumes))
-    if 1 < len(volumes) <= EACH:
-        tables["Each volume"] = summarise_volumes(
-            {f"{score.source}/{score.case}": [score] for score in volumes}
-        )
+    tables: dict[str, Table] = {}
+    for structure in structures_of(scores):
+        of = f" of {structure}" if len(structures_of(scores)) > 1 else ""
+        if any(structure in score.raw for score in pictures):
+            tables[f"Scores{of}"] = summarise(pictures, structure)
+        mine = [score for score in volumes if structure in score.raw]
+        if mine:
+            tables[f"Scores{of} in volumes" if of else "Scores of volumes"] = summarise_volumes(
+                group(mine), structure
+            )
+        if 1 < len(mine) <= MAX_LISTED_VOLUMES:
+            each = {f"{score.source}/{score.case}": [score] for score in mine}
+            tables[f"Each volume{of}"] = summarise_volumes(each, structure)
     return tables
 
 
@@ -241,7 +247,7 @@ def _said(failures: Sequence[str], total: int) -> str:
 
 
 def _text(
-    done: Mapping[str, _Evaluated],
+    done: Mapping[str, _ModelScores],
     compared: Sequence[Difference],
     failures: Sequence[str],
     total: int,
@@ -255,7 +261,7 @@ def _text(
 
 
 def _page(
-    done: Mapping[str, _Evaluated], compared: Sequence[Difference], failures: Sequence[str]
+    done: Mapping[str, _ModelScores], compared: Sequence[Difference], failures: Sequence[str]
 ) -> str:
     first, shown = next((name, each.shown) for name, each in done.items())
     films = done[first].scores[0].kind == "radiograph"
@@ -277,15 +283,15 @@ def _page(
         f"The dashed line is the mean Dice of one person against another, {HUMAN_DICE}, on "
         "305 radiographs from six hospitals."
     )
-    with_lung = {
-        name: [score for score in each.scores if score.has_lung] or each.scores
+    shown_in = {
+        name: [score for score in each.scores if not score.is_empty] or each.scores
         for name, each in done.items()
     }
     sections += [
         Section(
             "Distributions",
-            human if films else "Of what shows lung.",
-            charts=distributions(with_lung),
+            human if films else "Of what shows something.",
+            charts=distributions(shown_in),
         ),
         Section(
             f"The worst of {first}",
@@ -302,33 +308,40 @@ def _page(
     return page(f"Lung masks of {', '.join(done)}", sections, how)
 
 
+def _enter(scores: Sequence[CaseScore], card: Path) -> None:
+    """Writes into a model's card what its scores come to."""
+    replace(read_card(card), scores=_card_scores(scores)).write(card)
+
+
 def _card_scores(scores: Sequence[CaseScore]) -> dict[str, Any]:
-    """What the card says: of each source, without its questionable masks and those that show no
-    lung.
+    """What the card says: of each source and, within it, of each pair and structure of none,
+    without questionable masks and those that are empty.
     """
     entries: dict[str, Any] = {}
-    certain = [score for score in scores if score.notes != "questionable" and score.has_lung]
+    certain = [score for score in scores if score.notes != "questionable" and not score.is_empty]
     for source in sorted({score.source for score in certain}):
         mine = [score for score in certain if score.source == source]
-        dice = [score.lungs.dice for score in mine]
-        hd95 = [score.hd95_of_1024 for score in mine if not np.isnan(score.hd95_of_1024)]
-        in_mm = [
-            score.lungs.hd95 for score in mine if score.kind == "volume" and score.unit == "mm"
-        ]
-        entries[source] = {
-            "cases": len(mine),
-            "truth": mine[0].lung_extent,
-            "dice": round(float(np.mean(dice)), 4),
-            "dice_5th_percentile": round(float(np.percentile(dice, 5)), 4),
-            **(
-                {"hd95_of_1024_pixels": round(float(np.mean(hd95)), 1)}
-                if hd95 and np.isfinite(hd95).all()
-                else {}
-            ),
-            **(
-                {"hd95_mm": round(float(np.mean(in_mm)), 2)}
-                if in_mm and np.isfinite(in_mm).all()
-                else {}
-            ),
+        entries[source] = {"cases": len(mine), "lung_extent": mine[0].lung_extent} | {
+            name: _card_metrics([score for score in mine if name in score.raw], name)
+            for name in structures_of(mine)
         }
     return entries
+
+
+def _card_metrics(scores: Sequence[CaseScore], name: str) -> dict[str, float]:
+    dice = [score.scores[name].dice for score in scores]
+    at_1024 = [score.scores[name].hd95_at_1024 for score in scores]
+    in_mm = [
+        score.scores[name].hd95 for score in scores if score.kind == "volume" and score.unit == "mm"
+    ]
+    metrics = {
+        "dice": round(float(np.mean(dice)), 4),
+        "dice_p05": round(float(np.percentile(dice, 5)), 4),
+    }
+    for metric, values, digits in (
+        ("hd95_at_1024_pixels", [v for v in at_1024 if not np.isnan(v)], 1),
+        ("hd95_mm", in_mm, 2),
+    ):
+        if values and np.isfinite(values).all():
+            metrics[metric] = round(float(np.mean(values)), digits)
+    return metrics

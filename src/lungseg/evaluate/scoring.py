@@ -46,9 +46,9 @@ def score_cases(
     cases: Sequence[Case],
     *,
     spacing: Spacing | None = None,
-    jobs: int = 1,
+    workers: int = 1,
 ) -> tuple[list[CaseScore], list[Failure]]:
-    """Segments and scores cases, `jobs` at a time, of volumes at most `MAX_VOLUMES`; scores and
+    """Segments and scores cases, `workers` at a time, of volumes at most `MAX_VOLUMES`; scores and
     failures each in the order of the cases.
 
     What cannot be read, and a mask of another shape than its image, becomes a failure.
@@ -58,12 +58,12 @@ def score_cases(
         cases: with masks.
         spacing: millimetres between rows and between columns, instead of what the files say; not
             for volumes.
-        jobs: cases at a time.
+        workers: cases at a time.
 
     Raises:
         UsageError: a spacing is given for a volume.
     """
-    with ThreadPoolExecutor(jobs, "lungseg") as pool:
+    with ThreadPoolExecutor(workers, "lungseg") as pool:
         found = list(
             pool.map(partial(_try, segmenter, spacing, BoundedSemaphore(MAX_VOLUMES)), cases)
         )
@@ -75,11 +75,11 @@ def score_cases(
 def _try(
     segmenter: Segmenter | RadiographSegmenter,
     spacing: Spacing | None,
-    room: BoundedSemaphore,
+    slots: BoundedSemaphore,
     case: Case,
 ) -> CaseScore | Failure:
     try:
-        with room if is_volume(case.image) else nullcontext():
+        with slots if is_volume(case.image) else nullcontext():
             result: Result[Any] = segmenter(case.image, SegmentOptions(spacing=spacing))
             return (
                 score(case, read_labels(case, result.mask.shape), result)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.evaluate.cases import METRICS, NAN, REGIONS, CaseScore
+from lungseg.evaluate.cases import METRICS, NAN, CaseScore
 from lungseg.evaluate.intervals import mean_intervals, percentile
 
-HEART_OUTSIDE: Final = "all that leave the heart out"
-WITHOUT_LUNG: Final = "without lung"
-"""CT in whose truth there is none: Dice is 1 where nothing was found, else 0."""
+ALL_FIELDS: Final = "all lung fields"
 
 WITH_UNIT: Final = ("hd", "hd95", "hd95_pooled", "assd", "nsd_1", "nsd_2", "nsd_3")
 """Metrics that are in the unit of a case, or at a tolerance in it."""
@@ -24,39 +22,44 @@ LOWER_IS_BETTER: Final = (
     "hd95",
     "hd95_pooled",
     "assd",
-    "hd95_of_1024",
+    "hd95_at_1024",
     "components",
-    "area_error",
+    "relative_area_error",
     "volume_error",
 )
 """And of the last two their size counts, whatever their sign."""
 
-UNITS: Final = {"hd95_of_1024": "pixels of 1024", "volume_error": "mL"}
+UNITS: Final = {"hd95_at_1024": "pixels of 1024", "volume_error": "mL"}
 
-OF_CASE: Final = ("hd95_of_1024", "slice_dice")
-"""Figures of both lungs together that `MaskScore` does not have."""
+SLICE_DICE: Final = "slice_dice"
+"""The metric of what is scored first that `MaskScore` does not have."""
+
+Stage = Literal["final", "raw"]
+"""Of a mask: as users get it, or had the probabilities only been thresholded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What one metric of one region comes to in a group of cases.
+    """What one metric of one structure comes to in a group of cases.
 
     Attributes:
         cases: name of the group.
-        region: one of `REGIONS`.
-        metric: its name in `MaskScore`, or one of `OF_CASE`.
+        structure: name of a structure, or the plural of a pair.
+        stage: of the masks.
+        metric: its name in `MaskScore`, or `SLICE_DICE`.
         unit: "mm", "pixels", "voxels" or one of `UNITS`, or "" where it has none.
         n, patients: cases that have a value, and their patients.
         mean: of the cases.
         low, high: 95 % interval of the mean (`mean_intervals`).
         median: of the cases.
-        worst_twentieth: the value that the worst twentieth of the cases falls behind: the 5th
-            percentile where more is better, else the 95th.
+        p05: the value that the worst twentieth of the cases falls behind: the 5th percentile where
+            more is better, else the 95th.
         worst: the worst case's.
     """
 
     cases: str
-    region: str
+    structure: str
+    stage: Stage
     metric: str
     unit: str
     n: int
@@ -65,14 +68,14 @@ class Summary:
     low: float
     high: float
     median: float
-    worst_twentieth: float
+    p05: float
     worst: float
 
 
 def group(scores: Sequence[CaseScore]) -> dict[str, list[CaseScore]]:
-    """The groups of every table, by name: each source, with questionable masks and CT without lung
-    apart, and slices where it has volumes too; and all radiographs that leave the heart out, but
-    for the questionable ones.
+    """The groups of every table, by name: each source, with questionable masks and CT without what
+    is scored first apart, and slices where it has volumes too; and all radiographs whose lungs are
+    the field, but for the questionable ones.
     """
     groups: dict[str, list[CaseScore]] = {}
     with_volumes = {score.source for score in scores if score.kind == "volume"}
@@ -80,23 +83,29 @@ def group(scores: Sequence[CaseScore]) -> dict[str, list[CaseScore]]:
         apart = {
             "slices": score.kind == "slice" and score.source in with_volumes,
             "questionable masks": score.notes == "questionable",
-            WITHOUT_LUNG: score.kind != "radiograph" and not score.has_lung,
+            # There Dice is 1 where nothing was found, else 0.
+            f"without {score.name}": score.kind != "radiograph" and score.is_empty,
         }
         groups.setdefault(
             ", ".join([score.source, *(name for name, is_so in apart.items() if is_so)]), []
         ).append(score)
-    plain = [
+    fields = [
         s
         for s in scores
         if s.lung_extent == "field" and s.kind == "radiograph" and s.notes != "questionable"
     ]
-    if len({score.source for score in plain}) > 1:
-        groups[HEART_OUTSIDE] = plain
+    if len({score.source for score in fields}) > 1:
+        groups[ALL_FIELDS] = fields
     return dict(sorted(groups.items()))
 
 
+def structures_of(scores: Sequence[CaseScore]) -> list[str]:
+    """The pairs, by their plural, and the structures of none that any of them has, lungs first."""
+    return list(dict.fromkeys(name for score in scores for name in score.raw))
+
+
 def summaries(scores: Sequence[CaseScore]) -> list[Summary]:
-    """Every metric of every region of every group that has a value."""
+    """Every metric of every structure of every group that has a value."""
     return [
         summary for name, members in group(scores).items() for summary in _summaries(name, members)
     ]
@@ -105,16 +114,18 @@ def summaries(scores: Sequence[CaseScore]) -> list[Summary]:
 def _summaries(name: str, members: Sequence[CaseScore]) -> list[Summary]:
     patients = [(score.source, score.patient) for score in members]
     units = {score.unit for score in members}
-    columns = [
-        *(("lungs", metric) for metric in OF_CASE),
-        *((region, metric) for region in REGIONS for metric in METRICS),
+    names = dict.fromkeys(name for score in members for name in score.scores)
+    columns: list[tuple[str, Stage, str]] = [
+        (members[0].name, "final", SLICE_DICE),
+        *((one, "final", metric) for one in names for metric in METRICS),
+        *((one, "raw", metric) for one in structures_of(members) for metric in METRICS),
     ]
     values = np.array([[_value(score, *column) for column in columns] for score in members])
     if len(units) > 1:  # millimetres and pixels have no mean
-        values[:, [metric in WITH_UNIT for _, metric in columns]] = np.nan
+        values[:, [metric in WITH_UNIT for _, _, metric in columns]] = np.nan
     low, high = mean_intervals(values, patients)
     found = []
-    for i, (region, metric) in enumerate(columns):
+    for i, (structure, stage, metric) in enumerate(columns):
         known = values[~np.isnan(values[:, i]), i]
         whose = {
             patient
@@ -125,7 +136,8 @@ def _summaries(name: str, members: Sequence[CaseScore]) -> list[Summary]:
             found.append(
                 Summary(
                     name,
-                    region,
+                    structure,
+                    stage,
                     metric,
                     min(units) if metric in WITH_UNIT else UNITS.get(metric, ""),
                     known.size,
@@ -140,14 +152,11 @@ def _summaries(name: str, members: Sequence[CaseScore]) -> list[Summary]:
     return found
 
 
-def _value(score: CaseScore, region: str, metric: str) -> float:
-    if metric == "slice_dice":
+def _value(score: CaseScore, structure: str, stage: Stage, metric: str) -> float:
+    if metric == SLICE_DICE:
         return score.slices.slice_dice if score.slices else NAN
-    return (
-        score.hd95_of_1024
-        if metric == "hd95_of_1024"
-        else float(getattr(getattr(score, region), metric))
-    )
+    scores = score.scores if stage == "final" else score.raw
+    return float(getattr(scores[structure], metric)) if structure in scores else NAN
 
 
 def _bad_end(values: NDArray[Any], metric: str) -> tuple[float, float]:

@@ -10,53 +10,21 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lungseg.evaluate.cases import NAN, REGIONS, CaseScore, SliceScores
-from lungseg.evaluate.summary import Summary, group
+from lungseg.evaluate.cases import METRICS, NAN, CaseScore, MaskScore, SliceScores
+from lungseg.evaluate.summary import Summary, group, structures_of
+from lungseg.structures import BY_NAME
 from lungseg.writers import write_file
 
-Row = dict[str, object]
+Cells = dict[str, object]
+"""A line of a CSV by its columns."""
 
-COLUMNS = (
-    "cases",
-    "n",
-    "Dice",
-    "5th percentile",
-    "worst",
-    "under 0.90",
-    "right",
-    "left",
-    "HD95 (of 1024)",
-    "worst HD95",
-    "most components",
-    "to review",
-)
-
-
-OF_VOLUMES = (
-    "volumes",
-    "n",
-    "Dice",
-    "right",
-    "left",
-    "IoU",
-    "HD95",
-    "ASSD",
-    "NSD at 1",
-    "NSD at 2",
-    "volume error, mL",
-    "Dice of slices",
-    "worst slice",
-    "slices missed",
-    "slices claimed",
-    "most components",
-    "to review",
-)
-OF_CT = ("kind", "has_lung", "slices")
+OF_CT = ("kind", "is_empty", "slices")
 """What only CT has in a CSV."""
 
 
-def write_table(rows: Iterable[Row], path: Path) -> None:
+def write_table(rows: Iterable[Cells], path: Path) -> None:
     """Writes a CSV of at least one row; the first names the columns. Real numbers get four digits
     after the point, or are "nan".
     """
@@ -94,23 +62,24 @@ class Table:
 
 
 def write_scores(scores: Sequence[CaseScore], path: Path) -> None:
-    """Writes one line for each case, the lowest Dice first: what it is, then the scores of both
-    lungs, of each, and uncleaned, and of its slices. What no case has is left out.
+    """Writes one line for each case, the lowest Dice first: what it is, then the scores of each
+    structure and pair, those before postprocessing (`raw`), and of its slices, in columns such as
+    `lungs_dice`, `right_lung_hd95` and `lungs_raw_dice`. What no case has is left out.
     """
-    rows: list[Row] = []
-    for score in sorted(scores, key=lambda score: score.lungs.dice):
-        row: Row = {
+    names = dict.fromkeys(name for score in scores for name in score.scores)
+    rows: list[Cells] = []
+    for score in sorted(scores, key=lambda score: score.first.dice):
+        row: Cells = {
             f.name: getattr(score, f.name)
             for f in fields(CaseScore)
-            if f.name not in (*REGIONS, *OF_CT)
+            if f.name not in ("scores", "raw", *OF_CT)
         }
-        for region in REGIONS:
-            ending = "" if region == "lungs" else f"_{region}"
-            row |= {
-                f"{name}{ending}": value for name, value in asdict(getattr(score, region)).items()
-            }
+        for name in names:
+            row |= _cells(name, score.scores.get(name))
+        for name in structures_of(scores):
+            row |= _cells(f"{name} raw", score.raw.get(name))
         if any(other.kind != "radiograph" for other in scores):
-            row |= {"kind": score.kind, "has_lung": int(score.has_lung)}
+            row |= {"kind": score.kind, "is_empty": int(score.is_empty)}
         if any(other.slices for other in scores):
             row |= (
                 asdict(score.slices) if score.slices else {f.name: "" for f in fields(SliceScores)}
@@ -119,7 +88,12 @@ def write_scores(scores: Sequence[CaseScore], path: Path) -> None:
     write_table(_known(rows), path)
 
 
-def _known(rows: Sequence[Row]) -> list[Row]:
+def _cells(name: str, score: MaskScore | None) -> Cells:
+    values = dict.fromkeys(METRICS, NAN) if score is None else asdict(score)
+    return {f"{name.replace(' ', '_')}_{metric}": value for metric, value in values.items()}
+
+
+def _known(rows: Sequence[Cells]) -> list[Cells]:
     """The rows without the columns in which every one has NaN."""
     unknown = {
         name
@@ -130,39 +104,48 @@ def _known(rows: Sequence[Row]) -> list[Row]:
 
 
 def write_patients(scores: Sequence[CaseScore], path: Path) -> None:
-    """Writes for each patient the number of images and the means over them, the lowest Dice
-    first.
+    """Writes for each patient the number of images and, of each pair and structure of none, the
+    means over them; the lowest Dice first.
     """
     patients: dict[tuple[str, str], list[CaseScore]] = {}
     for score in scores:
         patients.setdefault((score.source, score.patient), []).append(score)
-    rows: list[tuple[float, Row]] = []
+    rows: list[tuple[float, Cells]] = []
     for (source, patient), mine in patients.items():
-        dice = float(np.mean([score.lungs.dice for score in mine]))
-        row: Row = {
-            "source": source,
-            "patient": patient,
-            "images": len(mine),
-            "dice": dice,
-            "lowest_dice": min(score.lungs.dice for score in mine),
-            "hd95_of_1024": float(np.mean([score.hd95_of_1024 for score in mine])),
-            "hd95_of_volumes": float(
-                np.mean([score.lungs.hd95 if score.kind == "volume" else NAN for score in mine])
-            ),
-            "to_review": sum(score.verdict != "ok" for score in mine),
-        }
-        rows.append((dice, row))
+        row: Cells = {"source": source, "patient": patient, "images": len(mine)}
+        for name in structures_of(scores):
+            own = [(score, score.scores[name]) for score in mine if name in score.scores]
+            row |= {
+                f"{name.replace(' ', '_')}_{metric}": value
+                for metric, value in {
+                    "dice": _mean([each.dice for _, each in own]),
+                    "lowest_dice": min((each.dice for _, each in own), default=NAN),
+                    "hd95_at_1024": _mean([each.hd95_at_1024 for _, each in own]),
+                    "hd95_of_volumes": _mean(
+                        [each.hd95 if score.kind == "volume" else NAN for score, each in own]
+                    ),
+                }.items()
+            }
+        row["to_review"] = sum(score.verdict != "ok" for score in mine)
+        rows.append((_mean([score.first.dice for score in mine]), row))
     write_table(_known([row for _, row in sorted(rows, key=lambda entry: entry[0])]), path)
 
 
-def summarise(scores: Sequence[CaseScore]) -> Table:
-    """Of pictures: for each source, with questionable masks apart, the mean, the 5th percentile and
-    the worst.
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else NAN
+
+
+def summarise(scores: Sequence[CaseScore], structure: str) -> Table:
+    """Of pictures: for each source, with questionable masks apart, what one structure or pair comes
+    to: the mean, the 5th percentile and the worst.
     """
+    scores = [score for score in scores if structure in score.scores]
+    halves = _halves(scores, structure)
     rows = []
     for name, members in group(scores).items():
-        dice = np.array([score.lungs.dice for score in members])
-        hd95 = np.array([score.hd95_of_1024 for score in members])
+        own = [score.scores[structure] for score in members]
+        dice = np.array([each.dice for each in own])
+        hd95 = np.array([each.hd95_at_1024 for each in own])
         rows.append(
             [
                 name,
@@ -171,76 +154,120 @@ def summarise(scores: Sequence[CaseScore]) -> Table:
                 f"{np.percentile(dice, 5):.4f}",
                 f"{dice.min():.4f}",
                 str(int((dice < 0.9).sum())),
-                _mean(np.array([score.right.dice for score in members]), 4),
-                _mean(np.array([score.left.dice for score in members]), 4),
-                _mean(hd95, 1),
+                *(_shown(_of(members, half, "dice"), 4) for half in halves),
+                _shown(hd95, 1),
                 "-" if np.isnan(hd95).all() else f"{np.nanmax(hd95):.1f}",
-                str(max(max(score.right.components, score.left.components) for score in members)),
+                _most_components(members, halves or [structure]),
                 str(sum(score.verdict != "ok" for score in members)),
             ]
         )
-    return Table(COLUMNS, rows)
+    header = (
+        "cases",
+        "n",
+        "Dice",
+        "5th percentile",
+        "worst",
+        "under 0.90",
+        *halves,
+        "HD95 (at 1024)",
+        "worst HD95",
+        "most components",
+        "to review",
+    )
+    return Table(header, rows)
 
 
-def _mean(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], digits: int) -> str:
-    return "-" if np.isnan(values).all() else f"{np.nanmean(values):.{digits}f}"
+def _halves(scores: Sequence[CaseScore], structure: str) -> list[str]:
+    """The halves of a pair, which are scored by themselves; none of any other structure."""
+    names = dict.fromkeys(name for score in scores for name in score.scores)
+    plurals = set(structures_of(scores))
+    return [name for name in names if name not in plurals and BY_NAME[name].plural == structure]
 
 
-def summarise_volumes(groups: Mapping[str, Sequence[CaseScore]]) -> Table:
-    """Of volumes: for each group, or each volume as a group of its own, the means, and the worst
-    slice.
-    """
-    rows = []
-    for name, members in groups.items():
-        slices = [(score.case, score.slices) for score in members if score.slices]
-        with_lung, missed, without, claimed = (
-            sum(getattr(each, what) for _, each in slices)
-            for what in (
-                "slices_with_lung",
-                "slices_missed",
-                "slices_without_lung",
-                "slices_claimed",
-            )
-        )
-        case, worst = min(
-            slices, key=lambda entry: np.nan_to_num(entry[1].worst_slice_dice, nan=2.0)
-        )
-        rows.append(
-            [
-                name,
-                str(len(members)),
-                *(
-                    _mean(np.array([getattr(score, region).dice for score in members]), 4)
-                    for region in ("lungs", "right", "left")
-                ),
-                *(
-                    _mean(np.array([getattr(score.lungs, metric) for score in members]), digits)
-                    for metric, digits in (
-                        ("iou", 4),
-                        ("hd95", 2),
-                        ("assd", 2),
-                        ("nsd_1", 3),
-                        ("nsd_2", 3),
-                        ("volume_error", 0),
-                    )
-                ),
-                _mean(np.array([each.slice_dice for _, each in slices]), 4),
-                f"{worst.worst_slice_dice:.3f} ({case}, {worst.worst_slice})"
-                if worst.worst_slice
-                else "-",
-                f"{missed} of {with_lung}",
-                f"{claimed} of {without}",
-                str(max(max(score.right.components, score.left.components) for score in members)),
-                str(sum(score.verdict != "ok" for score in members)),
-            ]
-        )
-    unit = " or ".join(sorted({score.unit for members in groups.values() for score in members}))
-    return Table(
-        [f"{name}, {unit}" if name in ("HD95", "ASSD") else name for name in OF_VOLUMES], rows
+def _of(scores: Sequence[CaseScore], name: str, metric: str) -> NDArray[np.float64]:
+    return np.array(
+        [getattr(s.scores[name], metric) if name in s.scores else NAN for s in scores], np.float64
     )
 
 
-SURE = (
+def _shown(values: NDArray[np.float64], digits: int) -> str:
+    return "-" if np.isnan(values).all() else f"{np.nanmean(values):.{digits}f}"
+
+
+def _most_components(scores: Sequence[CaseScore], names: Sequence[str]) -> str:
+    return f"{max(np.nanmax(_of(scores, name, 'components')) for name in names):.0f}"
+
+
+def summarise_volumes(groups: Mapping[str, Sequence[CaseScore]], structure: str) -> Table:
+    """Of volumes: for each group, or each volume as a group of its own, what one structure or pair
+    comes to: the means, and of what is scored first the worst slice.
+    """
+    of_structure = {
+        name: [score for score in members if structure in score.scores]
+        for name, members in groups.items()
+    }
+    groups = {name: members for name, members in of_structure.items() if members}
+    everyone = [score for members in groups.values() for score in members]
+    halves = _halves(everyone, structure)
+    first = all(score.name == structure for score in everyone)
+    unit = " or ".join(sorted({score.unit for score in everyone}))
+    header = [
+        "volumes",
+        "n",
+        "Dice",
+        *halves,
+        "IoU",
+        f"HD95, {unit}",
+        f"ASSD, {unit}",
+        "NSD at 1",
+        "NSD at 2",
+        "volume error, mL",
+        *(("Dice of slices", "worst slice", "slices missed", "slices claimed") if first else ()),
+        "most components",
+        "to review",
+    ]
+    rows = [
+        [
+            name,
+            str(len(members)),
+            *(_shown(_of(members, one, "dice"), 4) for one in (structure, *halves)),
+            *(
+                _shown(_of(members, structure, metric), digits)
+                for metric, digits in (
+                    ("iou", 4),
+                    ("hd95", 2),
+                    ("assd", 2),
+                    ("nsd_1", 3),
+                    ("nsd_2", 3),
+                    ("volume_error", 0),
+                )
+            ),
+            *(_of_slices(members) if first else ()),
+            _most_components(members, halves or [structure]),
+            str(sum(score.verdict != "ok" for score in members)),
+        ]
+        for name, members in groups.items()
+    ]
+    return Table(header, rows)
+
+
+def _of_slices(members: Sequence[CaseScore]) -> list[str]:
+    """Mean Dice of slices, the worst slice, how many were missed and how many claimed."""
+    slices = [(score.case, score.slices) for score in members if score.slices]
+    present, missed, absent, claimed = (
+        sum(getattr(each, f"slices_{what}") for _, each in slices)
+        for what in ("present", "missed", "absent", "claimed")
+    )
+    case, worst = min(slices, key=lambda entry: np.nan_to_num(entry[1].worst_slice_dice, nan=2.0))
+    return [
+        _shown(np.array([each.slice_dice for _, each in slices]), 4),
+        f"{worst.worst_slice_dice:.3f} ({case}, {worst.worst_slice})" if worst.worst_slice else "-",
+        f"{missed} of {present}",
+        f"{claimed} of {absent}",
+    ]
+
+
+CONFIDENCE = (
     "cases",
     "n",
     "patients",
@@ -249,25 +276,28 @@ SURE = (
     "HD95 (95 % interval)",
     "HD95, pooled",
     "NSD at 2",
+    "Dice, raw",
+    "HD95, raw",
+    "components",
+    "components, raw",
 )
-UNCLEANED = ("Dice, not cleaned", "HD95, not cleaned", "pieces", "pieces, not cleaned")
 
 
-def summarise_surely(found: Sequence[Summary]) -> Table:
-    """Of `lungseg.evaluate.summary.summaries`: how sure the means are, and what the masks would be
-    without cleaning.
+def summarise_confidence(found: Sequence[Summary]) -> Table:
+    """Of `lungseg.evaluate.summary.summaries`: 95 % intervals of the means, and what the masks
+    would be without postprocessing.
     """
-    by = {(s.cases, s.region, s.metric): s for s in found}
+    by = {(s.cases, s.structure, s.stage, s.metric): s for s in found}
+    names = list(dict.fromkeys(s.structure for s in found if s.stage == "raw"))
     rows = []
-    for name in dict.fromkeys(s.cases for s in found):
-        dice, raw = by[name, "lungs", "dice"], by[name, "uncleaned", "dice"]
+    for cases, name in dict.fromkeys((s.cases, s.structure) for s in found if s.stage == "raw"):
+        dice, raw = by[cases, name, "final", "dice"], by[cases, name, "raw", "dice"]
         hd95, pooled, nsd = (
-            by.get((name, "lungs", metric)) for metric in ("hd95", "hd95_pooled", "nsd_2")
+            by.get((cases, name, "final", metric)) for metric in ("hd95", "hd95_pooled", "nsd_2")
         )
-        raw_hd95 = by.get((name, "uncleaned", "hd95"))
         rows.append(
             [
-                name,
+                cases if len(names) == 1 else f"{cases}: {name}",
                 str(dice.n),
                 str(dice.patients),
                 spread(dice, 4),
@@ -276,12 +306,12 @@ def summarise_surely(found: Sequence[Summary]) -> Table:
                 _with_unit(pooled, 1),
                 f"{nsd.mean:.3f}" if nsd else "-",
                 f"{raw.mean:.4f}",
-                _with_unit(raw_hd95, 1),
-                f"{by[name, 'lungs', 'components'].mean:.2f}",
-                f"{by[name, 'uncleaned', 'components'].mean:.2f}",
+                _with_unit(by.get((cases, name, "raw", "hd95")), 1),
+                f"{by[cases, name, 'final', 'components'].mean:.2f}",
+                f"{by[cases, name, 'raw', 'components'].mean:.2f}",
             ]
         )
-    return Table((*SURE, *UNCLEANED), rows)
+    return Table(CONFIDENCE, rows)
 
 
 def spread(summary: Summary | None, digits: int) -> str:
@@ -300,31 +330,31 @@ def _with_unit(summary: Summary | None, digits: int) -> str:
     return f"{summary.mean:.{digits}f} {summary.unit}".rstrip()
 
 
-STEADY = 0.97
-"""Dice between the plain and the changed picture's mask above which the mask counts as
+MIN_UNCHANGED_DICE = 0.97
+"""Dice between the masks of a picture and of its perturbed copy from which on the mask counts as
 unchanged."""
 
 
-def summarise_changes(found: dict[str, list[float]]) -> Table:
-    """Of `lungseg.evaluate.robustness.steadiness`."""
+def summarise_robustness(found: Mapping[str, Sequence[float]]) -> Table:
+    """Of `lungseg.evaluate.robustness.robustness`."""
     header = (
-        "change",
+        "perturbation",
         "n",
-        "mean Dice to the plain mask",
+        "mean Dice to the mask of the picture as it is",
         "5th percentile",
-        f"share at {STEADY} or more",
+        f"fraction at {MIN_UNCHANGED_DICE} or more",
     )
     rows = []
     for name, values in found.items():
         dice = np.array(values)
-        figures = (
+        metrics = (
             [
                 f"{dice.mean():.4f}",
                 f"{np.percentile(dice, 5):.4f}",
-                f"{(dice >= STEADY).mean():.3f}",
+                f"{(dice >= MIN_UNCHANGED_DICE).mean():.3f}",
             ]
             if values
             else ["-"] * 3
         )
-        rows.append([name, str(len(values)), *figures])
+        rows.append([name, str(len(values)), *metrics])
     return Table(header, rows)

@@ -5,13 +5,15 @@ is.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets import Case
-from lungseg.datasets.ground_truth import read_volume_labels
+from lungseg.datasets.ground_truth import VolumeGroundTruth, read_volume_labels
+from lungseg.datasets.label_sets import judged_pixels
 from lungseg.draw.volume import AXES
 from lungseg.evaluate.cases import (
     NAN,
@@ -20,47 +22,62 @@ from lungseg.evaluate.cases import (
     SliceScores,
     compare_masks,
     count_components,
-    hd95_of_1024,
+    mask_of,
+    scored_regions,
+    sum_of,
+    with_hd95_at_1024,
 )
 from lungseg.geometry import VolumeGeometry
 from lungseg.result import Result
 from lungseg.scores import Mask, dice
-from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
+from lungseg.structures import Structure
 from lungseg.volume import Volume
 
 
 def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
-    """Scores the lungs of one CT volume or slice against its masks.
+    """Scores one CT volume or slice against its masks.
 
     Raises:
-        InputError: the masks cannot be read, or do not lie on the volume's grid.
+        InputError: the masks cannot be read, or do not lie on the volume's grid, or the model
+            predicts nothing that they decide.
     """
     grid = result.image.geometry
-    truth = read_volume_labels(case, grid)
+    ground_truth = read_volume_labels(case, grid)
     turn = grid.to_axial()
     axial = turn.geometry(grid)
     flat = axial.shape[0] == 1
     spacing = axial.spacing and axial.spacing[1 if flat else 0 :]
-    known, found, uncleaned = (
-        a[0] if flat else a
-        for a in (truth.labels, turn.apply(result.mask), turn.apply(_thresholded(result)))
-    )
-    lungs = known > 0
+    scored = scored_regions(result.segmentation, case)
 
-    def compared(one: Mask, other: Mask) -> MaskScore:
-        score = compare_masks(one, other, spacing)
-        if flat or grid.voxel_volume is None:
+    def as_scored(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return turn.apply(mask)[0] if flat else turn.apply(mask)
+
+    def compared(inside: Mask, found: Mask, those: Sequence[Structure]) -> MaskScore:
+        judged = judged_pixels(labels, those, "field") if ground_truth.sides else None
+        score = compare_masks(inside, found, spacing, judged=judged)
+        if flat or grid.voxel_volume is None or judged is not None:
             return score
-        surplus = int(np.count_nonzero(other)) - int(np.count_nonzero(one))
+        surplus = int(np.count_nonzero(found)) - int(np.count_nonzero(inside))
         return replace(score, volume_error=surplus * grid.voxel_volume / 1000.0)
 
-    right, left = (
-        compared(known == lung.number, found == lung.number)
-        if truth.sides
-        else MaskScore(components=count_components(found == lung.number))
-        for lung in (RIGHT_LUNG, LEFT_LUNG)
-    )
-    both = compared(lungs, found > 0)
+    labels = ground_truth.labels[0] if flat else ground_truth.labels
+    scores, raw, halves, slices = {}, {}, {}, None
+    for name, those in scored.items():
+        inside = _inside(ground_truth, labels, those)
+        found = as_scored(result.segmentation.mask(name))
+        scores[name] = compared(inside, found, those)
+        if flat:
+            scores[name] = with_hd95_at_1024(scores[name], inside, found, spacing)
+        raw[name] = compared(inside, as_scored(_thresholded(result, those)), those)
+        for half in those if len(those) > 1 else ():
+            own = as_scored(result.segmentation.mask(half.name))
+            halves[half.name] = (
+                compared(labels == half.number, own, [half])
+                if ground_truth.sides
+                else MaskScore(components=count_components(own))
+            )
+        if not flat and slices is None:
+            slices = score_slices(inside, found, grid)
     return CaseScore(
         case=case.case,
         patient=case.patient,
@@ -69,38 +86,45 @@ def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
         notes=case.notes,
         verdict=result.verdict.status,
         unit="mm" if spacing else "pixels" if flat else "voxels",
-        hd95_of_1024=hd95_of_1024(lungs, found > 0, None if spacing else both) if flat else NAN,
-        lungs=both,
-        right=right,
-        left=left,
-        uncleaned=compared(lungs, uncleaned),
+        scores=scores | halves,
+        raw=raw,
         kind="slice" if flat else "volume",
-        has_lung=bool(lungs.any()),
-        slices=None if flat else score_slices(lungs, found > 0, grid),
+        is_empty=not _inside(ground_truth, labels, next(iter(scored.values()))).any(),
+        slices=slices,
     )
 
 
-def _thresholded(result: Result[Volume]) -> NDArray[np.bool_]:
-    """What the probabilities of both lungs together, in the input's own order, would be without
-    cleaning.
+def _inside(
+    ground_truth: VolumeGroundTruth, labels: NDArray[np.uint8], structures: Sequence[Structure]
+) -> NDArray[np.bool_]:
+    """Where structures are; of a ground truth that does not tell the sides everywhere it has
+    lung.
     """
-    right, left = (result.probabilities[lung.name] for lung in LUNGS)
+    return mask_of(labels, structures) if ground_truth.sides else labels > 0
+
+
+def _thresholded(result: Result[Volume], structures: Sequence[Structure]) -> NDArray[np.bool_]:
+    """What the probabilities of structures together, in the input's own order, would be without
+    postprocessing.
+    """
     limit = math.ceil(255 * result.card.threshold)
-    return np.stack([a.astype(np.uint16) + b >= limit for a, b in zip(right, left, strict=True)])
+    channels = [result.probabilities[structure.name] for structure in structures]
+    planes = zip(*channels, strict=True)
+    return np.stack([sum_of([p.astype(np.uint16) for p in plane]) >= limit for plane in planes])
 
 
-def score_slices(truth: Mask, found: Mask, grid: VolumeGeometry) -> SliceScores:
+def score_slices(ground_truth: Mask, found: Mask, grid: VolumeGeometry) -> SliceScores:
     """Compares two masks (slices, rows, columns) in axial order, slice by slice; `grid` is the
     volume's own, as it was stored.
     """
     turn = grid.to_axial()
     scores: dict[str, float] = {}
     missed = claimed = 0
-    for number, (a, b) in enumerate(zip(truth, found, strict=True)):
+    for number, (a, b) in enumerate(zip(ground_truth, found, strict=True)):
         if not a.any():
             claimed += bool(b.any())
             continue
-        own = len(truth) - 1 - number if turn.flipped[0] else number
+        own = len(ground_truth) - 1 - number if turn.flipped[0] else number
         scores[f"{AXES[turn.order[0]]} {own}"] = dice(a, b)
         missed += not b.any()
     worst = min(scores, key=scores.__getitem__, default="")
@@ -108,8 +132,8 @@ def score_slices(truth: Mask, found: Mask, grid: VolumeGeometry) -> SliceScores:
         slice_dice=float(np.mean(list(scores.values()))) if scores else NAN,
         worst_slice=worst,
         worst_slice_dice=scores.get(worst, NAN),
-        slices_with_lung=len(scores),
+        slices_present=len(scores),
         slices_missed=missed,
-        slices_without_lung=len(truth) - len(scores),
+        slices_absent=len(ground_truth) - len(scores),
         slices_claimed=claimed,
     )

@@ -27,7 +27,7 @@ from lungseg.quality.files import quality_model_path
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.scores import count
-from lungseg.structures import PLURAL, regions
+from lungseg.structures import LUNGS, regions
 from lungseg.train.export import export
 from lungseg.train.pictures import ROWS, case_row, write_sheet
 from lungseg.writers.names import unused
@@ -184,8 +184,8 @@ def _ground_truth(case: Case, result: Result[Image]) -> NDArray[np.uint8] | None
 
 
 def _dice(case: Case, result: Result[Image]) -> dict[str, float]:
-    """Of each pair, and each structure of none, that the mask decides and the model predicts; a
-    mask that draws the lungs through the heart is no judge of their inner borders.
+    """Of each pair, and each structure of none, that the mask decides and the model predicts; where
+    a mask is no ground truth (`lungseg.datasets.label_sets.judged_pixels`) it does not count.
     """
     ground_truth = _ground_truth(case, result)
     if ground_truth is None:
@@ -196,7 +196,7 @@ def _dice(case: Case, result: Result[Image]) -> dict[str, float]:
             if {structure.name for structure in those} <= set(case.decides):
                 inside = np.isin(ground_truth, [structure.number for structure in those])
                 predicted = result.segmentation.mask(name)
-                judged = judged_pixels(ground_truth, case.lung_extent) if name == PLURAL else None
+                judged = judged_pixels(ground_truth, those, case.lung_extent)
                 if judged is not None:
                     inside, predicted = inside[judged], predicted[judged]
                 found[name] = count(inside, predicted).dice
@@ -236,7 +236,10 @@ def _row(segmenter: RadiographSegmenter, predicted: _Prediction) -> list[tuple[P
     result = segmenter(case.image)
     ground_truth = _ground_truth(case, result)
     unjudged = ""
-    if ground_truth is not None and judged_pixels(ground_truth, case.lung_extent) is not None:
+    if (
+        ground_truth is not None
+        and judged_pixels(ground_truth, LUNGS, case.lung_extent) is not None
+    ):
         unjudged = ", inner borders not judged"
     score = (
         f"Dice {predicted.mean_dice:.3f}{unjudged}"
