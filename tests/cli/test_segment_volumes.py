@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from pathlib import Path
 
 import cv2
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
@@ -148,6 +150,21 @@ def test_of_several_series_one_is_chosen(tmp_path: Path) -> None:
         "with other options"
         in lungseg("segment", folder, "-o", tmp_path / "out", "--series", "1.2.3").stderr
     )
+
+
+def test_no_file_is_parsed_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_series(tmp_path / "in" / "s", ellipsoids((12, 64, 64))[0])
+    parsed = Counter()
+    dcmread = pydicom.dcmread
+
+    def counted(file: object, **settings: object) -> object:
+        parsed["header" if settings["stop_before_pixels"] else "pixels"] += 1
+        return dcmread(file, **settings)
+
+    monkeypatch.setattr(pydicom, "dcmread", counted)
+    assert lungseg("segment", folder.parent, "-o", tmp_path / "out").exit_code == 0
+    assert written(tmp_path / "out") == ["s_mask.nii.gz", "s_overlay.png"]
+    assert parsed == {"header": 12, "pixels": 12}
 
 
 def test_a_damaged_slice_is_named_and_left_out_only_when_asked(tmp_path: Path) -> None:

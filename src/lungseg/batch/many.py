@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from lungseg.batch.inputs import name_inputs
@@ -12,6 +13,7 @@ from lungseg.batch.plan import plan
 from lungseg.errors import UsageError
 from lungseg.options import SegmentOptions
 from lungseg.predict import processors
+from lungseg.readers import Probe
 from lungseg.report import write_index
 from lungseg.runner import Job, Outcome, RunOptions, failed
 from lungseg.runner.executors import workers_of
@@ -25,7 +27,7 @@ WAITING_PER_WORKER = 2
 
 
 def segment_many(
-    inputs: Sequence[str | Path],
+    inputs: Sequence[str | Path | Probe],
     options: SegmentOptions,
     run: RunOptions,
     executor: int | Executor | None = None,
@@ -42,8 +44,8 @@ def segment_many(
     records and table are in the order of the inputs; a run with reports also writes their index.
 
     Args:
-        inputs: paths of images, volumes and folders with a DICOM series; one given twice is done
-            once.
+        inputs: paths of images, volumes and folders with a DICOM series, or what was learned of
+            them when they were found; one given twice is done once.
         options: how they are segmented.
         run: what is written. No second run may write into its folder at the same time.
         executor: number of threads, one for each processor where not given; or anything with the
@@ -56,7 +58,9 @@ def segment_many(
         OutputError: the folder or the record in it cannot be written.
         UsageError: there is no worker, or the model is for the other modality.
     """
-    sources = list(dict.fromkeys(absolute(path) for path in inputs))
+    sources = {
+        absolute(given.source if isinstance(given, Probe) else given): given for given in inputs
+    }
     if executor is None:
         executor = processors()
     if isinstance(executor, int):
@@ -71,7 +75,7 @@ def segment_many(
 
 
 def _run(
-    sources: Sequence[Path],
+    sources: Mapping[Path, str | Path | Probe],
     options: SegmentOptions,
     run: RunOptions,
     executor: int | Executor,
@@ -86,17 +90,19 @@ def _run(
         limit = WAITING_PER_WORKER * workers_of(pool)
         known = {str(record["input"]): str(record.get("name", "")) for record in ledger.records()}
         names = name_inputs(
-            sources, {path: name for path, name in known.items() if name}, run.folder
+            list(sources), {path: name for path, name in known.items() if name}, run.folder
         )
         waiting: dict[Future[Outcome], Job] = {}
         try:
-            for source in sources:
+            for source, given in sources.items():
                 job = plan(
                     source, names[source], ledger.record(str(source)), options, run, segmenter
                 )
                 if isinstance(job, Outcome):
                     yield job
                     continue
+                if isinstance(given, Probe):
+                    job = replace(job, probe=given)
                 waiting[pool.submit(work, job, segmenter)] = job
                 yield from _finished(waiting, ledger, timeout=None if len(waiting) > limit else 0)
             while waiting:

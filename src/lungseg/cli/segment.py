@@ -20,6 +20,7 @@ from lungseg.options import SegmentOptions
 
 if TYPE_CHECKING:
     from lungseg.modality import Modality
+    from lungseg.readers import Probe
     from lungseg.runner import Outcome, RunOptions
 
 Paths = Annotated[
@@ -144,10 +145,11 @@ def _outputs(names: str | None, also: dict[str, bool]) -> tuple[str, ...]:
     return tuple(output.name for output in check_outputs(named))
 
 
-def _inputs(paths: list[str], modality: Modality | None) -> tuple[list[Path], int]:
-    """The files to be done, and how many of the paths gave none; those are named here."""
+def _inputs(paths: list[str], modality: Modality | None) -> tuple[list[Path | Probe], int]:
+    """What is to be done, and how many of the paths gave none; those are named here."""
     from lungseg.batch import without_own_outputs
     from lungseg.readers import find_inputs
+    from lungseg.runner.job import absolute
 
     found = find_inputs(paths, series=modality != "radiograph")
     for problem in found.problems:
@@ -163,7 +165,7 @@ def _inputs(paths: list[str], modality: Modality | None) -> tuple[list[Path], in
             where=", ".join(paths),
             cure="name other files, or a folder that holds some",
         )
-    return files, len(found.problems)
+    return [found.probes.get(absolute(file), file) for file in files], len(found.problems)
 
 
 def _report(

@@ -55,8 +55,8 @@ class FoundInputs:
     Attributes:
         files: the paths, in the order of the arguments, sorted within each folder and pattern.
         problems: for each path that does not exist, is an unreadable folder, or holds no image.
-        probes: of folders with a series, and of DICOM files that were asked whether they are CT:
-            what was learned, so that nobody need ask again.
+        probes: what was learned of folders with a series, and of DICOM files that were asked
+            whether they are CT, by their absolute path: so that nobody need ask them again.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -81,7 +81,7 @@ def find_inputs(paths: Sequence[str | Path], *, series: bool = True) -> FoundInp
         The files and the problems; nothing is raised.
     """
     found = FoundInputs()
-    seen: set[str] = set()
+    seen: set[Path] = set()
     for path in paths:
         if not str(path):
             found.problems.append(
@@ -89,7 +89,7 @@ def find_inputs(paths: Sequence[str | Path], *, series: bool = True) -> FoundInp
             )
             continue
         for file in _resolve(Path(path), found, series=series):
-            place = os.path.abspath(file)  # noqa: PTH100 - drops "..", and does not follow links
+            place = _absolute(file)
             if place not in seen:
                 seen.add(place)
                 found.files.append(file)
@@ -190,19 +190,26 @@ def _walk(folder: Path, found: FoundInputs, *, series: bool) -> Iterator[Path]:
             if not name.startswith(".") and may_be_image(path := Path(parent, name))
         ]
         slices = [path for path in images if _may_be_dicom(path)] if series else []
-        headers = ask_for_ct(DicomFile(str(path), path) for path in slices)
+        headers = ask_for_ct(DicomFile(str(path), path) for path in map(_absolute, slices))
         if headers and headers[-1].slices:
-            place = Path(parent)
-            found.probes[place] = Probe(parent, place, Format.DICOM_SERIES, "ct", headers=headers)
-            yield place
+            place = _absolute(Path(parent))
+            found.probes[place] = Probe(
+                str(place), place, Format.DICOM_SERIES, "ct", headers=headers
+            )
+            yield Path(parent)
             images = [path for path in images if path not in set(slices)]
         else:
             for header in headers:
-                path = Path(header.file.name)
-                found.probes[path] = Probe(
-                    header.file.name, path, Format.DICOM, "radiograph", headers=(header,)
+                name = header.file.name
+                found.probes[Path(name)] = Probe(
+                    name, Path(name), Format.DICOM, "radiograph", headers=(header,)
                 )
         yield from images
+
+
+def _absolute(path: Path) -> Path:
+    """Without "..", and without following links."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _may_be_dicom(path: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from lungseg.errors import UsageError
 from lungseg.options import SegmentOptions
+from lungseg.readers import Probe
 from lungseg.report import ENDINGS, ReportFormat, check_reportlab
 from lungseg.writers import FAILED, Record, check_outputs
 
@@ -70,6 +71,7 @@ class Job:
         replace: whether files of that name are ours to replace.
         written: the files that earlier runs left of it, by name of output; their records go on
             naming them.
+        probe: what is known of the source already; None where it is to be looked at.
         display_name: what its record and its errors call it, in place of a path that is nobody's
             business; empty for the path.
     """
@@ -80,6 +82,7 @@ class Job:
     run: RunOptions
     replace: bool = False
     written: Mapping[str, str] = field(default_factory=dict[str, str])
+    probe: Probe | None = None
     display_name: str = ""
 
 

@@ -30,7 +30,7 @@ def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Ou
     """
     try:
         result = segmenter(
-            job.source,
+            job.probe or job.source,
             job.options,
             progress=lambda fraction, step: progress(0.8 * fraction, step),
         )
