@@ -100,11 +100,11 @@ class Provenance:
     """Where an image or a volume comes from; it travels with it.
 
     Attributes:
-        source: the file's or folder's path, or "array".
+        source: the file's or folder's path, or what stands for it, such as "array".
         format: what the pixels came as.
-        sha256: of the file's bytes (of all files of a series, in slice order; of the array's bytes
-            for an array), in hexadecimal.
-        transfer_syntax: UID; of DICOM only, as all below.
+        sha256: of the file's bytes (of all files of a series, in slice order; of the pixels alone
+            for an array or a data set), in hexadecimal.
+        transfer_syntax: UID, of a series that of the first slice; of DICOM only, as all below.
         study_uid: StudyInstanceUID.
         series_uid: SeriesInstanceUID.
         instance_uids: SOPInstanceUID of each slice that was used, in the order of the array.

@@ -197,7 +197,7 @@ def test_orientation_tag_is_obeyed_and_noted(film, tmp_path, kind, orientation):
     assert image.geometry.shape == expected.shape
     assert len(image.notes) == (orientation != 1)
     if orientation == 6:
-        assert image.notes == ("turned by 90 degrees clockwise, as its orientation tag asks",)
+        assert image.notes == ("rotated by 90 degrees clockwise, as its orientation tag asks",)
 
 
 def write_colour_tiff(path: Path, grey, orientation: int) -> None:

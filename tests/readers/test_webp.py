@@ -53,7 +53,7 @@ def test_orientation_is_heeded(film, tmp_path, kind):
     image = read_image(save(film, tmp_path / "film", kind, exif=exif.tobytes()))
     assert image.geometry.shape == (80, 60)
     assert np.abs(image.array.astype(int) - np.rot90(film, -1)).max() <= 3
-    assert image.notes[-1] == "turned by 90 degrees clockwise, as its orientation tag asks"
+    assert image.notes[-1] == "rotated by 90 degrees clockwise, as its orientation tag asks"
 
 
 @pytest.mark.parametrize("kind", ["WEBP", AVIF])

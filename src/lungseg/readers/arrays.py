@@ -18,9 +18,10 @@ from lungseg.errors import (
 from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.image import Image
 from lungseg.provenance import Provenance
-from lungseg.readers.hounsfield import is_label_map, padding_notes
-from lungseg.readers.objects import ASSUMED_ORIENTATION, ArrayInput
-from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS, UNSTATED
+from lungseg.readers.hounsfield import padding_notes, refuse_label_map
+from lungseg.readers.notes import NO_ORIENTATION, NO_SPACING
+from lungseg.readers.objects import ArrayInput
+from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS
 from lungseg.readers.to_grey import to_grey, to_image_type
 from lungseg.readers.voxels import VoxelBuffer, to_voxels
 from lungseg.segmentation import Array
@@ -94,19 +95,15 @@ def volume_of_array(
     slices, rows, columns = array.shape
     geometry, notes = VolumeGeometry((slices, rows, columns), found.affine), found.notes
     if found.affine is None:
-        notes = (*notes, UNSTATED if spacing is None else ASSUMED_ORIENTATION)
+        notes = (*notes, NO_SPACING if spacing is None else NO_ORIENTATION)
     if spacing is not None:
         geometry = geometry.with_spacing(spacing)
     voxels, hounsfield, voxel_notes = to_voxels(
         lambda target, shift: _fill(array, target, shift, source=source),
         hounsfield=found.hounsfield,
     )
-    if not hounsfield and is_label_map(voxels):
-        raise InputError(
-            "it has so few different values that it is a map of labels, no image",
-            where=source,
-            cure="give the image itself",
-        )
+    if not hounsfield:
+        refuse_label_map(voxels, source=source)
     return Volume(
         array=voxels.reshape(array.shape),
         geometry=geometry,

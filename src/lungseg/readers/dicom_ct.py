@@ -140,16 +140,16 @@ def _other(dataset: Dataset, name: str) -> str | None:
         raise UnreadableError(
             "it is truncated, or no DICOM file", where=name, cure="copy or export it again"
         )
-    kinds = [str(word).upper() for word in np.atleast_1d(dataset.get("ImageType") or [])]
+    image_type = [str(word).upper() for word in np.atleast_1d(dataset.get("ImageType") or [])]
     if modality not in ("CT", ""):
         return words_of_modality(modality)
     if (
         storage in SECONDARY_CAPTURE
         or int(dataset.get("SamplesPerPixel") or 1) != 1
-        or "SCREEN SAVE" in kinds
+        or "SCREEN SAVE" in image_type
     ):
         return "a secondary capture"
-    if "LOCALIZER" in kinds:
+    if "LOCALIZER" in image_type:
         return "a localizer"
     return None if modality == "CT" or storage in _CT_STORAGE else "of no stated modality"
 

@@ -10,15 +10,16 @@ import numpy as np
 
 from lungseg.geometry import SpacingPlane
 from lungseg.provenance import Device, Format, Patient, Provenance
+from lungseg.readers.notes import UNCALIBRATED
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
 
 Spacing = tuple[float, float]
+STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
+SECONDARY_CAPTURE: Final = tuple(STORAGE + number for number in ("7", "7.1", "7.2", "7.3", "7.4"))
 _SAME_SPACING = 1e-3
 """Relative; spacings closer than this differ by rounding only."""
-
-
 # fmt: off
 PATIENT_TAGS: Final = (
     "PatientName", "PatientID", "PatientBirthDate", "AccessionNumber", "StudyID", "StudyDate",
@@ -136,10 +137,7 @@ def stated_spacing(dataset: Dataset) -> tuple[Spacing | None, SpacingPlane, tupl
         return (
             pixel,
             "detector",
-            (
-                "whether the pixel spacing was calibrated is not stated; taken as measured at "
-                "the detector",
-            ),
+            (UNCALIBRATED,),
         )
     return None, "patient", ()
 
@@ -174,15 +172,3 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
     except (TypeError, ValueError):
         return []
     return found if np.isfinite(found).all() else []
-
-
-STORAGE = "1.2.840.10008.5.1.4.1.1."
-
-
-SECONDARY_CAPTURE = (
-    STORAGE + "7",
-    STORAGE + "7.1",
-    STORAGE + "7.2",
-    STORAGE + "7.3",
-    STORAGE + "7.4",
-)

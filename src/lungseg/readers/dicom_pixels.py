@@ -39,19 +39,11 @@ SYNTAXES = {
 
 
 _JPEG, _JPEG_EXTENDED = "1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.4.51"
-
-
 _LOSSY_JPEG = frozenset({_JPEG + "50", _JPEG_EXTENDED})
-
-
 _MAX_INFLATED_BYTES = 6 * MAX_AREA_PIXELS + 2**26
 """Bytes: the largest image in three colours of 16 bits, and a generous header."""
-
-
 _CHUNK_BYTES = 2**10
 """Bytes that are inflated at a time; they can become a thousand times as many."""
-
-
 _lock = threading.Lock()
 
 

@@ -184,12 +184,10 @@ def _walk(folder: Path, found: FoundInputs, *, series: bool) -> Iterator[Path]:
 
     for parent, folders, files in os.walk(folder, onerror=refused):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        images = [
-            path
-            for name in sorted(files)
-            if not name.startswith(".") and may_be_image(path := Path(parent, name))
-        ]
-        slices = [path for path in images if _may_be_dicom(path)] if series else []
+        paths = [Path(parent, name) for name in sorted(files) if not name.startswith(".")]
+        maybe = {path: _may_be(path) for path in paths}
+        images = [path for path in paths if maybe[path][0]]
+        slices = [path for path in images if series and maybe[path][1]]
         headers = ask_for_ct(DicomFile(str(path), path) for path in map(_absolute, slices))
         if headers and headers[-1].slices:
             place = _absolute(Path(parent))
@@ -212,29 +210,23 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
-def _may_be_dicom(path: Path) -> bool:
-    """By the ending where it is a known one, by the first bytes elsewhere."""
-    ending = path.suffix.lower()
-    if ending in DICOM_ENDINGS:
-        return True
-    if ending in IMAGE_ENDINGS | OTHER_ENDINGS:
-        return False
-    try:
-        return sniff(file_head(path)[1]) is Format.DICOM
-    except (OSError, InputError):
-        return False  # reading it will say why
-
-
 def may_be_image(path: Path) -> bool:
     """By the ending where it is a known one, which costs nothing; by the first bytes elsewhere
     (DICOM files often have no ending).
     """
+    return _may_be(path)[0]
+
+
+def _may_be(path: Path) -> tuple[bool, bool]:
+    """Whether it may be an image, and whether that may be DICOM."""
     name, ending = path.name.lower(), path.suffix.lower()
     try:
         if ending in IMAGE_ENDINGS or name.endswith(".nii.gz"):
-            return header_of_pair(path) is None  # which is found itself
+            # The header of a pair is found itself.
+            return header_of_pair(path) is None, ending in DICOM_ENDINGS
         if ending in OTHER_ENDINGS or name in _OTHER_NAMES or not path.is_file():
-            return False
-        return isinstance(sniff(file_head(path)[1]), Format)
+            return False, False
+        content = sniff(file_head(path)[1])
     except OSError:
-        return True  # reading it will say why
+        return True, False  # reading it will say why
+    return isinstance(content, Format), content is Format.DICOM

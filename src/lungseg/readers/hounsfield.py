@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from lungseg.errors import InputError
 from lungseg.segmentation import Array
 
 LIMITS: Final = np.iinfo(np.int16)
@@ -46,13 +47,27 @@ def is_label_map(voxels: Array) -> bool:
     return np.unique(_sample(voxels)).size < MIN_DISTINCT_VALUES
 
 
+def refuse_label_map(voxels: Array, *, source: str) -> None:
+    """Refuses what is no image.
+
+    Raises:
+        InputError: there are so few different values that they must be labels.
+    """
+    if is_label_map(voxels):
+        raise InputError(
+            "it has so few different values that it is a map of labels, no image",
+            where=source,
+            cure="give the image itself",
+        )
+
+
 def padding_notes(voxels: Array) -> tuple[str, ...]:
     """What is to be said of voxels, in Hounsfield units, that were never measured."""
     sample = _sample(voxels)
-    share = float((sample < PADDING).mean())
+    fraction = float((sample < PADDING).mean())
     return (
-        (f"{share:.0%} of the voxels are padding, down to {int(sample.min())}",)
-        if share >= 0.005
+        (f"{fraction:.0%} of the voxels are padding, down to {int(sample.min())}",)
+        if fraction >= 0.005
         else ()
     )
 

@@ -41,7 +41,7 @@ def chosen_frame(frame: int | None, count: int, *, source: str) -> int:
     TIFF file is a frame, too.
 
     Args:
-        frame: the user's wish, from 1; None where none was stated.
+        frame: which was asked for, from 1; None for none.
         count: how many frames there are.
         source: the file, for the sentence.
 

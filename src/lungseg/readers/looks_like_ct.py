@@ -19,10 +19,10 @@ shadows of a radiograph seldom."""
 _GREYS: Final = 64
 _LINE: Final = 7.40, 0.826
 """A picture is a slice where its greys have less entropy, in bits, than the first number and the
-second times the natural logarithm of the share of steep pixels. Logistic regression drew that line
-between 1,183 radiographs and 701 slices."""
+second times the natural logarithm of the fraction of steep pixels. Logistic regression drew that
+line between 1,183 radiographs and 701 slices."""
 _MIN_FRACTION: Final = 0.002
-"""Added to that share, because there may be none."""
+"""Added to that fraction, because there may be none."""
 
 
 def looks_like_ct(pixels: Array) -> bool:
@@ -50,10 +50,12 @@ def looks_like_ct(pixels: Array) -> bool:
     steepness = (
         np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 8
     )
-    share = float((steepness > _STEEP).mean())
+    fraction = float((steepness > _STEEP).mean())
     counts = np.bincount((smooth * (_GREYS / 256)).astype(np.intp).ravel(), minlength=_GREYS)
     part = counts[counts > 0] / counts.sum()
-    return bool(-(part * np.log2(part)).sum() < _LINE[0] + _LINE[1] * np.log(share + _MIN_FRACTION))
+    return bool(
+        -(part * np.log2(part)).sum() < _LINE[0] + _LINE[1] * np.log(fraction + _MIN_FRACTION)
+    )
 
 
 def _stretched(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

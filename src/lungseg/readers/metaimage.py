@@ -16,7 +16,8 @@ from lungseg.geometry import is_affine
 from lungseg.provenance import Format
 from lungseg.readers.files import Data, open_data, read_errors, size_of
 from lungseg.readers.limits import chosen_frame
-from lungseg.readers.raw_volume import UNSTATED, RawVolume, sidecar
+from lungseg.readers.notes import NO_SPACING
+from lungseg.readers.raw_volume import RawVolume, sidecar
 
 # fmt: off
 _TYPES: Final = {
@@ -66,7 +67,7 @@ def read_metaimage(data: Data, *, source: str, frame: int | None) -> RawVolume:
             where=source,
             cure="repair its header, or export it again",
         )
-    notes = () if _SPACING & fields.keys() else (UNSTATED,)
+    notes = () if _SPACING & fields.keys() else (NO_SPACING,)
     packed = _is_true(fields, "CompressedData")
     skip = int(fields.get("HeaderSize", 0))
     if skip == -1:  # the voxels are the end of the file

@@ -16,6 +16,7 @@ from lungseg.geometry import is_affine, rotation, to_ras
 from lungseg.provenance import Format
 from lungseg.readers.files import Data, file_head
 from lungseg.readers.limits import chosen_frame
+from lungseg.readers.notes import NO_ORIENTATION
 from lungseg.readers.raw_volume import RawVolume, sidecar
 from lungseg.readers.signatures import sniff
 
@@ -222,7 +223,7 @@ def _affine(
         # What the format's ancestor Analyze did: rows from back to front, columns from the
         # patient's right to the left.
         stated = [("spacing", np.diag([-abs(pixdim[1]), abs(pixdim[2]), abs(pixdim[3]), 1.0]))]
-        notes = ("it states no orientation, so that right and left are only assumed",)
+        notes = (NO_ORIENTATION,)
     elif (
         len(stated) == 2
         and all(is_affine(form) for _, form in stated)

@@ -14,7 +14,8 @@ from lungseg.provenance import Format
 from lungseg.readers.dicom_pixels import quiet_pydicom
 from lungseg.readers.files import Data, open_data, read_errors, size_of
 from lungseg.readers.limits import chosen_frame
-from lungseg.readers.raw_volume import UNSTATED, Packing, RawVolume, sidecar
+from lungseg.readers.notes import NO_ORIENTATION, NO_SPACING
+from lungseg.readers.raw_volume import Packing, RawVolume, sidecar
 
 _SPACES: Final = {
     "left-posterior-superior": (1, 1, 1),
@@ -150,14 +151,10 @@ def _affine(
 ) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
     """From (slice, row, column) to LPS, None where not even a spacing is stated, and notes."""
     if header.get("space directions") is None and header.get("spacings") is None:
-        return None, (UNSTATED,)
+        return None, (NO_SPACING,)
     space = str(header.get("space", "")).lower()
     signs = _SPACES.get(space.removesuffix("-time"), (1, 1, 1))
-    notes = (
-        ()
-        if space.removesuffix("-time") in _SPACES
-        else ("it states no orientation, so that right and left are only assumed",)
-    )
+    notes = () if space.removesuffix("-time") in _SPACES else (NO_ORIENTATION,)
     affine = np.eye(4)
     affine[:3, :3] = np.stack(steps[::-1], axis=1) * np.array(signs)[:, np.newaxis]
     origin = header.get("space origin")

@@ -16,12 +16,9 @@ from lungseg.geometry import SpacingPlane, to_ras
 from lungseg.modality import Modality
 from lungseg.provenance import Format
 from lungseg.readers.limits import chosen_frame
+from lungseg.readers.notes import NO_ORIENTATION, UNCALIBRATED
 from lungseg.segmentation import Array
 
-ASSUMED_ORIENTATION: Final = "it states no orientation, so that right and left are only assumed"
-UNCALIBRATED: Final = (
-    "whether the pixel spacing was calibrated is not stated; taken as measured at the detector"
-)
 _CHANNELS: Final = (3, 4)
 _MILLIMETRES: Final = {"meter": 1000.0, "micron": 0.001}
 """What nibabel calls units of space that are not millimetres."""
@@ -182,7 +179,7 @@ def _from_nibabel(image: Any, frame: int | None) -> ArrayInput:
         affine[:3] *= _MILLIMETRES.get(_unit_of(image), 1.0)
         affine = to_ras(affine)
         if _states_no_orientation(image):
-            notes = (ASSUMED_ORIENTATION,)
+            notes = (NO_ORIENTATION,)
     voxels = voxels.reshape(*voxels.shape, *[1] * (3 - voxels.ndim)).transpose(2, 1, 0)
     return ArrayInput(voxels, source, Format.NIBABEL, affine, notes=notes)
 

@@ -27,14 +27,14 @@ from lungseg.structures import STRUCTURES
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-_TURNS = {
+_ORIENTATIONS = {
     2: "mirrored",
-    3: "turned by 180 degrees",
+    3: "rotated by 180 degrees",
     4: "flipped",
     5: "mirrored along the diagonal",
-    6: "turned by 90 degrees clockwise",
+    6: "rotated by 90 degrees clockwise",
     7: "mirrored along the other diagonal",
-    8: "turned by 90 degrees anticlockwise",
+    8: "rotated by 90 degrees anticlockwise",
 }
 """What the EXIF and TIFF tag 274, Orientation, asks for; 1 is upright."""
 _ORIENTATION = 0x0112
@@ -79,8 +79,8 @@ def read_raster(
     grey, notes = (
         to_grey(pixels, source=source) if pixels.ndim == 3 else to_image_type(pixels, source=source)
     )
-    if orientation in _TURNS:
-        notes = (*notes, f"{_TURNS[orientation]}, as its orientation tag asks")
+    if orientation in _ORIENTATIONS:
+        notes = (*notes, f"{_ORIENTATIONS[orientation]}, as its orientation tag asks")
     return DecodedImage(np.ascontiguousarray(grey), Provenance(format=file_format), notes=notes)
 
 
@@ -292,7 +292,7 @@ def _from_pillow(opened: PillowImage) -> Array:
 
 def _upright(pixels: Array, orientation: int) -> Array:
     """The pixels, (rows, columns) or (rows, columns, channels), turned as `orientation` asks; see
-    `_TURNS`.
+    `_ORIENTATIONS`.
     """
     if orientation in (5, 6, 7, 8):
         pixels = np.swapaxes(pixels, 0, 1)

@@ -26,12 +26,6 @@ MAX_VOLUME_VOXELS = 2**30
 """Voxels; 4096 slices of 512 x 512, or 1024 of 1024 x 1024. As 16-bit numbers they take 2 GB."""
 _MAX_DEFLATION_RATIO = 1032
 """How many times smaller deflate can make data at most (zlib technical details: 1032 to 1)."""
-UNSTATED = (
-    "it states no spacing; its slices are taken as axial ones, seen from the feet, the "
-    "front "
-    "at the top"
-)
-"""The note where there is no affine."""
 Packing = Literal["none", "deflate", "bzip2"]
 
 

@@ -177,7 +177,7 @@ def _refused(error: InputError) -> InputError:
     )
 
 
-def _chosen(found: _FolderContents, wish: str | None, source: str, *, single: bool) -> _Series:
+def _chosen(found: _FolderContents, wanted: str | None, source: str, *, single: bool) -> _Series:
     if not found.series:
         if found.damaged:
             raise found.damaged[0]
@@ -187,14 +187,14 @@ def _chosen(found: _FolderContents, wish: str | None, source: str, *, single: bo
             where=source,
             cure="give a CT slice" if single else "name a folder with a CT series itself",
         )
-    if wish is None and len(found.series) == 1:
+    if wanted is None and len(found.series) == 1:
         return found.series[0]
     listed = ", ".join(
         f"{number}: {one.description or 'without description'} ({len(one.slices)} slices, "
         f"{one.uid or 'no UID'})"
         for number, one in enumerate(found.series, start=1)
     )
-    if wish is None:
+    if wanted is None:
         raise UnsupportedError(
             f"it holds {len(found.series)} CT series: {listed}",
             where=source,
@@ -203,12 +203,12 @@ def _chosen(found: _FolderContents, wish: str | None, source: str, *, single: bo
     fitting = [
         one
         for number, one in enumerate(found.series, start=1)
-        if wish in (str(number), one.uid) or wish.lower() == one.description.lower()
+        if wanted in (str(number), one.uid) or wanted.lower() == one.description.lower()
     ]
     if len(fitting) != 1:
         which = "no series is" if not fitting else f"{len(fitting)} series are"
         raise InputError(
-            f"{which} called {wish!r} among {listed}",
+            f"{which} called {wanted!r} among {listed}",
             where=source,
             cure="choose one by its number or UID",
         )

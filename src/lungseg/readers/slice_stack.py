@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lungseg.errors import UnsupportedError
 from lungseg.geometry import AXIAL
 from lungseg.readers.dicom_ct import Slice
-from lungseg.readers.raw_volume import UNSTATED
+from lungseg.readers.notes import NO_ORIENTATION, NO_SPACING
 
 _SAME_PLACE: Final = 0.01
 """Millimetres; slices nearer to each other are at one position."""
@@ -65,7 +65,7 @@ def stack_slices(slices: list[Slice]) -> SliceStack:
     notes: list[str] = []
     axes = slices[0].orientation
     if axes is None:
-        axes, notes = _SUPINE, ["it states no orientation, so that right and left are only assumed"]
+        axes, notes = _SUPINE, [NO_ORIENTATION]
     normal = np.cross(axes[0], axes[1])
     places = _places(slices, normal, notes)
     order = np.argsort(places @ normal, kind="stable")
@@ -92,7 +92,7 @@ def stack_slices(slices: list[Slice]) -> SliceStack:
                 where=slices[0].file.name,
                 cure="export it again",
             )
-        notes.append(UNSTATED)
+        notes.append(NO_SPACING)
     return SliceStack(
         slices=kept,
         duplicates=[[slices[number] for number in group[1:]] for group in groups],

@@ -138,13 +138,13 @@ def open_source(
 
 
 def _opened(source: Any, modality: Modality | None, frame: int | None) -> Opened:
-    look = probe if modality is None else identify
+    probing = probe if modality is None else identify
     if isinstance(source, Probe | ArrayInput | DicomInput | Image | Volume):
         return source
     if isinstance(source, str | Path | bytes):
-        return look(source)
+        return probing(source)
     if isinstance(source, bytearray | memoryview):
-        return look(bytes(source))
+        return probing(bytes(source))
     if isinstance(source, np.ndarray | Tensor | NibabelImage | SimpleItkImage):
         return array_input(source, frame=frame)
     if isinstance(source, DicomDataset):
@@ -157,7 +157,7 @@ def _opened(source: Any, modality: Modality | None, frame: int | None) -> Opened
         name = getattr(source, "name", None)
         content = source.read()
         if isinstance(content, bytes):
-            return look(content, name=name if isinstance(name, str) else BYTES)
+            return probing(content, name=name if isinstance(name, str) else BYTES)
     raise UsageError(f"{_described(source)} is no image", cure=f"give {ACCEPTED}")
 
 

@@ -9,20 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
-from lungseg.errors import InputError, LungsegError, TooLargeError, UnreadableError, UsageError
+from lungseg.errors import LungsegError, TooLargeError, UnreadableError, UsageError
 from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.image import Image
 from lungseg.provenance import Format, Provenance
 from lungseg.readers.dicom_ct import CtFile, read_header
 from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.files import sha256
-from lungseg.readers.hounsfield import is_label_map, padding_notes
+from lungseg.readers.hounsfield import padding_notes, refuse_label_map
 from lungseg.readers.image import read_dicom_image, read_image, read_mask
 from lungseg.readers.metaimage import read_metaimage
 from lungseg.readers.nifti import read_nifti
+from lungseg.readers.notes import NO_SPACING
 from lungseg.readers.nrrd import read_nrrd
 from lungseg.readers.probe import Probe, identify
-from lungseg.readers.raw_volume import UNSTATED, RawVolume, read_voxels
+from lungseg.readers.raw_volume import RawVolume, read_voxels
 from lungseg.readers.series import dicom_files, read_series
 from lungseg.readers.signatures import OtherContent
 from lungseg.segmentation import Array
@@ -96,7 +97,7 @@ def slice_of(image: Image) -> Volume:
     units.
     """
     spacing = image.geometry.spacing
-    affine, notes = None, (*image.notes, UNSTATED)
+    affine, notes = None, (*image.notes, NO_SPACING)
     if spacing is not None:
         affine = np.eye(4)
         affine[:3, :3] = AXIAL * (1.0, *spacing)
@@ -172,12 +173,8 @@ def read_label_volume(path: Path) -> tuple[Array, VolumeGeometry]:
 
 def _read_file(probed: Probe, *, frame: int | None) -> Volume:
     raw, voxels, hounsfield, notes = _decoded(probed, frame=frame)
-    if not hounsfield and is_label_map(voxels):
-        raise InputError(
-            "it has so few different values that it is a map of labels, no image",
-            where=probed.source,
-            cure="give the image itself",
-        )
+    if not hounsfield:
+        refuse_label_map(voxels, source=probed.source)
     parts = [probed.data] if raw.data is probed.data else [probed.data, raw.data]
     return Volume(
         array=voxels,

@@ -28,7 +28,8 @@ from lungseg.writers import stem
 SEVERAL: Final = "series"
 """What results are called where several files were sent."""
 TAKEN: Final = (
-    "Send a PNG, JPEG, TIFF, BMP, GIF, DICOM, NIfTI, NRRD or MetaImage file, the slices of a "
+    "Send a PNG, JPEG, TIFF, BMP, GIF, WebP, AVIF, DICOM, NIfTI, NRRD or MetaImage file, the "
+    "slices of a "
     "series, or a zip of them."
 )
 
