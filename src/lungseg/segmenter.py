@@ -22,7 +22,7 @@ from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.readers import Source, open_source, read, slice_of
 from lungseg.readers.dispatch import respaced
 from lungseg.readers.looks_like_ct import looks_like_ct
-from lungseg.readers.source import Opened
+from lungseg.readers.source import OpenedSource
 from lungseg.result import Result
 from lungseg.timing import Progress, Seconds, no_progress, timed
 from lungseg.volume import Volume
@@ -159,7 +159,7 @@ class Segmenter:
         return self._radiograph_segmenter(options)(image, options, seconds=seconds)
 
     def _segment_volume(
-        self, opened: Opened, options: SegmentOptions, progress: Progress, seconds: Seconds
+        self, opened: OpenedSource, options: SegmentOptions, progress: Progress, seconds: Seconds
     ) -> Result[Volume]:
         with self._slots, ThreadPoolExecutor(1) as pool:
             # A third of a second for which reading need not wait.
@@ -242,7 +242,7 @@ def _with_spacing(options: SegmentOptions, spacing: tuple[float, ...] | None) ->
 
 
 def read_source(
-    source: Source | Opened, modality: Modality | None, options: SegmentOptions
+    source: Source | OpenedSource, modality: Modality | None, options: SegmentOptions
 ) -> Image | Volume:
     """What a `Segmenter` with these options segments, where it takes the source for that modality.
 
@@ -259,12 +259,12 @@ def read_source(
     )
 
 
-def _is_picture(opened: Opened) -> bool:
+def _is_picture(opened: OpenedSource) -> bool:
     return isinstance(opened, Image) or (not isinstance(opened, Volume) and opened.is_picture)
 
 
 def _read_picture(
-    opened: Opened, modality: Modality | None, options: SegmentOptions
+    opened: OpenedSource, modality: Modality | None, options: SegmentOptions
 ) -> Image | Volume:
     """What is no volume before it is read; where its modality is open, its pixels decide."""
     if modality is not None or not _is_picture(opened):

@@ -15,14 +15,14 @@ from lungseg.readers.image import read_dicom_image, read_image
 from lungseg.readers.objects import ArrayInput
 from lungseg.readers.probe import Probe
 from lungseg.readers.series import read_series
-from lungseg.readers.source import DicomInput, Opened, Source, open_source
+from lungseg.readers.source import DicomInput, OpenedSource, Source, open_source
 from lungseg.readers.volume import read_dicom_slices, read_volume, slice_of
 from lungseg.volume import Volume
 
 
 @overload
 def read(
-    source: Source | Opened,
+    source: Source | OpenedSource,
     *,
     modality: Literal["radiograph"],
     frame: int | None = None,
@@ -34,7 +34,7 @@ def read(
 ) -> Image: ...
 @overload
 def read(
-    source: Source | Opened,
+    source: Source | OpenedSource,
     *,
     modality: Literal["ct"],
     frame: int | None = None,
@@ -46,7 +46,7 @@ def read(
 ) -> Volume: ...
 @overload
 def read(
-    source: Source | Opened,
+    source: Source | OpenedSource,
     *,
     modality: Modality | None = None,
     frame: int | None = None,
@@ -57,7 +57,7 @@ def read(
     skip_damaged: bool = False,
 ) -> Image | Volume: ...
 def read(
-    source: Source | Opened,
+    source: Source | OpenedSource,
     *,
     modality: Modality | None = None,
     frame: int | None = None,

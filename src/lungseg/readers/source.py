@@ -83,18 +83,18 @@ class DicomInput:
         return False
 
 
-Opened = Probe | ArrayInput | DicomInput | Image | Volume
+OpenedSource = Probe | ArrayInput | DicomInput | Image | Volume
 """A source that was told apart; `read` takes it, too."""
 
 
 def open_source(
-    source: Source | Opened,
+    source: Source | OpenedSource,
     *,
     modality: Modality | None = None,
     affine: Any = None,
     hounsfield: bool | None = None,
     frame: int | None = None,
-) -> Opened:
+) -> OpenedSource:
     """What a source is: named, and with its modality where that is known before a pixel of a file
     is decoded.
 
@@ -137,7 +137,7 @@ def open_source(
     return replace(opened, affine=matrix, hounsfield=hounsfield)
 
 
-def _opened(source: Any, modality: Modality | None, frame: int | None) -> Opened:
+def _opened(source: Any, modality: Modality | None, frame: int | None) -> OpenedSource:
     probing = probe if modality is None else identify
     if isinstance(source, Probe | ArrayInput | DicomInput | Image | Volume):
         return source
