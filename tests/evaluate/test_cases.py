@@ -21,7 +21,7 @@ from lungseg.image import Image
 from lungseg.measurement import Measurements
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
-from lungseg.structures import BACKGROUND, HEART, LUNGS, OPACITY, Structure
+from lungseg.structures import HEART, LUNGS, OPACITY, Structure
 from lungseg.verdict import Verdict
 from made_up_probabilities import probabilities_of
 from tiny_model import dark_ellipses, write_tiny_model
@@ -53,7 +53,7 @@ def result(
     card = ModelCard("m", "0", "radiograph", (names,), "none", SHAPE, "")
     return Result(
         image,
-        image.with_labels(labels, (BACKGROUND, *structures)),
+        image.with_labels(labels, structures),
         Measurements(),
         Verdict(status, ()),
         card,

@@ -10,7 +10,7 @@ import pytest
 
 from lungseg.evaluate.robustness import measure_robustness, perturbations
 from lungseg.scores import dice
-from lungseg.structures import BACKGROUND, LUNGS
+from lungseg.structures import LUNGS
 
 NAMES = [
     "negative",
@@ -47,7 +47,7 @@ def names_halves(picture: np.ndarray) -> SimpleNamespace:
 
 def labelled(mask: np.ndarray) -> SimpleNamespace:
     """What a segmenter of both lungs gives."""
-    return SimpleNamespace(mask=mask, segmentation=SimpleNamespace(shown=(BACKGROUND, *LUNGS)))
+    return SimpleNamespace(mask=mask, segmentation=SimpleNamespace(shown=LUNGS))
 
 
 def test_all_perturbations_have_names() -> None:

@@ -18,7 +18,7 @@ from lungseg.evaluate.volumes import score_ct
 from lungseg.geometry import VolumeGeometry
 from lungseg.measurement import Measurements
 from lungseg.result import Result
-from lungseg.structures import BACKGROUND, HEART, LUNGS, Structure
+from lungseg.structures import HEART, LUNGS, Structure
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
@@ -45,7 +45,7 @@ def result(
     card = ModelCard("m", "0", "ct", (names,), "none", (64, 64), "")
     return Result(
         volume,
-        volume.with_labels(labels, (BACKGROUND, *structures)),
+        volume.with_labels(labels, structures),
         Measurements(),
         Verdict("review", ()),
         card,

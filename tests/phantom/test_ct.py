@@ -98,6 +98,24 @@ def test_diseased_lung_is_lung_but_fluid_is_not():
     assert -60 < np.median(wet.volume.array[fluid]) < 60
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_heart_and_trachea_are_known_too(seed):
+    four = (("right lung", "left lung", "heart", "trachea"),)
+    phantom = ct_phantom((60, 96, 96), seed=seed, layers=four)
+    plain = ct_phantom((60, 96, 96), seed=seed)
+    np.testing.assert_array_equal(phantom.volume.array, plain.volume.array)
+    labels = phantom.truth.labels
+    np.testing.assert_array_equal(np.where(labels > 2, 0, labels), plain.truth.labels)
+    heart, trachea = labels == 3, labels == 4
+    assert pieces(heart) == pieces(trachea) == 1
+    assert 500 < millilitres(phantom, 3) < 900
+    assert 20 < millilitres(phantom, 4) < 50
+    assert 30 < np.median(phantom.volume.array[heart]) < 60
+    assert np.median(phantom.volume.array[trachea]) < -750  # at voxels of 4 mm
+    assert np.argwhere(heart)[:, 2].mean() > 47.5 + 1  # further to the patient's left
+    assert np.argwhere(trachea)[:, 0].min() > np.argwhere(heart)[:, 0].mean()
+
+
 def test_arms_are_added_beside_the_chest():
     spacing = (8.0, 6.0, 6.0)
     plain, arms = (

@@ -139,3 +139,31 @@ def test_what_cannot_be_drawn_is_refused():
         radiograph_phantom((64, 64), spacing=(1.0, -1.0))
     with pytest.raises(InputError, match="16 x 64 pixels, too few"):
         radiograph_phantom((16, 64))
+
+
+FOUR = (("right lung", "left lung", "heart", "trachea"),)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_heart_and_trachea_are_known_too(seed):
+    phantom = radiograph_phantom((256, 256), seed=seed, layers=FOUR)
+    lungs = radiograph_phantom((256, 256), seed=seed)
+    np.testing.assert_array_equal(phantom.image.array, lungs.image.array)
+    labels, lungs = phantom.truth.labels, lungs.truth.labels
+    np.testing.assert_array_equal(np.where(labels > 2, 0, labels), lungs)  # they overlap no lung
+    heart, trachea = labels == 3, labels == 4
+    for structure in (heart, trachea):
+        assert cv2.connectedComponents(structure.astype(np.uint8), connectivity=4)[0] == 2
+    assert 0.06 < heart.mean() < 0.12
+    middle = np.nonzero(lungs)[1].mean()
+    assert np.nonzero(heart)[1].mean() > middle + 4  # to the patient's left
+    assert abs(np.nonzero(trachea)[1].mean() - middle) < 12
+    assert np.nonzero(trachea)[0].max() < np.nonzero(heart)[0].min()
+    assert 9 < trachea[60].sum() * 358 / 256 < 26  # millimetres across, of a tube of 17
+
+
+def test_structures_may_lie_in_layers_of_their_own():
+    phantom = radiograph_phantom((96, 96), layers=(("heart",), ("right lung", "left lung")))
+    assert set(np.unique(phantom.truth.layers[0])) == {0, 3}
+    assert set(np.unique(phantom.truth.layers[1])) == {0, 1, 2}
+    assert [len(layer) for layer in phantom.truth.structures] == [1, 2]

@@ -21,7 +21,7 @@ from lungseg.morphology.runs import component_sizes
 from lungseg.result import Result
 from lungseg.scores import Mask, components, count, surface_distances
 from lungseg.segmentation import Segmentation
-from lungseg.structures import BACKGROUND, PLURAL, Structure, regions
+from lungseg.structures import PLURAL, Structure, regions
 
 NAN = float("nan")
 
@@ -153,7 +153,7 @@ def score(case: Case, ground_truth: NDArray[np.uint8], result: Result[Image]) ->
     scored = scored_regions(result.segmentation, case)
     scores, raw, halves = {}, {}, {}
     for name, those in scored.items():
-        inside, found = mask_of(ground_truth, those), result.segmentation.mask(name)
+        inside, found = pixels_of(ground_truth, those), result.segmentation.mask(name)
         judged = judged_pixels(ground_truth, those, case.lung_extent)
         scores[name] = with_hd95_at_1024(
             compare_masks(inside, found, spacing, judged=judged), inside, found, spacing
@@ -178,7 +178,7 @@ def score(case: Case, ground_truth: NDArray[np.uint8], result: Result[Image]) ->
         unit="pixels" if spacing is None else "mm",
         scores=scores | halves,
         raw=raw,
-        is_empty=not mask_of(ground_truth, next(iter(scored.values()))).any(),
+        is_empty=not pixels_of(ground_truth, next(iter(scored.values()))).any(),
     )
 
 
@@ -196,12 +196,7 @@ def scored_regions(segmentation: Segmentation[Any], case: Case) -> dict[str, tup
         if all(structure.name in case.decides for structure in those)
     }
     if not found:
-        names = [
-            structure.name
-            for layer in segmentation.structures
-            for structure in layer
-            if structure is not BACKGROUND
-        ]
+        names = [structure.name for layer in segmentation.structures for structure in layer]
         raise InputError(
             f"the mask decides {write_names(case.decides)}, and the model predicts "
             f"{write_names(names)}",
@@ -211,7 +206,7 @@ def scored_regions(segmentation: Segmentation[Any], case: Case) -> dict[str, tup
     return dict(sorted(found.items(), key=lambda entry: entry[0] != PLURAL))
 
 
-def mask_of(labels: NDArray[np.uint8], structures: Collection[Structure]) -> NDArray[np.bool_]:
+def pixels_of(labels: NDArray[np.uint8], structures: Collection[Structure]) -> NDArray[np.bool_]:
     """Where a label map, of any shape, has one of the structures."""
     return np.isin(labels, [structure.number for structure in structures])
 

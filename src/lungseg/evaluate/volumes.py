@@ -22,7 +22,7 @@ from lungseg.evaluate.cases import (
     SliceScores,
     compare_masks,
     count_components,
-    mask_of,
+    pixels_of,
     scored_regions,
     sum_of,
     with_hd95_at_1024,
@@ -100,7 +100,7 @@ def _inside(
     """Where structures are; of a ground truth that does not tell the sides everywhere it has
     lung.
     """
-    return mask_of(labels, structures) if ground_truth.sides else labels > 0
+    return pixels_of(labels, structures) if ground_truth.sides else labels > 0
 
 
 def _thresholded(result: Result[Volume], structures: Sequence[Structure]) -> NDArray[np.bool_]:

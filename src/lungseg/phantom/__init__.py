@@ -1,1 +1,1 @@
-"""Chests whose lungs are known exactly: `radiograph` and `ct`."""
+"""Chests whose structures are known exactly: `radiograph` and `ct`."""

@@ -73,10 +73,9 @@ class Canvas:
         *,
         turn: float = 0.0,
         within: int | None = None,
+        label: int = 0,
     ) -> None:
-        """Paints an ellipsoid, turned about z by `turn` radians; only on the lung with the label
-        `within` where one is given.
-        """
+        """Paints an ellipsoid, turned about z by `turn` radians, as `paint` does."""
         wide = np.array((max(radii[:2]),) * 2 + radii[2:] if turn else radii)
         box = self.box(centre - wide, centre + wide)
         x, y, z = (axis - np.float32(c) for axis, c in zip(self.points(box), centre, strict=True))
@@ -87,12 +86,20 @@ class Canvas:
             (along / radii[0]) ** 2 + (across / radii[1]) ** 2 + (z / radii[2]) ** 2 < 1,
             value,
             within=within,
+            label=label,
         )
 
     def tube(
-        self, start: Point, end: Point, radius: float, value: int, *, within: int | None = None
+        self,
+        start: Point,
+        end: Point,
+        radius: float,
+        value: int,
+        *,
+        within: int | None = None,
+        label: int = 0,
     ) -> None:
-        """Paints all points at most `radius` from the line between two points."""
+        """Paints all points at most `radius` from the line between two points, as `paint` does."""
         ends = np.array([start, end])
         box = self.box(ends.min(axis=0) - radius, ends.max(axis=0) + radius)
         x, y, z = (axis - np.float32(c) for axis, c in zip(self.points(box), start, strict=True))
@@ -103,16 +110,25 @@ class Canvas:
             (x - along * dx) ** 2 + (y - along * dy) ** 2 + (z - along * dz) ** 2 < radius**2,
             value,
             within=within,
+            label=label,
         )
 
     def paint(
-        self, box: tuple[slice, ...], inside: Solid, value: int, *, within: int | None = None
+        self,
+        box: tuple[slice, ...],
+        inside: Solid,
+        value: int,
+        *,
+        within: int | None = None,
+        label: int = 0,
     ) -> None:
-        """Sets voxels; outside the lungs they are then no lung."""
+        """Sets voxels to a value in Hounsfield units, and their label; where `within` is given only
+        those of the lung with that label, which they keep.
+        """
         part = self.hu[box]
         inside = np.broadcast_to(inside, part.shape)
         if within is None:
-            self.labels[box][inside] = 0
+            self.labels[box][inside] = label
         else:
             inside = inside & (self.labels[box] == within)
         part[inside] = value

@@ -1,4 +1,4 @@
-"""A CT phantom with exactly known lungs: a small synthetic thorax, sampled on any grid.
+"""A CT phantom whose structures are known exactly: a small synthetic thorax, sampled on any grid.
 
 Every part of the thorax is a solid in the patient's millimetres: x towards the left, y towards the
 back, z towards the head, as in LPS, from the middle of the chest. A voxel belongs to what its
@@ -33,8 +33,10 @@ from lungseg.phantom.canvas import (
     Solid,
 )
 from lungseg.phantom.ct_patient import SIDES, Thorax, sample_thorax, smooth
+from lungseg.phantom.ground_truth import LUNG_LAYER, Layers, label_maps
 from lungseg.provenance import Provenance
 from lungseg.segmentation import Segmentation
+from lungseg.structures import HEART, LEFT_LUNG, LUNGS, RIGHT_LUNG, TRACHEA
 from lungseg.volume import Volume
 
 Disease = Literal["consolidation", "ground glass", "effusion"]
@@ -48,12 +50,13 @@ the neck."""
 
 @dataclass(frozen=True, slots=True)
 class CtPhantom:
-    """A CT volume and its lungs.
+    """A CT volume and what is where in it.
 
     Attributes:
         volume: int16 Hounsfield units.
-        truth: the lungs with the vessels and nodules inside them, without trachea, main bronchi and
-            pleural fluid.
+        truth: in the layers that were asked for. The lungs have the vessels and nodules inside
+            them, and no trachea, main bronchi or pleural fluid; the heart has the roots
+            of the great vessels; the trachea is its air, down to where it forks.
     """
 
     volume: Volume
@@ -115,34 +118,44 @@ def _paint_lungs(canvas: Canvas, thorax: Thorax, *, touching: bool) -> None:
     canvas.hu[inside] = np.broadcast_to(thorax.inspiration + 0.5 * y + 0.15 * z, canvas.hu.shape)[
         inside
     ]
-    scale = thorax.heart
     canvas.ellipsoid(
         (8.0, -12.0, thorax.domes[0] - 2.0), (58.0, 44.0, 22.0), FAT
     )  # between heart and diaphragm
     for side, _ in SIDES:
         canvas.ellipsoid((side * 36.0, 12.0, 2.0), (13.0, 16.0, 22.0), BLOOD)  # hila
-    canvas.ellipsoid(
-        (20.0, -24.0, -40.0), (60.0 * scale, 50.0 * scale, 50.0 * scale), BLOOD, turn=0.5
-    )
-    canvas.ellipsoid((-16.0, -14.0, -34.0), (34.0 * scale, 34.0 * scale, 44.0 * scale), BLOOD)
     canvas.tube((16.0, 46.0, -300.0), (16.0, 44.0, 38.0), 12.5, BLOOD)
     canvas.tube((16.0, 44.0, 38.0), (2.0, -18.0, 44.0), 12.5, BLOOD)
     canvas.tube((2.0, -18.0, 44.0), (4.0, -24.0, -20.0), 15.0, BLOOD)
     canvas.tube((-22.0, -14.0, -20.0), (-20.0, -8.0, thorax.apex), 8.5, BLOOD)
     canvas.tube((8.0, -20.0, 14.0), (30.0, 8.0, 8.0), 12.0, BLOOD)
     canvas.tube((-4.0, -4.0, 6.0), (-34.0, 4.0, 4.0), 10.0, BLOOD)
+    scale = thorax.heart  # what lies within the heart belongs to it, great vessels too
+    canvas.ellipsoid(
+        (20.0, -24.0, -40.0),
+        (60.0 * scale, 50.0 * scale, 50.0 * scale),
+        BLOOD,
+        turn=0.5,
+        label=HEART.number,
+    )
+    canvas.ellipsoid(
+        (-16.0, -14.0, -34.0),
+        (34.0 * scale, 34.0 * scale, 44.0 * scale),
+        BLOOD,
+        label=HEART.number,
+    )
 
 
 def _paint_airways(canvas: Canvas, thorax: Thorax) -> None:
     carina = (0.0, 18.0, 30.0)
     branches = (
-        ((0.0, 8.0, thorax.apex + 90.0), 8.5),
-        ((-42.0, 16.0, 6.0), 6.5),
-        ((46.0, 18.0, 0.0), 5.5),
+        ((-42.0, 16.0, 6.0), 6.5, 0),
+        ((46.0, 18.0, 0.0), 5.5, 0),
+        ((0.0, 8.0, thorax.apex + 90.0), 8.5, TRACHEA.number),
     )
-    for thickness, value in ((1.8, MUSCLE), (0.0, AIR)):
-        for end, radius in branches:
-            canvas.tube(end, carina, radius + thickness, value)
+    for end, radius, _ in branches:
+        canvas.tube(end, carina, radius + 1.8, MUSCLE)
+    for end, radius, label in branches:
+        canvas.tube(end, carina, radius, AIR, label=label)
 
 
 def _paint_bones(canvas: Canvas, thorax: Thorax) -> None:
@@ -232,13 +245,13 @@ def _paint_surroundings(canvas: Canvas, thorax: Thorax, *, arms: bool) -> None:
 
 
 def _expose(
-    hu: NDArray[np.int16], labels: NDArray[np.uint8], rng: np.random.Generator, noise: float
+    hu: NDArray[np.int16], lungs: NDArray[np.bool_], rng: np.random.Generator, noise: float
 ) -> None:
     """Adds, in place, what the scanner adds: unsharpness and noise; and the fine structure of
     lung.
     """
     rows, columns = hu.shape[1:]
-    for plane, lung in zip(hu, labels > 0, strict=True):
+    for plane, lung in zip(hu, lungs, strict=True):
         blurred = cv2.GaussianBlur(plane.astype(np.float32), (0, 0), 0.6)
         grain = cv2.GaussianBlur(rng.standard_normal((rows, columns), np.float32), (0, 0), 0.7)
         clouds = cv2.GaussianBlur(rng.standard_normal((rows, columns), np.float32), (0, 0), 1.6)
@@ -257,6 +270,7 @@ def ct_phantom(
     touching: bool = False,
     arms: bool = False,
     noise: float = 15.0,
+    layers: Layers = LUNG_LAYER,
 ) -> CtPhantom:
     """A CT of the chest of a synthetic patient, with its lungs.
 
@@ -273,10 +287,12 @@ def ct_phantom(
         touching: whether the two lungs touch in front of the mediastinum.
         arms: whether the arms lie beside the chest; they are wider apart than `FIELD`.
         noise: standard deviation in Hounsfield units.
+        layers: of the ground truth: names of structures, "right lung", "left lung", "heart" and
+            "trachea", those of one layer together.
 
     Raises:
         UsageError: both spacing and affine are given, or one of them, or the shape, are not those
-            of a volume.
+            of a volume, or `layers` names something else.
     """
     if spacing is not None and affine is not None:
         raise UsageError("a phantom is sampled by its spacing or by its affine, not by both")
@@ -298,6 +314,7 @@ def ct_phantom(
     _paint_bones(canvas, thorax)
     _paint_disease(canvas, thorax, disease)
     _paint_surroundings(canvas, thorax, arms=arms)
-    _expose(canvas.hu, canvas.labels, rng, noise)
+    masks = {one.name: canvas.labels == one.number for one in (*LUNGS, HEART, TRACHEA)}
+    _expose(canvas.hu, masks[RIGHT_LUNG.name] | masks[LEFT_LUNG.name], rng, noise)
     volume = Volume(canvas.hu, grid, hounsfield=True, provenance=Provenance(f"phantom {seed}"))
-    return CtPhantom(volume, volume.with_labels(canvas.labels))
+    return CtPhantom(volume, volume.with_layers(*label_maps(masks, layers)))

@@ -1,5 +1,5 @@
-"""A chest phantom with exactly known lungs: a projection radiograph computed from a small synthetic
-thorax.
+"""A chest phantom whose structures are known exactly: a projection radiograph computed from a small
+synthetic thorax.
 
 Every part of the thorax is a solid in the patient's millimetres: x towards the patient's left (to
 the right in the image), z towards the feet, y along the beam. A part is drawn as the length that a
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from lungseg.errors import UsageError
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
+from lungseg.phantom.ground_truth import LUNG_LAYER, Layers, label_maps
 from lungseg.phantom.projection import (
     FIELD,
     Pixels,
@@ -34,7 +35,7 @@ from lungseg.phantom.projection import (
 from lungseg.phantom.radiograph_patient import VESSEL_RADII, Thorax, sample_thorax
 from lungseg.provenance import Provenance
 from lungseg.segmentation import Segmentation
-from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+from lungseg.structures import HEART, LEFT_LUNG, LUNGS, RIGHT_LUNG, TRACHEA
 
 SOFT, BONE, LUNG = 0.0202, 0.0604, 0.0053
 """Attenuation per millimetre at 60 keV: mu/rho of ICRU-44 tissues (J. H. Hubbell, S. M. Seltzer,
@@ -45,12 +46,13 @@ and fat in equal parts (0.2048 x 1.06 and 0.1974 x 0.95 cm2/g x g/cm3), cortical
 
 @dataclass(frozen=True, slots=True)
 class Phantom:
-    """A radiograph and its lungs.
+    """A radiograph and what is where on it.
 
     Attributes:
         image: of a frontal chest; the patient's right is on the left of the image.
-        truth: the lung fields as radiologists draw them: outside of the heart and the mediastinum,
-            above the domes of the diaphragm.
+        truth: in the layers that were asked for. The lung fields are as radiologists draw them:
+            outside of the heart and the mediastinum, above the domes of the diaphragm. The heart is
+            its whole silhouette, also in front of the diaphragm; the trachea ends where it forks.
     """
 
     image: Image
@@ -95,14 +97,25 @@ def _cavity(view: Projection, thorax: Thorax) -> tuple[Pixels, Pixels]:
     return depth.astype(np.float32), (depth * taken).astype(np.float32)
 
 
+def _heart(view: Projection, thorax: Thorax) -> tuple[Pixels, Pixels]:
+    """Ventricles and right atrium, as `ellipse` has them."""
+    x, z = view.grid
+    base = thorax.apex + thorax.height
+    size = thorax.heart
+    return (
+        ellipse(x, z, (28 * size, base - 22), (66 * size, 47 * size), 0.62),
+        ellipse(x, z, (-12 * size, base - 34), (29 * size, 46 * size)),
+    )
+
+
 def _mediastinum(view: Projection, thorax: Thorax) -> Pixels:
     """Heart, great vessels and the tissue between the lungs, as depth along each ray."""
     x, z = view.grid
     base = thorax.apex + thorax.height
-    size = thorax.heart
+    ventricles, atrium = _heart(view, thorax)
     parts = (
-        (125, ellipse(x, z, (28 * size, base - 22), (66 * size, 47 * size), 0.62)),  # ventricles
-        (105, ellipse(x, z, (-12 * size, base - 34), (29 * size, 46 * size))),  # right atrium
+        (125, ventricles),
+        (105, atrium),
         (85, ellipse(x, z, (-9, base - 105), (20, 85))),  # superior vena cava, ascending aorta
         (80, ellipse(x, z, (15, thorax.apex + 64), (19, 19))),  # aortic arch
         (80, ellipse(x, z, (16, base - 88), (25, 44), -0.25)),  # pulmonary trunk
@@ -121,13 +134,17 @@ def _mediastinum(view: Projection, thorax: Thorax) -> Pixels:
     return np.asarray(depth * np.sqrt(np.maximum(np.log(inside) / 9, 0)), np.float32)
 
 
+def _trachea(view: Projection) -> Pixels:
+    t = np.linspace(0, 1, 400)
+    return view.tubes(3 * t - 2, -30 + 140 * t, 140 / 400, math.pi * 8.5**2, 8.5)
+
+
 def _airways(view: Projection) -> Pixels:
     """Trachea and main bronchi."""
     t = np.linspace(0, 1, 400)
-    trachea = view.tubes(3 * t - 2, -30 + 140 * t, 140 / 400, math.pi * 8.5**2, 8.5)
     right = view.tubes(1 - 30 * t, 108 + 24 * t, 38 / 400, math.pi * 6.5**2, 6.5)
     left = view.tubes(1 + 38 * t, 108 + 22 * t, 44 / 400, math.pi * 5.5**2, 5.5)
-    return np.asarray(np.minimum(trachea + right + left, 17))
+    return np.asarray(np.minimum(_trachea(view) + right + left, 17))
 
 
 def _vessels(view: Projection, thorax: Thorax) -> Pixels:
@@ -277,6 +294,7 @@ def radiograph_phantom(
     spacing: tuple[float, float] | None = None,
     consolidation: float = 0.0,
     bits: Literal[8, 16] = 8,
+    layers: Layers = LUNG_LAYER,
 ) -> Phantom:
     """A frontal chest radiograph of a synthetic thorax, with its lungs.
 
@@ -289,10 +307,12 @@ def radiograph_phantom(
         consolidation: 0 to 1, how far the lower zone of one lung is filled by fluid. The truth does
             not change.
         bits: of a pixel: 8 (uint8) or 16 (uint16), the full range either way.
+        layers: of the ground truth: names of structures, "right lung", "left lung", "heart" and
+            "trachea", those of one layer together.
 
     Raises:
         UsageError: `consolidation` is outside 0 to 1, or shape or spacing are not those of an
-            image.
+            image, or `layers` names something else.
     """
     if not 0.0 <= consolidation <= 1.0:
         raise UsageError(f"consolidation is between 0 and 1, not {consolidation}")
@@ -310,4 +330,9 @@ def radiograph_phantom(
     )
     grey = np.rint(exposed * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
     image = Image(grey, geometry, Provenance(f"phantom {seed}"))
-    return Phantom(image, image.with_labels(_lung_fields(view.grid[0], field)))
+    lungs = _lung_fields(view.grid[0], field)
+    masks = {lung.name: lungs == lung.number for lung in LUNGS} | {
+        HEART.name: np.maximum(*_heart(view, thorax)) > 0,
+        TRACHEA.name: _trachea(view) > 1,  # a filter leaves traces everywhere
+    }
+    return Phantom(image, image.with_layers(*label_maps(masks, layers)))
