@@ -119,3 +119,25 @@ class Result(Generic[I]):
         )
         entry["options"] = self.options.record()
         return entry
+
+    def to_dataframe_row(self) -> dict[str, str]:
+        """The row of `summary.csv`, by column: `pandas.DataFrame([r.to_dataframe_row() ...])`."""
+        from lungseg.writers.table import row
+
+        return row(self.record())
+
+    def to_nibabel(self) -> Any:
+        """The mask as `nibabel.Nifti1Image` on the input's grid; see
+        `lungseg.writers.objects.to_nibabel`.
+        """
+        from lungseg.writers.objects import to_nibabel
+
+        return to_nibabel(self.mask, self.image.geometry)
+
+    def to_sitk(self) -> Any:
+        """The mask as `SimpleITK.Image` on the input's grid; see
+        `lungseg.writers.objects.to_sitk`.
+        """
+        from lungseg.writers.objects import to_sitk
+
+        return to_sitk(self.mask, self.image.geometry)
