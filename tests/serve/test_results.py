@@ -17,6 +17,7 @@ from lungseg.segmenter import Segmenter
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
 from phantom_volumes import AFFINE, CHEST, TURNS, stored_as, write_series
+from tiny_model import write_tiny_model
 
 
 def served(folder, model):
@@ -89,6 +90,23 @@ def test_a_radiograph(films, film, tiny_model, tmp_path):
     )
     assert np.array_equal(picture(films, job, "labels/0"), result.mask)
     assert set(np.unique(picture(films, job, "slices/0?low=40&high=41"))) == {0, 255}
+
+
+def test_a_model_with_a_heart_serves_it_like_the_lungs(tmp_path_factory, film, tmp_path):
+    model = write_tiny_model(tmp_path, heart=True)
+    for client in served(tmp_path_factory.mktemp("hearts"), model):
+        about = client.get("/about").json()
+        assert [(label["number"], label["name"]) for label in about["labels"]] == [
+            (1, "right lung"),
+            (2, "left lung"),
+            (3, "heart"),
+        ]
+        job = job_of(client, ("chest.png", film), skip_quality="true")
+        areas = [m for m in job["measurements"] if m["name"] == "area"]
+        assert {m["structure"] for m in areas} == {"right lung", "left lung", "lungs", "heart"}
+        labels = picture(client, job, "labels/0")
+        (heart,) = (m["value"] for m in areas if m["structure"] == "heart")
+        assert np.count_nonzero(labels == 3) == heart > 0
 
 
 def test_a_volume_in_another_order_of_axes(scans, tiny_ct_model, tmp_path):

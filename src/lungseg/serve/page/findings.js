@@ -3,7 +3,6 @@
 import { request } from "./server.js";
 
 const EXPECTED = ["expected_dice", "expected_dice_low", "expected_dice_high"];
-const COLUMNS = { "right lung": "right", "left lung": "left", lungs: "both" };
 const FILES = { mask: "Mask", overlay: "Overlay", record: "Record", report: "Report", pdf: "Report as PDF" };
 
 export class Findings {
@@ -24,10 +23,11 @@ export class Findings {
     const others = job.measurements.filter(({ name }) => !EXPECTED.includes(name));
     const rows = Map.groupBy(others, ({ name }) => name);
     const definitions = this.#about.definitions[job.modality];
+    const columns = [...new Set(others.map(({ structure }) => structure))];
     $("#verdict").dataset.verdict = job.verdict;
     $("#verdict").replaceChildren(...this.#verdict(job, dice));
     $("#notes").replaceChildren(...job.notes.map((note) => made("li", note)));
-    $("#measurements").replaceChildren(head(), body(rows, definitions));
+    $("#measurements").replaceChildren(head(columns), body(rows, definitions, columns));
     $("#definitions").replaceChildren(...[...rows.keys()].flatMap((name) => defined(definitions[name])));
     $("#downloads").replaceChildren(...Object.keys(job.files).map((name) => this.#download(name, `jobs/${job.id}/files/${name}`)));
     const until = new Date(job.expires).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
@@ -72,22 +72,22 @@ export class Findings {
   }
 }
 
-function head() {
+function head(columns) {
   const row = made("tr");
-  row.append(made("td"), ...Object.values(COLUMNS).map((title) => scoped("col", title)));
+  row.append(made("td"), ...columns.map((structure) => scoped("col", structure)));
   const part = made("thead");
   part.append(row);
   return part;
 }
 
-function body(rows, definitions) {
+function body(rows, definitions, columns) {
   const part = made("tbody");
   for (const [name, found] of rows) {
     const title = scoped("row", definitions[name]?.title ?? name);
     title.append(" ", made("span", inWords(found[0]), "unit"));
     const digits = digitsOf(found);
     const row = made("tr");
-    row.append(title, ...Object.keys(COLUMNS).map((column) => made("td", shown(found.find(({ structure }) => structure === column), digits))));
+    row.append(title, ...columns.map((column) => made("td", shown(found.find(({ structure }) => structure === column), digits))));
     part.append(row);
   }
   return part;
