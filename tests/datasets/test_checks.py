@@ -53,11 +53,11 @@ def lungs(
     return mask
 
 
-def test_sound_pairs_have_no_findings(films) -> None:
+def test_sound_pairs_have_no_problems(films) -> None:
     assert check_cases(films) == []
 
 
-def test_a_finding_names_its_case_and_its_file(films, tmp_path) -> None:
+def test_a_problem_names_its_case_and_its_file(films, tmp_path) -> None:
     mask = tmp_path / "other.png"
     cv2.imwrite(str(mask), np.zeros((SIDE, SIDE), np.uint8))
     sick = replace(films[1], mask=mask)
@@ -65,6 +65,13 @@ def test_a_finding_names_its_case_and_its_file(films, tmp_path) -> None:
     assert check_cases([films[0], sick, films[2]]) == [
         DataProblem(films[1].case, "north", mask, problem)
     ]
+
+
+def test_masks_of_other_structures_are_looked_at_for_being_empty(problems) -> None:
+    heart = np.zeros((SIDE, SIDE), np.uint8)
+    assert problems(heart, decides=("heart",)) == ["mask empty: there is no heart in it"]
+    heart[40:60, 40:60] = 3
+    assert problems(heart, decides=("heart",)) == []
 
 
 @pytest.mark.parametrize(

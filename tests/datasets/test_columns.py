@@ -42,6 +42,15 @@ def test_columns_are_told_by_their_names(folder) -> None:
     ]
 
 
+def test_a_column_says_what_the_masks_decide(folder) -> None:
+    (case,) = read(folder, "image,mask,structures\np1_a.png,p1_a_m.png,lungs; heart\n")
+    assert case.decides == ("right lung", "left lung", "heart")
+    (case,) = read(folder, "image,mask,decides\np1_a.png,p1_a_m.png,\n")
+    assert case.decides == ("right lung", "left lung")
+    with pytest.raises(InputError, match="decides what cannot be decided: 'rib' is no structure"):
+        read(folder, "image,mask,decides\np1_a.png,p1_a_m.png,rib\n")
+
+
 def test_images_and_masks_may_lie_in_folders_of_that_name(folder) -> None:
     cases = read(folder, "image,mask\np2.png,p2_m.png\np1_a.png,\n")
     assert [(case.image, case.mask) for case in cases] == [

@@ -11,10 +11,13 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from lungseg.datasets import Case, read_labels
-from lungseg.datasets.ground_truth import sizes_and_centres
+from lungseg.datasets.ground_truth import VolumeGroundTruth, read_volume_labels, sizes_and_centres
 from lungseg.errors import InputError
+from lungseg.geometry import VolumeGeometry
 from lungseg.readers import read_image
 from lungseg.structures import HEART
+from lungseg.volume import Volume
+from lungseg.writers.nifti import nifti_gz
 from lungseg.writers.png import mask_png
 
 
@@ -211,6 +214,37 @@ def test_a_label_map_of_our_own_is_held_to_what_is_decided_too(tmp_path) -> None
     )
     with pytest.raises(InputError, match="the label 3, which is none that the case decides"):
         read_labels(Case("x", "x", tmp_path / "x.png", path, "s"))
+
+
+def in_space(tmp_path: Path, drawn: np.ndarray, *decides: str) -> VolumeGroundTruth:
+    voxels = np.arange(drawn.size, dtype=np.int16).reshape(drawn.shape)
+    volume = Volume(voxels, VolumeGeometry(drawn.shape), hounsfield=True)
+    path = tmp_path / "m.nii.gz"
+    path.write_bytes(nifti_gz([drawn], volume, tuple(slice(0, side) for side in drawn.shape)))
+    case = Case("x", "x", tmp_path / "x.nii.gz", path, "s", decides=decides)
+    return read_volume_labels(case, volume.geometry)
+
+
+def test_volumes_of_luna16_have_a_trachea_where_it_is_decided(tmp_path) -> None:
+    drawn = np.zeros((8, 32, 32), np.uint8)
+    drawn[:, :, 4], drawn[:, :, 16], drawn[:, :, 28] = 4, 5, 3
+    lungs = in_space(tmp_path, drawn, "right lung", "left lung")
+    assert lungs.labels[7, 31, 4::12].tolist() == [1, 0, 2]
+    all_of_it = in_space(tmp_path, drawn, "right lung", "left lung", "trachea")
+    assert all_of_it.labels[7, 31, 4::12].tolist() == [1, 4, 2]
+    assert (all_of_it.sides, all_of_it.swapped) == (True, False)
+
+
+def test_volumes_have_the_numbers_of_what_is_decided(tmp_path) -> None:
+    drawn = np.zeros((8, 32, 32), np.uint8)
+    drawn[:, :, 4], drawn[:, :, 16], drawn[:, :, 28] = 2, 3, 1  # the sides are swapped
+    found = in_space(tmp_path, drawn, "right lung", "left lung", "heart")
+    assert found.labels[7, 31, 4::12].tolist() == [1, 3, 2]
+    assert (found.sides, found.swapped) == (True, True)
+    alone = in_space(tmp_path, (drawn == 3).astype(np.uint8), "heart")
+    assert alone.labels[7, 31, 4::12].tolist() == [0, 3, 0]
+    with pytest.raises(InputError, match="the label 3, which is none that the case decides"):
+        in_space(tmp_path, drawn, "right lung", "left lung")
 
 
 def test_a_mask_that_does_not_tell_structures_apart_is_refused(tmp_path) -> None:

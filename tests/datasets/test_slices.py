@@ -17,6 +17,7 @@ from lungseg.errors import UsageError
 from lungseg.geometry import VolumeGeometry
 from lungseg.phantom.ct import CtPhantom, ct_phantom
 from lungseg.readers import read_image
+from lungseg.structures import HEART
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
 from lungseg.writers.nifti import nifti_gz
@@ -99,6 +100,18 @@ def test_a_sagittal_volume_becomes_axial_slices_with_right_and_left(
     lung = [set(np.unique(plane)) for plane in labels]
     assert {0} in lung
     assert {0, 1} in lung or {0, 2} in lung  # a slice with one lung keeps its side
+
+
+def test_what_the_labels_of_a_volume_decide_its_slices_decide_too(tmp_path) -> None:
+    three = ("right lung", "left lung", "heart")
+    phantom = ct_phantom(SHAPE, spacing=STEP, seed=2, noise=5.0, layers=(three,))
+    case = replace(write_case(tmp_path, phantom), decides=three)
+    sliced = slice_cases([case], tmp_path / "slices")
+    assert {case.decides for case in sliced.cases} == {three}
+    _, labels = stacked(sliced.cases)
+    truth = phantom.truth.labels
+    assert_array_equal(labels == HEART.number, truth == HEART.number)
+    assert_array_equal(np.where(truth > 0, labels, 0), truth)
 
 
 def test_touching_lungs_are_split_where_they_touch(tmp_path) -> None:

@@ -13,6 +13,7 @@ from lungseg.datasets import Case
 from lungseg.datasets.checks import TILE, DataProblem, check_cases, suspicious_sheet
 from lungseg.draw.picture import CAPTION, GAP
 from lungseg.geometry import VolumeGeometry
+from lungseg.structures import HEART
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
 from lungseg.writers.nifti import nifti_gz
@@ -60,6 +61,19 @@ def problems(case: Case) -> list[str]:
 )
 def test_good_labels_are_good(good, labels, tmp_path) -> None:
     assert problems(replace(good, mask=write(tmp_path / "m.nii.gz", labels))) == []
+
+
+def test_labels_of_other_structures_are_good_where_they_are_decided(good, tmp_path) -> None:
+    labels = LABELS.copy()
+    labels[4:6, 10:12, 10:12][labels[4:6, 10:12, 10:12] == 0] = HEART.number
+    assert (labels == HEART.number).any()
+    both = ("right lung", "left lung")
+    case = replace(good, mask=write(tmp_path / "m.nii.gz", labels), decides=(*both, "heart"))
+    assert problems(case) == []
+    heart = write(tmp_path / "h.nii.gz", labels == HEART.number)
+    assert problems(replace(good, mask=heart, decides=("heart",))) == []
+    empty = replace(good, mask=write(tmp_path / "e.nii.gz", labels * 0), decides=("heart",))
+    assert problems(empty) == ["mask empty: there is no heart in it"]
 
 
 def test_labels_in_another_order_of_axes_are_good(good, tmp_path) -> None:
