@@ -27,6 +27,24 @@ ANY_KEYWORD = {"train.py": ["run"], "executors.py": ["submit"]}
 """Functions that may take **kwargs: one gets its signature from the table of settings, one has it
 from `concurrent.futures.Executor`."""
 
+ABOUT_THE_HEART = {
+    "card.py",
+    "datasets/cases.py",
+    "datasets/checks.py",
+    "datasets/label_sets.py",
+    "datasets/layouts.py",
+    "datasets/public.py",
+    "phantom/ct.py",
+    "phantom/ct_patient.py",
+    "phantom/radiograph.py",
+    "phantom/radiograph_patient.py",
+    "radiograph/judge.py",
+    "radiograph/postprocess.py",
+    "structures.py",
+}
+"""Modules that may name it: the table of structures, phantoms, and what is about masks that draw
+the lungs through it or about its shadow. Everything else is for any structure."""
+
 TRAINING = set(CONTRACTS["The command line itself imports no torch"]["forbidden_modules"])
 WATCHED = """
 import json, sys
@@ -202,6 +220,15 @@ def test_files_and_functions_are_short_and_say_what_they_take(path: Path) -> Non
         f.name for f in functions if f.end_lineno is not None and f.end_lineno - f.lineno >= 60
     ] == []
     assert [f.name for f in functions if f.args.kwarg is not None] == ANY_KEYWORD.get(path.name, [])
+
+
+def test_only_what_is_about_the_heart_names_it() -> None:
+    naming = {
+        path.relative_to(ROOT / "src" / "lungseg").as_posix()
+        for path in SOURCES
+        if "heart" in path.read_text(encoding="utf-8").lower()
+    }
+    assert naming == ABOUT_THE_HEART
 
 
 @pytest.mark.parametrize(
