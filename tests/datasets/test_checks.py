@@ -114,14 +114,15 @@ def test_one_lung_only(problems) -> None:
     assert problems(lungs((0, 0), (60, 85))) == ["one lung only: the right one has 0% of the mask"]
 
 
-def test_a_mask_in_pieces(problems) -> None:
+def test_a_mask_of_several_components(problems) -> None:
     mask = lungs((10, 30), (66, 86))
     mask[85:93, 10:60] = 255
     assert problems(mask) == []
     mask[85:95, 10:60] = 255
     assert problems(mask) == [
         (
-            "mask in pieces: beside the two largest there is one with 17% of it, perhaps a "
+            "mask of more than two components: beside the two largest there is one with 17% of it, "
+            "perhaps a "
             "labelled outside"
         )
     ]
@@ -270,7 +271,8 @@ def test_the_wrong_mask_of_a_public_set_is_found(data_folder) -> None:
         == "outside labelled as lung: one part of the mask surrounds the other"
     )
     assert found["ID_0052_Z_0108"] == (
-        "mask in pieces: beside the two largest there is one with 24% of it, perhaps a "
+        "mask of more than two components: beside the two largest there is one with 24% of it, "
+        "perhaps a "
         "labelled outside"
     )
     assert found["ID_0079_Z_0072"].startswith("one lung only: the right one")

@@ -131,7 +131,9 @@ def test_a_third_piece(good, tmp_path) -> None:
     labels = LABELS.copy()
     labels[:, :, 12:14] = labels[:, :, 40:42] = 0  # each lung is cut in two
     (found,) = problems(replace(good, mask=write(tmp_path / "m.nii.gz", labels)))
-    assert found.startswith("mask in pieces: beside the two largest there is one with ")
+    assert found.startswith(
+        "mask of more than two components: beside the two largest there is one with "
+    )
 
 
 def test_files_that_cannot_be_used(good, tmp_path) -> None:

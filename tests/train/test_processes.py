@@ -58,7 +58,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def alone(films: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, float]]:
-    """The figures of one process."""
+    """The metrics of one process."""
     folder = tmp_path_factory.mktemp("one")
     fit(discover_cases(films), folder, ONE, progress=False)
     return metrics(folder)

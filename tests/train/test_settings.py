@@ -226,7 +226,7 @@ def test_groups_begin_with_the_first_setting() -> None:
 
 
 def test_less_loss_and_more_of_all_else_is_better() -> None:
-    figures = (
+    metrics = (
         "train_loss",
         "val_loss",
         "val_dice",
@@ -234,7 +234,7 @@ def test_less_loss_and_more_of_all_else_is_better() -> None:
         "val_dice_no_loss",
         "train_accuracy",
     )
-    modes = [TrainingSettings(monitor=figure).mode for figure in figures]
+    modes = [TrainingSettings(monitor=metric).mode for metric in metrics]
     assert modes[:2] == ["min", "min"]
     assert set(modes[2:]) == {"max"}
 

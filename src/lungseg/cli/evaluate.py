@@ -233,10 +233,10 @@ def _of_split(cases: list[Case], split: str, place: str) -> list[Case]:
     if split == "all":
         return cases
     default = TrainingSettings()
-    drawn = split_by_patient(
+    assigned = split_by_patient(
         cases, validation=default.validation, test=default.test, seed=default.seed
     )
-    chosen = [case for case in drawn if case.split == split]
+    chosen = [case for case in assigned if case.split == split]
     if not chosen:
         sources = ", ".join(sorted({case.source for case in cases}))
         raise UsageError(

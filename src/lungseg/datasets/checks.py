@@ -48,12 +48,12 @@ MAX_BORDER_FRACTION: Final = 0.3
 children's films cut close."""
 
 MAX_SURROUNDED_FRACTION: Final = 0.02
-"""Fraction of the picture above which a piece of the mask that lies within another is a lung in a
-labelled outside. One of the same masks labels the outside, and its lungs have 0.19; the next has
+"""Fraction of the picture above which a component of the mask that lies within another is a lung in
+a labelled outside. One of the same masks labels the outside, and its lungs have 0.19; the next has
 0.011, letters that were left out and the spaces within them."""
 
 MAX_THIRD_COMPONENT_FRACTION: Final = 0.15
-"""Fraction of all lung that the third largest piece of a mask has at most. In 1331 masks
+"""Fraction of all lung that the third largest component of a mask has at most. In 1331 masks
 (Montgomery, Shenzhen, V7 Labs, CT slices) two have more, 0.16 and 0.24, and both label the outside;
 the next have 0.13, a lung that the frame of a mark cuts up, and 0.08."""
 
@@ -105,10 +105,10 @@ def check_cases(cases: Sequence[Case]) -> list[DataProblem]:
     """What a person should look at, in the order of the cases.
 
     Found are images and masks that cannot be read or have one value everywhere, sizes that differ,
-    masks of more than two values, masks that are nearly empty, full, or in pieces, a labelled
-    outside, one lung only, lungs on the wrong sides, and a heart inside a mask whose lung extent
-    leaves it out. Of cases without a mask only the image is checked. For volumes see
-    `lungseg.datasets.volume_checks.volume_problems`.
+    masks of more than two values, masks that are nearly empty, full, or of more than two
+    components, a labelled outside, one lung only, lungs on the wrong sides, and a heart inside a
+    mask whose lung extent leaves it out. Of cases without a mask only the image is checked. For
+    volumes see `lungseg.datasets.volume_checks.volume_problems`.
 
     Args:
         cases: of any number of sources.
@@ -184,13 +184,13 @@ def _shape_problem(labels: NDArray[np.uint8], *, heart_outside: bool) -> str | N
         return f"outside labelled as lung: the mask takes up {border:.0%} of the picture's border"
     if _surrounded(lung) > MAX_SURROUNDED_FRACTION:
         return "outside labelled as lung: one part of the mask surrounds the other"
-    pieces = sorted(
+    components = sorted(
         cv2.connectedComponentsWithStats(lung.view(np.uint8))[2][1:, cv2.CC_STAT_AREA], reverse=True
     )
-    if len(pieces) > 2 and pieces[2] > MAX_THIRD_COMPONENT_FRACTION * lung.sum():
+    if len(components) > 2 and components[2] > MAX_THIRD_COMPONENT_FRACTION * lung.sum():
         return (
-            "mask in pieces: beside the two largest there is one with "
-            f"{pieces[2] / lung.sum():.0%} of it, perhaps a labelled outside"
+            "mask of more than two components: beside the two largest there is one with "
+            f"{components[2] / lung.sum():.0%} of it, perhaps a labelled outside"
         )
     areas = [int((labels == label.number).sum()) for label in (RIGHT_LUNG, LEFT_LUNG)]
     if min(areas) < MIN_SMALLER_LUNG_FRACTION * sum(areas):
@@ -213,7 +213,9 @@ def _shape_problem(labels: NDArray[np.uint8], *, heart_outside: bool) -> str | N
 
 
 def _surrounded(lung: NDArray[np.bool_]) -> float:
-    """Fraction of the picture that the largest piece has which lies within a hole of another."""
+    """Fraction of the picture that the largest component has which lies within a hole of
+    another.
+    """
     outlines, tree = cv2.findContours(lung.astype(np.uint8), cv2.RETR_TREE, cv2.CHAIN_APPROX_NONE)
     parents = [-1] if tree is None else tree[0, :, 3].tolist()
     within = [

@@ -44,7 +44,8 @@ GREYS: Final = (0.1, 99.9)
 """Percentiles that become black and white where values are no Hounsfield units."""
 
 MIN_SMALLER_FRACTION: Final = 0.1
-"""Fraction of the larger of two pieces that the other has at least where they are the two lungs."""
+"""Fraction of the larger of two components that the other has at least where they are the two
+lungs."""
 
 MAX_EROSIONS: Final = 40
 """Pixels, after which lungs that still do not part are one."""
@@ -186,10 +187,11 @@ def _greys(pixels: NDArray[Any], *, hounsfield: bool) -> NDArray[np.uint8]:
 def split_lungs(lung: NDArray[np.bool_]) -> Labels:
     """Tells right from left in space: labels (slices, rows, columns), 0, 1 right, 2 left.
 
-    The two largest pieces that lie on both sides of the middle column are the lungs. Where there
-    are none, because the lungs touch, they are worn off in each slice, pixel by pixel, until there
-    are, and grow back, each as far as it is nearer. What neither reaches goes by the side on which
-    it lies, and so does everything where nothing parts: a single slice may well have one lung only.
+    The two largest components that lie on both sides of the middle column are the lungs. Where
+    there are none, because the lungs touch, they are worn off in each slice, pixel by pixel, until
+    there are, and grow back, each as far as it is nearer. What neither reaches goes by the side on
+    which it lies, and so does everything where nothing parts: a single slice may well have one lung
+    only.
 
     Args:
         lung: (slices, rows, columns) in axial order, see `lungseg.geometry.AXIAL`.
@@ -231,10 +233,10 @@ def _split(lung: NDArray[np.bool_], middle: float) -> Labels:
             > 0
         )
     rest = components(lung & (labels == 0))
-    of_piece = np.where(
+    of_component = np.where(
         sizes_and_centres(rest)[1] < middle, np.uint8(RIGHT_LUNG.number), np.uint8(LEFT_LUNG.number)
     )
-    return labels | np.append(np.uint8(0), of_piece)[rest]
+    return labels | np.append(np.uint8(0), of_component)[rest]
 
 
 def _grow(labels: Labels, lung: NDArray[np.bool_]) -> None:

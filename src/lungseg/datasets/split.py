@@ -95,12 +95,12 @@ def _free_patients(cases: Sequence[Case]) -> dict[str, list[str]]:
     }
 
 
-def _assigned(cases: Sequence[Case], drawn: dict[tuple[str, str], str]) -> list[Case]:
-    """The cases with the split that was given or drawn for their patient, and "test" where neither
-    was.
+def _assigned(cases: Sequence[Case], sampled: dict[tuple[str, str], str]) -> list[Case]:
+    """The cases with the split that was given or sampled for their patient, and "test" where
+    neither was.
     """
     given = {(case.source, case.patient): case.split for case in cases if case.split}
-    splits = drawn | given
+    splits = sampled | given
     return [
         case if case.split else replace(case, split=splits.get((case.source, case.patient), "test"))
         for case in cases

@@ -62,16 +62,16 @@ AXES: Final = ("head to foot", "front to back", "right to left")
 """What is swapped by flipping the axes of axial slices over."""
 
 MAX_THIRD_COMPONENT_FRACTION, MIN_SMALLER_LUNG_FRACTION = 0.05, 0.02
-"""Fraction of all lung that the third largest piece has at most, and that the smaller lung has at
-least."""
+"""Fraction of all lung that the third largest component has at most, and that the smaller lung has
+at least."""
 
 
 def volume_problems(case: Case) -> Iterator[tuple[Path, str]]:
     """Which file of a volume has what problem; what follows from another is not told.
 
     Found are images and labels that cannot be read, labels on another grid, labels of unknown
-    meaning, masks that are empty, full, in pieces, mirrored, beside the lungs or at the border, one
-    lung only, and right and left swapped.
+    meaning, masks that are empty, full, of more than two components, mirrored, beside the lungs or
+    at the border, one lung only, and right and left swapped.
     """
     volume: Volume | None = None
     try:
@@ -148,7 +148,8 @@ def _problem(volume: Volume, ground_truth: VolumeGroundTruth) -> str | None:
     sizes = component_sizes(lung)
     if sizes.size > 2 and sizes[2] > MAX_THIRD_COMPONENT_FRACTION * count:
         return (
-            f"mask in pieces: beside the two largest there is one with {sizes[2] / count:.0%} of it"
+            "mask of more than two components: beside the two largest there is one with "
+            f"{sizes[2] / count:.0%} of it"
         )
     if ground_truth.sides:
         each = [

@@ -1,4 +1,4 @@
-"""What is said of one case, and how masks are compared; how radiographs are, and in
+"""The scores of one case, and how masks are compared; how radiographs are, and in
 `lungseg.evaluate.volumes` CT.
 """
 

@@ -1,4 +1,4 @@
-"""How sure a mean is: intervals by resampling patients."""
+"""Confidence intervals of means, by resampling patients."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def mean_intervals(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lower and upper end of a 95 % interval of the mean of each column.
 
-    The percentile bootstrap (B. Efron, Annals of Statistics 7, 1979), in which patients are drawn,
-    with all their images, since images of one patient are no independent evidence. A replicate that
-    draws an infinite value has an infinite mean.
+    The percentile bootstrap (B. Efron, Annals of Statistics 7, 1979), in which patients are
+    sampled, with all their images, since images of one patient are no independent evidence. A
+    replicate that has an infinite value has an infinite mean.
 
     Args:
         values: (images, columns); NaN where an image has no value.
@@ -36,12 +36,12 @@ def mean_intervals(
     np.add.at(counts, rows, ~np.isnan(values))
     np.add.at(infinite, rows, np.isinf(values) * np.sign(np.nan_to_num(values)))
     generator = np.random.default_rng(SEED)
-    drawn = generator.multinomial(
+    sampled = generator.multinomial(
         len(number), np.full(len(number), 1 / len(number)), size=REPLICATES
     ).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = (drawn @ sums) / (drawn @ counts)
-    beyond = drawn @ infinite
+        means = (sampled @ sums) / (sampled @ counts)
+    beyond = sampled @ infinite
     means[beyond > 0], means[beyond < 0] = np.inf, -np.inf
     ends = np.array(
         [[percentile(column[~np.isnan(column)], q) for column in means.T] for q in (2.5, 97.5)]

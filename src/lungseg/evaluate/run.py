@@ -220,7 +220,7 @@ def _one(
 
 
 def _tables(scores: Sequence[CaseScore]) -> dict[str, Table]:
-    """Pictures and volumes apart, since what is said of them differs."""
+    """Pictures and volumes apart, since their metrics differ."""
     pictures = [score for score in scores if score.kind != "volume"]
     volumes = [score for score in scores if score.kind == "volume"]
     tables: dict[str, Table] = {}
@@ -239,7 +239,7 @@ def _tables(scores: Sequence[CaseScore]) -> dict[str, Table]:
     return tables
 
 
-def _said(failures: Sequence[str], total: int) -> str:
+def _left_out(failures: Sequence[str], total: int) -> str:
     return (
         f"{len(failures)} of {total} cases could not be scored and are left out: "
         f"{' '.join(failures)}"
@@ -257,17 +257,17 @@ def _text(
         parts += [f"{name}:"] * (len(done) > 1) + [
             table.markdown() for table in each.tables.values()
         ]
-    return "\n\n".join(parts + [_said(failures, total)] * bool(failures))
+    return "\n\n".join(parts + [_left_out(failures, total)] * bool(failures))
 
 
 def _page(
     done: Mapping[str, _ModelScores], compared: Sequence[Difference], failures: Sequence[str]
 ) -> str:
     first, shown = next((name, each.shown) for name, each in done.items())
-    films = done[first].scores[0].kind == "radiograph"
+    radiographs = done[first].scores[0].kind == "radiograph"
     sections = []
     if failures:
-        left_out = _said(failures, len(failures) + len(done[first].scores))
+        left_out = _left_out(failures, len(failures) + len(done[first].scores))
         sections.append(Section("Left out", left_out))
     if compared:
         caption = (
@@ -290,7 +290,7 @@ def _page(
     sections += [
         Section(
             "Distributions",
-            human if films else "Of what shows something.",
+            human if radiographs else "Of what shows something.",
             charts=distributions(shown_in),
         ),
         Section(
@@ -304,7 +304,7 @@ def _page(
             for name, each in done.items()
         ),
     ]
-    how = WAYS_TO_READ if films else WAYS_TO_READ_CT
+    how = WAYS_TO_READ if radiographs else WAYS_TO_READ_CT
     return page(f"Lung masks of {', '.join(done)}", sections, how)
 
 

@@ -71,16 +71,16 @@ class Canvas:
         radii: Point,
         value: int,
         *,
-        turn: float = 0.0,
+        rotation: float = 0.0,
         within: int | None = None,
         label: int = 0,
     ) -> None:
-        """Paints an ellipsoid, turned about z by `turn` radians, as `paint` does."""
-        wide = np.array((max(radii[:2]),) * 2 + radii[2:] if turn else radii)
+        """Paints an ellipsoid, rotated about z by `rotation` radians, as `paint` does."""
+        wide = np.array((max(radii[:2]),) * 2 + radii[2:] if rotation else radii)
         box = self.box(centre - wide, centre + wide)
         x, y, z = (axis - np.float32(c) for axis, c in zip(self.points(box), centre, strict=True))
-        cos, sin = math.cos(turn), math.sin(turn)
-        along, across = (x * cos + y * sin, y * cos - x * sin) if turn else (x, y)
+        cos, sin = math.cos(rotation), math.sin(rotation)
+        along, across = (x * cos + y * sin, y * cos - x * sin) if rotation else (x, y)
         self.paint(
             box,
             (along / radii[0]) ** 2 + (across / radii[1]) ** 2 + (z / radii[2]) ** 2 < 1,

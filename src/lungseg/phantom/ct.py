@@ -134,7 +134,7 @@ def _paint_lungs(canvas: Canvas, thorax: Thorax, *, touching: bool) -> None:
         (20.0, -24.0, -40.0),
         (60.0 * scale, 50.0 * scale, 50.0 * scale),
         BLOOD,
-        turn=0.5,
+        rotation=0.5,
         label=HEART.number,
     )
     canvas.ellipsoid(
@@ -174,7 +174,7 @@ def _paint_bones(canvas: Canvas, thorax: Thorax) -> None:
             (side * (thorax.width - 36.0), thorax.depth + 9.0, 55.0),
             (42.0, 4.0, 58.0),
             BONE,
-            turn=-side * 0.35,
+            rotation=-side * 0.35,
         )
         canvas.tube((side * 22.0, front + 26.0, 98.0), (side * 80.0, -28.0, 124.0), 6.5, BONE)
 

@@ -21,8 +21,8 @@ other, were there no mediastinum."""
 POWER = 2.3
 """Of the superellipses that axial sections of trunk and lungs are; 2 would be ellipses."""
 DROP, DEEPEST = 48.0, 0.75
-"""From the top of a dome of the diaphragm to its border, and the share of that down to which there
-is lung."""
+"""From the top of a dome of the diaphragm to its border, and the fraction of that down to which
+there is lung."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,10 +92,10 @@ class Projection:
         ).ravel()
         down, right = np.array([[0], [0], [1], [1]]), np.array([[0], [1], [0], [1]])
         r, c = np.floor(row).astype(int) + down, np.floor(column).astype(int) + right
-        share = thickness * (1 - np.abs(row - r)) * (1 - np.abs(column - c))
+        fraction = thickness * (1 - np.abs(row - r)) * (1 - np.abs(column - c))
         seen = (r >= 0) & (r < self.shape[0]) & (c >= 0) & (c < self.shape[1])
         plane = np.bincount(
-            (r * self.shape[1] + c)[seen], share[seen], self.shape[0] * self.shape[1]
+            (r * self.shape[1] + c)[seen], fraction[seen], self.shape[0] * self.shape[1]
         )
         half_rows, half_columns = (math.ceil(radius / step) for step in self.spacing)
         dz, dx = np.mgrid[-half_rows : half_rows + 1, -half_columns : half_columns + 1]
@@ -115,7 +115,7 @@ def ellipse(
     x: Pixels, z: Pixels, centre: tuple[float, float], radii: tuple[float, float], tilt: float = 0.0
 ) -> Pixels:
     """1 minus the squared elliptical distance, above 0 inside; its root there is the chord of an
-    ellipsoid as a share of the longest.
+    ellipsoid as a fraction of the longest.
     """
     cos, sin = math.cos(tilt), math.sin(tilt)
     dx, dz = x - centre[0], z - centre[1]
@@ -126,7 +126,7 @@ def ellipse(
 def ellipsoid(
     x: Pixels, z: Pixels, centre: tuple[float, float], radii: tuple[float, float], tilt: float = 0.0
 ) -> Pixels:
-    """Chord of an ellipsoid, as a share of the longest one."""
+    """Chord of an ellipsoid, as a fraction of the longest one."""
     return np.sqrt(np.maximum(ellipse(x, z, centre, radii, tilt), 0))
 
 

@@ -279,11 +279,11 @@ def _lung_fields(x: Pixels, field: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """
     labels = np.zeros(field.shape, np.uint8)
     for label, side in ((RIGHT_LUNG, x < 0), (LEFT_LUNG, x >= 0)):
-        _, pieces, table, _ = cv2.connectedComponentsWithStats(
+        _, components, table, _ = cv2.connectedComponentsWithStats(
             (field & side).astype(np.uint8), connectivity=4
         )
         if len(table) > 1:
-            labels[pieces == 1 + np.argmax(table[1:, cv2.CC_STAT_AREA])] = label.number
+            labels[components == 1 + np.argmax(table[1:, cv2.CC_STAT_AREA])] = label.number
     return labels
 
 

@@ -105,7 +105,7 @@ def _vessel_tree(rng: np.random.Generator) -> tuple[NDArray[np.float64], ...]:
         piece = length[:, None] / steps.size
         flat = rng.uniform(0.7, 1.0, side.size)[
             :, None
-        ]  # share of the length that runs across the beam
+        ]  # fraction of the length that runs across the beam
         x = start[:, :1] + side[:, None] * np.cumsum(flat * piece * np.cos(bend), axis=1)
         z = start[:, 1:] + np.cumsum(flat * piece * np.sin(bend), axis=1)
         generations.append(

@@ -68,11 +68,11 @@ def check_value(name: str, kind: Any, value: Any) -> None:
         if value not in get_args(kind):
             raise UsageError(f"{name} is one of {', '.join(get_args(kind))}, not {value!r}")
         return
-    plain = get_origin(kind) or kind
-    fits = type(value) is plain or (plain is float and type(value) is int)
-    nested = plain is tuple and get_origin(get_args(kind)[0]) is tuple  # which says more elsewhere
-    if not fits or (plain is tuple and not nested and not all(isinstance(v, str) for v in value)):
-        raise UsageError(f"{name} is {_WORDS[plain]}, not {value!r}")
+    outer = get_origin(kind) or kind
+    fits = type(value) is outer or (outer is float and type(value) is int)
+    nested = outer is tuple and get_origin(get_args(kind)[0]) is tuple  # which says more elsewhere
+    if not fits or (outer is tuple and not nested and not all(isinstance(v, str) for v in value)):
+        raise UsageError(f"{name} is {_WORDS[outer]}, not {value!r}")
     low, high = RANGES.get(name, (None, None))
     if low is not None and (not low <= value <= high or value == math.inf):
         raise UsageError(

@@ -31,20 +31,20 @@ def cache_file(folder: Path, case: Case, settings: dict[str, Any]) -> Path:
 
     Args:
         folder: of the cache.
-        case: whose files are told by path, size and time of change.
+        case: whose files are known by path, size and time of change.
         settings: whatever else the arrays depend on, as JSON knows it.
 
     Raises:
         UnreadableError: a file is missing.
     """
-    files = [path and _told(path) for path in (case.image, case.mask, case.mask_left)]
+    files = [path and _state(path) for path in (case.image, case.mask, case.mask_left)]
     everything = json.dumps(
         [FORMAT, files, case.lung_extent, sorted(case.decides), settings], sort_keys=True
     )
     return folder / f"{hashlib.sha256(everything.encode()).hexdigest()}.arrays"
 
 
-def _told(path: Path) -> tuple[str, int, int]:
+def _state(path: Path) -> tuple[str, int, int]:
     try:
         status = path.stat()
     except OSError as error:

@@ -117,7 +117,7 @@ def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
     failed: list[str] = []
     predicted: list[_Prediction] = []
     for case, name in zip(chosen, _names(chosen), strict=True):
-        with _told(case, failed):
+        with _recorded(case, failed):
             predicted.append(_predict(segmenter, case, folder / "predictions", name))
     scored = [p for p in predicted if p.dice and p.case.notes != "questionable"]
     scored.sort(key=lambda p: p.mean_dice, reverse=True)
@@ -162,7 +162,7 @@ def _names(cases: Sequence[Case]) -> list[str]:
 
 
 @contextmanager
-def _told(case: Case, failed: list[str]) -> Iterator[None]:
+def _recorded(case: Case, failed: list[str]) -> Iterator[None]:
     """Turns an input that cannot be used into a sentence."""
     try:
         yield

@@ -39,15 +39,15 @@ def callbacks(
         progress: with a progress bar, which `lightning.Trainer` must be told as
             `enable_progress_bar`.
     """
-    told: list[lightning.Callback] = [
+    callbacks: list[lightning.Callback] = [
         _TensorBoard(folder / "tensorboard", settings),
         _Curves(folder),
     ]
-    return [*told, _Bar(settings.epochs)] if progress else told
+    return [*callbacks, _Bar(settings.epochs)] if progress else callbacks
 
 
 class _TensorBoard(lightning.Callback):
-    """Logs every figure of an epoch, as loss/train, dice/val and so on, and the settings as
+    """Logs every metric of an epoch, as loss/train, dice/val and so on, and the settings as
     text.
     """
 
@@ -101,14 +101,14 @@ class _TensorBoard(lightning.Callback):
 
 
 def _tag(name: str) -> str:
-    """The figure first, which is what TensorBoard groups by: train_loss -> loss/train,
+    """The metric first, which is what TensorBoard groups by: train_loss -> loss/train,
     val_dice_north -> dice/val_north.
     """
     split, _, rest = name.partition("_")
     if split not in ("train", "val"):
         return name
-    figure, _, source = rest.partition("_")
-    return f"{figure}/{split}_{source}" if source else f"{figure}/{split}"
+    metric, _, source = rest.partition("_")
+    return f"{metric}/{split}_{source}" if source else f"{metric}/{split}"
 
 
 class _Curves(lightning.Callback):
@@ -164,7 +164,7 @@ class _Bar(ProgressBar):
         self.done = 0
         self.first = 0
         self.start = self.shown = 0.0
-        self.figures = ""
+        self.metrics = ""
 
     def disable(self) -> None:
         """Shows nothing: in all processes but one."""
@@ -184,7 +184,7 @@ class _Bar(ProgressBar):
             columns = (
                 TextColumn("epoch {task.fields[epoch]}"),
                 BarColumn(),
-                TextColumn("{task.fields[figures]}{task.fields[left]} left"),
+                TextColumn("{task.fields[metrics]}{task.fields[left]} left"),
             )
             self.progress = Progress(*columns, console=self.console)
             self.task = self.progress.add_task(
@@ -192,7 +192,7 @@ class _Bar(ProgressBar):
                 total=self.epochs * self.batches,
                 completed=self.done,
                 epoch=f"1 of {self.epochs}",
-                figures="",
+                metrics="",
                 left="?",
             )
             self.progress.start()
@@ -210,19 +210,19 @@ class _Bar(ProgressBar):
             loss = (
                 float(outputs["loss"]) * trainer.accumulate_grad_batches
             )  # by which Lightning has divided it
-            self._show(trainer, f"loss {loss:.4f}, {self.figures}")
+            self._show(trainer, f"loss {loss:.4f}, {self.metrics}")
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         known = {"loss": "train_loss", "Dice": "val_dice"}
-        figures = {
+        metrics = {
             name: trainer.callback_metrics[key].item()
             for name, key in known.items()
             if key in trainer.callback_metrics
         }
-        text = "".join(f"{name} {value:.4f}, " for name, value in figures.items())
-        self.figures = f"Dice {figures['Dice']:.4f}, " if "Dice" in figures else ""
+        text = "".join(f"{name} {value:.4f}, " for name, value in metrics.items())
+        self.metrics = f"Dice {metrics['Dice']:.4f}, " if "Dice" in metrics else ""
         if self.progress is not None:
             self._show(trainer, text)
         elif self.enabled:
@@ -231,11 +231,11 @@ class _Bar(ProgressBar):
                 soft_wrap=True,
             )
 
-    def _show(self, trainer: lightning.Trainer, figures: str) -> None:
+    def _show(self, trainer: lightning.Trainer, metrics: str) -> None:
         if self.progress is not None:
             epoch = f"{trainer.current_epoch + 1} of {self.epochs}"
             self.progress.update(
-                self.task, completed=self.done, epoch=epoch, figures=figures, left=self._left()
+                self.task, completed=self.done, epoch=epoch, metrics=metrics, left=self._left()
             )
             self.shown = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""The pictures that a run leaves: curves of its figures, and sheets of cases."""
+"""The pictures that a run leaves: curves of its metrics, and sheets of cases."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def read_metrics(path: Path) -> dict[str, list[float]]:
         reader = csv.DictReader(stream)
         names = list(reader.fieldnames or ())
         for row in reader:
-            figures = {name: value for name in names if not math.isnan(value := _number(row[name]))}
-            if "epoch" in figures:  # else a line that was cut off
-                epochs.setdefault(figures["epoch"], {}).update(figures)
+            metrics = {name: value for name in names if not math.isnan(value := _number(row[name]))}
+            if "epoch" in metrics:  # else a line that was cut off
+                epochs.setdefault(metrics["epoch"], {}).update(metrics)
     return (
-        {name: [figures.get(name, math.nan) for figures in epochs.values()] for name in names}
+        {name: [metrics.get(name, math.nan) for metrics in epochs.values()] for name in names}
         if epochs
         else {}
     )
@@ -64,7 +64,7 @@ def draw_curves(metrics: Path, picture: Path) -> None:
     """Draws loss, Dice, IoU and pixel accuracy of training and validation over the epochs, as a PNG
     of 1000 x 700 pixels.
 
-    A dotted line marks the epoch with the highest validation Dice, and the figures are those of
+    A dotted line marks the epoch with the highest validation Dice, and the metrics are those of
     that epoch. What the table lacks, as those of older versions do, leaves an empty panel that says
     so; from an empty table nothing is drawn.
 
@@ -114,19 +114,19 @@ def draw_curves(metrics: Path, picture: Path) -> None:
 
 
 def case_row(
-    name: str, result: Result[Image], truth: NDArray[np.uint8] | None, score: str
+    name: str, result: Result[Image], ground_truth: NDArray[np.uint8] | None, score: str
 ) -> list[tuple[Picture, str]]:
-    """A case side by side, each tile with its caption: image, truth, prediction, and the image with
-    the prediction in red.
+    """A case side by side, each tile with its caption: image, ground truth, prediction, and the
+    image with the prediction in red.
 
     Args:
         name: caption of the image.
         result: of the case.
-        truth: labels (rows, columns); None where nobody drew them, and then the row has one tile
-            less.
+        ground_truth: labels (rows, columns); None where nobody drew them, and then the row has one
+            tile less.
         score: caption of the overlay.
     """
-    known = [] if truth is None else [(coloured(truth), "ground truth")]
+    known = [] if ground_truth is None else [(coloured(ground_truth), "ground truth")]
     tiles = [
         (grey(result.image), name),
         *known,

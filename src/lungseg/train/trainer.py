@@ -63,7 +63,7 @@ class _MetricsTable(lightning.Callback):
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        figures = {name: value.item() for name, value in sorted(trainer.callback_metrics.items())}
+        metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items())}
         if not trainer.is_global_zero:
             return
         lines: list[dict[str, Any]] = []
@@ -75,9 +75,9 @@ class _MetricsTable(lightning.Callback):
                     if int(line["epoch"]) < trainer.current_epoch
                 ]
         table = io.StringIO(newline="")
-        writer = csv.DictWriter(table, ["epoch", *figures])
+        writer = csv.DictWriter(table, ["epoch", *metrics])
         writer.writeheader()
-        writer.writerows([*lines, {"epoch": trainer.current_epoch, **figures}])
+        writer.writerows([*lines, {"epoch": trainer.current_epoch, **metrics}])
         write_file(self.path, table.getvalue().encode())
 
 
