@@ -48,7 +48,8 @@ def masks(folder: Path | None) -> list[Mask]:
     """`MASKS` lung masks (512, 512)."""
     if folder is None:
         return [
-            radiograph_phantom((SIDE, SIDE), seed=seed).truth.labels > 0 for seed in range(MASKS)
+            radiograph_phantom((SIDE, SIDE), seed=seed).ground_truth.labels > 0
+            for seed in range(MASKS)
         ]
     read = [
         cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(folder.iterdir())[:MASKS]
@@ -67,9 +68,9 @@ def bent(mask: Mask, seed: int) -> Mask:
     return cv2.remap(mask.astype(np.uint8), x + across, y + down, cv2.INTER_NEAREST) > 0
 
 
-def ours(truth: Mask, found: Mask) -> Figures:
+def ours(ground_truth: Mask, found: Mask) -> Figures:
     """The six figures from one pass."""
-    distances = surface_distances(truth, found)
+    distances = surface_distances(ground_truth, found)
     return [
         distances.hd,
         distances.hd95,
@@ -78,9 +79,9 @@ def ours(truth: Mask, found: Mask) -> Figures:
     ]
 
 
-def monai(truth: Mask, found: Mask) -> Figures:
+def monai(ground_truth: Mask, found: Mask) -> Figures:
     """The six figures by MONAI's functions."""
-    y, y_pred = (torch.from_numpy(mask)[None, None] for mask in (truth, found))
+    y, y_pred = (torch.from_numpy(mask)[None, None] for mask in (ground_truth, found))
     figures = [
         compute_hausdorff_distance(y_pred, y, include_background=True),
         compute_hausdorff_distance(y_pred, y, include_background=True, percentile=95),
@@ -96,8 +97,8 @@ def monai(truth: Mask, found: Mask) -> Figures:
 def milliseconds(score: Callable[[Mask, Mask], Figures], pairs: list[tuple[Mask, Mask]]) -> float:
     """For one pair of masks."""
     start = time.perf_counter()
-    for truth, found in pairs:
-        score(truth, found)
+    for ground_truth, found in pairs:
+        score(ground_truth, found)
     return (time.perf_counter() - start) / len(pairs) * 1000
 
 
@@ -116,19 +117,19 @@ def volume() -> None:
     """Prints a table for a volume."""
     cv2.setNumThreads(1)
     spacing = (1.0, 0.7, 0.7)
-    truth, found = ellipsoids(0, 1), ellipsoids(4, 1.03)
+    ground_truth, found = ellipsoids(0, 1), ellipsoids(4, 1.03)
     print("| surfaces of 512 x 512 x 300 voxels | seconds | further memory, MB |\n|---|---|---|")
 
     def by_scipy() -> list[Mask]:
-        box = enclosing_box(truth | found)
-        edges = [outline(mask[box]) for mask in (truth, found)]
+        box = enclosing_box(ground_truth | found)
+        edges = [outline(mask[box]) for mask in (ground_truth, found)]
         return [
             distance_transform_edt(~other, sampling=spacing)[edge]
             for edge, other in zip(edges, edges[::-1], strict=True)
         ]
 
     def by_lungseg() -> list[Mask]:
-        distances = surface_distances(truth, found, spacing)
+        distances = surface_distances(ground_truth, found, spacing)
         return [distances.there, distances.back]
 
     both = []

@@ -78,7 +78,7 @@ def draw_cases(folder: Path, count: int) -> list[Case]:
         cv2.imwrite(str(folder / f"image{seed}.png"), phantom.image.array)
         cv2.imwrite(
             str(folder / f"mask{seed}.png"),
-            np.where(phantom.truth.labels > 0, 255, 0).astype(np.uint8),
+            np.where(phantom.ground_truth.labels > 0, 255, 0).astype(np.uint8),
         )
     return [
         Case(

@@ -133,7 +133,7 @@ def drawn() -> Iterator[Trial]:
             phantom = ct_phantom((40, 128, 128), seed=seed, disease=disease)
             yield f"phantom, {disease or 'healthy'}", phantom.volume
         phantom = ct_phantom((40, 128, 128), seed=seed)
-        voxels, labels = phantom.volume.array, phantom.truth.labels
+        voxels, labels = phantom.volume.array, phantom.ground_truth.labels
         spacing = phantom.volume.geometry.spacing
         assert spacing is not None
         rng = np.random.default_rng(seed)

@@ -30,7 +30,7 @@ def write_films(
     for i in range(count):
         layers = (structures,) if structures else LUNG_LAYER
         phantom = radiograph_phantom((side, side), seed=first_seed + i, layers=layers)
-        labels = phantom.truth.labels
+        labels = phantom.ground_truth.labels
         name = f"p{i // 2}_{'ab'[i % 2]}.png"
         cv2.imwrite(str(folder / "images" / name), phantom.image.array)
         mask = labels if structures else np.where(labels > 0, 255, 0).astype(np.uint8)

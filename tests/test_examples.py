@@ -45,8 +45,8 @@ def save_nifti(phantom: CtPhantom) -> None:
     nibabel.save(nibabel.Nifti1Image(phantom.volume.array.T, affine), "ct.nii.gz")
 
 
-def truth_of(phantom: CtPhantom) -> Any:
-    return phantom.truth.layers[0]
+def ground_truth_of(phantom: CtPhantom) -> Any:
+    return phantom.ground_truth.layers[0]
 
 
 def test_every_example_is_run_here() -> None:
@@ -63,7 +63,7 @@ def test_a_ct_from_numpy(run, phantom, capsys) -> None:
     scan = run("A CT from NumPy")["scan"]
     mask = np.load("lungs.npy")
     assert mask.dtype == np.uint8
-    assert all(dice(truth_of(phantom) == lung, mask == lung) > 0.97 for lung in (1, 2))
+    assert all(dice(ground_truth_of(phantom) == lung, mask == lung) > 0.97 for lung in (1, 2))
     assert capsys.readouterr().out == f"{scan.measurements['volume', 'lungs'].value:.0f} mL, ok\n"
 
 
@@ -73,7 +73,7 @@ def test_with_nibabel(run, phantom) -> None:
     image, lungs = nibabel.load("ct.nii.gz"), nibabel.load("lungs.nii.gz")
     assert np.array_equal(image.affine, lungs.affine)
     mask = np.asarray(lungs.dataobj).T
-    assert all(dice(truth_of(phantom) == lung, mask == lung) > 0.97 for lung in (1, 2))
+    assert all(dice(ground_truth_of(phantom) == lung, mask == lung) > 0.97 for lung in (1, 2))
 
 
 def test_with_simpleitk(run, phantom) -> None:
@@ -86,8 +86,8 @@ def test_with_simpleitk(run, phantom) -> None:
         image.GetDirection(),
     )
     lungs = np.asarray(nibabel.load("lungs_only.nii.gz").dataobj).T
-    assert (lungs[truth_of(phantom) == 0] == -1024).mean() > 0.99
-    assert (lungs[truth_of(phantom) > 0] == -1024).mean() < 0.05
+    assert (lungs[ground_truth_of(phantom) == 0] == -1024).mean() > 0.99
+    assert (lungs[ground_truth_of(phantom) > 0] == -1024).mean() < 0.05
 
 
 def test_a_dataloader_that_feeds_masks(run, tmp_path) -> None:
@@ -98,4 +98,4 @@ def test_a_dataloader_that_feeds_masks(run, tmp_path) -> None:
     names = run("A PyTorch DataLoader that feeds masks")
     assert names["inside"].shape == (2, 1, 256, 256)
     for film, lungs in zip(phantoms, names["lungs"].numpy(), strict=True):
-        assert dice(film.truth.layers[0] > 0, lungs[0] > 0) > 0.95
+        assert dice(film.ground_truth.layers[0] > 0, lungs[0] > 0) > 0.95

@@ -26,9 +26,9 @@ def blob(rng: np.random.Generator, shape: tuple[int, ...], share: float = 0.5) -
 
 
 def test_counts_of_a_case_done_by_hand() -> None:
-    truth = np.array([1, 1, 1, 0, 0, 0, 0, 0, 0, 0])
+    ground_truth = np.array([1, 1, 1, 0, 0, 0, 0, 0, 0, 0])
     prediction = np.array([1, 1, 0, 1, 0, 0, 0, 0, 0, 0])
-    counts = scores.count(truth, prediction)
+    counts = scores.count(ground_truth, prediction)
     assert counts == scores.Counts(tp=2, fp=1, fn=1, tn=6)
     assert counts.dice == pytest.approx(2 / 3)
     assert counts.iou == 0.5
@@ -37,11 +37,11 @@ def test_counts_of_a_case_done_by_hand() -> None:
     assert counts.recall == pytest.approx(2 / 3)
     assert counts.specificity == pytest.approx(6 / 7)
     assert counts + counts == scores.Counts(4, 2, 2, 12)
-    assert scores.dice(truth, prediction) == counts.dice
+    assert scores.dice(ground_truth, prediction) == counts.dice
 
 
 @pytest.mark.parametrize(
-    ("truth", "prediction", "dice", "precision", "recall", "specificity"),
+    ("ground_truth", "prediction", "dice", "precision", "recall", "specificity"),
     [
         (0, 0, 1.0, 1.0, 1.0, 1.0),
         (0, 1, 0.0, 0.0, 1.0, 0.0),
@@ -50,16 +50,21 @@ def test_counts_of_a_case_done_by_hand() -> None:
     ],
 )
 def test_empty_and_full_masks(
-    truth: int, prediction: int, dice: float, precision: float, recall: float, specificity: float
+    ground_truth: int,
+    prediction: int,
+    dice: float,
+    precision: float,
+    recall: float,
+    specificity: float,
 ) -> None:
-    counts = scores.count(np.full((4, 5), truth), np.full((4, 5), prediction))
+    counts = scores.count(np.full((4, 5), ground_truth), np.full((4, 5), prediction))
     assert (counts.dice, counts.precision, counts.recall, counts.specificity) == (
         dice,
         precision,
         recall,
         specificity,
     )
-    assert counts.iou == counts.accuracy == float(truth == prediction)
+    assert counts.iou == counts.accuracy == float(ground_truth == prediction)
 
 
 def test_shapes_that_differ_are_refused() -> None:
@@ -242,12 +247,12 @@ def test_agrees_with_monai_in_space(spacing) -> None:
     rng = np.random.default_rng(7)
     for _ in range(2):
         shape = tuple(int(side) for side in rng.integers(12, 36, 3))
-        truth, prediction = (
+        ground_truth, prediction = (
             blob(rng, shape, rng.uniform(0.1, 0.6)),
             blob(rng, shape, rng.uniform(0.1, 0.6)),
         )
-        a, b = (torch.from_numpy(mask)[None, None].float() for mask in (prediction, truth))
-        ours = scores.surface_distances(truth, prediction, spacing)
+        a, b = (torch.from_numpy(mask)[None, None].float() for mask in (prediction, ground_truth))
+        ours = scores.surface_distances(ground_truth, prediction, spacing)
         kwargs = {"include_background": True, "spacing": list(spacing)}
         assert ours.hd == pytest.approx(
             float(metrics.compute_hausdorff_distance(a, b, **kwargs)), abs=1e-4
@@ -263,7 +268,7 @@ def test_agrees_with_monai_in_space(spacing) -> None:
             assert ours.nsd(tolerance) == pytest.approx(
                 float(metrics.compute_surface_dice(a, b, [tolerance], **kwargs)), abs=1e-4
             )
-        assert scores.dice(truth, prediction) == pytest.approx(
+        assert scores.dice(ground_truth, prediction) == pytest.approx(
             float(metrics.compute_dice(a, b)), abs=1e-6
         )
 
@@ -276,12 +281,12 @@ def test_agrees_with_monai(spacing: tuple[float, float]) -> None:
     rng = np.random.default_rng(3)
     for _ in range(12):
         shape = (int(rng.integers(30, 90)), int(rng.integers(30, 90)))
-        truth, prediction = (
+        ground_truth, prediction = (
             blob(rng, shape, rng.uniform(0.05, 0.7)),
             blob(rng, shape, rng.uniform(0.05, 0.7)),
         )
-        a, b = (torch.from_numpy(mask)[None, None].float() for mask in (prediction, truth))
-        ours = scores.surface_distances(truth, prediction, spacing)
+        a, b = (torch.from_numpy(mask)[None, None].float() for mask in (prediction, ground_truth))
+        ours = scores.surface_distances(ground_truth, prediction, spacing)
         kwargs = {"include_background": True, "spacing": list(spacing)}
         assert ours.hd == pytest.approx(
             float(metrics.compute_hausdorff_distance(a, b, **kwargs)), abs=1e-4
@@ -296,7 +301,7 @@ def test_agrees_with_monai(spacing: tuple[float, float]) -> None:
         for tolerance in (1.0, 2.0, 3.0):
             theirs = float(metrics.compute_surface_dice(a, b, [tolerance], **kwargs))
             assert ours.nsd(tolerance) == pytest.approx(theirs, abs=1e-4)
-        counts = scores.count(truth, prediction)
+        counts = scores.count(ground_truth, prediction)
         assert counts.dice == pytest.approx(float(metrics.compute_dice(a, b)), abs=1e-6)
         assert counts.iou == pytest.approx(float(metrics.compute_iou(a, b)), abs=1e-6)
         table = metrics.get_confusion_matrix(a, b)

@@ -66,7 +66,7 @@ def picture() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def allowed() -> np.ndarray:
-    return sets_of(radiograph_phantom(SIZE).truth.labels, "through-heart")
+    return sets_of(radiograph_phantom(SIZE).ground_truth.labels, "through-heart")
 
 
 def grey_after(picture, allowed, **changes) -> np.ndarray:
@@ -99,7 +99,7 @@ def test_two_seeds_give_two_samples(picture, allowed) -> None:
 def test_samples_have_the_asked_shape_and_only_sets_that_masks_make(
     picture, lung_extent, sets
 ) -> None:
-    allowed = sets_of(radiograph_phantom(SIZE).truth.labels, lung_extent)
+    allowed = sets_of(radiograph_phantom(SIZE).ground_truth.labels, lung_extent)
     seen: set[int] = set()
     for seed in range(60):
         grey, moved = changed(
@@ -138,7 +138,7 @@ def test_mirror_turns_the_picture_over_and_swaps_the_lungs(picture, allowed) -> 
 
 
 def test_each_layer_is_moved_alike_and_mirrored_by_its_own_pairs(picture) -> None:
-    labels = np.array(radiograph_phantom(SIZE).truth.labels)
+    labels = np.array(radiograph_phantom(SIZE).ground_truth.labels)
     labels[40:50, 20:28] = 3
     layers = layer_classes((("heart", *LUNGS), ("heart",)))
     allowed = allowed_sets(labels, layers, decides=(*LUNGS, "heart"), lung_extent="field")
@@ -221,7 +221,7 @@ def test_every_geometry_moves_the_sets_with_the_picture(allowed) -> None:
 
 def test_a_larger_picture_is_brought_to_the_asked_size() -> None:
     phantom = radiograph_phantom((96, 72))
-    allowed = sets_of(phantom.truth.labels, "field")
+    allowed = sets_of(phantom.ground_truth.labels, "field")
     grey, sets = changed(phantom.image.array, allowed, NEUTRAL, (32, 24))
     np.testing.assert_allclose(grey, phantom.image.array[1::3, 1::3] / 255, atol=1e-6)
     np.testing.assert_array_equal(sets, allowed[1::3, 1::3])

@@ -29,7 +29,7 @@ def phantom() -> LabelledImage:
     drawn = radiograph_phantom((160, 200), seed=0)
     known = np.ones((160, 200), bool)
     known[:20] = False
-    return shrink(drawn.image.array, drawn.truth.labels, known)
+    return shrink(drawn.image.array, drawn.ground_truth.labels, known)
 
 
 def test_a_large_image_is_shrunk_with_its_labels_and_its_greys_become_0_to_1() -> None:

@@ -22,7 +22,7 @@ SHAPE = (96, 96)
 
 @pytest.fixture(scope="module")
 def lungs() -> dict[str, np.ndarray]:
-    labels = radiograph_phantom(SHAPE).truth.labels
+    labels = radiograph_phantom(SHAPE).ground_truth.labels
     return {"right": labels == 1, "left": labels == 2}
 
 

@@ -24,7 +24,7 @@ OPACITIES = [
 
 @pytest.fixture(scope="module")
 def lungs() -> dict[str, np.ndarray]:
-    labels = radiograph_phantom(SHAPE).truth.labels
+    labels = radiograph_phantom(SHAPE).ground_truth.labels
     return {"right": labels == 1, "left": labels == 2}
 
 

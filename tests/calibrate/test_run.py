@@ -198,10 +198,10 @@ def volumes(tmp_path: Path) -> list[Case]:
     for i, (shape, move) in enumerate((((20, 64, 72), 0), ((24, 72, 72), 2), ((28, 64, 80), 4))):
         volume, labels = ellipsoids(shape)
         mask = volume.with_labels(np.roll(labels, move, axis=1))
-        image, truth = tmp_path / f"{i}.nii.gz", tmp_path / f"{i}_mask.nii.gz"
+        image, ground_truth = tmp_path / f"{i}.nii.gz", tmp_path / f"{i}_mask.nii.gz"
         image.write_bytes(volume_nifti(volume))
-        truth.write_bytes(volume_nifti(replace(volume, array=mask.labels, hounsfield=False)))
-        cases.append(Case(f"v{i}", f"v{i}", image, truth, "lctsc", "validation"))
+        ground_truth.write_bytes(volume_nifti(replace(volume, array=mask.labels, hounsfield=False)))
+        cases.append(Case(f"v{i}", f"v{i}", image, ground_truth, "lctsc", "validation"))
     return cases
 
 

@@ -237,7 +237,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / f"p{i}_ct.nii.gz").write_bytes(volume_nifti(phantom.volume))
         end = 11 if i == 3 else 12
         labels = Volume(
-            phantom.truth.labels[:end],
+            phantom.ground_truth.labels[:end],
             VolumeGeometry((end, 64, 64), phantom.volume.geometry.affine),
             hounsfield=False,
         )
@@ -334,11 +334,11 @@ def test_what_is_unusable_can_be_left_out(films, tmp_path) -> None:
             (copies / kind / f"c{i}.png").write_bytes(
                 (films / "north" / kind / f"p{i}_a.png").read_bytes()
             )
-    truth = cv2.imread(str(copies / "masks" / "c0.png"), cv2.IMREAD_GRAYSCALE)
-    cv2.imwrite(str(copies / "masks" / "c0.png"), np.zeros_like(truth))
+    ground_truth = cv2.imread(str(copies / "masks" / "c0.png"), cv2.IMREAD_GRAYSCALE)
+    cv2.imwrite(str(copies / "masks" / "c0.png"), np.zeros_like(ground_truth))
     cv2.imwrite(
         str(copies / "masks" / "c1.png"),
-        np.where(truth > 0, 200 + np.arange(truth.shape[1]) % 9, 0),
+        np.where(ground_truth > 0, 200 + np.arange(ground_truth.shape[1]) % 9, 0),
     )
     path = tmp_path / "cases.csv"
     ran = dataset(copies, "-o", path, "--drop-unusable", "--sheet", tmp_path / "sheet.png")

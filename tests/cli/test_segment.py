@@ -365,7 +365,7 @@ def test_demo_and_info_with_a_model_in_the_package(
     ran = lungseg("demo", "-o", tmp_path / "demo", "--seed", 3)
     assert ran.exit_code == 0
     assert pictures(tmp_path / "demo") == ["phantom.png", "phantom_mask.png", "phantom_overlay.png"]
-    assert ran.stdout.count("Dice against the truth") == 3
+    assert ran.stdout.count("Dice to ground truth") == 3
     assert (
         f"Pictures: {tmp_path / 'demo' / 'phantom.png'}, {tmp_path / 'demo' / 'phantom_mask.png'}, "
         in ran.stdout

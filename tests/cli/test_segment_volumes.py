@@ -119,15 +119,15 @@ def test_a_volume_gives_a_volume(scan: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_series_is_one_input_named_after_it(tmp_path: Path) -> None:
-    volume, truth = ellipsoids((12, 64, 64))
+    volume, ground_truth = ellipsoids((12, 64, 64))
     folder = write_series(tmp_path / "patients" / "1.2.840.7", volume)
     (folder / "notes.txt").write_text("of no interest")
     ran = lungseg("segment", tmp_path / "patients", "-o", tmp_path / "out")
     assert ran.exit_code == 0
     assert written(tmp_path / "out") == ["1.2.840.7_mask.nii.gz", "1.2.840.7_overlay.png"]
     mask = np.asanyarray(nibabel.load(tmp_path / "out" / "1.2.840.7_mask.nii.gz").dataobj).T
-    assert (mask[truth == 1] == 1).mean() > 0.9
-    assert (mask[truth == 2] == 2).mean() > 0.9
+    assert (mask[ground_truth == 1] == 1).mean() > 0.9
+    assert (mask[ground_truth == 2] == 2).mean() > 0.9
     assert (
         lungseg("segment", folder, "-o", tmp_path / "out").stderr
         == f"1/1 {folder}: skipped (done already)\n"
@@ -300,5 +300,5 @@ def test_demo_shows_a_ct_too(tmp_path: Path) -> None:
             "phantom_overlay.png",
         )
     ]
-    assert ran.stdout.count("Dice against the truth") == 6
+    assert ran.stdout.count("Dice to ground truth") == 6
     assert "\nCT\n  right lung Dice" in ran.stdout

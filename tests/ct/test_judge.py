@@ -73,9 +73,9 @@ def test_two_ordinary_lungs_are_ok():
     assert verdict(RIGHT, LEFT) == Verdict("ok")
     phantom = ct_phantom((30, 64, 64))
     measurements = measure_volume(
-        phantom.volume, phantom.truth, {"right lung": 1.0, "left lung": 1.0, "lungs": 1.0}
+        phantom.volume, phantom.ground_truth, {"right lung": 1.0, "left lung": 1.0, "lungs": 1.0}
     )
-    assert judge_volume(phantom.volume, phantom.truth, measurements) == Verdict("ok")
+    assert judge_volume(phantom.volume, phantom.ground_truth, measurements) == Verdict("ok")
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,8 @@ def test_linear_density():
 
 def test_densities_agree_with_numpy_on_every_voxel():
     phantom = ct_phantom((24, 64, 64), disease="ground glass")
-    hu, labels = phantom.volume.array, phantom.truth.labels
-    measured = measure_volume(phantom.volume, phantom.truth, SURE)
+    hu, labels = phantom.volume.array, phantom.ground_truth.labels
+    measured = measure_volume(phantom.volume, phantom.ground_truth, SURE)
     found = {key: m.value for key, m in measured.items()}
     for label, inside in (
         ("right lung", hu[labels == 1]),
@@ -134,7 +134,7 @@ def test_densities_agree_with_numpy_on_every_voxel():
         assert found["haa", label] == pytest.approx(
             100 * ((inside >= -600) & (inside <= -250)).mean()
         )
-        millilitres = inside.size * phantom.truth.geometry.voxel_volume / 1000
+        millilitres = inside.size * phantom.ground_truth.geometry.voxel_volume / 1000
         assert found["volume", label] == pytest.approx(millilitres)
         assert found["mass", label] == pytest.approx(
             millilitres * (1000 + inside.mean(dtype=float)) / 1000

@@ -38,11 +38,11 @@ def test_what_is_clean_stays_as_it_is():
 
 @pytest.mark.parametrize(("seed", "touching"), [(0, False), (1, True), (2, False), (3, True)])
 def test_known_lungs_come_through(seed, touching):
-    truth = ct_phantom((40, 96, 96), seed=seed, touching=touching).truth
-    cleaned = postprocess_volume(truth.labels, truth.geometry.spacing)
+    ground_truth = ct_phantom((40, 96, 96), seed=seed, touching=touching).ground_truth
+    cleaned = postprocess_volume(ground_truth.labels, ground_truth.geometry.spacing)
     # Vessels at the hila are open to one side, and filled where a slice cuts them.
-    assert ((cleaned == 0) & (truth.labels > 0)).sum() == 0
-    assert (cleaned != truth.labels).sum() < 0.001 * (truth.labels > 0).sum()
+    assert ((cleaned == 0) & (ground_truth.labels > 0)).sum() == 0
+    assert (cleaned != ground_truth.labels).sum() < 0.001 * (ground_truth.labels > 0).sum()
 
 
 def test_islands_go():
@@ -153,20 +153,22 @@ def test_lungs_at_every_border_of_the_volume():
 
 @pytest.mark.parametrize("spacing", [(5.0, 2.0, 2.0), None])
 def test_a_single_slice(spacing):
-    truth = ct_phantom((1, 200, 200)).truth.labels
-    labels = truth.copy()
+    ground_truth = ct_phantom((1, 200, 200)).ground_truth.labels
+    labels = ground_truth.copy()
     labels[0, 5:8, 5:8] = 1  # 36 mm2 of air outside
-    holes = np.zeros(truth.shape, np.uint8)
+    holes = np.zeros(ground_truth.shape, np.uint8)
     y, x = (
         int(c)
-        for c in np.argwhere(cv2.erode((truth[0] == 2).astype(np.uint8), np.ones((25, 25))))[0]
+        for c in np.argwhere(cv2.erode((ground_truth[0] == 2).astype(np.uint8), np.ones((25, 25))))[
+            0
+        ]
     )
     labels[0, y - 2 : y + 3, x - 2 : x + 3] = 0
     holes[0, y - 2 : y + 3, x - 2 : x + 3] = 2
     cleaned = postprocess_volume(labels, spacing)
     np.testing.assert_array_equal(cleaned[holes > 0], 2)
     assert not cleaned[0, 5:8, 5:8].any()
-    assert (cleaned != truth).mean() < 0.0005
+    assert (cleaned != ground_truth).mean() < 0.0005
 
 
 def test_a_lung_in_two_parts_of_a_single_slice():
@@ -287,16 +289,16 @@ def test_bases_of_lungs_that_touch_keep_their_sides() -> None:
 
 
 def _abdomen() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The truth, and voxels, 40 x 60 x 60 of 3 mm, of two lungs, the left one over a stomach full
-    of gas; and a mask that joins these."""
-    truth = np.zeros((40, 60, 60), np.uint8)
-    truth[8:36, 15:45, 8:26], truth[8:36, 15:45, 34:52] = 1, 2
-    truth[8:16, 20:40, 34:50] = 0
-    voxels = np.where(truth > 0, -850, 40).astype(np.int16)
+    """The ground truth, and voxels, 40 x 60 x 60 of 3 mm, of two lungs, the left one over a stomach
+    full of gas; and a mask that joins these."""
+    ground_truth = np.zeros((40, 60, 60), np.uint8)
+    ground_truth[8:36, 15:45, 8:26], ground_truth[8:36, 15:45, 34:52] = 1, 2
+    ground_truth[8:16, 20:40, 34:50] = 0
+    voxels = np.where(ground_truth > 0, -850, 40).astype(np.int16)
     voxels[6:13, 24:36, 36:44] = -990
-    labels = truth.copy()
+    labels = ground_truth.copy()
     labels[5:16, 23:37, 35:45] = 2
-    return truth, voxels, labels
+    return ground_truth, voxels, labels
 
 
 def _without_stomach(
@@ -310,21 +312,23 @@ def _without_stomach(
 
 
 def test_gas_below_the_diaphragm_goes_with_its_wall() -> None:
-    truth, voxels, labels = _abdomen()
+    ground_truth, voxels, labels = _abdomen()
     left = _without_stomach(labels, voxels)
     assert not left[voxels == -990].any()
-    assert_array_equal(left[truth > 0], truth[truth > 0])
+    assert_array_equal(left[ground_truth > 0], ground_truth[ground_truth > 0])
     # What remains of the wrong piece is the tissue further from the gas than one voxel.
-    assert ((left > 0) & (truth == 0)).sum() < 0.4 * ((labels > 0) & (truth == 0)).sum()
+    assert ((left > 0) & (ground_truth == 0)).sum() < 0.4 * (
+        (labels > 0) & (ground_truth == 0)
+    ).sum()
 
 
 def test_finer_voxels_show_the_same_gas() -> None:
-    truth, voxels, labels = (
+    ground_truth, voxels, labels = (
         np.repeat(np.repeat(np.repeat(array, 3, 0), 2, 1), 2, 2) for array in _abdomen()
     )
     left = _without_stomach(labels, voxels, (1.0, 1.5, 1.5))
     assert_array_equal(left[::3, ::2, ::2], _without_stomach(*_abdomen()[:0:-1]))
-    assert_array_equal(left[truth > 0], truth[truth > 0])
+    assert_array_equal(left[ground_truth > 0], ground_truth[ground_truth > 0])
 
 
 @pytest.mark.parametrize(
@@ -338,10 +342,10 @@ def test_finer_voxels_show_the_same_gas() -> None:
     ids=["in the lung", "in a corner above the diaphragm", "on the dome", "half a lung"],
 )
 def test_a_bulla_stays(place) -> None:
-    truth, voxels, _ = _abdomen()
+    ground_truth, voxels, _ = _abdomen()
     voxels[voxels == -990] = 40
     voxels[place] = -990
-    assert_array_equal(_without_stomach(truth, voxels), truth)
+    assert_array_equal(_without_stomach(ground_truth, voxels), ground_truth)
 
 
 @pytest.mark.parametrize(
@@ -353,8 +357,8 @@ def test_gas_is_left_alone_where_slices_say_little_of_each_other(spacing) -> Non
 
 
 def test_gas_that_goes_on_outside_or_that_nobody_called_lung_is_left_alone() -> None:
-    truth, voxels, labels = _abdomen()
-    assert_array_equal(_without_stomach(truth, voxels), truth)
+    ground_truth, voxels, labels = _abdomen()
+    assert_array_equal(_without_stomach(ground_truth, voxels), ground_truth)
     voxels[8:10, 30, 44:] = -990
     assert_array_equal(_without_stomach(labels, voxels), labels)
     nothing = np.zeros_like(labels)

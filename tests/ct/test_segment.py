@@ -38,11 +38,11 @@ def axial(spacing: tuple[float, float, float]) -> np.ndarray:
 
 
 def test_a_volume_becomes_a_result(segmenter: VolumeSegmenter) -> None:
-    volume, truth = ellipsoids()
+    volume, ground_truth = ellipsoids()
     result = segmenter(volume)
     assert result.mask.shape == volume.array.shape
     for number in (1, 2):
-        assert dice(truth == number, result.mask == number) > 0.95
+        assert dice(ground_truth == number, result.mask == number) > 0.95
     found = result.measurements["volume", "right lung"]
     assert (found.unit, found.value) == ("mL", pytest.approx(0.045 * (result.mask == 1).sum()))
     assert result.measurements["mean", "lungs"].value == pytest.approx(
@@ -82,14 +82,14 @@ def test_the_patients_lungs_stay_his_in_all_48_orders(segmenter: VolumeSegmenter
 
 
 def test_probabilities_are_on_the_volumes_grid(segmenter: VolumeSegmenter) -> None:
-    volume, truth = ellipsoids()
+    volume, ground_truth = ellipsoids()
     result = segmenter(volume)
     right, left = (result.probabilities[name] for name in ("right lung", "left lung"))
     assert (right.dtype, right.shape) == (np.uint8, volume.array.shape)
     lung = right.astype(int) + left
     assert lung[result.mask > 0].min() >= 127  # 0.5, rounded
-    assert right[truth == 1].mean() > 240
-    assert left[truth == 1].mean() < 1
+    assert right[ground_truth == 1].mean() > 240
+    assert left[ground_truth == 1].mean() < 1
     with pytest.raises(KeyError):
         result.probabilities["liver"]
 
@@ -109,10 +109,10 @@ def test_bone_and_padding_make_no_difference(segmenter: VolumeSegmenter) -> None
 
 @pytest.mark.parametrize("shape", [(1, 60, 80), (3, 33, 300), (50, 64, 64), (12, 600, 500)])
 def test_any_size(segmenter: VolumeSegmenter, shape: tuple[int, int, int]) -> None:
-    volume, truth = ellipsoids(shape, spacing=(2.0, 300 / shape[1], 300 / shape[2]))
+    volume, ground_truth = ellipsoids(shape, spacing=(2.0, 300 / shape[1], 300 / shape[2]))
     result = segmenter(volume)
     assert result.mask.shape == shape
-    assert dice(truth > 0, result.mask > 0) > 0.9
+    assert dice(ground_truth > 0, result.mask > 0) > 0.9
 
 
 def test_greys_are_segmented_too(segmenter: VolumeSegmenter) -> None:
@@ -184,10 +184,10 @@ def test_between_seen_slices_probabilities_are_interpolated() -> None:
 
 
 def test_thin_slices_give_the_same_lungs(segmenter: VolumeSegmenter) -> None:
-    volume, truth = ellipsoids((160, 80, 96), spacing=(1.2, 3.0, 3.0))
+    volume, ground_truth = ellipsoids((160, 80, 96), spacing=(1.2, 3.0, 3.0))
     result = segmenter(volume)
     for number in (1, 2):
-        assert dice(truth == number, result.mask == number) > 0.95
+        assert dice(ground_truth == number, result.mask == number) > 0.95
 
 
 def test_threads_are_at_least_one(tmp_path: Path) -> None:

@@ -144,9 +144,9 @@ def test_nothing_is_done_where_spacing_or_a_lung_is_missing():
 def test_the_trachea_of_a_phantom(slices, noise):
     phantom = ct_phantom((slices, 128, 128), noise=noise)
     labels, voxels, spacing = (
-        phantom.truth.labels,
+        phantom.ground_truth.labels,
         phantom.volume.array,
-        phantom.truth.geometry.spacing,
+        phantom.ground_truth.geometry.spacing,
     )
     assert spacing is not None
     # All gas but lung, above the carina and near the midline.
@@ -156,7 +156,7 @@ def test_the_trachea_of_a_phantom(slices, noise):
     )
     wrong = np.where(gas, np.uint8(1), labels)
     remove_trachea(wrong, voxels, spacing)
-    millilitre = 1000 / phantom.truth.geometry.voxel_volume
+    millilitre = 1000 / phantom.ground_truth.geometry.voxel_volume
     assert gas.sum() > 15 * millilitre
     assert (gas & (wrong > 0)).sum() < 0.03 * gas.sum()
     assert ((labels > 0) & (wrong == 0)).sum() < 1.0 * millilitre

@@ -39,7 +39,7 @@ def problems(films, tmp_path):
     return told
 
 
-def truth(films) -> np.ndarray:
+def ground_truth(films) -> np.ndarray:
     return cv2.imread(str(films[0].mask), cv2.IMREAD_UNCHANGED)
 
 
@@ -89,7 +89,7 @@ def test_a_speck_is_nearly_empty(problems) -> None:
 
 
 def test_sizes_that_differ(problems, films) -> None:
-    twice = cv2.resize(truth(films), (SIDE, 2 * SIDE), interpolation=cv2.INTER_NEAREST)
+    twice = cv2.resize(ground_truth(films), (SIDE, 2 * SIDE), interpolation=cv2.INTER_NEAREST)
     assert problems(twice) == ["sizes differ: 96 x 96 in the image, 192 x 96 in the mask"]
 
 
@@ -98,13 +98,13 @@ def test_the_outside_of_a_round_picture_labelled(problems, films) -> None:
     radius = np.hypot(y, x)
     body = np.zeros((SIDE, SIDE), np.uint8)
     body[(radius < 47) & (radius > 40)] = 255
-    small = cv2.resize(truth(films), (48, 48), interpolation=cv2.INTER_NEAREST)
+    small = cv2.resize(ground_truth(films), (48, 48), interpolation=cv2.INTER_NEAREST)
     body[24:72, 24:72] = small
     assert problems(body) == ["outside labelled as lung: one part of the mask surrounds the other"]
 
 
 def test_a_mask_the_wrong_way_round(problems, films) -> None:
-    assert problems(255 - truth(films)) == [
+    assert problems(255 - ground_truth(films)) == [
         "outside labelled as lung: the mask takes up 100% of the picture's border"
     ]
 
@@ -129,18 +129,20 @@ def test_a_mask_of_several_components(problems) -> None:
 
 
 def test_greys_of_a_lossy_mask(problems, films) -> None:
-    grey = truth(films)
+    grey = ground_truth(films)
     grey[5, :6] = [1, 3, 2, 7, 250, 254]
     assert problems(grey) == ["mask not binary: it has 8 values, 0, 1, 2, 3, ..."]
     assert problems(
-        np.where(truth(films) > 0, 255, np.where(np.arange(SIDE) < 20, 78, 0)).astype(np.uint8)
+        np.where(ground_truth(films) > 0, 255, np.where(np.arange(SIDE) < 20, 78, 0)).astype(
+            np.uint8
+        )
     ) == ["mask not binary: it has 3 values, 0, 78, 255"]
 
 
 def test_labels_of_the_lungs_are_no_greys_and_have_their_sides(problems, films) -> None:
-    labels = np.where(truth(films) > 0, np.where(np.arange(SIDE) < SIDE // 2, 1, 2), 0).astype(
-        np.uint8
-    )
+    labels = np.where(
+        ground_truth(films) > 0, np.where(np.arange(SIDE) < SIDE // 2, 1, 2), 0
+    ).astype(np.uint8)
     assert problems(labels) == []
     assert problems(np.where(labels > 0, 3 - labels, 0)) == [
         "lungs on the wrong sides: the right one lies on the right of the picture"
@@ -190,7 +192,7 @@ def test_an_image_of_one_grey(films, tmp_path) -> None:
 
 
 def test_masks_of_each_lung(films, tmp_path) -> None:
-    whole = truth(films)
+    whole = ground_truth(films)
     right, left = (
         np.where(side, whole, 0).astype(np.uint8)
         for side in (np.arange(SIDE) < SIDE // 2, np.arange(SIDE) >= SIDE // 2)

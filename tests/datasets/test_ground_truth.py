@@ -102,7 +102,7 @@ def test_a_mask_of_each_lung(tmp_path) -> None:
     )
 
 
-def test_a_slice_without_lung_is_a_truth_like_any_other(tmp_path) -> None:
+def test_a_slice_without_lung_is_a_ground_truth_like_any_other(tmp_path) -> None:
     case = Case("x", "x", tmp_path / "x.png", write(tmp_path / "m.png", mask(0)), "s")
     assert_array_equal(read_labels(case, (36, 40)), mask(0))
 

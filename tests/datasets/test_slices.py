@@ -57,7 +57,7 @@ def write_case(
         *stored_as(phantom.volume.array, affine, turn),
         hounsfield=True,
     )
-    lung = phantom.truth.labels if labels is None else labels
+    lung = phantom.ground_truth.labels if labels is None else labels
     return Case(
         name,
         name,
@@ -77,11 +77,11 @@ def stacked(cases: tuple[Case, ...]) -> tuple[np.ndarray, np.ndarray]:
 def test_a_sagittal_volume_becomes_axial_slices_with_right_and_left(
     phantom, tmp_path, given
 ) -> None:
-    truth = phantom.truth.labels
+    ground_truth = phantom.ground_truth.labels
     stored = {
-        "both lungs as one": truth > 0,
-        "right is 1": truth,
-        "right is 2": np.where(truth > 0, 3 - truth, 0),
+        "both lungs as one": ground_truth > 0,
+        "right is 1": ground_truth,
+        "right is 2": np.where(ground_truth > 0, 3 - ground_truth, 0),
     }[given]
     sliced = slice_cases([write_case(tmp_path, phantom, labels=stored)], tmp_path / "slices")
     assert (sliced.problems, len(sliced.of_volumes)) == ((), SHAPE[0])
@@ -96,7 +96,7 @@ def test_a_sagittal_volume_becomes_axial_slices_with_right_and_left(
     clipped = np.clip(phantom.volume.array.astype(float), -1024, 600)
     assert pixels.dtype == np.uint8
     assert_array_equal(pixels, np.rint((clipped + 1024) / 1624 * 255))
-    assert_array_equal(np.where(truth > 0, labels, 0), truth)
+    assert_array_equal(np.where(ground_truth > 0, labels, 0), ground_truth)
     lung = [set(np.unique(plane)) for plane in labels]
     assert {0} in lung
     assert {0, 1} in lung or {0, 2} in lung  # a slice with one lung keeps its side
@@ -109,18 +109,18 @@ def test_what_the_labels_of_a_volume_decide_its_slices_decide_too(tmp_path) -> N
     sliced = slice_cases([case], tmp_path / "slices")
     assert {case.decides for case in sliced.cases} == {three}
     _, labels = stacked(sliced.cases)
-    truth = phantom.truth.labels
-    assert_array_equal(labels == HEART.number, truth == HEART.number)
-    assert_array_equal(np.where(truth > 0, labels, 0), truth)
+    ground_truth = phantom.ground_truth.labels
+    assert_array_equal(labels == HEART.number, ground_truth == HEART.number)
+    assert_array_equal(np.where(ground_truth > 0, labels, 0), ground_truth)
 
 
 def test_touching_lungs_are_split_where_they_touch(tmp_path) -> None:
     phantom = ct_phantom(SHAPE, spacing=STEP, seed=2, touching=True)
-    truth = phantom.truth.labels
-    assert (np.abs(np.diff(truth.astype(int), axis=2)) == 1).any()
-    split = split_lungs(truth > 0)
-    assert_array_equal(split > 0, truth > 0)
-    assert (split != truth).sum() < 0.01 * (truth > 0).sum()
+    ground_truth = phantom.ground_truth.labels
+    assert (np.abs(np.diff(ground_truth.astype(int), axis=2)) == 1).any()
+    split = split_lungs(ground_truth > 0)
+    assert_array_equal(split > 0, ground_truth > 0)
+    assert (split != ground_truth).sum() < 0.01 * (ground_truth > 0).sum()
 
 
 def test_worn_off_until_they_part_and_grown_back() -> None:
@@ -144,7 +144,7 @@ def test_one_lung_alone_goes_by_the_side_on_which_it_lies(columns, side) -> None
 
 
 def test_holes_of_vessels_are_filled_and_larger_ones_stay(phantom, tmp_path) -> None:
-    labels = phantom.truth.labels.copy()
+    labels = phantom.ground_truth.labels.copy()
     heights = np.flatnonzero((labels == 1).sum(axis=(1, 2)) > 200)
     at = heights[len(heights) // 2]
     row, column = (
@@ -162,8 +162,8 @@ def test_holes_of_vessels_are_filled_and_larger_ones_stay(phantom, tmp_path) -> 
 
 def test_slices_far_from_the_lungs_are_left_out_and_every_nth_can_be_kept(tmp_path) -> None:
     phantom = ct_phantom((90, 32, 32), spacing=(4.0, 11.0, 11.0), seed=1)
-    labels = np.zeros(phantom.truth.labels.shape, np.uint8)
-    labels[45:50] = phantom.truth.labels[45:50]
+    labels = np.zeros(phantom.ground_truth.labels.shape, np.uint8)
+    labels[45:50] = phantom.ground_truth.labels[45:50]
     case = write_case(tmp_path, phantom, labels=labels)
     numbers = [int(made.case[-3:]) for made in slice_cases([case], tmp_path / "slices").cases]
     assert numbers == list(range(45 - SLICES_BELOW, 49 + SLICES_ABOVE + 1))
@@ -180,7 +180,7 @@ def test_what_does_not_fit_is_left_out_in_one_sentence_and_the_others_stay(
 ) -> None:
     affine = phantom.volume.geometry.affine
     good = write_case(tmp_path, phantom)
-    labels = phantom.truth.labels
+    labels = phantom.ground_truth.labels
     moved = affine.copy()
     moved[:3, 3] += (37.0, 0.0, 0.0)
     masks = {
@@ -219,14 +219,14 @@ def test_what_does_not_fit_is_left_out_in_one_sentence_and_the_others_stay(
 def test_a_series_and_its_labels_are_recognised_and_cut(phantom, tmp_path) -> None:
     affine = phantom.volume.geometry.affine
     write_series(tmp_path / "south" / "ct" / "p7", phantom.volume.array[6:18], affine)
-    write(tmp_path / "south" / "labels" / "p7.nii.gz", phantom.truth.labels[6:18], affine)
+    write(tmp_path / "south" / "labels" / "p7.nii.gz", phantom.ground_truth.labels[6:18], affine)
     (found,) = discover(tmp_path / "south")
     assert [(case.case, case.image.name) for case in found.cases] == [("p7", "p7")]
     sliced = slice_cases(found.cases, tmp_path / "slices")
     assert (len(sliced.cases), sliced.problems) == (12, ())
     assert_array_equal(
-        np.where(phantom.truth.labels[6:18] > 0, stacked(sliced.cases)[1], 0),
-        phantom.truth.labels[6:18],
+        np.where(phantom.ground_truth.labels[6:18] > 0, stacked(sliced.cases)[1], 0),
+        phantom.ground_truth.labels[6:18],
     )
 
 
@@ -234,7 +234,7 @@ def test_slices_of_sixteen_bits_become_eight_and_other_pictures_stay(phantom, tm
     at = SHAPE[0] // 2
     pixels = (phantom.volume.array[at].astype(np.int32) + 1024).clip(0).astype(np.uint16)
     pixels = cv2.resize(pixels, (384, 384), interpolation=cv2.INTER_LINEAR)
-    mask = cv2.resize(phantom.truth.labels[at], (384, 384), interpolation=cv2.INTER_NEAREST)
+    mask = cv2.resize(phantom.ground_truth.labels[at], (384, 384), interpolation=cv2.INTER_NEAREST)
     cv2.imwrite(str(tmp_path / "deep.tif"), pixels)
     cv2.imwrite(str(tmp_path / "mask.png"), (mask > 0) * np.uint8(255))
     cv2.imwrite(str(tmp_path / "flat.png"), (pixels >> 4).astype(np.uint8))

@@ -93,18 +93,18 @@ def test_a_contour_is_the_rim_of_the_mask():
 
 
 def test_outside_the_lungs_the_picture_stays_grey(chest):
-    image, truth = chest
-    picture = overlay(image, truth)
+    image, ground_truth = chest
+    picture = overlay(image, ground_truth)
     assert (picture.shape, picture.dtype) == ((48, 64, 3), np.uint8)
-    outside = truth.labels == 0
+    outside = ground_truth.labels == 0
     for channel in range(3):
         np.testing.assert_array_equal(picture[..., channel][outside], image.array[outside])
 
 
 @pytest.mark.parametrize("opacity", [0.0, 0.25, 0.6, 1.0])
 def test_lungs_are_tinted_by_the_stated_formula_and_outlined_in_their_colours(chest, opacity):
-    image, truth = chest
-    picture = overlay(image, truth, opacity=opacity)
+    image, ground_truth = chest
+    picture = overlay(image, ground_truth, opacity=opacity)
     for label, box, core in (
         (RIGHT_LUNG, np.s_[10:30, 8:24], np.s_[11:29, 9:23]),
         (LEFT_LUNG, np.s_[10:30, 44:64], np.s_[11:29, 45:63]),
@@ -121,11 +121,11 @@ def test_lungs_are_tinted_by_the_stated_formula_and_outlined_in_their_colours(ch
 
 
 def test_both_lungs_may_have_one_colour(chest):
-    image, truth = chest
-    red = overlay(image, truth, colour=(255, 0, 0))
-    both = image.with_labels((truth.labels > 0).astype(np.uint8))
+    image, ground_truth = chest
+    red = overlay(image, ground_truth, colour=(255, 0, 0))
+    both = image.with_labels((ground_truth.labels > 0).astype(np.uint8))
     plain = overlay(image, both).astype(int)
-    lungs = truth.labels > 0
+    lungs = ground_truth.labels > 0
     np.testing.assert_array_equal(red[~lungs], grey(image)[~lungs])
     core = np.s_[11:29, 9:23]
     np.testing.assert_array_equal(red[core][..., 0], np.rint(0.75 * image.array[core] + 0.25 * 255))
@@ -135,8 +135,8 @@ def test_both_lungs_may_have_one_colour(chest):
 
 
 def test_every_structure_of_a_label_map_is_marked(chest):
-    image, truth = chest
-    labels = truth.labels.copy()
+    image, ground_truth = chest
+    labels = ground_truth.labels.copy()
     labels[35:45, 25:40] = HEART.number
     picture = paint(image.array, labels)
     assert tuple(picture[35, 30]) == HEART.colour
@@ -176,11 +176,11 @@ def test_a_thumbnail_keeps_its_proportions(shape, expected):
 
 
 def test_drawing_changes_neither_the_image_nor_the_segmentation(chest):
-    image, truth = chest
-    pixels, labels = image.array.copy(), truth.labels.copy()
-    overlay(image, truth)[:] = 0
+    image, ground_truth = chest
+    pixels, labels = image.array.copy(), ground_truth.labels.copy()
+    overlay(image, ground_truth)[:] = 0
     np.testing.assert_array_equal(image.array, pixels)
-    np.testing.assert_array_equal(truth.labels, labels)
+    np.testing.assert_array_equal(ground_truth.labels, labels)
 
 
 def test_without_lungs_the_overlay_is_the_image(chest):
@@ -190,13 +190,13 @@ def test_without_lungs_the_overlay_is_the_image(chest):
 
 
 def test_an_overlay_needs_one_grid_and_an_opacity(chest):
-    image, truth = chest
+    image, ground_truth = chest
     with pytest.raises(
         UsageError, match=r"shape \(48, 64\) is not one of an image of shape \(40, 64\)"
     ):
-        overlay(image_of(np.ascontiguousarray(image.array[:40])), truth)
+        overlay(image_of(np.ascontiguousarray(image.array[:40])), ground_truth)
     with pytest.raises(UsageError, match=r"opacity is between 0 and 1, not 1\.1"):
-        overlay(image, truth, opacity=1.1)
+        overlay(image, ground_truth, opacity=1.1)
 
 
 def test_a_montage_has_cells_of_one_size_with_gaps():

@@ -239,12 +239,12 @@ def test_a_model_that_predicts_nothing_that_the_mask_decides_is_refused() -> Non
 
 
 def test_beneath_what_hides_it_a_lung_is_not_judged() -> None:
-    truth = lungs()
-    truth[16:24, 10:40] = OPACITY.number  # of the right lung's 960 pixels 240
+    ground_truth = lungs()
+    ground_truth[16:24, 10:40] = OPACITY.number  # of the right lung's 960 pixels 240
     case = replace(CASE, decides=("right lung", "left lung", "opacity"))
     labels = lungs()
     labels[16:24, 10:25] = 0
-    found = score(case, truth, result(labels))
+    found = score(case, ground_truth, result(labels))
     assert found.first.dice == 1
     unknown = (found.first.hd95, found.scores["right lung"].dice)
     assert all(math.isnan(value) for value in unknown)

@@ -150,12 +150,12 @@ def metrics(found: CaseScore) -> list[float]:
 
 
 def test_each_structure_that_the_mask_decides_is_scored(tmp_path) -> None:
-    truth = LABELS.copy()
-    truth[8:12, 18:26, 20:28] = HEART.number
-    labels = truth.copy()
+    ground_truth = LABELS.copy()
+    ground_truth[8:12, 18:26, 20:28] = HEART.number
+    labels = ground_truth.copy()
     labels[8] = np.where(labels[8] == HEART.number, 0, labels[8])  # a quarter of the heart
     three = result(labels, structures=(*LUNGS, HEART))
-    one = replace(case(tmp_path, truth), decides=("right lung", "left lung", "heart"))
+    one = replace(case(tmp_path, ground_truth), decides=("right lung", "left lung", "heart"))
     found = score_ct(one, three)
     assert list(found.scores) == ["lungs", "heart", "right lung", "left lung"]
     assert list(found.raw) == ["lungs", "heart"]
@@ -165,7 +165,7 @@ def test_each_structure_that_the_mask_decides_is_scored(tmp_path) -> None:
     assert found.slices.slice_dice == 1  # of the lungs
 
     heart_alone = score_ct(
-        replace(case(tmp_path, truth == HEART.number), decides=("heart",)), three
+        replace(case(tmp_path, ground_truth == HEART.number), decides=("heart",)), three
     )
     assert list(heart_alone.scores) == ["heart"]
     assert heart_alone.slices is not None

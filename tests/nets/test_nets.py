@@ -176,7 +176,9 @@ def test_one_phantom_is_learnt_in_a_few_steps(net) -> None:
     torch.manual_seed(0)
     phantom = radiograph_phantom((64, 64))
     x = torch.from_numpy(to_network(phantom.image.array, (64, 64), (0.5, 99.5))[np.newaxis])
-    sets = allowed_sets(phantom.truth.labels, LUNG_LAYERS, decides=BOTH_LUNGS, lung_extent="field")
+    sets = allowed_sets(
+        phantom.ground_truth.labels, LUNG_LAYERS, decides=BOTH_LUNGS, lung_extent="field"
+    )
     allowed = torch.from_numpy(sets)
     network = net(1, 4, width=8, depth=4)
     optimiser = torch.optim.AdamW(network.parameters(), lr=0.01)

@@ -14,7 +14,11 @@ SMALL = (40, 96, 96)
 
 
 def millilitres(phantom: CtPhantom, label: int) -> float:
-    return float((phantom.truth.labels == label).sum()) * phantom.truth.geometry.voxel_volume / 1000
+    return (
+        float((phantom.ground_truth.labels == label).sum())
+        * phantom.ground_truth.geometry.voxel_volume
+        / 1000
+    )
 
 
 def pieces(mask: np.ndarray) -> int:
@@ -41,14 +45,16 @@ def pieces(mask: np.ndarray) -> int:
 def test_the_same_seed_gives_the_same_phantom():
     first, second = ct_phantom((12, 64, 64), seed=5), ct_phantom((12, 64, 64), seed=5)
     np.testing.assert_array_equal(first.volume.array, second.volume.array)
-    np.testing.assert_array_equal(first.truth.labels, second.truth.labels)
-    assert (first.truth.labels != ct_phantom((12, 64, 64), seed=6).truth.labels).mean() > 0.01
+    np.testing.assert_array_equal(first.ground_truth.labels, second.ground_truth.labels)
+    assert (
+        first.ground_truth.labels != ct_phantom((12, 64, 64), seed=6).ground_truth.labels
+    ).mean() > 0.01
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_two_whole_lungs_of_a_plausible_size_on_their_sides(seed):
     phantom = ct_phantom(SMALL, seed=seed)
-    labels = phantom.truth.labels
+    labels = phantom.ground_truth.labels
     middles = []
     for label in (1, 2):
         assert pieces(labels == label) == 1
@@ -61,13 +67,13 @@ def test_two_whole_lungs_of_a_plausible_size_on_their_sides(seed):
 
 
 def test_touching_lungs_touch():
-    assert pieces(ct_phantom(SMALL, touching=True).truth.labels > 0) == 1
+    assert pieces(ct_phantom(SMALL, touching=True).ground_truth.labels > 0) == 1
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_values_are_those_of_a_chest(seed):
     phantom = ct_phantom(SMALL, seed=seed)
-    hu, labels = phantom.volume.array, phantom.truth.labels
+    hu, labels = phantom.volume.array, phantom.ground_truth.labels
     assert hu.dtype == np.int16
     assert hu.min() >= -1024
     inside = hu[labels > 0]
@@ -87,14 +93,17 @@ def test_diseased_lung_is_lung_but_fluid_is_not():
     plain = ct_phantom(SMALL)
     for disease in ("consolidation", "ground glass"):
         ill = ct_phantom(SMALL, disease=disease)
-        np.testing.assert_array_equal(ill.truth.labels, plain.truth.labels)
-        dense = (ill.volume.array > -600) & (plain.truth.labels > 0)
-        assert dense.sum() / ((plain.volume.array > -600) & (plain.truth.labels > 0)).sum() > 1.4
+        np.testing.assert_array_equal(ill.ground_truth.labels, plain.ground_truth.labels)
+        dense = (ill.volume.array > -600) & (plain.ground_truth.labels > 0)
+        assert (
+            dense.sum() / ((plain.volume.array > -600) & (plain.ground_truth.labels > 0)).sum()
+            > 1.4
+        )
     wet = ct_phantom(SMALL, disease="effusion")
-    fluid = (plain.truth.labels > 0) & (wet.truth.labels == 0)
-    assert not ((wet.truth.labels > 0) & (plain.truth.labels == 0)).any()
-    assert len(np.unique(plain.truth.labels[fluid])) == 1  # on one side
-    assert fluid.sum() * wet.truth.geometry.voxel_volume / 1000 > 200
+    fluid = (plain.ground_truth.labels > 0) & (wet.ground_truth.labels == 0)
+    assert not ((wet.ground_truth.labels > 0) & (plain.ground_truth.labels == 0)).any()
+    assert len(np.unique(plain.ground_truth.labels[fluid])) == 1  # on one side
+    assert fluid.sum() * wet.ground_truth.geometry.voxel_volume / 1000 > 200
     assert -60 < np.median(wet.volume.array[fluid]) < 60
 
 
@@ -104,8 +113,8 @@ def test_heart_and_trachea_are_known_too(seed):
     phantom = ct_phantom((60, 96, 96), seed=seed, layers=four)
     plain = ct_phantom((60, 96, 96), seed=seed)
     np.testing.assert_array_equal(phantom.volume.array, plain.volume.array)
-    labels = phantom.truth.labels
-    np.testing.assert_array_equal(np.where(labels > 2, 0, labels), plain.truth.labels)
+    labels = phantom.ground_truth.labels
+    np.testing.assert_array_equal(np.where(labels > 2, 0, labels), plain.ground_truth.labels)
     heart, trachea = labels == 3, labels == 4
     assert pieces(heart) == pieces(trachea) == 1
     assert 500 < millilitres(phantom, 3) < 900
@@ -129,8 +138,8 @@ def test_arms_are_added_beside_the_chest():
 
 def test_a_single_slice_is_the_middle_of_the_chest():
     phantom = ct_phantom((1, 128, 128))
-    assert phantom.truth.geometry.spacing == (5.0, 3.125, 3.125)
-    assert set(np.unique(phantom.truth.labels)) == {0, 1, 2}
+    assert phantom.ground_truth.geometry.spacing == (5.0, 3.125, 3.125)
+    assert set(np.unique(phantom.ground_truth.labels)) == {0, 1, 2}
 
 
 def test_another_grid_shows_the_same_patient():
@@ -138,12 +147,12 @@ def test_another_grid_shows_the_same_patient():
     finer = ct_phantom((40, 128, 128), spacing=(6.0, 3.0, 3.0))
     assert millilitres(finer, 1) == pytest.approx(millilitres(whole, 1), rel=0.02)
     # The same voxels, stored as sagittal slices from left to right, with the head first.
-    affine = np.array(whole.truth.geometry.affine)
+    affine = np.array(whole.ground_truth.geometry.affine)
     affine[:, 3] += affine[:, 0] * 39 + affine[:, 2] * 63
     affine = np.stack([-affine[:, 2], -affine[:, 0], affine[:, 1], affine[:, 3]], axis=1)
     sagittal = ct_phantom((64, 40, 64), affine=affine)
-    back = sagittal.truth.geometry.to_axial().apply(sagittal.truth.labels)
-    np.testing.assert_array_equal(back, whole.truth.labels)
+    back = sagittal.ground_truth.geometry.to_axial().apply(sagittal.ground_truth.labels)
+    np.testing.assert_array_equal(back, whole.ground_truth.labels)
 
 
 def test_an_oblique_grid_shows_the_same_patient():
@@ -158,12 +167,12 @@ def test_an_oblique_grid_shows_the_same_patient():
     oblique = ct_phantom((40, 64, 64), affine=affine)
     for label in (1, 2):
         assert millilitres(oblique, label) == pytest.approx(millilitres(straight, label), rel=0.01)
-        at = np.argwhere(oblique.truth.labels == label) @ affine[:3, :3].T + affine[:3, 3]
-        grid = straight.truth.geometry
+        at = np.argwhere(oblique.ground_truth.labels == label) @ affine[:3, :3].T + affine[:3, 3]
+        grid = straight.ground_truth.geometry
         there = np.rint((at - grid.affine[:3, 3]) @ np.linalg.inv(grid.affine[:3, :3]).T).astype(
             int
         )
-        assert (straight.truth.labels[tuple(there.T)] == label).mean() > 0.96
+        assert (straight.ground_truth.labels[tuple(there.T)] == label).mean() > 0.96
 
 
 def test_an_abdomen_has_gas_but_no_lungs():
@@ -171,7 +180,7 @@ def test_an_abdomen_has_gas_but_no_lungs():
     affine[:3, :3] = AXIAL * (4.0, 5.0, 5.0)
     affine[:3, 3] = -affine[:3, :3] @ np.array([0, 39.5, 39.5]) - (0, 0, 280.0)
     abdomen = ct_phantom((24, 80, 80), affine=affine)
-    assert not abdomen.truth.labels.any()
+    assert not abdomen.ground_truth.labels.any()
     assert (abdomen.volume.array[:, 30:50, 15:65] < -900).sum() > 100
 
 

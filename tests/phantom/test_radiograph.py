@@ -12,24 +12,24 @@ from lungseg.phantom.radiograph import Phantom, radiograph_phantom
 
 def lung_area(phantom: Phantom) -> float:
     """Square millimetres."""
-    return float((phantom.truth.labels > 0).sum()) * phantom.truth.geometry.pixel_area
+    return float((phantom.ground_truth.labels > 0).sum()) * phantom.ground_truth.geometry.pixel_area
 
 
 def test_the_same_seed_gives_the_same_phantom():
     first, second = radiograph_phantom((128, 128), seed=5), radiograph_phantom((128, 128), seed=5)
     np.testing.assert_array_equal(first.image.array, second.image.array)
-    np.testing.assert_array_equal(first.truth.labels, second.truth.labels)
+    np.testing.assert_array_equal(first.ground_truth.labels, second.ground_truth.labels)
 
 
 def test_another_seed_gives_another_patient():
     first, second = radiograph_phantom((128, 128), seed=5), radiograph_phantom((128, 128), seed=6)
-    assert (first.truth.labels != second.truth.labels).mean() > 0.01
+    assert (first.ground_truth.labels != second.ground_truth.labels).mean() > 0.01
     assert (first.image.array != second.image.array).mean() > 0.9
 
 
 @pytest.mark.parametrize("seed", range(16))
 def test_there_is_one_right_and_one_left_lung_in_one_piece_without_holes(seed):
-    labels = radiograph_phantom((256, 256), seed=seed).truth.labels
+    labels = radiograph_phantom((256, 256), seed=seed).ground_truth.labels
     middles = []
     for label in (1, 2):
         lung = (labels == label).astype(np.uint8)
@@ -45,7 +45,7 @@ def test_there_is_one_right_and_one_left_lung_in_one_piece_without_holes(seed):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_anatomy_is_that_of_a_chest(seed):
-    labels = radiograph_phantom((256, 256), seed=seed).truth.labels
+    labels = radiograph_phantom((256, 256), seed=seed).ground_truth.labels
     right, left = labels == 1, labels == 2
     assert right.sum() > left.sum()  # the heart takes from the left lung
     # Low in the lungs the heart reaches further to the left of the middle between the outer borders
@@ -61,7 +61,7 @@ def test_anatomy_is_that_of_a_chest(seed):
 @pytest.mark.parametrize("seed", range(8))
 def test_greys_are_those_of_a_chest_film(seed):
     phantom = radiograph_phantom((256, 256), seed=seed)
-    grey, labels = phantom.image.array, phantom.truth.labels
+    grey, labels = phantom.image.array, phantom.ground_truth.labels
     rows = np.nonzero(labels)[0]
     between = np.zeros(labels.shape, bool)
     for row in range(rows.min() + 30, rows.max() - 60):
@@ -83,8 +83,8 @@ def test_an_array_of_any_shape_shows_the_same_thorax():
     assert square.image.geometry.spacing == (358 / 256, 358 / 256)
     for shape in ((512, 512), (256, 400), (330, 256)):
         other = radiograph_phantom(shape, seed=3)
-        assert other.image.array.shape == other.truth.labels.shape == shape
-        assert other.truth.geometry is other.image.geometry
+        assert other.image.array.shape == other.ground_truth.labels.shape == shape
+        assert other.ground_truth.geometry is other.image.geometry
         assert lung_area(other) == pytest.approx(lung_area(square), rel=0.01)
 
 
@@ -93,8 +93,8 @@ def test_spacing_scales_the_pixels_and_not_the_thorax():
     coarse = radiograph_phantom((256, 200), seed=3, spacing=(1.4, 1.8))
     assert coarse.image.geometry.spacing == (1.4, 1.8)
     assert lung_area(coarse) == pytest.approx(lung_area(fine), rel=0.01)
-    resampled = cv2.resize(fine.truth.labels, (256, 256), interpolation=cv2.INTER_NEAREST)
-    same_rows = radiograph_phantom((256, 256), seed=3, spacing=(1.4, 1.4)).truth.labels
+    resampled = cv2.resize(fine.ground_truth.labels, (256, 256), interpolation=cv2.INTER_NEAREST)
+    same_rows = radiograph_phantom((256, 256), seed=3, spacing=(1.4, 1.4)).ground_truth.labels
     assert (resampled != same_rows).mean() < 0.01
 
 
@@ -106,14 +106,16 @@ def test_sixteen_bits_show_what_eight_bits_show():
     np.testing.assert_allclose(sixteen / 257.0, eight, atol=0.51)
 
 
-def test_consolidation_whitens_one_lung_and_leaves_the_truth():
+def test_consolidation_whitens_one_lung_and_leaves_the_ground_truth():
     clear, filled = (
         radiograph_phantom((256, 256), seed=2, consolidation=share) for share in (0.0, 1.0)
     )
-    np.testing.assert_array_equal(clear.truth.labels, filled.truth.labels)
+    np.testing.assert_array_equal(clear.ground_truth.labels, filled.ground_truth.labels)
     gain = [
         float(
-            (filled.image.array.astype(int) - clear.image.array)[clear.truth.labels == label].mean()
+            (filled.image.array.astype(int) - clear.image.array)[
+                clear.ground_truth.labels == label
+            ].mean()
         )
         for label in (1, 2)
     ]
@@ -149,7 +151,7 @@ def test_heart_and_trachea_are_known_too(seed):
     phantom = radiograph_phantom((256, 256), seed=seed, layers=FOUR)
     lungs = radiograph_phantom((256, 256), seed=seed)
     np.testing.assert_array_equal(phantom.image.array, lungs.image.array)
-    labels, lungs = phantom.truth.labels, lungs.truth.labels
+    labels, lungs = phantom.ground_truth.labels, lungs.ground_truth.labels
     np.testing.assert_array_equal(np.where(labels > 2, 0, labels), lungs)  # they overlap no lung
     heart, trachea = labels == 3, labels == 4
     for structure in (heart, trachea):
@@ -164,6 +166,6 @@ def test_heart_and_trachea_are_known_too(seed):
 
 def test_structures_may_lie_in_layers_of_their_own():
     phantom = radiograph_phantom((96, 96), layers=(("heart",), ("right lung", "left lung")))
-    assert set(np.unique(phantom.truth.layers[0])) == {0, 3}
-    assert set(np.unique(phantom.truth.layers[1])) == {0, 1, 2}
-    assert [len(layer) for layer in phantom.truth.structures] == [1, 2]
+    assert set(np.unique(phantom.ground_truth.layers[0])) == {0, 3}
+    assert set(np.unique(phantom.ground_truth.layers[1])) == {0, 1, 2}
+    assert [len(layer) for layer in phantom.ground_truth.structures] == [1, 2]

@@ -33,7 +33,7 @@ def segmenter(model: Path) -> RadiographSegmenter:
     return RadiographSegmenter(model, threads=1)
 
 
-def truth(shape: tuple[int, int] = (160, 200)) -> np.ndarray:
+def ground_truth(shape: tuple[int, int] = (160, 200)) -> np.ndarray:
     dark = dark_ellipses(shape) < 100
     return np.where(np.arange(shape[1]) < shape[1] // 2, dark * 1, dark * 2)
 
@@ -43,7 +43,7 @@ def test_an_array_becomes_a_result(segmenter: RadiographSegmenter) -> None:
     result = segmenter(pixels, SegmentOptions(spacing=(0.5, 0.5)))
     assert result.mask.shape == pixels.shape
     for number in (1, 2):
-        assert dice(truth() == number, result.mask == number) > 0.98
+        assert dice(ground_truth() == number, result.mask == number) > 0.98
     area = result.measurements["area", "right lung"]
     assert area.unit == "mm2"
     assert area.value == 0.25 * (result.mask == 1).sum()
@@ -66,7 +66,7 @@ def test_probabilities_are_on_the_images_grid(segmenter: RadiographSegmenter) ->
 def test_any_size_and_proportion(segmenter: RadiographSegmenter, shape: tuple[int, int]) -> None:
     result = segmenter(dark_ellipses(shape))
     assert result.mask.shape == shape
-    assert dice(truth(shape) > 0, result.mask) > 0.97
+    assert dice(ground_truth(shape) > 0, result.mask) > 0.97
 
 
 def test_stages_give_what_the_whole_gives(segmenter: RadiographSegmenter, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_the_embedded_model_finds_the_lungs_of_a_phantom(seed: int) -> None:
     phantom = radiograph_phantom((512, 512), seed=seed)
     result = segment(phantom.image)
     for number in (1, 2):
-        assert dice(phantom.truth.labels == number, result.mask == number) > 0.9
+        assert dice(phantom.ground_truth.labels == number, result.mask == number) > 0.9
     assert result.verdict.status == "ok"
 
 
@@ -253,7 +253,9 @@ def test_a_tilted_thorax_is_set_upright_and_its_mask_turned_back(
     assert tilt(dark & sides, dark & ~sides, (160, 200)) + USUAL_TILT == pytest.approx(
         -USUAL_TILT, abs=3
     )
-    assert dice(_turned_clockwise((truth() > 0).astype(np.uint8), 12), result.mask > 0) > 0.95
+    assert (
+        dice(_turned_clockwise((ground_truth() > 0).astype(np.uint8), 12), result.mask > 0) > 0.95
+    )
 
 
 def test_nothing_is_expected_of_a_model_without_a_quality_model(

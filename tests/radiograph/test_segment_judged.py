@@ -255,7 +255,7 @@ def test_the_embedded_model_refuses_noise_and_knows_a_phantom_on_its_head() -> N
     found = segment(
         np.ascontiguousarray(phantom.image.array[::-1, ::-1]), SegmentOptions(modality="radiograph")
     )
-    assert dice(phantom.truth.labels[::-1, ::-1] > 0, found.mask > 0) > 0.9
+    assert dice(phantom.ground_truth.labels[::-1, ::-1] > 0, found.mask > 0) > 0.9
     assert found.verdict.codes == ("rotated",)
 
 
@@ -268,7 +268,7 @@ def test_right_is_on_the_left_of_the_upright_picture_however_it_was_stored(
     quarters: int, mirrored: bool, negative: bool
 ) -> None:
     phantom = radiograph_phantom((256, 224), seed=0)
-    pixels, labels = phantom.image.array, phantom.truth.labels
+    pixels, labels = phantom.image.array, phantom.ground_truth.labels
     if (
         mirrored
     ):  # what was the left lung now lies where right ones do, and nothing else can be known

@@ -425,12 +425,12 @@ def test_frames_of_a_gif(film, tmp_path):
 def test_a_mask_that_the_package_wrote_gives_its_labels(tmp_path) -> None:
     drawn = radiograph_phantom((96, 128))
     path = tmp_path / "mask.png"
-    path.write_bytes(mask_png(drawn.truth))
-    assert_array_equal(read_mask(path), drawn.truth.labels)
+    path.write_bytes(mask_png(drawn.ground_truth))
+    assert_array_equal(read_mask(path), drawn.ground_truth.labels)
 
 
 def test_a_damaged_mask_that_the_package_wrote_is_refused(tmp_path) -> None:
-    content = mask_png(radiograph_phantom((96, 128)).truth)
+    content = mask_png(radiograph_phantom((96, 128)).ground_truth)
     start = content.index(b"IDAT") - 4
     path = tmp_path / "mask.png"
     path.write_bytes(

@@ -42,14 +42,14 @@ def film() -> Result:
         notes=("a <note>",),
     )
     dice = Measurement("expected_dice", "lungs", 0.95123, "1")
-    found = measure(phantom.truth, SURE) | Measurements([dice])
+    found = measure(phantom.ground_truth, SURE) | Measurements([dice])
     return Result(
         image,
-        phantom.truth,
+        phantom.ground_truth,
         found,
         Verdict("review", ("small",), ("the lungs are <odd>",)),
         card("cxr"),
-        probabilities_of(image, phantom.truth.labels),
+        probabilities_of(image, phantom.ground_truth.labels),
         {"read": 0.1},
     )
 
@@ -58,13 +58,13 @@ def film() -> Result:
 def scan() -> Result:
     """A phantom of 16 slices with its true lungs."""
     phantom = ct_phantom((16, 48, 48))
-    found = measure_volume(phantom.volume, phantom.truth, SURE)
+    found = measure_volume(phantom.volume, phantom.ground_truth, SURE)
     return Result(
         phantom.volume,
-        phantom.truth,
+        phantom.ground_truth,
         found,
         Verdict("ok"),
         card("ct"),
-        probabilities_of(phantom.volume, phantom.truth.labels),
+        probabilities_of(phantom.volume, phantom.ground_truth.labels),
         {},
     )

@@ -111,15 +111,15 @@ def test_drawing_curves_needs_neither_pyplot_nor_a_screen(tmp_path) -> None:
     assert (tmp_path / "curves.png").is_file()
 
 
-def test_a_row_shows_image_truth_prediction_and_the_prediction_in_red(tmp_path) -> None:
+def test_a_row_shows_image_ground_truth_prediction_and_the_prediction_in_red(tmp_path) -> None:
     phantom = radiograph_phantom((128, 96))
     result = RadiographSegmenter(write_tiny_model(tmp_path))(phantom.image)
-    row = case_row("p0_a", result, phantom.truth.labels, "Dice 0.912")
+    row = case_row("p0_a", result, phantom.ground_truth.labels, "Dice 0.912")
     assert [caption for _, caption in row] == ["p0_a", "ground truth", "prediction", "Dice 0.912"]
     assert [tile.shape for tile, _ in row] == [(TILE, 192, 3)] * 4
     for (tile, _), expected in zip(
         row,
-        (grey(result.image), coloured(phantom.truth.labels), coloured(result.mask)),
+        (grey(result.image), coloured(phantom.ground_truth.labels), coloured(result.mask)),
         strict=False,
     ):
         np.testing.assert_array_equal(tile, thumbnail(expected, TILE))

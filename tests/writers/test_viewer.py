@@ -24,10 +24,10 @@ def decoded(png: bytes) -> np.ndarray:
 
 
 def test_slices_of_a_volume_are_axial_and_windowed_when_asked_for(tmp_path: Path) -> None:
-    volume, truth = ellipsoids((12, 40, 48))
-    slices = written(tmp_path, volume, volume.with_labels(truth))
+    volume, ground_truth = ellipsoids((12, 40, 48))
+    slices = written(tmp_path, volume, volume.with_labels(ground_truth))
     turn = volume.geometry.to_axial()
-    grey, labels = turn.apply(volume.array), turn.apply(truth)
+    grey, labels = turn.apply(volume.array), turn.apply(ground_truth)
     wanted = np.rint(np.clip(grey[5].astype(np.float32) + 1000, 0, 1400) * (255 / 1400))
     assert np.array_equal(decoded(slices.grey_png(5, -1000.0, 400.0)), wanted)
     assert np.array_equal(decoded(slices.labels_png(5)), labels[5])

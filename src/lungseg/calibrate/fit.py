@@ -283,13 +283,13 @@ def _ridge(columns: Array, target: Array) -> Array:
     )
 
 
-def _logistic(columns: Array, truth: Array, weight: Array) -> Array:
+def _logistic(columns: Array, ground_truth: Array, weight: Array) -> Array:
     """Newton's method."""
     penalty = _penalty(columns, FRONTAL_RIDGE)
     weights = np.zeros(columns.shape[1])
     for _ in range(50):
         chance = 1 / (1 + np.exp(-np.clip(columns @ weights, -500, 500)))
-        slope = columns.T @ (weight * (chance - truth)) + penalty * weights
+        slope = columns.T @ (weight * (chance - ground_truth)) + penalty * weights
         curvature = (columns.T * (weight * chance * (1 - chance) + 1e-9)) @ columns + np.diag(
             penalty
         )

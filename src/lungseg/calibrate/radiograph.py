@@ -153,8 +153,10 @@ def sample_of(item: RadiographItem, prediction: ForwardPass, result: Result[Imag
     """What was found of an item."""
     dice = None
     if item.labels is not None and item.known is not None:
-        truth, found = (lung_mask(labels)[item.known] for labels in (item.labels, result.mask))
-        dice = count(truth, found).dice
+        ground_truth, found = (
+            lung_mask(labels)[item.known] for labels in (item.labels, result.mask)
+        )
+        dice = count(ground_truth, found).dice
     return Sample(
         item.kind,
         item.group,

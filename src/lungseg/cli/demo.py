@@ -32,7 +32,7 @@ def demo(
     result = segmenter(film.image)
     paths = [output / "phantom.png", *result.save(output, name="phantom", overwrite=True).values()]
     write_file(paths[0], image_png(film.image.array, of=film.image))
-    _compare("Radiograph", film.truth.labels, result)
+    _compare("Radiograph", film.ground_truth.labels, result)
     if "ct" in embedded_models():
         scan = ct_phantom(seed=seed)
         found = segmenter(scan.volume)
@@ -41,20 +41,22 @@ def demo(
             *found.save(output, name="phantom_ct", overwrite=True).values(),
         ]
         write_file(output / "phantom_ct.nii.gz", volume_nifti(scan.volume))
-        _compare("CT", scan.truth.labels, found)
+        _compare("CT", scan.ground_truth.labels, found)
     typer.echo("Pictures: " + ", ".join(str(path) for path in paths))
 
 
-def _compare(what: str, truth: Any, result: Result[Any]) -> None:
+def _compare(what: str, ground_truth: Any, result: Result[Any]) -> None:
     """Says what was measured, and how much what was found is what was drawn."""
     from lungseg.scores import dice
     from lungseg.structures import LUNGS, PLURAL
 
     typer.echo(what)
     for label in LUNGS:
-        value = dice(truth == label.number, result.mask == label.number)
-        typer.echo(f"  {label.name + ' Dice against the truth':32s}{value:12.4f}")
-    typer.echo(f"  {'lungs Dice against the truth':32s}{dice(truth > 0, result.mask > 0):12.4f}")
+        value = dice(ground_truth == label.number, result.mask == label.number)
+        typer.echo(f"  {label.name + ' Dice to ground truth':32s}{value:12.4f}")
+    typer.echo(
+        f"  {'lungs Dice to ground truth':32s}{dice(ground_truth > 0, result.mask > 0):12.4f}"
+    )
     for measurement in result.measurements.values():
         if measurement.structure == PLURAL:
             unit, digits = ("", 4) if measurement.unit == "1" else (f" {measurement.unit}", 1)

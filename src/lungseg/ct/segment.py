@@ -253,8 +253,8 @@ class VolumeSegmenter:
         return labels
 
     def features(self, volume: Volume, planes: Planes, labels: Labels) -> Features:
-        """What can be seen of a mask without knowing the truth: means over slices, weighted by
-        their lung; costs `SECOND_LOOKS` looks.
+        """What can be seen of a mask without knowing the ground truth: means over slices, weighted
+        by their lung; costs `SECOND_LOOKS` looks.
 
         Args:
             volume: what was segmented.

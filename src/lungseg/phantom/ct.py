@@ -54,13 +54,13 @@ class CtPhantom:
 
     Attributes:
         volume: int16 Hounsfield units.
-        truth: in the layers that were asked for. The lungs have the vessels and nodules inside
-            them, and no trachea, main bronchi or pleural fluid; the heart has the roots
+        ground_truth: in the layers that were asked for. The lungs have the vessels and nodules
+            inside them, and no trachea, main bronchi or pleural fluid; the heart has the roots
             of the great vessels; the trachea is its air, down to where it forks.
     """
 
     volume: Volume
-    truth: Segmentation[VolumeGeometry]
+    ground_truth: Segmentation[VolumeGeometry]
 
 
 EVERYWHERE: Final = (slice(None),) * 3

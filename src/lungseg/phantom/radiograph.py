@@ -50,13 +50,14 @@ class Phantom:
 
     Attributes:
         image: of a frontal chest; the patient's right is on the left of the image.
-        truth: in the layers that were asked for. The lung fields are as radiologists draw them:
-            outside of the heart and the mediastinum, above the domes of the diaphragm. The heart is
+        ground_truth: in the layers that were asked for. The lung fields are as radiologists draw
+            them: outside of the heart and the mediastinum, above the domes of the diaphragm. The
+                heart is
             its whole silhouette, also in front of the diaphragm; the trachea ends where it forks.
     """
 
     image: Image
-    truth: Segmentation[ImageGeometry]
+    ground_truth: Segmentation[ImageGeometry]
 
 
 def _body(view: Projection, thorax: Thorax) -> Pixels:
@@ -304,8 +305,8 @@ def radiograph_phantom(
             and spacing.
         spacing: millimetres between rows and between columns; by default such that the shorter side
             of the film is 358 mm.
-        consolidation: 0 to 1, how far the lower zone of one lung is filled by fluid. The truth does
-            not change.
+        consolidation: 0 to 1, how far the lower zone of one lung is filled by fluid. The ground
+            truth does not change.
         bits: of a pixel: 8 (uint8) or 16 (uint16), the full range either way.
         layers: of the ground truth: names of structures, "right lung", "left lung", "heart" and
             "trachea", those of one layer together.
