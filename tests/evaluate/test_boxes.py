@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from lungseg.card import read_card
 from lungseg.datasets import Case, OpacityBox, discover, read_boxes
 from lungseg.errors import InputError, UsageError
 from lungseg.evaluate import evaluate_boxes
 from lungseg.evaluate.boxes import BoxScore, fraction_inside, summarise_boxes
+from lungseg.radiograph.segment import RadiographSegmenter
 from tiny_model import dark_ellipses, write_tiny_model
 
 INSIDE, BESIDE, HALF = (
@@ -86,6 +89,30 @@ def test_boxes_are_scored_with_and_without_a_margin(films, tmp_path) -> None:
         "Marked opacities in the lung masks of tiny"
         in (tmp_path / "out" / "report.html").read_text()
     )
+
+
+def test_only_lungs_keep_a_box(films, tmp_path) -> None:
+    cases, boxes = write(tmp_path, films), {"a": [INSIDE, OpacityBox(90, 85, 20, 40)]}
+    inside = {}
+    for name, heart in (("lungs", False), ("three", True)):
+        model = write_tiny_model(tmp_path, name=name, heart=heart)
+        evaluate_boxes(model, cases, boxes, tmp_path / "out", radius=3)
+        with (tmp_path / "out" / "boxes.csv").open(newline="") as stream:
+            inside[name] = sorted((line["box"], line["inside"]) for line in csv.DictReader(stream))
+    assert RadiographSegmenter(model)(cases[0].image).segmentation.mask("heart")[85:125].any()
+    assert inside["three"] == inside["lungs"] == [("1", "1.0000"), ("2", "0.0000")]
+
+
+def test_a_model_without_lungs_is_refused(films, tmp_path) -> None:
+    model = write_tiny_model(tmp_path)
+    card = read_card(model.with_suffix(".json"))
+    outputs = ("background", "heart", "trachea")
+    replace(card, layers=(outputs[1:],), outputs=outputs).write(model.with_suffix(".json"))
+    with pytest.raises(
+        UsageError,
+        match="boxes are scored by the lungs, which the model does not predict; give another model",
+    ):
+        evaluate_boxes(model, write(tmp_path, films), {"a": [INSIDE]}, tmp_path / "out")
 
 
 def test_with_a_spacing_the_margin_is_in_millimetres(films, tmp_path) -> None:

@@ -16,10 +16,11 @@ import pytest
 from ellipsoids import ellipsoids
 from lungseg.datasets import Case, discover_cases
 from lungseg.errors import InputError, ModelError, OutputError, UsageError
-from lungseg.evaluate import evaluate, pictures
+from lungseg.evaluate import evaluate, pictures, score_cases
 from lungseg.evaluate import run as module
 from lungseg.evaluate.run import name_models
 from lungseg.predict import Predictor
+from lungseg.segmenter import Segmenter
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
 from phantom_films import write_films
@@ -91,8 +92,26 @@ def test_the_page_holds_the_tables_and_the_worst_as_pictures(
         assert (
             np.abs(tile.astype(int) - pictures.GROUND_TRUTH_COLOUR).max(axis=2) < 60
         ).sum() > 200
-    assert "Lung masks of tiny" in page
+    assert "Evaluation of tiny" in page
     assert "human against human, 0.973" in page
+
+
+def test_every_structure_that_is_scored_is_outlined(tmp_path) -> None:
+    labels = np.where(dark_ellipses() < 100, np.where(np.arange(200) < 100, 1, 2), 0)
+    labels[100:140, 90:110] = 3
+    cv2.imwrite(str(tmp_path / "c.png"), dark_ellipses())
+    cv2.imwrite(str(tmp_path / "m.png"), labels.astype(np.uint8))
+    three = ("right lung", "left lung", "heart")
+    case = Case("c", "p", tmp_path / "c.png", tmp_path / "m.png", "here", decides=three)
+    yellow = []
+    for heart in (True, False):
+        segmenter = Segmenter(write_tiny_model(tmp_path, heart=heart))
+        scores, _ = score_cases(segmenter, [case])
+        ((_, picture),) = pictures.worst(segmenter, [case], scores)
+        yellow.append((picture == pictures.GROUND_TRUTH_COLOUR).all(axis=2))
+    # Of 160 x 200 pixels 256 x 320 are shown.
+    assert [drawn[158:163, 152:168].any() for drawn in yellow] == [True, False]
+    assert [drawn[:, 48:96].any() for drawn in yellow] == [True, True]
 
 
 def test_the_result_does_not_depend_on_the_workers(cases, model, tmp_path) -> None:

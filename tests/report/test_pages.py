@@ -59,7 +59,7 @@ def evaluation() -> str:
         Section("The worst", "By", pictures=[("0.5 <s>", tile), ("0.9 t", tile)], caption="Lungs"),
         every_metric("Every metric of m", summaries([PLAIN])[:2]),
     ]
-    return page("Lung masks of m", sections, "How to read it.")
+    return page("Evaluation of m", sections, "How to read it.")
 
 
 def made(name: str, film: Result, scan: Result, tmp_path: Path) -> str:

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets import Case, OpacityBox
+from lungseg.datasets.ground_truth import lungs_only
 from lungseg.draw.picture import Picture, overlay, thumbnail
-from lungseg.errors import InputError
+from lungseg.errors import InputError, UsageError
 from lungseg.evaluate.intervals import mean_intervals, percentile
 from lungseg.evaluate.page import Section, page
 from lungseg.evaluate.pictures import GROUND_TRUTH_COLOUR, TILE, WORST_CASES, Shown, write_sheet
@@ -99,7 +100,7 @@ def evaluate_boxes(
         InputError: no image has a box, or none of those can be read.
         ModelError: the model cannot be used.
         OutputError: the folder or a file in it cannot be written.
-        UsageError: the radius is negative or not finite.
+        UsageError: the radius is negative or not finite, or the model predicts no lungs.
     """
     check_radius(radius)
     marked = [case for case in cases if boxes.get(case.patient)]
@@ -109,7 +110,7 @@ def evaluate_boxes(
             cure="give the folder with images and list of boxes",
         )
     make_folder(folder)
-    segmenter = RadiographSegmenter(model, threads=None if workers == 1 else 1)
+    segmenter = _segmenter(model, workers)
     with ThreadPoolExecutor(workers, "lungseg") as pool:
         found = list(pool.map(partial(_try, segmenter, boxes, radius, spacing), marked))
     scores = [score for one in found if isinstance(one, list) for score in one]
@@ -130,6 +131,16 @@ def evaluate_boxes(
     title = f"Marked opacities in the lung masks of {Path(model).stem}"
     write_file(folder / "report.html", page(title, _sections(table, left_out, shown)).encode())
     return Evaluation(table.markdown() + left_out, failures, 0)
+
+
+def _segmenter(model: str | Path, workers: int) -> RadiographSegmenter:
+    segmenter = RadiographSegmenter(model, threads=None if workers == 1 else 1)
+    if not segmenter.card.has_lungs:
+        raise UsageError(
+            "boxes are scored by the lungs, which the model does not predict",
+            cure="give another model",
+        )
+    return segmenter
 
 
 def _left_out(scores: Sequence[BoxScore], failures: Sequence[str], total: int) -> str:
@@ -179,9 +190,9 @@ def _try(
     except InputError as error:
         return str(error)
     known = result.image.geometry.spacing
+    lungs = lungs_only(result.mask)
     widened, bridged = (
-        dilate(mask, radius, LUNG_NUMBERS, known)
-        for mask in (result.mask, hull(result.mask, LUNG_NUMBERS))
+        dilate(mask, radius, LUNG_NUMBERS, known) for mask in (lungs, hull(lungs, LUNG_NUMBERS))
     )
     by = f"{radius:g} {'pixels' if known is None else 'mm'}"
     return [
@@ -189,7 +200,7 @@ def _try(
             case=case.case,
             patient=case.patient,
             box=i,
-            inside=fraction_inside(result.mask, box),
+            inside=fraction_inside(lungs, box),
             inside_dilated=fraction_inside(widened, box),
             inside_hull=fraction_inside(bridged, box),
             dilated_by=by,

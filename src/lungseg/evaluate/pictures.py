@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ from lungseg.datasets import Case, read_labels
 from lungseg.datasets.ground_truth import read_volume_labels
 from lungseg.draw.picture import Picture, contour, montage, overlay, thumbnail
 from lungseg.draw.volume import PLANES, slice_picture
-from lungseg.evaluate.cases import CaseScore
+from lungseg.evaluate.cases import CaseScore, pixels_of, scored_regions
 from lungseg.image import Image
 from lungseg.options import SegmentOptions
 from lungseg.result import Result
@@ -57,39 +57,52 @@ def write_sheet(shown: Sequence[Shown], path: Path) -> None:
 
 def _tile(segmenter: Segmenter, case: Case) -> Picture:
     result = segmenter(case.image, SegmentOptions(skip_quality=True))
+    names = scored_regions(result.segmentation, case)
+    structures = [structure for those in names.values() for structure in those]
     if isinstance(result.image, Image):
-        picture = overlay(result.image, result.segmentation)
-        return thumbnail(_with_outline(picture, read_labels(case) > 0), TILE)
+        labels = read_labels(case)
+        labels[~pixels_of(labels, structures)] = 0
+        picture = _with_outlines(overlay(result.image, result.segmentation), labels)
+        return thumbnail(picture, TILE)
     labels = read_volume_labels(case, result.image.geometry).labels
-    tiles, captions = zip(*_planes(result, labels > 0), strict=True)
+    labels[~pixels_of(labels, structures)] = 0
+    found = np.any([result.segmentation.mask(name) for name in names], axis=0)
+    tiles, captions = zip(*_planes(result, found, labels), strict=True)
     return tiles[0] if len(tiles) == 1 else montage(tiles, len(tiles), captions)
 
 
-def _with_outline(picture: Picture, mask: NDArray[Any]) -> Picture:
-    """A picture with the outline of a mask (rows, columns) of its size, wide enough to be seen
-    when it is shrunk to `TILE`.
+def _with_outlines(picture: Picture, labels: NDArray[np.uint8]) -> Picture:
+    """A picture with the outlines of all structures of a label map (rows, columns) of its size,
+    wide enough to be seen when it is shrunk to `TILE`.
     """
-    picture[contour(mask, max(1, round(max(mask.shape) / TILE)))] = GROUND_TRUTH_COLOUR
+    width = max(1, round(max(labels.shape) / TILE))
+    for number in np.unique(labels[labels > 0]):
+        picture[contour(labels == number, width)] = GROUND_TRUTH_COLOUR
     return picture
 
 
-def _planes(result: Result[Volume], ground_truth: NDArray[np.bool_]) -> list[tuple[Picture, str]]:
+def _planes(
+    result: Result[Volume], found: NDArray[np.bool_], ground_truth: NDArray[np.uint8]
+) -> list[tuple[Picture, str]]:
     """An axial, a coronal and a sagittal plane, each that where most voxels are wrong, or most is
     inside where none is; of a slice itself.
 
     Args:
         result: of a volume.
-        ground_truth: (slices, rows, columns) in axial order.
+        found: where the scored structures are, in the volume's own order.
+        ground_truth: their labels (slices, rows, columns) in axial order.
     """
-    labels = result.image.geometry.to_axial().apply(result.mask)
-    wrong = (labels > 0) != ground_truth
-    found = []
+    turn = result.image.geometry.to_axial()
+    labels = turn.apply(result.mask)
+    wrong = turn.apply(found) != (ground_truth > 0)
+    tiles = []
     for axis in [0] if len(labels) == 1 else range(3):
         others = tuple(other for other in range(3) if other != axis)
-        number = int(np.count_nonzero(wrong if wrong.any() else ground_truth, axis=others).argmax())
+        counted = wrong if wrong.any() else ground_truth
+        number = int(np.count_nonzero(counted, axis=others).argmax())
         picture = slice_picture(result.image, labels, axis, number, TILE)
-        true: NDArray[np.uint8] = ground_truth.take([number], axis).squeeze(axis).astype(np.uint8)
+        true = ground_truth.take([number], axis).squeeze(axis)
         upright = true if axis == 0 else true[::-1]  # the head is up
-        outlined = cv2.resize(upright, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-        found.append((_with_outline(picture, outlined), PLANES[axis]))
-    return found
+        resized = cv2.resize(upright, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        tiles.append((_with_outlines(picture, np.asarray(resized, np.uint8)), PLANES[axis]))
+    return tiles

@@ -295,9 +295,9 @@ def _page(
         ),
         Section(
             f"The worst of {first}",
-            "By Dice. The true outline is yellow.",
+            "By Dice. The true outlines are yellow.",
             pictures=shown,
-            caption="Lungs found, and the true outline in yellow",
+            caption="What was found, and the true outlines in yellow",
         ),
         *(
             every_metric(f"Every metric of {name}", summaries(each.scores))
@@ -305,7 +305,7 @@ def _page(
         ),
     ]
     how = WAYS_TO_READ if radiographs else WAYS_TO_READ_CT
-    return page(f"Lung masks of {', '.join(done)}", sections, how)
+    return page(f"Evaluation of {', '.join(done)}", sections, how)
 
 
 def _enter(scores: Sequence[CaseScore], card: Path) -> None:
