@@ -305,8 +305,8 @@ def radiograph_phantom(
             and spacing.
         spacing: millimetres between rows and between columns; by default such that the shorter side
             of the film is 358 mm.
-        consolidation: 0 to 1, how far the lower zone of one lung is filled by fluid. The ground
-            truth does not change.
+        consolidation: 0 to 1, how far the lower zone of one lung is filled by fluid. The
+            ground truth does not change.
         bits: of a pixel: 8 (uint8) or 16 (uint16), the full range either way.
         layers: of the ground truth: names of structures, "right lung", "left lung", "heart" and
             "trachea", those of one layer together.
