@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
+from lungseg.measurement import OWNERS
 from lungseg.report import texts
 from lungseg.structures import STRUCTURES
 
@@ -119,14 +120,11 @@ def measurement_table(record: Mapping[str, Any]) -> MeasurementTable:
 
 
 def in_order(labels: Iterable[str]) -> list[str]:
-    """Names of structures and pairs in the order of `lungseg.structures`, each once: a pair stands
-    behind its halves.
+    """Names of structures and pairs in the order of the columns of `summary.csv`, each once; what
+    is none of them comes last.
     """
-    place: dict[str, tuple[int, int]] = {}
-    for number, structure in enumerate(STRUCTURES):
-        place[structure.name] = (number, 0)
-        place[structure.plural] = (number, 1)  # the second half's place counts
-    return sorted(dict.fromkeys(labels), key=lambda label: place.get(label, (len(STRUCTURES), 0)))
+    place = {owner: number for number, owner in enumerate(OWNERS)}
+    return sorted(dict.fromkeys(labels), key=lambda label: place.get(label, len(place)))
 
 
 def is_one_slice(record: Mapping[str, Any]) -> bool:
