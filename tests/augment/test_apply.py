@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lungseg.augment.apply import apply_parameters
+from lungseg.augment.opacities import Effusion, Gas
 from lungseg.augment.parameters import (
     NO_AUGMENTATION,
     AugmentationParameters,
@@ -327,3 +328,21 @@ def test_a_rotation_by_180_degrees_takes_the_labels_along(picture, allowed) -> N
     grey, sets = changed(picture, allowed, replace(NEUTRAL, rotate_180=True), SIZE)
     np.testing.assert_allclose(grey, picture[::-1, ::-1] / 255, atol=1e-6)
     np.testing.assert_array_equal(sets, allowed[::-1, ::-1])
+
+
+def test_it_is_open_whether_an_opacity_is_where_one_was_painted() -> None:
+    phantom = radiograph_phantom((96, 96), seed=1)
+    picture, labels = phantom.image.array, phantom.ground_truth.labels
+    layers = layer_classes((LUNGS, ("opacity",)))
+    sets = allowed_sets(labels, layers, decides=LUNGS, lung_extent="field")
+    sets[1] = 1  # known to have none
+    white = Effusion("right", 1.2, 0.0, 0.1, 0.9)
+    for thing, is_opened in ((white, True), (Gas(0.5, 0.05, 1.0), False)):
+        _, changed_sets = apply_parameters(
+            picture, sets, replace(NEUTRAL, occlusions=(thing,)), picture.shape, layers
+        )
+        np.testing.assert_array_equal(changed_sets[0], sets[0])
+        opened = changed_sets[1] == 3
+        assert opened[labels == 1].mean() > (0.9 if is_opened else -1)
+        assert opened[labels == 2].mean() < 0.1
+        assert opened.any() == is_opened

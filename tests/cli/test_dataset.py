@@ -149,6 +149,31 @@ def test_a_given_split_is_kept_unless_it_is_to_be_forgotten(tmp_path) -> None:
     )
 
 
+def test_near_copies_are_kept_on_one_side(tmp_path) -> None:
+    touch(
+        tmp_path / "given",
+        *(
+            f"{split}/{kind}/a{i}.png"
+            for i, split in enumerate(("train", "val", "test"))
+            for kind in ("images", "masks")
+        ),
+    )
+    touch(
+        tmp_path / "free", *(f"{kind}/b{i}.png" for kind in ("images", "masks") for i in range(3))
+    )
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("set_a,file_a,file_b\n" + "".join(f"x,a{i}.jpg,b{i}.png\n" for i in (1, 2)))
+    output = tmp_path / "cases.csv"
+    ran = dataset(tmp_path, "-o", output, "--no-check", "--near-copies", pairs, "--seed", 1)
+    assert ran.exit_code == 0, ran.stderr
+    splits = {case.case: case.split for case in read_manifest(output)}
+    assert [splits[f"a{i}"] for i in range(3)] == ["train", "validation", "test"]
+    assert [splits[f"b{i}"] for i in (1, 2)] == ["validation", "test"]
+    pairs.write_text("a,b\nx,y\n")
+    ran = dataset(tmp_path, "-o", tmp_path / "new.csv", "--no-check", "--near-copies", pairs)
+    assert "pairs.csv: the list of pairs lacks the columns file_a and file_b" in ran.stderr
+
+
 def test_a_split_that_parts_a_patient_is_told(tmp_path) -> None:
     touch(
         tmp_path / "set",

@@ -16,6 +16,8 @@ from lungseg.datasets.label_sets import (
     lungs_of,
     mediastinal_band,
     mirror_table,
+    narrowed,
+    reopened,
 )
 from lungseg.errors import UsageError
 from lungseg.structures import HEART, LEFT_LUNG, OPACITY, RIGHT_LUNG, TRACHEA
@@ -270,3 +272,25 @@ def test_a_single_piece_is_cut_at_the_middle_of_the_picture(rows) -> None:
 def test_no_lung_has_no_sides() -> None:
     assert not assign_sides(np.zeros((4, 5), np.uint8)).any()
     assert not mediastinal_band(np.zeros((4, 5), np.uint8)).any()
+
+
+def test_masks_of_their_own_narrow_what_the_mask_of_the_lungs_leaves_open() -> None:
+    layers = layer_classes((LUNGS, ("heart",), ("opacity",)))
+    lungs = allowed_sets(ROW, layers, decides=LUNGS, lung_extent="field")
+    heart = np.where(np.arange(ROW.shape[1]) < 3, np.uint8(3), np.uint8(0))[np.newaxis]
+    hearts = allowed_sets(heart, layers, decides=("heart",), lung_extent="field")
+    both = narrowed(lungs, hearts)
+    np.testing.assert_array_equal(both[0], lungs[0])
+    np.testing.assert_array_equal(both[1], np.where(heart == 3, 2, 1))
+    assert (both[2] == 3).all()
+    contradicting = np.array([[[1]]], np.uint8), np.array([[[4]]], np.uint8)
+    assert narrowed(*contradicting) == 5
+
+
+def test_where_an_opacity_was_painted_it_is_open_whether_there_is_one() -> None:
+    layers = layer_classes((LUNGS, ("opacity",)))
+    sets = np.ones((2, 1, 3), np.uint8)
+    opened = reopened(sets, layers, np.array([[True, False, False]]))
+    assert opened.tolist() == [[[1, 1, 1]], [[3, 1, 1]]]
+    assert reopened(sets[:1], layers[:1], np.ones((1, 3), bool)) is not None
+    np.testing.assert_array_equal(reopened(sets[:1], layers[:1], np.ones((1, 3), bool)), sets[:1])

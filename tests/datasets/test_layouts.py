@@ -556,3 +556,53 @@ def test_real_ct_is_recognised(data_folder) -> None:
         "small_volumes": (3, 3),
     }
     assert all(case.mask for data_set in found.values() for case in data_set.cases)
+
+
+def test_a_folder_of_hearts_beside_the_masks_of_the_lungs(tmp_path) -> None:
+    touch(tmp_path, "images/x.png", "images/y.png", "masks/x.png", "masks/y.png", "heart/y.png")
+    reasons = {"x": ["left lung drawn through the heart: 5% of the heart"], "y": ["low contrast"]}
+    (tmp_path / "questionable.json").write_text(json.dumps(reasons))
+    assert [(case.case, case.other_masks, case.lung_extent) for case in one(tmp_path)[1]] == [
+        ("x", (), "through-heart"),
+        ("y", (("heart", tmp_path / "heart/y.png"),), "field"),
+    ]
+
+
+def covid_qu_ex(folder: Path) -> Path:
+    """Its three parts, with a film of each group in the first."""
+    for name in ("COVID-19/{}/covid_1.png", "Non-COVID/{}/non_COVID (1).png", "Normal/{}/n.png"):
+        touch(folder, *(f"Train/{name.format(kind)}" for kind in ("images", "lung masks")))
+    touch(folder, "Train/COVID-19/infection masks/covid_1.png")
+    for part, name in (("Val", "covid_2.png"), ("Test", "covid_3.png")):
+        places = ("images", "lung masks", "infection masks")
+        touch(folder, *(f"{part}/COVID-19/{place}/{name}" for place in places))
+    return folder
+
+
+def test_covid_qu_ex_with_its_splits_and_infections(tmp_path) -> None:
+    folder = covid_qu_ex(tmp_path / "anything")
+    reasons = {
+        "Train/Normal/n": ["area outlier: 0.5"],
+        "Val/COVID-19/covid_2": ["seen: mask is a guess"],
+    }
+    (folder / "questionable.json").write_text(json.dumps(reasons))
+    layout, cases = one(folder)
+    assert layout == "COVID-QU-Ex with infection masks"
+    assert {case.source for case in cases} == {"covid_qu_ex"}
+    infection = folder / "Train/COVID-19/infection masks/covid_1.png"
+    test = folder / "Test/COVID-19/infection masks/covid_3.png"
+    assert [(c.case, c.split, c.notes, c.mask is None, c.other_masks) for c in cases] == [
+        ("covid_1", "train", "COVID-19", False, (("opacity", infection),)),
+        ("non_COVID (1)", "train", "Non-COVID", False, ()),
+        ("n", "train", "questionable", False, (("opacity", None),)),
+        ("covid_2", "validation", "questionable", True, ()),
+        ("covid_3", "test", "COVID-19", False, (("opacity", test),)),
+    ]
+
+
+@pytest.mark.parametrize("content", ["[]", '{"x": "wrong"}', "{"])
+def test_masks_in_question_that_are_no_lists_of_reasons(tmp_path, content) -> None:
+    folder = covid_qu_ex(tmp_path)
+    (folder / "questionable.json").write_text(content)
+    with pytest.raises(InputError, match=r"questionable\.json"):
+        discover(folder)

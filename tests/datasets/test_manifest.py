@@ -180,3 +180,33 @@ def test_a_manifest_that_cannot_be_read_is_named(tmp_path, content) -> None:
         (tmp_path / "cases.csv").write_bytes(content)
     with pytest.raises(InputError, match=r"cases\.csv: the list of cases cannot be read"):
         read_manifest(tmp_path / "cases.csv")
+
+
+def test_masks_of_further_structures_have_columns_of_their_own(mine, case) -> None:
+    touch(mine, "masks/heart.tif")
+    with_heart = replace(case, other_masks=(("heart", mine / "masks/heart.tif"),))
+    healthy = replace(case, case="y", image=mine / "images/y.tif", other_masks=(("opacity", None),))
+    path = mine.parent / "cases.csv"
+    write_manifest([case, with_heart, healthy][1:], path)
+    assert read_manifest(path) == [with_heart, healthy]
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["mask_heart"], row["mask_opacity"]) for row in rows] == [
+        ("mine/masks/heart.tif", ""),
+        ("", "none"),
+    ]
+    assert with_heart.decided == ("right lung", "left lung", "heart")
+    assert with_heart.mask_files == (mine / "masks/x_mask.tif", mine / "masks/heart.tif")
+
+
+def test_a_structure_is_decided_by_one_mask_of_a_case_alone(mine) -> None:
+    path = mine / "cases.csv"
+    path.write_text(
+        f"{HEADER},decides,mask_heart\n"
+        "x,x,images/x.tif,masks/x_mask.tif,s,lungs; heart,masks/left.tif\n"
+    )
+    with pytest.raises(InputError, match=r"case x has a mask of its own for heart, which its"):
+        read_manifest(path)
+    path.write_text(f"{HEADER},mask_heart\nx,x,images/x.tif,masks/x_mask.tif,s,masks/z.tif\n")
+    with pytest.raises(InputError, match="case x names a missing mask_heart, "):
+        read_manifest(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lungseg.datasets import Case, split_by_patient, split_into_folds
+from lungseg.datasets.split import on_one_side
 from lungseg.errors import UsageError
 
 
@@ -153,3 +154,26 @@ def test_the_draw_of_the_shipped_model_never_changes() -> None:
     cases = [case("a", patient, 0) for patient in range(20)]
     done = split_by_patient(cases, validation=0.15, seed=0)
     assert [c.patient for c in done if c.split == "validation"] == ["p9", "p12", "p14"]
+
+
+def test_one_film_under_two_names_stays_in_the_split_that_gives_nothing_away() -> None:
+    cases = [
+        case("a", 1, 0, split="train"),
+        case("a", 1, 1, split="train"),
+        case("b", 2, 0, split="validation"),
+        case("c", 3, 0, split="test"),
+        case("c", 4, 0),
+        case("c", 5, 0, split="train"),
+    ]
+    alike = [("p1_0", "p2_0"), ("p2_0", "p4_0"), ("p9_9", "p5_0")]
+    assert [c.split for c in on_one_side(cases, alike)] == [
+        "validation",
+        "validation",
+        "validation",
+        "test",
+        "validation",
+        "train",
+    ]
+    tied = on_one_side(cases, [*alike, ("p3_0", "p1_1")])
+    assert [c.split for c in tied] == ["test"] * 5 + ["train"]
+    assert [c.split for c in on_one_side([cases[4]], [("p4_0", "p5_0")])] == [""]

@@ -177,3 +177,23 @@ def test_each_layer_has_its_sets_and_what_is_not_decided_is_open(tmp_path, cases
     other = CaseArrays([case], SIZE, CLIP, seed=None, cache=tmp_path / "cache")
     assert other[0][1].shape == (1, *SIZE)
     assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_masks_of_further_structures_are_learnt_in_their_layers(tmp_path, cases) -> None:
+    mask = np.zeros(read_image(cases[0].image).array.shape, np.uint8)
+    mask[: mask.shape[0] // 2] = 255
+    path = tmp_path / "heart.png"
+    cv2.imwrite(str(path), mask)
+    layers = layer_classes((("right lung", "left lung"), ("heart",), ("opacity",)))
+    case = replace(cases[0], other_masks=(("heart", path), ("opacity", None)))
+    (_, sets), (_, plain) = (
+        CaseArrays([one], SIZE, CLIP, seed=None, layers=layers)[0] for one in (case, cases[0])
+    )
+    assert torch.equal(sets[0], plain[0])
+    assert set(plain[1:].unique().tolist()) == {3}
+    rows = torch.arange(SIZE[0])[:, None].expand(SIZE)
+    assert torch.equal(sets[1], torch.where(rows < SIZE[0] // 2, 2, 1).to(torch.uint8))
+    assert set(sets[2].unique().tolist()) == {1}
+    cv2.imwrite(str(path), mask[1:])
+    with pytest.raises(InputError, match=r"heart\.png: the mask of the heart has shape"):
+        CaseArrays([case], SIZE, CLIP, seed=None, layers=layers)

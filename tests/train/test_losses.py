@@ -277,7 +277,9 @@ CHEST = (("right lung", "left lung", "heart"), ("opacity",))
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_the_loss_of_several_layers_is_the_mean_of_theirs(name) -> None:
+def test_the_loss_of_several_layers_counts_each_as_often_as_it_has_structures(
+    name,
+) -> None:
     generator = torch.Generator().manual_seed(4)
     logits = torch.randn(2, 7, 6, 5, generator=generator)
     allowed = torch.stack(
@@ -294,11 +296,27 @@ def test_the_loss_of_several_layers_is_the_mean_of_theirs(name) -> None:
         "boundary": lambda *layer: partial_label_loss(*layer) + 0.1 * boundary_loss(*layer),
     }[name]
     expected = (
-        alone(logits[:, :5], allowed[:, 0], chest) + alone(logits[:, 5:], allowed[:, 1], opacity)
-    ) / 2
+        3 * alone(logits[:, :5], allowed[:, 0], chest)
+        + alone(logits[:, 5:], allowed[:, 1], opacity)
+    ) / 4
     torch.testing.assert_close(
         loss_of(logits, allowed, TrainingSettings(layers=CHEST, loss=name)), expected
     )
+
+
+@pytest.mark.parametrize("name", ["bce", "dice", "bce+dice", "focal", "tversky"])
+def test_a_sample_that_leaves_a_layer_open_does_not_dilute_what_the_others_teach(name) -> None:
+    logits = torch.randn(2, 7, 6, 5, generator=torch.Generator().manual_seed(7))
+    chest, opacity = layer_classes(CHEST)
+    allowed = torch.full((2, 2, 6, 5), 1, dtype=torch.uint8)
+    allowed[0, 1, 2:4, 1:4] = opacity.bits("opacity")
+    allowed[1, 1] = opacity.anything
+    allowed[:, 0] = chest.anything
+    settings = TrainingSettings(layers=CHEST, loss=name)
+    loss = loss_of(logits, allowed, settings)
+    assert loss > 0
+    torch.testing.assert_close(loss, loss_of(logits[:1], allowed[:1], settings))
+    assert loss_of(logits[1:], allowed[1:], settings) == 0
 
 
 def test_dice_is_of_all_structures_of_the_layer() -> None:

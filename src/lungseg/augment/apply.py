@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from lungseg.augment import Array, Float
 from lungseg.augment.degradations import jpeg
+from lungseg.augment.opacities import OPACITIES
 from lungseg.augment.parameters import AugmentationParameters
 from lungseg.datasets.label_sets import (
     LUNG_LAYERS,
@@ -18,7 +20,11 @@ from lungseg.datasets.label_sets import (
     Sets,
     lungs_of,
     mirror_table,
+    reopened,
 )
+
+VISIBLE: Final = 0.03
+"""Change of grey, of 0 to 1, from which on a painted opacity may be taken for one."""
 
 
 def apply_parameters(
@@ -51,7 +57,9 @@ def apply_parameters(
     rng = np.random.default_rng(parameters.seed)
     lungs = lungs_of(sets, layers)
     for thing in parameters.occlusions:
-        grey = thing.paint(grey, lungs, rng)
+        before, grey = grey, thing.paint(grey, lungs, rng)
+        if isinstance(thing, OPACITIES):
+            sets = reopened(sets, layers, np.abs(grey - before) > VISIBLE)
     return _recolour(grey, parameters, rng), sets
 
 

@@ -9,6 +9,7 @@ lung is.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
@@ -167,6 +168,10 @@ class BasalEffusion:
         )
         paint = target + self.trace * (grey - grey.mean()) + 0.02 * _blobs(grey.shape, 0.05, rng)
         return np.asarray(grey + weight * (paint - grey), np.float32)
+
+
+OPACITIES: Final = (Effusion, Consolidation, BasalEffusion)
+"""What looks like a disease of the lungs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,14 @@ Seed = Annotated[int, typer.Option(min=0, help="Another number draws another spl
 Resplit = Annotated[
     bool, typer.Option("--resplit", help="Forget the splits that folders or CSV files give.")
 ]
+NearCopies = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="Pairs of images, in columns file_a and file_b, of one patient or one film: they are "
+        "kept in one split.",
+    ),
+]
 Check = Annotated[
     bool,
     typer.Option("--check/--no-check", help="Look at every pair, and for leaks between splits."),
@@ -80,6 +88,7 @@ def dataset(
     folds: Folds = None,
     seed: Seed = 0,
     resplit: Resplit = False,
+    near_copies: NearCopies = None,
     check: Check = True,
     sheet: Sheet = None,
     slices: Slices = None,
@@ -99,6 +108,8 @@ def dataset(
     Example: lungseg dataset data/cxr -o cases.csv --split 80/10/10
     """
     from lungseg.datasets.checks import check_cases
+    from lungseg.datasets.columns import read_pairs
+    from lungseg.datasets.split import on_one_side
 
     _refuse_contradictions(
         split, check=check, sheet=sheet, drop_unusable=drop_unusable, slices=slices, every=every
@@ -109,6 +120,7 @@ def dataset(
         else [output.with_stem(f"{output.stem}-fold{i + 1}") for i in range(folds)]
     )
     _refuse_to_replace(output, files, slices, overwrite=overwrite)
+    alike = read_pairs(near_copies) if near_copies else []
     cases = _gathered(paths, resplit=resplit)
     problems: list[DataProblem] = []
     of_volumes: set[tuple[str, str]] = set()
@@ -121,6 +133,7 @@ def dataset(
     lists, comment = _split(
         _without(cases, problems) if drop_unusable else cases, split, folds, seed
     )
+    lists = [on_one_side(listed, alike) for listed in lists]
     _write(lists, files, comment)
     if check:
         _tell_problems(lists[0], problems, output.with_suffix(".problems.csv"))

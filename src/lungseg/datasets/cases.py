@@ -39,6 +39,8 @@ class Case:
             lung's.
         decides: names of the structures that the mask decides: where it has none of them, there is
             none. Of others it says nothing.
+        other_masks: of further structures that have a mask of their own, which may overlap the
+            others: name and path, or None where the case is known to have none of it.
     """
 
     case: str
@@ -51,6 +53,18 @@ class Case:
     notes: str = ""
     mask_left: Path | None = None
     decides: tuple[str, ...] = BOTH_LUNGS
+    other_masks: tuple[tuple[str, Path | None], ...] = ()
+
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """Names of the structures that some mask of the case decides."""
+        return (*self.decides, *(name for name, _ in self.other_masks))
+
+    @property
+    def mask_files(self) -> tuple[Path, ...]:
+        """All masks."""
+        masks = (self.mask, self.mask_left, *(path for _, path in self.other_masks))
+        return tuple(path for path in masks if path is not None)
 
 
 def patients_in_several_splits(cases: Sequence[Case]) -> list[tuple[str, str, tuple[str, ...]]]:

@@ -122,9 +122,7 @@ def check_cases(cases: Sequence[Case]) -> list[DataProblem]:
 
 
 def _in_space(case: Case) -> bool:
-    return any(
-        path is not None and is_volume(path) for path in (case.image, case.mask, case.mask_left)
-    )
+    return any(is_volume(path) for path in (case.image, *case.mask_files))
 
 
 def _check(case: Case) -> list[DataProblem]:
@@ -142,7 +140,7 @@ def _problems(case: Case) -> Iterator[tuple[Path, str]]:
     if case.mask is None:
         return
     usable = True
-    for path in filter(None, (case.mask, case.mask_left)):
+    for path in case.mask_files:
         try:
             values = np.unique(read_mask(path))
         except LungsegError as error:

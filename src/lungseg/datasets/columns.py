@@ -108,6 +108,22 @@ def read_any(path: Path) -> list[Case]:
     return cases
 
 
+def read_pairs(path: Path) -> list[tuple[str, str]]:
+    """The pairs of a CSV with the columns file_a and file_b, as names of cases (`name_of`).
+
+    Raises:
+        InputError: the CSV cannot be read, or lacks one of them.
+    """
+    rows = read_rows(path)
+    if not {"file_a", "file_b"} <= set(rows[0]):
+        raise InputError(
+            "the list of pairs lacks the columns file_a and file_b",
+            where=path,
+            cure="name the two images of each pair in them",
+        )
+    return [(name_of(Path(row["file_a"])), name_of(Path(row["file_b"]))) for row in rows]
+
+
 def _columns(row: CsvRow) -> dict[str, str]:
     """The columns by what they mean."""
     own = {re.sub(r"[ -]+", "_", name.strip().lower()): name for name in row if name}

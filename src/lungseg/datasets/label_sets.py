@@ -137,6 +137,36 @@ def allowed_sets(
     return np.stack([_allowed(labels, classes, decides, lung_extent) for classes in layers])
 
 
+def narrowed(sets: Sets, others: Sets) -> Sets:
+    """What two masks of a case allow together: both (layers, rows, columns). Where they contradict
+    each other, either may be right.
+    """
+    common = sets & others
+    return np.where(common == 0, sets | others, common)
+
+
+def reopened(sets: Sets, layers: Sequence[LayerClasses], where: NDArray[np.bool_]) -> Sets:
+    """The same sets, but where something was painted that looks like a disease it is open whether
+    an abnormal structure is there.
+
+    Args:
+        sets: (layers, rows, columns).
+        layers: their classes.
+        where: (rows, columns).
+    """
+    bits = [
+        classes.bits(*(s.name for s in classes.structures if s.category is ABNORMAL))
+        for classes in layers
+    ]
+    if not any(bits):
+        return sets
+    opened = sets.copy()
+    for each, abnormal in zip(opened, bits, strict=True):
+        if abnormal:
+            each[where] |= abnormal | ONLY_BACKGROUND
+    return opened
+
+
 def _allowed(
     labels: Array, classes: LayerClasses, decides: Collection[str], lung_extent: LungExtent
 ) -> Sets:

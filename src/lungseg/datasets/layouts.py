@@ -51,9 +51,18 @@ MASKS: Final = (
     "labelstr",
     "lungs",
     "lung",
+    "lung masks",
 )
 """Names of folders of images and of masks, in any mixture of small and capital letters; the first
 that is there counts."""
+
+OTHER_MASKS: Final = {
+    "heart": "heart",
+    "trachea": "trachea",
+    "opacity": "opacity",
+    "infection masks": "opacity",
+}
+"""Names of folders of masks of one further structure, beside the masks of the lungs."""
 
 SPLIT_FOLDERS: Final = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -164,6 +173,8 @@ def _look_at(folder: Path) -> DataSet | None:
         return DataSet("JSRT with the masks of SCR", folder, tuple(cases))
     if cases := public.rsna(folder):
         return DataSet("RSNA Pneumonia Detection Challenge", folder, tuple(cases))
+    if cases := public.covid_qu_ex(folder):
+        return DataSet("COVID-QU-Ex with infection masks", folder, tuple(cases))
     return _given_splits(folder) or _two_folders(folder, folder) or _side_by_side(folder, folder)
 
 
@@ -187,6 +198,8 @@ def _two_folders(folder: Path, whole: Path) -> DataSet | None:
             )
     if not any(case.mask for case in cases):
         return None
+    others = {name: masks_in(inner[name]) for name in OTHER_MASKS if name in inner}
+    cases = [_with_other_masks(case, others) for case in cases]
     if not any(case.split for case in cases) and "test" in inner:
         known = {case.case for case in cases}
         cases += [
@@ -198,6 +211,15 @@ def _two_folders(folder: Path, whole: Path) -> DataSet | None:
         ", its left and right being the picture's" if of_whole.swapped else ""
     )
     return DataSet(words, folder, tuple(_with_open_training(_with_own_names(cases))))
+
+
+def _with_other_masks(case: Case, others: dict[str, Masks]) -> Case:
+    found = tuple(
+        (OTHER_MASKS[name], mask)
+        for name, masks in others.items()
+        if (mask := masks.of(case.image)[0]) is not None
+    )
+    return replace(case, other_masks=found)
 
 
 def _words(folder: Path, images: Path, masks: Path, cases: Sequence[Case]) -> str:

@@ -6,11 +6,12 @@ import csv
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, get_args
 
 from lungseg.datasets.cases import (
+    BOTH_LUNGS,
     SPLITS,
     Case,
     LungExtent,
@@ -19,11 +20,22 @@ from lungseg.datasets.cases import (
     write_names,
 )
 from lungseg.errors import InputError, UsageError
+from lungseg.structures import BACKGROUND, STRUCTURES
 from lungseg.writers import write_file
 
-COLUMNS: Final = tuple(field.name for field in fields(Case))
+COLUMNS: Final = tuple(field.name for field in fields(Case) if field.name != "other_masks")
 NEEDED: Final = COLUMNS[:5]
 """The columns that every manifest has; the others may be left out."""
+
+OTHER_MASKS: Final = {
+    f"mask_{structure.name.replace(' ', '_')}": structure.name
+    for structure in STRUCTURES
+    if structure is not BACKGROUND and structure.side is None
+}
+"""Columns of the masks of further structures, and these; only those that a case has are written."""
+
+NONE_THERE: Final = "none"
+"""In such a column: the case is known to have none of the structure."""
 
 CsvRow = dict[str, str]
 
@@ -43,9 +55,14 @@ def write_manifest(cases: Sequence[Case], path: Path, *, comment: str = "") -> N
     if comment:
         text.write(f"# {comment}\n")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    named = {name for case in cases for name, _ in case.other_masks}
+    others = [column for column, name in OTHER_MASKS.items() if name in named]
+    writer.writerow((*COLUMNS, *others))
     for case in cases:
-        writer.writerow(_cell(value, path) for value in astuple(case))
+        masks = {name: mask or NONE_THERE for name, mask in case.other_masks}
+        values = [getattr(case, name) for name in COLUMNS]
+        values += [masks.get(OTHER_MASKS[column]) for column in others]
+        writer.writerow(_cell(value, path) for value in values)
     write_file(path, text.getvalue().encode())
 
 
@@ -151,15 +168,21 @@ def _case(row: CsvRow, path: Path) -> Case:
         entries["decides"] = read_decides(entries["decides"], called, path)
     entries.setdefault("mask", None)
     for name in ("image", "mask", "mask_left"):
-        if not entries.get(name):
-            continue
-        entries[name] = (path.parent / entries[name]).resolve()
-        if not entries[name].exists():
-            raise InputError(
-                f"case {called} names a missing {name}, {entries[name]}",
-                where=path,
-                cure="correct the path",
-            )
+        if entries.get(name):
+            entries[name] = _file(entries[name], name, called, path)
+    entries["other_masks"] = tuple(
+        (name, None if cell == NONE_THERE else _file(cell, column, called, path))
+        for column, name in OTHER_MASKS.items()
+        if (cell := row.get(column, "").strip())
+    )
+    if twice := {name for name, _ in entries["other_masks"]} & set(
+        entries.get("decides", BOTH_LUNGS)
+    ):
+        raise InputError(
+            f"case {called} has a mask of its own for {min(twice)}, which its mask decides too",
+            where=path,
+            cure="take it out of one of the two columns",
+        )
     if entries["mask"] is None and "mask_left" in entries:
         raise InputError(
             f"case {called} has a mask of the left lung only",
@@ -167,3 +190,12 @@ def _case(row: CsvRow, path: Path) -> Case:
             cure="give the right lung's as mask, or none",
         )
     return Case(**entries)
+
+
+def _file(entry: str, column: str, case: str, path: Path) -> Path:
+    file = (path.parent / entry).resolve()
+    if not file.exists():
+        raise InputError(
+            f"case {case} names a missing {column}, {file}", where=path, cure="correct the path"
+        )
+    return file

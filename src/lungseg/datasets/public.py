@@ -13,6 +13,7 @@ from lungseg.datasets.folders import (
     Masks,
     folders_in,
     images_in,
+    masks_in,
     masks_of_sides,
     name_of,
     unwrapped,
@@ -21,6 +22,9 @@ from lungseg.datasets.rsna import BOXES
 from lungseg.datasets.rsna import IMAGES as RSNA_IMAGES
 from lungseg.errors import InputError
 from lungseg.readers import may_be_image
+
+COVID_QU_EX: Final = ("COVID-19", "Non-COVID", "Normal")
+"""Folders of COVID-QU-Ex, each with `images`, `lung masks` and, of the first, `infection masks`."""
 
 HEART_INSIDE: Final = ("diseased_adults", "paediatric")
 """Folders of the V7 Labs sets, whose masks draw through heart and mediastinum."""
@@ -82,6 +86,71 @@ def _scr_masks(place: Path) -> dict[str, Masks]:
     return found
 
 
+def covid_qu_ex(folder: Path) -> list[Case]:
+    """The films of the infection part of COVID-QU-Ex: `Train`, `Val` and `Test`, each with the
+    folders of `COVID_QU_EX`. Infections are opacities; normal films have none, and of the other
+    pneumonias it is not known where they are.
+
+    A. M. Tahir et al., COVID-19 infection localization and severity grading from chest X-ray
+    images, Computers in Biology and Medicine 139:105002, 2021. Masks that `questionable.json` in
+    the folder calls wrong by the look of them are left out, others that it names are in the notes.
+    """
+    reasons = _reasons(folder)
+    cases: list[Case] = []
+    for part, split in (("Train", "train"), ("Val", "validation"), ("Test", "test")):
+        for group in COVID_QU_EX:
+            place = folder / part / group
+            if not (place / "images").is_dir() or not (place / "lung masks").is_dir():
+                continue
+            lungs = masks_in(place / "lung masks")
+            infections = place / "infection masks"
+            opacities = masks_in(infections) if infections.is_dir() else Masks()
+            for image in images_in(place / "images"):
+                name, opacity = name_of(image), opacities.of(image)[0]
+                why = reasons.get(f"{part}/{group}/{name}", ())
+                wrong = any(reason.startswith("seen") for reason in why)
+                known = opacity is not None or group == "Normal"
+                cases.append(
+                    Case(
+                        name,
+                        name,
+                        image,
+                        None if wrong else lungs.of(image)[0],
+                        "covid_qu_ex",
+                        split,
+                        notes="questionable" if why else group,
+                        other_masks=(("opacity", opacity),) if known and not wrong else (),
+                    )
+                )
+    return cases
+
+
+def _reasons(folder: Path) -> dict[str, list[str]]:
+    """Why masks are in question, by the names of their images, as `questionable.json` says, which
+    need not be there.
+
+    Raises:
+        InputError: it is there, and is no JSON, or has something else than lists of texts.
+    """
+    path, cure = folder / "questionable.json", "correct or remove it"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise InputError(
+            f"the masks in question are no JSON ({error})", where=path, cure=cure
+        ) from error
+    if not isinstance(found, dict) or not all(
+        isinstance(why, list) and all(isinstance(reason, str) for reason in why)
+        for why in found.values()
+    ):
+        raise InputError(
+            "this should hold lists of reasons by the names of masks in question",
+            where=path,
+            cure=cure,
+        )
+    return found
+
+
 def rsna(folder: Path) -> list[Case]:
     """The films of the RSNA Pneumonia Detection Challenge. Nobody drew masks; where the boxes are
     is told in the notes.
@@ -114,7 +183,8 @@ def lung_extents(folder: Path) -> dict[str, LungExtent]:
     """What the lungs of the masks in question follow, by the names of their images, as
     `questionable_masks.json` in the folder says.
 
-    It has a list of names for each of `FLAGS`, and need not be there.
+    It has a list of names for each of `FLAGS`, and need not be there; nor need `questionable.json`,
+    whose reasons may say that a lung is drawn through the heart.
 
     Raises:
         InputError: it is there, and is no JSON, or has something else in place of a list.
@@ -132,7 +202,12 @@ def lung_extents(folder: Path) -> dict[str, LungExtent]:
         raise InputError(
             "this should hold lists of masks in question by why they are", where=flagged, cure=cure
         )
-    return {
+    through_heart = {
+        name: FLAGS["heart_shadow_inside_mask"]
+        for name, why in _reasons(folder).items()
+        if any("drawn through the heart" in reason for reason in why)
+    }
+    return through_heart | {
         str(name): lung_extent
         for flag, lung_extent in FLAGS.items()
         for name in lists.get(flag, ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -47,6 +48,40 @@ def split_by_patient(
                 "validation" if place < first else "test" if place < last else "train"
             )
     return _assigned(cases, splits)
+
+
+STRICTEST: Final = ("test", "validation", "train")
+
+
+def on_one_side(cases: Sequence[Case], alike: Sequence[tuple[str, str]]) -> list[Case]:
+    """The cases, those of one patient or film under several names all in one split: of the splits
+    that they have, the one that gives nothing away (testing before validation before training).
+    Where none of them has a split they stay without.
+
+    Args:
+        cases: of any number of sources.
+        alike: pairs of names of cases, of any source; of those that are not among the cases nothing
+            is said.
+    """
+    patients: dict[str, set[tuple[str, str]]] = {}
+    for case in cases:
+        patients.setdefault(case.case, set()).add((case.source, case.patient))
+    groups: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for pair in alike:
+        joined = set().union(*(patients.get(name, set()) for name in pair))
+        for patient in tuple(joined):
+            joined |= groups.get(patient, set())
+        groups |= dict.fromkeys(joined, joined)
+    splits: dict[tuple[str, str], set[str]] = {}
+    for case in cases:
+        splits.setdefault((case.source, case.patient), set()).add(case.split)
+    found = []
+    for case in cases:
+        group = groups.get((case.source, case.patient), ())
+        there = set().union(*(splits[patient] for patient in group)) if group else ()
+        split = next((name for name in STRICTEST if name in there), case.split)
+        found.append(replace(case, split=split))
+    return found
 
 
 def split_into_folds(cases: Sequence[Case], count: int, *, seed: int) -> list[list[Case]]:

@@ -80,7 +80,7 @@ def volume_problems(case: Case) -> Iterator[tuple[Path, str]]:
         yield case.image, f"image cannot be used: {error.what}"
     if case.mask is None:
         return
-    for path in filter(None, (case.mask, case.mask_left)):
+    for path in case.mask_files:
         try:
             values = np.unique(read_label_volume(path)[0])
         except LungsegError as error:

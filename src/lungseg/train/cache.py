@@ -18,7 +18,7 @@ from lungseg.datasets import Case
 from lungseg.errors import UnreadableError
 from lungseg.writers import write_file
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Goes up whenever what is made of the same files and settings changes."""
 
 CHECK: Final = 4
@@ -37,7 +37,8 @@ def cache_file(folder: Path, case: Case, settings: dict[str, Any]) -> Path:
     Raises:
         UnreadableError: a file is missing.
     """
-    files = [path and _state(path) for path in (case.image, case.mask, case.mask_left)]
+    masks = [(name, path and _state(path)) for name, path in case.other_masks]
+    files = [path and _state(path) for path in (case.image, case.mask, case.mask_left)] + masks
     everything = json.dumps(
         [FORMAT, files, case.lung_extent, sorted(case.decides), settings], sort_keys=True
     )

@@ -22,11 +22,12 @@ from lungseg.augment.parameters import (
     sample_parameters,
 )
 from lungseg.datasets import Case, read_labels
-from lungseg.datasets.label_sets import LUNG_LAYERS, LayerClasses, Sets, allowed_sets
+from lungseg.datasets.label_sets import LUNG_LAYERS, LayerClasses, Sets, allowed_sets, narrowed
+from lungseg.datasets.other_masks import read_other_masks
 from lungseg.morphology.dilation import dilate
 from lungseg.preprocess import resize, standardise, window
 from lungseg.readers import read_image
-from lungseg.structures import LUNGS
+from lungseg.structures import BY_NAME, LUNGS
 from lungseg.train.cache import cache_file, fetch
 from lungseg.train.pseudo_labels import Teachers
 from lungseg.writers import make_folder
@@ -164,6 +165,12 @@ class CaseArrays(Dataset[tuple[Tensor, Tensor]]):
             )
         picture = np.round(window(resize(pixels, self.kept), self._window) * 255)
         sets = allowed_sets(labels, self.layers, decides=case.decides, lung_extent=case.lung_extent)
+        for name, inside in read_other_masks(case, pixels.shape).items():
+            own = np.where(inside, np.uint8(BY_NAME[name].number), np.uint8(0))
+            if self.dilate:
+                own = _resize_nearest(own, sets.shape[1:])
+            others = allowed_sets(own, self.layers, decides=(name,), lung_extent="field")
+            sets = narrowed(sets, others)
         resized = np.stack([_resize_nearest(each, self.kept) for each in sets])
         allowed = self._teachers.pseudo_label(resized, pixels, self.layers)
         return np.concatenate([picture.astype(np.uint8)[np.newaxis], allowed])

@@ -17,7 +17,8 @@ LUNG_LAYER = LUNG_LAYERS[0]
 
 
 def loss_of(logits: Tensor, allowed: Tensor, settings: TrainingSettings) -> Tensor:
-    """The loss that the settings name, as a scalar: the mean over the layers that they learn.
+    """The loss that the settings name, as a scalar: the mean over the layers that they learn, each
+    of which counts as often as it has structures.
 
     Args:
         logits: (N, all channels, H, W), of each layer one for each of its classes.
@@ -33,7 +34,9 @@ def loss_of(logits: Tensor, allowed: Tensor, settings: TrainingSettings) -> Tens
         split_channels(weights, settings.classes, dim=0),
         strict=True,
     )
-    return torch.stack([_layer_loss(*layer, settings) for layer in layers]).mean()
+    counts = torch.tensor([len(c.structures) for c in settings.classes], device=logits.device)
+    each = torch.stack([_layer_loss(*layer, settings) for layer in layers])
+    return (each * counts).sum() / counts.sum()
 
 
 def split_channels(
@@ -97,13 +100,13 @@ def partial_label_loss(
     terms: list[Tensor] = []
     if dice_weight < 1:
         inside, each = _inside(allowed, len(weights)), _pixel_weights(allowed, weights)
-        terms.append((1 - dice_weight) * -(_log_sum(log_p, inside) * each).sum() / each.sum())
+        terms.append((1 - dice_weight) * -_mean(_log_sum(log_p, inside), each))
     if dice_weight > 0:
-        probability, certain = _certain(log_p.exp(), allowed, classes)
+        probability, certain, known = _certain(log_p.exp(), allowed, classes)
         dice = (2 * (probability * certain).sum(dim=(2, 3)) + 1) / (
             probability.sum(dim=(2, 3)) + certain.sum(dim=(2, 3)) + 1
         )
-        terms.append(dice_weight * _mean_of_structures(1 - dice, weights))
+        terms.append(dice_weight * _mean_of_structures(1 - dice, known, weights))
     return torch.stack(terms).sum()
 
 
@@ -127,7 +130,7 @@ def focal_loss(
     target[:, 0] = 1
     loss = FocalLoss(gamma=gamma, use_softmax=True, reduction="none")(either, target)[:, 0]
     each = _pixel_weights(allowed, _alike(logits) if weights is None else weights)
-    return (loss * each).sum() / each.sum()
+    return _mean(loss, each)
 
 
 def tversky_loss(
@@ -148,12 +151,12 @@ def tversky_loss(
     """
     from monai.losses.tversky import TverskyLoss
 
-    probability, certain = _certain(logits.float().softmax(dim=1), allowed, classes)
+    probability, certain, known = _certain(logits.float().softmax(dim=1), allowed, classes)
     each = TverskyLoss(alpha=alpha, beta=beta, smooth_nr=0.5, smooth_dr=0.5, reduction="none")(
         probability, certain
     )
     structures = each.reshape(len(logits), probability.shape[1])
-    return _mean_of_structures(structures, _alike(logits) if weights is None else weights)
+    return _mean_of_structures(structures, known, _alike(logits) if weights is None else weights)
 
 
 def boundary_loss(logits: Tensor, allowed: Tensor, classes: LayerClasses = LUNG_LAYER) -> Tensor:
@@ -167,7 +170,7 @@ def boundary_loss(logits: Tensor, allowed: Tensor, classes: LayerClasses = LUNG_
     """
     from monai.losses.hausdorff_loss import LogHausdorffDTLoss
 
-    probability, certain = _certain(logits.float().softmax(dim=1), allowed, classes)
+    probability, certain, _ = _certain(logits.float().softmax(dim=1), allowed, classes)
     loss: Tensor = LogHausdorffDTLoss(include_background=True)(probability, certain)
     return loss
 
@@ -194,23 +197,35 @@ def _log_sum(log_p: Tensor, chosen: Tensor) -> Tensor:
 
 
 def _pixel_weights(allowed: Tensor, weights: Tensor) -> Tensor:
-    """The mean weight of the classes that are allowed: (N, H, W)."""
+    """The mean weight of the classes that are allowed, 0 where all are: (N, H, W)."""
     inside = _inside(allowed, len(weights))
-    return (inside * weights.view(1, -1, 1, 1)).sum(dim=1) / inside.sum(dim=1)
+    mean = (inside * weights.view(1, -1, 1, 1)).sum(dim=1) / inside.sum(dim=1)
+    return mean * ~inside.all(dim=1)
 
 
-def _certain(probability: Tensor, allowed: Tensor, classes: LayerClasses) -> tuple[Tensor, Tensor]:
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean, 0 where nothing has a weight."""
+    return (values * weights).sum() / weights.sum().clamp(min=1e-6)
+
+
+def _certain(
+    probability: Tensor, allowed: Tensor, classes: LayerClasses
+) -> tuple[Tensor, Tensor, Tensor]:
     """Probability and ground truth (0, 1) of each structure, (N, structures, H, W) each, both 0
-    where it is open whether a pixel is that structure.
+    where it is open whether a pixel is that structure; and whether it is certain anywhere, (N,
+    structures).
     """
     count = len(classes.structures)
     bits = _bits(1, count, allowed.device)
     sets = allowed.unsqueeze(1)
     certain = sets == bits
-    return probability[:, 1 : 1 + count] * (certain | ((sets & bits) == 0)), certain.float()
+    known = certain | ((sets & bits) == 0)
+    found = probability[:, 1 : 1 + count] * known
+    return found, certain.float(), known.any(dim=3).any(dim=2)
 
 
-def _mean_of_structures(each: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean over the structures of all images: (N, structures), (C,) -> scalar."""
-    own = weights[1 : 1 + each.shape[1]]
-    return (each * own).mean(dim=0).sum() / own.sum()
+def _mean_of_structures(each: Tensor, known: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean over the structures of all images that say something of them: (N, structures)
+    twice, (C,) -> scalar.
+    """
+    return _mean(each, known * weights[1 : 1 + each.shape[1]])

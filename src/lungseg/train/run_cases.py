@@ -1,4 +1,4 @@
-"""TODO."""
+"""Which cases a run learns from, and which it is validated on."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def training_and_validation(
             to be learnt is decided by no case to train on.
     """
     learnt = {name for layer in settings.layers for name in layer}
-    known = [case for case in cases if case.mask is not None and learnt & set(case.decides)]
+    known = [case for case in cases if case.mask is not None and learnt & set(case.decided)]
     if not known:
         raise InputError(
             "no case has a mask that decides what is to be learnt", cure="give cases with masks"
@@ -75,7 +75,7 @@ def training_and_validation(
         raise InputError(
             problem, cure="give more patients, or the split train or validation to some"
         )
-    decided = {name for case in training for name in case.decides}
+    decided = {name for case in training for name in case.decided}
     for name in sorted(learnt - decided):
         raise UsageError(
             f"no case to train on decides {name}, so it cannot be learnt",
