@@ -21,11 +21,11 @@ from lungseg.volume import Volume
 if TYPE_CHECKING:
     from lungseg.writers.record import Record
 
-I = TypeVar("I", bound=Image | Volume)  # noqa: E741 (an image)
+I_co = TypeVar("I_co", bound=Image | Volume, covariant=True)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Result(Generic[I]):
+class Result(Generic[I_co]):
     """What was found on one radiograph (`Result[Image]`), or on one CT volume or slice
     (`Result[Volume]`).
 
@@ -43,7 +43,7 @@ class Result(Generic[I]):
         options: that it was made with.
     """
 
-    image: I
+    image: I_co
     segmentation: Segmentation[Any]
     measurements: Measurements
     verdict: Verdict

@@ -9,18 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 from lungseg.card import ModelCard, read_card
 from lungseg.ct.segment import VolumeSegmenter
 from lungseg.errors import UsageError
 from lungseg.image import Image
 from lungseg.modality import EMBEDDED_MODEL, Modality
-from lungseg.options import DEFAULTS, SegmentOptions, check_spacing
+from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import find_model
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.readers import Source, open_source, read, slice_of
-from lungseg.readers.dispatch import respaced
+from lungseg.readers.dispatch import ReadSettings, respaced
 from lungseg.readers.looks_like_ct import looks_like_ct
 from lungseg.readers.source import OpenedSource
 from lungseg.result import Result
@@ -33,6 +33,17 @@ the other."""
 
 READING, PREDICTING, CLEANING = "reading", "finding the lungs", "cleaning and measuring"
 """The steps that progress tells of."""
+
+I = TypeVar("I", bound=Image | Volume)  # noqa: E741 (an image)
+
+
+class CallSettings(TypedDict, total=False):
+    """What a `Segmenter` takes beside source, options and modality; explained there."""
+
+    spacing: tuple[float, ...] | None
+    affine: Any
+    hounsfield: bool | None
+    progress: Progress
 
 
 class Segmenter:
@@ -108,11 +119,48 @@ class Segmenter:
             modality = own
         return replace(options, model=model, modality=modality)
 
+    @overload
     def __call__(
         self,
         source: Source,
         options: SegmentOptions = DEFAULTS,
         *,
+        modality: Literal["radiograph"],
+        **settings: Unpack[CallSettings],
+    ) -> Result[Image]: ...
+    @overload
+    def __call__(
+        self,
+        source: Source,
+        options: SegmentOptions = DEFAULTS,
+        *,
+        modality: Literal["ct"],
+        **settings: Unpack[CallSettings],
+    ) -> Result[Volume]: ...
+    @overload
+    def __call__(
+        self,
+        source: I,
+        options: SegmentOptions = DEFAULTS,
+        *,
+        modality: None = None,
+        **settings: Unpack[CallSettings],
+    ) -> Result[I]: ...
+    @overload
+    def __call__(
+        self,
+        source: Source,
+        options: SegmentOptions = DEFAULTS,
+        *,
+        modality: Modality | None = None,
+        **settings: Unpack[CallSettings],
+    ) -> Result[Image | Volume]: ...
+    def __call__(
+        self,
+        source: Source,
+        options: SegmentOptions = DEFAULTS,
+        *,
+        modality: Modality | None = None,
         spacing: tuple[float, ...] | None = None,
         affine: Any = None,
         hounsfield: bool | None = None,
@@ -120,10 +168,14 @@ class Segmenter:
     ) -> Result[Any]:
         """The lungs of one radiograph or CT.
 
+        Type checkers know the result of an `Image` or a `Volume`, and of what `modality` names.
+        Where the options name the modality instead, it is known only when it is run.
+
         Args:
             source: whatever `lungseg.read` takes: a file, a folder with a DICOM series, bytes, an
                 array, an image of another library, or what was read before.
             options: how it is read, and what the result is like.
+            modality: what it is taken for, as in `SegmentOptions`.
             spacing: of an array, as in `SegmentOptions`.
             affine: of an array of three axes, from (slice, row, column) to LPS millimetres.
             hounsfield: whether an array has Hounsfield units; None where its values are to tell.
@@ -134,7 +186,7 @@ class Segmenter:
             UsageError: an option has no meaning for it, or its type is not accepted.
             ModelError: the model cannot be loaded, or the network not be computed.
         """
-        options = _with_spacing(self._complete(options), spacing)
+        options = self._complete(_with(options, modality=modality, spacing=spacing))
         progress(0.0, READING)
         seconds: Seconds = {}
         with timed("read", seconds):
@@ -145,13 +197,13 @@ class Segmenter:
                 hounsfield=hounsfield,
                 frame=options.frame,
             )
-        modality = options.modality or opened.modality
-        if modality is not None:
-            options.check_for(modality, opened.source)
-        if modality == "ct" and not _is_picture(opened):
+        own = options.modality or opened.modality
+        if own is not None:
+            options.check_for(own, opened.source)
+        if own == "ct" and not _is_picture(opened):
             return self._segment_volume(opened, options, progress, seconds)
         with timed("read", seconds):
-            image = _read_picture(opened, modality, options)
+            image = _read_picture(opened, own, options)
         options.check_for(image.modality, image.source)
         progress(0.1, PREDICTING)
         if isinstance(image, Volume):
@@ -165,14 +217,7 @@ class Segmenter:
             # A third of a second for which reading need not wait.
             loading = pool.submit(self._volume_segmenter, options)
             with timed("read", seconds):
-                volume = read(
-                    opened,
-                    modality="ct",
-                    frame=options.frame,
-                    series=options.series,
-                    spacing=options.spacing,
-                    skip_damaged=options.skip_damaged,
-                )
+                volume = read(opened, modality="ct", **_settings(options))
 
             def predicted(fraction: float) -> None:
                 progress(0.1 + 0.7 * fraction, PREDICTING if fraction < 1 else CLEANING)
@@ -200,10 +245,43 @@ class Segmenter:
             return self._volumes[str(model)]
 
 
+@overload
 def segment(
     source: Source,
     options: SegmentOptions = DEFAULTS,
     *,
+    modality: Literal["radiograph"],
+    **settings: Unpack[CallSettings],
+) -> Result[Image]: ...
+@overload
+def segment(
+    source: Source,
+    options: SegmentOptions = DEFAULTS,
+    *,
+    modality: Literal["ct"],
+    **settings: Unpack[CallSettings],
+) -> Result[Volume]: ...
+@overload
+def segment(
+    source: I,
+    options: SegmentOptions = DEFAULTS,
+    *,
+    modality: None = None,
+    **settings: Unpack[CallSettings],
+) -> Result[I]: ...
+@overload
+def segment(
+    source: Source,
+    options: SegmentOptions = DEFAULTS,
+    *,
+    modality: Modality | None = None,
+    **settings: Unpack[CallSettings],
+) -> Result[Image | Volume]: ...
+def segment(
+    source: Source,
+    options: SegmentOptions = DEFAULTS,
+    *,
+    modality: Modality | None = None,
     spacing: tuple[float, ...] | None = None,
     affine: Any = None,
     hounsfield: bool | None = None,
@@ -212,14 +290,16 @@ def segment(
     """The lungs of one radiograph or CT; see `Segmenter`. Models are loaded when first needed and
     kept for the next calls.
     """
-    return _kept(None, None, None, None)(
+    result: Result[Any] = _kept(None, None, None, None)(
         source,
         options,
+        modality=modality,
         spacing=spacing,
         affine=affine,
         hounsfield=hounsfield,
         progress=progress,
     )
+    return result
 
 
 @cache
@@ -233,12 +313,31 @@ def _kept(
     return Segmenter(model, modality=modality, threads=threads, volume_threads=volume_threads)
 
 
-def _with_spacing(options: SegmentOptions, spacing: tuple[float, ...] | None) -> SegmentOptions:
-    if spacing is None:
-        return options
-    if options.spacing is not None:
-        raise UsageError("`spacing` was given twice, also among the options", cure="give it once")
-    return replace(options, spacing=check_spacing(spacing))
+def _with(
+    options: SegmentOptions, *, modality: Modality | None, spacing: tuple[float, ...] | None
+) -> SegmentOptions:
+    """The options with what was given beside them.
+
+    Raises:
+        UsageError: it was also given among them.
+    """
+    given: dict[str, Any] = {"modality": modality, "spacing": spacing}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in given:
+        if getattr(options, name) is not None:
+            raise UsageError(
+                f"`{name}` was given twice, also among the options", cure="give it once"
+            )
+    return replace(options, **given)
+
+
+def _settings(options: SegmentOptions) -> ReadSettings:
+    return {
+        "frame": options.frame,
+        "series": options.series,
+        "spacing": options.spacing,
+        "skip_damaged": options.skip_damaged,
+    }
 
 
 def read_source(
@@ -249,14 +348,7 @@ def read_source(
     Raises:
         InputError, UsageError: as `Segmenter` does.
     """
-    return read(
-        source,
-        modality=modality,
-        frame=options.frame,
-        series=options.series,
-        spacing=options.spacing,
-        skip_damaged=options.skip_damaged,
-    )
+    return read(source, modality=modality, **_settings(options))
 
 
 def _is_picture(opened: OpenedSource) -> bool:

@@ -17,7 +17,6 @@ from lungseg.draw.volume import PLANES, slice_picture
 from lungseg.evaluate.cases import CaseScore, pixels_of, scored_regions
 from lungseg.image import Image
 from lungseg.options import SegmentOptions
-from lungseg.result import Result
 from lungseg.segmenter import Segmenter
 from lungseg.volume import Volume
 from lungseg.writers import picture_png, write_file
@@ -67,7 +66,7 @@ def _tile(segmenter: Segmenter, case: Case) -> Picture:
     labels = read_volume_labels(case, result.image.geometry).labels
     labels[~pixels_of(labels, structures)] = 0
     found = np.any([result.segmentation.mask(name) for name in names], axis=0)
-    tiles, captions = zip(*_planes(result, found, labels), strict=True)
+    tiles, captions = zip(*_planes(result.image, result.mask, found, labels), strict=True)
     return tiles[0] if len(tiles) == 1 else montage(tiles, len(tiles), captions)
 
 
@@ -82,25 +81,29 @@ def _with_outlines(picture: Picture, labels: NDArray[np.uint8]) -> Picture:
 
 
 def _planes(
-    result: Result[Volume], found: NDArray[np.bool_], ground_truth: NDArray[np.uint8]
+    volume: Volume,
+    mask: NDArray[np.uint8],
+    found: NDArray[np.bool_],
+    ground_truth: NDArray[np.uint8],
 ) -> list[tuple[Picture, str]]:
     """An axial, a coronal and a sagittal plane, each that where most voxels are wrong, or most is
     inside where none is; of a slice itself.
 
     Args:
-        result: of a volume.
+        volume: that was segmented.
+        mask: its labels, in its own order.
         found: where the scored structures are, in the volume's own order.
         ground_truth: their labels (slices, rows, columns) in axial order.
     """
-    turn = result.image.geometry.to_axial()
-    labels = turn.apply(result.mask)
+    turn = volume.geometry.to_axial()
+    labels = turn.apply(mask)
     wrong = turn.apply(found) != (ground_truth > 0)
     tiles = []
     for axis in [0] if len(labels) == 1 else range(3):
         others = tuple(other for other in range(3) if other != axis)
         counted = wrong if wrong.any() else ground_truth
         number = int(np.count_nonzero(counted, axis=others).argmax())
-        picture = slice_picture(result.image, labels, axis, number, TILE)
+        picture = slice_picture(volume, labels, axis, number, TILE)
         true = ground_truth.take([number], axis).squeeze(axis)
         upright = true if axis == 0 else true[::-1]  # the head is up
         resized = cv2.resize(upright, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)

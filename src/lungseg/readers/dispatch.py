@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 from lungseg.errors import UsageError
 from lungseg.image import Image
@@ -20,41 +20,34 @@ from lungseg.readers.volume import read_dicom_slices, read_volume, slice_of
 from lungseg.volume import Volume
 
 
+class ReadSettings(TypedDict, total=False):
+    """What `read` takes beside source and modality; explained there."""
+
+    frame: int | None
+    series: str | None
+    spacing: tuple[float, ...] | None
+    affine: Any
+    hounsfield: bool | None
+    skip_damaged: bool
+
+
 @overload
 def read(
     source: Source | OpenedSource,
     *,
     modality: Literal["radiograph"],
-    frame: int | None = None,
-    series: str | None = None,
-    spacing: tuple[float, ...] | None = None,
-    affine: Any = None,
-    hounsfield: bool | None = None,
-    skip_damaged: bool = False,
+    **settings: Unpack[ReadSettings],
 ) -> Image: ...
 @overload
 def read(
-    source: Source | OpenedSource,
-    *,
-    modality: Literal["ct"],
-    frame: int | None = None,
-    series: str | None = None,
-    spacing: tuple[float, ...] | None = None,
-    affine: Any = None,
-    hounsfield: bool | None = None,
-    skip_damaged: bool = False,
+    source: Source | OpenedSource, *, modality: Literal["ct"], **settings: Unpack[ReadSettings]
 ) -> Volume: ...
 @overload
 def read(
     source: Source | OpenedSource,
     *,
     modality: Modality | None = None,
-    frame: int | None = None,
-    series: str | None = None,
-    spacing: tuple[float, ...] | None = None,
-    affine: Any = None,
-    hounsfield: bool | None = None,
-    skip_damaged: bool = False,
+    **settings: Unpack[ReadSettings],
 ) -> Image | Volume: ...
 def read(
     source: Source | OpenedSource,
