@@ -98,7 +98,7 @@ def steps(taken: dict[str, float], whole: float) -> None:
     """Prints what the record says of each step, and what is left: starting, and loading what is not
     loaded while the volume is read.
     """
-    print("\n| step | seconds | share |\n|---|---|---|")
+    print("\n| step | seconds | fraction |\n|---|---|---|")
     rest = whole - sum(taken.values())
     for step, seconds in (taken | {"all else": rest}).items():
         print(f"| {step} | {seconds:.2f} | {seconds / whole:.0%} |")

@@ -8,8 +8,8 @@ together.
 
 Exports each run's last epoch, which no validation case chose, scores it on the validation cases of
 the run as users would run it, and prints the tables of `lungseg evaluate` over all runs. What the
-weights had learned from before they came to a run (`start_from`, `settle_with`) is not looked at:
-name the sources that they had not.
+weights had learned from before they came to a run (`start_from`, `pseudo_label_with`) is not looked
+at: name the sources that they had not.
 """
 
 from __future__ import annotations

@@ -1,13 +1,18 @@
-"""One word for one thing: what the field calls otherwise does not come back as an identifier."""
+"""One word for one thing: what the field calls otherwise comes back neither as an identifier nor
+in prose.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
-SOURCES = sorted((Path(__file__).resolve().parent.parent / "src" / "lungseg").rglob("*.py"))
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted((ROOT / "src" / "lungseg").rglob("*.py"))
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("benchmarks/*.py")])
 
 FORMER = {
     "trachea": {"windpipe", "remove_windpipe", "find_windpipe"},
@@ -71,3 +76,42 @@ def test_no_identifier_is_a_word_that_the_field_does_not_use(path: Path) -> None
     made = identifiers(ast.parse(path.read_text(encoding="utf-8")))
     assert {word: made & names for word, names in FORMER.items() if made & names} == {}
     assert [name for name in made if name.startswith(PREFIXES)] == []
+
+
+FORMER_PROSE = {
+    "trachea": r"windpipes?",
+    "degraded": r"made hard(er)?|hardened|hardship",
+    "eroded": r"worn off",
+    "fraction": r"(?:the|a|in) shares?|shares? of",
+    "ground truth": r"(?<!ground )(?<!ground-)truths?",
+    "out-of-distribution inputs": r"strangers?",
+    "features": r"such signs",
+    "pseudo-label": r"settle[sd]?|settle-with",
+    "5th percentile": r"worst twentieth",
+    "robustness": r"steadiness|how steady",
+    "raw": r"uncleaned",
+    "worker pool": r"crew",
+    "missing_slices": r"image\.gaps",
+    "modality": r"kind=\"ct",
+    "--skip-quality": r"--quick",
+    "--show-identity, --outputs": r"--identify|--only",
+}
+"""Patterns, by the word that took their place in the prose of pages and docstrings."""
+
+
+@pytest.mark.parametrize(
+    "path", [*PAGES, *SOURCES], ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_no_page_and_no_docstring_has_a_word_that_the_field_does_not_use(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    former = {
+        word: re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE)
+        for word, pattern in FORMER_PROSE.items()
+    }
+    found = [
+        f"{number}: {match[0]!r} is {word}"
+        for number, line in enumerate(lines, start=1)
+        for word, pattern in former.items()
+        for match in pattern.finditer(line)
+    ]
+    assert found == []

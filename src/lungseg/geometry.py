@@ -67,7 +67,7 @@ networks see: slices from the feet to the head, rows from front to back, columns
 right to the left, as axial slices are looked at."""
 
 SLIGHTEST: Final = 1e-6
-"""Smallest volume of a cell, as a share of the product of its edges, that still counts as three
+"""Smallest volume of a cell, as a fraction of the product of its edges, that still counts as three
 axes."""
 
 

@@ -54,7 +54,7 @@ def window(pixels: Array, clip: tuple[float, float]) -> Float:
 
 def standardise(pixels: Array, clip: tuple[float, float]) -> Float:
     """The "percentile" rule: the two `clip` percentiles become 0 and 1, what lies beyond is cut
-    off, then mean 0 and deviation 1.
+    off, then mean 0 and standard deviation 1.
 
     So any linear change of contrast and brightness leaves the network's input as it was. A flat
     image gives zeros.
@@ -63,14 +63,14 @@ def standardise(pixels: Array, clip: tuple[float, float]) -> Float:
 
 
 def zero_mean(pixels: Float) -> Float:
-    """Pixels with mean 0 and deviation 1; zeros where all are equal."""
+    """Pixels with mean 0 and standard deviation 1; zeros where all are equal."""
     result: Float = (pixels - pixels.mean()) / (pixels.std() + np.float32(1e-6))
     return result
 
 
 def to_network(pixels: Array, size: tuple[int, int], clip: tuple[float, float]) -> Float:
     """Pixels (rows, columns) -> network input (1, rows, columns) of `size`, float32, mean 0 and
-    deviation 1.
+    standard deviation 1.
     """
     return standardise(resize(pixels, size), clip)[np.newaxis]
 
@@ -115,7 +115,7 @@ def smooth(plane: Float, enlargement: tuple[float, float]) -> Float:
     rows, columns = (2 * math.ceil(2.5 * s) + 1 for s in sigma)
     if rows == columns == 1:
         return plane
-    # A kernel of one pixel does nothing, but OpenCV wants its deviation to be above 0.
+    # A kernel of one pixel does nothing, but OpenCV wants its standard deviation to be above 0.
     down, across = (s or 1.0 for s in sigma)
     blurred = cv2.GaussianBlur(
         plane, (columns, rows), sigmaX=across, sigmaY=down, borderType=cv2.BORDER_REPLICATE

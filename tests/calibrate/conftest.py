@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from ellipse_films import write_ellipse_films
+from ellipse_radiographs import write_ellipse_radiographs
 from lungseg.datasets import Case
 
 
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
-    return write_ellipse_films(tmp_path_factory.mktemp("films"))
+    return write_ellipse_radiographs(tmp_path_factory.mktemp("films"))

@@ -89,6 +89,7 @@ def test_a_model_without_expected_dice_has_one_after_it(model: Path, films: list
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_drawn")
 def test_the_quality_model_that_lay_there_does_not_count(model: Path, films: list[Case]) -> None:
     first = calibrate(model, films[:10]).path.read_bytes()
@@ -97,6 +98,7 @@ def test_the_quality_model_that_lay_there_does_not_count(model: Path, films: lis
     assert calibrate(model, films[:10]).path.read_bytes() == first
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_drawn")
 def test_an_interrupted_run_goes_on(
     model: Path, films: list[Case], monkeypatch: pytest.MonkeyPatch
@@ -131,6 +133,7 @@ def test_an_interrupted_run_goes_on(
     assert len(seen) == len(counts)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_drawn")
 def test_what_another_model_found_is_not_used_again(model: Path, films: list[Case]) -> None:
     kept = model.with_suffix(".samples.jsonl")
@@ -160,6 +163,7 @@ def test_too_few_cases_are_refused_and_nothing_is_written(model: Path, films: li
     assert sorted(path.name for path in model.parent.iterdir()) == ["tiny.json", "tiny.onnx"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_drawn")
 def test_pictures_of_folders_are_shown_beside_those_that_are_drawn(
     model: Path, films: list[Case], tmp_path: Path

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from command_line import lungseg
-from ellipse_films import write_ellipse_films
+from ellipse_radiographs import write_ellipse_radiographs
 from lungseg.calibrate import run
 from lungseg.datasets import write_manifest
-from phantom_films import write_films
+from phantom_radiographs import write_radiographs
 from tiny_model import write_tiny_model
 
 
@@ -25,7 +25,7 @@ def cases(tmp_path: Path) -> Path:
     folder = tmp_path / "films"
     folder.mkdir()
     path = tmp_path / "cases.csv"
-    write_manifest(write_ellipse_films(folder), path)
+    write_manifest(write_ellipse_radiographs(folder), path)
     return path
 
 
@@ -42,11 +42,12 @@ def test_it_says_what_it_was_fitted_to_and_what_it_wrote(cases: Path, tmp_path: 
     assert (tmp_path / "tiny.judge.json").is_file()
 
 
+@pytest.mark.slow
 def test_splits_are_chosen_and_a_folder_of_cases_has_none(cases: Path, tmp_path: Path) -> None:
     model = write_tiny_model(tmp_path)
     done = lungseg("calibrate", model, cases, "--split", "test", "--split", "train")
     assert done.stdout.startswith("Cases: 6 (splits test, train)\n")
-    write_films(tmp_path / "folder" / "north", count=2)
+    write_radiographs(tmp_path / "folder" / "north", count=2)
     done = lungseg("calibrate", model, tmp_path / "folder")
     assert done.stdout == "Cases: 2 (no split, so all are taken for unseen)\n"
     assert done.stderr.startswith("Error: 6 masks of 1 patients are too few to calibrate ")

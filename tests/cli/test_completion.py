@@ -57,6 +57,7 @@ def test_a_script_is_installed_for_the_shell_that_asks(
     assert "_LUNGSEG_COMPLETE=complete_" + shell in (tmp_path / place).read_text()
 
 
+@pytest.mark.slow
 def test_commands_flags_and_values_are_completed() -> None:
     assert completed("bash", "lungseg e").split() == ["export", "evaluate"]
     assert completed("bash", "lungseg segment --skip").split() == [

@@ -17,7 +17,7 @@ from lungseg.geometry import VolumeGeometry
 from lungseg.phantom.ct import ct_phantom
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
-from phantom_films import write_films
+from phantom_radiographs import write_radiographs
 
 
 def dataset(*arguments: str | Path) -> Any:
@@ -29,8 +29,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty films of ten patients in `north`, six of three in `south`, one of them without a mask,
     and a folder of letters."""
     folder = tmp_path_factory.mktemp("films")
-    write_films(folder / "north", count=20)
-    write_films(folder / "south", count=6)
+    write_radiographs(folder / "north", count=20)
+    write_radiographs(folder / "south", count=6)
     (folder / "south" / "masks" / "p0_b.png").unlink()
     touch(folder, "letters/one.txt")
     return folder

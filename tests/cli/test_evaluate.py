@@ -17,7 +17,7 @@ from ellipsoids import ellipsoids
 from lungseg.datasets import discover_cases, write_manifest
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
-from phantom_films import write_films
+from phantom_radiographs import write_radiographs
 from tiny_model import dark_ellipses, write_tiny_model
 
 
@@ -25,8 +25,8 @@ from tiny_model import dark_ellipses, write_tiny_model
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sources "north", six patients, and "south", two."""
     folder = tmp_path_factory.mktemp("films")
-    write_films(folder / "north", count=12)
-    write_films(folder / "south", count=4)
+    write_radiographs(folder / "north", count=12)
+    write_radiographs(folder / "south", count=4)
     return folder
 
 
@@ -75,6 +75,7 @@ def test_it_takes_a_split_and_sources(model, films, split, tmp_path) -> None:
     )  # as `train` would split the folder by default: 0.15 of six patients and of two
 
 
+@pytest.mark.slow
 def test_a_list_of_cases_without_a_column_for_left_masks_is_read(model, split, tmp_path) -> None:
     lines = [line.split(",") for line in split.read_text().splitlines()]
     assert lines[0][-2:] == ["mask_left", "decides"]
@@ -84,6 +85,7 @@ def test_a_list_of_cases_without_a_column_for_left_masks_is_read(model, split, t
     assert len(scored(tmp_path / "out")) == 4
 
 
+@pytest.mark.slow
 def test_several_models_are_compared(model, split, tmp_path) -> None:
     pytest.importorskip("scipy")
     done = lungseg(
@@ -388,6 +390,7 @@ def test_help_shows_an_example() -> None:
     )
 
 
+@pytest.mark.slow
 def test_it_needs_no_torch(films, tmp_path) -> None:
     code = (
         "import sys\nfor name in ('torch', 'lightning', 'monai', 'onnx', 'scipy'): "

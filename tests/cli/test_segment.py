@@ -446,6 +446,7 @@ def test_standard_output_that_cannot_be_written_is_one_sentence(
     ]
 
 
+@pytest.mark.slow
 def test_warnings_of_libraries_are_not_shown(model: Path, tmp_path: Path) -> None:
     """Pillow warns of EXIF that ends early; nothing is wrong with the pixels."""
     content = cv2.imencode(".jpg", dark_ellipses())[1].tobytes()
@@ -519,6 +520,7 @@ def test_ctrl_c_keeps_what_was_done_and_the_same_command_goes_on(
     )
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_bar_and_the_failures(films: Path, model: Path, tmp_path: Path) -> None:
     (films / "bad.png").write_bytes(b"")
     terminal, end = pty.openpty()

@@ -20,7 +20,7 @@ from lungseg.errors import UsageError
 from lungseg.train import fit as fit_module
 from lungseg.train.recipes import read_recipe, recipes
 from lungseg.train.settings import TrainingSettings, describe, read_settings
-from phantom_films import write_films
+from phantom_radiographs import write_radiographs
 
 SMALL = TrainingSettings(
     width=6,
@@ -53,8 +53,8 @@ def one_thread() -> Iterator[None]:
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sources "north", six patients, and "south", two."""
     folder = tmp_path_factory.mktemp("films")
-    write_films(folder / "north", count=12)
-    write_films(folder / "south", count=4)
+    write_radiographs(folder / "north", count=12)
+    write_radiographs(folder / "south", count=4)
     return folder
 
 
@@ -86,10 +86,12 @@ def model(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_flags_become_the_settings_of_the_run(run) -> None:
     assert read_settings(run / "settings.toml") == SMALL
 
 
+@pytest.mark.slow
 def test_a_run_leaves_all_that_there_is_to_see(run) -> None:
     left = {path.name for path in run.iterdir()}
     assert left >= {
@@ -190,6 +192,7 @@ def test_augmented_samples_are_drawn_instead_of_training(films, tmp_path) -> Non
     assert cv2.imread(str(picture)) is not None
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_is_scored_and_used(run, model, films, tmp_path) -> None:
     done = lungseg("evaluate", model, run / "cases.csv", "-o", tmp_path / "scores")
     assert done.exit_code == 0, done.output
@@ -211,6 +214,7 @@ def test_a_model_of_ones_own_is_scored_and_used(run, model, films, tmp_path) -> 
     assert mask.any()
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_says_what_dice_is_to_be_expected(run, films, tmp_path) -> None:
     picture = films / "north" / "images" / "p0_a.png"
     done = lungseg("segment", picture, "-o", tmp_path, "--model", run / "model.onnx")
@@ -283,6 +287,7 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on(films, tmp_path, monkeypatc
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -14,7 +14,7 @@ import torch
 
 from command_line import lungseg
 from lungseg.card import read_card
-from phantom_films import write_films
+from phantom_radiographs import write_radiographs
 
 FLAGS = (
     "--layers='lungs, heart' --width=6 --depth=5 --size=64 --batch=2 --learning-rate=0.01 "
@@ -38,7 +38,7 @@ def write_list(folder: Path, sources: dict[str, tuple[int, tuple[str, ...], str]
     and the list that says what they decide."""
     rows = ["case,patient,image,mask,source,decides"]
     for source, (seed, structures, decides) in sources.items():
-        write_films(folder / source, count=8, structures=structures, first_seed=seed)
+        write_radiographs(folder / source, count=8, structures=structures, first_seed=seed)
         for image in sorted((folder / source / "images").iterdir()):
             patient, mask = image.stem.partition("_")[0], f"{source}/masks/{image.name}"
             rows.append(

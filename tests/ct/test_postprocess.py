@@ -214,6 +214,7 @@ def test_pieces_and_holes_agree_with_scipy(seed):
     np.testing.assert_array_equal(postprocess_volume(mask.astype(np.uint8), huge) > 0, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_hand_drawn_lungs_come_through(data_folder):
     nibabel = pytest.importorskip("nibabel")

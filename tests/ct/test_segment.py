@@ -12,7 +12,7 @@ import pytest
 
 from ellipsoids import ellipsoids, turned
 from lungseg.card import file_sha256
-from lungseg.ct.segment import SECOND_LOOKS, VolumeSegmenter, pooled
+from lungseg.ct.segment import MIRRORED_SLICES, VolumeSegmenter, pooled
 from lungseg.ct.slices import MAX_STEP_MM, fill_between, sampled_slices
 from lungseg.errors import ModelError, UsageError
 from lungseg.geometry import AXIAL, Reorientation, VolumeGeometry
@@ -266,23 +266,23 @@ def test_no_lungs_have_no_expected_dice(judged_model: Path) -> None:
     )
 
 
-def test_the_second_look_sees_few_slices(
+def test_the_mirrored_pass_sees_few_slices(
     judged_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged = VolumeSegmenter(judged_model, threads=1)
     volume, _ = ellipsoids((60, 64, 64))
     planes = judged.infer(volume)
-    looks: list[int] = []
+    sizes: list[int] = []
     network = judged._predictor
 
     def counting(batch: np.ndarray) -> np.ndarray:
-        looks.append(len(batch))
+        sizes.append(len(batch))
         return network(batch)
 
     counting.card = network.card  # type: ignore[attr-defined]
     monkeypatch.setattr(judged, "_predictor", counting)
     judged.finish(volume, planes)
-    assert sum(looks) == SECOND_LOOKS == 12
+    assert sum(sizes) == MIRRORED_SLICES == 12
 
 
 def test_features_of_slices_weigh_as_much_as_their_lung() -> None:

@@ -14,7 +14,7 @@ from lungseg.datasets.checks import TILE, DataProblem, check_cases, suspicious_s
 from lungseg.draw.picture import CAPTION, GAP
 from lungseg.errors import UsageError
 from lungseg.phantom.ct import ct_phantom
-from phantom_films import write_films
+from phantom_radiographs import write_radiographs
 
 SIDE = 96
 
@@ -22,7 +22,7 @@ SIDE = 96
 @pytest.fixture(scope="module")
 def films(tmp_path_factory) -> list[Case]:
     folder = tmp_path_factory.mktemp("films") / "north"
-    return discover_cases(write_films(folder, count=6, side=SIDE))
+    return discover_cases(write_radiographs(folder, count=6, side=SIDE))
 
 
 @pytest.fixture

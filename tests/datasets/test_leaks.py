@@ -14,7 +14,7 @@ import pytest
 from lungseg.datasets import Case, discover_cases
 from lungseg.datasets import leaks as module
 from lungseg.datasets.leaks import Leak, find_leaks
-from phantom_films import write_films
+from phantom_radiographs import write_radiographs
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def films(tmp_path_factory) -> list[Case]:
     folder = tmp_path_factory.mktemp("films") / "north"
     return [
         replace(case, patient=case.case)
-        for case in discover_cases(write_films(folder, count=8, side=128))
+        for case in discover_cases(write_radiographs(folder, count=8, side=128))
     ]
 
 

@@ -13,7 +13,7 @@ from lungseg.errors import InputError
 from lungseg.evaluate import cross_dataset, evaluate_cross_dataset
 from lungseg.evaluate.cross_dataset import EXPLANATION, Cell, choose, cross_dataset_table
 from made_up_scores import scored
-from phantom_films import write_films
+from phantom_radiographs import write_radiographs
 from tiny_model import write_tiny_model
 
 
@@ -91,8 +91,8 @@ def test_the_table_has_rows_of_training_and_columns_of_testing() -> None:
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
     folder = tmp_path_factory.mktemp("films")
-    write_films(folder / "north", count=4)
-    write_films(folder / "south", count=2)
+    write_radiographs(folder / "north", count=4)
+    write_radiographs(folder / "south", count=2)
     return discover_cases(folder)
 
 

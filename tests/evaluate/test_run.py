@@ -23,15 +23,15 @@ from lungseg.predict import Predictor
 from lungseg.segmenter import Segmenter
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
-from phantom_films import write_films
+from phantom_radiographs import write_radiographs
 from tiny_model import dark_ellipses, write_tiny_model
 
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
     folder = tmp_path_factory.mktemp("films")
-    write_films(folder / "north", count=6, side=96)
-    write_films(folder / "diseased_adults", count=2, side=96)
+    write_radiographs(folder / "north", count=6, side=96)
+    write_radiographs(folder / "diseased_adults", count=2, side=96)
     return discover_cases(folder)
 
 
@@ -114,6 +114,7 @@ def test_every_structure_that_is_scored_is_outlined(tmp_path) -> None:
     assert [drawn[:, 48:96].any() for drawn in yellow] == [True, True]
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_the_workers(cases, model, tmp_path) -> None:
     evaluate([model], cases, tmp_path / "one", workers=1)
     evaluate([model], cases, tmp_path / "three", workers=3)
@@ -155,6 +156,7 @@ def test_there_must_be_something_to_score(cases, model, tmp_path) -> None:
         evaluate([model], [replace(cases[0], image=broken)], tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_several_models_are_compared_case_by_case(cases, model, tmp_path) -> None:
     pytest.importorskip("scipy")
     other = write_tiny_model(tmp_path, name="dull", steepness=0.8)
@@ -244,6 +246,7 @@ def test_deep_pictures_are_perturbed_as_they_are_shown(cases, model, tmp_path, m
     assert (picture.min(), picture.max()) == (0, 255)
 
 
+@pytest.mark.slow
 def test_scores_are_entered_into_the_card_and_questionable_masks_are_not(
     cases, model, tmp_path
 ) -> None:
@@ -385,6 +388,7 @@ def test_the_worst_volumes_are_shown_in_three_planes_with_the_ground_truth(
     assert yellow.sum() > 200
 
 
+@pytest.mark.slow
 def test_models_of_ct_are_compared_on_volumes(scans, ct_model, tmp_path) -> None:
     pytest.importorskip("scipy")
     other = write_tiny_model(tmp_path, modality="ct", name="dull-ct", steepness=0.8)

@@ -171,6 +171,7 @@ def test_gradients_reach_every_parameter(net, norm) -> None:
     assert still == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", NETS)
 def test_one_phantom_is_learnt_in_a_few_steps(net) -> None:
     torch.manual_seed(0)

@@ -77,6 +77,7 @@ def test_greys_are_those_of_a_chest_film(seed):
     assert len(np.unique(grey)) > 150
 
 
+@pytest.mark.slow
 def test_an_array_of_any_shape_shows_the_same_thorax():
     square = radiograph_phantom((256, 256), seed=3)
     assert square.image.array.shape == (256, 256)
@@ -88,6 +89,7 @@ def test_an_array_of_any_shape_shows_the_same_thorax():
         assert lung_area(other) == pytest.approx(lung_area(square), rel=0.01)
 
 
+@pytest.mark.slow
 def test_spacing_scales_the_pixels_and_not_the_thorax():
     fine = radiograph_phantom((512, 512), seed=3, spacing=(0.7, 0.7))
     coarse = radiograph_phantom((256, 200), seed=3, spacing=(1.4, 1.8))

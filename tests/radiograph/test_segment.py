@@ -186,6 +186,7 @@ def test_the_embedded_model_finds_the_lungs_of_a_phantom(seed: int) -> None:
     assert result.verdict.status == "ok"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("cxr" not in predict.embedded_models(), reason="no trained model in this tree")
 def test_a_negative_has_the_mask_of_its_positive() -> None:
     phantom = radiograph_phantom((512, 512), seed=2)

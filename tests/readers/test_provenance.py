@@ -146,6 +146,7 @@ def test_a_damaged_header_value_keeps_nobody_from_reading(tmp_path: Any, write_d
     assert found.device.station != "STATION1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "data sets"])
 def test_no_data_set_stays_in_memory(tmp_path: Any, kind: str) -> None:
     paths = write_series(tmp_path, CHEST, AFFINE)

@@ -58,6 +58,7 @@ def test_window_that_shows_nothing(data_folder):
     assert (image.geometry.spacing, image.geometry.spacing_plane) == ((0.4, 0.4), "detector")
 
 
+@pytest.mark.slow
 def test_all_of_rsna(data_folder):
     found = find_inputs([data_folder / "cxr" / "rsna" / "stage_2_train_images"])
     assert len(found.files) == 91
@@ -145,6 +146,7 @@ def test_all_transfer_syntaxes_give_the_same_slice(data_folder, name):
         read_volume(data_folder / "ct" / "transfer_syntaxes")
 
 
+@pytest.mark.slow
 def test_volumes_in_files(data_folder):
     small = data_folder / "ct" / "small_volumes"
     straight, turned = (

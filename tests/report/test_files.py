@@ -245,6 +245,7 @@ def test_an_index_that_names_nobody_does_not_lead_to_a_report_that_does(
     assert "<a " not in text
 
 
+@pytest.mark.slow
 def test_no_report_is_left_that_names_a_patient_who_must_not_be_named(
     models: dict[str, Path], tmp_path: Path
 ) -> None:

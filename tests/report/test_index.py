@@ -122,6 +122,7 @@ def test_names_of_any_kind_do_no_harm(tmp_path: Path) -> None:
     assert data["reasons"] == [f"{EVIL}</script>", EVIL]
 
 
+@pytest.mark.slow
 def test_ten_thousand_inputs_are_a_small_page(tmp_path: Path) -> None:
     names = [f"study-0123456789-{number:05d}-of-a-long-name" for number in range(10_000)]
     verdicts = ("ok", "ok", "ok", "review", "refused")

@@ -94,6 +94,7 @@ def test_a_process_that_ends_costs_its_call_alone(one: ProcessExecutor) -> None:
     assert other.result(timeout=30) == 2
 
 
+@pytest.mark.slow
 def test_a_process_that_was_ended_while_idle_is_replaced(one: ProcessExecutor) -> None:
     [process] = one.processes
     os.kill(process, signal.SIGKILL)
@@ -112,6 +113,7 @@ def test_a_call_has_its_time(tmp_path: Path) -> None:
         assert pool.restarts == 1
 
 
+@pytest.mark.slow
 def test_several_processes_work_side_by_side(tmp_path: Path) -> None:
     with ProcessExecutor(2) as pool:
         assert workers_of(pool) == 2
@@ -121,6 +123,7 @@ def test_several_processes_work_side_by_side(tmp_path: Path) -> None:
         assert [call.result(timeout=30) for call in calls] == ["it came"] * 2
 
 
+@pytest.mark.slow
 def test_the_end_waits_for_what_runs_or_stops_it(tmp_path: Path) -> None:
     pool = ProcessExecutor(1)
     call, waiting = (pool.submit(processes.wait_for, tmp_path / "now") for _ in range(2))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from lungseg.batch import segment_many
@@ -53,6 +54,23 @@ def test_a_job_is_read_segmented_written_and_recorded(job: Job, segmenter: Segme
     assert (outcome.verdict, list(outcome.reasons)) == (record["verdict"], record["reasons"])
     assert [step for _, step in steps] == ["reading", "finding the lungs", "writing"]
     assert [fraction for fraction, _ in steps] == pytest.approx([0.0, 0.08, 0.8])
+
+
+def test_the_record_says_where_a_crop_lies(job: Job, segmenter: Segmenter) -> None:
+    run = replace(job.run, outputs=("mask", "crop"))
+    record = work(replace(job, run=run), segmenter).record
+    assert record is not None
+    (top, bottom), (left, right) = record["boxes"]["crop"]
+    whole = cv2.imread(str(job.source), cv2.IMREAD_UNCHANGED)
+    crop = cv2.imread(str(run.folder / "film_crop.png"), cv2.IMREAD_UNCHANGED)
+    assert crop.size < whole.size
+    np.testing.assert_array_equal(crop, whole[top:bottom, left:right])
+
+
+def test_without_a_crop_there_is_no_box(job: Job, segmenter: Segmenter) -> None:
+    record = work(job, segmenter).record
+    assert record is not None
+    assert "boxes" not in record
 
 
 def test_all_that_travels_pickles(job: Job, segmenter: Segmenter) -> None:

@@ -163,6 +163,7 @@ def test_who_asks_and_does_not_listen_is_hung_up_on(server):
         assert 0 < answer(connection).count(b"HTTP/1.1 200") < asked
 
 
+@pytest.mark.slow
 def test_eight_clients_at_once_get_the_masks_of_the_command_line(
     server, tiny_model, film, tmp_path
 ):
@@ -185,6 +186,7 @@ def test_eight_clients_at_once_get_the_masks_of_the_command_line(
     assert nothing_is_left(server)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 def test_a_killed_worker_costs_one_job(server, film):
     with server.client() as client:

@@ -131,6 +131,7 @@ def test_workers_work_side_by_side(tiny_model, film):
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 def test_what_is_cancelled_while_its_worker_is_replaced_is_left_alone(tiny_model, film):
     async def scenario():
         async with running(tiny_model) as (server, client):

@@ -92,6 +92,7 @@ def test_a_radiograph(films, film, tiny_model, tmp_path):
     assert set(np.unique(picture(films, job, "slices/0?low=40&high=41"))) == {0, 255}
 
 
+@pytest.mark.slow
 def test_a_model_with_a_heart_serves_it_like_the_lungs(tmp_path_factory, film, tmp_path):
     model = write_tiny_model(tmp_path, heart=True)
     for client in served(tmp_path_factory.mktemp("hearts"), model):

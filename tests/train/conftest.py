@@ -8,7 +8,7 @@ import torch
 
 from lungseg.datasets import Case, discover_cases
 from lungseg.train.fit import fit
-from phantom_films import write_films
+from phantom_radiographs import write_radiographs
 from tiny_run import SETTINGS
 
 
@@ -24,8 +24,8 @@ def one_thread() -> Iterator[None]:
 def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
     """Phantoms of 64 x 64: eight of the source "north", four of "south", two of each patient."""
     folder = tmp_path_factory.mktemp("films")
-    write_films(folder / "north", count=8)
-    write_films(folder / "south", count=4)
+    write_radiographs(folder / "north", count=8)
+    write_radiographs(folder / "south", count=4)
     return discover_cases(folder)
 
 

@@ -65,6 +65,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> modu
     return export(checkpoint, folder / "new" / "small.onnx", about=folder / "about.toml")
 
 
+@pytest.mark.slow
 def test_the_pair_gives_what_torch_gives_at_any_batch_size(exported, checkpoint) -> None:
     assert 0 < exported.largest_difference < TOLERANCE
     batch = np.random.default_rng(3).standard_normal((5, 1, 32, 32)).astype(np.float32)
@@ -122,6 +123,7 @@ def test_the_card_has_the_layers_that_were_learnt(tmp_path, cases) -> None:
         np.testing.assert_allclose(found[:, card.channels(layer)].sum(axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_weights_are_stored_as_float16(exported, checkpoint) -> None:
     graph = onnx.load(exported.model).graph
     large = [weight for weight in graph.initializer if np.prod(weight.dims) > 64]
@@ -131,6 +133,7 @@ def test_weights_are_stored_as_float16(exported, checkpoint) -> None:
     assert exported.model.stat().st_size < 2 * count + 20_000
 
 
+@pytest.mark.slow
 def test_the_file_bears_no_traces_of_the_machine(exported) -> None:
     model = onnx.load(exported.model)
     assert not model.metadata_props
@@ -138,6 +141,7 @@ def test_the_file_bears_no_traces_of_the_machine(exported) -> None:
     assert b".py" not in exported.model.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_card_says_what_the_run_knows_and_what_it_was_told(exported) -> None:
     card = read_card(exported.card)
     assert exported.card == exported.model.with_suffix(".json")

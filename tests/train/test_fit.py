@@ -154,11 +154,13 @@ def test_a_frozen_contracting_path_stays_as_it_is_and_then_learns(cases, tmp_pat
     assert any(not torch.equal(one[name], begin[name]) for name in begin if name not in encoder)
 
 
+@pytest.mark.slow
 def test_without_an_average_the_weights_are_those_of_the_last_step(cases, tmp_path) -> None:
     fit(cases, tmp_path, replace(SETTINGS, epochs=1, ema_decay=0.0), progress=False)
     assert "averaging_state" not in torch.load(tmp_path / "last.ckpt", weights_only=True)
 
 
+@pytest.mark.slow
 def test_a_run_ends_when_the_monitored_figure_gets_no_better(cases, tmp_path) -> None:
     fit(
         cases,
@@ -225,11 +227,13 @@ def test_a_process_that_augments_gives_the_same_samples(run, cases, tmp_path, mo
     assert (tmp_path / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_run(run, cases, tmp_path) -> None:
     fit(cases, tmp_path, replace(SETTINGS, seed=1, epochs=1), progress=False)
     assert metrics(tmp_path)[0]["train_loss"] != metrics(run)[0]["train_loss"]
 
 
+@pytest.mark.slow
 def test_training_ends_early_when_nothing_gets_better(cases, tmp_path) -> None:
     fit(
         cases,
@@ -241,6 +245,7 @@ def test_training_ends_early_when_nothing_gets_better(cases, tmp_path) -> None:
     assert torch.load(tmp_path / "best.ckpt", weights_only=True)["epoch"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deep_supervision", [True, False])
 def test_unetpp_in_bfloat16_trains_too(cases, tmp_path, deep_supervision) -> None:
     settings = replace(

@@ -124,6 +124,7 @@ def logged(folder: Path) -> tuple[dict[str, list[tuple[int, float]]], EventAccum
     }, events
 
 
+@pytest.mark.slow
 def test_tensorboard_has_every_figure_of_every_epoch_and_the_settings(tmp_path) -> None:
     train(tmp_path, 3)
     curves, events = logged(tmp_path)
@@ -222,6 +223,7 @@ def bar(told: Sequence[lightning.Callback], *, terminal: bool) -> io.StringIO:
     return shown
 
 
+@pytest.mark.slow
 def test_without_a_terminal_each_epoch_is_a_line(tmp_path) -> None:
     told = callbacks(tmp_path, TrainingSettings(epochs=3), progress=True)
     shown = bar(told, terminal=False)
@@ -247,6 +249,7 @@ def test_in_a_terminal_one_bar_shows_loss_dice_and_time_left(tmp_path, monkeypat
     )  # the cursor is hidden, and comes back
 
 
+@pytest.mark.slow
 def test_the_cursor_comes_back_after_ctrl_c(tmp_path) -> None:
     told = callbacks(tmp_path, TrainingSettings(epochs=2), progress=True)
     shown = bar(told, terminal=True)

@@ -43,6 +43,7 @@ def has_colour(picture: np.ndarray) -> list[list[bool]]:
     ]
 
 
+@pytest.mark.slow
 def test_every_panel_has_both_lines(tmp_path) -> None:
     picture = draw(tmp_path, WHOLE)
     assert picture.shape == (700, 1000, 3)

@@ -16,7 +16,7 @@ import pytest
 from lungseg.datasets import discover_cases
 from lungseg.train.fit import fit
 from lungseg.train.settings import TrainingSettings
-from phantom_films import write_films
+from phantom_radiographs import write_radiographs
 
 # Two batches of one image are one batch of two where no normalisation looks at the batch.
 ONE = TrainingSettings(
@@ -53,7 +53,7 @@ def metrics(folder: Path) -> list[dict[str, float]]:
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_films(tmp_path_factory.mktemp("films"), count=14)
+    return write_radiographs(tmp_path_factory.mktemp("films"), count=14)
 
 
 @pytest.fixture(scope="module")

@@ -109,6 +109,7 @@ def test_a_run_stopped_in_its_first_epoch_begins_afresh(run, cases, tmp_path, mo
     assert (tmp_path / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_changes_nothing(cases, tmp_path) -> None:
     settings = replace(SETTINGS, epochs=1)
     fit(cases, tmp_path, settings, progress=False)

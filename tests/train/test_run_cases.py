@@ -17,6 +17,7 @@ from tiny_model import write_tiny_model
 from tiny_run import SETTINGS, metrics
 
 
+@pytest.mark.slow
 def test_given_splits_are_kept_and_test_cases_are_only_listed(cases, tmp_path) -> None:
     splits = {"p0": "validation", "p1": "test"}
     given = [replace(case, split=splits.get(case.patient, "train")) for case in cases]
@@ -63,6 +64,7 @@ def test_a_patient_in_two_splits_is_refused_before_anything_is_learnt(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_cases_without_a_mask_are_listed_and_nothing_is_learnt_from_them(cases, tmp_path) -> None:
     given = [replace(case, mask=None) if case.source == "south" else case for case in cases]
     fit(given, tmp_path, replace(SETTINGS, epochs=1), progress=False)
@@ -107,6 +109,7 @@ def test_a_left_out_source_is_for_testing_and_the_others_are_split_as_before(cas
     ]
 
 
+@pytest.mark.slow
 def test_questionable_masks_are_learnt_from_and_not_validated_on(cases, tmp_path) -> None:
     given = [
         replace(case, split="validation" if case.patient == "p0" else "train") for case in cases
@@ -182,6 +185,7 @@ def test_cases_whose_masks_decide_nothing_that_is_learnt_are_left_out(cases) -> 
     assert {case.source for case in (*training, *validation)} == {"north"}
 
 
+@pytest.mark.slow
 def test_only_sources_that_are_validated_on_can_be_monitored(cases, tmp_path) -> None:
     with pytest.raises(UsageError) as refused:
         fit(cases, tmp_path / "run", replace(SETTINGS, monitor="val_dice_east"), progress=False)
@@ -193,6 +197,7 @@ def test_only_sources_that_are_validated_on_can_be_monitored(cases, tmp_path) ->
     fit(cases, tmp_path, replace(SETTINGS, monitor="val_dice_south", epochs=1), progress=False)
 
 
+@pytest.mark.slow
 def test_cases_of_a_repeated_source_come_several_times(run, cases, tmp_path) -> None:
     fit(cases, tmp_path, replace(SETTINGS, epochs=1, oversample=("south=3",)), progress=False)
     once = torch.load(run / "last.ckpt", weights_only=True)["global_step"] / SETTINGS.epochs

@@ -22,7 +22,7 @@ from lungseg.readers import read_volume
 from lungseg.result import Result
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
-from lungseg.writers import OUTPUTS, volume_nifti
+from lungseg.writers import OUTPUTS, box_of_crop, volume_nifti
 from made_up_probabilities import probabilities_of
 
 ALL = [output.name for output in OUTPUTS]
@@ -186,6 +186,7 @@ def test_a_crop_has_the_lungs_and_a_margin(found: Result, tmp_path: Path) -> Non
     first, last = inside.min(axis=0) - 1, inside.max(axis=0) + 2
     box = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
     np.testing.assert_array_equal(np.asanyarray(crop.dataobj).T, found.image.array[box])
+    assert box_of_crop(found.image, found.segmentation) == np.stack([first, last], axis=1).tolist()
     np.testing.assert_allclose(
         crop.affine[:3, 3], (affine_of(found.image) @ [*first[::-1], 1])[:3], atol=1e-4
     )
@@ -281,6 +282,10 @@ def test_a_slice_that_came_as_a_picture_is_written_as_one(tmp_path: Path) -> Non
     np.testing.assert_array_equal(
         cv2.imread(str(paths["masked"]), cv2.IMREAD_UNCHANGED), np.where(labels[0] > 0, greys[0], 0)
     )
+    box = tuple(slice(*along) for along in box_of_crop(found.image, found.segmentation))
+    crop = cv2.imread(str(paths["crop"]), cv2.IMREAD_UNCHANGED)
+    assert crop.size < greys.size
+    np.testing.assert_array_equal(crop[np.newaxis], greys[box])
     with Picture.open(paths["probabilities"]) as pages:
         for number in (1, 2):
             pages.seek(number - 1)

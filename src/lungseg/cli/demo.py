@@ -28,11 +28,11 @@ def demo(
     from lungseg.writers import image_png, volume_nifti, write_file
 
     segmenter = Segmenter()
-    film = radiograph_phantom((768, 768), seed=seed)
-    result = segmenter(film.image)
+    radiograph = radiograph_phantom((768, 768), seed=seed)
+    result = segmenter(radiograph.image)
     paths = [output / "phantom.png", *result.save(output, name="phantom", overwrite=True).values()]
-    write_file(paths[0], image_png(film.image.array, of=film.image))
-    _compare("Radiograph", film.ground_truth.labels, result)
+    write_file(paths[0], image_png(radiograph.image.array, of=radiograph.image))
+    _compare("Radiograph", radiograph.ground_truth.labels, result)
     if "ct" in embedded_models():
         scan = ct_phantom(seed=seed)
         found = segmenter(scan.volume)

@@ -29,7 +29,7 @@ them must decide."""
 
 
 MAX_LUNG_FRACTION, MIN_TISSUE_FRACTION, MIN_ROOF_FRACTION, MIN_TISSUE_HU = 0.32, 0.5, 0.55, -150
-"""Of what lies 3 to 9 mm from the gas at most the first share may be labelled lung, and at least
+"""Of what lies 3 to 9 mm from the gas at most the first fraction may be labelled lung, and at least
 the second must be tissue, above so many Hounsfield units; so must something within 12 mm above the
 third fraction of its top. On LCTSC and ct-64 of the Chest Imaging Platform gas of stomach and bowel
 that was called lung has at most 0.06, and at least 0.55 and 0.72; bullae with walls of 2 mm,
@@ -41,7 +41,7 @@ ROOF = 4
 
 
 MIN_LABELLED_MM3 = 5000.0
-"""Cubic millimetres of gas called lung: less changes no volume by a measurable share."""
+"""Cubic millimetres of gas called lung: less changes no volume by a measurable fraction."""
 
 
 def remove_bowel_gas(

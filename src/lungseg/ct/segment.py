@@ -58,7 +58,7 @@ again."""
 CONFIDENCE_SLICES = 100
 """Slices, evenly spread, on which the network's confidence is measured."""
 
-SECOND_LOOKS = 12
+MIRRORED_SLICES = 12
 """Slices, evenly spread over the lungs, that the network sees a second time, in a mirror: a tenth
 of a volume's."""
 
@@ -136,20 +136,20 @@ class VolumeSegmenter:
         start = time.perf_counter()
         spent = np.zeros(2)
         for count, two in enumerate(
-            self._pool.map(partial(self._look, volume, slices, planes), seen), start=1
+            self._pool.map(partial(self._predict_slice, volume, slices, planes), seen), start=1
         ):
             spent += two
             if progress is not None:
                 progress(count / len(seen))
         if seconds is not None:
             # The threads do both at once, so the time that passes is parted as theirs is.
-            for step, share in zip(("prepare", "predict"), spent / spent.sum(), strict=True):
-                seconds[step] = float(share) * (time.perf_counter() - start)
+            for step, fraction in zip(("prepare", "predict"), spent / spent.sum(), strict=True):
+                seconds[step] = float(fraction) * (time.perf_counter() - start)
         with timed("interpolate", seconds):
             fill_between(planes, seen)
         return planes
 
-    def _look(
+    def _predict_slice(
         self, volume: Volume, slices: NDArray[Any], planes: Planes, number: int
     ) -> tuple[float, float]:
         """Enters the probabilities of one slice into `planes`; returns the seconds of preparing,
@@ -254,7 +254,7 @@ class VolumeSegmenter:
 
     def features(self, volume: Volume, planes: Planes, labels: Labels) -> Features:
         """What can be seen of a mask without knowing the ground truth: means over slices, weighted
-        by their lung; costs `SECOND_LOOKS` looks.
+        by their lung; costs `MIRRORED_SLICES` forward passes.
 
         Args:
             volume: what was segmented.
@@ -265,7 +265,7 @@ class VolumeSegmenter:
         sizes = np.count_nonzero(labels, axis=(1, 2))
         with_lung = np.flatnonzero(sizes)
         chosen = with_lung[
-            np.unique(np.linspace(0, with_lung.size - 1, SECOND_LOOKS).round().astype(int))
+            np.unique(np.linspace(0, with_lung.size - 1, MIRRORED_SLICES).round().astype(int))
         ]
         each = list(
             self._pool.map(

@@ -36,7 +36,7 @@ FLAGS: Final[dict[str, LungExtent]] = {
 """The lists of `conventions`, and what they say; the last one counts for a name in both."""
 
 _SCR_PLACES: Final = ("", "scratch", "scr", "scr/scratch", "SCR", "SCR/scratch")
-_SCR_FILM = re.compile(r"JPC[LN]N\d{3}", re.IGNORECASE)
+_SCR_RADIOGRAPH = re.compile(r"JPC[LN]N\d{3}", re.IGNORECASE)
 _SCR_OWN: Final = {"masks", "fold1", "fold2", "landmarks", "scratch"}
 
 
@@ -53,16 +53,16 @@ def jsrt(folder: Path) -> list[Case]:
     }
     if not folds:
         return []
-    films: dict[str, Path] = {}
+    radiographs: dict[str, Path] = {}
     for path in sorted(folder.rglob("JPC*")):
         if (
-            _SCR_FILM.fullmatch(name_of(path))
+            _SCR_RADIOGRAPH.fullmatch(name_of(path))
             and not _SCR_OWN & set(path.relative_to(folder).parts)
             and may_be_image(path)
         ):
-            films.setdefault(name_of(path), path)
+            radiographs.setdefault(name_of(path), path)
     cases: list[Case] = []
-    for name, image in films.items():
+    for name, image in radiographs.items():
         note, right, left = next(
             ((note, *masks.of(image)) for note, masks in folds.items() if masks.of(image)[1]),
             ("", None, None),

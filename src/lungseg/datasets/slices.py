@@ -188,7 +188,7 @@ def split_lungs(lung: NDArray[np.bool_]) -> Labels:
     """Tells right from left in space: labels (slices, rows, columns), 0, 1 right, 2 left.
 
     The two largest components that lie on both sides of the middle column are the lungs. Where
-    there are none, because the lungs touch, they are worn off in each slice, pixel by pixel, until
+    there are none, because the lungs touch, they are eroded in each slice, pixel by pixel, until
     there are, and grow back, each as far as it is nearer. What neither reaches goes by the side on
     which it lies, and so does everything where nothing parts: a single slice may well have one lung
     only.

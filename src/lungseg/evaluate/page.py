@@ -128,7 +128,7 @@ def every_metric(title: str, found: Sequence[Summary]) -> Section:
         "from",
         "to",
         "median",
-        "worst twentieth",
+        "worst 5 %",
         "worst",
     )
     tables = {}

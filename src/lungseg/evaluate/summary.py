@@ -52,7 +52,7 @@ class Summary:
         mean: of the cases.
         low, high: 95 % interval of the mean (`mean_intervals`).
         median: of the cases.
-        p05: the value that the worst twentieth of the cases falls behind: the 5th percentile where
+        p05: the value that the worst 5 % of the cases fall behind: the 5th percentile where
             more is better, else the 95th.
         worst: the worst case's.
     """
@@ -160,7 +160,7 @@ def _value(score: CaseScore, structure: str, stage: Stage, metric: str) -> float
 
 
 def _bad_end(values: NDArray[Any], metric: str) -> tuple[float, float]:
-    """The value that the worst twentieth falls behind, and the worst one."""
+    """The value that the worst 5 % fall behind, and the worst one."""
     if metric not in LOWER_IS_BETTER:
         return percentile(values, 5), float(values.min())
     badness = np.abs(values)

@@ -15,7 +15,7 @@ from lungseg.result import Result
 from lungseg.runner.job import Job, Outcome
 from lungseg.segmenter import Segmenter
 from lungseg.timing import Progress, no_progress
-from lungseg.writers import Record, failure
+from lungseg.writers import Record, box_of_crop, failure
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Ou
         kept, paths = _write(result, record, job, progress)
         record["seconds"]["write"] = round(time.perf_counter() - start, 4)
         record["outputs"] = kept | {output: path.name for output, path in paths.items()}
+        if "crop" in record["outputs"]:
+            record["boxes"] = {"crop": box_of_crop(result.image, result.segmentation)}
         return Outcome(job.source, "done", _named(record, job), paths)
     except Exception as problem:  # noqa: BLE001 (also what nobody foresaw must not stop the others)
         return failed(job, problem)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lungseg.writers.atomic import is_there, make_folder, write_file
-from lungseg.writers.encode import ENDINGS, volume_nifti
+from lungseg.writers.encode import ENDINGS, box_of_crop, volume_nifti
 from lungseg.writers.ledger import LEDGER, SUMMARY, Ledger, read_records
 from lungseg.writers.outputs import OUTPUTS, Output, check_outputs, save, stem
 from lungseg.writers.png import image_png, picture_png
@@ -26,6 +26,7 @@ __all__ = [
     "Ledger",
     "Output",
     "Record",
+    "box_of_crop",
     "check_outputs",
     "failure",
     "image_png",

@@ -19,6 +19,7 @@ from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 from lungseg.writers.png import (
     MARGIN,
+    crop_box,
     crop_png,
     label_png,
     mask_png,
@@ -67,16 +68,33 @@ def encoders_of(
     """What makes the files of one input; arguments as for `lungseg.writers.outputs.save`."""
     if isinstance(image, Image):
         encoders = _of_image(image, segmentation, binary, probabilities, verdict)
-    elif (
-        len(image.array) == 1
-        and not image.hounsfield
-        and (image.geometry.affine is None or image.provenance.format.is_picture)
-    ):
+    elif _is_flat(image):
         encoders = _of_slice(image, segmentation, binary, probabilities, verdict)
     else:
         encoders = _of_volume(image, segmentation, binary, probabilities, verdict)
     encoders.outputs["viewer"] = partial(viewer_npy, image, segmentation)
     return encoders
+
+
+def box_of_crop(image: Image | Volume, segmentation: Segmentation[Any]) -> list[list[int]]:
+    """Where the crop lies on the input's grid: the first index along each axis and the one after
+    the last.
+    """
+    if isinstance(image, Volume) and not _is_flat(image):
+        return [[along.start, along.stop] for along in volume_crop_box(segmentation)]
+    flat = _flat(image, segmentation)[1] if isinstance(image, Volume) else segmentation
+    top, left, bottom, right = crop_box(flat)
+    of_slice = [[0, 1]] if isinstance(image, Volume) else []
+    return [*of_slice, [top, bottom], [left, right]]
+
+
+def _is_flat(volume: Volume) -> bool:
+    """Whether it is a slice that came as a picture, and is written as one."""
+    return (
+        len(volume.array) == 1
+        and not volume.hounsfield
+        and (volume.geometry.affine is None or volume.provenance.format.is_picture)
+    )
 
 
 def volume_nifti(volume: Volume) -> bytes:
@@ -115,19 +133,23 @@ def _of_slice(
     verdict: Verdict,
 ) -> Encoders:
     """Those of an image, for a slice that came as one."""
-    rows, columns = volume.geometry.shape[1:]
-    image = Image(
-        volume.array[0],
-        ImageGeometry((rows, columns)),
-        volume.provenance,
-    )
-    flat = image.with_layers([labels[0] for labels in segmentation.layers], segmentation.structures)
+    image, flat = _flat(volume, segmentation)
     if probabilities is not None:
         channels = probabilities.channels[:, 0] * np.float32(1 / 255)
         probabilities = Probabilities(probabilities.names, channels, image.geometry)
     encoders = _of_image(image, flat, binary, probabilities, verdict)
     encoders.outputs["overlay"] = partial(sheet_png, volume, segmentation, verdict)
     return encoders
+
+
+def _flat(
+    volume: Volume, segmentation: Segmentation[VolumeGeometry]
+) -> tuple[Image, Segmentation[ImageGeometry]]:
+    """A volume of one slice as an image, with its structures."""
+    rows, columns = volume.geometry.shape[1:]
+    image = Image(volume.array[0], ImageGeometry((rows, columns)), volume.provenance)
+    layers = [labels[0] for labels in segmentation.layers]
+    return image, image.with_layers(layers, segmentation.structures)
 
 
 def _of_volume(
@@ -162,11 +184,14 @@ def _of_volume(
     def mask() -> NDArray[np.uint8]:
         return segmentation.foreground.view(np.uint8) if binary else segmentation.labels
 
-    box = crop_box(segmentation)
+    def crop() -> bytes:
+        box = volume_crop_box(segmentation)
+        return encode(lambda: [volume.array[box]], box)
+
     outputs: dict[str, Encode] = {
         "mask": partial(encode, lambda: [mask()]),
         "overlay": partial(sheet_png, volume, segmentation, verdict),
-        "crop": partial(encode, lambda: [volume.array[box]], box),
+        "crop": crop,
         "masked": partial(encode, lambda: [masked()]),
     }
     if probabilities is not None:
@@ -193,7 +218,7 @@ def _further_layers(segmentation: Segmentation[Any]) -> dict[str, Labels]:
     }
 
 
-def crop_box(segmentation: Segmentation[VolumeGeometry]) -> tuple[slice, slice, slice]:
+def volume_crop_box(segmentation: Segmentation[VolumeGeometry]) -> tuple[slice, slice, slice]:
     """Slices, rows and columns of the lungs with a margin of `MARGIN` of each side; the whole grid
     where there is no lung.
     """

@@ -47,7 +47,7 @@ class MeasurementEntry(TypedDict):
 
 class Record(TypedDict):
     """What `results.jsonl` holds of an input. Of one that failed there is only what stands before
-    `sha256`; `name` and `outputs` are entered by who writes files.
+    `sha256`; `name`, `outputs` and `boxes` are entered by who writes files.
     """
 
     schema: str
@@ -69,6 +69,7 @@ class Record(TypedDict):
     seconds: NotRequired[dict[str, float]]
     options: NotRequired[dict[str, Any]]
     outputs: NotRequired[dict[str, str]]
+    boxes: NotRequired[dict[str, list[list[int]]]]
 
 
 def record(

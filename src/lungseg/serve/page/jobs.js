@@ -119,7 +119,7 @@ export class Jobs extends EventTarget {
   }
 
   async #submit(entry) {
-    const onSent = (share) => this.#change(entry, "sending", share < 1 ? "sending" : "being received", share);
+    const onSent = (fraction) => this.#change(entry, "sending", fraction < 1 ? "sending" : "being received", fraction);
     for (;;) {
       try {
         onSent(0);

@@ -1,4 +1,4 @@
-"""A small set of films for the network of `tiny_model`, with their masks, for the tests of
+"""A small set of radiographs for the network of `tiny_model`, with their masks, for the tests of
 calibration."""
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from lungseg.datasets import Case
 from tiny_model import dark_ellipses
 
 
-def write_ellipse_films(folder: Path) -> list[Case]:
-    """Twelve films with grain in `folder`, two of each patient p0 to p5: of three patients for
-    validation, of two for testing, of the last for training."""
+def write_ellipse_radiographs(folder: Path) -> list[Case]:
+    """Twelve radiographs with grain in `folder`, two of each patient p0 to p5: of three patients
+    for validation, of two for testing, of the last for training."""
     cases = []
     for i in range(12):
         grain = np.random.default_rng(i).integers(-20, 20, (96, 120))
