@@ -239,6 +239,7 @@ def test_a_lung_that_is_missing_is_far_and_exact() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("spacing", [SPACINGS[0], SPACINGS[1], SPACINGS[4]])
 def test_agrees_with_monai_in_space(spacing) -> None:
@@ -273,6 +274,7 @@ def test_agrees_with_monai_in_space(spacing) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.7, 0.7), (0.4, 1.3)])
 def test_agrees_with_monai(spacing: tuple[float, float]) -> None:

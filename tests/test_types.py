@@ -13,6 +13,8 @@ import lungseg
 from lungseg import Image, Result, Segmenter, SegmentOptions, Volume
 from lungseg.modality import Modality
 
+pytestmark = pytest.mark.slow
+
 NOISE: NDArray[np.int64] = np.random.default_rng(5).integers(0, 255, (1, 64, 64))
 
 

@@ -95,8 +95,8 @@ class Counts:
 
     @property
     def relative_area_error(self) -> float:
-        """Area of the prediction less that of the ground truth, as a fraction of the latter: above 0
-        where the prediction is too large.
+        """Area of the prediction less that of the ground truth, as a fraction of the latter: above
+        0 where the prediction is too large.
 
         0 for two empty masks, infinite where only the ground truth is empty.
         """

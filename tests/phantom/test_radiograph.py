@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
 
 from lungseg.errors import InputError, UsageError
 from lungseg.phantom.radiograph import Phantom, radiograph_phantom
+
+
+@cache
+def patient(seed: int) -> Phantom:
+    return radiograph_phantom((256, 256), seed=seed)
 
 
 def lung_area(phantom: Phantom) -> float:
@@ -29,7 +36,7 @@ def test_another_seed_gives_another_patient():
 
 @pytest.mark.parametrize("seed", range(16))
 def test_there_is_one_right_and_one_left_lung_in_one_piece_without_holes(seed):
-    labels = radiograph_phantom((256, 256), seed=seed).ground_truth.labels
+    labels = patient(seed).ground_truth.labels
     middles = []
     for label in (1, 2):
         lung = (labels == label).astype(np.uint8)
@@ -45,7 +52,7 @@ def test_there_is_one_right_and_one_left_lung_in_one_piece_without_holes(seed):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_anatomy_is_that_of_a_chest(seed):
-    labels = radiograph_phantom((256, 256), seed=seed).ground_truth.labels
+    labels = patient(seed).ground_truth.labels
     right, left = labels == 1, labels == 2
     assert right.sum() > left.sum()  # the heart takes from the left lung
     # Low in the lungs the heart reaches further to the left of the middle between the outer borders
@@ -60,7 +67,7 @@ def test_anatomy_is_that_of_a_chest(seed):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_greys_are_those_of_a_chest_film(seed):
-    phantom = radiograph_phantom((256, 256), seed=seed)
+    phantom = patient(seed)
     grey, labels = phantom.image.array, phantom.ground_truth.labels
     rows = np.nonzero(labels)[0]
     between = np.zeros(labels.shape, bool)
@@ -79,7 +86,7 @@ def test_greys_are_those_of_a_chest_film(seed):
 
 @pytest.mark.slow
 def test_an_array_of_any_shape_shows_the_same_thorax():
-    square = radiograph_phantom((256, 256), seed=3)
+    square = patient(3)
     assert square.image.array.shape == (256, 256)
     assert square.image.geometry.spacing == (358 / 256, 358 / 256)
     for shape in ((512, 512), (256, 400), (330, 256)):
@@ -151,7 +158,7 @@ FOUR = (("right lung", "left lung", "heart", "trachea"),)
 @pytest.mark.parametrize("seed", range(4))
 def test_heart_and_trachea_are_known_too(seed):
     phantom = radiograph_phantom((256, 256), seed=seed, layers=FOUR)
-    lungs = radiograph_phantom((256, 256), seed=seed)
+    lungs = patient(seed)
     np.testing.assert_array_equal(phantom.image.array, lungs.image.array)
     labels, lungs = phantom.ground_truth.labels, lungs.ground_truth.labels
     np.testing.assert_array_equal(np.where(labels > 2, 0, labels), lungs)  # they overlap no lung

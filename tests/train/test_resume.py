@@ -161,6 +161,7 @@ def test_a_run_goes_on_with_the_cases_that_it_began_with(cases, tmp_path) -> Non
     fit(read_manifest(tmp_path / "cases.csv"), tmp_path, settings, resume=True, progress=False)
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_run_is_not_overwritten(run, cases) -> None:
     before = (run / "metrics.csv").read_text()
     with pytest.raises(UsageError) as refused:
