@@ -1,10 +1,11 @@
 """Prints how fast and how small lungseg is on a CT volume, a phantom drawn on the fly, as Markdown
 tables.
 
-    python benchmarks/ct.py                     # a volume of 512 x 512 x 300, whole process, and
-    the time of each step python benchmarks/ct.py --slices 1000       # a long one
-    python benchmarks/ct.py --lungmask ENV      # lungmask on the same volume, too; ENV is its
-    environment, made where it does not exist
+    python benchmarks/ct.py                 # 512 x 512 x 300: a whole process, and each step
+    python benchmarks/ct.py --slices 1000   # a long volume
+    python benchmarks/ct.py --lungmask ENV  # lungmask on the same volume, too
+
+ENV is the environment of lungmask, made where it does not exist.
 
 lungmask (https://pypi.org/project/lungmask) gets weights in its file format that were drawn at
 random, so that nothing has to be downloaded; the network does the same work with any weights. Its

@@ -88,15 +88,20 @@ def draw_phantoms(folder: Path, count: int) -> None:
         cv2.imwrite(str(folder / f"film{number:04}.png"), pixels[number % len(pixels)])
 
 
-def run(command: list[str]) -> tuple[float, float]:
-    """Seconds and peak memory (MB, resident) of a whole process.
+def run(
+    command: list[str], variables: dict[str, str] | None = None, folder: Path | None = None
+) -> tuple[float, float]:
+    """Seconds and peak memory (MB, resident) of a whole process, with these variables of its
+    environment and in this folder, or with those of this process.
 
     Raises:
         RuntimeError: it failed.
     """
     with tempfile.TemporaryFile() as said:
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=said, env=variables, cwd=folder
+        )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -220,9 +225,9 @@ def torch_network(architecture: str) -> torch.nn.Module:
         width=int(found[2]),
         depth=int(found[3]),
         max_width=int(found[4]),
-        norm=found[5],
-        up=found[6],
-    )  # type: ignore[arg-type]
+        norm="batch" if found[5] == "batch" else "none",
+        upsampling="interpolated" if found[6] == "interpolated" else "transposed",
+    )
     return net.eval()
 
 

@@ -21,9 +21,11 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -102,6 +104,8 @@ def training_rate(cases: list[Case], folder: Path, settings: TrainingSettings) -
     class Stopped(LungModule):
         """The module of `lungseg train`, with a watch."""
 
+        watch: list[float]
+
         def on_train_batch_end(self, outputs: Any, batch: Any, index: int) -> None:
             self.watch = [*(self.watch if index else []), time.perf_counter()]
             self.batch = batch
@@ -118,11 +122,8 @@ def training_rate(cases: list[Case], folder: Path, settings: TrainingSettings) -
     # `fit` makes the module itself, and has no use for one from outside but this.
     from lungseg.train import fit as module
 
-    original, module.LungModule = module.LungModule, Stopped
-    try:
+    with patch.object(module, "LungModule", Stopped):
         fit(cases, folder, settings, progress=False)
-    finally:
-        module.LungModule = original
     ratios = [
         training / bare for training, bare in zip(turns["training"], turns["bare"], strict=True)
     ]
@@ -156,7 +157,7 @@ def bare_rate(net: torch.nn.Module, batch: Any, steps: int, settings: TrainingSe
         with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16-mixed"):
             loss = loss_of(net(images), allowed, settings)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         optimiser.step()
         if step == 0:
             start = time.perf_counter()
@@ -169,9 +170,10 @@ def worker_cost(cases: list[Case], settings: TrainingSettings, cache: Path) -> N
     torch.set_num_threads(1)
     size, clip = (settings.size, settings.size), (settings.clip_low, settings.clip_high)
     data, cached = (CaseArrays(cases, size, clip, seed=0, cache=folder) for folder in (None, cache))
-    sampled = [data.parameters(i, epoch=0) for i in range(len(data))]
+    of_each = [data.parameters(i, epoch=0) for i in range(len(data))]
+    sampled = [parameters for parameters in of_each if parameters is not None]
     changed = [data.augmented(i, parameters)[0] for i, parameters in enumerate(sampled)]
-    parts = {
+    parts: dict[str, Callable[[int], Any]] = {
         "parameters sampled": lambda i: sample_parameters(np.random.default_rng(i)),
         "applied": lambda i: data.augmented(i, sampled[i]),
         "standardised": lambda i: standardise(changed[i], clip),

@@ -40,7 +40,8 @@ def main() -> None:
     verdicts: dict[str, Counter[str]] = defaultdict(Counter)
     reasons: dict[str, Counter[str]] = defaultdict(Counter)
     expected: dict[str, list[float]] = defaultdict(list)
-    for name, source in [*drawn(), *real(folder), *files(folder)]:
+    trials: list[tuple[str, Volume | Path]] = [*drawn(), *real(folder), *files(folder)]
+    for name, source in trials:
         try:
             result = segmenter(source)
         except LungsegError:
@@ -106,7 +107,7 @@ def changes(voxels: Array, lungs: Array) -> Iterator[tuple[str, Array]]:
     columns = np.nonzero(lungs)[2]
     first = np.arange(lungs.shape[2]) < np.median(columns)
     white = 40 + 20 * np.random.default_rng(0).standard_normal(voxels.shape)
-    rows = np.indices(lungs.shape, sparse=True)[1]
+    rows = np.arange(lungs.shape[1])[:, np.newaxis]
     yield "as it is", voxels
     yield "cut at the top", voxels[: high - cut]
     yield "cut at the bottom", voxels[low + cut :]
