@@ -1,4 +1,5 @@
-"""The page of examples, as it stands: each block runs on phantoms and finds their lungs."""
+"""The page of examples and those of other pages, as they stand: each block runs on phantoms and
+finds their lungs."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from lungseg.scores import dice
 
 pytestmark = pytest.mark.slow
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs" / "examples.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE = (DOCS / "examples.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"^## (.*?)\n.*?^```python\n(.*?)^```$", PAGE, re.M | re.S))
 
 
@@ -88,6 +90,43 @@ def test_with_simpleitk(run, phantom) -> None:
     lungs = np.asarray(nibabel.load("lungs_only.nii.gz").dataobj).T
     assert (lungs[ground_truth_of(phantom) == 0] == -1024).mean() > 0.99
     assert (lungs[ground_truth_of(phantom) > 0] == -1024).mean() < 0.05
+
+
+def python_of(page: str, number: int = 0) -> str:
+    """A block of Python on another page."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)[number]
+
+
+def test_a_ct_on_its_own_page(phantom, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_nifti(phantom)
+    Path("ct.nii.gz").rename("volume.nii.gz")
+    names: dict[str, Any] = {}
+    for line in python_of("ct.md").splitlines():
+        if line:
+            exec(line, names)  # each stands for itself, so each is seen to work
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "volume_mask.nii.gz",
+        "volume_overlay.png",
+    ]
+
+
+def test_radiographs_on_other_pages(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a/b.png", "a/c.png", "chest.png"):
+        Path(name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(name, radiograph_phantom((256, 256)).image.array)
+    for page, number in (("outputs.md", 2), ("outputs.md", 3), ("report.md", 0)):
+        exec(python_of(page, number), {})
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    assert {
+        "out/other_crop.png",
+        "out/b_mask.png",
+        "out/c_mask.png",
+        "chest.html",
+        "chest.pdf",
+    } <= written
 
 
 def test_a_dataloader_that_feeds_masks(run, tmp_path) -> None:
