@@ -40,8 +40,8 @@ from lungseg.predict import Predictor, processors
 from lungseg.preprocess import shrink_labels, to_image_grid, to_network
 from lungseg.quality.confidence import confidence
 from lungseg.quality.features import Features, agreement_features, mask_features
-from lungseg.quality.files import read_quality_model
-from lungseg.quality.model import ExpectedDice, QualityModel, as_measurements
+from lungseg.quality.files import quality_model_of
+from lungseg.quality.model import ExpectedDice, as_measurements
 from lungseg.result import Result
 from lungseg.segmentation import Probabilities, as_fraction
 from lungseg.structures import ANATOMICAL, LUNGS, PLURAL, Structure
@@ -94,7 +94,9 @@ class VolumeSegmenter:
             raise UsageError(f"a network needs at least 1 thread, not {threads}")
         # Slices side by side, each on one thread, are faster than one slice on all of them.
         self._predictor = Predictor(model, threads=1)
-        self._quality = _quality(self._predictor) if with_quality_model else None
+        self._quality = (
+            quality_model_of(self._predictor.path, self.card, "ct") if with_quality_model else None
+        )
         self._names = tuple(name for layer in self.card.layers for name in layer)
         self._channels = [self.card.outputs.index(name) for name in self._names]
         self._pool = ThreadPoolExecutor(threads or processors(), "lungseg-slices")
@@ -379,12 +381,3 @@ def _layer(
                 mask = components(mask) == 1
             labels[mask] = structure.number
     return labels
-
-
-def _quality(predictor: Predictor) -> QualityModel | None:
-    """The quality model; None where there is none, or the model is for radiographs or does not
-    predict both lungs.
-    """
-    card = predictor.card
-    judged = card.modality == "ct" and card.has_lungs
-    return read_quality_model(predictor.path, card.sha256) if judged else None

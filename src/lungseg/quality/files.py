@@ -7,7 +7,9 @@ from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lungseg.card import ModelCard
 from lungseg.errors import ModelError
+from lungseg.modality import Modality
 from lungseg.quality.features import AGREEMENT_FEATURES, CERTAINTY_FEATURES, SHAPE_FEATURES
 from lungseg.quality.model import CalibrationCurve, FrontalModel, QuadraticModel, QualityModel
 
@@ -46,6 +48,18 @@ def decode_quality_model(text: str | bytes) -> QualityModel:
         frontal["log_odds"] = _quadratic(frontal.get("log_odds"), "log_odds")
         entries["frontal"] = _make(FrontalModel, frontal, "frontal")
     return _make(QualityModel, entries, "the file")
+
+
+def quality_model_of(model: Path, card: ModelCard, modality: Modality) -> QualityModel | None:
+    """What judges the masks of a model in the wing of a modality; None where there is none, or the
+    model is for the other modality or does not predict both lungs.
+
+    Raises:
+        ModelError: as `read_quality_model` does.
+    """
+    if card.modality != modality or not card.has_lungs:
+        return None
+    return read_quality_model(model, card.sha256)
 
 
 def read_quality_model(model: Path, sha256: str) -> QualityModel | None:

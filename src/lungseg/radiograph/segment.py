@@ -13,8 +13,8 @@ from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import Predictor
 from lungseg.preprocess import to_network
 from lungseg.quality.confidence import confidences
-from lungseg.quality.files import read_quality_model
-from lungseg.quality.model import ExpectedDice, FrontalModel, QualityModel, as_measurements
+from lungseg.quality.files import quality_model_of
+from lungseg.quality.model import ExpectedDice, FrontalModel, as_measurements
 from lungseg.radiograph.inference import (
     ForwardPass,
     best_orientation,
@@ -66,7 +66,11 @@ class RadiographSegmenter:
                 not belong together.
         """
         self._predictor = Predictor(model, threads=threads)
-        self._quality = _quality(self._predictor) if with_quality_model else None
+        self._quality = (
+            quality_model_of(self._predictor.path, self.card, "radiograph")
+            if with_quality_model
+            else None
+        )
 
     @property
     def card(self) -> ModelCard:
@@ -215,15 +219,6 @@ class RadiographSegmenter:
                 "doubtful_view": self._frontal.refuse <= odds < self._frontal.doubt,
             }
         return {code for code, holds in found.items() if holds}
-
-
-def _quality(predictor: Predictor) -> QualityModel | None:
-    """The quality model; None where there is none, or the model is for slices of CT or does not
-    predict both lungs.
-    """
-    card = predictor.card
-    judged = card.modality == "radiograph" and card.has_lungs
-    return read_quality_model(predictor.path, card.sha256) if judged else None
 
 
 def _notes(prediction: ForwardPass, doubt: str | None) -> tuple[str, ...]:
