@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import pytest
+
+from tiny_model import dark_ellipses, write_tiny_model
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """A folder with x.png, sub/x.png and y.png, 160 x 200."""
+    folder = tmp_path / "films"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("x.png", "sub/x.png", "y.png"):
+        (folder / name).write_bytes(cv2.imencode(".png", dark_ellipses())[1].tobytes())
+    return folder
