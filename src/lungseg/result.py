@@ -74,12 +74,10 @@ class Result(Generic[I_co]):
         """(rows, columns, 3), red, green, blue: the radiograph, or a sheet of slices in three
         planes, with the structures tinted and outlined; marked where it was refused.
         """
-        from lungseg.draw.picture import overlay, refused_stamp
-        from lungseg.draw.volume import overview
+        from lungseg.draw.painted import painted
+        from lungseg.draw.picture import refused_stamp
 
-        if isinstance(self.image, Volume):
-            return refused_stamp(overview(self.image, self.segmentation), self.verdict)
-        return refused_stamp(overlay(self.image, self.segmentation), self.verdict)
+        return refused_stamp(painted(self.image, self.segmentation), self.verdict)
 
     def save(
         self,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lungseg.batch import segment_many
+from lungseg.draw import picture
 from lungseg.errors import ModelError, UsageError
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.phantom.radiograph import radiograph_phantom
@@ -71,6 +72,26 @@ def test_without_a_crop_there_is_no_box(job: Job, segmenter: Segmenter) -> None:
     record = work(job, segmenter).record
     assert record is not None
     assert "boxes" not in record
+
+
+def test_an_overlay_is_painted_once_for_its_file_and_the_report(
+    job: Job, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[tuple[int, ...]] = []
+    paint = picture.paint
+
+    def counted(grey: Any, labels: Any, **options: Any) -> Any:
+        sizes.append(labels.shape)
+        return paint(grey, labels, **options)
+
+    monkeypatch.setattr(picture, "paint", counted)
+    run = replace(job.run, reports=("report",))
+    outcome = work(replace(job, run=run), segmenter)
+    assert sorted(outcome.outputs) == ["mask", "overlay", "report"]
+    assert sizes == [(128, 128)]
+    painted = cv2.imread(str(outcome.outputs["overlay"]))[..., ::-1]
+    monkeypatch.undo()
+    np.testing.assert_array_equal(painted, segmenter(job.source).overlay())
 
 
 def test_all_that_travels_pickles(job: Job, segmenter: Segmenter) -> None:

@@ -120,6 +120,7 @@ def content_of(
     name: str | None = None,
     show_identity: bool = False,
     skip_refused: bool = False,
+    overlay: Picture | None = None,
 ) -> ReportContent:
     """What the report of a result at hand contains.
 
@@ -129,11 +130,13 @@ def content_of(
         name: what its outputs are called; the name of its file without ending where not given.
         show_identity: show the file's path, and patient's name and ID where the file is DICOM.
         skip_refused: show no mask and no numbers of a refused input.
+        overlay: what `lungseg.draw.painted` made of the result, for who has it already.
     """
     known = result.record() if record is None else record
     named = {**known, "name": stem(known["input"]) if name is None else name}
     hidden = skip_refused and result.verdict.status == "refused"
-    shown = pictures_of(result.image, None if hidden else result.segmentation, result.verdict)
+    segmentation = None if hidden else result.segmentation
+    shown = pictures_of(result.image, segmentation, result.verdict, overlay)
     if hidden:
         shown = replace(shown, remarks=(texts.REFUSED_SKIPPED,))
     return _content(named, result.card, shown, hidden=hidden, show_identity=show_identity)

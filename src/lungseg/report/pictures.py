@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.draw.picture import Picture, grey, overlay, refused_stamp, thumbnail
+from lungseg.draw.painted import painted
+from lungseg.draw.picture import Picture, grey, refused_stamp, thumbnail
 from lungseg.draw.volume import overview
 from lungseg.errors import LungsegError
 from lungseg.image import Image
@@ -62,22 +63,32 @@ class Shown:
 
 
 def pictures_of(
-    source: Image | Volume, segmentation: Segmentation[Any] | None, verdict: Verdict
+    source: Image | Volume,
+    segmentation: Segmentation[Any] | None,
+    verdict: Verdict,
+    overlay: Picture | None = None,
 ) -> Shown:
-    """What is shown of an input that is at hand; nothing is marked without a segmentation."""
+    """What is shown of an input that is at hand; nothing is marked without a segmentation.
+
+    Args:
+        source: the input.
+        segmentation: its structures.
+        verdict: where it is "refused", the overlay says so.
+        overlay: what `lungseg.draw.painted` made of both, for who has it already.
+    """
     counts: Mapping[str, NDArray[np.int64]] = {}
     patient = source.provenance.patient
     if isinstance(source, Image):
         original = _shrunk(grey(source))
         if segmentation is None:
             return Shown(original, patient=patient)
-        marked = _shrunk(overlay(source, segmentation))
+        marked = _shrunk(painted(source, segmentation) if overlay is None else overlay)
     elif segmentation is None:  # all of it, evenly spread
         nothing = source.with_labels(np.zeros(source.array.shape, np.uint8))
         return Shown(overview(source, nothing, marked=False), patient=patient)
     else:
         original = overview(source, segmentation, marked=False)
-        marked = overview(source, segmentation)
+        marked = painted(source, segmentation) if overlay is None else overlay
         if source.hounsfield and segmentation.labels.any():
             counts = histograms(source.array, segmentation.labels, groups(segmentation.shown))
     marked = refused_stamp(marked, verdict)

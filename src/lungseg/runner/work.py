@@ -9,13 +9,14 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from lungseg.draw.painted import painted
 from lungseg.errors import LungsegError, TooLargeError, UnexpectedError
 from lungseg.report import ENDINGS, content_of, write_reports
 from lungseg.result import Result
 from lungseg.runner.job import Job, Outcome
 from lungseg.segmenter import Segmenter
 from lungseg.timing import Progress, no_progress
-from lungseg.writers import Record, box_of_crop, failure
+from lungseg.writers import Record, box_of_crop, failure, save
 
 log = logging.getLogger(__name__)
 
@@ -61,16 +62,24 @@ def _write(
     """
     kept, paths, run = dict(job.written), dict[str, Path](), job.run
     hidden = job.options.skip_refused and result.verdict.status == "refused"
+    # Once for the file and the report.
+    twice = run.reports and "overlay" in run.outputs and not hidden
+    overlay = painted(result.image, result.segmentation) if twice else None
     if hidden:
         for output in kept.keys() - ENDINGS.keys():  # of an earlier run that wrote them
             (run.folder / kept.pop(output)).unlink(missing_ok=True)
     elif run.outputs:
-        paths = result.save(
+        paths = save(
+            result.image,
+            result.segmentation,
             run.folder,
             run.outputs,
             name=job.name,
             binary=job.options.binary,
             overwrite=job.replace,
+            probabilities=result.probabilities,
+            verdict=result.verdict,
+            painted=overlay,
         )
     if run.reports:
         progress(0.9, "writing the report")
@@ -80,6 +89,7 @@ def _write(
             name=job.name,
             show_identity=run.show_identity,
             skip_refused=job.options.skip_refused,
+            overlay=overlay,
         )
         paths |= write_reports(content, run.folder, run.reports, job.written)
     return kept, paths

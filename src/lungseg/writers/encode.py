@@ -27,6 +27,7 @@ from lungseg.writers.png import (
     overlay_png,
     probabilities_tiff,
     sheet_png,
+    stamped_png,
 )
 from lungseg.writers.viewer import viewer_npy
 
@@ -64,6 +65,7 @@ def encoders_of(
     binary: bool,
     probabilities: Probabilities | None,
     verdict: Verdict,
+    painted: NDArray[np.uint8] | None = None,
 ) -> Encoders:
     """What makes the files of one input; arguments as for `lungseg.writers.outputs.save`."""
     if isinstance(image, Image):
@@ -72,6 +74,8 @@ def encoders_of(
         encoders = _of_slice(image, segmentation, binary, probabilities, verdict)
     else:
         encoders = _of_volume(image, segmentation, binary, probabilities, verdict)
+    if painted is not None:
+        encoders.outputs["overlay"] = partial(stamped_png, painted, verdict)
     encoders.outputs["viewer"] = partial(viewer_npy, image, segmentation)
     return encoders
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lungseg.errors import OutputError, UsageError
 from lungseg.image import Image
@@ -121,6 +124,7 @@ def save(
     overwrite: bool = False,
     probabilities: Probabilities | None = None,
     verdict: Verdict = UNJUDGED,
+    painted: NDArray[np.uint8] | None = None,
 ) -> dict[str, Path]:
     """Writes outputs of one input into `folder`, which is created where it does not exist.
 
@@ -140,6 +144,8 @@ def save(
         overwrite: replace files that exist.
         probabilities: of each structure; only where they are to be written.
         verdict: where it is "refused", the overlay says so.
+        painted: what `lungseg.draw.painted` made of the image and its structures, for who has it
+            already.
 
     Returns:
         The path of each output, by its name.
@@ -151,21 +157,31 @@ def save(
     """
     chosen = check_outputs(outputs)
     encoders = encoders_of(
-        image, segmentation, binary=binary, probabilities=probabilities, verdict=verdict
+        image,
+        segmentation,
+        binary=binary,
+        probabilities=probabilities,
+        verdict=verdict,
+        painted=painted,
     )
     base = stem(image.source) if name is None else name
     files = dict(_files(chosen, encoders, folder, base))
-    for path, _ in files.values():
-        if not overwrite and is_there(path):
+    if not overwrite:
+        _check_that_none_is_there(path for path, _ in files.values())
+    make_folder(folder)
+    # Encoded one by one while they are written, so that they are not all in memory at once.
+    write_files((path, encode()) for path, encode in files.values())
+    return {output: path for output, (path, _) in files.items()}
+
+
+def _check_that_none_is_there(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if is_there(path):
             raise OutputError(
                 "exists already, and was left as it is",
                 where=path,
                 cure="choose another folder or name, or overwrite it",
             )
-    make_folder(folder)
-    # Encoded one by one while they are written, so that they are not all in memory at once.
-    write_files((path, encode()) for path, encode in files.values())
-    return {output: path for output, (path, _) in files.items()}
 
 
 def _files(

@@ -63,6 +63,11 @@ def sheet_png(
     return picture_png(refused_stamp(overview(volume, segmentation), verdict))
 
 
+def stamped_png(painted: NDArray[np.uint8], verdict: Verdict) -> bytes:
+    """What was painted already; marked where it was refused."""
+    return picture_png(refused_stamp(painted, verdict))
+
+
 def picture_png(picture: NDArray[np.uint8]) -> bytes:
     """Red, green, blue (rows, columns, 3) as PNG."""
     return encode(np.ascontiguousarray(picture[..., ::-1]))
