@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lungseg.cli import flags
 from lungseg.cli.exit_status import FAILED, INTERRUPTED
 from lungseg.cli.messages import say
 from lungseg.errors import UsageError
@@ -56,12 +57,9 @@ CrossDataset = Annotated[
         "--cross-dataset", help="Models are SOURCE=FILE, or trained here, one for each source."
     ),
 ]
-Recipe = Annotated[
-    str | None, typer.Option(metavar="NAME", help="With --cross-dataset: train by this recipe.")
-]
+Recipe = Annotated[str | None, flags.recipe("With --cross-dataset: train by this recipe.")]
 SettingsFile = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="With --cross-dataset: train with these settings."),
+    Path | None, flags.settings_file("With --cross-dataset: train with these settings.")
 ]
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Cases at a time [one a processor].")

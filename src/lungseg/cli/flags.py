@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -44,7 +44,19 @@ ShowIdentity = Annotated[
     bool,
     typer.Option("--show-identity", help="Reports show paths, and of DICOM patient's name and ID."),
 ]
+
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Name only what failed.")]
+
+
+def recipe(about: str) -> Any:
+    """The form of --recipe."""
+    return typer.Option(metavar="NAME", help=about)
+
+
+def settings_file(about: str) -> Any:
+    """The form of --settings."""
+    return typer.Option(metavar="FILE", help=about)
 
 
 def spacing_of(text: str | None) -> tuple[float, ...] | None:

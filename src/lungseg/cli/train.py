@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
+from lungseg.cli import flags
 from lungseg.cli.exit_status import FAILED, INTERRUPTED
 from lungseg.errors import UsageError
 from lungseg.train.recipes import choose_settings
@@ -21,13 +22,10 @@ Cases = Annotated[
 Run = Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="Folder of the run.")]
 Recipe = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME", help="Settings that come with the package, such as r5-unet-128-laptop."
-    ),
+    flags.recipe("Settings that come with the package, such as r5-unet-128-laptop."),
 ]
 SettingsFile = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="TOML of settings; flags overrule it, or the recipe."),
+    Path | None, flags.settings_file("TOML of settings; flags overrule it, or the recipe.")
 ]
 ShowAugmented = Annotated[
     int | None,
@@ -69,7 +67,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     """
     kinds = {name: kind for name, kind, _ in describe()}
     own = list(inspect.signature(command, eval_str=True).parameters.values())[:-1]
-    flags = []
+    of_settings = []
     defaults = TrainingSettings()
     for name, kind, meaning in describe():
         default = getattr(defaults, name)
@@ -79,7 +77,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
             shown = "; ".join(", ".join(names) for names in default)
         option = typer.Option(help=f"{meaning} [{shown}]", show_default=False)
         annotation = Annotated[(list[str] if several else kind) | None, option]  # type: ignore[valid-type]  # made at run time
-        flags.append(
+        of_settings.append(
             inspect.Parameter(
                 name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
             )
@@ -96,7 +94,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
     parameters = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own
-    ] + flags
+    ] + of_settings
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -1,10 +1,11 @@
 """The record of an output folder: `results.jsonl`, one record an input, and `summary.csv`, the same
 as a table.
 
-`results.jsonl` is what counts: each record is appended as one line as soon as its files are written,
-so whatever stops a run, what was done stays known. A later record of an input replaces an earlier
-one. Opening and closing a ledger bring it into order: half a line is dropped, replaced records go,
-and temporary files of a run that was killed are removed. Closing writes the table from the records.
+`results.jsonl` is what counts: each record is appended as one line as soon as its files are
+written, so whatever stops a run, what was done stays known. A later record of an input replaces an
+earlier one. Opening and closing a ledger bring it into order: half a line is dropped, replaced
+records go, and temporary files of a run that was killed are removed. Closing writes the table from
+the records.
 """
 
 from __future__ import annotations
