@@ -32,7 +32,7 @@ class SegmentOptions:
             None for the embedded model of the modality. A model makes every source its modality.
         frame: which frame, page or volume of a file with several, counted from 1.
         series: which series of a folder with several: its number in the list that the error gives,
-            its UID, or its description.
+            its UID, its description, or what else that list says, such as "kernel B70f".
         spacing: millimetres between rows and between columns, in the patient, of a radiograph or a
             slice in a picture; between slices, rows and columns of a volume. It replaces what the
             file says.
@@ -59,9 +59,7 @@ class SegmentOptions:
     )
     series: str | None = field(
         default=None,
-        metadata=_about(
-            "Series to take from a folder with several: number, UID or description.", "ct"
-        ),
+        metadata=_about("Series to take from several: number, UID, description, kernel, ...", "ct"),
     )
     spacing: tuple[float, ...] | None = field(
         default=None,

@@ -32,6 +32,8 @@ class Volume:
         source_header: of a NIfTI file its first 348 bytes (540 in NIfTI-2) as they are stored, of
             an NRRD file its text up to the empty line, else empty; what is written on the same grid
             repeats from it where the grid lies, bit by bit.
+        assumed_order: whether no slice says where it lies, so that their order was taken from
+            numbers or names.
 
     Raises:
         InputError: the voxels are of another type, too few, not finite, or all equal.
@@ -45,6 +47,7 @@ class Volume:
     provenance: Provenance = field(default_factory=Provenance)
     notes: tuple[str, ...] = ()
     source_header: bytes = b""
+    assumed_order: bool = False
 
     @property
     def source(self) -> str:

@@ -29,6 +29,7 @@ def verdict(
     spacing: float | None = 5.0,
     sure: float = 0.97,
     missing_slices: int = 0,
+    assumed_order: bool = False,
     shape: tuple[int, int, int] = SHAPE,
     values: tuple[int, int] = (-800, -800),
     hounsfield: bool = True,
@@ -59,6 +60,7 @@ def verdict(
         VolumeGeometry(shape, affine),
         hounsfield=hounsfield,
         missing_slices=missing_slices,
+        assumed_order=assumed_order,
     )
     segmentation = volume.with_labels(labels)
     measurements = measure_volume(
@@ -180,6 +182,12 @@ def test_greys_are_a_reason_for_volumes_only():
     assert verdict(RIGHT, LEFT, hounsfield=False) == given("ct", "review", "not_hounsfield")
     boxes = [(number, slice(0, 1), *box) for number, _, *box in (RIGHT, LEFT)]
     assert verdict(*boxes, hounsfield=False, shape=(1, 50, 60)) == Verdict("ok")
+
+
+def test_an_order_that_positions_do_not_tell():
+    assert verdict(RIGHT, LEFT, assumed_order=True, spacing=None) == given(
+        "ct", "review", "assumed_order"
+    )
 
 
 def test_missing_slices():

@@ -109,6 +109,7 @@ def judge_volume(
         "cut_off_below": below > MAX_FACE_FRACTION,
         "cut_off_side": sides > MAX_FACE_FRACTION,
         "slices_missing": volume.missing_slices > 0,
+        "assumed_order": volume.assumed_order,
         "not_hounsfield": not volume.hounsfield and not single,
         "orientation_mismatch": known and _is_turned(volume, labels, voxels),
     }

@@ -17,6 +17,7 @@ from lungseg.readers.dicom_header import (
     transfer_syntax,
     words_of_modality,
 )
+from lungseg.readers.dicom_kind import GIVE_SLICES, NO_USE_OF_LOCALIZERS, is_localizer
 from lungseg.readers.dicom_pixels import decode, quiet_pydicom
 from lungseg.readers.grayscale import to_grayscale
 from lungseg.readers.limits import chosen_frame, refuse_too_large
@@ -106,6 +107,8 @@ def _refuse_other_images(dataset: Dataset, *, cut: bool, source: str) -> None:
             else "the DICOM file holds no pixel data"
         )
         raise UnreadableError(what, where=source, cure="give a radiograph")
+    if other and is_localizer(dataset):
+        raise UnsupportedError(NO_USE_OF_LOCALIZERS, where=source, cure=GIVE_SLICES)
     if other:
         cure = (
             "set `modality` to ct"

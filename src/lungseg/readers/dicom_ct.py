@@ -4,7 +4,7 @@ of one slice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,25 +15,23 @@ from lungseg.provenance import Provenance
 from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.dicom_header import (
     PROVENANCE_TAGS,
-    SECONDARY_CAPTURE,
-    STORAGE,
     numbers,
     provenance_of,
     text,
     transfer_syntax,
-    words_of_modality,
 )
+from lungseg.readers.dicom_kind import DicomKind, kind_of
 from lungseg.readers.dicom_pixels import decode, quiet_pydicom
 from lungseg.readers.hounsfield import LIMITS
 from lungseg.readers.limits import MAX_SIDE_PIXELS, refuse_too_large
 from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS
+from lungseg.readers.slice_traits import Traits, traits_of
+from lungseg.readers.to_grey import to_grey
 from lungseg.segmentation import Array
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
 
-_CT_STORAGE: Final = tuple(STORAGE + number for number in ("2", "2.1", "2.2"))
-"""CT, enhanced CT, and legacy converted enhanced CT image storage (PS3.4 annex B.5)."""
 # fmt: off
 _WANTED: Final = [
     *PROVENANCE_TAGS, "SOPClassUID", "ImageType", "SeriesNumber", "SeriesDescription",
@@ -41,7 +39,8 @@ _WANTED: Final = [
     "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
     "SpacingBetweenSlices", "SliceLocation",
     "RescaleSlope", "RescaleIntercept", "SamplesPerPixel", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence", "InstanceNumber", "AcquisitionNumber", "ConvolutionKernel",
+    "KVP", "TemporalPositionIdentifier", "ContentTime",
 ]
 # fmt: on
 _GROUPS: Final = {
@@ -52,6 +51,11 @@ _GROUPS: Final = {
     "SpacingBetweenSlices": "PixelMeasuresSequence",
     "RescaleSlope": "PixelValueTransformationSequence",
     "RescaleIntercept": "PixelValueTransformationSequence",
+    "FrameAcquisitionNumber": "FrameContentSequence",
+    "TemporalPositionIndex": "FrameContentSequence",
+    "FrameAcquisitionDateTime": "FrameContentSequence",
+    "ConvolutionKernel": "CTReconstructionSequence",
+    "KVP": "CTXRayDetailsSequence",
 }
 """In which functional group of an enhanced image an element is (PS3.3 C.7.6.16.2 and
 C.8.15.3.10)."""
@@ -74,6 +78,9 @@ class Slice:
         spacing: millimetres between rows and between columns.
         thickness: millimetres.
         rescale: slope and intercept to Hounsfield units.
+        instance: InstanceNumber.
+        traits: what may tell it from slices of its series that are not of its volume.
+        capture: whether it is a secondary capture, whose greys may be inverted, or colours.
     """
 
     file: DicomFile
@@ -87,6 +94,9 @@ class Slice:
     spacing: tuple[float, float] | None
     thickness: float | None
     rescale: tuple[float, float] | None
+    instance: float | None
+    traits: Traits
+    capture: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,16 +105,21 @@ class CtFile:
 
     Attributes:
         file: where it is.
-        other: what it is if it is no CT slice, such as "a localizer"; None for CT.
+        kind: what is done with it.
+        other: what it is if it is no CT slice, in words, such as "a localizer"; None for CT.
         number: of the series.
         description: of the series.
-        slices: one, or those of an enhanced image; none where it is no CT.
+        series_uid: of the series.
+        slices: one, or those of an enhanced image; also of CT as secondary capture; none where it
+            is no CT.
     """
 
     file: DicomFile
+    kind: DicomKind
     other: str | None
     number: int = 0
     description: str = ""
+    series_uid: str = ""
     slices: tuple[Slice, ...] = ()
 
 
@@ -118,12 +133,17 @@ def read_header(file: DicomFile) -> CtFile:
     try:
         with quiet_pydicom():
             dataset = file.parse(_WANTED)
-            other = _other(dataset, file.name)
-            if other:
-                return CtFile(file, other)
-            slices = _slices(dataset, file)
-            number = numbers(dataset, "SeriesNumber") or [0]
-            return CtFile(file, None, int(number[0]), text(dataset, "SeriesDescription"), slices)
+            kind, other = kind_of(dataset, file.name)
+            is_ct = kind in (DicomKind.SLICE, DicomKind.CAPTURE)
+            return CtFile(
+                file,
+                kind,
+                other,
+                int((numbers(dataset, "SeriesNumber") or [0])[0]),
+                text(dataset, "SeriesDescription"),
+                text(dataset, "SeriesInstanceUID"),
+                _slices(dataset, file, capture=kind is DicomKind.CAPTURE) if is_ct else (),
+            )
     except LungsegError:
         raise
     except Exception as error:  # a parser throws what it likes at a damaged header
@@ -132,29 +152,7 @@ def read_header(file: DicomFile) -> CtFile:
         ) from error
 
 
-def _other(dataset: Dataset, name: str) -> str | None:
-    """What the file is if it is no CT slice."""
-    storage = str(dataset.get("SOPClassUID") or "")
-    modality = str(dataset.get("Modality") or "").strip()
-    if not (storage or modality or dataset.get("Rows")):
-        raise UnreadableError(
-            "it is truncated, or no DICOM file", where=name, cure="copy or export it again"
-        )
-    image_type = [str(word).upper() for word in np.atleast_1d(dataset.get("ImageType") or [])]
-    if modality not in ("CT", ""):
-        return words_of_modality(modality)
-    if (
-        storage in SECONDARY_CAPTURE
-        or int(dataset.get("SamplesPerPixel") or 1) != 1
-        or "SCREEN SAVE" in image_type
-    ):
-        return "a secondary capture"
-    if "LOCALIZER" in image_type:
-        return "a localizer"
-    return None if modality == "CT" or storage in _CT_STORAGE else "of no stated modality"
-
-
-def _slices(dataset: FileDataset, file: DicomFile) -> tuple[Slice, ...]:
+def _slices(dataset: FileDataset, file: DicomFile, *, capture: bool) -> tuple[Slice, ...]:
     rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
     if not rows or not columns:
         raise UnreadableError(
@@ -174,7 +172,12 @@ def _slices(dataset: FileDataset, file: DicomFile) -> tuple[Slice, ...]:
         raise TooLargeError(what, where=file.name, cure="save it as several smaller ones")
     provenance = provenance_of(dataset)
     return tuple(
-        _slice(dataset, [each[i] if i < len(each) else None, shared[0]], file, provenance, i, count)
+        replace(
+            _slice(
+                dataset, [each[i] if i < len(each) else None, shared[0]], file, provenance, i, count
+            ),
+            capture=capture,
+        )
         for i in range(count)
     )
 
@@ -187,14 +190,19 @@ def _slice(
     frame: int,
     frames: int,
 ) -> Slice:
+    items: dict[str, Dataset] = {}
+    for group in reversed(groups):  # what a frame states itself replaces what all share
+        for keyword, name in _GROUPS.items() if group is not None else ():
+            sequence = group.get(name) if group is not None else None
+            if sequence and keyword in sequence[0]:
+                items[keyword] = sequence[0]
+
     def stated(keyword: str, count: int) -> list[float] | None:
-        for group in groups:
-            sequence = group.get(_GROUPS[keyword]) if group is not None else None
-            found = numbers(sequence[0], keyword) if sequence else []
+        for holder in (items.get(keyword, dataset), dataset):
+            found = numbers(holder, keyword)
             if len(found) == count:
                 return found
-        found = numbers(dataset, keyword)
-        return found if len(found) == count else None
+        return None
 
     orientation, position, spacing = (
         stated("ImageOrientationPatient", 6),
@@ -202,11 +210,8 @@ def _slice(
         stated("PixelSpacing", 2),
     )
     thickness = stated("SliceThickness", 1) or stated("SpacingBetweenSlices", 1) or [0.0]
-    slope, intercept, location = (
-        stated("RescaleSlope", 1),
-        stated("RescaleIntercept", 1),
-        numbers(dataset, "SliceLocation"),
-    )
+    slope, intercept = stated("RescaleSlope", 1), stated("RescaleIntercept", 1)
+    location, instance = numbers(dataset, "SliceLocation"), numbers(dataset, "InstanceNumber")
     axes = None if orientation is None else _unit_axes(np.reshape(orientation, (2, 3)))
     return Slice(
         file=file,
@@ -220,6 +225,9 @@ def _slice(
         spacing=(spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
         thickness=abs(thickness[0]) or None,
         rescale=(slope[0], intercept[0]) if slope and intercept and slope[0] else None,
+        instance=instance[0] if len(instance) == 1 else None,
+        traits=traits_of(dataset, items),
+        capture=False,
     )
 
 
@@ -261,6 +269,8 @@ class Decoder:
                     )
                 self._file = wanted.file
             stored = decode(self._dataset, transfer_syntax(self._dataset), wanted.frame, name)
+            if wanted.capture:
+                stored = _grey(stored, self._dataset, wanted)
         if stored.shape != wanted.shape:
             raise UnreadableError(
                 "its pixels do not fit its header", where=name, cure="export it again"
@@ -271,3 +281,16 @@ class Decoder:
         else:
             rescaled = np.rint(stored * np.float64(slope) + intercept)
         return np.clip(rescaled, LIMITS.min, LIMITS.max).astype(np.int16)
+
+
+def _grey(stored: Array, dataset: Dataset, wanted: Slice) -> Array:
+    """A secondary capture in greys, white where dense."""
+    if stored.ndim == 3:
+        return to_grey(stored, source=wanted.file.name)[0]
+    inverted = str(dataset.get("PhotometricInterpretation") or "").strip() == "MONOCHROME1"
+    if not inverted or wanted.rescale:
+        return stored
+    bits = int(dataset.get("BitsStored") or 8 * stored.dtype.itemsize)
+    lowest = -(2 ** (bits - 1)) if stored.dtype.kind == "i" else 0
+    flipped: Array = (2 * lowest + 2**bits - 1) - stored.astype(np.int32)
+    return flipped.astype(stored.dtype)

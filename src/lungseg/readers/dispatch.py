@@ -72,8 +72,8 @@ def read(
             nothing, and is then an `Image`.
         frame: which page of a TIFF file, frame of a DICOM file or volume of four axes, counted from
             1; must be given where there are several.
-        series: which series of several: its number in the list that the error gives, its UID, or
-            its description.
+        series: which series of several: its number in the list that the error gives, its UID, its
+            description, or what else that list says, such as "kernel B70f".
         spacing: millimetres between rows and between columns, in the patient, of a radiograph or a
             slice in a picture; between slices, rows and columns of a volume. It replaces what the
             source says.

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
-from typing import Final
 
 import numpy as np
 
@@ -18,44 +17,23 @@ from lungseg.geometry import VolumeGeometry
 from lungseg.provenance import Format, Provenance
 from lungseg.readers.dicom_ct import CtFile, Decoder, Slice, read_header
 from lungseg.readers.dicom_file import DicomFile
+from lungseg.readers.dicom_kind import GIVE_SLICES, LOCALIZER, NO_USE_OF_LOCALIZERS, DicomKind
 from lungseg.readers.files import file_head, read_errors
 from lungseg.readers.hounsfield import is_hounsfield, padding_notes
 from lungseg.readers.limits import chosen_frame
 from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS
+from lungseg.readers.series_parts import Series, chosen, volumes_in
 from lungseg.readers.signatures import DICOM_ENDINGS, sniff
 from lungseg.readers.slice_stack import SliceStack, stack_slices
 from lungseg.segmentation import Array
 from lungseg.volume import Volume
-
-_SAME_DIRECTION: Final = 1e-2
-"""Cosines that differ by less are one orientation; what scanners write varies in the sixth
-digit."""
-
-
-@dataclass(slots=True)
-class _Series:
-    """Slices of one series that have one orientation."""
-
-    uid: str
-    number: int
-    description: str
-    slices: list[Slice] = field(default_factory=list)
-
-    def has(self, slice_: Slice) -> bool:
-        mine, its = self.slices[0].orientation, slice_.orientation
-        alike = (
-            mine is its
-            if mine is None or its is None
-            else np.allclose(mine, its, atol=_SAME_DIRECTION)
-        )
-        return self.uid == slice_.provenance.series_uid and alike
 
 
 @dataclass(slots=True)
 class _FolderContents:
     """What the files are."""
 
-    series: list[_Series] = field(default_factory=list)
+    series: list[Series] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
     damaged: list[InputError] = field(default_factory=list)
 
@@ -77,8 +55,7 @@ def read_series(
         source: the folder, or the file.
         file_format: `Format.DICOM` for a single file.
         headers: of files that were asked before; those are not read again.
-        series: which one of several: its number in the list that the error gives, its UID, or its
-            description.
+        series: which one of several; see `lungseg.readers.series_parts.chosen`.
         frame: of an enhanced image in a file, counted from 1: that slice alone.
         skip_damaged: leave out files that cannot be read or decoded; else they are refused, by
             name.
@@ -90,16 +67,16 @@ def read_series(
 
     Raises:
         UnreadableError: there is no CT in it, or a file is damaged.
-        UnsupportedError: several series and none chosen, slices of several sizes or spacings, or
-            without positions.
+        UnsupportedError: several series and none chosen, or slices of several sizes or spacings,
+            or of which only some state positions.
         InputError: two different slices at one position.
     """
     single = file_format is Format.DICOM
     found = _contents(files, headers)
     if found.damaged and not skip_damaged:
         raise _refused(found.damaged[0])
-    chosen = _chosen(found, series, source, single=single)
-    slices = chosen.slices
+    meant = _chosen(found, series, source, single=single)
+    slices = meant.slices
     if frame is not None:
         slices = [slices[chosen_frame(frame, len(slices), source=source)]]
     return _assembled(slices, found, source, file_format, skip_damaged=skip_damaged)
@@ -149,23 +126,28 @@ def dicom_files(folder: Path) -> list[DicomFile]:
 def _contents(files: Sequence[DicomFile], headers: Sequence[CtFile]) -> _FolderContents:
     found = _FolderContents()
     known = {header.file.name: header for header in headers}
+    asked: list[CtFile] = []
     for file in files:
         try:
-            header = known.get(file.name) or read_header(file)
+            asked.append(known.get(file.name) or read_header(file))
         except InputError as error:
             found.damaged.append(error)
-            continue
-        if header.other:
+    # Beside slices, captures are screenshots and tables of doses.
+    whole = any(header.kind is DicomKind.SLICE for header in asked)
+    series: list[Series] = []
+    for header in asked:
+        if header.other and (whole or not header.slices):
             found.others[header.other] += 1
+            continue
         for slice_ in header.slices:
-            for one in found.series:
+            for one in series:
                 if one.has(slice_):
                     break
             else:
-                one = _Series(slice_.provenance.series_uid, header.number, header.description)
-                found.series.append(one)
+                one = Series(slice_.provenance.series_uid, header.number, header.description)
+                series.append(one)
             one.slices.append(slice_)
-    found.series.sort(key=lambda one: (one.number, one.uid))
+    found.series = volumes_in(series)
     return found
 
 
@@ -177,42 +159,19 @@ def _refused(error: InputError) -> InputError:
     )
 
 
-def _chosen(found: _FolderContents, wanted: str | None, source: str, *, single: bool) -> _Series:
-    if not found.series:
-        if found.damaged:
-            raise found.damaged[0]
-        there = f" (it is {next(iter(found.others))})" if found.others else ""
-        raise UnsupportedError(
-            f"the DICOM file is no CT slice{there}" if single else "it holds no CT slices in DICOM",
-            where=source,
-            cure="give a CT slice" if single else "name a folder with a CT series itself",
-        )
-    if wanted is None and len(found.series) == 1:
-        return found.series[0]
-    listed = ", ".join(
-        f"{number}: {one.description or 'without description'} ({len(one.slices)} slices, "
-        f"{one.uid or 'no UID'})"
-        for number, one in enumerate(found.series, start=1)
+def _chosen(found: _FolderContents, wanted: str | None, source: str, *, single: bool) -> Series:
+    if found.series:
+        return chosen(found.series, wanted, source)
+    if found.damaged:
+        raise found.damaged[0]
+    there = f" (it is {next(iter(found.others))})" if found.others else ""
+    if single and LOCALIZER in found.others:
+        raise UnsupportedError(NO_USE_OF_LOCALIZERS, where=source, cure=GIVE_SLICES)
+    raise UnsupportedError(
+        f"the DICOM file is no CT slice{there}" if single else "it holds no CT slices in DICOM",
+        where=source,
+        cure="give a CT slice" if single else "name a folder with a CT series itself",
     )
-    if wanted is None:
-        raise UnsupportedError(
-            f"it holds {len(found.series)} CT series: {listed}",
-            where=source,
-            cure="choose one with `series`: number, UID or name",
-        )
-    fitting = [
-        one
-        for number, one in enumerate(found.series, start=1)
-        if wanted in (str(number), one.uid) or wanted.lower() == one.description.lower()
-    ]
-    if len(fitting) != 1:
-        which = "no series is" if not fitting else f"{len(fitting)} series are"
-        raise InputError(
-            f"{which} called {wanted!r} among {listed}",
-            where=source,
-            cure="choose one by its number or UID",
-        )
-    return fitting[0]
 
 
 def _assembled(
@@ -243,6 +202,7 @@ def _assembled(
         geometry=VolumeGeometry(_shape(voxels), stack.affine),
         hounsfield=hounsfield,
         missing_slices=stack.missing_slices,
+        assumed_order=bool(stack.order_from),
         provenance=replace(_provenance(used), source=source, format=file_format, sha256=sha256),
         notes=tuple(notes),
     )
@@ -250,6 +210,8 @@ def _assembled(
 
 def _left_out(found: _FolderContents, damaged: list[InputError], duplicates: int) -> Iterator[str]:
     """Notes on what is not in the volume."""
+    if len(found.series) > 1:
+        yield f"chosen among {len(found.series)} series"
     if found.others:
         yield "set aside: " + ", ".join(
             f"{count} {_plural(kind, count)}" for kind, count in sorted(found.others.items())
@@ -348,7 +310,7 @@ def _decoded(
             return by(slice_)
         except InputError as error:
             if not skip_damaged:
-                raise _refused(error) from error
+                raise error if isinstance(error, UnsupportedError) else _refused(error) from error
             damaged.append(error)
             return None
 

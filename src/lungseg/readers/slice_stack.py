@@ -14,6 +14,7 @@ from lungseg.errors import UnsupportedError
 from lungseg.geometry import AXIAL
 from lungseg.readers.dicom_ct import Slice
 from lungseg.readers.notes import NO_ORIENTATION, NO_SPACING
+from lungseg.readers.slice_places import places_of
 
 _SAME_PLACE: Final = 0.01
 """Millimetres; slices nearer to each other are at one position."""
@@ -42,6 +43,7 @@ class SliceStack:
         affine: (4, 4) from (slice, row, column) to LPS millimetres; None where the spacing is not
             known.
         missing_slices: how many are missing between them.
+        order_from: what the order was taken from, where no slice states a position; else empty.
         notes: what had to be assumed.
     """
 
@@ -49,6 +51,7 @@ class SliceStack:
     duplicates: list[list[Slice]]
     affine: NDArray[np.float64] | None
     missing_slices: int
+    order_from: str
     notes: tuple[str, ...]
 
 
@@ -60,14 +63,16 @@ def stack_slices(slices: list[Slice]) -> SliceStack:
     where they were, and a volume is that of the whole, not of what is there.
 
     Raises:
-        UnsupportedError: they state no positions, or no spacing although they do not lie as usual.
+        UnsupportedError: some state a position and others none, or there are no millimetres
+            although they do not lie as usual.
     """
     notes: list[str] = []
     axes = slices[0].orientation
     if axes is None:
         axes, notes = _SUPINE, [NO_ORIENTATION]
     normal = np.cross(axes[0], axes[1])
-    places = _places(slices, normal, notes)
+    places, order_from, more = places_of(slices, normal)
+    notes += more
     order = np.argsort(places @ normal, kind="stable")
     heights = (places @ normal)[order]
     groups: list[list[int]] = [[int(order[0])]]
@@ -78,9 +83,9 @@ def stack_slices(slices: list[Slice]) -> SliceStack:
             groups.append([int(number)])
     places = places[[group[0] for group in groups]]
     kept = [slices[group[0]] for group in groups]
-    step, missing_slices = _step(places, normal, kept, notes)
+    step, missing_slices = (normal, 0) if order_from else _step(places, normal, kept, notes)
     affine = np.eye(4)
-    spacing = slices[0].spacing
+    spacing = None if order_from else slices[0].spacing
     affine[:3, :3] = np.stack(
         [step, axes[1] * (spacing or (1, 1))[0], axes[0] * (spacing or (1, 1))[1]], axis=1
     )
@@ -88,39 +93,20 @@ def stack_slices(slices: list[Slice]) -> SliceStack:
     if spacing is None:
         if np.abs(np.stack([normal, axes[1], axes[0]], axis=1) - AXIAL).max() > np.sin(np.pi / 4):
             raise UnsupportedError(
-                "it states no spacing, and does not lie as usual",
+                f"it states no {'position' if order_from else 'spacing'}, and does not lie as "
+                "usual",
                 where=slices[0].file.name,
                 cure="export it again",
             )
-        notes.append(NO_SPACING)
+        notes += [] if order_from else [NO_SPACING]
     return SliceStack(
         slices=kept,
         duplicates=[[slices[number] for number in group[1:]] for group in groups],
         affine=None if spacing is None else affine,
         missing_slices=missing_slices,
+        order_from=order_from,
         notes=tuple(notes),
     )
-
-
-def _places(
-    slices: list[Slice], normal: NDArray[np.float64], notes: list[str]
-) -> NDArray[np.float64]:
-    """(slices, 3), LPS; from SliceLocation where positions are missing."""
-    positions = [slice_.position for slice_ in slices if slice_.position is not None]
-    if len(positions) == len(slices):
-        return np.array(positions)
-    locations = [slice_.location for slice_ in slices if slice_.location is not None]
-    if len(slices) == 1:
-        notes.append("it states no position")
-        return np.zeros((1, 3))
-    if len(locations) < len(slices):
-        raise UnsupportedError(
-            "it states no position in the patient, so that its place among the others is not known",
-            where=next(slice_.file.name for slice_ in slices if slice_.position is None),
-            cure="take it out of the folder",
-        )
-    notes.append("slices sorted by SliceLocation, because positions are missing")
-    return np.outer(locations, normal)
 
 
 def _step(

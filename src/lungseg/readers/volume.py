@@ -49,7 +49,7 @@ def read_volume(
             or a slice as a picture; or the bytes of one file. What a file is, is
             told by its bytes.
         series: which series of a folder with several: its number in the list that the error gives,
-            its UID, or its description.
+            its UID, its description, or what else that list says, such as "kernel B70f".
         frame: which volume of a file with four axes, slice of an enhanced DICOM file, or page of a
             TIFF file, counted from 1.
         skip_damaged: leave out slices of a series that cannot be decoded; their names are in the
@@ -139,7 +139,7 @@ def read_dicom_slices(
     Raises:
         InputError: as `read_volume`.
     """
-    if header.other in GREYS:
+    if header.other in GREYS and not header.slices:
         return slice_of(read_dicom_image(header.file, frame=frame))
     return read_series(
         [header.file],
