@@ -153,6 +153,19 @@ FAILURES: Final[Mapping[type[BaseException], str]] = {
 """The code of an input that failed, by the first of these errors that it failed with."""
 
 
+WHY_LEFT_OUT: Final[Mapping[str, str]] = {
+    "no_image": "by its name, or its first bytes",
+    "thumbnail": "by its name, a small copy of another picture",
+    "archive": "archives are read where they are named themselves",
+    "localizer": "neither a slice of CT nor a radiograph",
+    "other_modality": "lungs are found in radiographs and CT alone",
+    "no_pixels": "a report, a document, a presentation state or the like, without pixels",
+    "secondary_capture": "beside CT, taken for a screenshot or a table",
+    "not_listed": "the DICOMDIR that was named does not list it",
+}
+"""Why a file that was found in a folder or archive is no input, by the code in its record."""
+
+
 def verdict_of(modality: Modality, evidence: Mapping[str, bool]) -> Verdict:
     """The verdict that follows from what speaks against a mask.
 

@@ -130,7 +130,7 @@ def test_a_folder_with_a_series_is_one_input_named_after_it(tmp_path: Path) -> N
     assert (mask[ground_truth == 2] == 2).mean() > 0.9
     assert (
         lungseg("segment", folder, "-o", tmp_path / "out").stderr
-        == f"1/1 {folder}: skipped (done already)\n"
+        == f"1/1 {folder}: skipped (done already)\nleft out in {folder}: 1 no image (notes.txt)\n"
     )
 
 

@@ -483,7 +483,7 @@ def test_files_that_come_first_hide_no_series(tmp_path, film):
     assert (probed.format, probed.modality, len(probed.headers)) == (
         Format.DICOM_SERIES,
         "ct",
-        61,
+        80,
     )
     volume = read_volume(probed)
     check_chest(volume)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
-from lungseg.serve.archive import MAX_DIRECTORY_BYTES, check_zip, unzip
+from lungseg.readers.archive import MAX_DIRECTORY_BYTES
+from lungseg.serve.archive import check_zip, unzip
 
 MOST = {"max_bytes": 10**7, "max_entries": 100}
 

@@ -12,8 +12,8 @@ from lungseg.measurement import NAMES, OWNERS, RESTRICTIONS, Measurement, Measur
 from lungseg.modality import MODALITIES
 from lungseg.options import SegmentOptions
 from lungseg.result import Result
-from lungseg.verdict import FAILURES, REASONS
-from lungseg.writers import failure, record_schema, versions
+from lungseg.verdict import FAILURES, REASONS, WHY_LEFT_OUT
+from lungseg.writers import LEFT_OUT, failure, left_out, record_schema, versions
 from lungseg.writers.record import SCHEMA, SEVERITY
 from made_up_records import failed, made_up, measured
 
@@ -82,13 +82,22 @@ def test_a_failure_has_the_code_of_its_error_and_its_sentence() -> None:
     assert failure("/a", ZeroDivisionError(), "odd")["codes"] == ["unexpected"]
 
 
+def test_what_was_left_out_has_a_code_and_nothing_of_an_input() -> None:
+    entry = left_out("/a/dose.dcm", "no_pixels", "of modality SR: without pixels")
+    assert wrong(entry) == []
+    assert wrong(entry | {"codes": ["unreadable"]}) == ["$.codes[0]"]
+    assert wrong(entry | {"name": "dose"}) == ["$"]
+
+
 def test_the_schema_lists_what_the_tables_have() -> None:
     schema = record_schema()
     Draft202012Validator.check_schema(schema)
     of = schema["$defs"]["measurement"]["properties"]
     assert schema["properties"]["schema"]["const"] == SCHEMA
     assert schema["properties"]["modality"]["enum"] == list(MODALITIES)
-    assert sorted(schema["properties"]["verdict"]["enum"]) == sorted(SEVERITY)
+    assert sorted(schema["properties"]["verdict"]["enum"]) == sorted([*SEVERITY, LEFT_OUT])
+    others = schema["allOf"][0]["else"]["then"]["properties"]["codes"]["items"]["enum"]
+    assert others == list(WHY_LEFT_OUT)
     options = schema["properties"]["options"]
     assert options["required"] == list(options["properties"]) == list(SegmentOptions().record())
     assert options["properties"]["modality"]["enum"] == [None, *MODALITIES]

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lungseg.errors import OutputError
-from lungseg.report import THUMBNAILS
-from lungseg.writers import LEDGER, OUTPUTS, is_there, read_records, stem
+from lungseg.report import INDEX, THUMBNAILS
+from lungseg.writers import LEDGER, OUTPUTS, SUMMARY, is_there, read_records, stem
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +23,10 @@ def without_own_outputs(files: Iterable[Path]) -> list[Path]:
     """Leaves out what an earlier run wrote, so that an output folder may lie within, or be, the
     folder of the inputs.
 
-    A file is left out where the `results.jsonl` beside it lists it as an output, even where the
-    user named it: a pattern that the shell expands names outputs, too. Where that file cannot be
-    read, nothing is left out of its folder. The small pictures of a report lie in a folder beside
-    it.
+    A file is left out where the `results.jsonl` beside it lists it as an output, or is that file,
+    even where the user named it: a pattern that the shell expands names outputs, too. Where that
+    file cannot be read, nothing is left out of its folder. The small pictures of a report lie in a
+    folder beside it.
     """
     written: dict[Path, set[str]] = {}
     inputs = []
@@ -43,10 +43,17 @@ def without_own_outputs(files: Iterable[Path]) -> list[Path]:
 
 def _outputs_in(folder: Path) -> set[str]:
     try:
+        if not is_there(folder / LEDGER):
+            return set()
         return {
-            name
-            for entry in read_records(folder / LEDGER)
-            for name in entry.get("outputs", {}).values()
+            LEDGER,
+            SUMMARY,
+            INDEX,
+            *(
+                name
+                for entry in read_records(folder / LEDGER)
+                for name in entry.get("outputs", {}).values()
+            ),
         }
     except OutputError as error:
         log.info("%s", error)

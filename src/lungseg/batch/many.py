@@ -13,14 +13,16 @@ from lungseg.batch.plan import plan
 from lungseg.errors import UsageError
 from lungseg.options import SegmentOptions
 from lungseg.predict import processors
-from lungseg.readers import Probe
+from lungseg.readers import LeftOut, Probe
 from lungseg.report import write_index
 from lungseg.runner import Job, Outcome, RunOptions, failed
 from lungseg.runner.executors import workers_of
 from lungseg.runner.job import absolute
 from lungseg.runner.work import work
 from lungseg.segmenter import Segmenter
+from lungseg.verdict import WHY_LEFT_OUT
 from lungseg.writers import Ledger
+from lungseg.writers import left_out as record_left_out
 
 WAITING_PER_WORKER = 2
 """Jobs that may wait or run, for each worker; no more are planned meanwhile."""
@@ -33,6 +35,7 @@ def segment_many(
     executor: int | Executor | None = None,
     *,
     segmenter: Segmenter | None = None,
+    left_out: Sequence[LeftOut] = (),
 ) -> Generator[Outcome, None, None]:
     """Segments inputs, writes outputs, `results.jsonl` and `summary.csv`, and yields what became of
     each as soon as it is known, in whatever order.
@@ -52,6 +55,7 @@ def segment_many(
             interface of `concurrent.futures.Executor`, which is left open.
         segmenter: that does it, with few threads of its own where there are many workers: the two
             multiply. Each process of an executor loads the models once.
+        left_out: files that were found beside the inputs, each of which gets a record, too.
 
     Raises:
         ModelError: the model or its card is missing or broken.
@@ -71,7 +75,7 @@ def segment_many(
         workers = executor if isinstance(executor, int) else workers_of(executor)
         segmenter = Segmenter(threads=max(1, processors() // workers))
     segmenter.modality(options)
-    return _run(sources, options, run, executor, segmenter)
+    return _run(sources, options, run, executor, segmenter, left_out)
 
 
 def _run(
@@ -80,6 +84,7 @@ def _run(
     run: RunOptions,
     executor: int | Executor,
     segmenter: Segmenter,
+    left_out: Sequence[LeftOut],
 ) -> Generator[Outcome, None, None]:
     opened = (
         ThreadPoolExecutor(executor, "lungseg")
@@ -92,6 +97,11 @@ def _run(
         names = name_inputs(
             list(sources), {path: name for path, name in known.items() if name}, run.folder
         )
+        others = {
+            str(absolute(one.path)): one for one in left_out if absolute(one.path) not in sources
+        }
+        for path, one in others.items():
+            ledger.add(record_left_out(path, one.code, f"{one.what}: {WHY_LEFT_OUT[one.code]}"))
         waiting: dict[Future[Outcome], Job] = {}
         try:
             for source, given in sources.items():
@@ -114,7 +124,7 @@ def _run(
                 future.cancel()
             while waiting:
                 _finished(waiting, ledger, timeout=None)
-            ledger.sort([str(source) for source in sources])
+            ledger.sort([*(str(source) for source in sources), *others])
         if run.reports:
             write_index(ledger.records(), run.folder, show_identity=run.show_identity)
 

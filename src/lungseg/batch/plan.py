@@ -12,7 +12,7 @@ from lungseg.options import SegmentOptions, applies
 from lungseg.report import ENDINGS
 from lungseg.runner import Job, Outcome, RunOptions
 from lungseg.segmenter import Segmenter
-from lungseg.writers import FAILED, OUTPUTS, is_there
+from lungseg.writers import FAILED, LEFT_OUT, OUTPUTS, is_there
 
 
 def plan(
@@ -34,7 +34,7 @@ def plan(
         segmenter: whose models count.
     """
     written: Mapping[str, str] = {} if earlier is None else earlier.get("outputs", {})
-    if run.overwrite or (earlier is not None and earlier["verdict"] == FAILED):
+    if run.overwrite or (earlier is not None and earlier["verdict"] in (FAILED, LEFT_OUT)):
         # A report that is there must not go on telling what is no longer so.
         reports = tuple(report for report in ENDINGS if report in run.reports or report in written)
         return Job(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,13 +20,17 @@ from lungseg.options import SegmentOptions
 
 if TYPE_CHECKING:
     from lungseg.modality import Modality
-    from lungseg.readers import Probe
+    from lungseg.readers import LeftOut, Probe
     from lungseg.runner import Outcome, RunOptions
+
+_MOST_FOLDERS = 10
+"""Folders of which is said what was left out in them."""
 
 Paths = Annotated[
     list[str],
     typer.Argument(
-        metavar="PATH...", help="Images, DICOM, NIfTI, NRRD; folders (with all below); patterns."
+        metavar="PATH...",
+        help="Images, DICOM, NIfTI, NRRD; folders (with all below); patterns; zip, tar, DICOMDIR.",
     ),
 ]
 Outputs = Annotated[
@@ -79,7 +83,8 @@ def segment(
 
     For a/b.png writes OUT/b_mask.png and OUT/b_overlay.png, a row in OUT/summary.csv and a record
     in OUT/results.jsonl. Masks of CT volumes are NIfTI, or NRRD if the input is. A folder with a
-    DICOM series is one input. What OUT already holds is left alone.
+    DICOM series is one input. What OUT already holds is left alone. Files that are no input are
+    listed.
 
     Exit status: 0 all well, 1 some inputs failed, 2 wrong use.
 
@@ -124,11 +129,12 @@ def _segment(
     from lungseg.segmenter import Segmenter
 
     modality = Segmenter().modality(options)
-    files, missing = _inputs(paths, modality)
+    files, left_out, missing = _inputs(paths, modality)
     at_once = min(workers or processors(), len(files))
     segmenter = Segmenter(threads=max(1, processors() // at_once))
-    outcomes = segment_many(files, options, run, at_once, segmenter=segmenter)
-    if _report(ctx, outcomes, len(files), missing, run.folder, quiet=quiet)["failed"] or missing:
+    outcomes = segment_many(files, options, run, at_once, segmenter=segmenter, left_out=left_out)
+    counts = _report(ctx, outcomes, len(files), missing, run.folder, quiet=quiet, left_out=left_out)
+    if counts["failed"] or missing:
         raise typer.Exit(FAILED)
 
 
@@ -145,8 +151,12 @@ def _outputs(names: str | None, also: dict[str, bool]) -> tuple[str, ...]:
     return tuple(output.name for output in check_outputs(named))
 
 
-def _inputs(paths: list[str], modality: Modality | None) -> tuple[list[Path | Probe], int]:
-    """What is to be done, and how many of the paths gave none; those are named here."""
+def _inputs(
+    paths: list[str], modality: Modality | None
+) -> tuple[list[Path | Probe], list[LeftOut], int]:
+    """What is to be done, what was found beside it, and how many of the paths gave none; those are
+    named here.
+    """
     from lungseg.batch import without_own_outputs
     from lungseg.readers import find_inputs
     from lungseg.runner.job import absolute
@@ -165,7 +175,12 @@ def _inputs(paths: list[str], modality: Modality | None) -> tuple[list[Path | Pr
             where=", ".join(paths),
             cure="name other files, or a folder that holds some",
         )
-    return [found.probes.get(absolute(file), file) for file in files], len(found.problems)
+    others = {*without_own_outputs(one.path for one in found.left_out)}
+    return (
+        [found.probes.get(absolute(file), file) for file in files],
+        [one for one in found.left_out if one.path in others],
+        len(found.problems),
+    )
 
 
 def _report(
@@ -176,9 +191,10 @@ def _report(
     folder: Path,
     *,
     quiet: bool,
+    left_out: Sequence[LeftOut] = (),
 ) -> Counter[str]:
-    """Says what becomes of each input while it happens, then the sum, with the paths that gave
-    none.
+    """Says what becomes of each input while it happens, then what was left out, and the sum, with
+    the paths that gave none.
 
     Returns how many inputs were "done", "skipped" and "failed".
     """
@@ -197,8 +213,21 @@ def _report(
         say(f"Stopped. What was done is recorded in {folder}; the same command goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
     if not quiet:
+        _say_left_out(left_out)
+        counts["left out"] = len(left_out)
         typer.echo(_sum(counts, total, missing, folder, perf_counter() - start))
     return counts
+
+
+def _say_left_out(files: Sequence[LeftOut]) -> None:
+    """A line for each of the first folders with files that are no input."""
+    from lungseg.readers.left_out import by_folder, in_words
+
+    folders = by_folder(files)
+    for folder, others in list(folders.items())[:_MOST_FOLDERS]:
+        say(f"left out in {folder}: {', '.join(in_words(others))}")
+    if len(folders) > _MOST_FOLDERS:
+        say(f"left out in {len(folders) - _MOST_FOLDERS} more folders: see summary.csv")
 
 
 def _sum(counts: Counter[str], total: int, missing: int, folder: Path, seconds: float) -> str:
@@ -207,7 +236,7 @@ def _sum(counts: Counter[str], total: int, missing: int, folder: Path, seconds: 
         f"{counts['review']} of them to review" if counts["review"] else "",
         *(
             f"{counts[status]} {status}" if counts[status] else ""
-            for status in ("refused", "skipped", "failed")
+            for status in ("refused", "skipped", "failed", "left out")
         ),
         f"nothing found at {missing} path{'s' * (missing > 1)}" if missing else "",
     ]

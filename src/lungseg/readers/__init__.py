@@ -7,6 +7,7 @@ from __future__ import annotations
 from lungseg.readers.dispatch import read
 from lungseg.readers.find import FoundInputs, find_inputs, may_be_image
 from lungseg.readers.image import read_image, read_label_map, read_mask
+from lungseg.readers.left_out import LeftOut
 from lungseg.readers.patient import patient_of
 from lungseg.readers.probe import Probe
 from lungseg.readers.series import holds_series
@@ -15,6 +16,7 @@ from lungseg.readers.volume import read_label_volume, read_volume, slice_of
 
 __all__ = [
     "FoundInputs",
+    "LeftOut",
     "Probe",
     "Source",
     "find_inputs",

@@ -1,118 +1,126 @@
-"""From what a user names (files, folders, patterns) to the files to be read."""
+"""From what a user names (files, folders, patterns, archives, a DICOMDIR) to the inputs to be read,
+and to all that is found beside them and is none.
+"""
 
 from __future__ import annotations
 
 import glob
-import os
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-from lungseg.errors import InputError, UnreadableError
+from lungseg.errors import InputError, UnreadableError, UnsupportedError
 from lungseg.provenance import Format
+from lungseg.readers.archive import Unpacked, is_archive
+from lungseg.readers.dicom_ct import CtFile, read_header
 from lungseg.readers.dicom_file import DicomFile
-from lungseg.readers.files import file_head
-from lungseg.readers.nifti import header_of_pair
-from lungseg.readers.probe import Probe
-from lungseg.readers.series import ask_for_ct
-from lungseg.readers.signatures import DICOM_ENDINGS, sniff
+from lungseg.readers.dicom_kind import DicomKind
+from lungseg.readers.dicomdir import is_dicomdir, listed_files
+from lungseg.readers.endings import Look, look_at, may_be_image
+from lungseg.readers.folders import FolderContents, absolute, look_through
+from lungseg.readers.left_out import LeftOut, in_words, left_out_dicom
+from lungseg.readers.members import member_probe
+from lungseg.readers.probe import Probe, probe
+from lungseg.readers.signatures import OtherContent
 
-# fmt: off
-IMAGE_ENDINGS = frozenset(
-    {
-        ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".img",
-        ".dcm", ".dicom", ".dic", ".ima",
-        # Images that are not read are kept all the same: reading then says so, where leaving them
-        # out would hide them.
-        ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".nii", ".hdr", ".nrrd",
-        ".nhdr", ".mha",
-        ".mhd",
-    }
-)
-OTHER_ENDINGS = frozenset(
-    {
-        ".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml",
-        ".ini", ".cfg", ".log", ".html",
-        ".htm", ".css", ".js", ".svg", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx",
-        ".py", ".ipynb", ".sh", ".bat", ".r",
-        ".m", ".mat", ".zip", ".gz", ".bz2", ".xz", ".7z", ".tar", ".tgz", ".rar", ".npy", ".npz",
-        ".h5", ".hdf5", ".pkl", ".pickle",
-        ".pt", ".pth", ".onnx", ".ckpt", ".safetensors", ".parquet", ".feather", ".db", ".sqlite",
-        ".tmp", ".part", ".bak", ".lock",
-        ".md5", ".sha256", ".mp4", ".avi", ".mov", ".mp3", ".wav", ".exe", ".dll", ".so", ".inf",
-        ".raw", ".zraw",  # the voxels of a volume, whose header is beside them
-    }
-)
-# fmt: on
-_OTHER_NAMES = frozenset({"dicomdir", "thumbs.db", "desktop.ini", "readme", "license", "makefile"})
+__all__ = ["FoundInputs", "find_inputs", "may_be_image"]
+
+_FEW: Final = 3
+"""Names that are said one by one."""
+_NAME_OTHERS: Final = "name a file, folder or pattern with radiographs in it"
 
 
 @dataclass(slots=True)
 class FoundInputs:
-    """The files that were found, in order and each once, and one error for every path that gave
+    """The inputs that were found, in order and each once, and one error for every path that gave
     none.
 
     Attributes:
-        files: the paths, in the order of the arguments, sorted within each folder and pattern.
+        files: the paths, in the order of the arguments, sorted within each folder and pattern; of
+            what is in an archive the archive's path and the path within.
         problems: for each path that does not exist, is an unreadable folder, or holds no image.
-        probes: what was learned of folders with a series, and of DICOM files that were asked
-            whether they are CT, by their absolute path: so that nobody need ask them again.
+        probes: what was learned of folders with a series, of DICOM files that were asked whether
+            they are CT, and of what was unpacked, by their absolute path: so that nobody need ask
+            them again.
+        left_out: every other file that was found, and why.
     """
 
     files: list[Path] = field(default_factory=list)
     problems: list[InputError] = field(default_factory=list)
     probes: dict[Path, Probe] = field(default_factory=dict[Path, Probe])
+    left_out: list[LeftOut] = field(default_factory=list[LeftOut])
 
 
-def find_inputs(paths: Sequence[str | Path], *, series: bool = True) -> FoundInputs:
-    """Resolve files, folders and patterns; a path that fails does not stop the others.
+def find_inputs(
+    paths: Sequence[str | Path], *, series: bool = True, unpack: bool = True
+) -> FoundInputs:
+    """Resolve files, folders, patterns, archives and DICOMDIRs; a path that fails does not stop the
+    others.
 
     A file that is named is kept whatever it is, so that reading it gives the reason. In folders,
     walked to the bottom but not through links to other folders, and patterns (`*`, `?`, `[...]`,
-    and `**` for any depth), hidden files are skipped, and so are files that are obviously no
-    images: by their ending, or, where the ending says nothing, by their first bytes. A folder with
-    CT slices in DICOM stands for all of its DICOM files.
+    and `**` for any depth), hidden files are skipped, and what is no image is left out: by its
+    ending, or, where the ending says nothing, by its first bytes. A folder with CT slices in DICOM
+    stands for them; radiographs in it are inputs of their own. A series that lies in several
+    folders is one input. A zip or tar archive that is named is unpacked into a temporary folder,
+    which goes with the last `Probe` of what is in it. Of a DICOMDIR the files that it lists count.
 
     Args:
         paths: what the user named.
-        series: whether folders may do so; else their files are found one by one.
+        series: whether folders may stand for series; else their files are found one by one.
+        unpack: whether archives are.
 
     Returns:
         The files and the problems; nothing is raised.
     """
     found = FoundInputs()
     seen: set[Path] = set()
+    named: list[Path] = []
     for path in paths:
         if not str(path):
             found.problems.append(
                 UnreadableError("a path is empty", cure="name a file, folder or pattern")
             )
             continue
-        for file in _resolve(Path(path), found, series=series):
-            place = _absolute(file)
+        try:
+            files = list(_resolve(Path(path), found, named, series=series, unpack=unpack))
+        except InputError as problem:
+            found.problems.append(problem)
+            continue
+        for file in files:
+            place = absolute(file)
             if place not in seen:
                 seen.add(place)
                 found.files.append(file)
+    if series:
+        _refuse_series(named, found)
+    inputs = {absolute(file) for file in found.files}
+    left_out = {absolute(one.path): one for one in found.left_out}
+    found.left_out = [one for place, one in left_out.items() if place not in inputs]
     return found
 
 
-def _resolve(path: Path, found: FoundInputs, *, series: bool) -> Iterator[Path]:
-    problems = found.problems
+def _resolve(
+    path: Path, found: FoundInputs, named: list[Path], *, series: bool, unpack: bool
+) -> Iterator[Path]:
     if _is_folder(path):
-        yield from _some(
-            _walk(path, found, series=series), problems, f"{path}", "the folder holds no images"
-        )
+        yield from _some(lambda: _add(look_through(path, series=series), found), found, path)
     elif _is_there(path):
-        yield path
+        if is_dicomdir(path):
+            yield from _some(lambda: _listed(path, found, series=series), found, path)
+        elif unpack and is_archive(path):
+            yield from _some(lambda: _unpacked(path, found, series=series), found, path)
+        else:
+            named.append(path)
+            yield path
     elif glob.has_magic(str(path)):
         yield from _some(
-            _match(str(path), found, series=series),
-            problems,
-            f"{path}",
-            "the pattern matches no images",
+            lambda: _match(str(path), found, named, series=series, unpack=unpack), found, path
         )
     else:
-        problems.append(
+        found.problems.append(
             UnreadableError("there is no such file or folder", where=path, cure="check the name")
         )
 
@@ -138,95 +146,159 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _some(
-    files: Iterator[Path], problems: list[InputError], where: str, otherwise: str
-) -> Iterator[Path]:
-    """The files, and a problem where there is not one and nothing else has been reported that
-    explains it.
+def _some(resolve: Callable[[], list[Path]], found: FoundInputs, path: Path) -> list[Path]:
+    """What was resolved, and a problem where there is not one file and nothing else has been
+    reported that explains it.
     """
-    before, count = len(problems), 0
-    for count, file in enumerate(files, start=1):  # noqa: B007
-        yield file
-    if count == 0 and len(problems) == before:
-        problems.append(
-            UnreadableError(
-                otherwise, where=where, cure="name a file, folder or pattern with radiographs in it"
+    problems, left_out = len(found.problems), len(found.left_out)
+    files = resolve()
+    if files or len(found.problems) > problems:
+        return files
+    others = found.left_out[left_out:]
+    of_series = [one for one in others if one.series]
+    if of_series:
+        found.problems += [
+            UnsupportedError(
+                f"it holds {words}, and no radiograph and no CT",
+                where=path,
+                cure="give radiographs or CT",
             )
-        )
+            for words in in_words(of_series)
+        ]
+        return files
+    what = (
+        "the pattern matches no images"
+        if glob.has_magic(str(path)) and not _is_there(path)
+        else "the folder holds no images"
+        if _is_folder(path)
+        else "it leads to no images"
+    )
+    dicom = [one for one in others if one.code != "no_image"]
+    also = f", only {', '.join(in_words(dicom))}" if dicom else ""
+    found.problems.append(UnreadableError(f"{what}{also}", where=path, cure=_NAME_OTHERS))
+    return files
 
 
-def _match(pattern: str, found: FoundInputs, *, series: bool) -> Iterator[Path]:
+def _add(contents: FolderContents, found: FoundInputs) -> list[Path]:
+    found.problems += contents.problems
+    found.probes |= contents.probes
+    found.left_out += contents.left_out
+    return contents.files
+
+
+def _match(
+    pattern: str, found: FoundInputs, named: list[Path], *, series: bool, unpack: bool
+) -> list[Path]:
+    files: list[Path] = []
     for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute patterns
         match = Path(name)
         if _is_folder(match):
             if "**" not in pattern:  # which matches what is in the folder, too
-                yield from _walk(match, found, series=series)
-        elif may_be_image(match):
-            yield match
+                files += _add(look_through(match, series=series), found)
+            continue
+        look = look_at(match)
+        if look in (Look.IMAGE, Look.DICOM):
+            named.append(match)
+            files.append(match)
+        elif look is Look.ARCHIVE and unpack and is_archive(match):
+            files += _unpacked(match, found, series=series)
+        elif look is not Look.PART:
+            found.left_out.append(LeftOut(match, "no_image", "no image"))
+    return files
 
 
-def _walk(folder: Path, found: FoundInputs, *, series: bool) -> Iterator[Path]:
-    """Every file below `folder` that may be an image, sorted folder by folder; a folder with a
-    series in place of its DICOM files.
-    """
+def _listed(path: Path, found: FoundInputs, *, series: bool) -> list[Path]:
+    """The inputs among the files that a DICOMDIR lists; where it lists none, of its folder."""
+    files, problems = listed_files(path)
+    found.problems += problems
+    only = {absolute(file) for file in files} if files else None
+    return _add(look_through(path.parent, series=series, only=only), found)
 
-    def refused(error: OSError) -> None:
-        what = (
-            "permission to read the folder was denied"
-            if isinstance(error, PermissionError)
-            else "the folder could not be read"
+
+def _unpacked(path: Path, found: FoundInputs, *, series: bool) -> list[Path]:
+    """The inputs in an archive, called by its path and theirs within it."""
+    unpacked = Unpacked(path)
+    contents = look_through(unpacked.folder, series=series)
+
+    def inside(place: Path) -> Path:
+        return path / absolute(place).relative_to(unpacked.folder)
+
+    for place in contents.files:
+        here, name = absolute(place), absolute(inside(place))
+        found.probes[name] = member_probe(
+            here, name, contents.probes.get(here), unpacked.folder, absolute(path), unpacked
         )
+    found.left_out += [
+        LeftOut(inside(one.path), one.code, one.what, one.series) for one in contents.left_out
+    ]
+    found.problems += contents.problems
+    return [inside(place) for place in contents.files]
+
+
+def _refuse_series(named: Sequence[Path], found: FoundInputs) -> None:
+    """Where several files that were named are slices of a series that is no CT, one sentence for
+    the series; and what was learned of all DICOM files among them.
+    """
+    if len(named) < 2:
+        return
+    headers: dict[Path, CtFile] = {}
+    for path in named:
+        place = absolute(path)
+        if place in found.probes or look_at(path) is not Look.DICOM:
+            continue
+        try:
+            header = read_header(DicomFile(str(path), path))
+        except InputError:
+            continue  # reading it says why
+        headers[path] = header
+        found.probes[place] = Probe(
+            str(path), path, Format.DICOM, "ct" if header.slices else "radiograph",
+            headers=(header,),
+        )  # fmt: skip
+    groups: dict[str, list[Path]] = defaultdict(list)
+    for path, header in headers.items():
+        if header.kind is DicomKind.OTHER and header.series_uid:
+            groups[header.series_uid].append(path)
+    for paths in groups.values():
+        if len(paths) < 2:
+            continue
+        others = [left_out_dicom(headers[path], path) for path in paths]
+        found.left_out += others
+        found.files = [file for file in found.files if file not in paths]
         found.problems.append(
-            UnreadableError(
-                what, where=error.filename or folder, cure="change its permissions or leave it out"
+            UnsupportedError(
+                f"{in_words(others)[0]} are neither radiographs nor CT",
+                where=paths[0].parent,
+                cure="give radiographs or CT",
             )
         )
 
-    for parent, folders, files in os.walk(folder, onerror=refused):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        paths = [Path(parent, name) for name in sorted(files) if not name.startswith(".")]
-        maybe = {path: _may_be(path) for path in paths}
-        images = [path for path in paths if maybe[path][0]]
-        slices = [path for path in images if series and maybe[path][1]]
-        headers = ask_for_ct(DicomFile(str(path), path) for path in map(_absolute, slices))
-        if headers and headers[-1].slices:
-            place = _absolute(Path(parent))
-            found.probes[place] = Probe(
-                str(place), place, Format.DICOM_SERIES, "ct", headers=headers
-            )
-            yield Path(parent)
-            images = [path for path in images if path not in set(slices)]
-        else:
-            for header in headers:
-                name = header.file.name
-                found.probes[Path(name)] = Probe(
-                    name, Path(name), Format.DICOM, "radiograph", headers=(header,)
-                )
-        yield from images
 
+def only_input(probed: Probe, *, series: bool = True) -> Probe:
+    """What is to be read where a folder without a series of its own, an archive or a DICOMDIR was
+    named: the one series of CT in it, or the one image; any other probe as it is.
 
-def _absolute(path: Path) -> Path:
-    """Without "..", and without following links."""
-    return Path(os.path.abspath(path))  # noqa: PTH100
-
-
-def may_be_image(path: Path) -> bool:
-    """By the ending where it is a known one, which costs nothing; by the first bytes elsewhere
-    (DICOM files often have no ending).
+    Raises:
+        InputError: it holds none, or several.
     """
-    return _may_be(path)[0]
-
-
-def _may_be(path: Path) -> tuple[bool, bool]:
-    """Whether it may be an image, and whether that may be DICOM."""
-    name, ending = path.name.lower(), path.suffix.lower()
-    try:
-        if ending in IMAGE_ENDINGS or name.endswith(".nii.gz"):
-            # The header of a pair is found itself.
-            return header_of_pair(path) is None, ending in DICOM_ENDINGS
-        if ending in OTHER_ENDINGS or name in _OTHER_NAMES or not path.is_file():
-            return False, False
-        content = sniff(file_head(path)[1])
-    except OSError:
-        return True, False  # reading it will say why
-    return isinstance(content, Format), content is Format.DICOM
+    place = probed.data
+    if not isinstance(place, Path) or not (
+        probed.format is OtherContent.FOLDER or is_dicomdir(place) or is_archive(place)
+    ):
+        return probed
+    own = probe(place) if series and probed.format is OtherContent.FOLDER else probed
+    if own.format is Format.DICOM_SERIES:
+        return own
+    found = find_inputs([place], series=series)
+    probes = [found.probes.get(absolute(file)) or probe(file) for file in found.files]
+    several = [one for one in probes if one.format is Format.DICOM_SERIES] or probes
+    if len(several) == 1:
+        return several[0]
+    if not several:
+        raise found.problems[0]
+    shown = ", ".join(one.source for one in several[:_FEW]) + (", ..." * (len(several) > _FEW))
+    raise UnsupportedError(
+        f"it holds {len(several)} images or series, and one is read at a time: {shown}",
+        where=probed.source,
+        cure="name one of them",
+    )

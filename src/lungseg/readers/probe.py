@@ -35,6 +35,8 @@ class Probe:
         head: its first bytes, unpacked.
         packed: whether a gzip file holds it.
         headers: of DICOM files that were read to tell the modality.
+        files: of a series, where it is not simply all DICOM files of the folder.
+        kept: what must live as long as this does, such as a folder into which it was unpacked.
     """
 
     source: str
@@ -45,6 +47,8 @@ class Probe:
     head: bytes = b""
     packed: bool = False
     headers: tuple[CtFile, ...] = ()
+    files: tuple[DicomFile, ...] = ()
+    kept: object = None
 
     @property
     def is_picture(self) -> bool:
@@ -52,14 +56,14 @@ class Probe:
         return isinstance(self.format, Format) and self.format.is_picture
 
 
-def probe(source: str | Path | bytes, *, name: str = BYTES) -> Probe:
+def probe(source: str | Path | bytes | Probe, *, name: str = BYTES) -> Probe:
     """What an input is, and whether it is CT or a radiograph, where format or header says so.
 
     A folder is CT where it holds CT slices in DICOM; a DICOM file is what its header says; volumes
     are CT; raw JSRT films are radiographs.
 
     Args:
-        source: a file, a folder, or the bytes of a file.
+        source: a file, a folder, or the bytes of a file; or what `identify` said of it.
         name: what bytes are called in messages.
 
     Raises:
@@ -71,7 +75,7 @@ def probe(source: str | Path | bytes, *, name: str = BYTES) -> Probe:
         headers = ask_for_ct(dicom_files(found.data))
         if headers and headers[-1].slices:
             return replace(found, format=Format.DICOM_SERIES, modality="ct", headers=headers)
-    if found.format is Format.DICOM:
+    if found.format is Format.DICOM and not found.headers:
         header = read_header(DicomFile(found.source, found.data))
         modality: Modality = "ct" if header.slices else "radiograph"
         return replace(found, modality=modality, headers=(header,))

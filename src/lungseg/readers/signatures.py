@@ -24,6 +24,9 @@ class OtherContent(Enum):
     TEXT = "text"
     EMPTY = "empty"
     FOLDER = "folder"
+    DICOMDIR = "DICOMDIR"
+    TAR = "tar"
+    ARCHIVE = "7z or RAR"
     UNKNOWN = "unknown"
 
 
@@ -64,8 +67,13 @@ _SIGNATURES: Final[tuple[tuple[int, bytes, Format | OtherContent], ...]] = (
     (0, b"\x93NUMPY", OtherContent.NUMPY),
     (0, b"PK\x03\x04", OtherContent.ZIP),
     (0, b"\x1f\x8b", OtherContent.GZIP),
+    (257, b"ustar", OtherContent.TAR),
+    (0, b"7z\xbc\xaf\x27\x1c", OtherContent.ARCHIVE),
+    (0, b"Rar!\x1a\x07", OtherContent.ARCHIVE),
 )
 # fmt: on
+_DICOMDIR: Final = b"\x02\0\x02\0UI\x14\x001.2.840.10008.1.3.10"
+"""The element of a file's meta information that says so (PS3.10 section 7.1, PS3.4 annex F)."""
 DICOM_ENDINGS: Final = frozenset({".dcm", ".dicom", ".dic", ".ima"})
 _BMP_HEADER_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _VALUE_REPRESENTATIONS = frozenset(
@@ -86,7 +94,8 @@ def sniff(head: bytes) -> Format | OtherContent:
         return OtherContent.EMPTY
     for offset, signature, content in _SIGNATURES:
         if head[offset : offset + len(signature)] == signature:
-            return content
+            is_index = content is Format.DICOM and _DICOMDIR in head
+            return OtherContent.DICOMDIR if is_index else content
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
         return Format.BMP
     if _is_dicom_without_preamble(head):

@@ -14,6 +14,7 @@ from lungseg.image import Image
 from lungseg.modality import Modality
 from lungseg.readers.dicom_ct import CtFile, read_header
 from lungseg.readers.dicom_file import DicomFile
+from lungseg.readers.find import only_input
 from lungseg.readers.objects import (
     ArrayInput,
     DicomDataset,
@@ -141,7 +142,10 @@ def _opened(source: Any, modality: Modality | None, frame: int | None) -> Opened
     probing = probe if modality is None else identify
     if isinstance(source, Probe | ArrayInput | DicomInput | Image | Volume):
         return source
-    if isinstance(source, str | Path | bytes):
+    if isinstance(source, str | Path):
+        named = only_input(identify(source), series=modality != "radiograph")
+        return named if modality is not None else probe(named)
+    if isinstance(source, bytes):
         return probing(source)
     if isinstance(source, bytearray | memoryview):
         return probing(bytes(source))

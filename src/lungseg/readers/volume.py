@@ -122,7 +122,7 @@ def _read_dicom(
         )
         return read_dicom_slices(header, series=series, frame=frame, skip_damaged=skip_damaged)
     return read_series(
-        dicom_files(Path(probed.source)),
+        probed.files or dicom_files(Path(probed.source)),
         source=probed.source,
         headers=probed.headers,
         series=series,

@@ -16,7 +16,7 @@ from lungseg.report.html import html_page
 from lungseg.report.index import INDEX, PDF, REPORT, THUMBNAILS, TITLE, index_page, rows_of
 from lungseg.report.pdf import check_reportlab, pdf_page
 from lungseg.report.pictures import jpeg
-from lungseg.writers import FAILED, LEDGER, Ledger, is_there, make_folder
+from lungseg.writers import FAILED, LEDGER, LEFT_OUT, Ledger, is_there, make_folder
 from lungseg.writers.atomic import write_files
 
 log = logging.getLogger(__name__)
@@ -187,7 +187,8 @@ def _report_folder(
                     ),
                 )
 
-        for done in pool.map(work, list(ledger.records())):
+        inputs = [entry for entry in ledger.records() if entry["verdict"] != LEFT_OUT]
+        for done in pool.map(work, inputs):
             entry = ledger.record(done.source)
             if entry is not None and done.paths:
                 named = {each: path.name for each, path in done.paths.items()}

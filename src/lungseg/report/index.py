@@ -18,7 +18,7 @@ from lungseg.report.deidentify import blanked, patient_of_record, secrets, shown
 from lungseg.report.html import render
 from lungseg.report.texts import NO_DEVICE, number, readable, unit_in_words
 from lungseg.structures import PLURAL
-from lungseg.writers import SEVERITY
+from lungseg.writers import LEFT_OUT, SEVERITY
 
 INDEX: Final = "report.html"
 REPORT, PDF = "_report.html", "_report.pdf"
@@ -93,11 +93,15 @@ class IndexRow:
 def rows_of(
     records: Iterable[Mapping[str, Any]], folder: Path, *, show_identity: bool = False
 ) -> list[IndexRow]:
-    """The records of `results.jsonl` in `folder` as rows, the worst first: by verdict, then by
-    expected Dice or confidence.
+    """The records of inputs in the `results.jsonl` of `folder` as rows, the worst first: by
+    verdict, then by expected Dice or confidence.
     """
     there = {path.name for path in folder.glob(f"{THUMBNAILS}/*.jpg")}
-    rows = [_row(record, there, show_identity=show_identity) for record in records]
+    rows = [
+        _row(record, there, show_identity=show_identity)
+        for record in records
+        if record["verdict"] != LEFT_OUT
+    ]
     return sorted(rows, key=lambda row: (SEVERITY.index(row.verdict), _order(row), row.title))
 
 

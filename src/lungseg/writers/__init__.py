@@ -9,9 +9,11 @@ from lungseg.writers.outputs import OUTPUTS, Output, check_outputs, save, stem
 from lungseg.writers.png import image_png, picture_png
 from lungseg.writers.record import (
     FAILED,
+    LEFT_OUT,
     SEVERITY,
     Record,
     failure,
+    left_out,
     record_schema,
     versions,
 )
@@ -20,6 +22,7 @@ __all__ = [
     "ENDINGS",
     "FAILED",
     "LEDGER",
+    "LEFT_OUT",
     "OUTPUTS",
     "SEVERITY",
     "SUMMARY",
@@ -31,6 +34,7 @@ __all__ = [
     "failure",
     "image_png",
     "is_there",
+    "left_out",
     "make_folder",
     "picture_png",
     "read_records",

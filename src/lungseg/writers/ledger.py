@@ -20,11 +20,12 @@ from typing import Any, Self, TypeGuard
 from lungseg.errors import OutputError
 from lungseg.modality import MODALITIES
 from lungseg.writers.atomic import make_folder, not_written, remove_leftovers, write_file
-from lungseg.writers.record import FAILED, SCHEMA, SEVERITY, Record
+from lungseg.writers.record import FAILED, LEFT_OUT, SCHEMA, SEVERITY, Record
 from lungseg.writers.table import measured, row, table
 
 LEDGER = "results.jsonl"
 SUMMARY = "summary.csv"
+_WITHOUT_RESULT = (FAILED, LEFT_OUT)
 
 
 class Ledger:
@@ -69,15 +70,20 @@ class Ledger:
         return (json.loads(line) for line in self._lines.values())
 
     def add(self, entry: Record) -> None:
-        """Appends one record; the table follows when the ledger is closed. One of a failure never
-        replaces one of a success, whose files are still there.
+        """Appends one record, where it is not there already; the table follows when the ledger is
+        closed. One of a failure, or of what was left out, never replaces one of a success, whose
+        files are still there.
 
         Raises:
             OutputError: it cannot be written; no half line is left.
         """
         source, line = entry["input"], json.dumps(entry, allow_nan=False)
         earlier = self.record(source)
-        if entry["verdict"] == FAILED and earlier is not None and earlier["verdict"] != FAILED:
+        if self._lines.get(source) == line or (
+            entry["verdict"] in _WITHOUT_RESULT
+            and earlier is not None
+            and earlier["verdict"] not in _WITHOUT_RESULT
+        ):
             return
         _append(self._ledger, f"{line}\n".encode())
         self._lines[source] = line
@@ -129,8 +135,8 @@ def _is_record(entry: Any, path: Path) -> TypeGuard[Record]:
         names = [entry.get("name", "none"), *entry.get("outputs", {}).values()]
         return (
             major == known
-            and entry["verdict"] in SEVERITY
-            and (entry["verdict"] == FAILED or entry["modality"] in MODALITIES)
+            and entry["verdict"] in (*SEVERITY, LEFT_OUT)
+            and (entry["verdict"] in _WITHOUT_RESULT or entry["modality"] in MODALITIES)
             and all(name and PurePath(name).name == name for name in names)
         )
     except (AttributeError, KeyError, TypeError, ValueError):

@@ -30,8 +30,11 @@ LIBRARIES: Final = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", 
 FAILED: Final = "failed"
 """The verdict of an input that could not be segmented."""
 
+LEFT_OUT: Final = "left_out"
+"""The verdict of a file that was found and is no input, nor a part of one."""
+
 SEVERITY: Final = (FAILED, "refused", "review", "ok")
-"""Verdicts, the worst first."""
+"""Verdicts on inputs, the worst first."""
 
 
 class MeasurementEntry(TypedDict):
@@ -47,12 +50,13 @@ class MeasurementEntry(TypedDict):
 
 class Record(TypedDict):
     """What `results.jsonl` holds of an input. Of one that failed there is only what stands before
-    `sha256`; `name`, `outputs` and `boxes` are entered by who writes files.
+    `sha256`, and of a file that was left out neither name nor error; `name`, `outputs` and `boxes`
+    are entered by who writes files.
     """
 
     schema: str
     input: str
-    verdict: Status | Literal["failed"]
+    verdict: Status | Literal["failed", "left_out"]
     codes: list[str]
     reasons: list[str]
     versions: dict[str, str]
@@ -116,6 +120,24 @@ def failure(source: str, error: BaseException, sentence: str) -> Record:
         "codes": [failure_code(error)],
         "reasons": [sentence],
         "error": type(error).__name__,
+        "versions": versions(),
+    }
+
+
+def left_out(source: str, code: str, sentence: str) -> Record:
+    """The record of a file that is no input.
+
+    Args:
+        source: its path.
+        code: why, from `lungseg.verdict.WHY_LEFT_OUT`.
+        sentence: the same in words.
+    """
+    return {
+        "schema": SCHEMA,
+        "input": source,
+        "verdict": LEFT_OUT,
+        "codes": [code],
+        "reasons": [sentence],
         "versions": versions(),
     }
 

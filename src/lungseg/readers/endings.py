@@ -1,0 +1,142 @@
+"""What a file in a folder may be, by its name where that tells, which costs nothing, and else by
+its first bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from lungseg.provenance import Format
+from lungseg.readers.files import file_head
+from lungseg.readers.nifti import header_of_pair
+from lungseg.readers.signatures import DICOM_ENDINGS, sniff
+
+# fmt: off
+IMAGE_ENDINGS = frozenset(
+    {
+        ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".img",
+        ".dcm", ".dicom", ".dic", ".ima",
+        # Images that are not read are kept all the same: reading then says so, where leaving them
+        # out would hide them.
+        ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".nii", ".hdr", ".nrrd",
+        ".nhdr", ".mha",
+        ".mhd",
+    }
+)
+OTHER_ENDINGS = frozenset(
+    {
+        ".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml",
+        ".ini", ".cfg", ".log", ".html",
+        ".htm", ".css", ".js", ".svg", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx",
+        ".py", ".ipynb", ".sh", ".bat", ".r",
+        ".m", ".mat", ".zip", ".gz", ".bz2", ".xz", ".7z", ".tar", ".tgz", ".rar", ".npy", ".npz",
+        ".h5", ".hdf5", ".pkl", ".pickle",
+        ".pt", ".pth", ".onnx", ".ckpt", ".safetensors", ".parquet", ".feather", ".db", ".sqlite",
+        ".tmp", ".part", ".bak", ".lock",
+        ".md5", ".sha256", ".mp4", ".avi", ".mov", ".mp3", ".wav", ".exe", ".dll", ".so", ".inf",
+        ".raw", ".zraw",  # the voxels of a volume, whose header is beside them
+    }
+)
+# fmt: on
+ARCHIVE_ENDINGS: Final = (
+    ".zip",
+    ".tar",
+    ".tar.gz",
+    ".tgz",
+    ".tar.bz2",
+    ".tbz2",
+    ".tar.xz",
+    ".txz",
+    ".7z",
+    ".rar",
+)
+"""What an archive's name ends in."""
+_OTHER_NAMES: Final = frozenset(
+    {
+        "dicomdir",
+        "thumbs.db",
+        "desktop.ini",
+        "readme",
+        "license",
+        "makefile",
+        "version",
+        "lockfile",
+        "changelog",
+        "autorun",
+    }
+)
+_THUMBNAIL: Final = re.compile(r"(?<![a-z])thumb(nail)?s?(?![a-z])")
+"""In the name of a picture that stands for another."""
+_HEADER_ENDINGS: Final = (".mhd", ".nhdr", ".hdr", ".mha", ".nrrd")
+_HEADER_BYTES: Final = 2**16
+
+
+class Look(Enum):
+    """What a file in a folder may be."""
+
+    IMAGE = "image"
+    DICOM = "dicom"
+    PART = "part"
+    """The voxels of a volume whose header is another file."""
+    ARCHIVE = "archive"
+    THUMBNAIL = "thumbnail"
+    NO_IMAGE = "no image"
+
+
+def look_at(path: Path) -> Look:
+    """What a file may be, looked at by itself."""
+    name, ending = path.name.lower(), path.suffix.lower()
+    try:
+        if ending in IMAGE_ENDINGS or name.endswith(".nii.gz"):
+            if header_of_pair(path) is not None:  # which is found itself
+                return Look.PART
+            if _THUMBNAIL.search(name) or _THUMBNAIL.search(path.parent.name.lower()):
+                return Look.THUMBNAIL
+            return Look.DICOM if ending in DICOM_ENDINGS else Look.IMAGE
+        if name.endswith(ARCHIVE_ENDINGS):
+            return Look.ARCHIVE
+        if ending in OTHER_ENDINGS or name in _OTHER_NAMES or not path.is_file():
+            return Look.NO_IMAGE
+        content = sniff(file_head(path)[1])
+    except OSError:
+        return Look.IMAGE  # reading it will say why
+    if not isinstance(content, Format):
+        return Look.NO_IMAGE
+    return Look.DICOM if content is Format.DICOM else Look.IMAGE
+
+
+def may_be_image(path: Path) -> bool:
+    """By the ending where it is a known one, which costs nothing; by the first bytes elsewhere
+    (DICOM files often have no ending).
+    """
+    return look_at(path) in (Look.IMAGE, Look.DICOM)
+
+
+def parts_of_volumes(others: Collection[Path], images: Sequence[Path]) -> set[Path]:
+    """Those files of a folder that hold the voxels of a volume, by what the headers beside them
+    say.
+
+    Args:
+        others: files that are no images themselves.
+        images: all others of the folder.
+    """
+    headers = [path for path in images if path.suffix.lower() in _HEADER_ENDINGS]
+    if not headers or not others:
+        return set()
+    stems, said = {path.stem for path in headers}, b""
+    for path in headers:
+        try:
+            with path.open("rb") as file:
+                said += file.read(_HEADER_BYTES)
+        except OSError:
+            continue  # reading it will say why
+    return {
+        path
+        for path in others
+        if path.name.encode(errors="surrogateescape") in said
+        or (path.suffix.lower() in (".raw", ".zraw") and path.stem in stems)
+    }
