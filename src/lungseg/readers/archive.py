@@ -126,7 +126,11 @@ class Unpacked:
             made = Path(tempfile.mkdtemp(prefix="lungseg-")).resolve()
             self._remove = weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
             self.folder = made / "files"
-            unpack(path, self.folder, limits or Limits())
+            try:
+                unpack(path, self.folder, limits or Limits())
+            except BaseException:
+                self._remove()  # at once: who keeps the error keeps this, too
+                raise
         except OSError as error:
             reason = (error.strerror or "input/output error").lower()
             raise UnreadableError(

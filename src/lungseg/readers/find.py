@@ -119,10 +119,32 @@ def _resolve(
         yield from _some(
             lambda: _match(str(path), found, named, series=series, unpack=unpack), found, path
         )
+    elif unpack and (member := archive_member(path, series=series)) is not None:
+        found.probes[absolute(path)] = member
+        yield path
     else:
         found.problems.append(
             UnreadableError("there is no such file or folder", where=path, cure="check the name")
         )
+
+
+def archive_member(path: Path, *, series: bool = True) -> Probe | None:
+    """What is in an archive, where a path leads into one, as the records of such inputs do; None of
+    any other path.
+
+    Raises:
+        InputError: the archive cannot be unpacked, or holds no input of that name.
+    """
+    if _is_there(path):
+        return None
+    archive = next((one for one in path.parents if is_archive(one)), None)
+    if archive is None:
+        return None
+    found = FoundInputs()
+    _unpacked(archive, found, series=series)
+    if absolute(path) not in found.probes:
+        raise UnreadableError("the archive holds no such input", where=path, cure="check the name")
+    return found.probes[absolute(path)]
 
 
 def _is_there(path: Path) -> bool:
@@ -131,7 +153,7 @@ def _is_there(path: Path) -> bool:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError:
+    except (OSError, ValueError):
         return True
     return True
 
@@ -281,9 +303,12 @@ def only_input(probed: Probe, *, series: bool = True) -> Probe:
     Raises:
         InputError: it holds none, or several.
     """
-    place = probed.data
+    place, content = probed.data, probed.format
     if not isinstance(place, Path) or not (
-        probed.format is OtherContent.FOLDER or is_dicomdir(place) or is_archive(place)
+        content is OtherContent.FOLDER
+        or place.name.upper() == "DICOMDIR"
+        or content is OtherContent.DICOMDIR
+        or (isinstance(content, OtherContent) and is_archive(place))
     ):
         return probed
     own = probe(place) if series and probed.format is OtherContent.FOLDER else probed

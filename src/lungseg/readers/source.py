@@ -14,7 +14,7 @@ from lungseg.image import Image
 from lungseg.modality import Modality
 from lungseg.readers.dicom_ct import CtFile, read_header
 from lungseg.readers.dicom_file import DicomFile
-from lungseg.readers.find import only_input
+from lungseg.readers.find import archive_member, only_input
 from lungseg.readers.objects import (
     ArrayInput,
     DicomDataset,
@@ -143,7 +143,10 @@ def _opened(source: Any, modality: Modality | None, frame: int | None) -> Opened
     if isinstance(source, Probe | ArrayInput | DicomInput | Image | Volume):
         return source
     if isinstance(source, str | Path):
-        named = only_input(identify(source), series=modality != "radiograph")
+        series = modality != "radiograph"
+        named = archive_member(Path(source), series=series) or only_input(
+            identify(source), series=series
+        )
         return named if modality is not None else probe(named)
     if isinstance(source, bytes):
         return probing(source)
