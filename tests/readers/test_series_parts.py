@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from pydicom.dataset import Dataset
 
 from lungseg.errors import InputError, UnsupportedError
 from lungseg.provenance import Format
 from lungseg.readers import read_image, read_volume
 from lungseg.readers.probe import probe
-from phantom_volumes import AFFINE, CHEST, SPACING, check_chest, ct_slice, write_series
+from phantom_volumes import AFFINE, CHEST, SPACING, check_chest, ct_slice, enhanced, write_series
 
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 OTHER = (CHEST // 2).astype(np.int16)
@@ -163,6 +164,27 @@ def test_any_number_of_other_files_before_the_slices(tmp_path, header):
     volume = read_volume(probe(tmp_path))
     check_chest(volume)
     assert volume.notes[0].startswith("set aside: 60 of ")
+
+
+def test_two_phases_in_one_enhanced_image_are_parted(tmp_path):
+    positions = [AFFINE[:3, 3] + AFFINE[:3, 0] * number for number in range(len(CHEST))]
+    dataset = enhanced(np.concatenate([CHEST, OTHER]), positions * 2, [1] * (2 * len(CHEST)))
+    for number, frame in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        content = Dataset()
+        content.TemporalPositionIndex = 1 + number // len(CHEST)
+        frame.FrameContentSequence = [content]
+    path = tmp_path / "enhanced.dcm"
+    dataset.save_as(path)
+    with pytest.raises(UnsupportedError, match=r"phase 1\), 2: LUNG \(20 slices, .*phase 2\)"):
+        read_volume(path)
+    assert_array_equal(read_volume(path, series="phase 2").array, OTHER)
+
+
+def test_frames_of_a_capture_without_positions_are_slices(tmp_path):
+    capture(GREYS, 0, NumberOfFrames=len(CHEST), **EIGHT).save_as(tmp_path / "all.dcm")
+    volume = read_volume(tmp_path / "all.dcm")
+    assert_array_equal(volume.array, GREYS)
+    assert "the order was taken from the frames, " in volume.notes[-1]
 
 
 def capture(pixels, number, **header):

@@ -75,7 +75,7 @@ _HEADER_ENDINGS: Final = (".mhd", ".nhdr", ".hdr", ".mha", ".nrrd")
 _HEADER_BYTES: Final = 2**16
 
 
-class Look(Enum):
+class FileKind(Enum):
     """What a file in a folder may be."""
 
     IMAGE = "image"
@@ -87,33 +87,33 @@ class Look(Enum):
     NO_IMAGE = "no image"
 
 
-def look_at(path: Path) -> Look:
+def look_at(path: Path) -> FileKind:
     """What a file may be, looked at by itself."""
     name, ending = path.name.lower(), path.suffix.lower()
     try:
         if ending in IMAGE_ENDINGS or name.endswith(".nii.gz"):
             if header_of_pair(path) is not None:  # which is found itself
-                return Look.PART
+                return FileKind.PART
             if _THUMBNAIL.search(name) or _THUMBNAIL.search(path.parent.name.lower()):
-                return Look.THUMBNAIL
-            return Look.DICOM if ending in DICOM_ENDINGS else Look.IMAGE
+                return FileKind.THUMBNAIL
+            return FileKind.DICOM if ending in DICOM_ENDINGS else FileKind.IMAGE
         if name.endswith(ARCHIVE_ENDINGS):
-            return Look.ARCHIVE
+            return FileKind.ARCHIVE
         if ending in OTHER_ENDINGS or name in _OTHER_NAMES or not path.is_file():
-            return Look.NO_IMAGE
+            return FileKind.NO_IMAGE
         content = sniff(file_head(path)[1])
     except OSError:
-        return Look.IMAGE  # reading it will say why
+        return FileKind.IMAGE  # reading it will say why
     if not isinstance(content, Format):
-        return Look.NO_IMAGE
-    return Look.DICOM if content is Format.DICOM else Look.IMAGE
+        return FileKind.NO_IMAGE
+    return FileKind.DICOM if content is Format.DICOM else FileKind.IMAGE
 
 
 def may_be_image(path: Path) -> bool:
     """By the ending where it is a known one, which costs nothing; by the first bytes elsewhere
     (DICOM files often have no ending).
     """
-    return look_at(path) in (Look.IMAGE, Look.DICOM)
+    return look_at(path) in (FileKind.IMAGE, FileKind.DICOM)
 
 
 def parts_of_volumes(others: Collection[Path], images: Sequence[Path]) -> set[Path]:

@@ -18,7 +18,7 @@ from lungseg.readers.dicom_ct import CtFile, read_header
 from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.dicom_kind import DicomKind
 from lungseg.readers.dicomdir import is_dicomdir, listed_files
-from lungseg.readers.endings import Look, look_at, may_be_image
+from lungseg.readers.endings import FileKind, look_at, may_be_image
 from lungseg.readers.folders import FolderContents, absolute, look_through
 from lungseg.readers.left_out import LeftOut, in_words, left_out_dicom
 from lungseg.readers.members import member_probe
@@ -219,12 +219,12 @@ def _match(
                 files += _add(look_through(match, series=series), found)
             continue
         look = look_at(match)
-        if look in (Look.IMAGE, Look.DICOM):
+        if look in (FileKind.IMAGE, FileKind.DICOM):
             named.append(match)
             files.append(match)
-        elif look is Look.ARCHIVE and unpack and is_archive(match):
+        elif look is FileKind.ARCHIVE and unpack and is_archive(match):
             files += _unpacked(match, found, series=series)
-        elif look is not Look.PART:
+        elif look is not FileKind.PART:
             found.left_out.append(LeftOut(match, "no_image", "no image"))
     return files
 
@@ -266,7 +266,7 @@ def _refuse_series(named: Sequence[Path], found: FoundInputs) -> None:
     headers: dict[Path, CtFile] = {}
     for path in named:
         place = absolute(path)
-        if place in found.probes or look_at(path) is not Look.DICOM:
+        if place in found.probes or look_at(path) is not FileKind.DICOM:
             continue
         try:
             header = read_header(DicomFile(str(path), path))

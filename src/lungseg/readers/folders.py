@@ -16,7 +16,7 @@ from lungseg.provenance import Format
 from lungseg.readers.dicom_ct import CtFile, Slice, read_header
 from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.dicom_kind import DicomKind
-from lungseg.readers.endings import Look, look_at, parts_of_volumes
+from lungseg.readers.endings import FileKind, look_at, parts_of_volumes
 from lungseg.readers.left_out import LeftOut, left_out_dicom
 from lungseg.readers.probe import Probe
 from lungseg.readers.series import dicom_files
@@ -28,9 +28,9 @@ _MAX_KEPT_HEADERS: Final = 50_000
 _SAME_PLACE: Final = 0.01
 """Millimetres, as in `lungseg.readers.slice_stack`."""
 _NO_IMAGE: Final = {
-    Look.NO_IMAGE: ("no_image", "no image"),
-    Look.THUMBNAIL: ("thumbnail", "a thumbnail"),
-    Look.ARCHIVE: ("archive", "an archive"),
+    FileKind.NO_IMAGE: ("no_image", "no image"),
+    FileKind.THUMBNAIL: ("thumbnail", "a thumbnail"),
+    FileKind.ARCHIVE: ("archive", "an archive"),
 }
 
 
@@ -43,12 +43,14 @@ class FolderContents:
         problems: folders that could not be read.
         probes: what was learned of inputs, by their absolute path.
         left_out: every other file that is not hidden.
+        header_count: how many headers of DICOM were read.
     """
 
     files: list[Path] = field(default_factory=list[Path])
     problems: list[InputError] = field(default_factory=list[InputError])
     probes: dict[Path, Probe] = field(default_factory=dict[Path, Probe])
     left_out: list[LeftOut] = field(default_factory=list[LeftOut])
+    header_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def look_through(
             for path in paths
             if only is not None
             and absolute(path) not in only
-            and look_at(path) in (Look.IMAGE, Look.DICOM)
+            and look_at(path) in (FileKind.IMAGE, FileKind.DICOM)
         ]
         headers = _look_through_one(parent, counted, found, series=series, some=only is not None)
         if headers:
@@ -126,13 +128,13 @@ def _look_through_one(
 ) -> list[CtFile]:
     """Sorts the files of one folder, or some of them; returns the headers of its slices of CT."""
     looks = {path: look_at(path) for path in paths}
-    images = [path for path in paths if looks[path] in (Look.IMAGE, Look.DICOM)]
+    images = [path for path in paths if looks[path] in (FileKind.IMAGE, FileKind.DICOM)]
     others = [path for path in paths if looks[path] in _NO_IMAGE]
     parts = parts_of_volumes(others, images)
     found.left_out += [LeftOut(p, *_NO_IMAGE[looks[p]]) for p in others if p not in parts]
     headers: dict[Path, CtFile] = {}
     for path in images if series else ():
-        if looks[path] is Look.DICOM:
+        if looks[path] is FileKind.DICOM:
             try:
                 headers[path] = read_header(DicomFile(str(absolute(path)), absolute(path)))
             except InputError:
@@ -142,12 +144,13 @@ def _look_through_one(
     slices = {p: one for p, one in headers.items() if one.kind in _OF_CT}
     if DicomKind.SLICE in kinds:
         slices = {p: one for p, one in slices.items() if one.kind is DicomKind.SLICE}
-    keep = sum(len(probe.headers) for probe in found.probes.values()) < _MAX_KEPT_HEADERS
+    with_headers = found.header_count < _MAX_KEPT_HEADERS
+    found.header_count += len(headers)
     if has_ct:
         place = absolute(parent)
         found.files.append(parent)
-        kept = tuple(headers.values()) if keep else tuple(slices.values())[:1]
-        files = [path for path in images if looks[path] is Look.DICOM] if some else []
+        kept = tuple(headers.values()) if with_headers else tuple(slices.values())[:1]
+        files = [path for path in images if looks[path] is FileKind.DICOM] if some else []
         found.probes[place] = Probe(
             str(place),
             place,
@@ -159,11 +162,13 @@ def _look_through_one(
     for path in images:
         header = headers.get(path)
         if header is None:
-            if not (has_ct and looks[path] is Look.DICOM):  # a damaged slice is named by reading
+            if not (
+                has_ct and looks[path] is FileKind.DICOM
+            ):  # a damaged slice is named by reading
                 found.files.append(path)
         elif header.kind is DicomKind.FILM or (header.kind in _INPUTS and not has_ct):
             found.files.append(path)
-            if keep:
+            if with_headers:
                 name = header.file.name
                 found.probes[Path(name)] = Probe(
                     name, Path(name), Format.DICOM, "radiograph", headers=(header,)
@@ -206,16 +211,14 @@ def _join(stacks: dict[Path, _Stack | None], found: FolderContents) -> None:
     for folder, stack in stacks.items():
         if stack is not None:
             alike[stack.key].append(folder)
+    inputs, places = set(found.files), dict[Path, Path]()
     for folders in alike.values():
         if len(folders) == 1 or not _complete_each_other([stacks[one] for one in folders]):
             continue
         common = Path(os.path.commonpath(folders))
-        free = common not in found.files
-        place = common if free else folders[0]
+        place = folders[0] if common in inputs else common
+        inputs.add(place)
         probes = [found.probes.pop(absolute(one)) for one in folders]
-        first = found.files.index(folders[0])
-        found.files = [path for path in found.files if path not in folders]
-        found.files.insert(first, place)
         found.probes[absolute(place)] = Probe(
             str(absolute(place)),
             absolute(place),
@@ -228,6 +231,8 @@ def _join(stacks: dict[Path, _Stack | None], found: FolderContents) -> None:
                 for file in own.files or dicom_files(absolute(one))
             ),
         )
+        places |= dict.fromkeys(folders, place)
+    found.files = list(dict.fromkeys(places.get(path, path) for path in found.files))
 
 
 def _complete_each_other(stacks: Sequence[_Stack | None]) -> bool:

@@ -41,7 +41,8 @@ class LeftOut:
 
 def left_out_dicom(header: CtFile, path: Path) -> LeftOut:
     """A DICOM object that is no input."""
-    series = f"series {header.number}" + (f' "{header.description}"' if header.description else "")
+    series = f"series {header.number}" if header.number else "one series"
+    series += f' "{header.description}"' if header.description else ""
     of_series = header.kind is DicomKind.OTHER
     what = header.other or "a slice"
     return LeftOut(path, _CODES[header.kind], what, series if of_series else "")
