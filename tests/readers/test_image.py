@@ -37,7 +37,7 @@ from lungseg.readers.limits import MAX_FILE_BYTES
         (b"\0\0\0\x18ftypheic", UnsupportedError, "HEIC files are not read"),
         (b"%PDF-1.7\n", UnsupportedError, "PDF files are not read"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", UnsupportedError, "JPEG 2000 files are not read"),
-        (b"PK\x03\x04" + bytes(30), UnsupportedError, "a ZIP archive is no image"),
+        (b"PK\x03\x04" + bytes(30), UnsupportedError, "ZIP files are not read"),
         (
             bytes(344) + b"n+1\0",
             UnsupportedError,

@@ -360,7 +360,7 @@ def test_what_is_no_image_is_refused(tmp_path):
     for name, content, error, words in (
         ("a.nii", b"", UnreadableError, "the file is empty"),
         ("b.nii", b"words", UnsupportedError, "the file is text"),
-        ("c.zip", b"PK\3\4", UnsupportedError, "a ZIP archive is no image"),
+        ("c.zip", b"PK\3\4", UnsupportedError, "ZIP files are not read"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(error, match=words):

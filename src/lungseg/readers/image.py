@@ -164,12 +164,6 @@ def _refuse_other_content(content: Format | OtherContent, name: str) -> None:
                 where=name,
                 cure="unpack it, or set `modality` to ct for a NIfTI volume",
             )
-        case OtherContent.ARCHIVE | OtherContent.ZIP | OtherContent.TAR:
-            raise UnsupportedError(
-                f"a {content.value} archive is no image",
-                where=name,
-                cure="unpack it, and name the folder",
-            )
         case OtherContent():
             raise UnsupportedError(
                 f"{content.value} files are not read", where=name, cure=f"convert it to {_FORMATS}"

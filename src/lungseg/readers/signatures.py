@@ -26,7 +26,6 @@ class OtherContent(Enum):
     FOLDER = "folder"
     DICOMDIR = "DICOMDIR"
     TAR = "tar"
-    ARCHIVE = "7z or RAR"
     UNKNOWN = "unknown"
 
 
@@ -37,6 +36,7 @@ HEAD_BYTES: Final = 4096
 _SIGNATURES: Final[tuple[tuple[int, bytes, Format | OtherContent], ...]] = (
     # First, as the 128 bytes before it are free, and some writers put a TIFF header there.
     (128, b"DICM", Format.DICOM),
+    (257, b"ustar", OtherContent.TAR),
     (0, b"\x89PNG\r\n\x1a\n", Format.PNG),
     (0, b"\xff\xd8\xff\xf7", OtherContent.JPEG_LS),
     (0, b"\xff\xd8\xff", Format.JPEG),
@@ -67,13 +67,8 @@ _SIGNATURES: Final[tuple[tuple[int, bytes, Format | OtherContent], ...]] = (
     (0, b"\x93NUMPY", OtherContent.NUMPY),
     (0, b"PK\x03\x04", OtherContent.ZIP),
     (0, b"\x1f\x8b", OtherContent.GZIP),
-    (257, b"ustar", OtherContent.TAR),
-    (0, b"7z\xbc\xaf\x27\x1c", OtherContent.ARCHIVE),
-    (0, b"Rar!\x1a\x07", OtherContent.ARCHIVE),
 )
 # fmt: on
-_DICOMDIR: Final = b"\x02\0\x02\0UI\x14\x001.2.840.10008.1.3.10"
-"""The element of a file's meta information that says so (PS3.10 section 7.1, PS3.4 annex F)."""
 DICOM_ENDINGS: Final = frozenset({".dcm", ".dicom", ".dic", ".ima"})
 _BMP_HEADER_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _VALUE_REPRESENTATIONS = frozenset(
@@ -82,6 +77,8 @@ _VALUE_REPRESENTATIONS = frozenset(
 _MAX_FIRST_VALUE_BYTES = 256
 """Bytes; the first element of an implicit data set is a group length, a character set, an image
 type or a UID."""
+_DICOMDIR: Final = b"\x02\0\x02\0UI\x14\x001.2.840.10008.1.3.10"
+"""The element of a file's meta information that says so (PS3.10 section 7.1, PS3.4 annex F)."""
 
 
 def sniff(head: bytes) -> Format | OtherContent:
