@@ -22,7 +22,6 @@ from lungseg.readers.probe import Probe
 from lungseg.readers.series import dicom_files
 
 _OF_CT: Final = (DicomKind.SLICE, DicomKind.CAPTURE)
-_INPUTS: Final = (DicomKind.FILM, DicomKind.PICTURE)
 _MAX_KEPT_HEADERS: Final = 50_000
 """Headers that are kept for reading, some 100 MB; those of further folders are read again then."""
 _SAME_PLACE: Final = 0.01
@@ -166,7 +165,9 @@ def _look_through_one(
                 has_ct and looks[path] is FileKind.DICOM
             ):  # a damaged slice is named by reading
                 found.files.append(path)
-        elif header.kind is DicomKind.FILM or (header.kind in _INPUTS and not has_ct):
+        elif header.kind is DicomKind.FILM or (
+            header.kind is DicomKind.PICTURE and DicomKind.SLICE not in kinds
+        ):
             found.files.append(path)
             if with_headers:
                 name = header.file.name
