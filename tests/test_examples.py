@@ -4,6 +4,7 @@ finds their lungs."""
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,24 @@ def test_radiographs_on_other_pages(tmp_path, monkeypatch) -> None:
         "chest.html",
         "chest.pdf",
     } <= written
+
+
+def test_folders_and_archives_on_their_page(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("archive").mkdir()
+    cv2.imwrite("archive/film.png", radiograph_phantom((256, 256)).image.array)
+    Path("archive/VERSION").write_text("1")
+    shutil.make_archive("scans", "zip", "archive")
+    names: dict[str, Any] = {}
+    exec(python_of("folders.md"), names)
+    assert [str(path) for path in names["found"].files] == [
+        "archive/film.png",
+        "scans.zip/film.png",
+    ]
+    assert names["image"].source == str(tmp_path / "scans.zip" / "film.png")
+    assert capsys.readouterr().out == (
+        "archive/VERSION no_image no image\nscans.zip/VERSION no_image no image\n"
+    )
 
 
 def test_a_dataloader_that_feeds_masks(run, tmp_path) -> None:

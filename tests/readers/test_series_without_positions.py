@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from lungseg.errors import UnsupportedError
+from lungseg.errors import InputError, UnsupportedError
 from lungseg.readers import read, read_volume
 from phantom_volumes import AFFINE, CHEST, check_chest, ct_slice
 
@@ -51,16 +51,29 @@ def test_order_is_taken_from_what_there_is_and_millimetres_are_refused(
     assert read(tmp_path / "s", spacing=(2.5, 0.75, 0.5)).geometry.spacing == (2.5, 0.75, 0.5)
 
 
-def test_one_position_for_all_is_none(tmp_path):
-    headers = [
-        {"InstanceNumber": 9 + i, "ImagePositionPatient": [0, 0, 0]} for i in range(len(CHEST))
-    ]
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        (lambda i: {"ImagePositionPatient": [0, 0, 0]}, "instance numbers"),
+        (lambda i: {"ImagePositionPatient": [1, 2, 3], "SliceLocation": i}, "SliceLocation"),
+    ],
+)
+def test_one_position_for_all_is_none(tmp_path, header, words):
+    headers = [{"InstanceNumber": 9 + i} | header(i) for i in range(len(CHEST))]
     volume = read_volume(write(tmp_path / "s", headers))
     assert_array_equal(volume.array, CHEST)
     assert volume.assumed_order
     assert volume.notes[0].startswith(
-        "all slices state the same position: the order was taken from instance numbers, "
+        f"all slices state the same position: the order was taken from {words}, "
     )
+
+
+def test_slices_that_were_scanned_at_one_place_are_no_volume(tmp_path):
+    headers = [
+        {"InstanceNumber": 9 + i, "ImagePositionPatient": [1, 2, 3]} for i in range(len(CHEST))
+    ]
+    with pytest.raises(InputError, match="it shows something else at the same place as"):
+        read_volume(write(tmp_path / "s", headers))
 
 
 def test_copies_of_a_slice_count_once(tmp_path):

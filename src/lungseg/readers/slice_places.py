@@ -53,11 +53,14 @@ def places_of(
 
 def _all_at_one_place(slices: list[Slice]) -> bool:
     """Whether three or more different objects state the very same position, as those do whose
-    writer had none.
+    writer had none: the origin, or that of one slice although their SliceLocations differ. Other
+    slices at one place were scanned one after the other there, as to wait for contrast medium.
     """
     uids = {one.provenance.instance_uids for one in slices}
     places = {None if one.position is None else tuple(one.position) for one in slices}
-    return len(uids) > 2 and len(places) == 1 and None not in places
+    if len(uids) < 3 or len(places) != 1 or None in places:
+        return False
+    return not np.any(slices[0].position) or len({one.location for one in slices}) > 1
 
 
 def _by_location(
