@@ -106,10 +106,6 @@ REASONS: Final[Mapping[Modality, tuple[Reason, ...]]] = {
         ),
         Reason("cut_off_side", "a lung reaches the edge of the slices and may be cut off"),
         Reason("slices_missing", "slices are missing, so sizes are estimates"),
-        Reason(
-            "assumed_order",
-            "no slice says where it lies, so that their order was taken from numbers or names",
-        ),
         Reason("small", "the lungs are unusually small"),
         Reason("large", "the lungs are unusually large"),
         Reason(
@@ -125,6 +121,10 @@ REASONS: Final[Mapping[Modality, tuple[Reason, ...]]] = {
             "implausible_density",
             "densities are implausible: the values may be no Hounsfield units, or what was found "
             "no lungs",
+        ),
+        Reason(
+            "assumed_order",
+            "no slice says where it lies, so that their order was taken from numbers or names",
         ),
         Reason(
             "not_hounsfield",

@@ -104,12 +104,12 @@ def judge_volume(
     above, below, sides = _faces(labels)
     known = not single and segmentation.geometry.affine is not None
     found = dict.fromkeys(evidence, True) | {
+        "assumed_order": volume.assumed_order,
         "one_lung": not all(sizes),
         "cut_off_above": above > MAX_FACE_FRACTION,
         "cut_off_below": below > MAX_FACE_FRACTION,
         "cut_off_side": sides > MAX_FACE_FRACTION,
         "slices_missing": volume.missing_slices > 0,
-        "assumed_order": volume.assumed_order,
         "not_hounsfield": not volume.hounsfield and not single,
         "orientation_mismatch": known and _is_turned(volume, labels, voxels),
     }
