@@ -297,7 +297,7 @@ def main() -> None:
     asked = parser.parse_args()
     segmenter = Segmenter(modality="ct", volume_threads=2)
     outcomes: dict[str, list[str]] = defaultdict(list)
-    for source in (ct_phantom((48, 128, 128)).volume, *asked.volumes):
+    for source in (ct_phantom((24, 128, 128)).volume, *asked.volumes):
         with tempfile.TemporaryDirectory() as place:
             volume = source if isinstance(source, Volume) else read(source, modality="ct")
             write(Path(place) / "plain", volume)
