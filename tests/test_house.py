@@ -39,11 +39,13 @@ ABOUT_THE_HEART = {
     "phantom/radiograph.py",
     "phantom/radiograph_patient.py",
     "radiograph/judge.py",
+    "radiograph/orientation.py",
     "radiograph/postprocess.py",
+    "radiograph/sides.py",
     "structures.py",
 }
 """Modules that may name it: the table of structures, phantoms, and what is about masks that draw
-the lungs through it or about its shadow. Everything else is for any structure."""
+the lungs through it, about its shadow, or about where it lies. Everything else is for any structure."""
 
 TRAINING = set(CONTRACTS["The command line itself imports no torch"]["forbidden_modules"])
 WATCHED = """

@@ -97,7 +97,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where an image or a volume comes from; it travels with it.
+    r"""Where an image or a volume comes from; it travels with it.
 
     Attributes:
         source: the file's or folder's path, or what stands for it, such as "array".
@@ -114,6 +114,10 @@ class Provenance:
         frame_of_reference_uid: FrameOfReferenceUID.
         stated_modality: Modality, such as "CT", "CR" or "DX".
         presentation_intent: PresentationIntentType, such as "FOR PROCESSING".
+        patient_orientation: PatientOrientation, such as "L\F": towards what of the patient rows
+            run to the right, and columns down.
+        horizontal_flip: FieldOfViewHorizontalFlip, "YES" or "NO".
+        laterality: ImageLaterality, else Laterality, such as "R".
         device: what took it.
         acquired: AcquisitionDateTime, or date and time, as they stand in the header.
         patient: kept apart, so that nothing writes it unless asked.
@@ -131,6 +135,9 @@ class Provenance:
     frame_of_reference_uid: str = ""
     stated_modality: str = ""
     presentation_intent: str = ""
+    patient_orientation: str = ""
+    horizontal_flip: str = ""
+    laterality: str = ""
     device: Device = field(default_factory=Device)
     acquired: str = ""
     patient: Patient = field(default_factory=Patient, repr=False)

@@ -74,6 +74,11 @@ REASONS: Final[Mapping[Modality, tuple[Reason, ...]]] = {
             "rotated",
             "the image lies on its side or upside down: the lungs were found after rotating it",
         ),
+        Reason(
+            "side_mismatch",
+            "the picture speaks against what its header says of right and left: they may be "
+            "exchanged, or the organs lie mirrored",
+        ),
         Reason("one_lung", "only one lung was found"),
         Reason("small", "the lungs cover unusually little of the image"),
         Reason("large", "the lungs cover unusually much of the image"),

@@ -202,7 +202,7 @@ def test_frames(write_dicom, film):
         ),
         ({"NominalScannedPixelSpacing": [0.17, 0.17]}, (0.17, 0.17), "detector"),
         ({"PixelSpacing": [0, 0]}, None, "patient"),
-        ({"PixelSpacing": [0.2]}, None, "patient"),
+        ({"PixelSpacing": [0.2]}, (0.2, 0.2), "detector"),
         ({"PixelSpacing": None, "ImagerPixelSpacing": []}, None, "patient"),
     ],
 )

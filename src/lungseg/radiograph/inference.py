@@ -17,7 +17,7 @@ from lungseg.preprocess import zero_mean
 from lungseg.quality.confidence import confidence
 from lungseg.quality.features import Features, mask_features
 from lungseg.quality.model import FrontalModel
-from lungseg.radiograph.orientation import is_negative, tilt, turn
+from lungseg.radiograph.orientation import AS_USUAL, View, is_negative, tilt, turn
 from lungseg.radiograph.postprocess import postprocess_lungs
 from lungseg.structures import LUNGS, PLURAL, Structure
 
@@ -44,17 +44,35 @@ class ForwardPass:
             as far as that is known.
         channels: (channels, rows, columns), probabilities in that picture, as the card names them.
         card: of the model.
-        quarter_turns: by how many, anticlockwise, the picture was turned.
+        view: how the picture was turned and mirrored.
         inverted: whether its greys were inverted.
         before: the pass over the same picture that left the network in doubt, if there was one.
+        stated: the view that the header asks for, where it does and was followed.
+        wrong_side: whether the picture clearly speaks against what the header says of it.
+        remarks: on right and left, in words.
     """
 
     picture: Float
     channels: Float
     card: ModelCard
-    quarter_turns: int = 0
+    view: View = AS_USUAL
     inverted: bool = False
     before: ForwardPass | None = None
+    stated: View = AS_USUAL
+    wrong_side: bool = False
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def quarter_turns(self) -> int:
+        """By how many, anticlockwise, the picture was turned."""
+        return self.view.quarter_turns
+
+    @property
+    def is_rotated(self) -> bool:
+        """Whether the chest lies otherwise than the header says, or, where it says nothing, than
+        films do.
+        """
+        return self.quarter_turns != self.stated.quarter_turns
 
     def of(self, structure: Structure) -> Float:
         """(rows, columns): the probability of a structure in that picture."""
@@ -74,7 +92,7 @@ class ForwardPass:
     @property
     def as_given(self) -> Float:
         """(channels, rows, columns), of the image as it was given."""
-        return np.ascontiguousarray(np.rot90(self.channels, -self.quarter_turns, axes=(1, 2)))
+        return np.ascontiguousarray(self.view.undone(self.channels))
 
     @cached_property
     def labels(self) -> NDArray[np.uint8]:
@@ -93,22 +111,25 @@ class ForwardPass:
         return mask_features(self.picture, lungs, self.labels, confidence(self.labels, lungs))
 
 
-def first_pass(predictor: Predictor, picture: Float) -> ForwardPass:
-    """What the network makes of a picture (rows, columns) as it lies; a negative is inverted."""
-    first = _forward(predictor, picture)
+def first_pass(predictor: Predictor, picture: Float, view: View = AS_USUAL) -> ForwardPass:
+    """What the network makes of a picture (rows, columns), brought to a view; a negative is
+    inverted.
+    """
+    picture = np.ascontiguousarray(view.of(picture))
+    first = _forward(predictor, picture, view=view)
     if not first.card.has_lungs or first.card.modality != "radiograph":
         return first
     if is_negative(picture, np.add(*first.lungs) >= first.card.threshold):
         # The network has seen negatives, but it is steadier on what it has seen most.
-        return _forward(predictor, -picture, inverted=True)
+        return _forward(predictor, -picture, view=view, inverted=True)
     return first
 
 
 def _forward(
-    predictor: Predictor, picture: Float, *, quarter_turns: int = 0, inverted: bool = False
+    predictor: Predictor, picture: Float, *, view: View, inverted: bool = False
 ) -> ForwardPass:
     channels = predictor(picture[np.newaxis, np.newaxis])[0]
-    return ForwardPass(picture, channels, predictor.card, quarter_turns, inverted)
+    return ForwardPass(picture, channels, predictor.card, view, inverted)
 
 
 def best_orientation(
@@ -127,7 +148,8 @@ def best_orientation(
         ):
             if turns or inverted != first.inverted:
                 turned = np.ascontiguousarray(np.rot90(picture, turns))
-                passes.append(_forward(predictor, turned, quarter_turns=turns, inverted=inverted))
+                view = first.view.turned(turns)
+                passes.append(_forward(predictor, turned, view=view, inverted=inverted))
     best = max(
         (other for other in passes if other.has_both),
         key=lambda other: frontal.log_odds(other.features),

@@ -55,7 +55,7 @@ def judge(
         measurements: of them, from `lungseg.radiograph.measure.measure`; with "expected_dice" where
             it is known.
         evidence: codes of reasons that were found elsewhere than on the mask: "not_frontal",
-            "doubtful_view", "ct_slice", "truncated", "rotated", "uncertain".
+            "doubtful_view", "ct_slice", "truncated", "rotated", "side_mismatch", "uncertain".
         shown: where in the image there is a picture, see `without_padding`.
     """
     values = {key: m.value for key, m in measurements.items()}

@@ -1,12 +1,81 @@
-"""How a chest lies in a radiograph: negatives, and the tilt of the thorax."""
+"""How a chest lies in a radiograph: from which side it is seen, which end is up, negatives, and the
+tilt of the thorax.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+
 Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a picture is brought to how a chest is looked at: upright, the patient's right on the
+    left.
+
+    Attributes:
+        quarter_turns: by how many it is turned, anticlockwise; 0 to 3.
+        mirrored: whether right and left are then exchanged.
+    """
+
+    quarter_turns: int = 0
+    mirrored: bool = False
+
+    def of(self, plane: NDArray[Any]) -> NDArray[Any]:
+        """The picture (..., rows, columns) as a chest is looked at."""
+        turned = np.rot90(plane, self.quarter_turns, axes=(-2, -1))
+        return turned[..., ::-1] if self.mirrored else turned
+
+    def undone(self, plane: NDArray[Any]) -> NDArray[Any]:
+        """The inverse of `of`."""
+        straight = plane[..., ::-1] if self.mirrored else plane
+        return np.rot90(straight, -self.quarter_turns, axes=(-2, -1))
+
+    def turned(self, quarter_turns: int) -> View:
+        """The view of what was brought to this one and is then turned anticlockwise."""
+        turns = -quarter_turns if self.mirrored else quarter_turns
+        return View((self.quarter_turns + turns) % 4, self.mirrored)
+
+
+AS_USUAL: Final = View()
+"""A film that hangs as films do."""
+
+MIRRORED: Final = View(mirrored=True)
+"""A film that is seen from behind."""
+
+OPPOSITE: Final = {"R": "L", "L": "R", "H": "F", "F": "H", "A": "P", "P": "A", "": ""}
+"""Of each direction in the patient, in the letters of DICOM."""
+
+
+def stated_view(patient_orientation: str) -> View | None:
+    r"""The view that DICOM's PatientOrientation (PS3.3 C.7.6.1.1.1) asks for; None where it does
+    not say on which side of the picture the patient's right is.
+
+    Args:
+        patient_orientation: towards what rows run to the right, and columns down, with a backslash
+            between: "L\F" hangs as usual, "R\F" is seen from behind, "F\R" lies on its side. Of
+            several letters the first is the main direction. Where only the first is there, the
+            head is taken to be up.
+    """
+    letters = [part.strip()[:1] for part in patient_orientation.upper().split("\\")]
+    right, down = (*letters, "", "")[:2]
+    if down == "" and right in ("L", "R"):
+        down = "F"
+    for turns in range(4):
+        if down == "F" and right in ("L", "R"):
+            return View(turns, mirrored=right == "R")
+        # Turned anticlockwise, what pointed down points to the right, and the right points up.
+        right, down = down, OPPOSITE.get(right, "")
+    return None
+
 
 SURROUNDINGS = 10
 """Pixels of the network around the lungs that tell a negative."""
@@ -101,3 +170,50 @@ def turn(plane: Float, degrees: float, shape: tuple[int, int], fill: float) -> F
         ),
         np.float32,
     )
+
+
+LOWER_PART: Final = 0.5, 0.9
+"""Of the rows that both lungs share; there the heart is beside them."""
+
+MIN_ROWS: Final = 20
+"""Rows of the network's grid that both lungs share; fewer say nothing of the heart."""
+
+HEART_WEIGHTS: Final = 68.8, 11.6, -18.9
+"""Of a logistic regression without a constant, fitted to 394 films (300 of Montgomery and Shenzhen,
+91 of RSNA, 3 others) against their mirror images: of the gap's place, of the widths and of the
+areas, see `heart_log_odds`."""
+
+WRONG_SIDE: Final = -3.0
+"""Where the logarithm of the odds is below it, the heart is taken to lie on the other side: in 1 of
+the 394 films, and in 341 of their mirror images."""
+
+
+def heart_log_odds(labels: NDArray[np.uint8]) -> float:
+    """The logarithm of the odds that the heart lies towards the left lung, as it does in all but
+    one of ten thousand people; 0 where a lung is missing or too small to say.
+
+    The heart widens the gap between the lungs to its side and makes the lung there narrower below,
+    and smaller.
+
+    Args:
+        labels: (rows, columns) of the network's grid, upright, the right lung on the left.
+    """
+    right, left = labels == RIGHT_LUNG.number, labels == LEFT_LUNG.number
+    rows = np.flatnonzero(right.any(axis=1) & left.any(axis=1))
+    if len(rows) < MIN_ROWS:
+        return 0.0
+    within = (rows - rows[0]) / (rows[-1] - rows[0] + 1)
+    rows = rows[(within > LOWER_PART[0]) & (within < LOWER_PART[1])]
+    if not rows.size:
+        return 0.0
+    last = labels.shape[1] - 1
+    outer_right, outer_left = right[rows].argmax(axis=1), last - left[rows, ::-1].argmax(axis=1)
+    inner_right, inner_left = last - right[rows, ::-1].argmax(axis=1), left[rows].argmax(axis=1)
+    widths = np.maximum(inner_right - outer_right, 1), np.maximum(outer_left - inner_left, 1)
+    gap = np.median((inner_right + inner_left - outer_right - outer_left) / 2)
+    found = (
+        gap / (outer_left - outer_right).max(),
+        np.log(np.median(widths[0]) / np.median(widths[1])),
+        np.log(right.sum() / left.sum()),
+    )
+    return float(np.dot(HEART_WEIGHTS, found))

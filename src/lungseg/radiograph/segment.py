@@ -23,7 +23,9 @@ from lungseg.radiograph.inference import (
 )
 from lungseg.radiograph.judge import is_cut_short, judge, without_padding
 from lungseg.radiograph.measure import doubt_of_scale, doubted, measure
+from lungseg.radiograph.orientation import View
 from lungseg.radiograph.postprocess import postprocess
+from lungseg.radiograph.sides import with_stated_sides
 from lungseg.readers import read_image
 from lungseg.readers.looks_like_ct import looks_like_ct
 from lungseg.result import Result
@@ -125,19 +127,30 @@ class RadiographSegmenter:
         lung is missing, the other quarter turns are tried, and one of them is taken if it clearly
         is one. Where the network is in doubt or the thorax tilted, there are two further passes,
         over the thorax set upright. A model that does not predict both lungs gets one pass.
+
+        A picture whose header says how it lies is brought to how films hang first, so right and
+        left are those of the header; see `lungseg.radiograph.sides`.
         """
         with timed("prepare", seconds):
             picture = to_network(image.array, self.card.input_size, self.card.clip)[0]
         with timed("predict", seconds):
-            prediction = first_pass(self._predictor, picture)
             if not self.card.has_lungs:
-                return prediction
-            frontal = self._frontal
-            if frontal is not None and (
-                frontal.log_odds(prediction.features) < frontal.doubt or not prediction.has_both
-            ):
-                prediction = best_orientation(self._predictor, prediction, frontal)
-            return with_augmentation(self._predictor, prediction, image.geometry.shape)
+                return first_pass(self._predictor, picture)
+            return with_stated_sides(
+                lambda view: self._passes(picture, view, image.geometry.shape), image.provenance
+            )
+
+    def _passes(self, picture: Array, view: View, shape: tuple[int, int]) -> ForwardPass:
+        """The forward passes over a picture that is brought to a view, or to another one where that
+        is clearly a chest.
+        """
+        prediction = first_pass(self._predictor, picture, view)
+        frontal = self._frontal
+        if frontal is not None and (
+            frontal.log_odds(prediction.features) < frontal.doubt or not prediction.has_both
+        ):
+            prediction = best_orientation(self._predictor, prediction, frontal)
+        return with_augmentation(self._predictor, prediction, shape)
 
     def finish(
         self,
@@ -205,11 +218,11 @@ class RadiographSegmenter:
 
     def _evidence(self, prediction: ForwardPass, expected: ExpectedDice | None) -> set[str]:
         """Codes of the reasons that the picture itself gives."""
+        found = {"side_mismatch": prediction.wrong_side, "rotated": prediction.is_rotated}
         if self._quality is None:
-            return set()
-        found = {
+            return {code for code, holds in found.items() if holds}
+        found |= {
             "ct_slice": looks_like_ct(prediction.picture),
-            "rotated": prediction.quarter_turns > 0,
             "uncertain": expected is not None and expected.value < self._quality.uncertain,
         }
         if self._frontal is not None:
@@ -231,7 +244,7 @@ def _notes(prediction: ForwardPass, doubt: str | None) -> tuple[str, ...]:
             f"was turned by {90 * prediction.quarter_turns} degrees anticlockwise for the network, "
             "so that the chest stands upright"
         )
-    return tuple(notes)
+    return (*notes, *prediction.remarks)
 
 
 def _widened(

@@ -11,6 +11,7 @@ from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.dicom_header import (
     SECONDARY_CAPTURE,
     STORAGE,
+    code_string,
     orientation_notes,
     provenance_of,
     stated_spacing,
@@ -89,7 +90,7 @@ def read_dicom(file: DicomFile, *, frame: int | None) -> tuple[DecodedImage, byt
 def _refuse_other_images(dataset: Dataset, *, cut: bool, source: str) -> None:
     from pydicom.uid import UID
 
-    modality = str(dataset.get("Modality") or "").strip()
+    modality = code_string(dataset, "Modality")
     storage = UID(str(dataset.get("SOPClassUID") or ""))
     other = None
     if modality and modality not in MODALITIES:
@@ -126,8 +127,9 @@ def _refuse_other_images(dataset: Dataset, *, cut: bool, source: str) -> None:
 
 
 def _photometric(dataset: Dataset, source: str) -> str:
-    photometric = str(dataset.get("PhotometricInterpretation") or "").strip()
+    photometric = code_string(dataset, "PhotometricInterpretation")
     if photometric in _GREYS | _COLOURS | {"PALETTE COLOR"}:
+        dataset.PhotometricInterpretation = photometric  # decoders take no blank and no small one
         return photometric
     stated = "is not one that is known" if photometric else "is missing"
     raise UnsupportedError(
