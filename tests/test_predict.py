@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lungseg import predict
 from lungseg.errors import ModelError, UsageError
-from lungseg.predict import MODELS, Predictor
+from lungseg.predict import MODELS, Predictor, find_model
 from lungseg.preprocess import to_network
 from tiny_model import SIZE, dark_ellipses, write_card, write_tiny_model
 
@@ -99,6 +99,17 @@ def test_a_missing_file_or_card_is_named(tmp_path: Path) -> None:
     path.with_suffix(".json").unlink()
     with pytest.raises(ModelError, match=r"tiny\.json: the model card cannot be read"):
         Predictor(path)
+
+
+def test_the_folder_of_a_run_stands_for_its_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"this is a folder, and it holds no model\.onnx"):
+        find_model(tmp_path)
+    (tmp_path / "best.ckpt").touch()
+    with pytest.raises(ModelError, match=r"this run has left no model yet; make one with `lungseg"):
+        find_model(tmp_path)
+    path = write_tiny_model(tmp_path, name="model")
+    assert find_model(tmp_path) == find_model(str(tmp_path)) == path
+    assert Predictor(tmp_path).card.name == "model"
 
 
 def test_a_model_that_is_not_its_cards_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from lungseg.errors import InputError as InputError
+    from lungseg.errors import InstallationError as InstallationError
     from lungseg.errors import LungsegError as LungsegError
     from lungseg.errors import ModelError as ModelError
     from lungseg.errors import OutputError as OutputError
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _HOMES: Final = {
     "InputError": "errors",
+    "InstallationError": "errors",
     "LungsegError": "errors",
     "ModelError": "errors",
     "OutputError": "errors",
@@ -72,7 +74,15 @@ def __getattr__(name: str) -> Any:
 
         value: Any = version(__name__)
     elif name in _HOMES:
-        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        try:
+            value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        except (ImportError, AttributeError) as error:
+            from lungseg.installation import broken_library
+
+            broken = broken_library()
+            if broken is None:
+                raise
+            raise broken from error
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

@@ -8,6 +8,7 @@ LungsegError
 │   └── TooLargeError     refused by its header, before decoding
 ├── ModelError            a model or its card cannot be used, or the two do not belong together
 ├── OutputError           a result cannot be written
+├── InstallationError     a library that is needed is missing or broken
 ├── UsageError            settings that contradict each other or name something unknown
 └── UnexpectedError       what nobody foresaw, while many inputs are done
 """
@@ -65,6 +66,10 @@ class ModelError(LungsegError):
 
 class OutputError(LungsegError):
     """A result cannot be written."""
+
+
+class InstallationError(LungsegError):
+    """A library that this package needs is missing or broken; no input is to blame."""
 
 
 class UsageError(LungsegError):

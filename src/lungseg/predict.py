@@ -28,7 +28,7 @@ def embedded_models() -> tuple[str, ...]:
 
 
 def find_model(model: str | Path) -> Path:
-    """The .onnx file of an embedded model's name, or of a path.
+    """The .onnx file of an embedded model's name, of a path, or of the folder of a run.
 
     Raises:
         ModelError: there is no such embedded model, or no such file.
@@ -43,6 +43,8 @@ def find_model(model: str | Path) -> Path:
         return MODELS / f"{model}.onnx"
     path = Path(model)
     try:
+        if path.is_dir():
+            path = _of_run(path)
         there = path.is_file()
     except OSError as error:  # such as a folder above it that may not be entered
         raise _unreadable(path, error) from error
@@ -53,6 +55,27 @@ def find_model(model: str | Path) -> Path:
             cure="give the .onnx file that `lungseg export` wrote",
         )
     return path
+
+
+def _of_run(folder: Path) -> Path:
+    """The model that the run in a folder has left.
+
+    Raises:
+        ModelError: it has left none.
+    """
+    if (folder / "model.onnx").is_file():
+        return folder / "model.onnx"
+    if (folder / "best.ckpt").is_file():
+        raise ModelError(
+            "this run has left no model yet",
+            where=folder,
+            cure=f"make one with `lungseg export {folder / 'best.ckpt'} -o model.onnx`",
+        )
+    raise ModelError(
+        "this is a folder, and it holds no model.onnx as the folder of a run does",
+        where=folder,
+        cure="give the .onnx file itself",
+    )
 
 
 def processors() -> int:

@@ -13,8 +13,9 @@ from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 from lungseg.card import ModelCard, read_card
 from lungseg.ct.segment import VolumeSegmenter
-from lungseg.errors import UsageError
+from lungseg.errors import UnreadableError, UsageError
 from lungseg.image import Image
+from lungseg.installation import broken_library
 from lungseg.modality import EMBEDDED_MODEL, Modality
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import find_model
@@ -185,9 +186,26 @@ class Segmenter:
             InputError: the source cannot be used; its subclasses say why.
             UsageError: an option has no meaning for it, or its type is not accepted.
             ModelError: the model cannot be loaded, or the network not be computed.
+            InstallationError: a library that this needs is missing or broken.
         """
         options = self._complete(_with(options, modality=modality, spacing=spacing))
         progress(0.0, READING)
+        try:
+            return self._segment(source, options, affine, hounsfield, progress)
+        except (UnreadableError, ImportError, AttributeError) as error:
+            broken = broken_library()  # then the input may be whole
+            if broken is None:
+                raise
+            raise broken from error
+
+    def _segment(
+        self,
+        source: Source,
+        options: SegmentOptions,
+        affine: Any,
+        hounsfield: bool | None,  # noqa: FBT001 (of this module alone)
+        progress: Progress,
+    ) -> Result[Any]:
         seconds: Seconds = {}
         with timed("read", seconds):
             opened = open_source(

@@ -244,6 +244,11 @@ def test_a_cross_dataset_evaluation_trains_what_is_not_there_and_keeps_it(
             "cases.csv -o report.",
         ),
         (
+            ("{model}",),
+            "{model} is a model, and no cases are named behind it; name a CSV of cases, or a "
+            "folder of data sets, as the last.",
+        ),
+        (
             ("{model}", "{cases}", "--cross-dataset", "--boxes"),
             "--cross-dataset and --boxes are two questions; ask them one after the other.",
         ),

@@ -31,6 +31,17 @@ def test_a_port_that_is_taken_is_said():
         )
 
 
+def test_without_a_folder_for_temporary_files_no_address_is_said(monkeypatch):
+    def none() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    assert refused("--port", "0") == (
+        "Error: there is no folder for temporary files that can be written to; make one, and name "
+        "it in the environment variable TMPDIR."
+    )
+
+
 def test_a_model_that_is_missing_is_said_at_once():
     assert "there is no such model file" in refused("--model", "missing.onnx")
 

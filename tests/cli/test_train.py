@@ -288,6 +288,22 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on(films, tmp_path, monkeypatc
 
 
 @pytest.mark.slow
+def test_a_run_stopped_in_its_first_epoch_is_not_told_to_be_resumed(
+    films, tmp_path, monkeypatch
+) -> None:
+    class Module(fit_module.LungModule):
+        def on_train_epoch_start(self) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit_module, "LungModule", Module)
+    done = lungseg("train", films, "-o", tmp_path, *FLAGS, "-q")
+    assert done.exit_code == 130
+    assert done.stderr == (
+        "Stopped before the first epoch was whole; the same command begins afresh.\n"
+    )
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -297,6 +313,11 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on(films, tmp_path, monkeypatc
         ),
         (
             ("--resume", "--epochs", 20),
+            "{run}: a run goes on with the settings it began with; give --resume without other "
+            "settings; to train longer, begin another run with --start-from {run}/best.ckpt.",
+        ),
+        (
+            ("--resume", "--size", 64),
             "{run}: a run goes on with the settings it began with; give --resume without other "
             "settings.",
         ),
@@ -350,10 +371,10 @@ def test_every_command_shows_an_example(command) -> None:
 
 
 def test_without_the_extra_it_is_said_what_to_install(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "lungseg.train.fit", None)
+    monkeypatch.delitem(sys.modules, "lungseg.train.fit")
+    monkeypatch.setitem(sys.modules, "lightning", None)
     with pytest.raises(UsageError) as refused:
         cli_training._training("fit")
     assert str(refused.value) == (
-        "training needs the library lungseg.train.fit; install it with `pip install "
-        "'lungseg[train]'`."
+        "training needs the library lightning; install it with `pip install 'lungseg[train]'`."
     )

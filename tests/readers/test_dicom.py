@@ -256,7 +256,7 @@ def test_film_hung_the_other_way_round_is_noted(write_dicom, film):
         (
             {"PixelData": None},
             UnreadableError,
-            "the DICOM file holds no pixel data; give a radiograph",
+            "the DICOM file holds no pixel data; give an image",
         ),
         ({"PixelData": b""}, UnreadableError, "could not be decoded"),
         ({"PixelData": b"\0" * 100}, UnreadableError, "could not be decoded"),

@@ -95,13 +95,22 @@ def test_problems_do_not_stop_the_others(tree):
         f"{tree}/missing.png: there is no such file or folder; check the name.",
         (
             f"{tree}/*.bmp: the pattern matches no images; name a file, folder or pattern "
-            "with radiographs in it."
+            "with images in it."
         ),
         (
             f"{tree}/empty: the folder holds no images; name a file, folder or pattern with "
-            "radiographs in it."
+            "images in it."
         ),
     ]
+
+
+@pytest.mark.parametrize("address", ["https://a.org/b.png?x=1", "http://a.org", "s3://a/b.dcm"])
+def test_an_address_is_no_file_and_keeps_its_slashes(address):
+    (problem,) = find_inputs([address]).problems
+    assert str(problem) == (
+        f"{address}: this is an address, and nothing is read from a network; download it, and "
+        "name the file."
+    )
 
 
 def test_a_folder_named_twice_is_no_problem(tree):

@@ -107,7 +107,7 @@ def test_a_huge_file_is_not_read(tmp_path):
     path = tmp_path / "film.png"
     with path.open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)  # sparse: it takes no room
-    with pytest.raises(TooLargeError, match=r"the file has 2\.0 GB, more than a radiograph has"):
+    with pytest.raises(TooLargeError, match=r"the file has 2\.0 GB, more than an image has"):
         read_image(path)
 
 

@@ -36,6 +36,7 @@ TASKS = {
     "torchrun": {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1", "WORLD_SIZE": "2",
     "TORCHELASTIC_RUN_ID": "none", "MASTER_ADDR": "127.0.0.1"},
     "SLURM": {"SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "2",
+    "SLURM_STEP_NUM_TASKS": "2",
     "SLURM_NTASKS_PER_NODE": "1", "SLURM_NNODES": "2",
               "SLURM_LOCALID": "0", "SLURM_NODELIST": "localhost",
               "SLURM_JOB_NODELIST": "localhost"},

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from lungseg.batch.inputs import name_inputs
 from lungseg.batch.plan import plan
-from lungseg.errors import UsageError
+from lungseg.errors import InstallationError, UsageError
 from lungseg.options import SegmentOptions
 from lungseg.predict import processors
 from lungseg.readers import LeftOut, Probe
@@ -58,6 +58,7 @@ def segment_many(
         left_out: files that were found beside the inputs, each of which gets a record, too.
 
     Raises:
+        InstallationError: a library that this needs is missing or broken.
         ModelError: the model or its card is missing or broken.
         OutputError: the folder or the record in it cannot be written.
         UsageError: there is no worker, or the model is for the other modality.
@@ -123,7 +124,8 @@ def _run(
             for future in waiting:
                 future.cancel()
             while waiting:
-                _finished(waiting, ledger, timeout=None)
+                with suppress(InstallationError):  # said already
+                    _finished(waiting, ledger, timeout=None)
             ledger.sort([*(str(source) for source in sources), *others])
         if run.reports:
             write_index(ledger.records(), run.folder, show_identity=run.show_identity)
@@ -139,7 +141,10 @@ def _finished(
     outcomes = []
     for future in done:
         if not future.cancelled():
-            problem = future.exception()  # of the executor; work raises nothing
+            problem = future.exception()  # of the executor; work raises nothing of an input
+            if isinstance(problem, InstallationError):
+                del waiting[future]
+                raise problem
             outcome = future.result() if problem is None else failed(waiting[future], problem)
             if outcome.record is not None:
                 ledger.add(outcome.record)

@@ -12,6 +12,7 @@ from lungseg.cli import flags
 from lungseg.cli.exit_status import FAILED, INTERRUPTED
 from lungseg.cli.messages import say
 from lungseg.errors import UsageError
+from lungseg.installation import extra_error
 
 if TYPE_CHECKING:
     from lungseg.datasets import Case, OpacityBox
@@ -212,6 +213,13 @@ def _positive(spacing: float) -> float:
 def _read(place: str, sources: list[str] | None) -> list[Case]:
     """The cases in a CSV or in the data sets of a folder, with and without masks."""
     from lungseg.datasets import discover
+    from lungseg.predict import embedded_models
+
+    if place.lower().endswith(".onnx") or (place in embedded_models() and not Path(place).exists()):
+        raise UsageError(
+            f"{place} is a model, and no cases are named behind it",
+            cure="name a CSV of cases, or a folder of data sets, as the last",
+        )
 
     known = [
         case
@@ -322,9 +330,6 @@ def _train(cases: list[Case], run: Path, settings: TrainingSettings) -> None:
         from lungseg.train.finalise import finalise
         from lungseg.train.fit import fit
     except ImportError as error:
-        raise UsageError(
-            f"training needs the library {error.name}",
-            cure="install it with `pip install 'lungseg[train]'`",
-        ) from error
+        raise extra_error(error, "training", "train") from error
     fit(cases, run, settings, resume=(run / "last.ckpt").is_file())
     finalise(run, with_quality_model=False)  # only its Dice is asked for

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +18,8 @@ def info(
         bool, typer.Option("--schema", help="Print the JSON Schema of results.jsonl instead.")
     ] = False,
 ) -> None:
-    """List models, structures, outputs, formats and versions. Loads no model.
+    """List models, structures, outputs, formats, versions, and what of the installation is broken.
+    Loads no model.
 
     Example: lungseg info --json
     """
@@ -29,6 +32,11 @@ def info(
     if as_json:
         typer.echo(json.dumps(known, indent=2))
         return
+    for library in known["broken"]:
+        typer.echo(
+            f"Broken\n  {library['library']}: {library['problem']}; install it again with "
+            f"`{library['cure']}`"
+        )
     typer.echo("Models")
     for card in known["models"]:
         rows, columns = card["input_size"]
@@ -55,20 +63,72 @@ def info(
 
 
 def _known() -> dict[str, Any]:
-    from dataclasses import asdict
+    """All that there is; of a broken installation what can be told all the same."""
+    from lungseg.installation import cure_of, problems
 
+    broken = [
+        {"library": library.name, "problem": problem, "cure": cure_of(library)}
+        for library, problem in problems()
+    ]
+    parts: dict[str, Callable[[], Any]] = {
+        "versions": _versions,
+        "models": _models,
+        "structures": _structures,
+        "outputs": _outputs,
+        "formats": _formats,
+    }
+    known: dict[str, Any] = {"broken": broken}
+    for name, part in parts.items():
+        try:
+            known[name] = part()
+        except (ImportError, AttributeError):
+            if not broken:
+                raise
+            known[name] = _installed_versions() if name == "versions" else []
+    return known
+
+
+def _versions() -> dict[str, str]:
+    from lungseg.writers.record import versions
+
+    return versions()
+
+
+def _installed_versions() -> dict[str, str]:
+    """As far as they can be told without the libraries themselves."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from lungseg.installation import LIBRARIES
+
+    found = {}
+    for package in ("lungseg", *(library.package for library in LIBRARIES)):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _models() -> list[dict[str, Any]]:
     from lungseg.card import read_card
     from lungseg.predict import embedded_models, find_model
-    from lungseg.provenance import FILE_FORMATS
-    from lungseg.structures import STRUCTURES
-    from lungseg.writers import OUTPUTS, versions
 
-    return {
-        "versions": versions(),
-        "models": [
-            asdict(read_card(find_model(name).with_suffix(".json"))) for name in embedded_models()
-        ],
-        "structures": [asdict(structure) for structure in STRUCTURES],
-        "outputs": [{"name": output.name, "about": output.about} for output in OUTPUTS],
-        "formats": sorted(form.value for form in FILE_FORMATS),
-    }
+    return [asdict(read_card(find_model(name).with_suffix(".json"))) for name in embedded_models()]
+
+
+def _structures() -> list[dict[str, Any]]:
+    from lungseg.structures import STRUCTURES
+
+    return [asdict(structure) for structure in STRUCTURES]
+
+
+def _outputs() -> list[dict[str, str]]:
+    from lungseg.writers import OUTPUTS
+
+    return [{"name": output.name, "about": output.about} for output in OUTPUTS]
+
+
+def _formats() -> list[str]:
+    from lungseg.provenance import FILE_FORMATS
+
+    return sorted(form.value for form in FILE_FORMATS)

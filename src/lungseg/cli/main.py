@@ -14,7 +14,15 @@ from typer.core import TyperCommand, TyperGroup
 
 from lungseg.cli.exit_status import FAILED, WRONG_USE
 from lungseg.cli.messages import in_flags, say
-from lungseg.errors import LungsegError, ModelError, UsageError
+from lungseg.errors import (
+    InstallationError,
+    LungsegError,
+    ModelError,
+    UnexpectedError,
+    UnreadableError,
+    UsageError,
+)
+from lungseg.installation import broken_library, check_installation
 
 COMMANDS: Final = {
     "segment": "Segment the lungs, right and left, in radiographs and CT.",
@@ -34,6 +42,13 @@ HOMES: Final = {"export": "train"}
 """Modules that hold a command of another name."""
 
 
+ANSWERS_ALWAYS: Final = ("info",)
+"""Commands that do without a whole installation."""
+
+NOT_OF_INPUTS: Final = (UsageError, ModelError, InstallationError)
+"""Errors that no other input would help."""
+
+
 class _Command(TyperCommand):
     """Says every error of the package in its one sentence, and ends with the status that belongs to
     it.
@@ -41,12 +56,15 @@ class _Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         try:
+            if self.name not in ANSWERS_ALWAYS:
+                check_installation()
             return super().invoke(ctx)
-        except LungsegError as error:
+        except LungsegError as given:
+            # What cannot be read may be whole, and the library that reads it broken.
+            blamed = isinstance(given, UnreadableError | UnexpectedError)
+            error = (broken_library() if blamed else None) or given
             say(f"Error: {in_flags(str(error), self)}")
-            raise typer.Exit(
-                WRONG_USE if isinstance(error, UsageError | ModelError) else FAILED
-            ) from error
+            raise typer.Exit(WRONG_USE if isinstance(error, NOT_OF_INPUTS) else FAILED) from error
         except BrokenPipeError:  # whoever read the output has enough of it; typer ends quietly
             raise
         except OSError as error:  # such as a full disk below standard output
@@ -58,7 +76,19 @@ class _Command(TyperCommand):
 
 
 class _Commands(TyperGroup):
-    """For a list, name and sentence of a command do; the one that is called is built."""
+    """For a list, name and sentence of a command do; the one that is called is built. What nobody
+    foresaw may be the fault of a library.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ImportError, AttributeError, OSError) as error:
+            broken = None if isinstance(error, BrokenPipeError) else broken_library()
+            if broken is None:
+                raise
+            say(f"Error: {broken}")
+            raise typer.Exit(WRONG_USE) from error
 
     def resolve_command(self, ctx: Any, args: Any) -> Any:
         name, command, rest = super().resolve_command(ctx, args)

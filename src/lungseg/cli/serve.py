@@ -8,7 +8,7 @@ import typer
 
 from lungseg.cli import flags
 from lungseg.cli.messages import say
-from lungseg.errors import UsageError
+from lungseg.installation import extra_error
 
 Host = Annotated[
     str,
@@ -68,10 +68,7 @@ def serve(
         from lungseg.serve.run import run
         from lungseg.serve.settings import ServerSettings
     except ImportError as error:
-        raise UsageError(
-            f"serving needs the library {error.name}",
-            cure="install it with `pip install 'lungseg[serve]'`",
-        ) from error
+        raise extra_error(error, "serving", "serve") from error
     settings = ServerSettings(
         host=host,
         port=port,

@@ -13,6 +13,7 @@ import typer
 from lungseg.cli import flags
 from lungseg.cli.exit_status import FAILED, INTERRUPTED
 from lungseg.errors import UsageError
+from lungseg.installation import extra_error
 from lungseg.train.recipes import choose_settings
 from lungseg.train.settings import TrainingSettings, describe, read_settings
 
@@ -148,7 +149,9 @@ def train(
     except KeyboardInterrupt:
         typer.echo(
             "Stopped. With --resume in place of the settings, the run goes on from its last "
-            "whole epoch.",
+            "whole epoch."
+            if (output / "last.ckpt").is_file()
+            else "Stopped before the first epoch was whole; the same command begins afresh.",
             err=True,
         )
         raise typer.Exit(INTERRUPTED) from None
@@ -186,10 +189,12 @@ def _settings(
     """
     if resume:
         if given or file or recipe:
+            best = output / "best.ckpt"
+            longer = f"; to train longer, begin another run with --start-from {best}"
             raise UsageError(
                 "a run goes on with the settings it began with",
                 where=output,
-                cure="give --resume without other settings",
+                cure=f"give --resume without other settings{longer if 'epochs' in given else ''}",
             )
         if not (output / "settings.toml").is_file():
             raise UsageError(
@@ -225,12 +230,12 @@ def _training(module: str) -> Any:
     """A module of `lungseg.train`; the rest of the package works without the libraries that it
     needs.
     """
+    import os
     from importlib import import_module
 
+    # A notebook names its own, which its `!commands` cannot load; pictures need no screen.
+    os.environ["MPLBACKEND"] = "agg"
     try:
         return import_module(f"lungseg.train.{module}")
     except ImportError as error:
-        raise UsageError(
-            f"training needs the library {error.name}",
-            cure="install it with `pip install 'lungseg[train]'`",
-        ) from error
+        raise extra_error(error, "training", "train") from error

@@ -10,11 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.errors import UsageError
 from lungseg.evaluate.cases import NAN, CaseScore
 from lungseg.evaluate.intervals import mean_intervals
 from lungseg.evaluate.summary import group, structures_of
 from lungseg.evaluate.tables import Table
+from lungseg.installation import extra_error
 
 COMPARED: Final = {"dice": 4, "hd95_at_1024": 1, "hd95": 2}
 """The compared metrics, and how many digits they are shown with; the last one is that of
@@ -65,10 +65,7 @@ def need_scipy() -> None:
     try:
         import scipy.stats  # noqa: F401
     except ImportError as error:
-        raise UsageError(
-            "comparing models needs the library scipy",
-            cure="install it with `pip install 'lungseg[train]'`",
-        ) from error
+        raise extra_error(error, "comparing models", "train") from error
 
 
 def differences(models: Mapping[str, Sequence[CaseScore]]) -> list[Difference]:

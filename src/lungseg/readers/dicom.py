@@ -107,7 +107,7 @@ def _refuse_other_images(dataset: Dataset, *, cut: bool, source: str) -> None:
             if other
             else "the DICOM file holds no pixel data"
         )
-        raise UnreadableError(what, where=source, cure="give a radiograph")
+        raise UnreadableError(what, where=source, cure="give an image")
     if other and is_localizer(dataset):
         raise UnsupportedError(NO_USE_OF_LOCALIZERS, where=source, cure=GIVE_SLICES)
     if other:

@@ -5,6 +5,7 @@ and to all that is found beside them and is none.
 from __future__ import annotations
 
 import glob
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ __all__ = ["FoundInputs", "find_inputs", "may_be_image"]
 
 _FEW: Final = 3
 """Names that are said one by one."""
-_NAME_OTHERS: Final = "name a file, folder or pattern with radiographs in it"
+_NAME_OTHERS: Final = "name a file, folder or pattern with images in it"
 
 
 @dataclass(slots=True)
@@ -79,15 +80,13 @@ def find_inputs(
     seen: set[Path] = set()
     named: list[Path] = []
     for path in paths:
-        if not str(path):
-            found.problems.append(
-                UnreadableError("a path is empty", cure="name a file, folder or pattern")
-            )
+        if problem := _no_path(str(path)):
+            found.problems.append(problem)
             continue
         try:
             files = list(_resolve(Path(path), found, named, series=series, unpack=unpack))
-        except InputError as problem:
-            found.problems.append(problem)
+        except InputError as error:
+            found.problems.append(error)
             continue
         for file in files:
             place = absolute(file)
@@ -100,6 +99,19 @@ def find_inputs(
     left_out = {absolute(one.path): one for one in found.left_out}
     found.left_out = [one for place, one in left_out.items() if place not in inputs]
     return found
+
+
+def _no_path(path: str) -> InputError | None:
+    """Why something that was named is no path; None where it is one."""
+    if not path:
+        return UnreadableError("a path is empty", cure="name a file, folder or pattern")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path):
+        return UnreadableError(
+            "this is an address, and nothing is read from a network",
+            where=path,
+            cure="download it, and name the file",
+        )
+    return None
 
 
 def _resolve(
@@ -172,6 +184,7 @@ def _some(resolve: Callable[[], list[Path]], found: FoundInputs, path: Path) -> 
     """What was resolved, and a problem where there is not one file and nothing else has been
     reported that explains it.
     """
+<<<<<<< HEAD
     problems, left_out = len(found.problems), len(found.left_out)
     files = resolve()
     if files or len(found.problems) > problems:
@@ -184,6 +197,15 @@ def _some(resolve: Callable[[], list[Path]], found: FoundInputs, path: Path) -> 
                 f"it holds {words}, and no radiograph and no CT",
                 where=path,
                 cure="give radiographs or CT",
+=======
+    before, count = len(problems), 0
+    for count, file in enumerate(files, start=1):  # noqa: B007
+        yield file
+    if count == 0 and len(problems) == before:
+        problems.append(
+            UnreadableError(
+                otherwise, where=where, cure="name a file, folder or pattern with images in it"
+>>>>>>> cc2cfb1 (A broken library is named with its cure, and no user's file is called damaged for it)
             )
             for words in in_words(of_series)
         ]

@@ -128,7 +128,7 @@ def _load(probed: Probe) -> bytes:
     """All bytes, which are read only where they can hold an image."""
     if probed.size > MAX_FILE_BYTES:
         raise TooLargeError(
-            f"the file has {probed.size / 1024**3:.1f} GB, more than a radiograph has",
+            f"the file has {probed.size / 1024**3:.1f} GB, more than an image has",
             where=probed.source,
             cure="export it again",
         )

@@ -29,7 +29,7 @@ def refuse_too_large(rows: int, columns: int, *, source: str) -> None:
     """
     if max(rows, columns) > MAX_SIDE_PIXELS or rows * columns > MAX_AREA_PIXELS:
         raise TooLargeError(
-            f"the header states {rows} x {columns} pixels, more than a radiograph has, and it "
+            f"the header states {rows} x {columns} pixels, more than an image has, and it "
             "was not decoded",
             where=source,
             cure=SMALLER_IMAGE,

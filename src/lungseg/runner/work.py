@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.draw.painted import painted
-from lungseg.errors import LungsegError, TooLargeError, UnexpectedError
+from lungseg.errors import InstallationError, LungsegError, TooLargeError, UnexpectedError
+from lungseg.installation import broken_library
 from lungseg.report import ENDINGS, content_of, write_reports
 from lungseg.result import Result
 from lungseg.runner.job import Job, Outcome
@@ -22,12 +23,15 @@ log = logging.getLogger(__name__)
 
 
 def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Outcome:
-    """Does a job; never raises, so that one input cannot stop the others.
+    """Does a job; raises nothing of an input, so that one cannot stop the others.
 
     Args:
         job: what is to be done.
         segmenter: that does it.
         progress: told how far it is.
+
+    Raises:
+        InstallationError: a library that this needs is missing or broken.
     """
     try:
         result = segmenter(
@@ -44,6 +48,13 @@ def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Ou
         if "crop" in record["outputs"]:
             record["boxes"] = {"crop": box_of_crop(result.image, result.segmentation)}
         return Outcome(job.source, "done", _named(record, job), paths)
+    except InstallationError:
+        raise  # the next input would meet it, too
+    except (ImportError, AttributeError) as problem:
+        broken = broken_library()
+        if broken is not None:
+            raise broken from problem
+        return failed(job, problem)
     except Exception as problem:  # noqa: BLE001 (also what nobody foresaw must not stop the others)
         return failed(job, problem)
 

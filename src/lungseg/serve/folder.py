@@ -17,6 +17,8 @@ try:
 except ImportError:  # Windows: what a server leaves that was ended by force, stays
     fcntl = None  # type: ignore[assignment]
 
+from lungseg.errors import UsageError
+
 NAME: Final = "lungseg-serve-"
 LOCK: Final = ".lock"
 
@@ -26,13 +28,28 @@ def private_folder() -> Iterator[Path]:
     """A new folder among the temporary ones, which only its owner may enter; those of servers that
     were ended by force are removed.
     """
-    _remove_leftovers(Path(tempfile.gettempdir()))
+    _remove_leftovers(temporary_folder())
     with tempfile.TemporaryDirectory(prefix=NAME, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with (folder / LOCK).open("w") as lock:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX)  # held until this process ends
             yield folder
+
+
+def temporary_folder() -> Path:
+    """The folder for temporary files.
+
+    Raises:
+        UsageError: there is none that can be written to.
+    """
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError as error:
+        raise UsageError(
+            "there is no folder for temporary files that can be written to",
+            cure="make one, and name it in the environment variable TMPDIR",
+        ) from error
 
 
 def _remove_leftovers(place: Path) -> None:

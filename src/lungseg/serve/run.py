@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from lungseg.errors import UsageError
 from lungseg.serve.app import Server
+from lungseg.serve.folder import temporary_folder
 from lungseg.serve.settings import ServerSettings
 
 MAX_REQUEST_HEADER_BYTES: Final = 16384
@@ -81,11 +82,12 @@ def run(settings: ServerSettings, *, say: Callable[[str], None]) -> None:
     """Serves until it is interrupted; where, is said once it can be asked.
 
     Raises:
-        UsageError: the address cannot be listened on.
+        UsageError: the address cannot be listened on, or there is nowhere to keep what is sent.
         ModelError: the model or its card is missing or broken.
     """
     logging.basicConfig(format="%(message)s")
     os.umask(0o077)  # what clients send is nobody else's business
+    temporary_folder()
     server = Server(settings)
     config = uvicorn.Config(
         server.app,

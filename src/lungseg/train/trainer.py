@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import os
 import signal
 import warnings
 from collections.abc import Iterator
@@ -14,7 +15,12 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.fabric.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 
@@ -112,14 +118,10 @@ def build_trainer(folder: Path, settings: TrainingSettings, *, progress: bool) -
         raise UsageError("precision 16-mixed needs a GPU", cure="take bf16-mixed or 32-true")
     average = [EMAWeightAveraging(decay=settings.ema_decay)] if settings.ema_decay else []
     try:
-        for launched_by in (
-            TorchElasticEnvironment,
-            SLURMEnvironment,
-        ):  # which would else train as many networks beside each other
-            if launched_by.detect():
-                launched_by().validate_settings(
-                    num_devices=settings.devices, num_nodes=settings.nodes
-                )
+        launched_by = _launcher(several=several)
+        if launched_by is not None:
+            # Else as many networks would be trained beside each other.
+            launched_by.validate_settings(num_devices=settings.devices, num_nodes=settings.nodes)
         return lightning.Trainer(
             accelerator="auto",
             strategy="ddp" if several else "auto",
@@ -141,19 +143,42 @@ def build_trainer(folder: Path, settings: TrainingSettings, *, progress: bool) -
                     folder, "last", monitor=None
                 ),  # with save_last it would be a copy of the best
             ],
-            plugins=[WholeFiles()],
+            plugins=[WholeFiles(), *([] if launched_by is None else [launched_by])],
             logger=False,
             use_distributed_sampler=False,
             num_sanity_val_steps=0,
             enable_progress_bar=progress,
             enable_model_summary=False,
         )
-    except (MisconfigurationException, ValueError) as error:
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
         problem = (
             f"training cannot run on {settings.devices} devices in {settings.nodes} nodes "
             f"({' '.join(str(error).split())})"
         )
         raise UsageError(problem, cure="change devices or nodes") from error
+
+
+def _launcher(*, several: bool) -> ClusterEnvironment | None:
+    """What has started this process and others beside it; Lightning's own way, by which it starts
+    them itself, where SLURM has given room for several and started one; None where Lightning sees
+    nothing of SLURM and torchrun, and chooses itself.
+
+    In the shell that `salloc` opens, and in the script of `sbatch`, SLURM_NTASKS says how many
+    processes `srun` would start; how many it did start is in SLURM_STEP_NUM_TASKS.
+
+    Args:
+        several: whether several processes are asked for.
+    """
+    if TorchElasticEnvironment.detect():
+        return TorchElasticEnvironment()
+    if not SLURMEnvironment.detect():
+        return None
+    in_step = os.environ.get("SLURM_STEP_NUM_TASKS", "")
+    if not in_step and several and "SLURM_PROCID" in os.environ:
+        in_step = os.environ["SLURM_NTASKS"]
+    if in_step.isdecimal() and int(in_step) > 1:
+        return SLURMEnvironment()
+    return LightningEnvironment()
 
 
 def _keep(folder: Path, name: str, *, monitor: str | None) -> ModelCheckpoint:
