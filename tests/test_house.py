@@ -45,7 +45,8 @@ ABOUT_THE_HEART = {
     "structures.py",
 }
 """Modules that may name it: the table of structures, phantoms, and what is about masks that draw
-the lungs through it, about its shadow, or about where it lies. Everything else is for any structure."""
+the lungs through it, about its shadow, or about where it lies. Everything else is for any
+structure."""
 
 TRAINING = set(CONTRACTS["The command line itself imports no torch"]["forbidden_modules"])
 WATCHED = """

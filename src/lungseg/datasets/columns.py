@@ -13,12 +13,11 @@ from lungseg.datasets.cases import BOTH_LUNGS, SPLITS, Case, LungExtent
 from lungseg.datasets.folders import name_of, patient_of
 from lungseg.datasets.manifest import (
     NEEDED,
-    CsvRow,
     check_cases_are_apart,
     read_decides,
     read_manifest,
-    read_rows,
 )
+from lungseg.datasets.spreadsheets import CsvRow, located, read_rows
 from lungseg.errors import InputError
 
 NAMES: Final = {
@@ -175,8 +174,8 @@ def _file(entry: str, column: str, path: Path, columns: dict[str, str]) -> Path 
         path.parent,
         *(path.parent / name for name in (own, f"{own}s", column, f"{column}s")),
     ):
-        if (folder / entry).exists():
-            return (folder / entry).resolve()
+        if (found := located(folder, entry)).exists():
+            return found.resolve()
     raise InputError(
         f"the list of cases names a missing {column}, {path.parent / entry}",
         where=path,

@@ -19,6 +19,7 @@ from lungseg.datasets.cases import (
     read_names,
     write_names,
 )
+from lungseg.datasets.spreadsheets import CsvRow, located, read_rows
 from lungseg.errors import InputError, UsageError
 from lungseg.structures import BACKGROUND, STRUCTURES
 from lungseg.writers import write_file
@@ -36,8 +37,6 @@ OTHER_MASKS: Final = {
 
 NONE_THERE: Final = "none"
 """In such a column: the case is known to have none of the structure."""
-
-CsvRow = dict[str, str]
 
 
 def write_manifest(cases: Sequence[Case], path: Path, *, comment: str = "") -> None:
@@ -92,30 +91,6 @@ def read_manifest(path: Path) -> list[Case]:
     return cases
 
 
-def read_rows(path: Path) -> list[CsvRow]:
-    """The lines of a CSV by the names of their columns; columns are separated by commas, or by
-    semicolons as some spreadsheets do.
-
-    Raises:
-        InputError: the file cannot be read, or has no line.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise InputError(f"the list of cases cannot be read ({error})", where=path) from error
-    while text.startswith(("#", '"#')):
-        text = text.partition("\n")[2]
-    header = text.partition("\n")[0]
-    delimiter = ";" if header.count(";") > header.count(",") else ","
-    try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval=""))
-    except csv.Error as error:
-        raise InputError(f"the list of cases cannot be read ({error})", where=path) from error
-    if not rows:
-        raise InputError("the list of cases is empty", where=path)
-    return rows
-
-
 def check_cases_are_apart(cases: Sequence[Case], where: Path) -> None:
     """That no case is there twice, and no patient in two splits.
 
@@ -160,6 +135,8 @@ def _case(row: CsvRow, path: Path) -> Case:
             raise InputError(
                 f"a case ({called}) has no {name}", where=path, cure=f"fill in its {name}"
             )
+    if "split" in entries:
+        entries["split"] = entries["split"].lower()
     for name, known in (("lung_extent", get_args(LungExtent)), ("split", SPLITS)):
         if name in entries and entries[name] not in known:
             problem = f"case {called} has the unknown {name} {entries[name]!r}"
@@ -193,7 +170,7 @@ def _case(row: CsvRow, path: Path) -> Case:
 
 
 def _file(entry: str, column: str, case: str, path: Path) -> Path:
-    file = (path.parent / entry).resolve()
+    file = located(path.parent, entry).resolve()
     if not file.exists():
         raise InputError(
             f"case {case} names a missing {column}, {file}", where=path, cure="correct the path"

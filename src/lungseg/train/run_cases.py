@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lungseg.datasets import Case, split_by_patient
 from lungseg.datasets.cases import patients_in_several_splits
-from lungseg.datasets.manifest import read_rows
+from lungseg.datasets.spreadsheets import read_rows
 from lungseg.errors import InputError, UsageError
 from lungseg.train.settings import TrainingSettings
 
