@@ -77,6 +77,18 @@ def broken_library() -> InstallationError | None:
     return next((error_of(library, problem) for library, problem in problems()), None)
 
 
+def culprit(error: BaseException) -> InstallationError | None:
+    """The library that an error is the fault of, where it, or what it came of, looks like that of a
+    missing or broken one: asking all of them takes a second.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ImportError | AttributeError) or "dependencies" in str(seen):
+            return broken_library()
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
 def problems() -> Iterator[tuple[Library, str]]:
     """Every library that is missing or cannot be loaded, and what is wrong with it; those that need
     NumPy are not tried where that is.

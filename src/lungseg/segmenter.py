@@ -15,7 +15,7 @@ from lungseg.card import ModelCard, read_card
 from lungseg.ct.segment import VolumeSegmenter
 from lungseg.errors import UnreadableError, UsageError
 from lungseg.image import Image
-from lungseg.installation import broken_library
+from lungseg.installation import culprit
 from lungseg.modality import EMBEDDED_MODEL, Modality
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import find_model
@@ -193,7 +193,7 @@ class Segmenter:
         try:
             return self._segment(source, options, affine, hounsfield, progress)
         except (UnreadableError, ImportError, AttributeError) as error:
-            broken = broken_library()  # then the input may be whole
+            broken = culprit(error)  # then the input may be whole
             if broken is None:
                 raise
             raise broken from error

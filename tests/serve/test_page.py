@@ -642,6 +642,7 @@ def test_every_control_has_a_name_and_shows_when_it_has_the_focus(scan: Any) -> 
         "pick-files",
         "pick-folder",
         "modality",
+        "spacing",
         "skip-quality",
         "open",
         "end",

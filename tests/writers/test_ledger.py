@@ -105,8 +105,23 @@ def test_names_of_any_kind_survive(tmp_path: Path) -> None:
         ledger.add(entry(odd))
     with Ledger(tmp_path) as ledger:
         assert ledger.record(odd) == entry(odd)
-    (tmp_path / "results.jsonl").read_bytes().decode("utf-8")
+    (line,) = (tmp_path / "results.jsonl").read_bytes().decode("utf-8").splitlines()
+    stored = json.loads(line)["input"]
+    assert stored == '/å/"quoted", \\udcff\n.png'
+    assert stored.encode("utf-8").decode("utf-8") == stored  # no half of a character
     assert table(tmp_path)[0]["input"] == '/å/"quoted", \\udcff\n.png'
+
+
+def test_a_record_of_names_that_are_no_text_can_be_written_again(tmp_path: Path) -> None:
+    odd, plain = "/caf\udce9.png", "/caf\u00e9 \N{GRINNING FACE}.png"
+    for _ in range(2):
+        with Ledger(tmp_path) as ledger:
+            ledger.add(entry(odd) | {"reasons": [f"{odd}: empty", plain]})
+            ledger.add(entry(plain))
+    with Ledger(tmp_path) as ledger:
+        assert [one["input"] for one in ledger.records()] == [odd, plain]
+        assert ledger.record(odd)["reasons"] == [f"{odd}: empty", plain]
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 2
 
 
 def test_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

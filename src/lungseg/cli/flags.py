@@ -44,9 +44,9 @@ ShowIdentity = Annotated[
     bool,
     typer.Option("--show-identity", help="Reports show paths, and of DICOM patient's name and ID."),
 ]
-
-
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Name only what failed.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Name only what failed or is to be reviewed.")
+]
 
 
 def recipe(about: str) -> Any:

@@ -18,11 +18,9 @@ from lungseg.errors import (
     InstallationError,
     LungsegError,
     ModelError,
-    UnexpectedError,
-    UnreadableError,
     UsageError,
 )
-from lungseg.installation import broken_library, check_installation
+from lungseg.installation import broken_library, check_installation, culprit
 
 COMMANDS: Final = {
     "segment": "Segment the lungs, right and left, in radiographs and CT.",
@@ -61,8 +59,7 @@ class _Command(TyperCommand):
             return super().invoke(ctx)
         except LungsegError as given:
             # What cannot be read may be whole, and the library that reads it broken.
-            blamed = isinstance(given, UnreadableError | UnexpectedError)
-            error = (broken_library() if blamed else None) or given
+            error = culprit(given) or given
             say(f"Error: {in_flags(str(error), self)}")
             raise typer.Exit(WRONG_USE if isinstance(error, NOT_OF_INPUTS) else FAILED) from error
         except BrokenPipeError:  # whoever read the output has enough of it; typer ends quietly

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import unicodedata
 from collections.abc import Generator
 from typing import Any, TypeVar
 
@@ -14,7 +15,19 @@ def say(text: str) -> None:
     """One line on standard error; not by `typer.echo`, which writes past a bar and into its
     line.
     """
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    r"""A text in one line, which no name in it can break or colour: line breaks and other control
+    characters are written like \n, bytes that are no text like \udce9.
+    """
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        else character
+        for character in text
+    )
 
 
 def in_flags(text: str, command: Any) -> str:

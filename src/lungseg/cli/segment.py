@@ -13,7 +13,8 @@ import typer
 
 from lungseg.cli import flags
 from lungseg.cli.exit_status import FAILED, INTERRUPTED
-from lungseg.cli.messages import in_flags, say, with_bar
+from lungseg.cli.messages import in_flags, printable, say, with_bar
+from lungseg.cli.remarks import remarks_on, widespread
 from lungseg.cli.report import formats_of
 from lungseg.errors import InputError, UsageError
 from lungseg.options import SegmentOptions
@@ -51,6 +52,13 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what OUT 
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Images at a time [one a processor].")
 ]
+
+
+TO_REVIEW = ("review", "refused")
+"""Verdicts of what a person should look at."""
+
+MAX_NAMED = 10
+"""Inputs to review that are named where they scrolled by unseen."""
 
 
 def segment(
@@ -201,22 +209,44 @@ def _report(
     from time import perf_counter
 
     counts: Counter[str] = Counter()
+    doubtful: list[str] = []
+    remarks: Counter[str] = Counter()
     start = perf_counter()
     bar = total > 1 and not quiet and sys.stderr.isatty()
     try:
         with closing(outcomes):
             for number, outcome in enumerate(with_bar(outcomes, total) if bar else outcomes, 1):
                 counts.update((outcome.status, outcome.verdict))
+                remarks.update(remarks_on(outcome.record))
+                if outcome.verdict in TO_REVIEW:
+                    doubtful.append(_line(outcome) if len(doubtful) < MAX_NAMED else "")
                 if outcome.status == "failed" or not (bar or quiet):
                     say(f"{number}/{total} {in_flags(_line(outcome), ctx.command)}")
     except KeyboardInterrupt:
         say(f"Stopped. What was done is recorded in {folder}; the same command goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
+    if bar or quiet:
+        _say_doubtful(doubtful, folder)
     if not quiet:
         _say_left_out(left_out)
         counts["left out"] = len(left_out)
-        typer.echo(_sum(counts, total, missing, folder, perf_counter() - start))
+        typer.echo(printable(_sum(counts, total, missing, folder, perf_counter() - start)))
+        for remark in widespread(remarks, counts["done"]):
+            typer.echo(printable(remark))
     return counts
+
+
+def _say_doubtful(doubtful: list[str], folder: Path) -> None:
+    """Names the inputs that a person should look at, or the first of them and where the others
+    are.
+    """
+    for line in doubtful[:MAX_NAMED]:
+        say(line)
+    if len(doubtful) > MAX_NAMED:
+        say(
+            f"{len(doubtful) - MAX_NAMED} more to review or refused: see the column verdict of "
+            f"{folder / 'summary.csv'}"
+        )
 
 
 def _say_left_out(files: Sequence[LeftOut]) -> None:

@@ -184,7 +184,6 @@ def _some(resolve: Callable[[], list[Path]], found: FoundInputs, path: Path) -> 
     """What was resolved, and a problem where there is not one file and nothing else has been
     reported that explains it.
     """
-<<<<<<< HEAD
     problems, left_out = len(found.problems), len(found.left_out)
     files = resolve()
     if files or len(found.problems) > problems:
@@ -197,15 +196,6 @@ def _some(resolve: Callable[[], list[Path]], found: FoundInputs, path: Path) -> 
                 f"it holds {words}, and no radiograph and no CT",
                 where=path,
                 cure="give radiographs or CT",
-=======
-    before, count = len(problems), 0
-    for count, file in enumerate(files, start=1):  # noqa: B007
-        yield file
-    if count == 0 and len(problems) == before:
-        problems.append(
-            UnreadableError(
-                otherwise, where=where, cure="name a file, folder or pattern with images in it"
->>>>>>> cc2cfb1 (A broken library is named with its cure, and no user's file is called damaged for it)
             )
             for words in in_words(of_series)
         ]

@@ -40,12 +40,14 @@ class VerdictSection:
         title: the same for a reader.
         sentence: what that means.
         reasons: what speaks against the mask.
+        doubts: what speaks against the measurements.
     """
 
     status: str
     title: str
     sentence: str
     reasons: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,7 +184,7 @@ def _content(
     return ReportContent(
         name=shown_name(record, None if patient is None and not show_identity else secret),
         identity=readable(known.items()),
-        verdict=VerdictSection(record["verdict"], title, sentence, reasons),
+        verdict=VerdictSection(record["verdict"], title, sentence, reasons, texts.doubts(record)),
         pictures=_pictures(record, shown),
         remarks=shown.remarks,
         quality=texts.expected(values) if rated else "",

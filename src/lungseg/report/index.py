@@ -29,6 +29,8 @@ AT_FIRST: Final = 100
 """Rows that are there without JavaScript; with it, as many to a page."""
 MAX_REASONS: Final = 20
 """Reasons that are counted in a chart; every failure may have one of its own."""
+DOUBTED: Final = "implausible spacing"
+"""What the unit of a size ends in that nothing is summed up of."""
 TITLE: Final = "Lungs in a folder of images"
 HEADS: Final = {
     "Picture": None,
@@ -171,11 +173,14 @@ def _numbers(rows: Sequence[IndexRow]) -> list[tuple[str, str]]:
     numbers += (
         [(f"{median(dice):.3f}", "median expected Dice, without refused ones")] if dice else []
     )
+    sizes = _sizes(rows)
     numbers += [
-        (f"{number(median(sizes), unit)} {unit}", "median size")
-        for unit, sizes in _sizes(rows).items()
+        (f"{number(median(some), unit)} {unit}", "median size")
+        for unit, some in sizes.items()
+        if not unit.endswith(DOUBTED)
     ]
-    return numbers
+    doubted = sum(len(some) for unit, some in sizes.items() if unit.endswith(DOUBTED))
+    return numbers + ([(str(doubted), f"of {DOUBTED}: sizes in doubt")] if doubted else [])
 
 
 def _expected(rows: Sequence[IndexRow]) -> list[float]:

@@ -101,6 +101,7 @@ def _story(content: ReportContent) -> list[Flowable]:
         _text(f"Verdict: {verdict.title}", "Heading2", colour=colour),
         _text(verdict.sentence),
         *(_text(f"- {reason}") for reason in verdict.reasons),
+        *(_text(doubt, "BodyText", bold=True) for doubt in verdict.doubts),
         *_pictures(content.pictures),
         *(_text(remark) for remark in content.remarks),
     ]

@@ -4,9 +4,9 @@ adults, and how numbers are written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from lungseg.structures import PLURAL, Structure, partner
 
@@ -105,6 +105,10 @@ REFUSED_SKIPPED: Final = (
     "The input was refused, and no mask was asked for of what is refused, so no mask and no "
     "numbers "
     "are shown."
+)
+DOUBTED_SCALE: Final = (
+    "Sizes in millimetres are in doubt: the height of the lungs speaks against the pixel spacing "
+    "that the file states. Give the right one (--spacing, or the field of the page)."
 )
 NONE_FOUND: Final = "none found"
 SINGLE_SLICE: Final = (
@@ -295,6 +299,12 @@ def unit_in_words(unit: str, restriction: str | None = None) -> str:
     """
     words = {"percent": "%", "mm2": "mm²", "1": ""}.get(unit, unit)
     return f"{words}, {restriction}" if restriction else words
+
+
+def doubts(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """What speaks against the measurements of a record, beside the verdict on its mask."""
+    restrictions = {m["restriction"] for m in record["measurements"]}
+    return (DOUBTED_SCALE,) if "implausible spacing" in restrictions else ()
 
 
 def expected(values: dict[tuple[str, str], float | None]) -> str:

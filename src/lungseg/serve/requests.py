@@ -45,7 +45,9 @@ def _count(text: str) -> int:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
+    """One number is that of rows and columns."""
+    numbers = tuple(float(part) for part in text.split(","))
+    return numbers * 2 if len(numbers) == 1 else numbers
 
 
 @dataclass(frozen=True, slots=True)

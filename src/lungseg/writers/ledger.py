@@ -12,16 +12,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 from types import TracebackType
-from typing import Any, Self, TypeGuard
+from typing import Any, Final, Self, TypeGuard
 
 from lungseg.errors import OutputError
 from lungseg.modality import MODALITIES
 from lungseg.writers.atomic import make_folder, not_written, remove_leftovers, write_file
 from lungseg.writers.record import FAILED, LEFT_OUT, SCHEMA, SEVERITY, Record
 from lungseg.writers.table import measured, row, table
+
+HALF: Final = "\\udc"
+"""Where JSON has this, a name may hold bytes that are no UTF-8."""
 
 LEDGER = "results.jsonl"
 SUMMARY = "summary.csv"
@@ -44,7 +48,7 @@ class Ledger:
         remove_leftovers(folder)
         self._ledger, self._summary = folder / LEDGER, folder / SUMMARY
         # Kept as lines of text: a hundred thousand records as dictionaries would take a gigabyte.
-        self._lines = {entry["input"]: json.dumps(entry) for entry in read_records(self._ledger)}
+        self._lines = {entry["input"]: _line_of(entry) for entry in read_records(self._ledger)}
         _write_where_it_differs(self._ledger, self._text())
 
     def __enter__(self) -> Self:
@@ -63,11 +67,11 @@ class Ledger:
     def record(self, source: str) -> Record | None:
         """The newest record of an input."""
         line = self._lines.get(source)
-        return None if line is None else json.loads(line)
+        return None if line is None else _entry_of(line)
 
     def records(self) -> Iterator[Record]:
         """The newest record of each input, in the order in which they first came."""
-        return (json.loads(line) for line in self._lines.values())
+        return (_entry_of(line) for line in self._lines.values())
 
     def add(self, entry: Record) -> None:
         """Appends one record, where it is not there already; the table follows when the ledger is
@@ -77,7 +81,7 @@ class Ledger:
         Raises:
             OutputError: it cannot be written; no half line is left.
         """
-        source, line = entry["input"], json.dumps(entry, allow_nan=False)
+        source, line = entry["input"], _line_of(entry)
         earlier = self.record(source)
         if self._lines.get(source) == line or (
             entry["verdict"] in _WITHOUT_RESULT
@@ -111,11 +115,47 @@ def read_records(path: Path) -> Iterator[Record]:
     """
     for line in _read(path).splitlines():
         try:
-            entry = json.loads(line)
+            entry = _entry_of(line)
         except ValueError:
             continue
         if _is_record(entry, path):
             yield entry
+
+
+def _line_of(entry: Record) -> str:
+    r"""A record as JSON. Of a name that is no UTF-8 Python keeps each odd byte as half a character,
+    which few other readers of JSON take: it is written out, as \udce9 behind a backslash.
+    """
+    line = json.dumps(entry, allow_nan=False)
+    return json.dumps(_each_text(entry, written_out)) if HALF in line else line
+
+
+def _entry_of(line: str | bytes) -> Any:
+    """The record in a line, names being as Python has them again.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    entry = json.loads(line)
+    half = HALF.encode() if isinstance(line, bytes) else HALF
+    return _each_text(entry, _as_python_has_it) if half in line else entry  # type: ignore[operator]
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {change(key): _each_text(one, change) for key, one in value.items()}
+    return [_each_text(one, change) for one in value] if isinstance(value, list) else value
+
+
+def written_out(text: str) -> str:
+    r"""A text in which each byte that is no UTF-8 is written like \udce9."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _as_python_has_it(text: str) -> str:
+    return re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), text)
 
 
 def _is_record(entry: Any, path: Path) -> TypeGuard[Record]:

@@ -47,12 +47,13 @@ export class Jobs extends EventTarget {
   }
 
   /** Takes groups of files, as `intake.grouped` gives them, with the options chosen for them. */
-  add(groups, { modality, skipQuality }) {
+  add(groups, { modality, skipQuality, spacing }) {
     for (const { name, files } of groups) {
       const entry = this.#append(name, "waiting");
       entry.form = new FormData();
       entry.form.append("modality", modality);
       entry.form.append("skip_quality", String(skipQuality));
+      entry.form.append("spacing", spacing);
       for (const file of files) entry.form.append("file", file, file.name);
       const bytes = files.reduce((sum, file) => sum + file.size, 0);
       const most = this.#about.limits.max_upload_bytes;
