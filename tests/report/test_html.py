@@ -17,6 +17,7 @@ from lungseg.geometry import VolumeGeometry
 from lungseg.image import Image
 from lungseg.measurement import Measurement, Measurements
 from lungseg.provenance import Provenance
+from lungseg.radiograph.measure import doubted
 from lungseg.report import content_of, to_html
 from lungseg.report.html import html_page
 from lungseg.report.texts import CT, NO_DEVICE, NONE_PUBLISHED, RADIOGRAPH, number
@@ -178,6 +179,15 @@ def test_all_three_numbers_of_the_expected_dice_make_one_sentence(film: Result) 
     assert (
         "about 0.95; nine in ten masks like this one lie between 0.90 and 0.97. 1 would be" in text
     )
+
+
+def test_sizes_that_cannot_be_true_are_doubted_beside_the_verdict(film: Result) -> None:
+    doubt = "Sizes in millimetres are in doubt: the height of the lungs speaks against the pixel"
+    assert doubt not in Page(to_html(film)).text
+    wrong = dataclasses.replace(film, measurements=doubted(film.measurements))
+    page = Page(to_html(wrong)).text
+    assert page.index("Verdict") < page.index(doubt) < page.index("Pictures")
+    assert "mm², implausible spacing" in page
 
 
 def test_numbers_are_rounded_and_nothing_is_minus_zero() -> None:

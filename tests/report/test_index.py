@@ -164,6 +164,15 @@ def test_an_input_of_which_nobody_knows_whose_it_is_gets_a_code(tmp_path: Path) 
     assert [row.title for row in rows_of(records, tmp_path, show_identity=True)] == ["gone", "x"]
 
 
+def test_sizes_that_cannot_be_true_are_summed_up_by_their_number_alone(tmp_path: Path) -> None:
+    area = measured("area", 4734.0, "mm2", restriction="implausible spacing")
+    records = [entry("x"), *(entry(name, measurements=[area]) for name in ("y", "z"))]
+    text = Page(index_page(rows_of(records, tmp_path))).text
+    assert "2of implausible spacing: sizes in doubt" in text
+    assert "5\N{NO-BREAK SPACE}000 mm²median size" in text
+    assert "4\N{NO-BREAK SPACE}734 mm², implausible spacingmedian" not in text
+
+
 def test_volumes_and_areas_are_told_apart(tmp_path: Path) -> None:
     volume = [measured("volume", 4000.0, "mL")]
     rows = rows_of([entry("scan", modality="ct", measurements=volume), entry("film")], tmp_path)
