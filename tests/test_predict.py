@@ -101,7 +101,9 @@ def test_a_missing_file_or_card_is_named(tmp_path: Path) -> None:
         Predictor(path)
 
 
-def test_the_folder_of_a_run_stands_for_its_model(tmp_path: Path) -> None:
+def test_the_folder_of_a_run_stands_for_its_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ModelError, match=r"this is a folder, and it holds no model\.onnx"):
         find_model(tmp_path)
     (tmp_path / "best.ckpt").touch()
@@ -110,6 +112,8 @@ def test_the_folder_of_a_run_stands_for_its_model(tmp_path: Path) -> None:
     path = write_tiny_model(tmp_path, name="model")
     assert find_model(tmp_path) == find_model(str(tmp_path)) == path
     assert Predictor(tmp_path).card.name == "model"
+    monkeypatch.chdir(tmp_path.parent)
+    assert find_model(tmp_path.name) == Path(tmp_path.name, "model.onnx")
 
 
 def test_a_model_that_is_not_its_cards_is_refused(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def find_model(model: str | Path) -> Path:
     Raises:
         ModelError: there is no such embedded model, or no such file.
     """
-    if isinstance(model, str) and Path(model).name == model and not model.endswith(".onnx"):
+    is_name = isinstance(model, str) and Path(model).name == model and not model.endswith(".onnx")
+    if is_name and not (model not in embedded_models() and Path(model).is_dir()):
         if model not in embedded_models():
             cure = (
                 f"name one of {', '.join(embedded_models()) or 'none'}, or give the path of "

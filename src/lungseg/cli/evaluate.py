@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -326,6 +327,7 @@ def _train_each(cases: list[Case], folder: Path, settings: TrainingSettings) -> 
 
 
 def _train(cases: list[Case], run: Path, settings: TrainingSettings) -> None:
+    os.environ["MPLBACKEND"] = "agg"  # as `lungseg train` does
     try:
         from lungseg.train.finalise import finalise
         from lungseg.train.fit import fit
