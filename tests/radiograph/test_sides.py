@@ -3,6 +3,8 @@ side."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -68,6 +70,17 @@ def test_right_and_left_are_those_of_the_header(
     assert upright.measurements[areas[0]].value > 1.05 * upright.measurements[areas[1]].value
     for name, side in (("right lung", 1), ("left lung", 2)):
         assert result.probabilities[name][expected == side].mean() > 0.9
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_a_network_that_is_not_square_follows_the_header_too(
+    tmp_path: Path, orientation: str
+) -> None:
+    oblong = RadiographSegmenter(write_tiny_model(tmp_path, size=(48, 64)), threads=1)
+    stored = ORIENTATIONS[orientation]
+    expected = stored(oblong(film(chest())).mask)
+    result = oblong(film(stored(chest()), orientation))
+    assert [dice(expected == side, result.mask == side) > 0.97 for side in (1, 2)] == [True, True]
 
 
 @pytest.mark.parametrize("orientation", ["", "L", "P\\F", "A\\F", "\\F", "LE\\V", "nothing"])

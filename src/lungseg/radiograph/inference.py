@@ -112,10 +112,9 @@ class ForwardPass:
 
 
 def first_pass(predictor: Predictor, picture: Float, view: View = AS_USUAL) -> ForwardPass:
-    """What the network makes of a picture (rows, columns), brought to a view; a negative is
+    """What the network makes of a picture (rows, columns) that was brought to a view; a negative is
     inverted.
     """
-    picture = np.ascontiguousarray(view.of(picture))
     first = _forward(predictor, picture, view=view)
     if not first.card.has_lungs or first.card.modality != "radiograph":
         return first

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lungseg.card import ModelCard
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
@@ -137,20 +140,26 @@ class RadiographSegmenter:
             if not self.card.has_lungs:
                 return first_pass(self._predictor, picture)
             return with_stated_sides(
-                lambda view: self._passes(picture, view, image.geometry.shape), image.provenance
+                lambda view: self._passes(image, picture, view), image.provenance
             )
 
-    def _passes(self, picture: Array, view: View, shape: tuple[int, int]) -> ForwardPass:
-        """The forward passes over a picture that is brought to a view, or to another one where that
-        is clearly a chest.
+    def _passes(self, image: Image, picture: NDArray[np.float32], view: View) -> ForwardPass:
+        """The forward passes over an image, whose `picture` for the network is brought to a view,
+        or to another one where that is clearly a chest.
         """
-        prediction = first_pass(self._predictor, picture, view)
+        rows, columns = self.card.input_size
+        if view.quarter_turns % 2 and rows != columns:  # the picture would not fit the network
+            turned = np.ascontiguousarray(view.of(image.array))
+            seen = to_network(turned, self.card.input_size, self.card.clip)[0]
+        else:
+            seen = np.ascontiguousarray(view.of(picture))
+        prediction = first_pass(self._predictor, seen, view)
         frontal = self._frontal
         if frontal is not None and (
             frontal.log_odds(prediction.features) < frontal.doubt or not prediction.has_both
         ):
             prediction = best_orientation(self._predictor, prediction, frontal)
-        return with_augmentation(self._predictor, prediction, shape)
+        return with_augmentation(self._predictor, prediction, image.geometry.shape)
 
     def finish(
         self,
