@@ -34,7 +34,7 @@ def find_model(model: str | Path) -> Path:
         ModelError: there is no such embedded model, or no such file.
     """
     is_name = isinstance(model, str) and Path(model).name == model and not model.endswith(".onnx")
-    if is_name and not (model not in embedded_models() and Path(model).is_dir()):
+    if is_name and (model in embedded_models() or not _is_folder(Path(model))):
         if model not in embedded_models():
             cure = (
                 f"name one of {', '.join(embedded_models()) or 'none'}, or give the path of "
@@ -56,6 +56,13 @@ def find_model(model: str | Path) -> Path:
             cure="give the .onnx file that `lungseg export` wrote",
         )
     return path
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # such as a name that is too long for one
+        return False
 
 
 def _of_run(folder: Path) -> Path:

@@ -16,6 +16,7 @@ from lungseg.runner import Job, RunOptions
 from lungseg.runner.executors import Call
 from lungseg.serve.app import Server
 from lungseg.serve.jobs import Jobs
+from lungseg.serve.requests import FIELDS
 from lungseg.serve.settings import ServerSettings
 
 
@@ -342,3 +343,8 @@ def test_of_jobs_without_result_the_earliest_are_forgotten(door, film, monkeypat
         ended.append(jobs.get(door.send(("a.png", film)).json()["id"]))
         jobs.end(ended[-1], state)
     assert [door.client.get(f"/jobs/{job.id}").status_code for job in ended] == [404, 200, 200, 200]
+
+
+def test_one_number_is_the_spacing_of_rows_and_columns() -> None:
+    assert FIELDS["spacing"].parse("0.4") == (0.4, 0.4)
+    assert FIELDS["spacing"].parse("5, 0.7,0.7") == (5.0, 0.7, 0.7)
