@@ -113,7 +113,7 @@ def test_the_table_to_paste() -> None:
 
 
 def test_without_scipy_it_is_said_what_to_install(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    monkeypatch.setitem(sys.modules, "scipy", None)
     with pytest.raises(UsageError) as refused:
         differences({"old": FIRST, "new": SECOND})
     assert str(refused.value) == (
