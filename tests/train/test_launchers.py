@@ -67,8 +67,15 @@ def test_an_allocation_for_several_trains_in_one_process(
 
 
 @pytest.mark.slow
-def test_the_backend_of_a_notebook_is_not_asked_for() -> None:
-    code = "from lungseg.cli.train import _training; _training('pictures'); import matplotlib"
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from lungseg.cli.train import _training; _training('pictures'); import matplotlib",
+        "import lungseg.train.trainer, matplotlib",
+    ],
+    ids=["command", "Python"],
+)
+def test_the_backend_of_a_notebook_is_not_asked_for(code: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code + ".pyplot; print(matplotlib.get_backend().lower())"],
         env={**os.environ, "MPLBACKEND": "module://no_such_notebook.backend_inline"},
