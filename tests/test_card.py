@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lungseg.card import ModelCard, file_sha256, read_card
-from lungseg.errors import ModelError
+from lungseg.errors import ModelError, UsageError
 from tiny_model import write_tiny_model
 
 
@@ -22,6 +23,7 @@ def test_a_card_comes_back_as_it_was(tmp_path: Path) -> None:
         (32, 48),
         "f00d",
         clip=(1, 99),
+        default_structures=("right lung", "left lung"),
         limits=["für Hunde"],
     )
     card.write(tmp_path / "m.json")
@@ -47,6 +49,26 @@ def test_channels_follow_from_the_layers(tmp_path: Path) -> None:
         [2, 1, 3],
         [5],
     ]
+
+
+def test_structures_are_found_as_asked_for_and_the_lungs_with_them() -> None:
+    layers = (("right lung", "left lung", "heart"), ("opacity",))
+    card = ModelCard("m", "2", "radiograph", layers, "none", (32, 48), "f00d")
+
+    def names(card: ModelCard, asked: tuple[str, ...] | None) -> tuple[tuple[str, ...], ...]:
+        return tuple(tuple(s.name for s in layer) for layer in card.layers_of(asked))
+
+    assert names(card, None) == layers
+    assert names(card, ("heart",)) == layers[:1]
+    assert names(card, ("opacity",)) == (("right lung", "left lung"), ("opacity",))
+    lungs = ("right lung", "left lung")
+    shown = replace(card, default_structures=lungs)
+    assert names(shown, None) == (lungs,)
+    assert names(shown, ("heart", "opacity")) == layers
+    heart = replace(card, layers=(("heart",),), outputs=())
+    assert names(heart, None) == (("heart",),)
+    with pytest.raises(UsageError, match=r"the model m 2 predicts lungs; heart; opacity, not tra"):
+        card.layers_of(("heart", "trachea"))
 
 
 def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from lungseg.options import SegmentOptions
 OTHERS: dict[str, Any] = {
     "modality": "ct",
     "model": Path("/models/mine.onnx"),
+    "structures": ("heart", "opacity"),
     "frame": 2,
     "series": "1.2.3",
     "spacing": (5.0, 0.7, 0.7),
@@ -110,3 +111,13 @@ def test_options_are_values() -> None:
     assert options.spacing == (1.0, 2.0)
     assert {options: "a key"}[SegmentOptions(spacing=(1.0, 2.0), dilate=3.0)] == "a key"
     assert pickle.loads(pickle.dumps(options)) == options
+
+
+def test_structures_are_named_in_any_way_and_a_plural_names_both() -> None:
+    names = ("right lung", "left lung", "heart")
+    for given in ("lungs, heart", ["lungs", "heart"], names):
+        assert SegmentOptions(structures=given).structures == names
+    with pytest.raises(UsageError, match="'spleen' is no structure; there are right lung"):
+        SegmentOptions(structures=("spleen",))
+    with pytest.raises(UsageError, match="no structure is named"):
+        SegmentOptions(structures=())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from lungseg.errors import ModelError
+from lungseg.errors import ModelError, UsageError
 from lungseg.modality import MODALITIES, Modality
-from lungseg.structures import BACKGROUND, BY_NAME, LUNGS, Structure, partner
+from lungseg.structures import BACKGROUND, BY_NAME, LUNGS, Structure, partner, write_names
 
 Intensity = Literal["percentile"]
 Resize = Literal["stretch"]
@@ -37,6 +38,8 @@ class ModelCard:
         input_channels: how many the network takes: 1, the image or slice itself.
         intensity: rule by which pixels become network input (see `lungseg.preprocess`).
         clip: percentiles of the image that are mapped to 0 and 1 by the "percentile" rule.
+        default_structures: names of the structures that are looked for where none are asked for;
+            empty for all.
         threshold: a pixel belongs to a structure, or to a pair such as the lungs, where its
             probability, or theirs together, reaches this.
         sha256: of the ONNX file, in hexadecimal.
@@ -57,6 +60,7 @@ class ModelCard:
     outputs: tuple[str, ...] = ()
     lung_extents: tuple[str, ...] = ("field",)
     input_channels: int = 1
+    default_structures: tuple[str, ...] = ()
     intensity: Intensity = "percentile"
     clip: tuple[float, float] = (0.5, 99.5)
     threshold: float = 0.5
@@ -73,6 +77,29 @@ class ModelCard:
     def structures(self) -> tuple[tuple[Structure, ...], ...]:
         """Those of each layer."""
         return tuple(tuple(BY_NAME[name] for name in layer) for layer in self.layers)
+
+    def layers_of(self, asked: Sequence[str] | None) -> tuple[tuple[Structure, ...], ...]:
+        """The structures of each layer that are to be found. The lungs are always among them where
+        the model knows them: the others are judged and measured by them.
+
+        Args:
+            asked: names of structures; None for the model's `default_structures`.
+
+        Raises:
+            UsageError: the model does not predict one of them.
+        """
+        known = [name for layer in self.layers for name in layer]
+        wanted = set(self.default_structures or known) if asked is None else set(asked)
+        if unknown := sorted(wanted - set(known)):
+            raise UsageError(
+                f"the model {self.name} {self.version} predicts {write_names(known)}, not "
+                f"{unknown[0]}",
+                cure="leave it out of the structures, or give a model that does",
+            )
+        if self.has_lungs:
+            wanted |= {lung.name for lung in LUNGS}
+        layers = (tuple(s for s in layer if s.name in wanted) for layer in self.structures)
+        return tuple(layer for layer in layers if layer)
 
     def channels(self, layer: int) -> slice:
         """Which output channels are a layer's: its background, then its structures."""
@@ -119,6 +146,9 @@ def outputs_of(layers: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     return tuple(name for layer in layers for name in (BACKGROUND.name, *layer))
 
 
+_TUPLES = ("input_size", "clip", "layers", "outputs", "lung_extents", "default_structures")
+
+
 def read_card(path: Path) -> ModelCard:
     """The card in a JSON file.
 
@@ -155,7 +185,7 @@ def read_card(path: Path) -> ModelCard:
         raise ModelError(
             f"the model card lacks the fields {', '.join(missing)}", where=path, cure=cure
         )
-    for name in ("input_size", "clip", "layers", "outputs", "lung_extents"):
+    for name in _TUPLES:
         if name in entries:
             entries[name] = as_tuples(entries[name])
     if problem := problem_of_layers(entries["layers"]):
@@ -199,6 +229,8 @@ def _meaningful(card: ModelCard) -> dict[str, bool]:
         "modality": card.modality in MODALITIES,
         "outputs": card.outputs == outputs_of(card.layers),
         "resize": card.resize in get_args(Resize),
+        "default_structures": isinstance(card.default_structures, tuple)
+        and set(card.default_structures) <= {name for layer in card.layers for name in layer},
         "input_channels": card.input_channels == 1,
         "input_size": isinstance(size, tuple)
         and len(size) == 2

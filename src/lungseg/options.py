@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from lungseg.errors import UsageError
 from lungseg.modality import MODALITIES, Modality
+from lungseg.structures import read_names
 
 _NOUNS: Final[dict[Modality, tuple[str, str]]] = {
     "radiograph": ("radiographs", "a radiograph"),
@@ -30,6 +31,9 @@ class SegmentOptions:
         modality: take every source for this; None for what each looks like.
         model: name of an embedded model, or path of an .onnx file with its card (.json) beside it;
             None for the embedded model of the modality. A model makes every source its modality.
+        structures: names of the structures to find, or plurals of pairs, as a sequence or in one
+            text with commas; None for those that the model's card names. The lungs are always
+            found where the model knows them.
         frame: which frame, page or volume of a file with several, counted from 1.
         series: which series of a folder with several: its number in the list that the error gives,
             its UID, its description, or what else that list says, such as "kernel B70f".
@@ -53,6 +57,10 @@ class SegmentOptions:
     )
     model: str | Path | None = field(
         default=None, metadata=_about("Embedded model, or an .onnx file, for every input.")
+    )
+    structures: tuple[str, ...] | None = field(
+        default=None,
+        metadata=_about("Structures to find, such as lungs,heart, of those that the model knows."),
     )
     frame: int | None = field(
         default=None, metadata=_about("Frame or page to take from files with several, from 1.")
@@ -107,6 +115,10 @@ class SegmentOptions:
         if self.frame is not None and self.frame < 1:
             raise UsageError(f"frames are counted from 1, and `frame` is {self.frame}")
         check_radius(self.dilate)
+        if self.structures is not None:
+            given = self.structures
+            named = read_names(given if isinstance(given, str) else ",".join(given))
+            object.__setattr__(self, "structures", named)
         if self.spacing is not None:
             object.__setattr__(self, "spacing", check_spacing(self.spacing))
         if self.modality is not None:
@@ -142,6 +154,7 @@ class SegmentOptions:
         entry = {option.name: getattr(self, option.name) for option in fields(self)}
         return entry | {
             "model": None if self.model is None else Path(self.model).name,
+            "structures": None if self.structures is None else list(self.structures),
             "spacing": None if self.spacing is None else list(self.spacing),
             "dilate": float(self.dilate),
         }

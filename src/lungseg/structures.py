@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
+
+from lungseg.errors import UsageError
 
 Side = Literal["right", "left"]
 """The patient's."""
@@ -141,3 +144,32 @@ def groups(structures: Iterable[Structure]) -> dict[str, tuple[int, ...]]:
     for plural, (right, left) in pairs(those).items():
         found[plural] = (right.number, left.number)
     return found
+
+
+def write_names(structures: Sequence[str]) -> str:
+    """Names of structures in one cell of a table, such as "lungs; heart": a whole pair by its
+    plural.
+    """
+    named = pairs(BY_NAME[name] for name in structures)
+    whole = {one.name: plural for plural, pair in named.items() for one in pair}
+    return "; ".join(dict.fromkeys(whole.get(name, name) for name in structures))
+
+
+def read_names(cell: str) -> tuple[str, ...]:
+    """The names of structures in a cell, separated by semicolons or commas; a plural names both of
+    its pair.
+
+    Raises:
+        UsageError: one of them is no structure, or there is none.
+    """
+    of_plural = {plural: [one.name for one in pair] for plural, pair in pairs(STRUCTURES).items()}
+    known = [structure.name for structure in STRUCTURES if structure is not BACKGROUND]
+    found: list[str] = []
+    for name in filter(None, (part.strip() for part in re.split("[;,]", cell))):
+        if name not in (*known, *of_plural):
+            cure = f"there are {', '.join((*known, *of_plural))}"
+            raise UsageError(f"{name!r} is no structure", cure=cure)
+        found += of_plural.get(name, [name])
+    if not found:
+        raise UsageError("no structure is named", cure=f"name some of {', '.join(known)}")
+    return tuple(dict.fromkeys(found))

@@ -288,3 +288,16 @@ def test_a_spacing_that_is_given_is_used(tmp_path) -> None:
     assert (pixels.unit, millimetres.unit) == ("pixels", "mm")
     assert millimetres.first.assd == pytest.approx(pixels.first.assd / 2)
     assert millimetres.first.hd95_at_1024 == pixels.first.hd95_at_1024
+
+
+def test_structures_with_masks_of_their_own_are_scored_where_they_overlap_the_lungs() -> None:
+    heart = np.zeros(SHAPE, bool)
+    heart[20:40, 30:80] = True
+    labels = lungs()
+    labels[20:40, 40:70] = 3
+    case = replace(CASE, other_masks=(("heart", Path("h.png")),))
+    found = score(case, lungs(), result(labels, structures=(*LUNGS, HEART)), {"heart": heart})
+    assert list(found.raw) == ["lungs", "heart"]
+    assert found.first.dice == 1
+    assert found.scores["heart"].dice == pytest.approx(2 * 600 / (600 + 1000))
+    assert not found.is_empty

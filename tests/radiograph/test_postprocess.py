@@ -10,7 +10,12 @@ from lungseg.errors import UsageError
 from lungseg.morphology.dilation import dilate
 from lungseg.morphology.hull import hull
 from lungseg.preprocess import resize_back, smooth
-from lungseg.radiograph.postprocess import MIN_LUNG_FRACTION, postprocess, postprocess_lungs
+from lungseg.radiograph.postprocess import (
+    MIN_LUNG_FRACTION,
+    postprocess,
+    postprocess_layers,
+    postprocess_lungs,
+)
 from lungseg.scores import components
 from lungseg.structures import HEART, LUNGS, OPACITY
 
@@ -285,3 +290,14 @@ def test_other_structures_take_what_the_lungs_leave() -> None:
     np.testing.assert_array_equal(
         postprocess({"opacity": opacity}, [OPACITY], 0.5), np.where(opacity >= 0.5, 5, 0)
     )
+
+
+def test_an_opacity_lies_on_the_lungs_alone() -> None:
+    layers = ((*LUNGS, HEART), (OPACITY,))
+    everywhere = np.ones_like(RIGHT)
+    found = {"right lung": RIGHT, "left lung": LEFT, "heart": everywhere, "opacity": everywhere}
+    lungs, opacity = postprocess_layers(found, layers, 0.5)
+    assert set(np.unique(lungs)) == {1, 2, 3}
+    np.testing.assert_array_equal(opacity == 5, np.isin(lungs, (1, 2)))
+    (alone,) = postprocess_layers(found, layers[1:], 0.5)
+    assert (alone == 5).all()

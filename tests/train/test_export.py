@@ -102,6 +102,36 @@ def test_each_layer_has_its_background_and_its_structures_and_no_mediastinum() -
     torch.testing.assert_close(found, torch.tensor([0.6, 0.4, 0.25, 0.2, 0.3, 0.25]))
 
 
+def test_layers_that_are_joined_exclude_each_other() -> None:
+    layers = layer_classes((("right lung", "left lung"), ("heart",), ("opacity",)))
+    net = Given(0.1, 0.2, 0.3, 0.4, 0.2, 0.8, 0.6, 0.4)
+    found = ExportModel(net, layers, (2, 1))(torch.zeros(1, 1, 2, 2))[0, :, 0, 0]
+    torch.testing.assert_close(found, torch.tensor([0.1, 0.2, 0.3, 0.4, 0.6, 0.4]))
+
+
+@pytest.mark.slow
+def test_the_description_joins_layers_and_says_what_is_found_by_default(tmp_path, cases) -> None:
+    layers = (("right lung", "left lung"), ("heart",), ("opacity",))
+    checkpoint = write_run(tmp_path / "run", cases, replace(SETTINGS, layers=layers, width=2))
+    about = tmp_path / "about.toml"
+    about.write_text(
+        'name = "m"\nversion = "1"\ndefault_structures = ["right lung", "left lung"]\n'
+        'layers = [["right lung", "left lung", "heart"], ["opacity"]]\n'
+    )
+    card = read_card(export(checkpoint, tmp_path / "m.onnx", about=about).card)
+    assert card.layers == (("right lung", "left lung", "heart"), ("opacity",))
+    assert card.default_structures == ("right lung", "left lung")
+    for text, words in (
+        ('[["right lung", "left lung"], ["heart", "opacity"], ["trachea"]]', "are not those of"),
+        ('[["right lung", "left lung", "heart"]]', "are not those of the run, joined"),
+        ('[["lungs"]]', "name 'lungs', which is no structure"),
+    ):
+        about.write_text(f'name = "m"\nversion = "1"\nlayers = {text}\n')
+        with pytest.raises(UsageError, match=words):
+            export(checkpoint, tmp_path / "n.onnx", about=about)
+    assert not (tmp_path / "n.onnx").exists()
+
+
 @pytest.mark.slow
 def test_the_card_has_the_layers_that_were_learnt(tmp_path, cases) -> None:
     layers = (("right lung", "left lung", "heart"), ("opacity",))
@@ -247,7 +277,7 @@ def test_a_model_that_cannot_be_loaded_is_not_left_behind(
         (
             'name = "a"\nversion = "1"\ncolour = "red"',
             "about.toml: the description of the model has an unknown field, 'colour'; known are "
-            "name, version, terms, limits, sources.",
+            "name, version, terms, limits, sources, layers, default_structures.",
         ),
         ('name = "a"', "about.toml: the description of the model lacks the field 'version'"),
         ("name = ", "about.toml: the description of the model cannot be read (Invalid value"),

@@ -18,6 +18,7 @@ _ABOUT: Final = {option.name: str(option.metadata["about"]) for option in fields
 
 Modality = Annotated[modality.Modality | None, typer.Option(help=_ABOUT["modality"])]
 Model = Annotated[str | None, typer.Option(metavar="NAME|FILE", help=_ABOUT["model"])]
+Structures = Annotated[str | None, typer.Option(metavar="NAMES", help=_ABOUT["structures"])]
 Frame = Annotated[int | None, typer.Option(min=1, metavar="N", help=_ABOUT["frame"])]
 Series = Annotated[str | None, typer.Option(metavar="N|UID", help=_ABOUT["series"])]
 Spacing = Annotated[

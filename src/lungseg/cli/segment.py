@@ -18,6 +18,7 @@ from lungseg.cli.remarks import remarks_on, widespread
 from lungseg.cli.report import formats_of
 from lungseg.errors import InputError, UsageError
 from lungseg.options import SegmentOptions
+from lungseg.structures import read_names
 
 if TYPE_CHECKING:
     from lungseg.modality import Modality
@@ -78,6 +79,7 @@ def segment(
     series: flags.Series = None,
     skip_damaged: flags.SkipDamaged = False,
     model: flags.Model = None,
+    structures: flags.Structures = None,
     skip_quality: flags.SkipQuality = False,
     skip_refused: flags.SkipRefused = False,
     report: Report = False,
@@ -103,6 +105,7 @@ def segment(
     options = SegmentOptions(
         modality=modality,
         model=model,
+        structures=None if structures is None else read_names(structures),
         frame=frame,
         series=series,
         spacing=flags.spacing_of(spacing),

@@ -43,7 +43,7 @@ from lungseg.quality.features import Features, agreement_features, mask_features
 from lungseg.quality.files import quality_model_of
 from lungseg.quality.model import ExpectedDice, as_measurements
 from lungseg.result import Result
-from lungseg.segmentation import Probabilities, as_fraction
+from lungseg.segmentation import Layers, Probabilities, as_fraction
 from lungseg.structures import ANATOMICAL, LUNGS, PLURAL, Structure
 from lungseg.timing import Seconds, timed
 from lungseg.volume import Volume
@@ -186,12 +186,13 @@ class VolumeSegmenter:
             found = self._thresholded(planes, axial.shape)
         with timed("clean", seconds):
             lungs = self._cleaned_lungs(volume, found) if self.card.has_lungs else None
-            layers = [_layer(structures, lungs, found) for structures in self.card.structures]
+            structures = self.card.layers_of(options.structures)
+            layers = [_layer(those, lungs, found) for those in structures]
             segmentation = volume.with_layers(
-                [turn.invert(labels) for labels in layers], self.card.structures
+                [turn.invert(labels) for labels in layers], structures
             )
         with timed("measure", seconds):
-            confidences = self._confidences(layers, planes)
+            confidences = self._confidences(layers, structures, planes)
             measurements = measure_volume(volume, segmentation, confidences)
         with timed("judge", seconds):
             expected = None if options.skip_quality else self._expected_dice(volume, planes, lungs)
@@ -315,19 +316,21 @@ class VolumeSegmenter:
         )
         return {"uncertain"} if bad else set()
 
-    def _confidences(self, layers: Sequence[Labels], planes: Planes) -> dict[str, float]:
+    def _confidences(
+        self, layers: Sequence[Labels], structures: Layers, planes: Planes
+    ) -> dict[str, float]:
         """Of each structure and pair in axial label maps, by `CONFIDENCE_SLICES` of them on the
         network's grid.
         """
         chosen = np.unique(np.linspace(0, len(planes) - 1, CONFIDENCE_SLICES).astype(int))
         found: dict[str, float] = {}
-        for labels, structures in zip(layers, self.card.structures, strict=True):
+        for labels, those in zip(layers, structures, strict=True):
             small = np.stack([shrink_labels(labels[i], planes.shape[2:]) for i in chosen])
             channels = [
                 as_fraction(planes[chosen, self._names.index(structure.name)])
-                for structure in structures
+                for structure in those
             ]
-            found |= confidence(small, channels, structures)
+            found |= confidence(small, channels, those)
         return found
 
     def _fill(

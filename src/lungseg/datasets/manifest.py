@@ -16,12 +16,10 @@ from lungseg.datasets.cases import (
     Case,
     LungExtent,
     patients_in_several_splits,
-    read_names,
-    write_names,
 )
 from lungseg.datasets.spreadsheets import CsvRow, located, read_rows
 from lungseg.errors import InputError, UsageError
-from lungseg.structures import BACKGROUND, STRUCTURES
+from lungseg.structures import BACKGROUND, STRUCTURES, read_names, write_names
 from lungseg.writers import write_file
 
 COLUMNS: Final = tuple(field.name for field in fields(Case) if field.name != "other_masks")

@@ -7,13 +7,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets import Case
-from lungseg.datasets.cases import write_names
 from lungseg.datasets.label_sets import judged_pixels
 from lungseg.errors import InputError
 from lungseg.image import Image
@@ -21,7 +21,7 @@ from lungseg.morphology.runs import component_sizes
 from lungseg.result import Result
 from lungseg.scores import Mask, components, count, surface_distances
 from lungseg.segmentation import Segmentation
-from lungseg.structures import PLURAL, Structure, regions
+from lungseg.structures import PLURAL, Structure, regions, write_names
 
 NAN = float("nan")
 
@@ -138,23 +138,32 @@ class CaseScore:
         return self.scores[self.name]
 
 
-def score(case: Case, ground_truth: NDArray[np.uint8], result: Result[Image]) -> CaseScore:
+def score(
+    case: Case,
+    ground_truth: NDArray[np.uint8],
+    result: Result[Image],
+    others: Mapping[str, NDArray[np.bool_]] = MappingProxyType({}),
+) -> CaseScore:
     """Scores one radiograph.
 
     Args:
         case: with a mask.
         ground_truth: its labels (rows, columns).
         result: of its image.
+        others: where structures are that have a mask of their own, as
+            `lungseg.datasets.other_masks.read_other_masks` gives them.
 
     Raises:
         InputError: the model predicts nothing that the mask decides.
     """
     spacing = result.image.geometry.spacing
     scored = scored_regions(result.segmentation, case)
-    scores, raw, halves = {}, {}, {}
+    scores, raw, halves, drawn = {}, {}, {}, list[bool]()
     for name, those in scored.items():
-        inside, found = pixels_of(ground_truth, those), result.segmentation.mask(name)
-        judged = judged_pixels(ground_truth, those, case.lung_extent)
+        found = result.segmentation.mask(name)
+        inside = others[name] if name in others else pixels_of(ground_truth, those)
+        judged = None if name in others else judged_pixels(ground_truth, those, case.lung_extent)
+        drawn.append(bool(inside.any()))
         scores[name] = with_hd95_at_1024(
             compare_masks(inside, found, spacing, judged=judged), inside, found, spacing
         )
@@ -178,7 +187,7 @@ def score(case: Case, ground_truth: NDArray[np.uint8], result: Result[Image]) ->
         unit="pixels" if spacing is None else "mm",
         scores=scores | halves,
         raw=raw,
-        is_empty=not pixels_of(ground_truth, next(iter(scored.values()))).any(),
+        is_empty=not drawn[0],
     )
 
 
@@ -193,12 +202,12 @@ def scored_regions(segmentation: Segmentation[Any], case: Case) -> dict[str, tup
         name: those
         for layer in segmentation.structures
         for name, those in regions(layer).items()
-        if all(structure.name in case.decides for structure in those)
+        if all(structure.name in case.decided for structure in those)
     }
     if not found:
         names = [structure.name for layer in segmentation.structures for structure in layer]
         raise InputError(
-            f"the mask decides {write_names(case.decides)}, and the model predicts "
+            f"the mask decides {write_names(case.decided)}, and the model predicts "
             f"{write_names(names)}",
             where=case.mask,
             cure="give a case whose mask decides what the model predicts",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lungseg.datasets import Case, read_labels
 from lungseg.datasets.ground_truth import read_volume_labels
+from lungseg.datasets.other_masks import read_other_masks
 from lungseg.draw.picture import Picture, contour, montage, overlay, thumbnail
 from lungseg.draw.volume import PLANES, slice_picture
 from lungseg.evaluate.cases import CaseScore, pixels_of, scored_regions
@@ -62,6 +63,9 @@ def _tile(segmenter: Segmenter, case: Case) -> Picture:
         labels = read_labels(case)
         labels[~pixels_of(labels, structures)] = 0
         picture = _with_outlines(overlay(result.image, result.segmentation), labels)
+        for name, inside in read_other_masks(case, result.image.geometry.shape).items():
+            if name in names:
+                picture = _with_outlines(picture, inside.view(np.uint8))
         return thumbnail(picture, TILE)
     labels = read_volume_labels(case, result.image.geometry).labels
     labels[~pixels_of(labels, structures)] = 0

@@ -13,6 +13,7 @@ from typing import Any
 
 from lungseg.datasets import Case, read_labels
 from lungseg.datasets.folders import is_volume
+from lungseg.datasets.other_masks import read_other_masks
 from lungseg.errors import InputError
 from lungseg.evaluate.cases import CaseScore, score
 from lungseg.evaluate.volumes import score_ct
@@ -82,10 +83,13 @@ def _try(
         with slots if is_volume(case.image) else nullcontext():
             result: Result[Any] = segmenter(case.image, SegmentOptions(spacing=spacing))
             return (
-                score(case, read_labels(case, result.mask.shape), result)
-                if isinstance(result.image, Image)
-                else score_ct(case, result)
+                _scored(case, result) if isinstance(result.image, Image) else score_ct(case, result)
             )
     except InputError as error:
         log.warning("case %s of %s is left out: %s", case.case, case.source, error)
         return Failure(case.case, case.source, str(error))
+
+
+def _scored(case: Case, result: Result[Image]) -> CaseScore:
+    shape = result.image.geometry.shape
+    return score(case, read_labels(case, shape), result, read_other_masks(case, shape))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lungseg.morphology.components import components, largest_component
 from lungseg.morphology.holes import holes
-from lungseg.structures import ANATOMICAL, LEFT_LUNG, LUNGS, RIGHT_LUNG, Structure
+from lungseg.structures import ABNORMAL, ANATOMICAL, LEFT_LUNG, LUNGS, RIGHT_LUNG, Structure
 
 Float = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -30,6 +30,20 @@ has at most 0.69 of both."""
 
 SHARED = 255
 """Stands, while sides are assigned, for a region that both lungs share."""
+
+
+def postprocess_layers(
+    probabilities: Mapping[str, Float], layers: Sequence[Sequence[Structure]], threshold: float
+) -> list[Labels]:
+    """The label map of each layer, see `postprocess`. What is abnormal lies on the lungs: of it
+    nothing stays outside of them, where they are among the layers.
+    """
+    found = [postprocess(probabilities, structures, threshold) for structures in layers]
+    lungs = [labels for labels, own in zip(found, layers, strict=True) if set(LUNGS) <= set(own)]
+    for labels, structures in zip(found, layers, strict=True):
+        if lungs and all(structure.category is ABNORMAL for structure in structures):
+            labels[~np.isin(lungs[0], [lung.number for lung in LUNGS])] = 0
+    return found
 
 
 def postprocess(

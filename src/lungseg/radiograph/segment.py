@@ -27,7 +27,7 @@ from lungseg.radiograph.inference import (
 from lungseg.radiograph.judge import is_cut_short, judge, without_padding
 from lungseg.radiograph.measure import doubt_of_scale, doubted, measure
 from lungseg.radiograph.orientation import View
-from lungseg.radiograph.postprocess import postprocess
+from lungseg.radiograph.postprocess import postprocess_layers
 from lungseg.radiograph.sides import with_stated_sides
 from lungseg.readers import read_image
 from lungseg.readers.looks_like_ct import looks_like_ct
@@ -173,16 +173,14 @@ class RadiographSegmenter:
         those passed in and its own.
         """
         seconds = {} if seconds is None else seconds
-        names = tuple(name for layer in self.card.layers for name in layer)
+        structures = self.card.layers_of(options.structures)
+        names = tuple(structure.name for layer in structures for structure in layer)
         channels = prediction.as_given[[self.card.outputs.index(name) for name in names]]
         probabilities = Probabilities(names, channels, image.geometry)
         with timed("clean", seconds):
             found = {name: probabilities[name] for name in names}
-            layers = [
-                postprocess(found, structures, self.card.threshold)
-                for structures in self.card.structures
-            ]
-        segmentation = image.with_layers(layers, self.card.structures)
+            layers = postprocess_layers(found, structures, self.card.threshold)
+        segmentation = image.with_layers(layers, structures)
         with timed("measure", seconds):
             sure = confidences(segmentation, found)
             measurements = measure(segmentation, sure)

@@ -74,6 +74,7 @@ FIELDS: Final[dict[str, Field]] = {
         {"type": "string", "enum": MODALITIES},
     ),
     "model": Field(str, "a name", {"type": "string"}),
+    "structures": Field(str, "names with commas between", {"type": "string"}),
     "frame": Field(_count, "a number from 1", {"type": "integer", "minimum": 1}),
     "series": Field(str, "a text", {"type": "string"}),
     "spacing": Field(_numbers, "numbers with commas between", {"type": "string"}),

@@ -9,6 +9,7 @@ import tomllib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from lungseg.card import ModelCard, file_sha256
+from lungseg.card import ModelCard, as_tuples, file_sha256, problem_of_layers
 from lungseg.datasets import read_manifest
 from lungseg.datasets.label_sets import MEDIASTINUM, LayerClasses
 from lungseg.errors import ModelError, UsageError
@@ -31,6 +32,9 @@ from lungseg.train.settings import TrainingSettings
 from lungseg.writers.atomic import not_written
 
 log = logging.getLogger(__name__)
+
+Layers = tuple[tuple[str, ...], ...]
+"""Names of the structures of each layer."""
 
 TOLERANCE = 0.02
 """Largest difference in probability between torch (float32) and the exported file (weights rounded
@@ -44,12 +48,19 @@ class ExportModel(nn.Module):
     Args:
         net: with a channel for each class of each layer.
         layers: that it has learnt.
+        joined: how many of these each layer of the shipped model takes up, one after the other; one
+            each where nothing is given. Of a layer that joins several, those of a later one are
+            only where nothing of an earlier one is: their probability is multiplied by that of its
+            background.
     """
 
-    def __init__(self, net: nn.Module, layers: Sequence[LayerClasses]) -> None:
+    def __init__(
+        self, net: nn.Module, layers: Sequence[LayerClasses], joined: Sequence[int] = ()
+    ) -> None:
         super().__init__()
         self.net = net
         self.layers = tuple(layers)
+        self.joined = tuple(joined) or (1,) * len(self.layers)
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 1, H, W) -> (N, C, H, W): of each layer the background, then its structures, adding
@@ -57,14 +68,53 @@ class ExportModel(nn.Module):
         """
         logits = self.net(image)
         parts = split_channels(logits, self.layers) if len(self.layers) > 1 else (logits,)
-        found = []
-        for part, classes in zip(parts, self.layers, strict=True):
-            p, last = part.softmax(dim=1), 1 + len(classes.structures)
-            background = p[:, 0:1]
-            if MEDIASTINUM in classes.names:
-                background = background + p[:, last : last + 1]
-            found += [background, p[:, 1:last]]
+        found: list[Tensor] = []
+        learnt = zip(parts, self.layers, strict=True)
+        for count in self.joined:
+            background: Tensor | None = None
+            structures: list[Tensor] = []
+            for part, classes in islice(learnt, count):
+                own, those = _of_layer(part, classes)
+                structures.append(those if background is None else those * background)
+                background = own if background is None else own * background
+            if background is not None:
+                found += [background, *structures]
         return torch.cat(found, dim=1)
+
+
+def _of_layer(logits: Tensor, classes: LayerClasses) -> tuple[Tensor, Tensor]:
+    """Probability of the background, with the mediastinum, and of the structures of a layer."""
+    p, last = logits.softmax(dim=1), 1 + len(classes.structures)
+    background = p[:, 0:1]
+    if MEDIASTINUM in classes.names:
+        background = background + p[:, last : last + 1]
+    return background, p[:, 1:last]
+
+
+def _joined(layers: Layers, learnt: Layers, about: Path | None) -> tuple[int, ...]:
+    """How many of the learnt layers each layer of the card takes up.
+
+    Raises:
+        UsageError: the layers of the card are not the learnt ones, joined in their order.
+    """
+    counts, rest = [], list(learnt)
+    for layer in layers:
+        taken: tuple[str, ...] = ()
+        count = 0
+        while rest and len(taken) < len(layer):
+            taken += rest.pop(0)
+            count += 1
+        if taken != tuple(layer):
+            rest = [layer]
+            break
+        counts.append(count)
+    if rest:
+        raise UsageError(
+            f"the layers of the description are not those of the run, joined: {learnt}",
+            where=about,
+            cure="give whole layers in the order of the run's settings, or leave `layers` out",
+        )
+    return tuple(counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +140,8 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
         checkpoint: best.ckpt, or last.ckpt, of a run, in the run's folder.
         output: path of the ONNX file.
         about: TOML with what the run cannot know: name, version, terms, limits, and a table
-            `sources` with each source's terms.
+            `sources` with each source's terms; also `default_structures`, and `layers` where layers
+            of the run are to exclude each other in the model (see `ExportModel`).
 
     Raises:
         ModelError: the checkpoint cannot be used, its network gives no numbers, or the exported
@@ -107,7 +158,9 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
         )
     net, settings = load_checkpoint(checkpoint)
     facts: dict[str, Any] = _read_about(about) if about else {"name": output.stem, "version": "0"}
-    shipped = ExportModel(net, settings.classes).eval()
+    layers = facts.pop("layers", settings.layers)
+    joined = _joined(layers, settings.layers, about)
+    shipped = ExportModel(net, settings.classes, joined).eval()
     example = torch.randn(
         2, 1, settings.size, settings.size, generator=torch.Generator().manual_seed(0)
     )
@@ -124,7 +177,7 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
         with TemporaryDirectory(prefix=".export-", dir=output.parent) as folder:
             made = Path(folder, output.name)
             onnx.save(halve_weights(_graph(shipped, example)), made)
-            _card(settings, facts, made).write(made.with_suffix(".json"))
+            _card(settings, layers, facts, made).write(made.with_suffix(".json"))
             difference = _difference(made, example.numpy(), expected, output)
             for path in (output, described):
                 made.with_suffix(path.suffix).replace(path)
@@ -134,10 +187,12 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
     return ExportedModel(output, described, difference)
 
 
-def _card(settings: TrainingSettings, facts: dict[str, Any], model: Path) -> ModelCard:
+def _card(
+    settings: TrainingSettings, layers: Layers, facts: dict[str, Any], model: Path
+) -> ModelCard:
     return ModelCard(
         modality=settings.modality,
-        layers=settings.layers,
+        layers=layers,
         architecture=_architecture(settings),
         input_size=(settings.size, settings.size),
         clip=(settings.clip_low, settings.clip_high),
@@ -202,7 +257,7 @@ def _graph(shipped: nn.Module, example: Tensor) -> onnx.ModelProto:
 
 
 def _read_about(path: Path) -> dict[str, Any]:
-    known = ("name", "version", "terms", "limits", "sources")
+    known = ("name", "version", "terms", "limits", "sources", "layers", "default_structures")
     try:
         facts = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -221,6 +276,11 @@ def _read_about(path: Path) -> dict[str, Any]:
             where=path,
             cure=f"known are {', '.join(known)}",
         )
+    for name in ("layers", "default_structures"):
+        if name in facts:
+            facts[name] = as_tuples(facts[name])
+    if "layers" in facts and (problem := problem_of_layers(facts["layers"])):
+        raise UsageError(f"the layers of the description {problem}", where=path)
     return facts
 
 

@@ -20,6 +20,7 @@ from lungseg.calibrate.run import calibrate, choose_cases
 from lungseg.card import read_card
 from lungseg.datasets import Case, read_labels, read_manifest
 from lungseg.datasets.label_sets import judged_pixels
+from lungseg.datasets.other_masks import read_other_masks
 from lungseg.draw.picture import Picture
 from lungseg.errors import InputError, UsageError
 from lungseg.image import Image
@@ -191,11 +192,14 @@ def _dice(case: Case, result: Result[Image]) -> dict[str, float]:
     if ground_truth is None:
         return {}
     found = {}
+    others = read_other_masks(case, result.image.geometry.shape)
     for layer in result.segmentation.structures:
         for name, those in regions(layer).items():
-            if {structure.name for structure in those} <= set(case.decides):
+            predicted = result.segmentation.mask(name)
+            if name in others:
+                found[name] = count(others[name], predicted).dice
+            elif {structure.name for structure in those} <= set(case.decides):
                 inside = np.isin(ground_truth, [structure.number for structure in those])
-                predicted = result.segmentation.mask(name)
                 judged = judged_pixels(ground_truth, those, case.lung_extent)
                 if judged is not None:
                     inside, predicted = inside[judged], predicted[judged]

@@ -1,11 +1,11 @@
-"""Names of structures in a cell of the list of cases."""
+"""Names of structures in a cell of a list of cases, or in a flag."""
 
 from __future__ import annotations
 
 import pytest
 
-from lungseg.datasets.cases import read_names, write_names
 from lungseg.errors import UsageError
+from lungseg.structures import read_names, write_names
 
 LUNGS = ("right lung", "left lung")
 
