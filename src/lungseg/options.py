@@ -60,7 +60,7 @@ class SegmentOptions:
     )
     structures: tuple[str, ...] | None = field(
         default=None,
-        metadata=_about("Structures to find, such as lungs,heart, of those that the model knows."),
+        metadata=_about("Structures to find, with commas between, of those that the model knows."),
     )
     frame: int | None = field(
         default=None, metadata=_about("Frame or page to take from files with several, from 1.")

@@ -25,6 +25,7 @@ from tiny_model import write_tiny_model
 ROOT = Path(__file__).resolve().parents[2]
 OF_CT = {
     "modality": ("ct", "ct"),
+    "structures": ("lungs", ["right lung", "left lung"]),
     "model": ("ct", "ct"),
     "frame": ("1", 1),
     "series": (None, None),

@@ -89,6 +89,7 @@ def test_a_file_becomes_a_job_whatever_name_and_type_the_client_gives_it(door, f
 SAID = {
     "modality": "ct",
     "model": "ct",
+    "structures": "lungs",
     "frame": "2",
     "series": "1.2.3",
     "spacing": "5,0.7,0.7",
@@ -108,6 +109,7 @@ def test_every_option_has_a_part_of_the_form_and_reaches_the_worker(door, film):
             SegmentOptions(
                 modality="ct",
                 model="ct",
+                structures=("right lung", "left lung"),
                 frame=2,
                 series="1.2.3",
                 spacing=(5.0, 0.7, 0.7),

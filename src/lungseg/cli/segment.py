@@ -116,11 +116,8 @@ def segment(
         skip_quality=skip_quality,
         skip_refused=skip_refused,
     )
-    chosen = _outputs(outputs, {"crop": crop, "masked": masked, "probabilities": probabilities})
-    if binary and "mask" not in chosen:
-        raise UsageError(
-            "--binary is about the mask, which --outputs leaves out", cure="drop one of the two"
-        )
+    also = {"crop": crop, "masked": masked, "probabilities": probabilities}
+    chosen = _outputs(outputs, also, binary=binary)
     reports = formats_of(report=report, pdf=pdf, show_identity=show_identity)
     run = RunOptions(output, chosen, reports, show_identity=show_identity, overwrite=overwrite)
     _segment(ctx, paths, options, run, workers, quiet=quiet)
@@ -149,7 +146,7 @@ def _segment(
         raise typer.Exit(FAILED)
 
 
-def _outputs(names: str | None, also: dict[str, bool]) -> tuple[str, ...]:
+def _outputs(names: str | None, also: dict[str, bool], *, binary: bool) -> tuple[str, ...]:
     """The outputs that --outputs names, and those that have a flag of their own."""
     from lungseg.writers import check_outputs
 
@@ -159,7 +156,12 @@ def _outputs(names: str | None, also: dict[str, bool]) -> tuple[str, ...]:
         else [name.strip() for name in names.split(",") if name.strip()]
     )
     named += [name for name, wanted in also.items() if wanted]
-    return tuple(output.name for output in check_outputs(named))
+    chosen = tuple(output.name for output in check_outputs(named))
+    if binary and "mask" not in chosen:
+        raise UsageError(
+            "--binary is about the mask, which --outputs leaves out", cure="drop one of the two"
+        )
+    return chosen
 
 
 def _inputs(
