@@ -18,7 +18,7 @@ from phantom_radiographs import write_radiographs
 
 FLAGS = (
     "--layers='lungs, heart' --width=6 --depth=5 --size=64 --batch=2 --learning-rate=0.01 "
-    "--ema-decay=0.5 --validation=0.3 --precision=32-true --workers=0 --epochs=30 --no-calibrate -q"
+    "--ema-decay=0.5 --validation=0.3 --precision=32-true --workers=0 --epochs=36 --no-calibrate -q"
 )
 
 

@@ -279,8 +279,9 @@ def _read_about(path: Path) -> dict[str, Any]:
     for name in ("layers", "default_structures"):
         if name in facts:
             facts[name] = as_tuples(facts[name])
-    if "layers" in facts and (problem := problem_of_layers(facts["layers"])):
-        raise UsageError(f"the layers of the description {problem}", where=path)
+    wrong = problem_of_layers(facts["layers"]) if "layers" in facts else None
+    if wrong:
+        raise UsageError(f"the layers of the description {wrong}", where=path)
     return facts
 
 
