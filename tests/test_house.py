@@ -38,10 +38,12 @@ ABOUT_THE_HEART = {
     "phantom/ct_patient.py",
     "phantom/radiograph.py",
     "phantom/radiograph_patient.py",
+    "radiograph/findings.py",
     "radiograph/judge.py",
     "radiograph/orientation.py",
     "radiograph/postprocess.py",
     "radiograph/sides.py",
+    "report/texts.py",
     "structures.py",
 }
 """Modules that may name it: the table of structures, phantoms, and what is about masks that draw

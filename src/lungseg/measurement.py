@@ -66,6 +66,12 @@ QUANTITIES: Final[Mapping[Modality, tuple[Quantity, ...]]] = {
         Quantity("height", ("mm", "pixels")),
         Quantity("width", ("mm", "pixels")),
         *_QUALITY,
+        Quantity("cardiothoracic_ratio", ("1",), ("",)),
+        Quantity("opacity_fraction", ("percent",), tuple(groups(LUNGS))),
+        *(
+            Quantity(f"opacity_fraction_{third}", ("percent",), tuple(s.name for s in LUNGS))
+            for third in ("upper", "middle", "lower")
+        ),
     ),
     "ct": (
         Quantity("volume", ("mL", "voxels")),
@@ -101,7 +107,7 @@ class Measurement:
         value: the number; NaN where it means nothing, as the density of a lung that was not found.
         unit: of the value.
         restriction: what restricts it; None where nothing does.
-        points: the two ends of what was measured along a line, each (row, column) in pixels of the
+        points: the two ends of each line that was measured, each (row, column) in pixels of the
             image; empty otherwise.
 
     Raises:

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from lungseg.errors import UsageError
 from lungseg.modality import MODALITIES, Modality
-from lungseg.structures import read_names
 
 _NOUNS: Final[dict[Modality, tuple[str, str]]] = {
     "radiograph": ("radiographs", "a radiograph"),
@@ -116,6 +115,9 @@ class SegmentOptions:
             raise UsageError(f"frames are counted from 1, and `frame` is {self.frame}")
         check_radius(self.dilate)
         if self.structures is not None:
+            # Here, because the command line reads the options at every start.
+            from lungseg.structures import read_names
+
             given = self.structures
             named = read_names(given if isinstance(given, str) else ",".join(given))
             object.__setattr__(self, "structures", named)

@@ -26,7 +26,7 @@ from lungseg.draw.picture import (
 from lungseg.errors import UsageError
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
-from lungseg.structures import HEART, LEFT_LUNG, RIGHT_LUNG
+from lungseg.structures import HEART, LEFT_LUNG, OPACITY, RIGHT_LUNG
 from lungseg.verdict import Verdict
 
 
@@ -268,3 +268,17 @@ def test_the_window_of_many_values_is_that_of_about_a_million_of_them(shape):
     low, high = window(values)
     assert (low, high) == pytest.approx(np.percentile(values, (0.5, 99.5)), abs=4)
     assert list(to_8_bits(np.array([low - 1, low, high, high + 1]), low, high)) == [0, 0, 255, 255]
+
+
+def test_layers_that_overlap_the_lungs_are_painted_over_them() -> None:
+    image = image_of(np.full((64, 64), 100, np.uint8) + np.eye(64, dtype=np.uint8))
+    labels, opacity = np.zeros((2, 64, 64), np.uint8)
+    labels[10:50, 5:25] = 1
+    opacity[20:40, 8:20] = 5
+    layers = ((RIGHT_LUNG, LEFT_LUNG), (OPACITY,))
+    found = overlay(image, image.with_layers((labels, opacity), layers))
+    plain = overlay(image, image.with_labels(labels))
+    same = (found == plain).all(axis=2)
+    assert same[opacity == 0].all()
+    assert not same[opacity > 0].any()
+    assert tuple(found[20, 8]) == OPACITY.colour

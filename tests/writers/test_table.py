@@ -32,12 +32,14 @@ def test_columns_of_a_modality_do_not_depend_on_what_was_found() -> None:
         "right_lung_width_mm",
         "right_lung_width_pixels",
     ]
-    assert film[-5:] == [
+    assert film[-7:] == [
         "lungs_confidence",
         "lungs_asymmetry_percent",
         "lungs_expected_dice",
         "lungs_expected_dice_low",
         "lungs_expected_dice_high",
+        "lungs_opacity_fraction_percent",
+        "cardiothoracic_ratio",
     ]
     assert scan[len(COLUMNS) :][:2] == ["right_lung_volume_mL", "right_lung_volume_voxels"]
     assert {"lungs_std_HU", "left_lung_laa950_percent", "lungs_mass_g"} < set(scan)

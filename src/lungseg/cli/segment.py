@@ -18,7 +18,6 @@ from lungseg.cli.remarks import remarks_on, widespread
 from lungseg.cli.report import formats_of
 from lungseg.errors import InputError, UsageError
 from lungseg.options import SegmentOptions
-from lungseg.structures import read_names
 
 if TYPE_CHECKING:
     from lungseg.modality import Modality
@@ -105,7 +104,7 @@ def segment(
     options = SegmentOptions(
         modality=modality,
         model=model,
-        structures=None if structures is None else read_names(structures),
+        structures=flags.structures_of(structures),
         frame=frame,
         series=series,
         spacing=flags.spacing_of(spacing),

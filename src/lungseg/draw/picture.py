@@ -129,13 +129,17 @@ def overlay(
     colour: Colour | None = None,
 ) -> Picture:
     """Red, green, blue (rows, columns, 3): the image as `display` shows it, its structures painted
-    as `paint` does.
+    as `paint` does, the layer of the lungs first.
 
     Raises:
         UsageError: the segmentation has another shape than the image, or the opacity is outside 0
             to 1.
     """
-    return paint(display(image), segmentation.labels, opacity=opacity, colour=colour)
+    picture = display(image)
+    first = segmentation.labels
+    for labels in (first, *(one for one in segmentation.layers if one is not first)):
+        picture = paint(picture, labels, opacity=opacity, colour=colour)
+    return picture
 
 
 def paint(
@@ -145,8 +149,8 @@ def paint(
     opacity: float = OPACITY,
     colour: Colour | None = None,
 ) -> Picture:
-    """Red, green, blue (rows, columns, 3): a grey picture, its structures tinted and outlined in
-    their colours, or all in the one `colour` that is given.
+    """Red, green, blue (rows, columns, 3): a grey picture, or one that was painted before, its
+    structures tinted and outlined in their colours, or all in the one `colour` that is given.
 
     Outside of them a pixel keeps its grey g in all three channels. Inside it becomes (1 - opacity)
     g + opacity c, rounded, for the structure's colour c; on the outline, `outline_width` pixels
@@ -156,13 +160,13 @@ def paint(
         UsageError: the labels have another shape than the picture, or the opacity is outside 0 to
             1.
     """
-    if labels.shape != grey.shape:
+    if labels.shape != grey.shape[:2]:
         raise UsageError(
             f"a segmentation of shape {labels.shape} is not one of an image of shape {grey.shape}"
         )
     if not 0.0 <= opacity <= 1.0:
         raise UsageError(f"opacity is between 0 and 1, not {opacity}")
-    picture = grey_to_rgb(grey)
+    picture = grey_to_rgb(grey) if grey.ndim == 2 else grey.copy()
     width = outline_width((grey.shape[0], grey.shape[1]))
     present = np.bincount(labels.ravel(), minlength=len(PALETTE))
     for structure in STRUCTURES[1:]:

@@ -18,6 +18,7 @@ from lungseg.preprocess import to_network
 from lungseg.quality.confidence import confidences
 from lungseg.quality.files import quality_model_of
 from lungseg.quality.model import ExpectedDice, FrontalModel, as_measurements
+from lungseg.radiograph.findings import measure_findings, of_frontal
 from lungseg.radiograph.inference import (
     ForwardPass,
     best_orientation,
@@ -186,6 +187,7 @@ class RadiographSegmenter:
             measurements = measure(segmentation, sure)
         doubt = doubt_of_scale(measurements)
         notes = _notes(prediction, doubt)
+        findings = measure_findings(segmentation, prediction.view)
         with timed("judge", seconds):
             expected = None if options.skip_quality else self.expected_dice(prediction)
             of_quality = as_measurements(expected)
@@ -194,6 +196,8 @@ class RadiographSegmenter:
                 {"truncated"} if is_cut_short(image.array) else set()
             )
             verdict = judge(segmentation, measurements | of_quality, evidence, shown)
+            findings, why = of_frontal(findings, segmentation, verdict)
+            notes += why
         if options.dilate or options.hull:
             # Of the judged mask: a wider one may reach the edge, and no lung be cut off.
             with timed("dilate", seconds):
@@ -206,7 +210,9 @@ class RadiographSegmenter:
         return Result(
             image=image,
             segmentation=segmentation,
-            measurements=(measurements if doubt is None else doubted(measurements)) | of_quality,
+            measurements=(measurements if doubt is None else doubted(measurements))
+            | of_quality
+            | findings,
             verdict=verdict,
             card=self.card,
             probabilities=probabilities,

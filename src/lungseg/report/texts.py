@@ -160,6 +160,21 @@ RADIOGRAPH: Final = _SHARED | {
         "(right area - left area) / (right area + left area): 0 where both are equal.",
         {},
     ),
+    "cardiothoracic_ratio": Definition(
+        "Cardiothoracic ratio",
+        "Largest width of the heart by the largest inner width of the chest, both of the masks. No "
+        "diagnosis: it depends on breath, posture and projection.",
+        {},
+    ),
+    "opacity_fraction": Definition(
+        "Opacity", "Part of the lung that the network takes for opaque. No diagnosis.", {}
+    ),
+    **{
+        f"opacity_fraction_{third}": Definition(
+            f"Opacity, {third} third", f"The same of the {third} third of the lung's height.", {}
+        )
+        for third in ("upper", "middle", "lower")
+    },
 }
 CT: Final = _SHARED | {
     "volume": Definition(

@@ -60,14 +60,17 @@ def table(records: Iterable[Record], found: Mapping[Modality, Set[str]]) -> byte
 
 def columns(found: Mapping[Modality, Set[str]]) -> list[str]:
     """The columns of a table: `COLUMNS`, then those of radiographs, then those of CT that
-    radiographs lack; of each modality those of each structure and pair, then those of none.
+    radiographs lack; of each modality those of the lungs, those of no structure, and then those of
+    each other structure and pair.
 
     Args:
         found: what `measured` gave.
     """
     names = dict.fromkeys(COLUMNS)
     for modality in MODALITIES:
-        for owner in (*OWNERS, "") if modality in found else ():
+        for owner in sorted((*OWNERS, ""), key=lambda one: one not in ALWAYS):
+            if modality not in found:
+                continue
             if owner in ALWAYS or owner in found[modality]:
                 names |= dict.fromkeys(
                     column(quantity.name, owner, unit)
