@@ -3,18 +3,20 @@ axes, and as DICOM slices."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from lungseg.geometry import AXIAL, Reorientation, VolumeGeometry
+from lungseg.geometry import AXIAL, Reorientation, VolumeGeometry, to_ras
 from lungseg.volume import Volume
 
 Array = NDArray[Any]
@@ -192,3 +194,29 @@ def enhanced(
     dataset.PerFrameFunctionalGroupsSequence = frames
     dataset.PixelData = np.stack(stored).tobytes()
     return dataset
+
+
+def write_nifti(
+    path: Path,
+    voxels: Array,
+    affine: Array,
+    *,
+    kind: Any = nibabel.Nifti1Image,
+    forms: Sequence[str] = ("sform", "qform"),
+) -> Path:
+    """`voxels` (slices, rows, columns) and their LPS affine."""
+    image = kind(voxels.T, to_ras(affine))
+    image.header.set_xyzt_units("mm")
+    for form in ("sform", "qform"):
+        getattr(image, f"set_{form}")(to_ras(affine), 1 if form in forms else 0)
+    nibabel.save(image, path)
+    return path
+
+
+def patched(path: Path, *changes: Any) -> Path:
+    """The file with bytes replaced: (offset, format, values...)."""
+    content = bytearray(path.read_bytes())
+    for offset, layout, *values in changes:
+        struct.pack_into(layout, content, offset, *values)
+    path.write_bytes(content)
+    return path

@@ -72,6 +72,32 @@ def test_a_file_goes_to_the_wing_of_what_it_is(scan: Path, film: Path, tmp_path:
     assert (type(single.image), single.mask.shape) == (Volume, (1, 128, 128))
 
 
+@pytest.mark.parametrize("name", ["flat.mha", "flat.nrrd", "flat.nii.gz"])
+def test_a_volume_file_of_two_axes_is_film_or_slice_as_any_picture(
+    tmp_path: Path, name: str
+) -> None:
+    both, path = Segmenter(), tmp_path / name
+
+    def written(pixels: np.ndarray) -> Path:
+        image = SimpleITK.GetImageFromArray(pixels)
+        image.SetSpacing((0.5, 0.5))
+        SimpleITK.WriteImage(image, str(path))
+        return path
+
+    film = radiograph_phantom((256, 256)).image.array
+    found = both(written(film))
+    assert type(found.image) is Image
+    np.testing.assert_array_equal(found.mask, both(film).mask)
+    assert type(both(path, SegmentOptions(modality="ct")).image) is Volume
+    plane = ellipsoids((5, 128, 128))[0].array[2]
+    sliced = both(written(plane))
+    assert (type(sliced.image), sliced.image.hounsfield) == (Volume, True)
+    assert sliced.image.geometry.spacing == (1.0, 0.5, 0.5)
+    assert type(both(path, SegmentOptions(modality="radiograph")).image) is Image
+    given = both(path, SegmentOptions(modality="ct", spacing=(2.0, 0.6, 0.6)))
+    assert given.image.geometry.spacing == (2.0, 0.6, 0.6)
+
+
 def test_what_was_read_before_goes_to_the_wing_of_what_it_is() -> None:
     both = Segmenter()
     volume = ellipsoids()[0]

@@ -19,6 +19,7 @@ class Format(Enum):
     GIF = "GIF"
     WEBP = "WebP"
     AVIF = "AVIF"
+    HEIC = "HEIC"
     JSRT = "JSRT"
     DICOM = "DICOM"
     DICOM_SERIES = "DICOM series"
@@ -50,10 +51,15 @@ _PICTURES = (
     Format.GIF,
     Format.WEBP,
     Format.AVIF,
+    Format.HEIC,
 )
 _VOLUMES = (Format.NIFTI, Format.NRRD, Format.METAIMAGE)
-FILE_FORMATS = (*_PICTURES, Format.JSRT, Format.DICOM, *_VOLUMES)
-"""What a single file can be; the first bytes tell which, and of JSRT the size."""
+FILE_FORMATS = (
+    *(form for form in _PICTURES if form is not Format.HEIC),
+    *(Format.JSRT, Format.DICOM, *_VOLUMES),
+)
+"""What a single file can be everywhere; the first bytes tell which, and of JSRT the size. HEIC is
+read where pillow-heif is installed."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

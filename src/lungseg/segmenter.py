@@ -20,10 +20,12 @@ from lungseg.modality import EMBEDDED_MODEL, Modality
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import find_model
 from lungseg.radiograph.segment import RadiographSegmenter
-from lungseg.readers import Source, open_source, read, slice_of
+from lungseg.readers import Probe, Source, open_source, read, slice_of
 from lungseg.readers.dispatch import ReadSettings, respaced
 from lungseg.readers.looks_like_ct import looks_like_ct
+from lungseg.readers.objects import ArrayInput
 from lungseg.readers.source import OpenedSource
+from lungseg.readers.volume_file import transposed
 from lungseg.result import Result
 from lungseg.timing import Progress, Seconds, no_progress, timed
 from lungseg.volume import Volume
@@ -226,7 +228,22 @@ class Segmenter:
         progress(0.1, PREDICTING)
         if isinstance(image, Volume):
             return self._volume_segmenter(options)(image, options, seconds=seconds)
-        return self._radiograph_segmenter(options)(image, options, seconds=seconds)
+        return self._segment_radiograph(image, options, seconds)
+
+    def _segment_radiograph(
+        self, image: Image, options: SegmentOptions, seconds: Seconds
+    ) -> Result[Image]:
+        """Where it lies on its side, and nothing states which of its axes are rows, an array that
+        was saved with rows first is the likelier reason, and mirrors the chest, too.
+        """
+        segmenter = self._radiograph_segmenter(options)
+        result = segmenter(image, options, seconds=seconds)
+        other = transposed(image) if "rotated" in result.verdict.codes else None
+        if other is None:
+            return result
+        second = segmenter(other, options, seconds=seconds)
+        is_worse = second.verdict.status == "refused" or "rotated" in second.verdict.codes
+        return result if is_worse else second
 
     def _segment_volume(
         self, opened: OpenedSource, options: SegmentOptions, progress: Progress, seconds: Seconds
@@ -384,4 +401,6 @@ def _read_picture(
     image = read(opened, modality="radiograph", frame=options.frame, spacing=pair)
     if not looks_like_ct(image.array):
         return image
+    if isinstance(opened, Probe | ArrayInput) and opened.is_flat:
+        return read_source(opened, "ct", options)  # which may say more than its picture
     return respaced(slice_of(image), triple)

@@ -34,7 +34,6 @@ from lungseg.readers.limits import MAX_FILE_BYTES
             UnreadableError,
             "the AVIF file is damaged, or holds pixels of a kind that is not read",
         ),
-        (b"\0\0\0\x18ftypheic", UnsupportedError, "HEIC files are not read"),
         (b"%PDF-1.7\n", UnsupportedError, "PDF files are not read"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", UnsupportedError, "JPEG 2000 files are not read"),
         (b"PK\x03\x04" + bytes(30), UnsupportedError, "ZIP files are not read"),
@@ -53,7 +52,7 @@ from lungseg.readers.limits import MAX_FILE_BYTES
         (
             b"II*\0",
             UnreadableError,
-            "the TIFF file is damaged, or holds pixels of a kind that is not read",
+            "the TIFF file is truncated or damaged",
         ),
         (bytes(128) + b"DICM", UnreadableError, "the DICOM file holds no pixel data"),
     ],
@@ -178,7 +177,9 @@ def test_arrays_that_are_refused(film):
     with pytest.raises(InputError, match="array: the image contains NaN or infinite values"):
         read_image(values)
     values[0, 0] = 1e300
-    with pytest.raises(InputError, match="too large for float32"):
+    with pytest.raises(
+        InputError, match=r"its values go from 0 to 1e\+300, which no grey values do"
+    ):
         read_image(values)
     with pytest.raises(UnreadableError, match=r"the array of shape \(0, 5\) is empty"):
         read_image(np.zeros((0, 5)))

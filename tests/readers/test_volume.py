@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import struct
 
 import cv2
 import nibabel
@@ -17,28 +16,20 @@ from lungseg.errors import InputError, TooLargeError, UnreadableError, Unsupport
 from lungseg.geometry import to_ras
 from lungseg.provenance import Format
 from lungseg.readers import find_inputs, read_image, read_label_volume, read_volume, slice_of
+from lungseg.readers.packing import InflatingStream
 from lungseg.readers.probe import probe
-from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS, InflatingStream
-from phantom_volumes import AFFINE, CHEST, SHAPE, SPACING, TURNS, check_chest, stored_as
-
-
-def write_nifti(path, voxels, affine, *, kind=nibabel.Nifti1Image, forms=("sform", "qform")):
-    """`voxels` (slices, rows, columns) and their LPS affine."""
-    image = kind(voxels.T, to_ras(affine))
-    image.header.set_xyzt_units("mm")
-    for form in ("sform", "qform"):
-        getattr(image, f"set_{form}")(to_ras(affine), 1 if form in forms else 0)
-    nibabel.save(image, path)
-    return path
-
-
-def patched(path, *changes):
-    """The file with bytes replaced: (offset, format, values...)."""
-    content = bytearray(path.read_bytes())
-    for offset, layout, *values in changes:
-        struct.pack_into(layout, content, offset, *values)
-    path.write_bytes(content)
-    return path
+from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS
+from phantom_volumes import (
+    AFFINE,
+    CHEST,
+    SHAPE,
+    SPACING,
+    TURNS,
+    check_chest,
+    patched,
+    stored_as,
+    write_nifti,
+)
 
 
 @pytest.mark.parametrize("turn", TURNS, ids=lambda turn: f"{turn.order}{turn.flipped}")

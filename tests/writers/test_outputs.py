@@ -32,6 +32,9 @@ def names(folder: Path) -> list[str]:
         ("x.dicom", "x"),
         ("a/b.nii.gz", "b"),
         ("b.NII.GZ", "b"),
+        ("b.nii.zst", "b"),
+        ("1.2.dcm.bz2", "1.2"),
+        ("b.png.gz", "b.png"),
         ("array", "array"),
     ],
 )

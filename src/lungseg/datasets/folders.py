@@ -16,7 +16,10 @@ from lungseg.errors import LungsegError
 from lungseg.readers import may_be_image, read_mask
 from lungseg.writers import stem
 
-VOLUME_ENDINGS: Final = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+VOLUME_ENDINGS: Final = (
+    *(".nii", ".nii.gz", ".nii.bz2", ".nii.zst"),
+    *(".nrrd", ".nhdr", ".mha", ".mhd"),
+)
 """Endings of volumes."""
 
 _MASK_END = re.compile(

@@ -18,8 +18,10 @@ from lungseg.errors import (
 from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.image import Image
 from lungseg.provenance import Provenance
+from lungseg.readers.flat import as_hung, is_flat
 from lungseg.readers.hounsfield import padding_notes, refuse_label_map
-from lungseg.readers.notes import NO_ORIENTATION, NO_SPACING
+from lungseg.readers.limits import plausible_pixel_spacing, refuse_implausible_spacing
+from lungseg.readers.notes import NO_ORIENTATION, NO_SPACING, UNCALIBRATED
 from lungseg.readers.objects import ArrayInput
 from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS
 from lungseg.readers.to_grey import to_grey, to_image_type
@@ -54,14 +56,16 @@ def image_of_array(found: ArrayInput, *, spacing: tuple[float, float] | None = N
     convert = to_image_type if array.ndim == 2 else to_grey
     grey, notes = convert(array, source=source)
     rows, columns = grey.shape
-    geometry = ImageGeometry((rows, columns), found.spacing, found.spacing_plane)
+    stated, spacing_notes = plausible_pixel_spacing(found.spacing, (rows, columns))
+    geometry = ImageGeometry((rows, columns), stated, found.spacing_plane)
     if spacing is not None:
-        geometry = ImageGeometry((rows, columns), spacing)
+        geometry, spacing_notes = ImageGeometry((rows, columns), spacing), ()
+        refuse_implausible_spacing(spacing, grey.shape, source=source)
     return Image(
         array=grey.copy() if np.shares_memory(grey, array) else grey,
         geometry=geometry,
         provenance=_provenance(found, array),
-        notes=(*found.notes, *notes),
+        notes=(*found.notes, *notes, *spacing_notes),
     )
 
 
@@ -98,6 +102,7 @@ def volume_of_array(
         notes = (*notes, NO_SPACING if spacing is None else NO_ORIENTATION)
     if spacing is not None:
         geometry = geometry.with_spacing(spacing)
+        refuse_implausible_spacing(spacing, array.shape, source=source)
     voxels, hounsfield, voxel_notes = to_voxels(
         lambda target, shift: _fill(array, target, shift, source=source),
         hounsfield=found.hounsfield,
@@ -114,8 +119,8 @@ def volume_of_array(
 
 
 def as_picture(found: ArrayInput) -> ArrayInput:
-    """What is taken for a radiograph; of a volume of one slice, that slice, and what its affine
-    says of spacing as measured at the detector, which claims less.
+    """What is taken for a radiograph; of a volume of one slice, that slice, turned as it is looked
+    at, and what its affine says of spacing as measured at the detector, which claims less.
 
     Raises:
         UsageError: it has several slices, or something is known of it that only CT has.
@@ -131,11 +136,12 @@ def as_picture(found: ArrayInput) -> ArrayInput:
                 where=found.source,
                 cure=f"leave `{name}` out",
             )
-    if array.ndim == 3 and array.shape[0] == 1:
-        found = replace(found, array=array[0], affine=None)
-        if affine is not None:
-            _, rows, columns = np.linalg.norm(affine[:3, :3], axis=0).tolist()
-            found = replace(found, spacing=(rows, columns), spacing_plane="detector")
+    if is_flat(array.shape) and (found.is_flat or array.shape[0] == 1):
+        plane, spacing, notes = as_hung(array, affine, assumed=NO_ORIENTATION in found.notes)
+        notes = (*found.notes, *notes, *((UNCALIBRATED,) if spacing else ()))
+        found = replace(found, array=plane, affine=None, notes=tuple(dict.fromkeys(notes)))
+        if spacing is not None:
+            found = replace(found, spacing=spacing, spacing_plane="detector")
     if not found.is_picture:
         raise UsageError(
             "a radiograph is (rows, columns) or (rows, columns, 3 or 4), this array has shape "

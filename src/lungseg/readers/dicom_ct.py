@@ -23,7 +23,14 @@ from lungseg.readers.dicom_header import (
 from lungseg.readers.dicom_kind import DicomKind, kind_of
 from lungseg.readers.dicom_pixels import decode, quiet_pydicom
 from lungseg.readers.hounsfield import LIMITS
-from lungseg.readers.limits import MAX_SIDE_PIXELS, refuse_too_large
+from lungseg.readers.limits import (
+    MAX_SIDE_PIXELS,
+    is_plausible_place,
+    is_plausible_rescale,
+    is_plausible_spacing,
+    is_plausible_thickness,
+    refuse_too_large,
+)
 from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS
 from lungseg.readers.slice_traits import Traits, traits_of
 from lungseg.readers.to_grey import to_grey
@@ -220,15 +227,35 @@ def _slice(
         frames=frames,
         shape=(int(dataset.Rows), int(dataset.Columns)),
         orientation=axes,
-        position=None if position is None else np.array(position),
+        position=np.array(position) if position and is_plausible_place(position) else None,
         location=location[0] if len(location) == 1 else None,
-        spacing=(spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
-        thickness=abs(thickness[0]) or None,
-        rescale=(slope[0], intercept[0]) if slope and intercept and slope[0] else None,
+        spacing=(spacing[0], spacing[1]) if spacing and is_plausible_spacing(spacing) else None,
+        thickness=abs(thickness[0]) if is_plausible_thickness(abs(thickness[0])) else None,
+        rescale=_rescale(slope, intercept, file.name),
         instance=instance[0] if len(instance) == 1 else None,
         traits=traits_of(dataset, items),
         capture=False,
     )
+
+
+def _rescale(
+    slope: list[float] | None, intercept: list[float] | None, name: str
+) -> tuple[float, float] | None:
+    """Slope and intercept where both are stated.
+
+    Raises:
+        UnreadableError: they are such as no CT has.
+    """
+    if not slope or not intercept or not slope[0]:
+        return None
+    if not is_plausible_rescale(slope[0], intercept[0]):
+        raise UnreadableError(
+            f"its header has pixels multiplied by {slope[0]:g} and {intercept[0]:g} added, which "
+            "gives no Hounsfield units",
+            where=name,
+            cure="export it again",
+        )
+    return slope[0], intercept[0]
 
 
 def _unit_axes(axes: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lungseg.readers.dicom_pixels import InflateGuard
-from lungseg.readers.files import Data, open_data, read_data, read_errors
+from lungseg.readers.files import Data, file_head, open_data, read_data, read_errors
+from lungseg.readers.packing import PACKINGS, unpacked
+from lungseg.readers.refusals import refuse_what_stands_for_a_file
+from lungseg.readers.signatures import HEAD_BYTES, sniff
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
@@ -38,14 +41,17 @@ class DicomFile:
             tags: keywords of the elements that are wanted, pixels not among them; None for all.
 
         Raises:
-            UnreadableError: the file cannot be opened, or not be inflated.
+            UnreadableError: the file cannot be opened, or not be inflated, or a download left
+                something else in its place.
             TooLargeError: a deflated file holds too much.
         """
         if not isinstance(self.data, Path | bytes):
             return _shallow_copy(self.data)
         with read_errors(self.data):
-            stream = open_data(self.data)
+            stream = open_data(self._content())
         with stream:
+            refuse_what_stands_for_a_file(stream.read(HEAD_BYTES), self.name)
+            stream.seek(0)
             return parse(stream, self.name, tags)
 
     def load(self) -> tuple[bytes, FileDataset]:
@@ -57,10 +63,17 @@ class DicomFile:
             TooLargeError: a deflated file holds too much.
         """
         if isinstance(self.data, Path | bytes):
-            content = read_data(self.data)
+            content = read_data(self._content())
             return content, DicomFile(self.name, content).parse()
         pixels = self.data.get("PixelData")
         return pixels if isinstance(pixels, bytes) else b"", _shallow_copy(self.data)
+
+    def _content(self) -> Data:
+        """The file, or what it holds where it is packed."""
+        data: Any = self.data
+        with read_errors(data):
+            packing = PACKINGS.get(sniff(file_head(data)[1]))
+        return data if packing is None else unpacked(data, packing, source=self.name)
 
 
 def parse(stream: BinaryIO, name: str, tags: Sequence[str] | None = None) -> FileDataset:

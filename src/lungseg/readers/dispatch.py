@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict, Unpack, overload
 
+import numpy as np
+
 from lungseg.errors import UsageError
 from lungseg.image import Image
 from lungseg.modality import Modality
@@ -12,6 +14,7 @@ from lungseg.options import check_spacing
 from lungseg.provenance import Format
 from lungseg.readers.arrays import as_picture, image_of_array, volume_of_array
 from lungseg.readers.image import read_dicom_image, read_image
+from lungseg.readers.limits import plausible_affine, refuse_implausible_spacing
 from lungseg.readers.objects import ArrayInput
 from lungseg.readers.probe import Probe
 from lungseg.readers.series import read_series
@@ -102,6 +105,13 @@ def read(
     return _of_file(opened, modality, settings)
 
 
+def _of_slice(spacing: tuple[float, ...] | None, affine: Any) -> tuple[float, ...] | None:
+    """The spacing of a single slice, of which that of its rows and columns was given."""
+    if spacing is None or len(spacing) != 2:
+        return spacing
+    return (1.0 if affine is None else float(np.linalg.norm(affine[:3, 0])), *spacing)
+
+
 @dataclass(frozen=True, slots=True)
 class _Settings:
     """Of `read`, for what is not in memory yet."""
@@ -116,8 +126,12 @@ def _of_file(
     opened: Probe | DicomInput, modality: Modality | None, settings: _Settings
 ) -> Image | Volume:
     spacing = settings.spacing
-    if (modality or opened.modality) == "ct" and not opened.is_picture:
-        return respaced(_volume(opened, settings), spacing)
+    is_flat = isinstance(opened, Probe) and opened.is_flat
+    if (modality or opened.modality) == "ct" and (is_flat or not opened.is_picture):
+        volume = _volume(opened, settings)
+        if is_flat:
+            spacing = _of_slice(spacing, volume.geometry.affine)
+        return _plausible(respaced(volume, spacing))
     if settings.series is not None:
         raise UsageError(
             "a series was asked for, and only CT in DICOM has them",
@@ -157,9 +171,11 @@ def _of_array(
 ) -> Image | Volume:
     if found.format is Format.ARRAY and found.affine is not None and spacing is not None:
         raise UsageError("`affine` and `spacing` were both given", cure="leave one out")
-    if modality == "radiograph":
+    if modality == "radiograph" or (modality is None and found.is_flat):
         return image_of_array(as_picture(found), spacing=_pair(spacing, found.source))
     has_three = spacing is not None and len(spacing) == 3
+    if found.is_flat:
+        return _plausible(respaced(volume_of_array(found), _of_slice(spacing, found.affine)))
     if found.is_picture and not has_three:
         image = image_of_array(found, spacing=_pair(spacing, found.source))
         return slice_of(image) if modality == "ct" else image
@@ -169,7 +185,7 @@ def _of_array(
             "first",
             cure="set `modality`, and give colours as (rows, columns, 3)",
         )
-    return volume_of_array(found, spacing=_triple(spacing, found.source))
+    return _plausible(volume_of_array(found, spacing=_triple(spacing, found.source)))
 
 
 def _volume(opened: Probe | DicomInput, settings: _Settings) -> Volume:
@@ -230,9 +246,19 @@ def respaced(volume: Volume, spacing: tuple[float, ...] | None) -> Volume:
     then says no more where it lies.
 
     Raises:
-        UsageError: they are not three.
+        UsageError: they are not three, or such as no CT has.
     """
     numbers = _triple(spacing, volume.source)
     if numbers is None:
         return volume
+    refuse_implausible_spacing(numbers, volume.array.shape, source=volume.source)
     return replace(volume, geometry=volume.geometry.with_spacing(numbers), source_header=b"")
+
+
+def _plausible(volume: Volume) -> Volume:
+    """The volume, refused where its scale cannot be, since every size would be wrong with it."""
+    grid = volume.geometry
+    affine, notes = plausible_affine(grid.affine, grid.shape, source=volume.source)
+    if not notes:
+        return volume
+    return replace(volume, geometry=replace(grid, affine=affine), notes=(*volume.notes, *notes))

@@ -13,7 +13,7 @@ from typing import Final
 from lungseg.provenance import Format
 from lungseg.readers.files import file_head
 from lungseg.readers.nifti import header_of_pair
-from lungseg.readers.signatures import DICOM_ENDINGS, sniff
+from lungseg.readers.signatures import has_dicom_ending, sniff
 
 # fmt: off
 IMAGE_ENDINGS = frozenset(
@@ -38,10 +38,13 @@ OTHER_ENDINGS = frozenset(
         ".pt", ".pth", ".onnx", ".ckpt", ".safetensors", ".parquet", ".feather", ".db", ".sqlite",
         ".tmp", ".part", ".bak", ".lock",
         ".md5", ".sha256", ".mp4", ".avi", ".mov", ".mp3", ".wav", ".exe", ".dll", ".so", ".inf",
-        ".raw", ".zraw",  # the voxels of a volume, whose header is beside them
+        ".zst", ".raw", ".zraw",  # the voxels of a volume, whose header is beside them
     }
 )
 # fmt: on
+PACKED_ENDINGS: Final = tuple(
+    ending + packed for ending in (".nii", ".nrrd", ".mha") for packed in (".gz", ".bz2", ".zst")
+)
 ARCHIVE_ENDINGS: Final = (
     ".zip",
     ".tar",
@@ -91,12 +94,13 @@ def look_at(path: Path) -> FileKind:
     """What a file may be, looked at by itself."""
     name, ending = path.name.lower(), path.suffix.lower()
     try:
-        if ending in IMAGE_ENDINGS or name.endswith(".nii.gz"):
+        is_dicom = has_dicom_ending(path)
+        if ending in IMAGE_ENDINGS or name.endswith(PACKED_ENDINGS) or is_dicom:
             if header_of_pair(path) is not None:  # which is found itself
                 return FileKind.PART
             if _THUMBNAIL.search(name) or _THUMBNAIL.search(path.parent.name.lower()):
                 return FileKind.THUMBNAIL
-            return FileKind.DICOM if ending in DICOM_ENDINGS else FileKind.IMAGE
+            return FileKind.DICOM if is_dicom else FileKind.IMAGE
         if name.endswith(ARCHIVE_ENDINGS):
             return FileKind.ARCHIVE
         if ending in OTHER_ENDINGS or name in _OTHER_NAMES or not path.is_file():

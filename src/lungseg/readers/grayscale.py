@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.readers.dicom_header import numbers
+from lungseg.readers.limits import is_plausible_rescale
 from lungseg.segmentation import Array
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ def _modality(values: Array, dataset: Dataset) -> tuple[Values, tuple[str, ...]]
     slope, intercept = numbers(dataset, "RescaleSlope"), numbers(dataset, "RescaleIntercept")
     if not slope or not intercept or slope[0] == 0 or (slope[0], intercept[0]) == (1, 0):
         return values.astype(np.float64), ()
+    if not is_plausible_rescale(slope[0], intercept[0]):
+        stated = f"{slope[0]:g} and {intercept[0]:g}"
+        return values.astype(np.float64), (f"a rescaling by {stated} cannot be, and was left out",)
     return values * slope[0] + intercept[0], (f"rescaled by {slope[0]:g} and {intercept[0]:g}",)
 
 

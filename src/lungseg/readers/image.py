@@ -27,14 +27,18 @@ from lungseg.readers.decoded import DecodedImage
 from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.files import read_data
 from lungseg.readers.jsrt import read_jsrt
-from lungseg.readers.limits import MAX_FILE_BYTES
+from lungseg.readers.limits import (
+    MAX_FILE_BYTES,
+    plausible_pixel_spacing,
+    refuse_implausible_spacing,
+)
 from lungseg.readers.objects import array_input
 from lungseg.readers.probe import Probe, identify
+from lungseg.readers.refusals import refuse_other_content
 from lungseg.readers.signatures import OtherContent
 from lungseg.segmentation import Array
 
 _log = logging.getLogger(__name__)
-_FORMATS = "PNG, JPEG, TIFF, BMP, GIF, WebP, AVIF or DICOM"
 
 
 def read_image(
@@ -46,9 +50,10 @@ def read_image(
     """Read one radiograph from a file, its bytes or an array.
 
     Args:
-        source: a PNG, JPEG, TIFF, BMP, GIF, WebP, AVIF or DICOM file, told by its bytes, or a raw
-            JSRT film; or an array, (rows, columns) of any real numbers, or (rows, columns, 3 or 4)
-            of red, green, blue and opacity as uint8 or uint16. The array is copied.
+        source: a PNG, JPEG, TIFF, BMP, GIF, WebP, AVIF, HEIC or DICOM file, told by its bytes, a
+            NIfTI, NRRD or MetaImage file of two axes, or a raw JSRT film; or an array, (rows,
+            columns) of any real numbers, or (rows, columns, 3 or 4) of red, green, blue and opacity
+            as uint8 or uint16. The array is copied.
         spacing: millimetres between rows and between columns, in the patient; replaces what the
             file says. The resolution that PNG, JPEG and TIFF files state is meant for printing, and
             is not used.
@@ -56,8 +61,9 @@ def read_image(
             where there are several.
 
     Returns:
-        The image as it is meant to be displayed: turned as EXIF says, with DICOM's grey-level
-        transformations applied.
+        The image as it is meant to be displayed: turned as EXIF says, or the directions of its axes
+        (see `lungseg.readers.flat.as_hung`), with DICOM's grey-level transformations
+        applied.
 
     Raises:
         UnreadableError: the file is missing, empty, truncated, damaged, or may not be opened.
@@ -65,15 +71,15 @@ def read_image(
             is not a radiograph.
         TooLargeError: the file or the image that its header states is too large.
         InputError: the pixels are no image: too few, all equal, or not finite.
-        UsageError: the spacing is not two positive numbers, or a frame of an array was asked for.
+        UsageError: the spacing is not two positive numbers, or such as no radiograph has, or a
+            frame of an array was asked for.
     """
     if isinstance(source, np.ndarray):
         found = as_picture(array_input(source, frame=frame))
         return image_of_array(found, spacing=spacing)
     probed = identify(source)
-    content = _load(probed)
-    decoded = _decode(probed, content, frame=frame)
-    return _image(decoded, probed.source, content, spacing=spacing)
+    decoded, digest = _decoded(probed, frame=frame)
+    return _image(decoded, probed.source, digest, spacing=spacing)
 
 
 def read_dicom_image(
@@ -84,19 +90,20 @@ def read_dicom_image(
         from lungseg.readers.dicom import read_dicom
 
         decoded, content = read_dicom(file, frame=frame)
-    return _image(decoded, file.name, content, spacing=spacing)
+    return _image(decoded, file.name, hashlib.sha256(content).hexdigest(), spacing=spacing)
 
 
 def _image(
-    decoded: DecodedImage, source: str, content: bytes, *, spacing: tuple[float, float] | None
+    decoded: DecodedImage, source: str, digest: str, *, spacing: tuple[float, float] | None
 ) -> Image:
-    rows, columns = decoded.array.shape
-    geometry = ImageGeometry((rows, columns), decoded.spacing, decoded.spacing_plane)
+    rows, columns = shape = decoded.array.shape
+    stated, notes = plausible_pixel_spacing(decoded.spacing, (rows, columns))
+    geometry = ImageGeometry((rows, columns), stated, decoded.spacing_plane)
     if spacing is not None:
-        geometry = ImageGeometry((rows, columns), spacing)
-    digest = hashlib.sha256(content).hexdigest()
+        geometry, notes = ImageGeometry((rows, columns), spacing), ()
+        refuse_implausible_spacing(spacing, shape, source=source)
     provenance = replace(decoded.provenance, source=source, sha256=digest)
-    return Image(decoded.array, geometry, provenance, decoded.notes)
+    return Image(decoded.array, geometry, provenance, (*decoded.notes, *notes))
 
 
 def read_mask(path: Path) -> Array:
@@ -108,6 +115,8 @@ def read_mask(path: Path) -> Array:
         InputError: as `read_image` does for files.
     """
     probed = identify(path)
+    if probed.is_flat:
+        return _read_flat(probed, frame=None)[0].array
     content = _load(probed)
     labels = _label_map(probed, content)
     return _decode(probed, content, frame=None).array if labels is None else labels
@@ -121,7 +130,7 @@ def read_label_map(path: Path) -> Array | None:
         InputError: as `read_image` does for files.
     """
     probed = identify(path)
-    return _label_map(probed, _load(probed))
+    return None if probed.is_flat else _label_map(probed, _load(probed))
 
 
 def _load(probed: Probe) -> bytes:
@@ -132,43 +141,19 @@ def _load(probed: Probe) -> bytes:
             where=probed.source,
             cure="export it again",
         )
-    _refuse_other_content(probed.format, probed.source)
+    _refuse_what_is_no_image(probed.format, probed.source)
     return read_data(probed.data)
 
 
-def _refuse_other_content(content: Format | OtherContent, name: str) -> None:
+def _refuse_what_is_no_image(content: Format | OtherContent, name: str) -> None:
     """Refuses, by its name, what is no single image.
 
     Raises:
         UnreadableError: the file is empty, or a folder.
         UnsupportedError: it is of another kind.
     """
-    match content:
-        case OtherContent.EMPTY:
-            raise UnreadableError("the file is empty", where=name, cure="copy or export it again")
-        case OtherContent.FOLDER | Format.DICOM_SERIES:
-            raise UnreadableError(
-                "it is a folder, not a file", where=name, cure="name the image file itself"
-            )
-        case OtherContent.UNKNOWN:
-            raise UnsupportedError(
-                f"the file is no {_FORMATS} image", where=name, cure="convert it to one of these"
-            )
-        case OtherContent.TEXT:
-            raise UnsupportedError(
-                "the file is text, not an image", where=name, cure=f"give a {_FORMATS} file"
-            )
-        case OtherContent.GZIP:
-            raise UnsupportedError(
-                "what the gzip file holds is no image",
-                where=name,
-                cure="unpack it, or set `modality` to ct for a NIfTI volume",
-            )
-        case OtherContent():
-            raise UnsupportedError(
-                f"{content.value} files are not read", where=name, cure=f"convert it to {_FORMATS}"
-            )
-    if content.is_volume:
+    refuse_other_content(content, name)
+    if isinstance(content, Format) and content.is_volume:
         raise UnsupportedError(
             f"a {content.value} file may hold a volume, but no radiograph",
             where=name,
@@ -183,6 +168,22 @@ def _label_map(probed: Probe, content: bytes) -> Array | None:
 
     with _in_words(probed.format, probed.source):
         return read_label_png(content, source=probed.source)
+
+
+def _decoded(probed: Probe, *, frame: int | None) -> tuple[DecodedImage, str]:
+    """The pixels, and the check sum of the file."""
+    if probed.is_flat:
+        return _read_flat(probed, frame=frame)
+    content = _load(probed)
+    decoded = _decode(probed, content, frame=frame)
+    return decoded, hashlib.sha256(content).hexdigest()
+
+
+def _read_flat(probed: Probe, *, frame: int | None) -> tuple[DecodedImage, str]:
+    from lungseg.readers.volume_file import read_flat
+
+    with _in_words(Format(probed.format), probed.source):
+        return read_flat(probed, frame=frame)
 
 
 def _decode(probed: Probe, content: bytes, *, frame: int | None) -> DecodedImage:

@@ -1,4 +1,4 @@
-"""MetaImage headers (.mha, and .mhd with a file beside it), as ITK writes them
+"""MetaImage headers (.mha, and .mhd with files beside it), as ITK writes them
 (itk.org/Wiki/ITK/MetaIO/Documentation).
 
 They are a few lines of "key = value", so that reading them needs none of ITK's 264 MB.
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from lungseg.errors import UnreadableError, UnsupportedError
 from lungseg.geometry import is_affine
 from lungseg.provenance import Format
-from lungseg.readers.files import Data, open_data, read_errors, size_of
+from lungseg.readers.files import Data, open_data, read_errors
 from lungseg.readers.limits import chosen_frame
 from lungseg.readers.notes import NO_SPACING
-from lungseg.readers.raw_volume import RawVolume, sidecar
+from lungseg.readers.raw_volume import RawVolume, numbered, sidecars, text_of
+from lungseg.readers.units import scale_of
 
 # fmt: off
 _TYPES: Final = {
@@ -36,17 +37,20 @@ def read_metaimage(data: Data, *, source: str, frame: int | None) -> RawVolume:
 
     Raises:
         UnreadableError: the header is damaged, contradicts itself, or names a file that is missing.
-        UnsupportedError: colours or vectors, more than three axes and no frame chosen, text, or
-            voxels in several files.
+        UnsupportedError: colours or vectors, more than three axes and no frame chosen, text, or a
+            unit that is no length.
     """
-    fields, length = _fields(data)
+    with read_errors(data), open_data(data) as file:
+        fields, length, rest = _parsed(file.read(_MAX_HEADER_BYTES))
+    packed = _is_true(fields, "CompressedData")
     try:
         sizes = [int(size) for size in fields["DimSize"].split()]
         if len(sizes) != int(fields["NDims"]) or min(sizes) < 1:
             raise ValueError("DimSize")
         dtype = _dtype(fields, source)
-        voxels, start = _voxel_data(fields, data, source, length)
-        affine = _affine(fields, len(sizes))
+        names = _names(fields["ElementDataFile"], rest)
+        skip = int(fields.get("HeaderSize", 0))
+        affine = _affine(fields, len(sizes), source)
     except (KeyError, ValueError) as error:
         raise UnreadableError(
             "the MetaImage header is damaged or incomplete",
@@ -68,36 +72,64 @@ def read_metaimage(data: Data, *, source: str, frame: int | None) -> RawVolume:
             cure="repair its header, or export it again",
         )
     notes = () if _SPACING & fields.keys() else (NO_SPACING,)
-    packed = _is_true(fields, "CompressedData")
-    skip = int(fields.get("HeaderSize", 0))
-    if skip == -1:  # the voxels are the end of the file
-        skip = size_of(voxels) - start - int(np.prod(sizes)) * dtype.itemsize
+    voxels = sidecars(data, names, source=source) if names is not None else (data,)
+    start = length if names is None else 0
+    if not packed:  # -1 says that the voxels are the end of the file
+        start = -1 if skip == -1 else start + max(0, skip)
     return RawVolume(
         format=Format.METAIMAGE,
         shape=(slices, rows, columns),
         dtype=dtype,
         affine=None if notes else affine,
         data=voxels,
-        start=start if packed else start + max(0, skip),
+        start=start,
         skip=index * slices * rows * columns * dtype.itemsize,
+        frames=frames,
         packing="deflate" if packed else "none",
         notes=(*notes, f"frame {index + 1} of {frames}") if frames > 1 else notes,
     )
 
 
-def _fields(data: Data) -> tuple[dict[str, str], int]:
-    """The header's fields, and its length in bytes; the one that names the data is the last."""
+def is_flat(head: bytes) -> bool:
+    """Whether a header, of which the first bytes are given, states two axes, others of length 1
+    aside.
+    """
+    sizes = _parsed(head)[0].get("DimSize", "").split()
+    numbers = [int(size) for size in sizes if size.isdecimal() and len(size) < 10]
+    return len(numbers) == len(sizes) in (2, 3) and (*numbers, 1)[:3].count(1) == 1
+
+
+def _parsed(head: bytes) -> tuple[dict[str, str], int, bytes]:
+    """The header's fields, its length in bytes, and what follows of the bytes that are given; the
+    field that names the data is the last.
+    """
     fields: dict[str, str] = {}
-    with read_errors(data), open_data(data) as file:
-        head = file.read(_MAX_HEADER_BYTES)
     length = 0
     for line in head.splitlines(keepends=True):
         length += len(line)
-        key, _, value = line.decode("latin-1").partition("=")
+        key, _, value = text_of(line).partition("=")
         fields[key.strip()] = value.strip()
         if key.strip() == "ElementDataFile":
             break
-    return fields, length
+    return fields, length, head[length:]
+
+
+def _names(value: str, rest: bytes) -> list[str] | None:
+    """The files that have the voxels; None where they follow the header.
+
+    A list of them follows the header, a line each; a pattern is followed by the first number, the
+    last and the step.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    kind = value.upper().partition(" ")[0]
+    if kind == "LOCAL":
+        return None
+    if kind == "LIST":
+        lines = [text_of(line).strip() for line in rest.splitlines()]
+        return [line for line in lines if line]
+    return numbered(value) or [value]
 
 
 def _is_true(fields: dict[str, str], key: str, *, otherwise: str = "False") -> bool:
@@ -122,7 +154,7 @@ def _dtype(fields: dict[str, str], source: str) -> np.dtype[Any]:
     return np.dtype((">" if big_endian else "<") + code)
 
 
-def _affine(fields: dict[str, str], dimension: int) -> NDArray[np.float64]:
+def _affine(fields: dict[str, str], dimension: int, source: str) -> NDArray[np.float64]:
     """From (slice, row, column) to LPS; of two axes or four, made of three."""
 
     def numbers(*keys: str) -> NDArray[np.float64] | None:
@@ -146,18 +178,5 @@ def _affine(fields: dict[str, str], dimension: int) -> NDArray[np.float64]:
     # A row of the matrix is the direction of an axis, the fastest first.
     affine[:3, :3] = (whole[:3, :3] * steps[:3, np.newaxis]).T[:, ::-1]
     affine[:3, 3] = places[:3]
+    affine[:3] *= scale_of(fields.get("DistanceUnits", ""), source=source)
     return affine
-
-
-def _voxel_data(fields: dict[str, str], data: Data, source: str, length: int) -> tuple[Data, int]:
-    """What holds the voxels, and where they, or what is packed, begin in it."""
-    name = fields["ElementDataFile"]
-    if name.upper() == "LOCAL":
-        return data, length
-    if name.upper().startswith("LIST") or "%" in name:
-        raise UnsupportedError(
-            "its voxels are spread over several files",
-            where=source,
-            cure="save it as one .mha file",
-        )
-    return sidecar(data, name, source=source), 0

@@ -11,12 +11,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.errors import UnreadableError, UnsupportedError
+from lungseg.errors import LungsegError, UnreadableError, UnsupportedError
 from lungseg.geometry import is_affine, rotation, to_ras
 from lungseg.provenance import Format
 from lungseg.readers.files import Data, file_head
 from lungseg.readers.limits import chosen_frame
 from lungseg.readers.notes import NO_ORIENTATION
+from lungseg.readers.packing import Packing
 from lungseg.readers.raw_volume import RawVolume, sidecar
 from lungseg.readers.signatures import sniff
 
@@ -84,7 +85,7 @@ _SECOND: Final = _Layout(
 
 
 def read_nifti(
-    data: Data, head: bytes, *, source: str, packed: bool, frame: int | None
+    data: Data, head: bytes, *, source: str, packing: Packing, frame: int | None
 ) -> RawVolume:
     """What a header says: of a .nii file, packed or not, or the .hdr of a pair.
 
@@ -92,7 +93,7 @@ def read_nifti(
         data: the file.
         head: its first bytes, unpacked, 540 at least.
         source: the file's name, for errors.
-        packed: whether the file is gzipped.
+        packing: how the file is packed.
         frame: which volume of several, counted from 1.
 
     Raises:
@@ -129,9 +130,9 @@ def read_nifti(
         shape=(slices, rows, columns),
         dtype=dtype,
         affine=affine,
-        data=_image_of(data, source) if pair else data,
+        data=(_image_of(data, source) if pair else data,),
         skip=int(offset) + index * slices * rows * columns * dtype.itemsize,
-        packing="deflate" if packed else "none",
+        packing=packing,
         slope=float(slope) if scaled else 1.0,
         intercept=float(intercept) if scaled and np.isfinite(intercept) else 0.0,
         notes=notes,
@@ -180,6 +181,18 @@ def _sizes(dim: tuple[int, ...], source: str) -> tuple[int, int, int, int]:
             cure="save one volume of it",
         )
     return columns, rows, slices, frames
+
+
+def is_flat(head: bytes) -> bool:
+    """Whether a header, of which the first bytes are given, states two axes, others of length 1
+    aside.
+    """
+    try:
+        order, layout = _layout_of(head, "")
+        sizes = _sizes(struct.unpack_from(order + layout.dim[1], head, layout.dim[0]), "")
+    except (LungsegError, struct.error):
+        return False
+    return sizes[:3].count(1) == 1
 
 
 def header_of_pair(path: Path) -> Path | None:

@@ -15,8 +15,9 @@ from lungseg.errors import UnsupportedError, UsageError
 from lungseg.geometry import SpacingPlane, to_ras
 from lungseg.modality import Modality
 from lungseg.provenance import Format
+from lungseg.readers.flat import is_flat
 from lungseg.readers.limits import chosen_frame
-from lungseg.readers.notes import NO_ORIENTATION, UNCALIBRATED
+from lungseg.readers.notes import NO_ORIENTATION
 from lungseg.segmentation import Array
 
 _CHANNELS: Final = (3, 4)
@@ -101,7 +102,15 @@ class ArrayInput:
     def is_picture(self) -> bool:
         """Whether it has two axes, or colours as a third, and nothing is known that only CT has."""
         shape = self.array.shape
-        return (len(shape) == 2 or shape[2] in _CHANNELS) and not self._is_described
+        return self.is_flat or (
+            (len(shape) == 2 or shape[2] in _CHANNELS) and not self._is_described
+        )
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it is an image of another library of two axes, which have directions in space."""
+        known = self.format is not Format.ARRAY and self.affine is not None
+        return known and self.hounsfield is None and is_flat(self.array.shape)
 
     @property
     def modality(self) -> Modality | None:
@@ -216,16 +225,13 @@ def _from_simpleitk(image: Any, frame: int | None) -> ArrayInput:
         raise UnsupportedError(
             "its voxels are colours or vectors", where=source, cure="give one number for each voxel"
         )
-    array = np.array(view)
-    if axes == 2:
-        # What states no spacing has one of 1 there.
-        if (spacing == 1).all():
-            return ArrayInput(array, source, Format.SIMPLEITK)
-        pair = (float(spacing[1]), float(spacing[0]))
-        return ArrayInput(
-            array, source, Format.SIMPLEITK, None, pair, "detector", notes=(UNCALIBRATED,)
-        )
+    if axes == 2 and view.ndim == 3:  # colours, which hang as they are stored
+        spaced = None if (spacing == 1).all() else (float(spacing[1]), float(spacing[0]))
+        return ArrayInput(np.array(view), source, Format.SIMPLEITK, None, spaced, "detector")
+    whole, steps, place = np.eye(3), np.ones(3), np.zeros(3)
+    whole[:axes, :axes], steps[:axes], place[:axes] = directions[:3, :3], spacing[:3], origin[:3]
+    array = np.array(view if axes > 2 else view[np.newaxis])
     affine = np.eye(4)
-    affine[:3, :3] = (directions[:3, :3] * spacing[:3])[:, ::-1]
-    affine[:3, 3] = origin[:3]
+    affine[:3, :3] = (whole * steps)[:, ::-1]
+    affine[:3, 3] = place
     return ArrayInput(array, source, Format.SIMPLEITK, affine)

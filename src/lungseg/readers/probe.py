@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -9,15 +10,23 @@ from typing import Final
 from lungseg.errors import UnreadableError
 from lungseg.modality import Modality
 from lungseg.provenance import Format
+from lungseg.readers import metaimage, nifti, nrrd
 from lungseg.readers.dicom_ct import CtFile, read_header
 from lungseg.readers.dicom_file import DicomFile
-from lungseg.readers.files import Data, file_head, open_data, read_errors
+from lungseg.readers.files import Data, file_head, read_errors
 from lungseg.readers.jsrt import is_jsrt
 from lungseg.readers.nifti import header_of_pair
-from lungseg.readers.raw_volume import InflatingStream
+from lungseg.readers.packing import PACKINGS, Packing, unpacked, unpacked_head
 from lungseg.readers.series import ask_for_ct, dicom_files
 from lungseg.readers.signatures import HEAD_BYTES, OtherContent, sniff
 
+_FLAT: Final[dict[object, Callable[[bytes], bool]]] = {
+    Format.NIFTI: nifti.is_flat,
+    Format.NRRD: nrrd.is_flat,
+    Format.METAIMAGE: metaimage.is_flat,
+}
+_NAMED: Final = (OtherContent.MGH, OtherContent.ANALYZE, OtherContent.NETCDF, OtherContent.HDF5)
+"""What is said of a packed file rather than that it is packed."""
 BYTES: Final = "bytes"
 """What bytes are called in messages and records."""
 
@@ -33,7 +42,7 @@ class Probe:
         modality: where the format or the header tells it; None where only the pixels can.
         size: bytes; 0 of a folder.
         head: its first bytes, unpacked.
-        packed: whether a gzip file holds it.
+        packing: how it is packed; of what is unpacked as a whole, "none".
         headers: of DICOM files that were read to tell the modality.
         files: of a series, where it is not simply all DICOM files of the folder.
         kept: what must live as long as this does, such as a folder into which it was unpacked.
@@ -45,7 +54,7 @@ class Probe:
     modality: Modality | None = None
     size: int = 0
     head: bytes = b""
-    packed: bool = False
+    packing: Packing = "none"
     headers: tuple[CtFile, ...] = ()
     files: tuple[DicomFile, ...] = ()
     kept: object = None
@@ -53,7 +62,13 @@ class Probe:
     @property
     def is_picture(self) -> bool:
         """Whether it tells neither CT nor radiograph but by its pixels."""
-        return isinstance(self.format, Format) and self.format.is_picture
+        return self.is_flat or (isinstance(self.format, Format) and self.format.is_picture)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it is a volume file of two axes, which holds a film as well as a slice."""
+        is_flat = _FLAT.get(self.format)
+        return is_flat is not None and is_flat(self.head)
 
 
 def probe(source: str | Path | bytes | Probe, *, name: str = BYTES) -> Probe:
@@ -98,27 +113,39 @@ def identify(source: str | Path | bytes | Probe, *, name: str = BYTES) -> Probe:
             return Probe(where, data, OtherContent.FOLDER)
         size, head = file_head(data)
     content = sniff(head)
-    if content is OtherContent.GZIP:
-        inside = _unpacked_head(data, where)
-        if sniff(inside) is Format.NIFTI:
-            return Probe(where, data, Format.NIFTI, "ct", size, inside, packed=True)
-    if content is OtherContent.UNKNOWN and isinstance(data, Path):
+    if content in PACKINGS:
+        return _packed(where, data, content, size, head)
+    if content in (OtherContent.UNKNOWN, OtherContent.ANALYZE) and isinstance(data, Path):
         header = header_of_pair(data)
         if header is not None:
             return identify(header)
-    if content is OtherContent.UNKNOWN and is_jsrt(Path(where), size):
+    if not isinstance(content, Format) and is_jsrt(Path(where), size):
         return Probe(where, data, Format.JSRT, "radiograph", size, head)
-    is_volume = isinstance(content, Format) and content.is_volume
-    return Probe(where, data, content, "ct" if is_volume else None, size, head)
+    return _told(Probe(where, data, content, None, size, head))
 
 
-def _unpacked_head(data: Data, name: str) -> bytes:
-    with read_errors(data), open_data(data) as stream:
-        buffer = bytearray(HEAD_BYTES)
-        try:
-            count = InflatingStream(stream).readinto(memoryview(buffer))
-        except Exception as error:  # zlib's own
-            raise UnreadableError(
-                "the gzip file is damaged", where=name, cure="copy or export it again"
-            ) from error
-    return bytes(buffer[:count])
+def _told(found: Probe) -> Probe:
+    """With the modality that its format tells."""
+    is_volume = isinstance(found.format, Format) and found.format.is_volume
+    return replace(found, modality="ct") if is_volume and not found.is_flat else found
+
+
+def _packed(
+    where: str, data: Data, content: Format | OtherContent, size: int, head: bytes
+) -> Probe:
+    """What a packed file holds: NIfTI is unpacked while it is read, all else now."""
+    packing = PACKINGS[content]
+    inside = unpacked_head(data, packing, HEAD_BYTES, source=where)
+    held = sniff(inside)
+    if held is OtherContent.EMPTY:
+        raise UnreadableError(
+            "it is packed, and holds nothing, or is truncated",
+            where=where,
+            cure="copy or export it again",
+        )
+    if held is Format.NIFTI:
+        return _told(Probe(where, data, held, None, size, inside, packing))
+    if isinstance(held, Format):
+        whole = unpacked(data, packing, source=where)
+        return _told(Probe(where, whole, held, None, len(whole), inside))
+    return Probe(where, data, held if held in _NAMED else content, None, size, head)

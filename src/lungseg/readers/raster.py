@@ -2,11 +2,13 @@
 
 PNG and JPEG, the common ones, are checked by walking their own structure, which is quicker than a
 second library and finds a truncated file whatever the decoder thinks of it; OpenCV then decodes all
-their depths. TIFF, BMP, GIF, WebP and AVIF are Pillow's.
+their depths. TIFF, BMP, GIF, WebP and AVIF are Pillow's, HEIC pillow-heif's, and TIFF that Pillow
+does not open our own.
 """
 
 from __future__ import annotations
 
+import importlib
 import struct
 import zlib
 from io import BytesIO
@@ -19,7 +21,9 @@ from lungseg.errors import TooLargeError, UnreadableError, UnsupportedError
 from lungseg.provenance import Format, Provenance
 from lungseg.readers.codestream import FRAME_HEADERS, SCAN, segments
 from lungseg.readers.decoded import DecodedImage
+from lungseg.readers.dicom_pixels import quiet_pydicom
 from lungseg.readers.limits import MAX_AREA_PIXELS, SMALLER_IMAGE, chosen_frame, refuse_too_large
+from lungseg.readers.tiff import read_tiff
 from lungseg.readers.to_grey import to_grey, to_image_type
 from lungseg.segmentation import Array
 from lungseg.structures import STRUCTURES
@@ -44,6 +48,14 @@ _WHITE_IS_ZERO, _RGB_COLOURS, _SIGNED, _APART = 0, 2, 2, 2
 _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF, 0xF7})
 """Frame headers of JPEG (ITU-T T.81, table B.1) and JPEG-LS."""
 _PICTORIAL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+_PILLOW_NAMES = {
+    Format.TIFF: "TIFF",
+    Format.BMP: "BMP",
+    Format.GIF: "GIF",
+    Format.WEBP: "WEBP",
+    Format.AVIF: "AVIF",
+    Format.HEIC: "HEIF",
+}
 _PALETTE_WITHIN = 1024
 """Bytes from the beginning of a PNG file, where the palette of a label map stands."""
 
@@ -200,7 +212,10 @@ def _decode_with_pillow(
     """The pixels, grey or colour, of one frame, already turned upright, and the orientation it
     had.
     """
-    with _opened_with_pillow(content, file_format, source) as opened:
+    picture = _opened_with_pillow(content, file_format, source)
+    if picture is None:
+        return _with_opacity(read_tiff(content, source=source, frame=frame), source), 1
+    with picture as opened:
         index = chosen_frame(frame, getattr(opened, "n_frames", 1), source=source)
         opened.seek(index)
         refuse_too_large(opened.height, opened.width, source=source)
@@ -213,7 +228,7 @@ def _decode_with_pillow(
                 where=source,
                 cure="copy or export it again",
             ) from None
-        if file_format in (Format.WEBP, Format.AVIF):
+        if file_format in (Format.WEBP, Format.AVIF, Format.HEIC):
             orientation = int(opened.getexif().get(_ORIENTATION, 1))
             return _upright(_from_pillow(opened), orientation), orientation
         # Of TIFF, both libraries turn the pixels themselves.
@@ -234,10 +249,15 @@ def _decode_with_pillow(
         return pixels, orientation
 
 
-def _opened_with_pillow(content: bytes, file_format: Format, source: str) -> PillowImage:
-    """The picture, of which only the header was looked at."""
+def _opened_with_pillow(content: bytes, file_format: Format, source: str) -> PillowImage | None:
+    """The picture, of which only the header was looked at; None of a TIFF file of another kind than
+    Pillow opens.
+    """
     from PIL import Image as Pillow
     from PIL import features
+
+    if file_format is Format.HEIC:
+        _register_heif(source)
 
     if file_format is Format.AVIF and not features.check("avif"):
         raise UnsupportedError(
@@ -246,18 +266,45 @@ def _opened_with_pillow(content: bytes, file_format: Format, source: str) -> Pil
             cure="install Pillow 11.3 or later, or convert it to PNG",
         )
     try:
-        return Pillow.open(BytesIO(content), formats=(file_format.name,))
+        with quiet_pydicom():  # and Pillow, which warns of tags that it does not understand
+            return Pillow.open(BytesIO(content), formats=(_PILLOW_NAMES[file_format],))
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
         limit = f"more than {MAX_AREA_PIXELS // 1_000_000} million pixels"
         raise TooLargeError(
             f"the header states {limit}, and it was not decoded", where=source, cure=SMALLER_IMAGE
         ) from None
     except (OSError, SyntaxError):
+        if file_format is Format.TIFF:
+            return None
         raise UnreadableError(
             f"the {file_format.value} file is damaged, or holds pixels of a kind that is not read",
             where=source,
             cure="export it again in 8 or 16 bits",
         ) from None
+
+
+def _register_heif(source: str) -> None:
+    try:
+        importlib.import_module("pillow_heif").register_heif_opener()
+    except ImportError:
+        raise UnsupportedError(
+            "HEIC files are read where pillow-heif is installed",
+            where=source,
+            cure="install it (pip install pillow-heif), or convert it to PNG",
+        ) from None
+
+
+def _with_opacity(pixels: Array, source: str) -> Array:
+    """Grey, or grey and opacity as red, green, blue and opacity, of the types that have it."""
+    if pixels.ndim == 2:
+        return pixels
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise UnsupportedError(
+            f"it is a TIFF of {pixels.dtype} with opacity",
+            where=source,
+            cure="export it without opacity",
+        )
+    return np.ascontiguousarray(pixels[..., [0, 0, 0, 1]])
 
 
 def _as_stated(pixels: Array, tags: dict[int, Any]) -> Array:

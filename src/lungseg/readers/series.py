@@ -23,7 +23,7 @@ from lungseg.readers.hounsfield import is_hounsfield, padding_notes
 from lungseg.readers.limits import chosen_frame
 from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS
 from lungseg.readers.series_parts import Series, chosen, volumes_in
-from lungseg.readers.signatures import DICOM_ENDINGS, sniff
+from lungseg.readers.signatures import has_dicom_ending, sniff
 from lungseg.readers.slice_stack import SliceStack, stack_slices
 from lungseg.segmentation import Array
 from lungseg.volume import Volume
@@ -119,7 +119,7 @@ def dicom_files(folder: Path) -> list[DicomFile]:
         return [
             DicomFile(str(path), path)
             for path in files
-            if path.suffix.lower() in DICOM_ENDINGS or sniff(file_head(path)[1]) is Format.DICOM
+            if has_dicom_ending(path) or sniff(file_head(path)[1]) is Format.DICOM
         ]
 
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from lungseg.errors import InputError, UnsupportedError
+from lungseg.readers.limits import refuse_implausible_greys
 from lungseg.segmentation import Array
 
 COLOURED_DEVIATION = 16.0
@@ -92,18 +93,16 @@ def to_image_type(grey: Array, *, source: str) -> tuple[Array, tuple[str, ...]]:
         The pixels and notes on what was done.
 
     Raises:
-        InputError: the pixels are not real numbers, or do not fit into float32.
+        InputError: the pixels are not real numbers, or beyond what grey values are.
     """
-    if grey.dtype in (np.uint8, np.uint16, np.float32):
+    if grey.dtype in (np.uint8, np.uint16):
         return grey, ()
     if grey.dtype == np.bool_:
         return grey.astype(np.uint8) * np.uint8(255), ()
     if grey.dtype.kind == "f":
-        if np.isfinite(grey).all() and np.abs(grey).max(initial=0) > np.finfo(np.float32).max:
-            raise InputError(
-                "the pixels are too large for float32", where=source, cure="scale them first"
-            )
-        return grey.astype(np.float32), ()
+        if grey.size:
+            refuse_implausible_greys(float(grey.min()), float(grey.max()), source=source)
+        return grey.astype(np.float32, copy=False), ()
     if grey.dtype.kind not in "iu":
         raise InputError(f"pixels are whole or real numbers, not {grey.dtype}", where=source)
     low, high = (int(grey.min()), int(grey.max())) if grey.size else (0, 0)
@@ -121,5 +120,6 @@ def to_image_type(grey: Array, *, source: str) -> tuple[Array, tuple[str, ...]]:
             else f"{low} taken from every pixel, to fit 16 bits"
         )
         return shifted, (done,)
+    refuse_implausible_greys(low, high, source=source)
     exact = max(-low, high) <= 2**24
     return grey.astype(np.float32), () if exact else ("pixels rounded to the 24 bits of float32",)

@@ -4,32 +4,26 @@ picture.
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import numpy as np
 
-from lungseg.errors import LungsegError, TooLargeError, UnreadableError, UsageError
+from lungseg.errors import TooLargeError, UsageError
 from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.image import Image
 from lungseg.provenance import Format, Provenance
 from lungseg.readers.dicom_ct import CtFile, read_header
 from lungseg.readers.dicom_file import DicomFile
-from lungseg.readers.files import sha256
 from lungseg.readers.hounsfield import padding_notes, refuse_label_map
 from lungseg.readers.image import read_dicom_image, read_image, read_mask
-from lungseg.readers.metaimage import read_metaimage
-from lungseg.readers.nifti import read_nifti
 from lungseg.readers.notes import NO_SPACING
-from lungseg.readers.nrrd import read_nrrd
 from lungseg.readers.probe import Probe, identify
-from lungseg.readers.raw_volume import RawVolume, read_voxels
 from lungseg.readers.series import dicom_files, read_series
 from lungseg.readers.signatures import OtherContent
+from lungseg.readers.volume_file import hash_of, read_volume_file
 from lungseg.segmentation import Array
 from lungseg.volume import Volume
 
-_log = logging.getLogger(__name__)
 GREYS = frozenset({"a secondary capture", "of modality SC", "of modality OT"})
 """DICOM files that may show a CT slice as a picture."""
 
@@ -44,10 +38,10 @@ def read_volume(
     """Read one CT volume or slice.
 
     Args:
-        source: a folder that holds a DICOM series itself; a NIfTI (.nii, .nii.gz, .hdr with .img),
-            NRRD (.nrrd, .nhdr) or MetaImage (.mha, .mhd) file; a CT slice or enhanced CT in DICOM;
-            or a slice as a picture; or the bytes of one file. What a file is, is
-            told by its bytes.
+        source: a folder that holds a DICOM series itself; a NIfTI (.nii, plain or packed by gzip,
+            bzip2 or Zstandard, or .hdr with .img), NRRD (.nrrd, .nhdr) or MetaImage (.mha, .mhd)
+            file; a CT slice or enhanced CT in DICOM; or a slice as a picture; or the bytes of one
+            file. What a file is, is told by its bytes.
         series: which series of a folder with several: its number in the list that the error gives,
             its UID, its description, or what else that list says, such as "kernel B70f".
         frame: which volume of a file with four axes, slice of an enhanced DICOM file, or page of a
@@ -167,44 +161,19 @@ def read_label_volume(path: Path) -> tuple[Array, VolumeGeometry]:
     if not (isinstance(probed.format, Format) and probed.format.is_volume):
         plane = read_mask(path)[np.newaxis]
         return plane, VolumeGeometry((1, *plane.shape[1:]))
-    raw, voxels, _, _ = _decoded(probed, frame=None)
+    raw, voxels, _, _ = read_volume_file(probed, frame=None)
     return voxels, VolumeGeometry(raw.shape, raw.affine)
 
 
 def _read_file(probed: Probe, *, frame: int | None) -> Volume:
-    raw, voxels, hounsfield, notes = _decoded(probed, frame=frame)
+    raw, voxels, hounsfield, notes = read_volume_file(probed, frame=frame)
     if not hounsfield:
         refuse_label_map(voxels, source=probed.source)
-    parts = [probed.data] if raw.data is probed.data else [probed.data, raw.data]
     return Volume(
         array=voxels,
         geometry=VolumeGeometry(raw.shape, raw.affine),
         hounsfield=hounsfield,
-        provenance=Provenance(probed.source, raw.format, sha256(*parts)),
+        provenance=Provenance(probed.source, raw.format, hash_of(probed, raw)),
         notes=(*raw.notes, *notes, *(padding_notes(voxels) if hounsfield else ())),
         source_header=raw.header,
     )
-
-
-def _decoded(probed: Probe, *, frame: int | None) -> tuple[RawVolume, Array, bool, tuple[str, ...]]:
-    """What the header says, the voxels, whether they are Hounsfield units, and notes."""
-    source = probed.source
-    try:
-        if probed.format is Format.NIFTI:
-            raw = read_nifti(
-                probed.data, probed.head, source=source, packed=probed.packed, frame=frame
-            )
-        else:
-            read_header = read_nrrd if probed.format is Format.NRRD else read_metaimage
-            raw = read_header(probed.data, source=source, frame=frame)
-        voxels, hounsfield, notes = read_voxels(raw, source=source)
-    except (LungsegError, MemoryError):
-        raise
-    except Exception as error:  # whatever a damaged header leads to
-        _log.debug("%s: %s while decoding", source, type(error).__name__)
-        raise UnreadableError(
-            f"the {probed.format.value} file is damaged and could not be read",
-            where=source,
-            cure="export it again",
-        ) from error
-    return raw, voxels, hounsfield, notes

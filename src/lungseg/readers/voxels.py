@@ -10,6 +10,7 @@ import numpy as np
 
 from lungseg.errors import InputError
 from lungseg.readers.hounsfield import LIMITS, is_hounsfield
+from lungseg.readers.limits import refuse_implausible_greys
 from lungseg.segmentation import Array
 
 CHUNK_VOXELS: Final = 2**22
@@ -43,7 +44,7 @@ class VoxelBuffer:
         """Writes numbers, less `shift`, into a chunk, rounded and limited to what its type holds.
 
         Raises:
-            InputError: there are NaN or infinite values.
+            InputError: there are NaN or infinite values, or such as no image has.
         """
         if values.dtype.kind == "f":
             if not np.isfinite(values).all():
@@ -55,6 +56,7 @@ class VoxelBuffer:
             rounded = np.rint(values)
             self.whole = self.whole and bool(np.abs(rounded - values).max() < _SAME_NUMBER)
             self.note(values)
+            refuse_implausible_greys(self.low, self.high, source=source)
             values = rounded if into.dtype.kind in "iu" else values
         else:
             self.note(values)

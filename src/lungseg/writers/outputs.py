@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,14 +98,18 @@ def check_outputs(names: Sequence[str]) -> tuple[Output, ...]:
     return tuple(output for output in OUTPUTS if output.name in names)
 
 
+_PACKED: Final = re.compile(r"\.(nii|nrrd|mha|dcm|dicom|dic|ima)\.(gz|bz2|zst)$", re.IGNORECASE)
+
+
 def stem(source: str | PurePath) -> str:
-    """The file's name without its ending: "b" for "a/b.png" and "a/b.nii.gz".
+    """The file's name without its ending: "b" for "a/b.png", "a/b.nii.gz" and "a/b.dcm.bz2".
 
     An ending has a letter, so "1.2.840.7" stays whole, as DICOM names must.
     """
     path = PurePath(source)
-    if path.name.lower().endswith(".nii.gz"):
-        return path.name[: -len(".nii.gz")]
+    packed = _PACKED.search(path.name)
+    if packed:
+        return path.name[: packed.start()]
     ending = path.suffix
     return (
         path.stem
