@@ -46,7 +46,7 @@ def zipped(name):
         (zipped("image.npy"), OtherContent.NUMPY, "NumPy files are not read; give"),
         (zipped("archive/data.pkl"), OtherContent.PICKLE, "pickle files are not read"),
         (zipped("[Content_Types].xml"), OtherContent.OFFICE, "Office files are not read"),
-        (zipped("film.png.txt"), OtherContent.ZIP, "ZIP files are not read"),
+        (zipped("film.png.txt"), OtherContent.ZIP, "ZIP files are not read|leads to no images"),
         (pickle.dumps([1]), OtherContent.PICKLE, "opening a pickle can run any program"),
         (pickle.dumps({}, 2), OtherContent.PICKLE, "opening a pickle can run any program"),
         (b"MATLAB 5.0 MAT-file, on", OtherContent.MATLAB, "with imwrite as PNG .*niftiwrite"),
