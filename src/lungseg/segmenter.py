@@ -228,22 +228,16 @@ class Segmenter:
         progress(0.1, PREDICTING)
         if isinstance(image, Volume):
             return self._volume_segmenter(options)(image, options, seconds=seconds)
-        return self._segment_radiograph(image, options, seconds)
+        return self._of_image(image, options, seconds)
 
-    def _segment_radiograph(
-        self, image: Image, options: SegmentOptions, seconds: Seconds
-    ) -> Result[Image]:
-        """Where it lies on its side, and nothing states which of its axes are rows, an array that
-        was saved with rows first is the likelier reason, and mirrors the chest, too.
-        """
+    def _of_image(self, image: Image, options: SegmentOptions, seconds: Seconds) -> Result[Image]:
+        """Where it lies on its side and nothing states its axes, rows may be columns: mirrored."""
         segmenter = self._radiograph_segmenter(options)
-        result = segmenter(image, options, seconds=seconds)
-        other = transposed(image) if "rotated" in result.verdict.codes else None
-        if other is None:
-            return result
-        second = segmenter(other, options, seconds=seconds)
+        first = segmenter(image, options, seconds=seconds)
+        other = transposed(image) if "rotated" in first.verdict.codes else None
+        second = first if other is None else segmenter(other, options, seconds=seconds)
         is_worse = second.verdict.status == "refused" or "rotated" in second.verdict.codes
-        return result if is_worse else second
+        return first if is_worse else second
 
     def _segment_volume(
         self, opened: OpenedSource, options: SegmentOptions, progress: Progress, seconds: Seconds
