@@ -66,6 +66,10 @@ AXIAL: Final = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]], dtype=np.float64)
 networks see: slices from the feet to the head, rows from front to back, columns from the patient's
 right to the left, as axial slices are looked at."""
 
+FINEST: Final = 0.25
+"""Of the mean distance of unevenly spaced planes: nearer to each other are those of no even grid
+that is made of them."""
+
 SLIGHTEST: Final = 1e-6
 """Smallest volume of a cell, as a fraction of the product of its edges, that still counts as three
 axes."""
@@ -81,14 +85,23 @@ class VolumeGeometry:
             patient coordinates: towards the patient's left, back and head); None where only the
             order of pixels is known, as in pictures, and then the array is taken as axial slices as
             they are looked at, and millimetres are refused.
+        planes: where the planes across `uneven_axis` lie, in steps of the affine along that axis
+            from the first of them, which is at 0, to the last, ascending; None where they are
+            evenly spaced, as they are along the other axes.
+        uneven_axis: of the array; has no meaning where `planes` is None.
+        spacing_known: whether the affine's millimetres are to be believed; where they are not it
+            only says how the axes lie.
 
     Raises:
-        UsageError: the shape is not three positive integers, or the affine is not invertible or not
-            finite.
+        UsageError: the shape is not three positive integers, the affine is not invertible or not
+            finite, or the planes are not as said.
     """
 
     shape: tuple[int, int, int]
     affine: NDArray[np.float64] | None = None
+    planes: tuple[float, ...] | None = None
+    uneven_axis: int = 0
+    spacing_known: bool = True
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or min(self.shape) < 1:
@@ -106,13 +119,28 @@ class VolumeGeometry:
             )
         affine.flags.writeable = False
         object.__setattr__(self, "affine", affine)
+        if self.planes is not None:
+            self._check_planes(self.planes)
+
+    def _check_planes(self, planes: tuple[float, ...]) -> None:
+        count = self.shape[self.uneven_axis]
+        if (
+            len(planes) != count
+            or count < 2
+            or not np.allclose((planes[0], planes[-1]), (0, count - 1))
+            or not (np.diff(planes) > 0).all()
+        ):
+            raise UsageError(
+                "planes have a position each, in steps of the affine, ascending from 0 to the "
+                "number of the last"
+            )
 
     @property
     def spacing(self) -> tuple[float, float, float] | None:
-        """Millimetres between neighbouring slices, rows and columns; None where they are not
-        known.
+        """Millimetres between neighbouring slices, rows and columns, the mean where planes are
+        unevenly spaced; None where they are not known.
         """
-        if self.affine is None:
+        if self.affine is None or not self.spacing_known:
             return None
         slices, rows, columns = (
             float(edge) for edge in np.linalg.norm(self.affine[:3, :3], axis=0)
@@ -121,14 +149,65 @@ class VolumeGeometry:
 
     @property
     def voxel_volume(self) -> float | None:
-        """Cubic millimetres of one voxel (the cell may be skewed, as with a tilted gantry), None
-        where it is not known.
+        """Cubic millimetres of one voxel (the cell may be skewed, as with a tilted gantry), the
+        mean where planes are unevenly spaced; None where it is not known.
         """
-        return None if self.affine is None else float(abs(np.linalg.det(self.affine[:3, :3])))
+        if self.affine is None or not self.spacing_known:
+            return None
+        return float(abs(np.linalg.det(self.affine[:3, :3])))
+
+    def places(self, axis: int) -> NDArray[np.float64]:
+        """Where the planes across an axis of the array lie, in steps of the affine: 0, 1, 2, ...
+        unless they are unevenly spaced.
+        """
+        if self.planes is None or axis != self.uneven_axis:
+            return np.arange(self.shape[axis], dtype=np.float64)
+        return np.array(self.planes)
+
+    def widths(self, axis: int) -> NDArray[np.float64]:
+        """The space that each plane across an axis of the array stands for, in steps of the affine:
+        half of the way to either neighbour, and at the ends as much outwards as inwards.
+        """
+        apart = np.diff(self.places(axis))
+        if not apart.size:
+            return np.ones(1)
+        widths: NDArray[np.float64] = (np.append(apart[0], apart) + np.append(apart, apart[-1])) / 2
+        return widths
+
+    def largest_step(self) -> float | None:
+        """The largest distance in millimetres of neighbouring planes along any axis; None where it
+        is not known.
+        """
+        spacing = self.spacing
+        if spacing is None:
+            return None
+        steps = [max(np.diff(self.places(axis)), default=1.0) for axis in range(3)]
+        return max(float(step) * side for step, side in zip(steps, spacing, strict=True))
+
+    def even(self) -> tuple[VolumeGeometry, NDArray[np.intp]]:
+        """The evenly spaced grid from the first to the last plane of unevenly spaced ones, and of
+        each of its planes the number of the nearest one here.
+
+        Its planes are as far apart as the nearest two here, but not nearer than `FINEST` of the
+        mean, as where two pieces of a scan overlap.
+        """
+        places, axis = self.places(self.uneven_axis), self.uneven_axis
+        last = max(1, len(places) - 1)
+        count = 1 + max(1, round(last / max(FINEST, float(np.diff(places).min(initial=1.0)))))
+        wanted = np.linspace(0.0, places[-1], count)
+        nearest = np.abs(places - wanted[:, np.newaxis]).argmin(axis=1)
+        sides = list(self.shape)
+        sides[axis] = count
+        affine = None if self.affine is None else np.array(self.affine)
+        if affine is not None:
+            affine[:3, axis] *= last / (count - 1)
+        slices, rows, columns = sides
+        grid = VolumeGeometry((slices, rows, columns), affine, spacing_known=self.spacing_known)
+        return grid, nearest
 
     def with_spacing(self, spacing: tuple[float, float, float]) -> VolumeGeometry:
-        """The grid with other millimetres between slices, rows and columns, its first voxel where
-        it was; where none were known, axial slices as they are looked at.
+        """The grid with other millimetres between slices, rows and columns, all evenly spaced, its
+        first voxel where it was; where none were known, axial slices as they are looked at.
         """
         if self.affine is None:
             affine, axes = np.eye(4), AXIAL
@@ -247,10 +326,16 @@ class Reorientation:
         shape = tuple(grid.shape[axis] for axis in self.order)
         if grid.affine is None:
             return VolumeGeometry((shape[0], shape[1], shape[2]))
+        uneven = self.order.index(grid.uneven_axis)
+        planes = grid.planes
+        if planes is not None and self.flipped[uneven]:
+            planes = tuple(planes[-1] - place for place in reversed(planes))
         affine = np.array(grid.affine)
         affine[:, :3] = grid.affine[:, list(self.order)]
         for axis, flip in enumerate(self.flipped):
             if flip:
                 affine[:, 3] += affine[:, axis] * (shape[axis] - 1)
                 affine[:, axis] *= -1
-        return VolumeGeometry((shape[0], shape[1], shape[2]), affine)
+        return VolumeGeometry(
+            (shape[0], shape[1], shape[2]), affine, planes, uneven, grid.spacing_known
+        )

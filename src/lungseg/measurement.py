@@ -13,13 +13,22 @@ Unit = Literal["mm", "mm2", "mL", "g", "HU", "percent", "1", "pixels", "voxels",
 """Pure units; "1" is that of a ratio. "pixels", "voxels" and "slices" stand where the spacing is
 not known."""
 
-Restriction = Literal["detector plane", "sparse slices", "slices missing", "implausible spacing"]
+Restriction = Literal[
+    "detector plane",
+    "sparse slices",
+    "contradictory spacing",
+    "slices missing",
+    "implausible spacing",
+]
 
 RESTRICTIONS: Final[Mapping[Restriction, str]] = {
     "detector plane": (
         "the spacing is that at the detector, where everything is larger than in the patient"
     ),
     "sparse slices": "slices are far apart, so sizes are estimates from samples",
+    "contradictory spacing": (
+        "two spacings that disagree are stated, so what is in millimetres may be wrong"
+    ),
     "slices missing": "slices are missing, so sizes are estimates",
     "implausible spacing": (
         "the height of the lungs speaks against the spacing, so what is in millimetres may be wrong"

@@ -111,6 +111,19 @@ REASONS: Final[Mapping[Modality, tuple[Reason, ...]]] = {
         ),
         Reason("cut_off_side", "a lung reaches the edge of the slices and may be cut off"),
         Reason("slices_missing", "slices are missing, so sizes are estimates"),
+        Reason(
+            "slices_uneven",
+            "slices are not evenly spaced: each counts with the space that it stands for, and "
+            "files have the nearest ones on an even grid",
+        ),
+        Reason(
+            "spacing_unknown",
+            "the spacing that is stated is not to be believed, so sizes are in voxels",
+        ),
+        Reason(
+            "spacing_contradictory",
+            "two spacings that disagree are stated, so what is in millimetres may be wrong",
+        ),
         Reason("small", "the lungs are unusually small"),
         Reason("large", "the lungs are unusually large"),
         Reason(
@@ -138,6 +151,15 @@ REASONS: Final[Mapping[Modality, tuple[Reason, ...]]] = {
         Reason(
             "orientation_mismatch",
             "the lungs do not lie as the orientation says, so right and left may be swapped",
+        ),
+        Reason(
+            "orientation_assumed",
+            "the orientation is that in which it looks like a chest, so right and left may be "
+            "swapped",
+        ),
+        Reason(
+            "cut_out",
+            "all but a part of it is blank: what is not blank was taken for the lungs",
         ),
         Reason("uncertain", "the network is unsure of this mask"),
     ),

@@ -28,6 +28,8 @@ class Volume:
             not.
         missing_slices: how many are missing between those that are there, as far as positions tell.
         provenance: where it comes from.
+        doubts: codes of the reasons (`lungseg.verdict.REASONS`) that reading found to look at what
+            is made of it.
         notes: what reading had to do or assume, in words, for the record.
         source_header: of a NIfTI file its first 348 bytes (540 in NIfTI-2) as they are stored, of
             an NRRD file its text up to the empty line, else empty; what is written on the same grid
@@ -45,6 +47,7 @@ class Volume:
     hounsfield: bool
     missing_slices: int = 0
     provenance: Provenance = field(default_factory=Provenance)
+    doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     source_header: bytes = b""
     assumed_order: bool = False

@@ -178,7 +178,7 @@ def test_of_thin_slices_the_network_sees_as_many_as_are_needed() -> None:
 def test_between_seen_slices_probabilities_are_interpolated() -> None:
     planes = np.zeros((6, 2, 1, 1), np.uint8)
     planes[:, 0, 0, 0] = 10, 77, 77, 40, 77, 0
-    fill_between(planes, np.array([0, 3, 5]))
+    fill_between(planes, np.array([0, 3, 5]), np.arange(6.0))
     assert planes[:, 0, 0, 0].tolist() == [10, 20, 30, 40, 20, 0]
     assert not planes[:, 1].any()
 

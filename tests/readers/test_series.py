@@ -137,7 +137,9 @@ def test_missing_slices_are_counted(tmp_path, missing, note):
     assert_array_equal(volume.array, np.delete(CHEST, missing, axis=0))
     assert volume.missing_slices == len(missing)
     assert volume.notes == (
-        f"slices stand unevenly, {note} between them; the mean was taken for all",
+        f"slices stand unevenly, {note} between them; each counts with the space it stands for",
+        "files of the volume have 20 slices, 2.5 mm apart, each of them the nearest one of the "
+        "series",
     )
     assert_allclose(volume.geometry.affine[:3, 0] * (len(volume.array) - 1), [0, 0, 2.5 * 19])
 
@@ -162,7 +164,9 @@ def test_unevenly_cut_slices(tmp_path):
     volume = read_volume(tmp_path)
     assert volume.missing_slices == 0
     assert volume.notes == (
-        "slices stand unevenly, 1.80 to 3.20 mm apart; the mean was taken for all",
+        "slices stand unevenly, 1.80 to 3.20 mm apart; each counts with the space it stands for",
+        "files of the volume have 28 slices, 1.785 mm apart, each of them the nearest one of the "
+        "series",
     )
 
 
@@ -174,7 +178,9 @@ def test_pieces_of_a_scan_that_overlap_lack_no_slice(tmp_path):
     volume = read_volume(tmp_path)
     assert volume.missing_slices == 0
     assert volume.notes == (
-        "slices stand unevenly, 0.50 to 2.50 mm apart; the mean was taken for all",
+        "slices stand unevenly, 0.50 to 2.50 mm apart; each counts with the space it stands for",
+        "files of the volume have 77 slices, 0.5987 mm apart, each of them the nearest one of the "
+        "series",
     )
 
 

@@ -59,6 +59,9 @@ MAX_AIRLESS_FRACTION = 0.2
 """Fraction of one lung that may hold no air. In the masks of LCTSC, with vessels and a tumour, it
 is 0.02 to 0.05."""
 
+GAP = 0.1
+"""Of the distance of slices, by which a gap may differ from a multiple of it."""
+
 BONE = 200
 """HU; most of what is denser between the lungs' middles is spine."""
 
@@ -98,20 +101,23 @@ def judge_volume(
     sizes = [measurements[size, lung.name].value for lung in LUNGS]
     single = size == "area"
     if not any(sizes):
-        return verdict_of("ct", {"no_lung_in_slice" if single else "no_lung": True})
+        empty = "no_lung_in_slice" if single else "no_lung"
+        return verdict_of("ct", dict.fromkeys((empty, *volume.doubts), True))
     turn = segmentation.geometry.to_axial()
     labels, voxels = turn.apply(segmentation.labels), turn.apply(volume.array)
     above, below, sides = _faces(labels)
-    known = not single and segmentation.geometry.affine is not None
-    found = dict.fromkeys(evidence, True) | {
+    oriented = segmentation.geometry.affine is not None
+    known = not single and segmentation.geometry.spacing is not None
+    found = dict.fromkeys((*evidence, *volume.doubts), True) | {
         "assumed_order": volume.assumed_order,
         "one_lung": not all(sizes),
         "cut_off_above": above > MAX_FACE_FRACTION,
         "cut_off_below": below > MAX_FACE_FRACTION,
         "cut_off_side": sides > MAX_FACE_FRACTION,
         "slices_missing": volume.missing_slices > 0,
+        "slices_uneven": _is_uneven(volume),
         "not_hounsfield": not volume.hounsfield and not single,
-        "orientation_mismatch": known and _is_turned(volume, labels, voxels),
+        "orientation_mismatch": not single and oriented and _is_turned(volume, labels, voxels),
     }
     if not single:
         found |= _sizes_speak(measurements, known=known)
@@ -131,6 +137,18 @@ def judge_volume(
     elif measurements["expected_dice", PLURAL].value < LOST:
         found["no_chest"] = True
     return verdict_of("ct", found)
+
+
+def _is_uneven(volume: Volume) -> bool:
+    """Whether slices stand unevenly otherwise than because some are missing."""
+    if volume.geometry.planes is None or not volume.missing_slices:
+        return volume.geometry.planes is not None
+    multiples = np.diff(volume.geometry.planes)
+    multiples /= multiples.min()
+    missing = np.rint(multiples) - 1
+    return bool(
+        missing.sum() != volume.missing_slices or np.abs(multiples - missing - 1).max() > GAP
+    )
 
 
 def _is_no_chest(codes: Collection[str], *, tiny: bool) -> bool:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,14 +58,14 @@ def measure_volume(
     """
     turn = segmentation.geometry.to_axial()
     grid = turn.geometry(segmentation.geometry)
-    counts = _counts_by_slice(segmentation, turn)
-    voxels = {name: int(of.sum()) for name, of in counts.items()}
+    counts = _counts_by_slice(segmentation, turn, grid)
+    voxels = {name: float(of.sum()) for name, of in counts.items()}
     values = _sizes(counts, grid)
     if volume.hounsfield:
         found = {
             name: histogram
             for labels, structures in zip(segmentation.layers, segmentation.structures, strict=True)
-            for name, histogram in histograms(volume.array, labels, groups(structures)).items()
+            for name, histogram in _histograms(volume, labels, groups(structures)).items()
         }
         values |= _densities(found, grid)
     values["confidence"] = {name: confidence[name] for name in counts}, "1"
@@ -85,35 +85,70 @@ def measure_volume(
     return Measurements(measured)
 
 
+AnyHistogram = Histogram | NDArray[np.float64]
+"""Of voxels, or of what they count where planes are unevenly spaced."""
+
 _Values = dict[str, tuple[Mapping[str, float], Unit]]
 """For each name the value of each structure and pair, and their unit."""
 
 
 def _counts_by_slice(
-    segmentation: Segmentation[VolumeGeometry], turn: Reorientation
-) -> dict[str, NDArray[np.int64]]:
-    """How many voxels each structure and each pair has in each axial slice."""
-    found: dict[str, NDArray[np.int64]] = {}
+    segmentation: Segmentation[VolumeGeometry], turn: Reorientation, grid: VolumeGeometry
+) -> dict[str, NDArray[np.float64]]:
+    """How many voxels each structure and each pair has in each axial slice; where planes are
+    unevenly spaced a voxel counts as much as its plane's space is larger than the mean.
+    """
+    found: dict[str, NDArray[np.float64]] = {}
+    slices, rows, columns = (_weights(grid, axis) for axis in range(3))
     for stored, structures in zip(segmentation.layers, segmentation.structures, strict=True):
         labels = turn.apply(stored)
         for structure in structures:
-            found[structure.name] = np.array(
-                [np.count_nonzero(plane == structure.number) for plane in labels], np.int64
-            )
+            inside = (plane == structure.number for plane in labels)
+            if grid.planes is None or grid.uneven_axis == 0:
+                each = [float(np.count_nonzero(plane)) for plane in inside]
+            else:
+                each = [float(rows @ plane @ columns) for plane in inside]
+            found[structure.name] = np.array(each) * slices
         for plural, (right, left) in pairs(structures).items():
             found[plural] = found[right.name] + found[left.name]
     return found
+
+
+def _weights(grid: VolumeGeometry, axis: int) -> NDArray[np.float64]:
+    """What a voxel of each plane across an axis counts; where no distances are known, 1."""
+    return np.ones(grid.shape[axis]) if grid.spacing is None else grid.widths(axis)
+
+
+def _histograms(
+    volume: Volume, labels: NDArray[np.uint8], numbers: Mapping[str, Sequence[int]]
+) -> dict[str, AnyHistogram]:
+    """As `lungseg.morphology.histograms.histograms`; where planes are unevenly spaced a voxel
+    counts as in `_counts_by_slice`.
+    """
+    grid = volume.geometry
+    if grid.planes is None or grid.spacing is None:
+        return dict(histograms(volume.array, labels, numbers))
+    voxels, marked = (np.moveaxis(a, grid.uneven_axis, 0) for a in (volume.array, labels))
+    widths = np.round(_weights(grid, grid.uneven_axis), 6)
+    found = {name: np.zeros(VALUES) for name in numbers}
+    for width in np.unique(widths):
+        of_width = widths == width
+        for name, counts in histograms(voxels[of_width], marked[of_width], numbers).items():
+            found[name] += width * counts
+    return dict(found)
 
 
 def _restriction(volume: Volume, grid: VolumeGeometry) -> Restriction | None:
     """What must be said with every size."""
     if volume.missing_slices:
         return "slices missing"
-    sparse = grid.spacing is not None and max(grid.spacing) > SPARSE_MM
+    if "spacing_contradictory" in volume.doubts:
+        return "contradictory spacing"
+    sparse = (grid.largest_step() or 0.0) > SPARSE_MM
     return "sparse slices" if sparse else None
 
 
-def _sizes(counts: dict[str, NDArray[np.int64]], grid: VolumeGeometry) -> _Values:
+def _sizes(counts: dict[str, NDArray[np.float64]], grid: VolumeGeometry) -> _Values:
     """Volume, height and fraction of slices; of a single slice its area."""
     known = grid.spacing is not None and grid.voxel_volume is not None
     _, down, across = grid.spacing or (1.0, 1.0, 1.0)
@@ -127,6 +162,7 @@ def _sizes(counts: dict[str, NDArray[np.int64]], grid: VolumeGeometry) -> _Value
                 "mm2" if known else "pixels",
             )
         }
+    widths = _weights(grid, 0)
     millilitres = (grid.voxel_volume or 1000.0) / 1000.0
     return {
         "volume": (
@@ -134,7 +170,7 @@ def _sizes(counts: dict[str, NDArray[np.int64]], grid: VolumeGeometry) -> _Value
             "mL" if known else "voxels",
         ),
         "height": (
-            {label: _extent(n) * thickness for label, n in counts.items()},
+            {label: _extent(n, widths) * thickness for label, n in counts.items()},
             "mm" if known else "slices",
         ),
         "slice_fraction": (
@@ -144,13 +180,13 @@ def _sizes(counts: dict[str, NDArray[np.int64]], grid: VolumeGeometry) -> _Value
     }
 
 
-def _extent(counts: NDArray[np.int64]) -> int:
-    """How many slices from the first with lung to the last."""
+def _extent(counts: NDArray[np.float64], widths: NDArray[np.float64]) -> float:
+    """The space of all slices from the first with lung to the last."""
     at = np.flatnonzero(counts)
-    return int(at[-1] - at[0] + 1) if at.size else 0
+    return float(widths[at[0] : at[-1] + 1].sum()) if at.size else 0.0
 
 
-def _densities(histograms: dict[str, Histogram], grid: VolumeGeometry) -> _Values:
+def _densities(histograms: dict[str, AnyHistogram], grid: VolumeGeometry) -> _Values:
     """All that follows from the histograms."""
     means = {label: _mean(histogram) for label, histogram in histograms.items()}
     values: _Values = {}
@@ -185,33 +221,31 @@ def _densities(histograms: dict[str, Histogram], grid: VolumeGeometry) -> _Value
     return values
 
 
-def _mean(histogram: Histogram) -> float:
-    total = int(histogram.sum())
-    return int(np.arange(LOWEST, LOWEST + VALUES) @ histogram) / total if total else math.nan
+def _mean(histogram: AnyHistogram) -> float:
+    total = histogram.sum().item()
+    values = np.arange(LOWEST, LOWEST + VALUES)
+    return float((values @ histogram).item() / total) if total else math.nan
 
 
-def _std(histogram: Histogram) -> float:
+def _std(histogram: AnyHistogram) -> float:
     """Of the whole population, not of a sample."""
-    total = int(histogram.sum())
+    total = histogram.sum().item()
     if not total:
         return math.nan
     away = np.arange(LOWEST, LOWEST + VALUES) - _mean(histogram)
     return math.sqrt(float(away**2 @ histogram) / total)
 
 
-def _percentile(histogram: Histogram, percent: float) -> float:
-    """The lowest value that at least this fraction of the voxels do not exceed."""
+def _percentile(histogram: AnyHistogram, percent: float) -> float:
+    """The lowest value that at least this share of the voxels do not exceed."""
     if not histogram.any():
         return math.nan
     upwards = np.cumsum(histogram)
     return float(LOWEST + np.searchsorted(upwards, percent / 100.0 * upwards[-1]))
 
 
-def _fraction(histogram: Histogram, first: int, last: int) -> float:
+def _fraction(histogram: AnyHistogram, first: int, last: int) -> float:
     """Percent of the voxels from `first` to `last`, both included."""
-    total = int(histogram.sum())
-    return (
-        100.0 * int(histogram[first - LOWEST : last - LOWEST + 1].sum()) / total
-        if total
-        else math.nan
-    )
+    total = histogram.sum().item()
+    inside = histogram[first - LOWEST : last - LOWEST + 1].sum().item()
+    return 100.0 * inside / total if total else math.nan

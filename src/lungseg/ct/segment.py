@@ -148,7 +148,8 @@ class VolumeSegmenter:
             for step, fraction in zip(("prepare", "predict"), spent / spent.sum(), strict=True):
                 seconds[step] = float(fraction) * (time.perf_counter() - start)
         with timed("interpolate", seconds):
-            fill_between(planes, seen)
+            axial = volume.geometry.to_axial().geometry(volume.geometry)
+            fill_between(planes, seen, axial.places(0))
         return planes
 
     def _predict_slice(

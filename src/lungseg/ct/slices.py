@@ -59,16 +59,26 @@ def sampled_slices(grid: VolumeGeometry) -> NDArray[np.intp]:
     `MAX_STEP_MM` allows; first and last always.
     """
     turned = grid.to_axial().geometry(grid)
-    # A distance is known to six digits or so: 0.600001 mm is 0.6, of which five are 3 mm.
-    step = 1 if turned.spacing is None else max(1, int(MAX_STEP_MM / turned.spacing[0] + 1e-3))
-    return np.unique(np.append(np.arange(0, turned.shape[0], step), turned.shape[0] - 1))
+    if turned.spacing is None:
+        return np.arange(turned.shape[0])
+    if turned.planes is None or turned.uneven_axis != 0:
+        # A distance is known to six digits or so: 0.600001 mm is 0.6, of which five are 3 mm.
+        step = max(1, int(MAX_STEP_MM / turned.spacing[0] + 1e-3))
+        return np.unique(np.append(np.arange(0, turned.shape[0], step), turned.shape[0] - 1))
+    places = turned.places(0) * turned.spacing[0]
+    seen = [0]
+    for number in range(1, len(places)):
+        after = places[min(number + 1, len(places) - 1)] - places[seen[-1]]
+        if after > MAX_STEP_MM * (1 + 1e-3) or number == len(places) - 1:
+            seen.append(number)
+    return np.array(seen)
 
 
-def fill_between(planes: Planes, seen: NDArray[np.intp]) -> None:
+def fill_between(planes: Planes, seen: NDArray[np.intp], places: NDArray[np.float64]) -> None:
     """Fills the planes that are not `seen`, in place, by linear interpolation between those that
-    are.
+    are; `places` are those of all planes along their axis.
     """
     for before, after in pairwise(seen):
         for number in range(before + 1, after):
-            weight = (number - before) / (after - before)
+            weight = (places[number] - places[before]) / (places[after] - places[before])
             planes[number] = np.rint((1 - weight) * planes[before] + weight * planes[after])

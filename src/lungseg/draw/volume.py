@@ -34,7 +34,8 @@ def overview(
     volume: Volume, segmentation: Segmentation[VolumeGeometry], *, marked: bool = True
 ) -> Picture:
     """Red, green, blue (rows, columns, 3): `TILES` axial, coronal and sagittal slices, evenly
-    spread over what was found; all that there is of a volume of one slice.
+    spread over what was found; all that there is of a volume of one slice. Across unevenly spaced
+    planes a tile shows the nearest plane of each place.
 
     Every tile has the same millimetres to a pixel. Head or front is up; the patient's right, or
     front in sagittal slices, is on the left. A caption gives the number of the slice, row or column
@@ -55,11 +56,13 @@ def overview(
         )
     axial = volume.geometry.to_axial()
     voxels, labels = axial.apply(volume.array), axial.apply(segmentation.labels)
-    spacing = axial.geometry(volume.geometry).spacing or (1.0, 1.0, 1.0)
+    grid = axial.geometry(volume.geometry)
+    drawn = grid if grid.planes is None else grid.even()[0]
+    spacing = drawn.spacing or (1.0, 1.0, 1.0)
     low, high = _window(voxels, hounsfield=volume.hounsfield)
     planes = [axis for axis in range(3) if voxels.shape[axis] == 1] or range(3)
     longest = max(
-        voxels.shape[axis] * spacing[axis]
+        drawn.shape[axis] * spacing[axis]
         for axis in range(3)
         if axis not in planes or len(planes) == 3
     )
@@ -70,7 +73,7 @@ def overview(
     for axis in planes:
         down, across = (spacing[other] * scale for other in range(3) if other != axis)
         for number in _spread(labels, axis):
-            grey, found = _slice(voxels, axis, number), _slice(labels, axis, number)
+            grey, found = (_slice(array, axis, number, grid) for array in (voxels, labels))
             size = max(1, round(grey.shape[0] * down)), max(1, round(grey.shape[1] * across))
             tile = to_8_bits(_resized(grey.astype(np.float32), size), low, high)
             tiles.append(paint(tile, _resized(found, size)) if marked else grey_to_rgb(tile))
@@ -95,8 +98,9 @@ def slice_picture(
     """
     axial = volume.geometry.to_axial()
     voxels = axial.apply(volume.array)
-    grey, found = _slice(voxels, axis, number), _slice(labels, axis, number)
-    spacing = axial.geometry(volume.geometry).spacing or (1.0, 1.0, 1.0)
+    grid = axial.geometry(volume.geometry)
+    grey, found = (_slice(array, axis, number, grid) for array in (voxels, labels))
+    spacing = (grid if grid.planes is None else grid.even()[0]).spacing or (1.0, 1.0, 1.0)
     height, width = (
         length * spacing[other]
         for length, other in zip(grey.shape, (i for i in range(3) if i != axis), strict=True)
@@ -116,11 +120,13 @@ def _window(voxels: NDArray[Any], *, hounsfield: bool) -> tuple[float, float]:
     return SHEET_WINDOW if hounsfield else window(voxels)
 
 
-def _slice(array: NDArray[Any], axis: int, number: int) -> NDArray[Any]:
+def _slice(array: NDArray[Any], axis: int, number: int, grid: VolumeGeometry) -> NDArray[Any]:
     """One slice of an array in axial order, which begins at the feet; seen from the front or from
     the side, its head is up.
     """
     tile = array.take(number, axis)
+    if grid.planes is not None and grid.uneven_axis != axis:
+        tile = tile.take(grid.even()[1], grid.uneven_axis - (grid.uneven_axis > axis))
     return np.ascontiguousarray(tile if axis == 0 else tile[::-1])
 
 

@@ -61,9 +61,9 @@ def read_series(
             name.
 
     Returns:
-        Slices in ascending order along their normal, wherever the files' names put them. Where some
-        are missing or left out, those that are there stand as if they were evenly spaced from the
-        first to the last, and `missing_slices` and `notes` say so.
+        Slices in ascending order along their normal, wherever the files' names put them. Where they
+        are unevenly spaced, or some are missing or left out, `geometry.planes` says where they are,
+        and `missing_slices` and `notes` say so.
 
     Raises:
         UnreadableError: there is no CT in it, or a file is damaged.
@@ -188,7 +188,12 @@ def _assembled(
     duplicates = len(slices) - len(used) - len(damaged)
     if used != stack.slices:
         stack = stack_slices(used)
-    notes = [*stack.notes, *_left_out(found, [*found.damaged, *damaged], duplicates)]
+    grid = VolumeGeometry(_shape(voxels), stack.affine, stack.planes)
+    notes = [
+        *stack.notes,
+        *_evened(grid),
+        *_left_out(found, [*found.damaged, *damaged], duplicates),
+    ]
     hounsfield = all(
         slice_.rescale and slice_.rescale[1] <= -500 for slice_ in used
     ) or is_hounsfield(voxels)
@@ -199,13 +204,24 @@ def _assembled(
         notes += shift
     return Volume(
         array=voxels,
-        geometry=VolumeGeometry(_shape(voxels), stack.affine),
+        geometry=grid,
         hounsfield=hounsfield,
         missing_slices=stack.missing_slices,
         assumed_order=bool(stack.order_from),
         provenance=replace(_provenance(used), source=source, format=file_format, sha256=sha256),
         notes=tuple(notes),
     )
+
+
+def _evened(grid: VolumeGeometry) -> Iterator[str]:
+    """A note on what no file of a volume can say."""
+    if grid.planes is not None:
+        even = grid.even()[0]
+        apart = (even.spacing or (0.0,))[0]
+        yield (
+            f"files of the volume have {even.shape[0]} slices, {apart:.4g} mm apart, each of them "
+            "the nearest one of the series"
+        )
 
 
 def _left_out(found: _FolderContents, damaged: list[InputError], duplicates: int) -> Iterator[str]:

@@ -20,8 +20,17 @@ _SAME_PLACE: Final = 0.01
 """Millimetres; slices nearer to each other are at one position."""
 _EVEN: Final = 0.05
 """Of the mean distance; distances that vary less are rounding."""
+_AWAY: Final = 0.25
+"""Of the mean distance; so far from its place in an even row rounding brings no slice."""
 _MULTIPLE: Final = 0.1
 """Of the shortest distance."""
+_ALIKE: Final = 0.1
+"""Of a distance; those that differ by less are of one protocol."""
+_STRETCH: Final = 5
+"""Distances that are alike in a row are how a stretch of the chest was reconstructed, and no gaps:
+slices are seldom lost at such regular intervals."""
+_COVERED: Final = 1.1
+"""Of the thickness of a slice; up to there it reaches the next one, and nothing is missing."""
 _STRAIGHT: Final = 1.0
 """Millimetres that slices may stand beside the line through the first and the last."""
 _UPRIGHT: Final = 0.5
@@ -42,6 +51,7 @@ class SliceStack:
         duplicates: for each of them, further ones at the same position.
         affine: (4, 4) from (slice, row, column) to LPS millimetres; None where the spacing is not
             known.
+        planes: as in `lungseg.geometry.VolumeGeometry`; None where slices are evenly spaced.
         missing_slices: how many are missing between them.
         order_from: what the order was taken from, where no slice states a position; else empty.
         notes: what had to be assumed.
@@ -50,6 +60,7 @@ class SliceStack:
     slices: list[Slice]
     duplicates: list[list[Slice]]
     affine: NDArray[np.float64] | None
+    planes: tuple[float, ...] | None
     missing_slices: int
     order_from: str
     notes: tuple[str, ...]
@@ -58,9 +69,9 @@ class SliceStack:
 def stack_slices(slices: list[Slice]) -> SliceStack:
     """Sorts slices of one orientation, size and spacing.
 
-    The step from slice to slice is the vector from the first to the last by their number: so the
-    skew of a tilted gantry is kept, and where slices stand unevenly or are missing, their ends are
-    where they were, and a volume is that of the whole, not of what is there.
+    The step from slice to slice is the vector from the first to the last by their number, so that
+    the skew of a tilted gantry is kept; where slices stand unevenly or are missing, `planes` says
+    where each of them is along it.
 
     Raises:
         UnsupportedError: some state a position and others none, or there are no millimetres
@@ -83,7 +94,9 @@ def stack_slices(slices: list[Slice]) -> SliceStack:
             groups.append([int(number)])
     places = places[[group[0] for group in groups]]
     kept = [slices[group[0]] for group in groups]
-    step, missing_slices = (normal, 0) if order_from else _step(places, normal, kept, notes)
+    step, planes, missing_slices = normal, None, 0
+    if not order_from:
+        step, planes, missing_slices = _step(places, normal, kept, notes)
     affine = np.eye(4)
     spacing = None if order_from else slices[0].spacing
     affine[:3, :3] = np.stack(
@@ -103,6 +116,7 @@ def stack_slices(slices: list[Slice]) -> SliceStack:
         slices=kept,
         duplicates=[[slices[number] for number in group[1:]] for group in groups],
         affine=None if spacing is None else affine,
+        planes=None if spacing is None else planes,
         missing_slices=missing_slices,
         order_from=order_from,
         notes=tuple(notes),
@@ -111,25 +125,32 @@ def stack_slices(slices: list[Slice]) -> SliceStack:
 
 def _step(
     places: NDArray[np.float64], normal: NDArray[np.float64], slices: list[Slice], notes: list[str]
-) -> tuple[NDArray[np.float64], int]:
-    """The vector from one slice to the next, and how many are missing between them."""
+) -> tuple[NDArray[np.float64], tuple[float, ...] | None, int]:
+    """The vector from one slice to the next, where each is along it if they are unevenly spaced,
+    and how many are missing between them.
+    """
     thickness = slices[0].thickness
     if len(places) == 1:
         if thickness is None:
             notes.append(f"the thickness of the slice is not known and was taken as {_UNIT:g} mm")
-        return normal * (thickness or _UNIT), 0
+        return normal * (thickness or _UNIT), None, 0
     distances = np.diff(places @ normal)
     mean = float(distances.mean())
     step: NDArray[np.float64] = (places[-1] - places[0]) / (len(places) - 1)
-    missing_slices = 0
-    if np.abs(distances - mean).max() > _EVEN * mean:
-        missing_slices = _missing(distances, thickness)
+    along = np.append(0.0, np.cumsum(distances)) / mean
+    planes, missing_slices = None, 0
+    if (
+        np.abs(distances - mean).max() > _EVEN * mean
+        or np.abs(along - np.arange(len(along))).max() > _AWAY
+    ):
+        planes = tuple(along.tolist())
+        missing_slices = _missing(distances, [slice_.thickness for slice_ in slices])
         missing = f", {missing_slices} missing between them" if missing_slices else ""
         notes.append(
             f"slices stand unevenly, {distances.min():.2f} to {distances.max():.2f} mm "
-            f"apart{missing}; the mean was taken for all"
+            f"apart{missing}; each counts with the space it stands for"
         )
-    beside = places - places[0] - np.outer(np.append(0, np.cumsum(distances)) / mean, step)
+    beside = places - places[0] - np.outer(along, step)
     if np.linalg.norm(beside, axis=1).max() > _STRAIGHT:
         notes.append(
             f"slices stand up to {np.linalg.norm(beside, axis=1).max():.1f} mm beside a straight "
@@ -145,20 +166,49 @@ def _step(
             f"slices of {thickness:g} mm stand {mean:.4g} mm apart, so that volumes count what "
             "was not imaged between them"
         )
-    return step, missing_slices
+    return step, planes, missing_slices
 
 
-def _missing(distances: NDArray[np.float64], thickness: float | None) -> int:
-    """How many slices are missing, where all distances are multiples of the shortest; else of the
-    median, which is then the usual one.
+def _missing(distances: NDArray[np.float64], thicknesses: list[float | None]) -> int:
+    """How many slices are missing.
 
-    A distance shorter than half a slice is where two pieces of a scan overlap, and no measure of
-    the others.
+    A series may be reconstructed with several distances: of those that are alike and follow one
+    another, `_STRETCH` or more, none is a gap, and what lies between two such stretches is measured
+    by the larger of their distances. Where there is none, all distances are multiples of the
+    shortest; else of the median, which is then the usual one. A distance shorter than half a slice
+    is where two pieces of a scan overlap, and no measure of the others.
     """
-    multiples = distances / distances.min()
-    if (
-        np.abs(multiples - np.rint(multiples)).max() > _MULTIPLE
-        or distances.min() < (thickness or 0.0) / 2
+    usual = _usual(distances)
+    known = [thickness or 0.0 for thickness in thicknesses]
+    multiples = distances / (distances.min() if usual is None else usual)
+    if usual is None and (
+        np.abs(multiples - np.rint(multiples)).max() > _MULTIPLE or distances.min() < known[0] / 2
     ):
         multiples = distances / np.median(distances)
+    if max(known) > (1 + _ALIKE) * min(known):  # the thickness goes with the distance
+        reach = np.maximum(known[:-1], known[1:])
+        multiples = np.where(distances <= _COVERED * reach, 1.0, multiples)
     return int(np.maximum(np.rint(multiples) - 1, 0).sum())
+
+
+def _usual(distances: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """What each distance is to be compared with: in a stretch of distances that are alike their
+    median, else the larger of those of the stretches before and after it; None where there is no
+    stretch.
+    """
+    starts = [0]
+    for number in range(1, len(distances)):
+        if abs(distances[number] - distances[starts[-1]]) > _ALIKE * distances[starts[-1]]:
+            starts.append(number)
+    ends = [*starts[1:], len(distances)]
+    usual = np.full(len(distances), np.nan)
+    for start, end in zip(starts, ends, strict=True):
+        if end - start >= _STRETCH:
+            usual[start:end] = np.median(distances[start:end])
+    there = np.flatnonzero(np.isfinite(usual))
+    if not there.size:
+        return None
+    for place in np.flatnonzero(np.isnan(usual)):
+        before, after = there[there < place], there[there > place]
+        usual[place] = max(usual[[*before[-1:], *after[:1]]])
+    return usual

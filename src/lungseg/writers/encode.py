@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -163,6 +163,8 @@ def _of_volume(
     probabilities: Probabilities | None,
     verdict: Verdict,
 ) -> Encoders:
+    sheet = partial(sheet_png, volume, segmentation, verdict)
+    volume, segmentation, values = on_even_grid(volume, segmentation, probabilities)
     whole = tuple(slice(0, side) for side in volume.geometry.shape)
     ending = ".nrrd" if volume.provenance.format is Format.NRRD else ".nii.gz"
 
@@ -194,19 +196,42 @@ def _of_volume(
 
     outputs: dict[str, Encode] = {
         "mask": partial(encode, lambda: [mask()]),
-        "overlay": partial(sheet_png, volume, segmentation, verdict),
+        "overlay": sheet,
         "crop": crop,
         "masked": partial(encode, lambda: [masked()]),
     }
     if probabilities is not None:
         outputs["probabilities"] = partial(
-            encode, probabilities.values, channels=len(probabilities), scale=1 / 255
+            encode, values, channels=len(probabilities), scale=1 / 255
         )
     layers = {
         name: partial(encode, partial(_only, labels))
         for name, labels in _further_layers(segmentation).items()
     }
     return Encoders(ending, outputs, layers)
+
+
+def on_even_grid(
+    volume: Volume,
+    segmentation: Segmentation[VolumeGeometry],
+    probabilities: Probabilities | None = None,
+) -> tuple[Volume, Segmentation[VolumeGeometry], Callable[[], Iterable[NDArray[Any]]]]:
+    """A volume, what was found on it, and what makes the probabilities (none where there are none),
+    as files can hold them: of unevenly spaced planes the nearest one at each place of an even grid
+    (`lungseg.geometry.VolumeGeometry.even`), of any other volume the same.
+    """
+    given = probabilities.values if probabilities is not None else tuple
+    if volume.geometry.planes is None:
+        return volume, segmentation, given
+    grid, nearest = volume.geometry.even()
+    axis = volume.geometry.uneven_axis
+    evened = replace(volume, array=volume.array.take(nearest, axis), geometry=grid)
+    layers = [labels.take(nearest, axis) for labels in segmentation.layers]
+    return (
+        evened,
+        evened.with_layers(layers, segmentation.structures),
+        lambda: (channel.take(nearest, axis) for channel in given()),
+    )
 
 
 def _only(labels: Labels) -> list[NDArray[Any]]:

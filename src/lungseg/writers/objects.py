@@ -16,7 +16,8 @@ from lungseg.segmentation import Labels
 
 
 def to_nibabel(labels: Labels, geometry: ImageGeometry | VolumeGeometry) -> Any:
-    """A label map as `nibabel.Nifti1Image`.
+    """A label map as `nibabel.Nifti1Image`; of unevenly spaced planes the nearest ones on the even
+    grid (`lungseg.geometry.VolumeGeometry.even`), which is all that NIfTI knows.
 
     Args:
         labels: (slices, rows, columns) of a volume; (rows, columns) of a radiograph.
@@ -30,6 +31,7 @@ def to_nibabel(labels: Labels, geometry: ImageGeometry | VolumeGeometry) -> Any:
         UsageError: nibabel is not installed.
     """
     nibabel = _library("nibabel")
+    labels, geometry = _evened(labels, geometry)
     affine = None
     if isinstance(geometry, VolumeGeometry):
         affine = None if geometry.affine is None else to_ras(geometry.affine)
@@ -39,7 +41,8 @@ def to_nibabel(labels: Labels, geometry: ImageGeometry | VolumeGeometry) -> Any:
 
 
 def to_sitk(labels: Labels, geometry: ImageGeometry | VolumeGeometry) -> Any:
-    """A label map as `SimpleITK.Image`.
+    """A label map as `SimpleITK.Image`; of unevenly spaced planes the nearest ones on the even grid
+    (`lungseg.geometry.VolumeGeometry.even`), which is all that SimpleITK knows.
 
     Args:
         labels: (slices, rows, columns) of a volume; (rows, columns) of a radiograph.
@@ -53,6 +56,7 @@ def to_sitk(labels: Labels, geometry: ImageGeometry | VolumeGeometry) -> Any:
             tilted gantry, which SimpleITK does not know.
     """
     sitk = _library("SimpleITK")
+    labels, geometry = _evened(labels, geometry)
     image = sitk.GetImageFromArray(np.ascontiguousarray(labels))
     if isinstance(geometry, ImageGeometry):
         if geometry.spacing is not None:
@@ -70,6 +74,15 @@ def to_sitk(labels: Labels, geometry: ImageGeometry | VolumeGeometry) -> Any:
         image.SetOrigin(geometry.affine[:3, 3].tolist())
         image.SetDirection(directions.ravel().tolist())
     return image
+
+
+def _evened(
+    labels: Labels, geometry: ImageGeometry | VolumeGeometry
+) -> tuple[Labels, ImageGeometry | VolumeGeometry]:
+    if isinstance(geometry, ImageGeometry) or geometry.planes is None:
+        return labels, geometry
+    grid, nearest = geometry.even()
+    return labels.take(nearest, geometry.uneven_axis), grid
 
 
 def _library(name: str) -> ModuleType:

@@ -151,12 +151,17 @@ def _grid(source: Image | Volume) -> dict[str, Any]:
         return {"rows": rows, "columns": columns, "spacing_mm": spacing, "spacing_plane": plane}
     slices, rows, columns = source.geometry.shape
     affine = source.geometry.affine
+    uneven: dict[str, Any] = {}
+    if source.geometry.planes is not None and spacing is not None:
+        step = spacing[source.geometry.uneven_axis]
+        uneven = {"slice_positions_mm": [round(step * at, 4) for at in source.geometry.planes]}
     return {
         "slices": slices,
         "rows": rows,
         "columns": columns,
         "spacing_mm": spacing,
         "affine_lps": None if affine is None else affine.tolist(),
+        **uneven,
         "missing_slices": source.missing_slices,
         "hounsfield": source.hounsfield,
     }
