@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.ct.orientation import middles, spine_in_front
 from lungseg.geometry import VolumeGeometry
 from lungseg.measurement import Measurements
 from lungseg.segmentation import Segmentation
-from lungseg.structures import LEFT_LUNG, LUNGS, PLURAL, RIGHT_LUNG
+from lungseg.structures import LUNGS, PLURAL
 from lungseg.verdict import Verdict, verdict_of
 from lungseg.volume import Volume
 
@@ -62,17 +63,6 @@ is 0.02 to 0.05."""
 GAP = 0.1
 """Of the distance of slices, by which a gap may differ from a multiple of it."""
 
-BONE = 200
-"""HU; most of what is denser between the lungs' middles is spine."""
-
-MIN_SPINE_FRACTION = 0.35
-"""Fraction of the bone between the lungs' middles that must lie in the back half of the lungs'
-depth. In seven real and drawn patients it is 0.67 to 0.91; the rest is breastbone. Prone patients
-are no exception, since the orientation is the patient's."""
-
-MIN_BONE_VOXELS = 200
-"""Voxels of bone in the sampled slices; fewer say nothing."""
-
 SAMPLED_SLICES = 40
 """Slices, evenly spread, in which bone and airless lung are looked for."""
 
@@ -117,7 +107,8 @@ def judge_volume(
         "slices_missing": volume.missing_slices > 0,
         "slices_uneven": _is_uneven(volume),
         "not_hounsfield": not volume.hounsfield and not single,
-        "orientation_mismatch": not single and oriented and _is_turned(volume, labels, voxels),
+        "orientation_mismatch": "orientation_mismatch" in volume.doubts
+        or (not single and oriented and _is_turned(volume, labels, voxels)),
     }
     if not single:
         found |= _sizes_speak(measurements, known=known)
@@ -224,20 +215,9 @@ def _is_turned(volume: Volume, labels: Labels, voxels: NDArray[Any]) -> bool:
     lungs, as the affine has it.
     """
     sampled = slice(None, None, -(-len(labels) // SAMPLED_SLICES))
-    across = [
-        np.count_nonzero(labels[sampled] == lung.number, axis=(0, 1))
-        for lung in (RIGHT_LUNG, LEFT_LUNG)
-    ]
-    if not all(counts.any() for counts in across):
+    found = middles(labels[sampled])
+    if found is None:
         return False
-    right, left = (float(np.average(np.arange(counts.size), weights=counts)) for counts in across)
-    if right >= left:
+    if found[0] >= found[1]:
         return True
-    if not volume.hounsfield:
-        return False
-    rows = np.flatnonzero(labels[sampled].any(axis=(0, 2)))
-    bone = np.count_nonzero(voxels[sampled, :, int(right) : int(left) + 1] > BONE, axis=(0, 2))
-    middle = (int(rows[0]) + int(rows[-1]) + 1) // 2
-    return bool(
-        bone.sum() >= MIN_BONE_VOXELS and bone[middle:].sum() < MIN_SPINE_FRACTION * bone.sum()
-    )
+    return volume.hounsfield and spine_in_front(labels[sampled], voxels[sampled])

@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
 from lungseg.ct.bowel_gas import remove_bowel_gas
+from lungseg.ct.cut_out import cut_out_lungs
 from lungseg.ct.judge import judge_volume
+from lungseg.ct.layers import certain_planes, layer_of, thresholded
 from lungseg.ct.lung_bases import complete_bases
 from lungseg.ct.measure import measure_volume
+from lungseg.ct.placing import on_grid_of, placed, possible, righted, with_doubt
 from lungseg.ct.postprocess import postprocess_volume
 from lungseg.ct.slices import (
     Planes,
@@ -33,18 +36,18 @@ from lungseg.ct.slices import (
 )
 from lungseg.ct.trachea import remove_trachea
 from lungseg.errors import UsageError
-from lungseg.morphology.runs import components
 from lungseg.morphology.sides import sides
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import Predictor, processors
-from lungseg.preprocess import shrink_labels, to_image_grid, to_network
+from lungseg.preprocess import shrink_labels, to_network
 from lungseg.quality.confidence import confidence
 from lungseg.quality.features import Features, agreement_features, mask_features
 from lungseg.quality.files import quality_model_of
 from lungseg.quality.model import ExpectedDice, as_measurements
+from lungseg.readers.hounsfield import blank_around
 from lungseg.result import Result
 from lungseg.segmentation import Layers, Probabilities, as_fraction
-from lungseg.structures import ANATOMICAL, LUNGS, PLURAL, Structure
+from lungseg.structures import LUNGS, PLURAL
 from lungseg.timing import Seconds, timed
 from lungseg.volume import Volume
 
@@ -121,12 +124,45 @@ class VolumeSegmenter:
             ModelError: the network could not be computed.
         """
         seconds = {} if seconds is None else seconds
-        return self.finish(
-            volume,
-            self.infer(volume, progress=progress, seconds=seconds),
-            options,
-            seconds=seconds,
-        )
+        if (blank := self._blank_around(volume)) is not None:
+            return self._cut_out(volume, blank, options, seconds)
+        lungs = [self._names.index(lung.name) for lung in LUNGS] if self.card.has_lungs else []
+        notes: tuple[str, ...] = ()
+        if lungs:
+            volume, notes = placed(volume, partial(self._glimpse, lungs), options.spacing)
+        planes = self.infer(volume, progress=progress, seconds=seconds)
+        if not lungs:
+            return self.finish(volume, planes, options, seconds=seconds)
+        look = partial(self.infer, seconds=seconds)
+        seen, planes, more = righted(volume, planes, lungs, look)
+        result = self.finish(seen, planes, options, seconds=seconds, notes=(*notes, *more))
+        return result if seen.geometry is volume.geometry else on_grid_of(result, volume)
+
+    def _glimpse(self, lungs: list[int], volume: Volume, numbers: NDArray[np.intp]) -> Planes:
+        """Probabilities of the lungs in some axial slices, by their numbers."""
+        slices = volume.geometry.to_axial().apply(volume.array)
+        planes = np.zeros((len(slices), len(self._names), *self.card.input_size), np.uint8)
+        list(self._pool.map(partial(self._look, volume, slices, planes), numbers))
+        return planes[numbers][:, lungs]
+
+    def _blank_around(self, volume: Volume) -> int | None:
+        """The value of all but the lungs, where they were cut out before and nothing else is asked
+        for.
+        """
+        alone = self.card.has_lungs and len(self._names) == len(LUNGS)
+        return blank_around(volume.array) if alone and volume.hounsfield else None
+
+    def _cut_out(
+        self, volume: Volume, blank: int, options: SegmentOptions, seconds: Seconds
+    ) -> Result[Volume]:
+        """The result of a volume of which a network can tell nothing, since all but its lungs is
+        blank.
+        """
+        with timed("clean", seconds):
+            lungs = cut_out_lungs(volume, blank)
+            planes = certain_planes(lungs, self._names, self.card.input_size)
+        volume = with_doubt(volume, "cut_out")
+        return self.finish(volume, planes, options, seconds=seconds, lungs=lungs)
 
     def infer(
         self, volume: Volume, *, progress: Progress | None = None, seconds: Seconds | None = None
@@ -178,17 +214,36 @@ class VolumeSegmenter:
         options: SegmentOptions = DEFAULTS,
         *,
         seconds: Seconds | None = None,
+        lungs: Labels | None = None,
+        notes: tuple[str, ...] = (),
     ) -> Result[Volume]:
-        """Second stage: the result of what `infer` gave, on the volume's grid."""
+        """Second stage: the result of what `infer` gave, on the volume's grid.
+
+        Args:
+            volume: what was looked at.
+            planes: what was seen.
+            options: that the result is made with.
+            seconds: times are added to these.
+            lungs: their labels in axial order, where they are known otherwise than by the network;
+                then no Dice is to be expected.
+            notes: of the result.
+        """
         seconds = {} if seconds is None else seconds
         turn = volume.geometry.to_axial()
         axial = turn.geometry(volume.geometry)
         with timed("restore", seconds):
-            found = self._thresholded(planes, axial.shape)
+            found = thresholded(planes, axial.shape, self.card, self._pool)
         with timed("clean", seconds):
-            lungs = self._cleaned_lungs(volume, found) if self.card.has_lungs else None
+            known = lungs is not None
+            if lungs is None and self.card.has_lungs:
+                lungs = self._cleaned_lungs(volume, found)
+            elif known:
+                del found[PLURAL]
+            if lungs is not None:
+                volume, more = possible(volume, lungs)
+                notes = (*notes, *more)
             structures = self.card.layers_of(options.structures)
-            layers = [_layer(those, lungs, found) for those in structures]
+            layers = [layer_of(those, lungs, found) for those in structures]
             segmentation = volume.with_layers(
                 [turn.invert(labels) for labels in layers], structures
             )
@@ -196,7 +251,8 @@ class VolumeSegmenter:
             confidences = self._confidences(layers, structures, planes)
             measurements = measure_volume(volume, segmentation, confidences)
         with timed("judge", seconds):
-            expected = None if options.skip_quality else self._expected_dice(volume, planes, lungs)
+            asked = not (options.skip_quality or known)
+            expected = None if not asked else self._expected_dice(volume, planes, lungs)
             measurements |= as_measurements(expected)
             verdict = judge_volume(volume, segmentation, measurements, self._evidence(expected))
         channels = np.moveaxis(planes, 1, 0)
@@ -208,41 +264,13 @@ class VolumeSegmenter:
             card=self.card,
             probabilities=Probabilities(self._names, channels, volume.geometry),
             seconds=seconds,
+            notes=notes,
             options=options,
         )
 
     def _lungs_of(self, planes: NDArray[Any]) -> NDArray[Any]:
         """(2, rows, columns) of right and left lung, of one slice's (structures, rows, columns)."""
         return planes[[self._names.index(lung.name) for lung in LUNGS]]
-
-    def _thresholded(self, planes: Planes, shape: tuple[int, int, int]) -> dict[str, Labels]:
-        """Label maps of `shape`, in axial order, before any postprocessing: of the lungs together
-        under their plural, of each other structure under its name.
-        """
-        threshold = self.card.threshold
-        found: dict[str, Labels] = {}
-        if self.card.has_lungs:
-            found[PLURAL] = np.zeros(shape, np.uint8)
-            make = partial(self._lung_labels, planes=planes, threshold=threshold)
-            self._fill(found[PLURAL], make)
-        for number, name in enumerate(self._names):
-            if not self.card.has_lungs or name not in [lung.name for lung in LUNGS]:
-                found[name] = np.zeros(shape, np.uint8)
-                make = partial(_mask_of, planes=planes, channel=number, threshold=threshold)
-                self._fill(found[name], make)
-        return found
-
-    def _lung_labels(
-        self, number: int, shape: tuple[int, int], *, planes: Planes, threshold: float
-    ) -> Labels | None:
-        """Labels (rows, columns) of one slice, as `lungseg.radiograph.postprocess` begins; None
-        where the network saw no lung.
-        """
-        both = self._lungs_of(planes[number])
-        if int(both[0].max()) + int(both[1].max()) < 255 * threshold:
-            return None
-        right, left = (to_image_grid(as_fraction(plane), shape) for plane in both)
-        return sides(right, left, threshold)
 
     def _cleaned_lungs(self, volume: Volume, found: dict[str, Labels]) -> Labels:
         turn = volume.geometry.to_axial()
@@ -334,20 +362,6 @@ class VolumeSegmenter:
             found |= confidence(small, channels, those)
         return found
 
-    def _fill(
-        self, slices: NDArray[Any], make: Callable[[int, tuple[int, int]], NDArray[Any] | None]
-    ) -> None:
-        """Sets each slice to what `make` gives for its number and shape, side by side; None leaves
-        it as it is.
-        """
-
-        def enter(number: int) -> None:
-            made = make(number, slices.shape[1:])
-            if made is not None:
-                slices[number] = made
-
-        list(self._pool.map(enter, range(len(slices))))
-
 
 def pooled(features: Sequence[Features], weights: NDArray[Any]) -> Features:
     """The weighted mean of each feature over the slices that have it."""
@@ -356,32 +370,3 @@ def pooled(features: Sequence[Features], weights: NDArray[Any]) -> Features:
         there = [i for i, of_slice in enumerate(features) if name in of_slice]
         means[name] = float(np.average([features[i][name] for i in there], weights=weights[there]))
     return means
-
-
-def _mask_of(
-    number: int, shape: tuple[int, int], *, planes: Planes, channel: int, threshold: float
-) -> Labels | None:
-    """Where one structure is in one slice (rows, columns); None where the network saw none."""
-    plane = planes[number, channel]
-    if int(plane.max()) < 255 * threshold:
-        return None
-    return (to_image_grid(as_fraction(plane), shape) >= threshold).view(np.uint8)
-
-
-def _layer(
-    structures: Sequence[Structure], lungs: Labels | None, found: dict[str, Labels]
-) -> Labels:
-    """The label map of a layer, in axial order: the lungs as they were cleaned; where they are not,
-    of what is anatomical the largest component, of what is abnormal all.
-    """
-    if lungs is not None and set(LUNGS) <= set(structures):
-        labels = lungs
-    else:
-        labels = np.zeros_like(next(iter(found.values())) if found else lungs)
-    for structure in structures:
-        if structure.name in found:
-            mask = (found[structure.name] > 0) & (labels == 0)
-            if structure.category is ANATOMICAL:
-                mask = components(mask) == 1
-            labels[mask] = structure.number
-    return labels

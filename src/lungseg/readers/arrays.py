@@ -17,13 +17,14 @@ from lungseg.errors import (
 )
 from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.image import Image
-from lungseg.provenance import Provenance
+from lungseg.provenance import Format, Provenance
 from lungseg.readers.flat import as_hung, is_flat
 from lungseg.readers.hounsfield import padding_notes, refuse_label_map
 from lungseg.readers.limits import plausible_pixel_spacing, refuse_implausible_spacing
 from lungseg.readers.notes import NO_ORIENTATION, NO_SPACING, UNCALIBRATED
 from lungseg.readers.objects import ArrayInput
 from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS
+from lungseg.readers.stated_spacing import LOST, LOST_NOTE, is_lost
 from lungseg.readers.to_grey import to_grey, to_image_type
 from lungseg.readers.voxels import VoxelBuffer, to_voxels
 from lungseg.segmentation import Array
@@ -97,11 +98,19 @@ def volume_of_array(
         raise InputError(f"voxels are whole or real numbers, not {array.dtype}", where=source)
     array = np.ascontiguousarray(array)
     slices, rows, columns = array.shape
+    # Whoever gives an array gives its affine too, and on purpose, unless it is the identity itself.
+    lost = is_lost(found.affine) and (
+        found.format is not Format.ARRAY or np.array_equal(np.eye(4), np.asarray(found.affine))
+    )
     geometry, notes = VolumeGeometry((slices, rows, columns), found.affine), found.notes
+    doubts = found.doubts
+    if lost and spacing is None:
+        geometry = replace(geometry, spacing_known=False)
+        notes, doubts = (*notes, LOST_NOTE), (LOST,)
     if found.affine is None:
         notes = (*notes, NO_SPACING if spacing is None else NO_ORIENTATION)
     if spacing is not None:
-        geometry = geometry.with_spacing(spacing)
+        geometry, doubts = geometry.with_spacing(spacing), ()
         refuse_implausible_spacing(spacing, array.shape, source=source)
     voxels, hounsfield, voxel_notes = to_voxels(
         lambda target, shift: _fill(array, target, shift, source=source),
@@ -114,6 +123,7 @@ def volume_of_array(
         geometry=geometry,
         hounsfield=hounsfield,
         provenance=_provenance(found, array),
+        doubts=doubts,
         notes=(*notes, *voxel_notes, *(padding_notes(voxels) if hounsfield else ())),
     )
 

@@ -19,6 +19,7 @@ from lungseg.readers.objects import ArrayInput
 from lungseg.readers.probe import Probe
 from lungseg.readers.series import read_series
 from lungseg.readers.source import DicomInput, OpenedSource, Source, open_source
+from lungseg.readers.stated_spacing import CONTRADICTORY, LOST, LOST_NOTE
 from lungseg.readers.volume import read_dicom_slices, read_volume, slice_of
 from lungseg.volume import Volume
 
@@ -243,7 +244,7 @@ def _triple(spacing: tuple[float, ...] | None, source: str) -> tuple[float, floa
 
 def respaced(volume: Volume, spacing: tuple[float, ...] | None) -> Volume:
     """The volume with other millimetres between slices, rows and columns than its own; its header
-    then says no more where it lies.
+    then says no more where it lies, and what was doubtful of its own is no more.
 
     Raises:
         UsageError: they are not three, or such as no CT has.
@@ -252,7 +253,13 @@ def respaced(volume: Volume, spacing: tuple[float, ...] | None) -> Volume:
     if numbers is None:
         return volume
     refuse_implausible_spacing(numbers, volume.array.shape, source=volume.source)
-    return replace(volume, geometry=volume.geometry.with_spacing(numbers), source_header=b"")
+    return replace(
+        volume,
+        geometry=volume.geometry.with_spacing(numbers),
+        doubts=tuple(doubt for doubt in volume.doubts if doubt not in (LOST, CONTRADICTORY)),
+        notes=tuple(note for note in volume.notes if note != LOST_NOTE),
+        source_header=b"",
+    )
 
 
 def _plausible(volume: Volume) -> Volume:

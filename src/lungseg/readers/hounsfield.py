@@ -24,15 +24,25 @@ MIN_SOFT_TISSUE_FRACTION: Final = 0.01
 """Of all voxels, paddings left out; a chest has 0.2 and more, a piece cut out of a lung little."""
 MIN_DISTINCT_VALUES: Final = 32
 """An image with fewer different values than that is a map of labels."""
+CUT_OUT: Final = (-980, -500)
+"""HU; between them lies the median of lungs that were cut out."""
+MIN_BLANK: Final = 0.4
+"""Of all voxels; from here on the most frequent value may be what was left blank around them."""
+MAX_TISSUE: Final = 0.25
+"""Of the others, how much may be soft tissue: vessels, and what is dense in sick lungs. Of a body
+more is."""
 _SAMPLES = 200_000
 
 
 def is_hounsfield(voxels: Array) -> bool:
-    """Whether whole numbers can be Hounsfield units: the darkest is air, and there is soft tissue.
+    """Whether whole numbers can be Hounsfield units: the darkest is air, and there is soft tissue;
+    or they are those of lungs that were cut out.
 
     Args:
         voxels: of any shape, int16.
     """
+    if blank_around(voxels) is not None:
+        return True
     sample = _sample(voxels)
     sample = sample[sample > PADDING]
     if not sample.size or np.percentile(sample, 0.1) > AIR:
@@ -40,6 +50,28 @@ def is_hounsfield(voxels: Array) -> bool:
     return bool(
         ((sample >= SOFT_TISSUE[0]) & (sample <= SOFT_TISSUE[1])).mean() >= MIN_SOFT_TISSUE_FRACTION
     )
+
+
+def blank_around(voxels: Array) -> int | None:
+    """The one value of all but the lungs, where they were cut out of a volume in Hounsfield units;
+    None where nothing was.
+
+    Args:
+        voxels: of any shape, int16.
+    """
+    values, counts = np.unique(_sample(voxels), return_counts=True)
+    most = int(counts.argmax())
+    if counts[most] < MIN_BLANK * counts.sum():
+        return None
+    others = np.delete(counts, most)
+    left = np.delete(values, most).astype(np.int64)
+    if not others.any():
+        return None
+    reached = np.cumsum(others)
+    median = left[np.searchsorted(reached, reached[-1] / 2)]
+    tissue = others[(left >= SOFT_TISSUE[0]) & (left <= SOFT_TISSUE[1])].sum() / others.sum()
+    cut_out = CUT_OUT[0] <= median <= CUT_OUT[1] and tissue <= MAX_TISSUE
+    return int(values[most]) if cut_out else None
 
 
 def is_label_map(voxels: Array) -> bool:

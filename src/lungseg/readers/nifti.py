@@ -20,6 +20,7 @@ from lungseg.readers.notes import NO_ORIENTATION
 from lungseg.readers.packing import Packing
 from lungseg.readers.raw_volume import RawVolume, sidecar
 from lungseg.readers.signatures import sniff
+from lungseg.readers.stated_spacing import CONTRADICTORY, disagreement
 
 _TYPES: Final = {
     2: "u1",
@@ -117,6 +118,8 @@ def read_nifti(
         _MILLIMETRES.get(units, 1.0),
         source,
     )
+    stated = np.array(field(layout.pixdim)[3:0:-1]) * _MILLIMETRES.get(units, 1.0)
+    differs = disagreement(stated, affine)
     offset = field(layout.offset)[0]
     pair = head[344:346] == b"ni" or head[4:6] == b"ni"
     if not (0 if pair else layout.length) <= offset <= _MAX_EXTENSION_BYTES:
@@ -135,7 +138,8 @@ def read_nifti(
         packing=packing,
         slope=float(slope) if scaled else 1.0,
         intercept=float(intercept) if scaled and np.isfinite(intercept) else 0.0,
-        notes=notes,
+        notes=(*notes, *differs),
+        doubts=(CONTRADICTORY,) if differs else (),
         header=head[: layout.length],
     )
 

@@ -17,7 +17,8 @@ from lungseg.modality import Modality
 from lungseg.provenance import Format
 from lungseg.readers.flat import is_flat
 from lungseg.readers.limits import chosen_frame
-from lungseg.readers.notes import NO_ORIENTATION
+from lungseg.readers.notes import NO_ORIENTATION, UNCALIBRATED
+from lungseg.readers.stated_spacing import CONTRADICTORY, disagreement
 from lungseg.segmentation import Array
 
 _CHANNELS: Final = (3, 4)
@@ -86,6 +87,7 @@ class ArrayInput:
         spacing: millimetres between rows and columns of a picture.
         spacing_plane: where that was measured.
         hounsfield: whether voxels are Hounsfield units; None where their numbers are to tell.
+        doubts: see `lungseg.volume.Volume`.
         notes: what had to be assumed.
     """
 
@@ -96,6 +98,7 @@ class ArrayInput:
     spacing: tuple[float, float] | None = None
     spacing_plane: SpacingPlane = "patient"
     hounsfield: bool | None = None
+    doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -183,14 +186,17 @@ def _from_nibabel(image: Any, frame: int | None) -> ArrayInput:
         )
     affine: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     if image.affine is not None:
         affine = np.array(image.affine, np.float64)
         affine[:3] *= _MILLIMETRES.get(_unit_of(image), 1.0)
         affine = to_ras(affine)
         if _states_no_orientation(image):
             notes = (NO_ORIENTATION,)
+        differs = disagreement(_stated_spacing(image), affine)
+        notes, doubts = (*notes, *differs), (CONTRADICTORY,) if differs else ()
     voxels = voxels.reshape(*voxels.shape, *[1] * (3 - voxels.ndim)).transpose(2, 1, 0)
-    return ArrayInput(voxels, source, Format.NIBABEL, affine, notes=notes)
+    return ArrayInput(voxels, source, Format.NIBABEL, affine, doubts=doubts, notes=notes)
 
 
 def _file_of(image: Any) -> str:
@@ -200,6 +206,14 @@ def _file_of(image: Any) -> str:
 
 def _unit_of(image: Any) -> str:
     return str(image.header.get_xyzt_units()[0]) if hasattr(image.header, "get_xyzt_units") else ""
+
+
+def _stated_spacing(image: Any) -> NDArray[np.float64]:
+    """Millimetres between slices, rows and columns in the header; NaN where it has none."""
+    zooms = image.header.get_zooms()[:3] if hasattr(image.header, "get_zooms") else ()
+    if len(zooms) != 3:
+        return np.full(3, np.nan)
+    return np.array(zooms[::-1], np.float64) * _MILLIMETRES.get(_unit_of(image), 1.0)
 
 
 def _states_no_orientation(image: Any) -> bool:

@@ -49,6 +49,7 @@ class RawVolume:
         packing: how they are packed; "deflate" is gzip or zlib.
         slope: what a stored number is multiplied by; before `intercept` is added.
         notes: what had to be assumed.
+        doubts: see `lungseg.volume.Volume`.
         header: see `lungseg.volume.Volume`.
     """
 
@@ -64,6 +65,7 @@ class RawVolume:
     slope: float = 1.0
     intercept: float = 0.0
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     header: bytes = b""
 
     @property

@@ -20,6 +20,7 @@ from lungseg.readers.notes import NO_SPACING
 from lungseg.readers.probe import Probe, identify
 from lungseg.readers.series import dicom_files, read_series
 from lungseg.readers.signatures import OtherContent
+from lungseg.readers.stated_spacing import LOST, LOST_NOTE, is_lost
 from lungseg.readers.volume_file import hash_of, read_volume_file
 from lungseg.segmentation import Array
 from lungseg.volume import Volume
@@ -169,11 +170,18 @@ def _read_file(probed: Probe, *, frame: int | None) -> Volume:
     raw, voxels, hounsfield, notes = read_volume_file(probed, frame=frame)
     if not hounsfield:
         refuse_label_map(voxels, source=probed.source)
+    lost = is_lost(raw.affine)
     return Volume(
         array=voxels,
-        geometry=VolumeGeometry(raw.shape, raw.affine),
+        geometry=VolumeGeometry(raw.shape, raw.affine, spacing_known=not lost),
         hounsfield=hounsfield,
         provenance=Provenance(probed.source, raw.format, hash_of(probed, raw)),
-        notes=(*raw.notes, *notes, *(padding_notes(voxels) if hounsfield else ())),
+        doubts=(LOST,) if lost else raw.doubts,
+        notes=(
+            *raw.notes,
+            *((LOST_NOTE,) if lost else ()),
+            *notes,
+            *(padding_notes(voxels) if hounsfield else ()),
+        ),
         source_header=raw.header,
     )

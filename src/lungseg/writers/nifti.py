@@ -137,10 +137,10 @@ def _new_place(grid: VolumeGeometry) -> NDArray[Any]:
     """An sform, and a qform where the axes are orthogonal: a quaternion can tell no other."""
     header = np.zeros((), _layout(348, "<"))
     header["pixdim"] = 1
-    if grid.affine is None or grid.spacing is None:
+    if grid.affine is None:
         return header
     affine = to_ras(grid.affine)
-    spacing = np.array(grid.spacing[::-1])
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
     axes = affine[:3, :3] / spacing
     header["pixdim"][1:4] = spacing
     header["xyzt_units"] = MILLIMETRES

@@ -62,15 +62,16 @@ def to_sitk(labels: Labels, geometry: ImageGeometry | VolumeGeometry) -> Any:
         if geometry.spacing is not None:
             image.SetSpacing(geometry.spacing[::-1])
         return image
-    if geometry.affine is not None and geometry.spacing is not None:
+    if geometry.affine is not None:
         edges = geometry.affine[:3, [2, 1, 0]]
-        directions = edges / np.linalg.norm(edges, axis=0)
+        spacing = np.linalg.norm(edges, axis=0)
+        directions = edges / spacing
         if not np.allclose(directions.T @ directions, np.eye(3), atol=1e-4):
             raise UsageError(
                 "the axes of the volume are skewed, which SimpleITK does not know",
                 cure="take the mask as an array, or as an image of nibabel",
             )
-        image.SetSpacing(geometry.spacing[::-1])
+        image.SetSpacing(spacing.tolist())
         image.SetOrigin(geometry.affine[:3, 3].tolist())
         image.SetDirection(directions.ravel().tolist())
     return image
