@@ -50,9 +50,8 @@ def body_size(volume: Volume) -> str:
     rims = [body[:, 0], body[:, -1], body[:, :, 0], body[:, :, -1]]
     whole = max(float(rim.mean()) for rim in rims) <= AIR_AROUND
     across = max(_extent(plane.mean(axis=0)) for plane in body) * spacing[2]
-    if 0 < across < BODY_MM[0] and whole:
-        return _note(f"the body would be {across:.3g} mm wide")
-    return _note(f"the body would be {across:.4g} mm wide") if across > BODY_MM[1] else ""
+    small, large = 0 < across < BODY_MM[0] and whole, across > BODY_MM[1]
+    return _note(f"the body would be {across:.0f} mm wide") if small or large else ""
 
 
 def _extent(fractions: NDArray[np.float64]) -> int:
@@ -76,7 +75,7 @@ def lung_size(volume: Volume, labels: NDArray[np.uint8]) -> str:
     heights, columns = (np.flatnonzero(labels.any(axis=axes)) for axes in ((1, 2), (0, 1)))
     high = float(grid.widths(0)[heights[0] : heights[-1] + 1].sum()) * grid.spacing[0]
     wide = float(columns[-1] - columns[0] + 1) * grid.spacing[2]
-    size = f"the lungs would be {high:.3g} mm high and {wide:.3g} mm wide"
+    size = f"the lungs would be {high:.0f} mm high and {wide:.0f} mm wide"
     if max(high, wide) > LUNG_MM:
         return _note(size)
     whole = heights[0] > 0 and heights[-1] < len(labels) - 1
