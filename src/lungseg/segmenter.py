@@ -21,6 +21,7 @@ from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import find_model
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.readers import Probe, Source, open_source, read, slice_of
+from lungseg.readers.blank import refuse_cut_out
 from lungseg.readers.dispatch import ReadSettings, respaced
 from lungseg.readers.looks_like_ct import looks_like_ct
 from lungseg.readers.objects import ArrayInput
@@ -225,6 +226,9 @@ class Segmenter:
         with timed("read", seconds):
             image = _read_picture(opened, own, options)
         options.check_for(image.modality, image.source)
+        if not (isinstance(image, Volume) and image.hounsfield):
+            plane = image.array[0] if isinstance(image, Volume) else image.array
+            refuse_cut_out(plane, source=image.source)
         progress(0.1, PREDICTING)
         if isinstance(image, Volume):
             return self._volume_segmenter(options)(image, options, seconds=seconds)
