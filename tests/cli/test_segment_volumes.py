@@ -223,6 +223,45 @@ def test_the_spacing_of_a_slice_in_a_picture_is_remembered(scan: Path, tmp_path:
     assert "with other options" in lungseg("segment", piece, "-o", out, "--spacing", 2).stderr
 
 
+def test_a_spacing_that_was_lost_is_given(tmp_path: Path) -> None:
+    volume, _ = ellipsoids((12, 64, 64), spacing=(15.0, 4.0, 4.0))
+    lost = nibabel.Nifti1Image(volume.array.T, np.diag([-1.0, -1.0, 1.0, 1.0]))
+    nibabel.save(lost, tmp_path / "lost.nii.gz")
+    for name, flags in (("without", ()), ("with", ("--spacing", "15,4,4"))):
+        ran = lungseg("segment", tmp_path / "lost.nii.gz", "-o", tmp_path / name, *flags)
+        assert ran.exit_code == 0
+    known = record(tmp_path / "without")
+    assert "spacing_unknown" in known["codes"]
+    assert known["grid"]["spacing_mm"] is None
+    voxels = next(m for m in known["measurements"] if m["structure"] == "lungs")
+    assert (voxels["name"], voxels["unit"]) == ("volume", "voxels")
+    known = record(tmp_path / "with")
+    assert known["options"]["spacing"] == [15.0, 4.0, 4.0]
+    assert "spacing_unknown" not in known["codes"]
+    measured = next(m for m in known["measurements"] if m["structure"] == "lungs")
+    assert (measured["unit"], measured["value"]) == ("mL", pytest.approx(0.24 * voxels["value"]))
+
+
+def test_a_series_of_uneven_slices(tmp_path: Path) -> None:
+    volume, labels = ellipsoids((24, 64, 64), spacing=(4.0, 3.0, 3.0))
+    kept = np.append(np.arange(0, 12, 2), np.arange(12, 24))
+    folder = write_series(tmp_path / "series", volume)
+    for number in set(range(24)) - set(kept.tolist()):
+        (folder / f"1.2.3_{24 - number:03d}.dcm").unlink()
+    assert lungseg("segment", folder, "-o", tmp_path / "out").exit_code == 0
+    known = record(tmp_path / "out")
+    assert "slices_uneven" in known["codes"]
+    assert known["grid"]["slices"] == 18
+    assert known["grid"]["slice_positions_mm"] == pytest.approx(4.0 * kept)
+    assert known["grid"]["missing_slices"] == 0
+    mask = nibabel.load(tmp_path / "out" / "series_mask.nii.gz")
+    assert mask.shape == (64, 64, 24)
+    assert mask.header.get_zooms() == pytest.approx((3, 3, 4))
+    assert any("have 24 slices, 4 mm apart" in note for note in known["notes"])
+    measured = next(m for m in known["measurements"] if m["structure"] == "lungs")
+    assert measured["value"] == pytest.approx(0.036 * np.count_nonzero(labels), rel=0.03)
+
+
 def test_what_an_input_is_taken_for_can_be_said(scan: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(scan.parent / "film.png"), radiograph_phantom((256, 256)).image.array)
     assert (
