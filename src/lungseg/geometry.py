@@ -166,12 +166,14 @@ class VolumeGeometry:
 
     def widths(self, axis: int) -> NDArray[np.float64]:
         """The space that each plane across an axis of the array stands for, in steps of the affine:
-        half of the way to either neighbour, and at the ends as much outwards as inwards.
+        half of the way to either neighbour, and at the ends as much outwards as inwards, unless
+        only the last plane is far away from the others.
         """
         apart = np.diff(self.places(axis))
         if not apart.size:
             return np.ones(1)
-        widths: NDArray[np.float64] = (np.append(apart[0], apart) + np.append(apart, apart[-1])) / 2
+        before, after = apart[:2].min(), apart[-2:].min()
+        widths: NDArray[np.float64] = (np.append(before, apart) + np.append(apart, after)) / 2
         return widths
 
     def largest_step(self) -> float | None:

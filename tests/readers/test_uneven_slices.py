@@ -151,6 +151,15 @@ def test_slices_lie_where_their_positions_are(tmp_path):
     assert volume.geometry.widths(0).sum() * step[2] == pytest.approx(heights[-1] + 2.6)
 
 
+def test_a_slice_far_from_the_others_stands_for_no_more_outwards_than_they_do():
+    planes = np.append(np.arange(9.0), 40.0) * 9 / 40
+    grid = VolumeGeometry((10, 5, 6), np.eye(4), tuple(planes))
+    widths = grid.widths(0) * 40 / 9
+    assert_allclose(widths, [1, 1, 1, 1, 1, 1, 1, 1, 16.5, 16.5])
+    assert_allclose(VolumeGeometry((2, 5, 6), np.eye(4)).widths(0), [1, 1])
+    assert_allclose(VolumeGeometry((1, 5, 6), np.eye(4)).widths(0), [1])
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
 @pytest.mark.parametrize("flipped", [(False, True, False), (True, False, True)])
 def test_turning_keeps_the_planes(order, flipped):

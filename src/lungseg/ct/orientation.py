@@ -145,6 +145,8 @@ def likeliest(volume: Volume, glimpse: Glimpse) -> VolumeGeometry:
         for upside_down in (False, True):
             grid = _lying(volume.geometry, Reorientation(order, (False, upside_down, False)))
             seen = _likeness(replace(volume, geometry=grid), glimpse)
+            if np.count_nonzero(seen) < GLIMPSES / 2:
+                continue
             if float(seen.mean()) * body[order[0]] > most:
                 best, most = grid, float(seen.mean()) * body[order[0]]
     return best
