@@ -32,6 +32,8 @@ from lungseg.scores import dice
 from lungseg.segmenter import Segmenter
 
 Array = NDArray[Any]
+library: Any = nibabel
+"""It states no types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def chest_of(path: Path) -> Chest:
     columns of both lungs is the right one.
     """
     image, mask = (
-        nibabel.as_closest_canonical(nibabel.load(one))
+        library.as_closest_canonical(nibabel.load(one))
         for one in (path, path.with_name(path.name.replace("_ct", "_lung")))
     )
     # From RAS (column, row, slice) to slices, rows from the front, columns from the right.
@@ -141,7 +143,7 @@ def trials(chest: Chest, folder: Path) -> Iterator[Trial]:
 
     def file(name: str, voxels: Array, matrix: Array, marked: Array, **more: Any) -> Trial:
         path = folder / f"{name.replace(' ', '_').replace('/', '_')}.nii.gz"
-        nibabel.save(nibabel.Nifti1Image(voxels, matrix), path)
+        nibabel.save(library.Nifti1Image(voxels, matrix), path)
         return Trial(name, path, marked.T, voxel, **more)
 
     yield file("as it is", own, affine, labels)
@@ -162,7 +164,7 @@ def trials(chest: Chest, folder: Path) -> Iterator[Trial]:
         cut = np.where(labels > 0, own, filling).astype(np.int16)
         yield file(f"all but the lungs {filling}", cut, affine, labels)
     larger = affine @ np.diag([1.15, 1.15, 1.15, 1])
-    image = nibabel.Nifti1Image(own, larger)
+    image = library.Nifti1Image(own, larger)
     image.header["pixdim"][1:4] = chest.spacing[::-1]
     (folder / "twice.nii").write_bytes(image.to_bytes())
     yield Trial("sform 15 % larger than pixdim", folder / "twice.nii", chest.labels, voxel)

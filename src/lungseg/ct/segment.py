@@ -142,7 +142,7 @@ class VolumeSegmenter:
         """Probabilities of the lungs in some axial slices, by their numbers."""
         slices = volume.geometry.to_axial().apply(volume.array)
         planes = np.zeros((len(slices), len(self._names), *self.card.input_size), np.uint8)
-        list(self._pool.map(partial(self._look, volume, slices, planes), numbers))
+        list(self._pool.map(partial(self._predict_slice, volume, slices, planes), numbers))
         return planes[numbers][:, lungs]
 
     def _blank_around(self, volume: Volume) -> int | None:
