@@ -127,8 +127,8 @@ def outcome(segmenter: Segmenter, trial: Trial) -> list[str]:
     except LungsegError as error:
         return [f"failed: {error.what}", "", "", ""]
     found = result.measurements["volume", "lungs"]
-    truth = np.count_nonzero(trial.labels)
-    whole = truth * trial.voxel / 1000 if found.unit == "mL" else truth
+    voxels = np.count_nonzero(trial.labels)
+    whole = voxels * trial.voxel / 1000 if found.unit == "mL" else voxels
     codes = " ".join(f"`{code}`" for code in result.verdict.codes)
     scores = [f"{dice(trial.labels == n, result.mask == n):.3f}" for n in (1, 2)]
     ratio = f"{found.value / whole:.3f}" + (" (voxels)" if found.unit == "voxels" else "")

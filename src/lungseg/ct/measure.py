@@ -237,7 +237,7 @@ def _std(histogram: AnyHistogram) -> float:
 
 
 def _percentile(histogram: AnyHistogram, percent: float) -> float:
-    """The lowest value that at least this share of the voxels do not exceed."""
+    """The lowest value that at least this fraction of the voxels do not exceed."""
     if not histogram.any():
         return math.nan
     upwards = np.cumsum(histogram)
