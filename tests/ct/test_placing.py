@@ -238,6 +238,9 @@ def test_a_size_that_is_impossible_makes_the_spacing_unknown(segmenter, spacing,
     assert ("mass", "lungs") not in result.measurements
     assert dice(result.mask > 0, labels > 0) > 0.9
     assert_array_equal(result.image.geometry.affine, affine)
+    stated = segmenter(volume, SegmentOptions(spacing=spacing))  # who states it is believed
+    assert stated.measurements["volume", "lungs"].unit == "mL"
+    assert "spacing_unknown" not in stated.verdict.codes
 
 
 @pytest.mark.parametrize("spacing", [(5.0, 3.0, 3.0), (2.0, 1.0, 1.0), (10.0, 3.0, 3.0)])

@@ -72,7 +72,7 @@ def placed(
                 slices, rows, columns = (spacing[turn.order.index(axis)] for axis in range(3))
                 grid = grid.with_spacing((slices, rows, columns))
             volume = with_doubt(replace(volume, geometry=grid), "orientation_assumed")
-    size = body_size(volume)
+    size = body_size(volume) if spacing is None else ""
     return (without_spacing(volume), (*notes, size)) if size else (volume, notes)
 
 

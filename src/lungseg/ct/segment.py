@@ -239,7 +239,7 @@ class VolumeSegmenter:
                 lungs = self._cleaned_lungs(volume, found)
             elif known:
                 del found[PLURAL]
-            if lungs is not None:
+            if lungs is not None and options.spacing is None:
                 volume, more = possible(volume, lungs)
                 notes = (*notes, *more)
             structures = self.card.layers_of(options.structures)
