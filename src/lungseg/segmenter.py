@@ -226,9 +226,7 @@ class Segmenter:
         with timed("read", seconds):
             image = _read_picture(opened, own, options)
         options.check_for(image.modality, image.source)
-        if not (isinstance(image, Volume) and image.hounsfield):
-            plane = image.array[0] if isinstance(image, Volume) else image.array
-            refuse_cut_out(plane, source=image.source)
+        refuse_cut_out(image)
         progress(0.1, PREDICTING)
         if isinstance(image, Volume):
             return self._volume_segmenter(options)(image, options, seconds=seconds)
@@ -323,14 +321,9 @@ def segment(
     """The lungs of one radiograph or CT; see `Segmenter`. Models are loaded when first needed and
     kept for the next calls.
     """
+    options = _with(options, modality=modality, spacing=spacing)
     result: Result[Any] = _kept(None, None, None, None)(
-        source,
-        options,
-        modality=modality,
-        spacing=spacing,
-        affine=affine,
-        hounsfield=hounsfield,
-        progress=progress,
+        source, options, affine=affine, hounsfield=hounsfield, progress=progress
     )
     return result
 

@@ -113,6 +113,14 @@ def test_what_is_covered_by_thicker_slices_is_not_missing(tmp_path):
     assert missing_slices(np.diff(heights), thick) == 0
 
 
+def test_thicker_slices_between_thinner_ones_are_one_volume(tmp_path):
+    heights = PROTOCOLS["chest 5, rest 3"]
+    thick = np.where((heights > 46) & (heights < 106), 5, 3).tolist()
+    volume = series(tmp_path, heights, SliceThickness=thick)
+    assert len(volume.array) == len(heights)
+    check_measures(volume)
+
+
 def check_measures(volume):
     """Volumes within 1 %, heights within the distance of two slices."""
     measured = measure_volume(volume, found(volume), SURE)

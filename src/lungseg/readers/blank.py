@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 
 from lungseg.errors import InputError
+from lungseg.image import Image
 from lungseg.segmentation import Array
+from lungseg.volume import Volume
 
 MIN_BLANK: Final = 0.4
 """Fraction of the pixels that are exactly, or by the noise of JPEG, the darkest."""
@@ -26,20 +28,19 @@ SIDE: Final = 512
 """Pixels of the longer side on which it is looked for."""
 
 
-def refuse_cut_out(pixels: Array, *, source: str) -> None:
-    """Refuses a picture in which two parts beside each other stand in nothing but blank.
-
-    Args:
-        pixels: (rows, columns).
-        source: for the message.
+def refuse_cut_out(picture: Image | Volume) -> None:
+    """Refuses a picture, or a slice without Hounsfield units, in which two parts beside each other
+    stand in nothing but blank.
 
     Raises:
         InputError: it is one.
     """
-    if is_cut_out(pixels):
+    if isinstance(picture, Volume) and picture.hounsfield:
+        return
+    if is_cut_out(picture.array[0] if isinstance(picture, Volume) else picture.array):
         raise InputError(
             "all but a part of it is blank, as where lungs were cut out before",
-            where=source,
+            where=picture.source,
             cure="give the picture that they were cut from",
         )
 

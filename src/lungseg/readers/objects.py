@@ -17,7 +17,7 @@ from lungseg.modality import Modality
 from lungseg.provenance import Format
 from lungseg.readers.flat import is_flat
 from lungseg.readers.limits import chosen_frame
-from lungseg.readers.notes import NO_ORIENTATION, UNCALIBRATED
+from lungseg.readers.notes import NO_ORIENTATION
 from lungseg.readers.stated_spacing import CONTRADICTORY, disagreement
 from lungseg.segmentation import Array
 

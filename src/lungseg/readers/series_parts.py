@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lungseg.errors import InputError, UnsupportedError
 from lungseg.readers.dicom_ct import Slice
@@ -22,8 +23,8 @@ digit."""
 _SAME_PLACE: Final = 0.01
 """Millimetres, as in `lungseg.readers.slice_stack`."""
 _SHARED: Final = 0.5
-"""Of the shorter of two stacks; those that share more of their extent lie in the same place, those
-that share less are pieces of one scan."""
+"""Of the slices of a part; where more of them lie among those of another, both show one place,
+where fewer do, they are pieces of one scan."""
 _SAME_THICKNESS: Final = 0.1
 """Relative; thicknesses nearer to each other are rounded differently."""
 _EVEN: Final = 0.1
@@ -134,17 +135,21 @@ _TRAITS: Final[tuple[tuple[Callable[[Sequence[Slice]], list[Hashable]], bool], .
 
 
 def _lie_together(heights: Sequence[float], parts: Iterable[Sequence[int]]) -> bool:
-    """Whether two of the parts, of at least two slices each, share their extent."""
-    ranges = sorted(
-        (min(heights[n] for n in part), max(heights[n] for n in part))
-        for part in parts
-        if len(part) > 1
-    )
-    for (low, high), (other_low, other_high) in pairwise(ranges):
-        shared = min(high, other_high) - max(low, other_low)
-        if shared > _SHARED * min(high - low, other_high - other_low):
-            return True
-    return False
+    """Whether most slices of one part, of at least two, lie among those of another, rather than
+    beside them or in a gap of theirs.
+    """
+    stacks = [np.sort([heights[n] for n in part]) for part in parts if len(part) > 1]
+    return any(_among(one, other) for one, other in permutations(stacks, 2))
+
+
+def _among(heights: NDArray[np.float64], others: NDArray[np.float64]) -> bool:
+    """Of sorted heights, whether more than `_SHARED` lie between neighbours of the others."""
+    distances = np.diff(others)
+    gap = 2 * float(np.median(distances)) + _SAME_PLACE
+    after = np.searchsorted(others, heights - _SAME_PLACE).clip(1, len(others) - 1)
+    low, high = others[after - 1], others[after]
+    between = (low - _SAME_PLACE <= heights) & (heights <= high + _SAME_PLACE)
+    return float((between & (high - low <= gap)).mean()) > _SHARED
 
 
 def _interlock(heights: Sequence[float]) -> bool:
