@@ -107,6 +107,38 @@ def test_what_was_read_before_goes_to_the_wing_of_what_it_is() -> None:
     assert type(both(radiograph_phantom((256, 256)).image.array).image) is Image
 
 
+def test_a_slice_in_a_frame_is_a_slice_with_the_mask_it_has_without() -> None:
+    both = Segmenter(modality="ct")
+    grain = np.random.default_rng(0).integers(0, 40, (128, 128))  # as no frame has
+    pixels = (slice_of_scan() // 2 + grain).astype(np.uint8)
+    framed = np.full((168, 200), 255, np.uint8)
+    framed[10:138, 30:158] = pixels
+    plain, result = both(pixels), both(framed, SegmentOptions(spacing=(1.0, 2.0, 3.0)))
+    assert plain.mask.any()
+    assert result.mask.shape == (1, 168, 200)
+    np.testing.assert_array_equal(result.mask[:, 10:138, 30:158], plain.mask)
+    assert result.mask.sum() == plain.mask.sum()
+    area = result.measurements["area", "lungs"]
+    assert (area.value, area.unit) == (6.0 * (plain.mask > 0).sum(), "mm2")
+    for probability in result.probabilities.values():
+        assert probability.shape == (1, 168, 200)
+        assert probability.sum() == probability[:, 10:138, 30:158].sum() > 0
+    assert result.record()["notes"][-1].startswith("a frame round the picture was left out (10 at")
+
+
+@pytest.mark.parametrize("odds", [-1.0, 1.0])
+def test_where_it_is_not_plain_both_networks_are_asked(
+    film: Path, monkeypatch: pytest.MonkeyPatch, odds: float
+) -> None:
+    monkeypatch.setattr("lungseg.readers.pictures.ct_log_odds", lambda _: odds)
+    result = Segmenter()(film)
+    assert type(result.image) is Image
+    note = "whether it is a radiograph or a slice of CT was not plain: taken for a radiograph"
+    assert result.notes == (note,)
+    # What only CT has is asked for, so it is none of the two.
+    assert type(Segmenter()(film, SegmentOptions(spacing=(1.0, 1.0, 1.0))).image) is Volume
+
+
 @pytest.mark.parametrize("skip_quality", [False, True])
 def test_the_options_reach_every_wing_whole(
     scan: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, skip_quality: bool

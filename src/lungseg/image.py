@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from lungseg.modality import Modality
 from lungseg.provenance import Provenance
 from lungseg.segmentation import MIN_SIDE, Array, Segmentation, as_labels
 from lungseg.structures import LUNGS, Structure
+
+STATED_FILMS: Final = frozenset({"CR", "DX", "DR", "RG"})
+"""Modalities of DICOM that are radiographs of any part of the body (PS3.3 C.7.3.1.1.1; DR is no
+defined term but does occur)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +51,11 @@ class Image:
     def modality(self) -> Modality:
         """A radiograph, or taken for one."""
         return "radiograph"
+
+    @property
+    def is_stated_film(self) -> bool:
+        """Whether a header says that it is a radiograph."""
+        return self.provenance.stated_modality.upper() in STATED_FILMS
 
     def __post_init__(self) -> None:
         pixels = self.array

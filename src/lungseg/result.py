@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
+from lungseg.errors import UsageError
 from lungseg.image import Image
 from lungseg.measurement import Measurements
 from lungseg.options import DEFAULTS, SegmentOptions
@@ -139,3 +141,42 @@ class Result(Generic[I_co]):
         from lungseg.writers.objects import to_sitk
 
         return to_sitk(self.mask, self.image.geometry)
+
+
+_NOT_ONE: Final = frozenset({"no_lung", "not_frontal", "doubtful_view", "no_lung_in_slice"})
+"""Codes of what is no radiograph, or no slice, to the network for them."""
+
+
+def believed(
+    kinds: Sequence[Image | Volume],
+    segment: Callable[[Image | Volume], Result[Any]],
+    *,
+    likely: int,
+) -> Result[Any]:
+    """Of a picture that may be a radiograph or a slice of CT, what the network for one of them
+    believes; the same with a note that it was not plain.
+
+    Args:
+        kinds: what it may be taken for; the first that is believed is taken.
+        segment: gives the result of one.
+        likely: number of the one that is taken where none is believed.
+
+    Raises:
+        UsageError: an option means nothing for any of them.
+    """
+    found: dict[int, Result[Any]] = {}
+    for number, kind in enumerate(kinds):
+        with suppress(UsageError):  # an option that is for one of them alone
+            found[number] = segment(kind)
+            verdict = found[number].verdict
+            if verdict.status != "refused" and not _NOT_ONE.intersection(verdict.codes):
+                return _noted(found[number])
+    if not found:
+        return segment(kinds[likely])
+    return _noted(found.get(likely) or next(iter(found.values())))
+
+
+def _noted(result: Result[Any]) -> Result[Any]:
+    taken = "a slice of CT" if isinstance(result.image, Volume) else "a radiograph"
+    note = f"whether it is a radiograph or a slice of CT was not plain: taken for {taken}"
+    return replace(result, notes=(*result.notes, note))

@@ -147,20 +147,25 @@ class Probabilities(Mapping[str, Array]):
         channels: (structures, rows, columns) float32, or (structures, slices, rows, columns) uint8
             in axial order, on the network's grid.
         geometry: of the image or volume.
+        box: rows and columns of it that the channels are of; outside of it all is 0.
     """
 
     names: tuple[str, ...]
     channels: Array
     geometry: ImageGeometry | VolumeGeometry
+    box: tuple[slice, slice] = (slice(None), slice(None))
 
     def __getitem__(self, name: str) -> Array:
         if name not in self.names:
             raise KeyError(f"{name!r}; there are {', '.join(self.names)}")
         channel = self.channels[self.names.index(name)]
         if isinstance(self.geometry, ImageGeometry):
-            return to_image_grid(channel, self.geometry.shape)
+            plane = np.zeros(self.geometry.shape, np.float32)
+            within = plane[self.box]
+            within[...] = to_image_grid(channel, within.shape)
+            return plane
         whole = np.zeros(self.geometry.shape, np.uint8)
-        slices = self.geometry.to_axial().apply(whole)
+        slices = self.geometry.to_axial().apply(whole)[(slice(None), *self.box)]
         for number, plane in enumerate(channel):
             slices[number] = np.rint(
                 to_image_grid(as_fraction(plane), slices.shape[1:]) * np.float32(255.0)

@@ -4,6 +4,7 @@ options say so.
 
 from __future__ import annotations
 
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 from lungseg.card import ModelCard, read_card
+from lungseg.ct import framed
 from lungseg.ct.segment import VolumeSegmenter
 from lungseg.errors import UnreadableError, UsageError
 from lungseg.image import Image
@@ -19,15 +21,15 @@ from lungseg.installation import culprit
 from lungseg.modality import EMBEDDED_MODEL, Modality
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import find_model
+from lungseg.radiograph.second_try import segment_either_way
 from lungseg.radiograph.segment import RadiographSegmenter
-from lungseg.readers import Probe, Source, open_source, read, slice_of
+from lungseg.readers import Source, open_source, read
 from lungseg.readers.blank import refuse_cut_out
-from lungseg.readers.dispatch import ReadSettings, respaced
-from lungseg.readers.looks_like_ct import looks_like_ct
-from lungseg.readers.objects import ArrayInput
+from lungseg.readers.dispatch import ReadSettings
+from lungseg.readers.looks_like_ct import DOUBT
+from lungseg.readers.pictures import as_slice, is_picture, read_picture
 from lungseg.readers.source import OpenedSource
-from lungseg.readers.volume_file import transposed
-from lungseg.result import Result
+from lungseg.result import Result, believed
 from lungseg.timing import Progress, Seconds, no_progress, timed
 from lungseg.volume import Volume
 
@@ -221,25 +223,34 @@ class Segmenter:
         own = options.modality or opened.modality
         if own is not None:
             options.check_for(own, opened.source)
-        if own == "ct" and not _is_picture(opened):
+        if own == "ct" and not is_picture(opened):
             return self._segment_volume(opened, options, progress, seconds)
         with timed("read", seconds):
-            image = _read_picture(opened, own, options)
-        options.check_for(image.modality, image.source)
+            image: Image | Volume
+            if own is None and is_picture(opened):
+                image, odds = read_picture(opened, frame=options.frame, spacing=options.spacing)
+            else:
+                image, odds = read_source(opened, own, options), -math.inf
         refuse_cut_out(image)
         progress(0.1, PREDICTING)
-        if isinstance(image, Volume):
-            return self._volume_segmenter(options)(image, options, seconds=seconds)
-        return self._of_image(image, options, seconds)
+        if odds > -DOUBT and isinstance(image, Image):
+            plane = as_slice(opened, image, _settings(options))
+            if odds < DOUBT:
+                return believed(
+                    (image, plane),
+                    lambda one: self._segment_picture(one, options, dict(seconds)),
+                    likely=int(odds > 0),
+                )
+            image = plane
+        return self._segment_picture(image, options, seconds)
 
-    def _of_image(self, image: Image, options: SegmentOptions, seconds: Seconds) -> Result[Image]:
-        """Where it lies on its side and nothing states its axes, rows may be columns: mirrored."""
-        segmenter = self._radiograph_segmenter(options)
-        first = segmenter(image, options, seconds=seconds)
-        other = transposed(image) if "rotated" in first.verdict.codes else None
-        second = first if other is None else segmenter(other, options, seconds=seconds)
-        is_worse = second.verdict.status == "refused" or "rotated" in second.verdict.codes
-        return first if is_worse else second
+    def _segment_picture(
+        self, image: Image | Volume, options: SegmentOptions, seconds: Seconds
+    ) -> Result[Any]:
+        options.check_for(image.modality, image.source)
+        if isinstance(image, Image):
+            return segment_either_way(self._radiograph_segmenter(options), image, options, seconds)
+        return framed.segment(self._volume_segmenter(options), image, options, seconds)
 
     def _segment_volume(
         self, opened: OpenedSource, options: SegmentOptions, progress: Progress, seconds: Seconds
@@ -375,23 +386,3 @@ def read_source(
         InputError, UsageError: as `Segmenter` does.
     """
     return read(source, modality=modality, **_settings(options))
-
-
-def _is_picture(opened: OpenedSource) -> bool:
-    return isinstance(opened, Image) or (not isinstance(opened, Volume) and opened.is_picture)
-
-
-def _read_picture(
-    opened: OpenedSource, modality: Modality | None, options: SegmentOptions
-) -> Image | Volume:
-    """What is no volume before it is read; where its modality is open, its pixels decide."""
-    if modality is not None or not _is_picture(opened):
-        return read_source(opened, modality, options)
-    spacing = options.spacing
-    pair, triple = (spacing, None) if spacing is None or len(spacing) == 2 else (None, spacing)
-    image = read(opened, modality="radiograph", frame=options.frame, spacing=pair)
-    if not looks_like_ct(image.array):
-        return image
-    if isinstance(opened, Probe | ArrayInput) and opened.is_flat:
-        return read_source(opened, "ct", options)  # which may say more than its picture
-    return respaced(slice_of(image), triple)

@@ -3,6 +3,7 @@ chest."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,8 @@ from lungseg.quality.files import (
 )
 from lungseg.quality.model import CalibrationCurve, FrontalModel, QuadraticModel, QualityModel
 from lungseg.radiograph.segment import RadiographSegmenter
+from lungseg.readers import read_image
+from lungseg.readers.looks_like_ct import DOUBT
 from lungseg.scores import dice
 from lungseg.segmenter import segment
 from lungseg.verdict import Verdict
@@ -54,7 +57,7 @@ def _judged(
 @pytest.fixture
 def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RadiographSegmenter:
     monkeypatch.setattr(
-        "lungseg.radiograph.segment.looks_like_ct", lambda _: False
+        "lungseg.radiograph.segment.ct_log_odds", lambda _: -9.0
     )  # as flat as they are, drawings do
     return _judged(tmp_path)
 
@@ -182,8 +185,25 @@ def test_what_is_no_chest_however_it_lies_is_refused(
     assert found.mask.any()
 
 
-def test_a_slice_of_ct_is_reviewed(tmp_path: Path) -> None:
-    assert _judged(tmp_path)(_tapering()).verdict == given("radiograph", "review", "ct_slice")
+@pytest.mark.parametrize("clear", [0.0, 99.0])
+@pytest.mark.parametrize("odds", [1.0, 9.0])
+def test_a_slice_of_ct_is_reviewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clear: float, odds: float
+) -> None:
+    """A clearly frontal film is, where it may be a slice as well, none."""
+    monkeypatch.setattr("lungseg.radiograph.segment.ct_log_odds", lambda _: odds)
+    codes = _judged(tmp_path, clear=clear)(_tapering()).verdict.codes
+    assert codes == (() if clear == 0.0 and odds < DOUBT else ("ct_slice",))
+
+
+@pytest.mark.parametrize(("stated", "codes"), [("DX", ()), ("cr", ()), ("OT", ("ct_slice",))])
+def test_what_its_header_calls_a_film_is_no_slice_of_ct(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stated: str, codes: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("lungseg.radiograph.segment.ct_log_odds", lambda _: 9.0)
+    image = read_image(_tapering())
+    image = replace(image, provenance=replace(image.provenance, stated_modality=stated))
+    assert _judged(tmp_path)(image).verdict.codes == codes
 
 
 @pytest.fixture(scope="module")

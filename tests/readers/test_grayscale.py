@@ -71,10 +71,20 @@ def test_window_functions(write_dicom, deep_film):
     assert_array_equal(step.array, np.where(deep_film >= 2000, 65535, 0))
 
 
-def test_first_of_several_windows(write_dicom, deep_film):
-    image = read_image(write_dicom(deep_film, WindowCenter=[2048, 100], WindowWidth=[4096, 50]))
+@pytest.mark.parametrize("order", [1, -1])
+def test_widest_of_several_windows_that_shows_the_image(write_dicom, deep_film, order):
+    centres, widths = [2048, 1200, 100][::order], [4096, 1500, 50][::order]
+    image = read_image(write_dicom(deep_film, WindowCenter=centres, WindowWidth=widths))
     assert_array_equal(image.array, stretched(deep_film))
-    assert image.notes == ("window 2048 / 4096, first of 2",)
+    assert image.notes == ("window 2048 / 4096, the widest of 3 that shows the image",)
+
+
+def test_full_range_where_no_window_of_several_shows_the_image(write_dicom, deep_film):
+    image = read_image(write_dicom(deep_film, WindowCenter=[100, 4000], WindowWidth=[50, 90]))
+    assert_array_equal(image.array, stretched(deep_film))
+    assert image.notes == (
+        "windows 100 / 50 and 4000 / 90 show too little of the image, full range used",
+    )
 
 
 def test_eight_bits_and_a_narrow_window_do_not_lose_steps(write_dicom, film):

@@ -29,6 +29,7 @@ from lungseg.errors import LungsegError
 from lungseg.image import Image
 from lungseg.radiograph.postprocess import MIN_LUNG_FRACTION
 from lungseg.readers import read_image, read_mask, read_volume
+from lungseg.readers.frames import without_frame
 from lungseg.readers.looks_like_ct import looks_like_ct
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
@@ -159,7 +160,8 @@ def _problems(case: Case) -> Iterator[tuple[Path, str]]:
     if image is not None and labels.shape != image.array.shape:
         shapes = (" x ".join(map(str, shape)) for shape in (image.array.shape, labels.shape))
         yield case.mask, f"sizes differ: {next(shapes)} in the image, {next(shapes)} in the mask"
-    is_slice = image is not None and looks_like_ct(image.array)  # where the heart is no question
+    # Where the heart is no question.
+    is_slice = image is not None and looks_like_ct(without_frame(image.array))
     heart_outside = case.lung_extent == "field" and not is_slice
     if set(BOTH_LUNGS) <= set(case.decides):
         problem = _shape_problem(lungs_only(labels), heart_outside=heart_outside)

@@ -25,6 +25,7 @@ from lungseg.morphology.boxes import enclosing_box
 from lungseg.morphology.runs import components
 from lungseg.preprocess import window
 from lungseg.readers import read_image, read_volume
+from lungseg.readers.frames import without_frame
 from lungseg.readers.looks_like_ct import looks_like_ct
 from lungseg.readers.probe import probe
 from lungseg.structures import BY_NAME, LEFT_LUNG, RIGHT_LUNG
@@ -129,7 +130,7 @@ def _is_to_be_cut(image: Path) -> bool:
 def _is_ct(image: Path) -> bool:
     probed = probe(image)
     if probed.is_picture:
-        return looks_like_ct(read_image(probed, frame=1).array)
+        return looks_like_ct(without_frame(read_image(probed, frame=1).array))
     return probed.modality == "ct"
 
 

@@ -19,6 +19,7 @@ from lungseg.quality.features import Features, mask_features
 from lungseg.quality.model import FrontalModel
 from lungseg.radiograph.orientation import AS_USUAL, View, is_negative, tilt, turn
 from lungseg.radiograph.postprocess import postprocess_lungs
+from lungseg.readers.frames import Frame
 from lungseg.structures import LUNGS, PLURAL, Structure
 
 Float = NDArray[np.float32]
@@ -50,6 +51,7 @@ class ForwardPass:
         stated: the view that the header asks for, where it does and was followed.
         wrong_side: whether the picture clearly speaks against what the header says of it.
         remarks: on right and left, in words.
+        frame: what was left out of the image as it was given.
     """
 
     picture: Float
@@ -61,6 +63,7 @@ class ForwardPass:
     stated: View = AS_USUAL
     wrong_side: bool = False
     remarks: tuple[str, ...] = ()
+    frame: Frame | None = None
 
     @property
     def quarter_turns(self) -> int:
@@ -91,7 +94,7 @@ class ForwardPass:
 
     @property
     def as_given(self) -> Float:
-        """(channels, rows, columns), of the image as it was given."""
+        """(channels, rows, columns), of the image as it was given, without its frame."""
         return np.ascontiguousarray(self.view.undone(self.channels))
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +32,10 @@ from lungseg.radiograph.orientation import View
 from lungseg.radiograph.postprocess import postprocess_layers
 from lungseg.radiograph.sides import with_stated_sides
 from lungseg.readers import read_image
-from lungseg.readers.looks_like_ct import looks_like_ct
+from lungseg.readers.frames import Frame, find_frame
+from lungseg.readers.looks_like_ct import DOUBT, ct_log_odds
 from lungseg.result import Result
-from lungseg.segmentation import Array, Probabilities, Segmentation
+from lungseg.segmentation import Array, Layers, Probabilities, Segmentation
 from lungseg.structures import LUNGS, groups
 from lungseg.timing import Seconds, timed
 
@@ -127,22 +129,27 @@ class RadiographSegmenter:
     def infer(self, image: Image, *, seconds: Seconds | None = None) -> ForwardPass:
         """Second stage: what the network makes of the image, on its own grid.
 
-        A negative is inverted. Where the result may be that of no frontal chest radiograph, or a
-        lung is missing, the other quarter turns are tried, and one of them is taken if it clearly
-        is one. Where the network is in doubt or the thorax tilted, there are two further passes,
-        over the thorax set upright. A model that does not predict both lungs gets one pass.
+        What frames the image is left out. A negative is inverted. Where the result may be that of
+        no frontal chest radiograph, or a lung is missing, the other quarter turns are tried, and
+        one of them is taken if it clearly is one. Where the network is in doubt or the thorax
+        tilted, there are two further passes, over the thorax set upright. A model that does not
+        predict both lungs gets one pass.
 
         A picture whose header says how it lies is brought to how films hang first, so right and
         left are those of the header; see `lungseg.radiograph.sides`.
         """
         with timed("prepare", seconds):
-            picture = to_network(image.array, self.card.input_size, self.card.clip)[0]
+            frame = find_frame(image.array)
+            shown = image if frame is None else frame.within(image)
+            picture = to_network(shown.array, self.card.input_size, self.card.clip)[0]
         with timed("predict", seconds):
-            if not self.card.has_lungs:
-                return first_pass(self._predictor, picture)
-            return with_stated_sides(
-                lambda view: self._passes(image, picture, view), image.provenance
-            )
+            if self.card.has_lungs:
+                prediction = with_stated_sides(
+                    lambda view: self._passes(shown, picture, view), image.provenance
+                )
+            else:
+                prediction = first_pass(self._predictor, picture)
+        return prediction if frame is None else replace(prediction, frame=frame)
 
     def _passes(self, image: Image, picture: NDArray[np.float32], view: View) -> ForwardPass:
         """The forward passes over an image, whose `picture` for the network is brought to a view,
@@ -174,39 +181,41 @@ class RadiographSegmenter:
         those passed in and its own.
         """
         seconds = {} if seconds is None else seconds
+        frame = prediction.frame
+        shown = image if frame is None else frame.within(image)
         structures = self.card.layers_of(options.structures)
-        names = tuple(structure.name for layer in structures for structure in layer)
-        channels = prediction.as_given[[self.card.outputs.index(name) for name in names]]
-        probabilities = Probabilities(names, channels, image.geometry)
+        probabilities = self._probabilities(shown, prediction, structures)
         with timed("clean", seconds):
-            found = {name: probabilities[name] for name in names}
+            found = dict(probabilities)
             layers = postprocess_layers(found, structures, self.card.threshold)
-        segmentation = image.with_layers(layers, structures)
+        segmentation = shown.with_layers(layers, structures)
         with timed("measure", seconds):
             sure = confidences(segmentation, found)
             measurements = measure(segmentation, sure)
         doubt = doubt_of_scale(measurements)
-        notes = _notes(prediction, doubt)
-        findings = measure_findings(segmentation, prediction.view)
+        notes = _notes(image, prediction, doubt)
+        findings = measure_findings(_in_frame(image, frame, segmentation), prediction.view)
         with timed("judge", seconds):
             expected = None if options.skip_quality else self.expected_dice(prediction)
             of_quality = as_measurements(expected)
-            shown = without_padding(image.array, negative=prediction.inverted)
-            evidence = self._evidence(prediction, expected) | (
-                {"truncated"} if is_cut_short(image.array) else set()
-            )
-            verdict = judge(segmentation, measurements | of_quality, evidence, shown)
+            evidence = self._evidence(image, prediction, expected)
+            box = without_padding(shown.array, negative=prediction.inverted)
+            verdict = judge(segmentation, measurements | of_quality, evidence, box)
             findings, why = of_frontal(findings, segmentation, verdict)
             notes += why
         if options.dilate or options.hull:
             # Of the judged mask: a wider one may reach the edge, and no lung be cut off.
             with timed("dilate", seconds):
                 segmentation, of_width = _widened(
-                    segmentation, image, options.dilate, bridged=options.hull
+                    segmentation, shown, options.dilate, bridged=options.hull
                 )
+            notes += of_width
+        segmentation = _in_frame(image, frame, segmentation)
+        if frame is not None:
+            probabilities = replace(probabilities, geometry=image.geometry, box=frame.box)
+        if options.dilate or options.hull or frame is not None:
             with timed("measure", seconds):
                 measurements = measure(segmentation, sure)
-            notes += of_width
         return Result(
             image=image,
             segmentation=segmentation,
@@ -221,6 +230,13 @@ class RadiographSegmenter:
             options=options,
         )
 
+    def _probabilities(
+        self, shown: Image, prediction: ForwardPass, structures: Layers
+    ) -> Probabilities:
+        names = tuple(structure.name for layer in structures for structure in layer)
+        channels = prediction.as_given[[self.card.outputs.index(name) for name in names]]
+        return Probabilities(names, channels, shown.geometry)
+
     def expected_dice(self, prediction: ForwardPass) -> ExpectedDice | None:
         """Of the mask, before it is widened. None where the model has no quality model, or
         there is no lung.
@@ -229,27 +245,52 @@ class RadiographSegmenter:
             return None
         return self._quality.expected_dice(prediction.features, "radiograph")
 
-    def _evidence(self, prediction: ForwardPass, expected: ExpectedDice | None) -> set[str]:
+    def _evidence(
+        self, image: Image, prediction: ForwardPass, expected: ExpectedDice | None
+    ) -> set[str]:
         """Codes of the reasons that the picture itself gives."""
-        found = {"side_mismatch": prediction.wrong_side, "rotated": prediction.is_rotated}
+        frame = prediction.frame
+        lower = frame is None or frame.is_below
+        found = {
+            "side_mismatch": prediction.wrong_side,
+            "rotated": prediction.is_rotated,
+            "truncated": lower and is_cut_short(image.array),
+        }
         if self._quality is None:
             return {code for code, holds in found.items() if holds}
+        frontal = self._frontal
+        odds = 0.0 if frontal is None else frontal.log_odds(prediction.first_features)
+        is_clear = frontal is not None and odds >= frontal.clear
         found |= {
-            "ct_slice": looks_like_ct(prediction.picture),
+            "ct_slice": not image.is_stated_film
+            and ct_log_odds(prediction.picture) > (DOUBT if is_clear else 0.0),
             "uncertain": expected is not None and expected.value < self._quality.uncertain,
         }
-        if self._frontal is not None:
-            odds = self._frontal.log_odds(prediction.first_features)
+        if frontal is not None:
             found |= {
-                "not_frontal": odds < self._frontal.refuse,
-                "doubtful_view": self._frontal.refuse <= odds < self._frontal.doubt,
+                "not_frontal": odds < frontal.refuse,
+                "doubtful_view": frontal.refuse <= odds < frontal.doubt,
             }
         return {code for code, holds in found.items() if holds}
 
 
-def _notes(prediction: ForwardPass, doubt: str | None) -> tuple[str, ...]:
+def _in_frame(
+    image: Image, frame: Frame | None, segmentation: Segmentation[ImageGeometry]
+) -> Segmentation[ImageGeometry]:
+    """What was found within the frame of an image, on all of the image."""
+    if frame is None:
+        return segmentation
+    layers = [frame.whole(labels) for labels in segmentation.layers]
+    return image.with_layers(layers, segmentation.structures)
+
+
+def _notes(image: Image, prediction: ForwardPass, doubt: str | None) -> tuple[str, ...]:
     """What had to be done to the image, and what is doubtful about it."""
     notes = [] if doubt is None else [doubt]
+    if image.provenance.presentation_intent.upper() == "FOR PROCESSING":
+        notes.append("raw image, FOR PROCESSING: its greys were not made for being looked at")
+    if prediction.frame is not None:
+        notes.append(prediction.frame.note)
     if prediction.inverted:
         notes.append("seems to be a negative: its greys were turned round for the network")
     if prediction.quarter_turns:

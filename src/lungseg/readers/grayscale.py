@@ -21,15 +21,20 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 _TABLE_LIMIT = 2**16
+_MIN_SHOWN = 0.5
+"""Fraction of an image that one of several windows shows neither black nor white, if it is to show
+lungs; others are for bones, or for the mediastinum. A window that stands alone is
+believed."""
 
 
 def to_grayscale(stored: Array, dataset: Dataset) -> tuple[Array, tuple[str, ...]]:
     """Displayable grey from the stored values of a MONOCHROME1 or MONOCHROME2 image; dense tissue
     comes out bright in both.
 
-    Without a window or VOI LUT, and where the window stated leaves nothing to see, the full range
-    is used: all that the bits can hold for up to 8 bits stored, else from the lowest to the highest
-    value of the image, paddings left out.
+    Of several windows the widest is taken that shows the image. Without a window or VOI LUT, and
+    where those stated leave too little to see, the full range is used: all that the bits can hold
+    for up to 8 bits stored, else from the lowest to the highest value of the image, paddings left
+    out.
 
     Args:
         stored: (rows, columns), whole numbers.
@@ -44,13 +49,14 @@ def to_grayscale(stored: Array, dataset: Dataset) -> tuple[Array, tuple[str, ...
         first = min(low, 0) if high < _TABLE_LIMIT else low
         values = np.arange(first, high + 1)
         index = stored if first == 0 else stored.astype(np.int64) - first
-        present = np.bincount(index.ravel(), minlength=len(values)) > 0
+        counts = np.bincount(index.ravel(), minlength=len(values))
     else:
-        values, index = np.unique(stored, return_inverse=True)
-        present = np.ones(len(values), bool)
+        values, index, counts = np.unique(stored, return_inverse=True, return_counts=True)
+    present = counts > 0
 
     meant, notes = _modality(values, dataset)
-    shown, voi_notes = _voi(meant, dataset)
+    told = counts * ~_is_padding(values, dataset)
+    shown, voi_notes = _voi(meant, told, dataset)
     if shown is None or np.ptp(shown[present]) == 0 < np.ptp(meant[present]):
         if shown is not None:
             voi_notes = (f"{voi_notes[0]} left nothing to see, full range used",)
@@ -79,21 +85,38 @@ def _modality(values: Array, dataset: Dataset) -> tuple[Values, tuple[str, ...]]
     return values * slope[0] + intercept[0], (f"rescaled by {slope[0]:g} and {intercept[0]:g}",)
 
 
-def _voi(values: Values, dataset: Dataset) -> tuple[Values | None, tuple[str, ...]]:
-    """VOI LUT, else window, the first of several (PS3.3 C.11.2): 0 is black, 1 is white; None where
-    the file states neither.
+def _voi(
+    values: Values, counts: NDArray[np.intp], dataset: Dataset
+) -> tuple[Values | None, tuple[str, ...]]:
+    """VOI LUT, else window (PS3.3 C.11.2): 0 is black, 1 is white; None where the file states
+    neither, or no window that shows the image.
+
+    Args:
+        values: that can occur.
+        counts: how many pixels have each of them, paddings left out.
+        dataset: where it is stated.
     """
     sequence = dataset.get("VOILUTSequence")
     if sequence:
         entries, bits = _look_up(np.rint(values), sequence[0], dataset)
         return np.clip(entries / (2**bits - 1), 0, 1), ("VOI LUT applied",)
-    centres, widths = numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth")
-    if not centres or not widths:
+    windows = list(
+        zip(numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth"), strict=False)
+    )
+    if not windows:
         return None, ()
-    centre, width = centres[0], widths[0]
     function = str(dataset.get("VOILUTFunction") or "LINEAR")
-    if width <= 0 or (function == "LINEAR" and width < 1):
-        return None, (f"window width {width:g} is not possible, full range used",)
+    possible = [one for one in windows if one[1] > 0 and (function != "LINEAR" or one[1] >= 1)]
+    if not possible:
+        return None, (f"window width {windows[0][1]:g} is not possible, full range used",)
+    kind = "" if function == "LINEAR" else f" {function}"
+    useful = possible
+    if len(windows) > 1:
+        useful = [one for one in possible if _share_within(values, counts, *one) >= _MIN_SHOWN]
+    if not useful:
+        named = " and ".join(f"{centre:g} / {width:g}{kind}" for centre, width in possible)
+        return None, (f"windows {named} show too little of the image, full range used",)
+    centre, width = max(useful, key=lambda one: one[1])
     if function == "SIGMOID":  # C.11.2.1.3.1
         shown = 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
     elif function == "LINEAR_EXACT":  # C.11.2.1.3.2
@@ -102,9 +125,21 @@ def _voi(values: Values, dataset: Dataset) -> tuple[Values | None, tuple[str, ..
         shown = (values > centre - 0.5).astype(np.float64)
     else:
         shown = (values - (centre - 0.5)) / (width - 1) + 0.5
-    which = f", first of {len(centres)}" if len(centres) > 1 else ""
-    kind = "" if function == "LINEAR" else f" {function}"
+    which = ""
+    if len(windows) > 1:
+        which = f", the widest of {len(windows)} that shows the image"
     return np.clip(shown, 0, 1), (f"window {centre:g} / {width:g}{kind}{which}",)
+
+
+def _share_within(values: Values, counts: NDArray[np.intp], centre: float, width: float) -> float:
+    """Which fraction of an image a window shows neither black nor white; pixels that have the least
+    or greatest value of the image, as the air beside a patient and a shutter have, do not count.
+    """
+    present = np.flatnonzero(counts)
+    inner = counts.astype(np.float64)
+    inner[present[:1]] = inner[present[-1:]] = 0
+    within = np.abs(values - centre) <= width / 2
+    return float(inner[within].sum() / max(inner.sum(), 1))
 
 
 def _full_range(
