@@ -31,6 +31,7 @@ ABOUT_THE_HEART = {
     "card.py",
     "datasets/cases.py",
     "datasets/checks.py",
+    "datasets/declared_labels.py",
     "datasets/label_sets.py",
     "datasets/layouts.py",
     "datasets/public.py",

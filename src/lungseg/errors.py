@@ -2,15 +2,16 @@
 what to do.
 
 LungsegError
-├── InputError            an input cannot be used
-│   ├── UnreadableError   broken, empty, truncated, or not to be opened
-│   ├── UnsupportedError  whole, but of a kind this package does not read
-│   └── TooLargeError     refused by its header, before decoding
-├── ModelError            a model or its card cannot be used, or the two do not belong together
-├── OutputError           a result cannot be written
-├── InstallationError     a library that is needed is missing or broken
-├── UsageError            settings that contradict each other or name something unknown
-└── UnexpectedError       what nobody foresaw, while many inputs are done
+├── InputError              an input cannot be used
+│   ├── UnreadableError     broken, empty, truncated, or not to be opened
+│   ├── UnsupportedError    whole, but of a kind this package does not read
+│   ├── TooLargeError       refused by its header, before decoding
+│   └── UnknownLabelsError  a mask with values of which nobody says what they are
+├── ModelError              a model or its card cannot be used, or the two do not belong together
+├── OutputError             a result cannot be written
+├── InstallationError       a library that is needed is missing or broken
+├── UsageError              settings that contradict each other or name something unknown
+└── UnexpectedError         what nobody foresaw, while many inputs are done
 """
 
 from __future__ import annotations
@@ -58,6 +59,10 @@ class UnsupportedError(InputError):
 
 class TooLargeError(InputError):
     """An input was refused by its header, before any pixel was decoded."""
+
+
+class UnknownLabelsError(InputError):
+    """A mask has values of which nobody says which structures they are."""
 
 
 class ModelError(LungsegError):

@@ -75,8 +75,8 @@ def test_it_takes_a_split_and_sources(model, films, split, tmp_path) -> None:
 @pytest.mark.slow
 def test_a_list_of_cases_without_a_column_for_left_masks_is_read(model, split, tmp_path) -> None:
     lines = [line.split(",") for line in split.read_text().splitlines()]
-    assert lines[0][-2:] == ["mask_left", "decides"]
-    split.write_text("\n".join(",".join(line[:-2]) for line in lines) + "\n")
+    assert lines[0][-3:] == ["mask_left", "decides", "labels"]
+    split.write_text("\n".join(",".join(line[:-3]) for line in lines) + "\n")
     done = lungseg("evaluate", model, split, "-o", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert len(scored(tmp_path / "out")) == 4

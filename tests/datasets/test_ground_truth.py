@@ -198,8 +198,8 @@ def test_a_label_of_nothing_that_is_decided_is_refused(tmp_path) -> None:
         decided(tmp_path, whole, "right lung", "left lung")
     assert str(refused.value) == (
         f"{tmp_path / 'm.png'}: the mask has the label 3, which is none that the case decides "
-        "(1 right lung, 2 left lung); name its structure in the column decides, or take it out of "
-        "the mask."
+        "(1 right lung, 2 left lung); name its structure in the column decides, take it out of "
+        "the mask, or say what it is, as in --labels 3=STRUCTURE or 3=background."
     )
     with pytest.raises(InputError, match=r"the label 1, which is none .*\(3 heart, 4 trachea\)"):
         decided(tmp_path, whole, "heart", "trachea")
@@ -252,7 +252,8 @@ def test_a_mask_that_does_not_tell_structures_apart_is_refused(tmp_path) -> None
         decided(tmp_path, mask(255, *RIGHT, 15, *LEFT), *CHEST)
     assert str(refused.value) == (
         f"{tmp_path / 'm.png'}: the mask does not tell right lung, left lung, heart apart; give a "
-        "label map: 1 right lung, 2 left lung, 3 heart."
+        "label map: 1 right lung, 2 left lung, 3 heart; or say which value is which, as in "
+        '--labels 127="right lung",255="left lung".'
     )
 
 

@@ -60,6 +60,7 @@ def test_a_manifest_comes_back_as_it_was(mine, case) -> None:
         "notes",
         "mask_left",
         "decides",
+        "labels",
     ]
     assert [row["decides"] for row in rows] == ["lungs", "lungs; heart"]
     assert [row["mask"] for row in rows] == ["mine/masks/x_mask.tif", ""]

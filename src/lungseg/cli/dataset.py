@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lungseg.cli.masks import EXAMPLES, Labels, kinds_of, told
 from lungseg.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 SEVERAL_SPLITS = 1
 """Exit status where images of a patient are in several splits."""
-
-EXAMPLES = 3
-"""So many cases of each kind of problem are named."""
 
 
 Paths = Annotated[
@@ -95,6 +93,7 @@ def dataset(
     every: Every = 1,
     drop_unusable: DropUnusable = False,
     overwrite: Overwrite = False,
+    labels: Labels = None,
 ) -> None:
     """Gather images and masks into one list of cases, split by patient, and say what a person
     should look at.
@@ -121,7 +120,7 @@ def dataset(
     )
     _refuse_to_replace(output, files, slices, overwrite=overwrite)
     alike = read_pairs(near_copies) if near_copies else []
-    cases = _gathered(paths, resplit=resplit)
+    cases = _gathered(paths, labels or "", resplit=resplit)
     problems: list[DataProblem] = []
     of_volumes: set[tuple[str, str]] = set()
     if slices:
@@ -141,18 +140,21 @@ def dataset(
     _tell_several_splits(lists[0], files[0])
 
 
-def _gathered(paths: Sequence[Path], *, resplit: bool) -> list[Case]:
+def _gathered(paths: Sequence[Path], labels: str, *, resplit: bool) -> list[Case]:
     """The cases of all data sets, after it was said what these are."""
     from dataclasses import replace
 
     from lungseg.datasets import discover
+    from lungseg.datasets.declared_labels import read_declared, with_declared_labels
     from lungseg.datasets.layouts import check_sources
 
+    read_declared(labels)
     folders = list({path.resolve(): path for path in paths}.values())
     found = [data_set for path in folders for data_set in discover(path)]
     check_sources(found)
     _tell_layouts(folders, found)
-    cases = [case for data_set in found for case in data_set.cases]
+    cases = with_declared_labels((c for data_set in found for c in data_set.cases), labels)
+    _tell_labels(cases)
     return [replace(case, split="") for case in cases] if resplit else cases
 
 
@@ -288,6 +290,12 @@ def _tell_layouts(paths: Sequence[Path], found: Sequence[DataSet]) -> None:
         typer.echo("Not recognised: " + ", ".join(str(folder) for folder in nothing))
 
 
+def _tell_labels(cases: Sequence[Case]) -> None:
+    """What the values of masks are said to be, where anything is said."""
+    for source, labels in sorted({(case.source, case.labels) for case in cases if case.labels}):
+        typer.echo(f"  {source}: labels {labels}")
+
+
 def _tell_splits(cases: Sequence[Case]) -> None:
     from lungseg.datasets.cases import SPLITS
 
@@ -351,14 +359,14 @@ def _tell_problems(cases: Sequence[Case], problems: Sequence[DataProblem], path:
 
     leaks = find_leaks(cases)
     write_file(path, _table(problems, leaks))
-    kinds: dict[str, list[str]] = {}
-    for problem in problems:
-        kinds.setdefault(problem.kind, []).append(f"{problem.source}/{problem.case}")
+    for kind, found in kinds_of(problems).items():
+        typer.echo(told(kind, found))
+    pairs: dict[str, list[str]] = {}
     for leak in leaks:
-        kinds.setdefault(f"leak, {leak.reason}", []).append(
+        pairs.setdefault(f"leak, {leak.reason}", []).append(
             f"{_place(leak.first)} = {_place(leak.second)}"
         )
-    for kind, names in sorted(kinds.items(), key=lambda entry: -len(entry[1])):
+    for kind, names in sorted(pairs.items(), key=lambda entry: -len(entry[1])):
         typer.echo(
             f"{len(names):6d}  {kind}: "
             + ", ".join(names[:EXAMPLES])

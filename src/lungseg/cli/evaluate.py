@@ -11,6 +11,7 @@ import typer
 
 from lungseg.cli import flags
 from lungseg.cli.exit_status import FAILED, INTERRUPTED
+from lungseg.cli.masks import UNREADABLE, Check, Labels, stop_at_problems
 from lungseg.cli.messages import say
 from lungseg.errors import UsageError
 from lungseg.installation import extra_error
@@ -82,22 +83,24 @@ def evaluate(
     recipe: Recipe = None,
     settings: SettingsFile = None,
     workers: Workers = None,
+    check: Check = True,
+    labels: Labels = None,
 ) -> None:
     """Score models on radiographs, CT volumes and slices with known masks, as users run them and at
     the input's own resolution.
 
     CASES is a CSV or a folder of data sets, which is split as `lungseg train` does by default. OUT
-    gets tables, pictures and report.html.
+    gets tables, pictures and report.html. Stops before that where masks are not to be judged by.
 
-    Exit status: 0 all well, 1 some cases could not be scored, 2 wrong use.
+    Exit status: 0 all well, 1 masks are wrong or some cases could not be scored, 2 wrong use.
 
     Example: lungseg evaluate cxr mine.onnx runs/mine/cases.csv -o report
     """
-    from lungseg import evaluate as package
+    from lungseg.evaluate import evaluate as evaluated
     from lungseg.predict import processors
 
     *models, place = paths
-    known = _read(place, source)
+    known = _read(place, source, labels or "")
     boxes = boxes or not (cross_dataset or any(case.mask for case in known))
     _check(
         models,
@@ -107,25 +110,23 @@ def evaluate(
         training=bool(recipe or settings),
         dilate=dilate is not None,
     )
-    at_once = workers or processors()
+    workers = workers or processors()
     millimetres = None if spacing is None else (_positive(spacing), spacing)
+    split = "all" if cross_dataset else split or ("all" if boxes else "validation")
+    chosen = _of_split(known, split, place)
+    if check and not boxes:
+        stop_at_problems(chosen, Path(place), left_out=UNREADABLE)
     if cross_dataset:
-        evaluation = _cross_dataset(models, known, output, recipe, settings, at_once)
+        evaluation = _cross_dataset(models, chosen, output, recipe, settings, workers)
     elif boxes:
-        cases = _of_split(known, split or "all", place)
-        marked, radius = _boxes(cases, place), 10.0 if dilate is None else dilate
-        evaluation = package.evaluate_boxes(
-            models[0], cases, marked, output, radius=radius, spacing=millimetres, workers=at_once
-        )
+        evaluation = _with_boxes(models[0], chosen, place, output, dilate, millimetres, workers)
     else:
-        evaluation = package.evaluate(
-            models,
-            _of_split(known, split or "validation", place),
-            output,
+        evaluation = evaluated(
+            *(models, chosen, output),
             robustness=robustness,
             enter=card,
             spacing=millimetres,
-            workers=at_once,
+            workers=workers,
         )
     _print(evaluation)
 
@@ -148,6 +149,30 @@ def _cross_dataset(
         else _train_each(cases, output / "runs", choose_settings(recipe, settings))
     )
     return evaluate_cross_dataset(named, cases, output, runs=_runs(named), workers=workers)
+
+
+def _with_boxes(
+    model: str,
+    cases: list[Case],
+    place: str,
+    output: Path,
+    dilate: float | None,
+    spacing: tuple[float, float] | None,
+    workers: int,
+) -> Evaluation:
+    """Scores a model by the marked opacities that its masks keep."""
+    from lungseg.evaluate import evaluate_boxes
+
+    radius = 10.0 if dilate is None else dilate
+    return evaluate_boxes(
+        model,
+        cases,
+        _boxes(cases, place),
+        output,
+        radius=radius,
+        spacing=spacing,
+        workers=workers,
+    )
 
 
 def _print(evaluation: Evaluation) -> None:
@@ -211,9 +236,10 @@ def _positive(spacing: float) -> float:
     return spacing
 
 
-def _read(place: str, sources: list[str] | None) -> list[Case]:
+def _read(place: str, sources: list[str] | None, labels: str) -> list[Case]:
     """The cases in a CSV or in the data sets of a folder, with and without masks."""
     from lungseg.datasets import discover
+    from lungseg.datasets.declared_labels import with_declared_labels
     from lungseg.predict import embedded_models
 
     if place.lower().endswith(".onnx") or (place in embedded_models() and not Path(place).exists()):
@@ -230,7 +256,7 @@ def _read(place: str, sources: list[str] | None) -> list[Case]:
     ]
     if not known:
         raise UsageError(f"there is no case of source {', '.join(sources or ())}", where=place)
-    return known
+    return with_declared_labels(known, labels)
 
 
 def _of_split(cases: list[Case], split: str, place: str) -> list[Case]:

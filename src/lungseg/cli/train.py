@@ -12,6 +12,7 @@ import typer
 
 from lungseg.cli import flags
 from lungseg.cli.exit_status import FAILED, INTERRUPTED
+from lungseg.cli.masks import Check, Labels, stop_at_problems
 from lungseg.errors import UsageError
 from lungseg.installation import extra_error
 from lungseg.train.recipes import choose_settings
@@ -125,19 +126,24 @@ def train(
     show_augmented: ShowAugmented = None,
     resume: Resume = False,
     calibrate: Calibrate = True,
+    check: Check = True,
+    labels: Labels = None,
     quiet: Quiet = False,
     given: dict[str, Any] | None = None,
 ) -> None:
     """Train a network on images with lung masks. Needs the `train` extra.
 
     Leaves in RUN the settings, the cases with their split, metrics and curves, the weights, the
-    model, what judges its masks, its predictions, and montages.
+    model, what judges its masks, its predictions, and montages. Stops before that where masks are
+    not to be learnt from as they are.
 
     Example: lungseg train data/cxr -o runs/mine --recipe r5-unet-128-laptop --epochs 10
     """
     fit = _training("fit")
     chosen = _settings(output, recipe, settings, given or {}, resume=resume)
-    known = _read_cases(cases)
+    known = _read_cases(cases, labels or "")
+    if check and not resume:
+        stop_at_problems(known, cases)
     if show_augmented is not None:
         _show_augmented(known, chosen, show_augmented, output)
         return
@@ -220,10 +226,12 @@ def export(checkpoint: Checkpoint, output: ExportedFile, about: About = None) ->
     typer.echo(f"Largest difference to torch: {exported.largest_difference:.5f} in probability")
 
 
-def _read_cases(path: Path) -> list[Any]:
+def _read_cases(path: Path, labels: str) -> list[Any]:
     from lungseg.datasets import discover_cases, read_manifest
+    from lungseg.datasets.declared_labels import with_declared_labels
 
-    return list(read_manifest(path) if path.suffix.lower() == ".csv" else discover_cases(path))
+    known = read_manifest(path) if path.suffix.lower() == ".csv" else discover_cases(path)
+    return with_declared_labels(known, labels)
 
 
 def _training(module: str) -> Any:

@@ -39,6 +39,9 @@ class Case:
             none. Of others it says nothing.
         other_masks: of further structures that have a mask of their own, which may overlap the
             others: name and path, or None where the case is known to have none of it.
+        labels: what the values of the mask mean, such as "127=right lung; 255=left lung" (see
+            `lungseg.datasets.declared_labels`); empty where they are the numbers of structures, or
+            tell inside from outside.
     """
 
     case: str
@@ -52,6 +55,7 @@ class Case:
     mask_left: Path | None = None
     decides: tuple[str, ...] = BOTH_LUNGS
     other_masks: tuple[tuple[str, Path | None], ...] = ()
+    labels: str = ""
 
     @property
     def decided(self) -> tuple[str, ...]:

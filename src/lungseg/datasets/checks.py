@@ -17,25 +17,36 @@ from numpy.typing import NDArray
 from lungseg.datasets.cases import BOTH_LUNGS, Case
 from lungseg.datasets.folders import is_volume
 from lungseg.datasets.ground_truth import (
-    MAX_LABEL,
     lungs_only,
     read_labels,
+    read_labels_and_notes,
     read_volume_labels,
 )
-from lungseg.datasets.volume_checks import empty_mask, listed, volume_problems
+from lungseg.datasets.mask_levels import counted
+from lungseg.datasets.mask_meaning import MAX_LABEL
+from lungseg.datasets.volume_checks import UNKNOWN_LABELS, empty_mask, listed, volume_problems
 from lungseg.draw.picture import Picture, grey, montage, overlay, thumbnail
 from lungseg.draw.volume import slice_picture
-from lungseg.errors import LungsegError
+from lungseg.errors import LungsegError, UnknownLabelsError
 from lungseg.image import Image
 from lungseg.radiograph.postprocess import MIN_LUNG_FRACTION
-from lungseg.readers import read_image, read_mask, read_volume
+from lungseg.readers import read_image, read_label_map, read_mask_pixels, read_volume
 from lungseg.readers.frames import without_frame
 from lungseg.readers.looks_like_ct import looks_like_ct
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
-ARGUABLE: Final = ("mask not binary", "heart inside the mask", "right and left swapped")
-"""Kinds of problems that leave a case usable: greys become lung or none, where the heart is drawn
-through can be said, and sides are put straight when volumes are read."""
+ARGUABLE: Final = (
+    "mask not binary",
+    "interpolated edges",
+    "heart inside the mask",
+    "right and left swapped",
+)
+"""Kinds of problems that leave a case usable: greys become lung or none, edges that only
+interpolation makes are given to what is nearest, where the heart is drawn through can be said, and
+sides are put straight when volumes are read."""
+
+IN_FULL: Final = (UNKNOWN_LABELS, "interpolated edges", "masks do not fit", "mask cannot be used")
+"""Kinds of problems of which the words of one say more than the kind."""
 
 MAX_VOLUMES: Final = 2
 """Volumes that are held at the same time."""
@@ -102,23 +113,29 @@ class DataProblem:
         return self.kind not in ARGUABLE
 
 
-def check_cases(cases: Sequence[Case]) -> list[DataProblem]:
+def check_cases(cases: Sequence[Case], *, whole_lungs: bool = True) -> list[DataProblem]:
     """What a person should look at, in the order of the cases.
 
     Found are images and masks that cannot be read or have one value everywhere, sizes that differ,
-    masks of more than two values, masks that are nearly empty, full, or of more than two
-    components, a labelled outside, one lung only, lungs on the wrong sides, and a heart inside a
-    mask whose lung extent leaves it out. Of cases without a mask only the image is checked. For
-    volumes see `lungseg.datasets.volume_checks.volume_problems`.
+    labels of which nobody says what they are, edges that only interpolation makes, masks of greys,
+    masks that are nearly empty, full, or of more than two components, a labelled outside, one lung
+    only, lungs on the wrong sides, and a heart inside a mask whose lung extent leaves it out. Of
+    cases without a mask only the image is checked. For volumes see
+    `lungseg.datasets.volume_checks.volume_problems`.
 
     Args:
         cases: of any number of sources.
+        whole_lungs: whether slices of CT whose masks this package wrote must have both lungs, as
+            slices that were cut from a volume need not.
     """
     with (
         ThreadPoolExecutor() as pool,
         ThreadPoolExecutor(MAX_VOLUMES) as few,
     ):  # decoders release Python's lock
-        checked = [(few if _in_space(case) else pool).submit(_check, case) for case in cases]
+        checked = [
+            (few if _in_space(case) else pool).submit(_check, case, whole_lungs=whole_lungs)
+            for case in cases
+        ]
         return [problem for future in checked for problem in future.result()]
 
 
@@ -126,12 +143,14 @@ def _in_space(case: Case) -> bool:
     return any(is_volume(path) for path in (case.image, *case.mask_files))
 
 
-def _check(case: Case) -> list[DataProblem]:
-    problems = volume_problems(case) if _in_space(case) else _problems(case)
+def _check(case: Case, *, whole_lungs: bool) -> list[DataProblem]:
+    problems = (
+        volume_problems(case) if _in_space(case) else _problems(case, whole_lungs=whole_lungs)
+    )
     return [DataProblem(case.case, case.source, path, problem) for path, problem in problems]
 
 
-def _problems(case: Case) -> Iterator[tuple[Path, str]]:
+def _problems(case: Case, *, whole_lungs: bool) -> Iterator[tuple[Path, str]]:
     """Which file has what problem; what follows from another is not told."""
     image: Image | None = None
     try:
@@ -140,28 +159,17 @@ def _problems(case: Case) -> Iterator[tuple[Path, str]]:
         yield case.image, f"image cannot be used: {error.what}"
     if case.mask is None:
         return
-    usable = True
-    for path in case.mask_files:
-        try:
-            values = np.unique(read_mask(path))
-        except LungsegError as error:
-            yield path, f"mask cannot be used: {error.what}"
-            usable = False
-            continue
-        if len(values) > 2 and values[-1] > MAX_LABEL:  # else reading says what is wrong with it
-            yield path, f"mask not binary: it has {len(values)} values, {listed(values)}"
-    if not usable:
-        return
-    try:
-        labels = read_labels(case)
-    except LungsegError as error:
-        yield case.mask, f"masks do not fit: {error.what}"
+    labels, found = _reading(case)
+    yield from found
+    if labels is None:
         return
     if image is not None and labels.shape != image.array.shape:
         shapes = (" x ".join(map(str, shape)) for shape in (image.array.shape, labels.shape))
         yield case.mask, f"sizes differ: {next(shapes)} in the image, {next(shapes)} in the mask"
     # Where the heart is no question.
     is_slice = image is not None and looks_like_ct(without_frame(image.array))
+    if not whole_lungs and is_slice and read_label_map(case.mask) is not None:
+        return
     heart_outside = case.lung_extent == "field" and not is_slice
     if set(BOTH_LUNGS) <= set(case.decides):
         problem = _shape_problem(lungs_only(labels), heart_outside=heart_outside)
@@ -169,6 +177,32 @@ def _problems(case: Case) -> Iterator[tuple[Path, str]]:
         problem = empty_mask(labels, case.decides)
     if problem:
         yield case.mask, problem
+
+
+def _reading(case: Case) -> tuple[NDArray[np.uint8] | None, list[tuple[Path, str]]]:
+    """The labels of a case, None where there are none, and what reading its masks tells."""
+    grey: list[tuple[Path, str]] = []
+    unusable: list[tuple[Path, str]] = []
+    for path in case.mask_files:
+        try:
+            pixels = read_mask_pixels(path)
+        except LungsegError as error:
+            unusable.append((path, f"mask cannot be used: {error.what}"))
+            continue
+        values, _ = counted(pixels.values)
+        # Of others reading says what is wrong with it.
+        if pixels.kind == "greys" and len(values) > 2 and values[-1] > MAX_LABEL:
+            grey.append((path, f"mask not binary: it has {len(values)} values, {listed(values)}"))
+    if unusable or case.mask is None:
+        return None, unusable
+    try:
+        labels, notes = read_labels_and_notes(case)
+    except UnknownLabelsError as error:
+        return None, [(case.mask, f"{UNKNOWN_LABELS}: {error.what}; {error.cure}")]
+    except LungsegError as error:
+        return None, [(case.mask, f"masks do not fit: {error.what}")]
+    edges = [(case.mask, f"interpolated edges: {note}") for note in notes]
+    return labels, edges if case.labels else grey + edges
 
 
 def _shape_problem(labels: NDArray[np.uint8], *, heart_outside: bool) -> str | None:

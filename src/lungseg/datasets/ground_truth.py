@@ -11,10 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets.cases import BOTH_LUNGS, Case
+from lungseg.datasets.declared_labels import Declared, declared_of
 from lungseg.datasets.label_sets import assign_sides
-from lungseg.errors import InputError
+from lungseg.datasets.mask_meaning import (
+    EITHER,
+    are_lungs,
+    is_inside,
+    meaning_of,
+    meaning_of_volume,
+    refuse_lossy,
+)
+from lungseg.errors import InputError, UnknownLabelsError
 from lungseg.geometry import VolumeGeometry
-from lungseg.readers import read_label_map, read_label_volume, read_mask
+from lungseg.readers import read_label_volume, read_mask_pixels
+from lungseg.readers.mask_pixels import as_one_mask
 from lungseg.readers.probe import identify
 from lungseg.structures import (
     BY_NAME,
@@ -26,10 +36,6 @@ from lungseg.structures import (
     TRACHEA,
     partner,
 )
-
-MAX_LABEL: Final = 10
-"""A mask with values up to here holds labels; above, it holds greys, and what is nearer to white is
-inside."""
 
 MAX_OFFSET_VOXELS: Final = 1.5
 """Voxels by which the corners of labels and image may differ."""
@@ -50,7 +56,8 @@ def read_labels(case: Case, shape: tuple[int, int] | None = None) -> NDArray[np.
     A mask may hold the numbers of the structures, as a label map that this package wrote does. If
     the case decides the two lungs, it may as well be one mask for both, whose sides
     `lungseg.datasets.label_sets.assign_sides` tells, or one for each; if it decides one structure,
-    a mask of that.
+    a mask of that. Of greys and colours the labels of the case say what they mean. Pixels that only
+    interpolation makes get the label that is nearest (`read_labels_and_notes` tells of them).
 
     Args:
         case: with a mask.
@@ -62,12 +69,20 @@ def read_labels(case: Case, shape: tuple[int, int] | None = None) -> NDArray[np.
             which the case decides, or does not tell these apart, or the masks of the two lungs
             differ in shape, or the mask and the image do.
     """
+    return read_labels_and_notes(case, shape)[0]
+
+
+def read_labels_and_notes(
+    case: Case, shape: tuple[int, int] | None = None
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """As `read_labels`, and what was done about pixels that are no label, for a person."""
     if case.mask is None:
         raise InputError(
             "the case has no mask", where=case.image, cure="leave it out, or give it one"
         )
+    notes: tuple[str, ...] = ()
     if case.mask_left is None:
-        labels = _labels(case.mask, case.decides)
+        labels, notes = _labels(case.mask, case.decides, declared_of(case))
     else:
         labels = _labels_of_two(case.mask, case.mask_left, case.decides)
     if case.image.suffix.lower() == HALVED and labels.shape == (1024, 1024):
@@ -78,97 +93,50 @@ def read_labels(case: Case, shape: tuple[int, int] | None = None) -> NDArray[np.
             where=case.mask,
             cure="correct the pair",
         )
-    return labels
+    return labels, notes
 
 
-def _labels(path: Path, decides: Sequence[str]) -> NDArray[np.uint8]:
-    labels = read_label_map(path)  # says what is what even where one structure is all there is
-    if labels is not None:
-        _refuse_undecided(set(np.unique(labels).tolist()), decides, path)
-        return labels
-    mask = read_mask(path)
-    if holds_numbers(set(np.unique(mask).tolist()), decides, path):
-        return np.asarray(mask, np.uint8)
-    inside = is_inside(mask)
-    return assign_sides(inside) if _are_lungs(decides) else _of_one(inside, decides)
+def _labels(
+    path: Path, decides: Sequence[str], declared: Declared
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    meaning = meaning_of(read_mask_pixels(path), decides, declared, path)
+    return _with_sides(meaning.labels), meaning.notes
+
+
+def _with_sides(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Labels (rows, columns) with what is lung of `EITHER` side given to one."""
+    either = labels == EITHER
+    return np.where(either, assign_sides(either), labels) if either.any() else labels
 
 
 def _labels_of_two(right: Path, left: Path, decides: Sequence[str]) -> NDArray[np.uint8]:
     _refuse_two_masks(left, decides)
-    lungs = [read_mask(path) for path in (right, left)]
+    lungs = [_inside(path) for path in (right, left)]
     if lungs[0].shape != lungs[1].shape:
         raise InputError(
             f"the mask of the left lung has shape {lungs[1].shape}, that of the right "
             f"{lungs[0].shape}",
             where=left,
         )
-    labels = np.where(is_inside(lungs[0]), RIGHT_LUNG.number, 0).astype(np.uint8)
-    labels[is_inside(lungs[1])] = LEFT_LUNG.number
+    labels = np.where(lungs[0], RIGHT_LUNG.number, 0).astype(np.uint8)
+    labels[lungs[1]] = LEFT_LUNG.number
     return labels
 
 
-def is_inside(mask: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where a mask of one thing, of any shape, has it: not 0 in labels; more than half of its
-    highest value in greys (see `MAX_LABEL`).
-    """
-    highest = mask.max()
-    return np.asarray(mask > (highest / 2 if highest > MAX_LABEL else 0))
-
-
-def holds_numbers(values: set[float], decides: Sequence[str], path: Path) -> bool:
-    """Whether the values of a mask are numbers of structures; else it is a mask of one thing, in
-    two values or in greys.
-
-    Two values other than 0, 1 and 2 together are no numbers where the lungs, or one structure, are
-    all that is decided: then 0 and 1 are a mask of them.
-
-    Raises:
-        InputError: the values are labels, and one of them is of no structure that is decided; or
-            several structures are decided, and the mask does not tell them apart.
-    """
-    several = len(decides) > 1 and not _are_lungs(decides)
-    if max(values) <= MAX_LABEL and (len(values) > 2 or several):
-        _refuse_undecided(values, decides, path)
-        return True
-    if several:
-        raise InputError(
-            f"the mask does not tell {', '.join(decides)} apart",
-            where=path,
-            cure=f"give a label map: {_numbered(decides)}",
-        )
-    return False
-
-
-def _refuse_undecided(values: set[float], decides: Sequence[str], path: Path) -> None:
-    strange = sorted(values - {0} - {BY_NAME[name].number for name in decides})
-    if strange:
-        raise InputError(
-            f"the mask has the label {strange[0]:g}, which is none that the case decides "
-            f"({_numbered(decides)})",
-            where=path,
-            cure="name its structure in the column decides, or take it out of the mask",
-        )
-
-
-def _numbered(names: Sequence[str]) -> str:
-    return ", ".join(f"{BY_NAME[name].number} {name}" for name in names)
+def _inside(path: Path) -> NDArray[np.bool_]:
+    """Where a mask of one thing has it: (rows, columns)."""
+    pixels = read_mask_pixels(path)
+    refuse_lossy(pixels, path)
+    return is_inside(as_one_mask(pixels))
 
 
 def _refuse_two_masks(left: Path, decides: Sequence[str]) -> None:
-    if not _are_lungs(decides):
+    if not are_lungs(decides):
         raise InputError(
             f"a mask for each lung does not decide {', '.join(decides)}",
             where=left,
             cure="decide the lungs alone, or give one label map",
         )
-
-
-def _are_lungs(decides: Sequence[str]) -> bool:
-    return set(decides) == set(BOTH_LUNGS)
-
-
-def _of_one(inside: NDArray[np.bool_], decides: Sequence[str]) -> NDArray[np.uint8]:
-    return np.where(inside, np.uint8(BY_NAME[decides[0]].number), np.uint8(0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,20 +175,22 @@ def read_volume_labels(case: Case, grid: VolumeGeometry) -> VolumeGroundTruth:
         raise InputError(
             "the case has no mask", where=case.image, cure="leave it out, or give it one"
         )
-    mask = _axial(case.mask, grid)
     if case.mask_left is not None:
         _refuse_two_masks(case.mask_left, case.decides)
+        mask = _axial(case.mask, *read_label_volume(case.mask), grid)
         labels = np.where(is_inside(mask), np.uint8(RIGHT_LUNG.number), np.uint8(0))
-        labels[is_inside(_axial(case.mask_left, grid))] = LEFT_LUNG.number
-    elif (known := _numbers(mask, case.decides, case.mask)) is not None:
-        labels = known
-    elif _are_lungs(case.decides):
-        return VolumeGroundTruth(is_inside(mask).astype(np.uint8), sides=False)
+        left = _axial(case.mask_left, *read_label_volume(case.mask_left), grid)
+        labels[is_inside(left)] = LEFT_LUNG.number
     else:
-        return VolumeGroundTruth(_of_one(is_inside(mask), case.decides), sides=True)
+        labels = _labels_in_space(case.mask, case.decides, declared_of(case), grid)
+        if (either := labels == EITHER).any():
+            _refuse_sides_untold(labels, either, case.mask)
+            return VolumeGroundTruth(either.view(np.uint8), sides=False)
+        if are_lungs(case.decides) and not labels.any():
+            return VolumeGroundTruth(labels, sides=False)
     sizes, centres = sizes_and_centres(labels)
-    right, left = RIGHT_LUNG.number - 1, LEFT_LUNG.number - 1
-    swapped = bool(sizes.size > left and sizes[right] and centres[right] > centres[left])
+    one, other = RIGHT_LUNG.number - 1, LEFT_LUNG.number - 1
+    swapped = bool(sizes.size > other and sizes[one] and centres[one] > centres[other])
     if swapped:
         mirrored = np.arange(256, dtype=np.uint8)
         for structure in STRUCTURES:
@@ -229,19 +199,31 @@ def read_volume_labels(case: Case, grid: VolumeGeometry) -> VolumeGroundTruth:
     return VolumeGroundTruth(labels, sides=True, swapped=swapped)
 
 
-def _numbers(mask: NDArray[Any], decides: Sequence[str], path: Path) -> NDArray[np.uint8] | None:
-    """The numbers of structures in a label volume; None where it is a mask of one thing."""
-    values = set(np.unique(mask).tolist())
-    if _is_luna16(values, decides):
-        numbers = np.zeros(max(LUNA16) + 1, np.uint8)
-        for value, number in LUNA16.items():
-            if BY_NUMBER[number].name in decides:
-                numbers[value] = number
-        return numbers[mask.astype(np.uint8)]
-    if identify(path).is_picture and read_label_map(path) is not None:
-        _refuse_undecided(values, decides, path)  # says what is what even where one is all there is
-        return mask.astype(np.uint8)
-    return mask.astype(np.uint8) if holds_numbers(values, decides, path) else None
+def _labels_in_space(
+    path: Path, decides: Sequence[str], declared: Declared, grid: VolumeGeometry
+) -> NDArray[np.uint8]:
+    """What a volume or slice of labels says, turned to axial slices; lung of either side is
+    `EITHER`.
+    """
+    if identify(path).is_picture:
+        plane = meaning_of(read_mask_pixels(path), decides, declared, path).labels
+        return _axial(path, plane[np.newaxis], VolumeGeometry((1, *plane.shape)), grid)
+    voxels, own = read_label_volume(path)
+    values = set(np.unique(voxels).tolist())
+    if not declared and _is_luna16(values, decides):
+        declared = {value: BY_NUMBER[number].name for value, number in LUNA16.items()}
+    voxels = _axial(path, voxels, own, grid)
+    return meaning_of_volume(voxels, values, decides, declared, path)
+
+
+def _refuse_sides_untold(labels: NDArray[np.uint8], either: NDArray[np.bool_], path: Path) -> None:
+    """That a volume of lung of either side has nothing else."""
+    if np.any(labels[~either]):
+        raise UnknownLabelsError(
+            "the labels tell other structures, but not right from left lung",
+            where=path,
+            cure="give a label for each lung, or decide the lungs alone",
+        )
 
 
 def _is_luna16(values: set[float], decides: Sequence[str]) -> bool:
@@ -254,11 +236,12 @@ def _is_luna16(values: set[float], decides: Sequence[str]) -> bool:
     )
 
 
-def _axial(path: Path, grid: VolumeGeometry) -> NDArray[Any]:
+def _axial(
+    path: Path, voxels: NDArray[Any], own: VolumeGeometry, grid: VolumeGeometry
+) -> NDArray[Any]:
     """The voxels of a label file, turned by its own affine, or as the image is where it states
     none; `grid` is the image's own.
     """
-    voxels, own = read_label_volume(path)
     turn = grid.to_axial()
     grid = turn.geometry(grid)
     if own.affine is not None:

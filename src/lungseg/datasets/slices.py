@@ -166,7 +166,8 @@ def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
         image, file = read_image(pixels), f"{_file_name(name)}.png"
         write_file(images / file, image_png(image.array, of=image))
         write_file(masks / file, mask_png(image.with_labels(labels[number], structures)))
-        yield replace(case, case=name, image=images / file, mask=masks / file, mask_left=None)
+        cut = replace(case, case=name, image=images / file, mask=masks / file)
+        yield replace(cut, mask_left=None, labels="")  # the mask has the numbers of structures
 
 
 def _file_name(name: str) -> str:

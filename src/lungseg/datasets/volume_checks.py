@@ -14,16 +14,19 @@ from numpy.typing import NDArray
 from lungseg.datasets.cases import BOTH_LUNGS, Case
 from lungseg.datasets.ground_truth import (
     LUNA16,
-    MAX_LABEL,
     VolumeGroundTruth,
     lungs_only,
     read_volume_labels,
 )
-from lungseg.errors import LungsegError
+from lungseg.datasets.mask_meaning import MAX_LABEL
+from lungseg.errors import LungsegError, UnknownLabelsError
 from lungseg.morphology.runs import component_sizes
 from lungseg.readers import read_label_volume, read_volume
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 from lungseg.volume import Volume
+
+UNKNOWN_LABELS: Final = "labels not known"
+"""Kind of the problem that nobody says which structures the values of a mask are."""
 
 KNOWN: Final = (
     {0, 1},
@@ -80,21 +83,31 @@ def volume_problems(case: Case) -> Iterator[tuple[Path, str]]:
         yield case.image, f"image cannot be used: {error.what}"
     if case.mask is None:
         return
+    strange: list[tuple[Path, str]] = []
     for path in case.mask_files:
         try:
             values = np.unique(read_label_volume(path)[0])
         except LungsegError as error:
             yield path, f"mask cannot be used: {error.what}"
             return
-        if set(values.tolist()) not in KNOWN and (values[-1] > MAX_LABEL or len(values) <= 2):
-            yield path, f"labels not known: there are {len(values)} values, {listed(values)}"
+        told = case.labels or set(values.tolist()) in KNOWN
+        if not told and (values[-1] > MAX_LABEL or len(values) <= 2):
+            strange.append(
+                (path, f"{UNKNOWN_LABELS}: there are {len(values)} values, {listed(values)}")
+            )
     if volume is None:
+        yield from strange
         return
     try:
         ground_truth = read_volume_labels(case, volume.geometry)
+    except UnknownLabelsError as error:
+        yield case.mask, f"{UNKNOWN_LABELS}: {error.what}; {error.cure}"
+        return
     except LungsegError as error:
+        yield from strange
         yield case.mask, f"masks do not fit: {error.what}"
         return
+    yield from strange
     problem = (
         _problem(volume, ground_truth)
         if set(BOTH_LUNGS) <= set(case.decides)

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from lungseg.readers.dispatch import read
 from lungseg.readers.find import FoundInputs, find_inputs, may_be_image
-from lungseg.readers.image import read_image, read_label_map, read_mask
 from lungseg.readers.left_out import LeftOut
+from lungseg.readers.image import read_image, read_label_map, read_mask, read_mask_pixels
+from lungseg.readers.mask_pixels import MaskPixels
 from lungseg.readers.patient import patient_of
 from lungseg.readers.probe import Probe
 from lungseg.readers.series import holds_series
@@ -17,6 +18,7 @@ from lungseg.readers.volume import read_label_volume, read_volume, slice_of
 __all__ = [
     "FoundInputs",
     "LeftOut",
+    "MaskPixels",
     "Probe",
     "Source",
     "find_inputs",
@@ -29,6 +31,7 @@ __all__ = [
     "read_label_map",
     "read_label_volume",
     "read_mask",
+    "read_mask_pixels",
     "read_volume",
     "slice_of",
 ]

@@ -32,6 +32,7 @@ from lungseg.readers.limits import (
     plausible_pixel_spacing,
     refuse_implausible_spacing,
 )
+from lungseg.readers.mask_pixels import MaskPixels, as_one_mask, is_lossy, mask_pixels
 from lungseg.readers.objects import array_input
 from lungseg.readers.probe import Probe, identify
 from lungseg.readers.refusals import refuse_other_content
@@ -114,12 +115,33 @@ def read_mask(path: Path) -> Array:
     Raises:
         InputError: as `read_image` does for files.
     """
+    return as_one_mask(read_mask_pixels(path))
+
+
+def read_mask_pixels(path: Path) -> MaskPixels:
+    """The pixels of a file that holds a mask, and what kind they are of: those of a palette with
+    colours are its indices, and flat colours are kept apart.
+
+    Raises:
+        InputError: as `read_image` does for files.
+    """
     probed = identify(path)
     if probed.is_flat:
-        return _read_flat(probed, frame=None)[0].array
+        return MaskPixels(_read_flat(probed, frame=None)[0].array, "greys")
     content = _load(probed)
     labels = _label_map(probed, content)
-    return _decode(probed, content, frame=None).array if labels is None else labels
+    if labels is not None:
+        return MaskPixels(labels, "structures")
+    if isinstance(probed.format, Format) and probed.format.is_picture:
+        with _in_words(probed.format, probed.source):
+            from lungseg.readers.raster import check_raster
+
+            check_raster(content, probed.format, source=probed.source)
+            pixels = mask_pixels(content, probed.format, source=probed.source)
+        if pixels is not None:
+            return pixels
+    grey = _decode(probed, content, frame=None).array
+    return MaskPixels(grey, "greys", lossy=is_lossy(content, Format(probed.format)))
 
 
 def read_label_map(path: Path) -> Array | None:

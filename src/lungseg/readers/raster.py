@@ -96,6 +96,20 @@ def read_raster(
     return DecodedImage(np.ascontiguousarray(grey), Provenance(format=file_format), notes=notes)
 
 
+def check_raster(content: bytes, file_format: Format, *, source: str) -> None:
+    """That a PNG or a JPEG is whole and not too large; of other formats decoding tells.
+
+    Raises:
+        UnreadableError: the file is truncated or damaged.
+        UnsupportedError: it is a JPEG of a kind that is not read.
+        TooLargeError: its header states too many pixels.
+    """
+    if file_format is Format.PNG:
+        _check_png(content, source)
+    elif file_format is Format.JPEG:
+        _check_jpeg(content, source)
+
+
 def read_label_png(content: bytes, *, source: str) -> Array | None:
     """The label map (rows, columns), uint8, in a PNG whose palette has the colours of
     `lungseg.structures`; None in any other PNG.

@@ -18,7 +18,7 @@ from lungseg.datasets import Case
 from lungseg.errors import UnreadableError
 from lungseg.writers import write_file
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Goes up whenever what is made of the same files and settings changes."""
 
 CHECK: Final = 4
@@ -40,7 +40,8 @@ def cache_file(folder: Path, case: Case, settings: dict[str, Any]) -> Path:
     masks = [(name, path and _state(path)) for name, path in case.other_masks]
     files = [path and _state(path) for path in (case.image, case.mask, case.mask_left)] + masks
     everything = json.dumps(
-        [FORMAT, files, case.lung_extent, sorted(case.decides), settings], sort_keys=True
+        [FORMAT, files, case.lung_extent, sorted(case.decides), case.labels, settings],
+        sort_keys=True,
     )
     return folder / f"{hashlib.sha256(everything.encode()).hexdigest()}.arrays"
 
