@@ -136,6 +136,10 @@ REASONS: Final[Mapping[Modality, tuple[Reason, ...]]] = {
             "uncertain",
         ),
         Reason(
+            "pneumothorax",
+            "pure air beside the chest wall counts as lung: this may be a pneumothorax",
+        ),
+        Reason(
             "implausible_density",
             "densities are implausible: the values may be no Hounsfield units, or what was found "
             "no lungs",

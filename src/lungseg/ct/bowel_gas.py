@@ -36,8 +36,27 @@ that was called lung has at most 0.06, and at least 0.55 and 0.72; bullae with w
 painted into these lungs, have at most 0.49 of tissue above where the first two hold."""
 
 
+MAX_LUNG_FRACTION_OF_OPEN, MIN_TISSUE_FRACTION_OF_OPEN = 0.1, 0.75
+"""The first two for gas that goes on above what was scanned, and of whose top nothing is known."""
+
+
 ROOF = 4
 """Cells above the gas in which the diaphragm is looked for."""
+
+
+GAS_BELOW = -940
+"""Hounsfield units; a piece of what was labelled with a median below is gas, and no lung by which
+to tell where the lungs are, unless it is larger than `MAX_BOWEL_MM3`."""
+
+
+MIN_LUNG_HEIGHT_MM = 150.0
+"""Millimetres from base to apex of a lung that is cut off above, at least; those of LCTSC have 210
+to 237. The domes of the diaphragm, with bowel beneath, reach into the lower half of them."""
+
+
+MAX_BOWEL_MM3 = 1.0e6
+"""Cubic millimetres of a component of gas in stomach or bowel; lungs with emphysema all over are
+larger."""
 
 
 MIN_LABELLED_MM3 = 5000.0
@@ -50,7 +69,8 @@ def remove_bowel_gas(
     """Takes gas of stomach and bowel, with its wall, out of what was labelled as lung.
 
     It is a component of nearly pure gas that lies below the middle of the lungs, with tissue around
-    it and above it: the diaphragm. A bulla has lung around it, or above it. Slices more than
+    it and above it: the diaphragm. A bulla has lung around it, or above it. Where all that was
+    labelled is gas, there are no lungs, and any of it may be bowel. Slices more than
     `MAX_SLICE_DISTANCE_MM` apart, and unknown spacing, are left alone.
 
     Args:
@@ -59,24 +79,26 @@ def remove_bowel_gas(
         voxels: the same shape, Hounsfield units.
         spacing: millimetres between slices, rows and columns.
     """
-    heights = np.flatnonzero(labels.any(axis=(1, 2)))
-    if spacing is None or spacing[0] > MAX_SLICE_DISTANCE_MM or not heights.size:
+    if spacing is None or spacing[0] > MAX_SLICE_DISTANCE_MM or not labels.any():
         return
     steps = [max(1, round(CELL / side)) for side in spacing]
     rows, columns = (
         max(1, count // step) for count, step in zip(labels.shape[1:], steps[1:], strict=True)
     )
-    lower = slice(0, int(heights[0] + heights[-1]) // 2 + 1, steps[0])
-    real = (plane.astype(np.float32) for plane in voxels[lower])  # one at a time
+    top = int(np.flatnonzero(labels.any(axis=(1, 2)))[-1]) + 1 + ROOF * steps[0]
+    real = (plane.astype(np.float32) for plane in voxels[: top : steps[0]])  # one at a time
     density = _resized(real, (columns, rows), cv2.INTER_AREA)
-    lung = _resized(labels[lower], (columns, rows), cv2.INTER_NEAREST) > 0
+    lung = _resized(labels[: top : steps[0]], (columns, rows), cv2.INTER_NEAREST) > 0
+    cell = math.prod(steps) * math.prod(spacing)
+    lower = _below_the_middle(lung, density, cell, steps[0] * spacing[0])
+    is_cut = lower < len(lung)
+    density, lung = density[:lower], lung[:lower]
     gas = components(density < PURE_BELOW)
-    labelled = (
-        np.bincount(gas[lung], minlength=int(gas.max()) + 1) * math.prod(steps) * math.prod(spacing)
-        >= MIN_LABELLED_MM3
-    )
+    size = np.bincount(gas.ravel()) * cell
+    labelled = np.bincount(gas[lung], minlength=size.size) * cell >= MIN_LABELLED_MM3
+    labelled &= size <= MAX_BOWEL_MM3
     # Air around the patient, and what goes on above, is no closed component.
-    for side in (gas[-1], gas[:, 0], gas[:, -1], gas[:, :, 0], gas[:, :, -1]):
+    for side in (gas[:, 0], gas[:, -1], gas[:, :, 0], gas[:, :, -1], *([gas[-1]] * is_cut)):
         labelled[side] = False
     labelled[0] = False
     taken = np.zeros(gas.shape, bool)
@@ -92,6 +114,41 @@ def remove_bowel_gas(
         cells = taken[number : number + 1].astype(np.uint8)
         wide = _resized(cells, labels.shape[:0:-1], cv2.INTER_NEAREST)[0] > 0
         labels[number * steps[0] : (number + 1) * steps[0], wide] = 0
+
+
+def _below_the_middle(
+    lung: NDArray[np.bool_], density: NDArray[np.float32], cell: float, height: float
+) -> int:
+    """How many slices, from the lowest, lie below the middle of the lungs; all where there are
+    none. Lungs that go on above what was scanned are taken to be `MIN_LUNG_HEIGHT_MM` high at least.
+
+    Args:
+        lung: cells that were labelled.
+        density: Hounsfield units of the cells.
+        cell: cubic millimetres of one.
+        height: millimetres of one.
+    """
+    pieces = components(lung)
+    heights = [
+        np.flatnonzero((pieces == number).any(axis=(1, 2)))
+        for number in range(1, int(pieces.max()) + 1)
+        if _shows_lung(density[pieces == number], cell)
+    ]
+    if not heights:
+        return len(lung)
+    found = np.concatenate(heights)
+    low, high = int(found.min()), int(found.max())
+    if high == len(lung) - 1:
+        high = max(high, low + round(MIN_LUNG_HEIGHT_MM / height))
+    return min(len(lung), (low + high) // 2 + 1)
+
+
+def _shows_lung(density: NDArray[np.float32], cell: float) -> bool:
+    """Whether a piece of what was labelled, by its cells, is lung and no gas."""
+    size = density.size * cell
+    return size > MAX_BOWEL_MM3 or bool(
+        size >= MIN_LABELLED_MM3 and np.median(density) >= GAS_BELOW
+    )
 
 
 def _resized(
@@ -114,14 +171,14 @@ def _bowel(
         [density[(np.minimum(top[0] + up, len(gas) - 1), *top[1:])] for up in range(1, ROOF + 1)],
         axis=0,
     )
-    tissue = float(np.mean(density[around] > MIN_TISSUE_HU)), float(np.mean(roof > MIN_TISSUE_HU))
-    return (
-        wall
-        if np.mean(lung[around]) <= MAX_LUNG_FRACTION
-        and tissue[0] >= MIN_TISSUE_FRACTION
-        and tissue[1] >= MIN_ROOF_FRACTION
-        else None
-    )
+    tissue = float(np.mean(density[around] > MIN_TISSUE_HU))
+    labelled = float(np.mean(lung[around]))
+    if gas[-1].any():
+        closed = tissue >= MIN_TISSUE_FRACTION_OF_OPEN and labelled <= MAX_LUNG_FRACTION_OF_OPEN
+    else:
+        closed = np.mean(roof > MIN_TISSUE_HU) >= MIN_ROOF_FRACTION
+    bowel = closed and tissue >= MIN_TISSUE_FRACTION and labelled <= MAX_LUNG_FRACTION
+    return wall if bowel else None
 
 
 def grown(mask: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.ct.orientation import middles, spine_in_front
+from lungseg.ct.free_air import free_air
 from lungseg.geometry import VolumeGeometry
 from lungseg.measurement import Measurements
 from lungseg.segmentation import Segmentation
@@ -114,10 +115,12 @@ def judge_volume(
         found |= _sizes_speak(measurements, known=known)
     if volume.hounsfield:
         mean = measurements["mean", PLURAL].value
+        air = _open_air(labels, voxels)
         found["implausible_density"] = (
-            not DENSITIES[0] <= mean <= DENSITIES[1]
-            or not OPEN_AIR[0] <= _open_air(labels, voxels) <= OPEN_AIR[1]
+            not DENSITIES[0] <= mean <= DENSITIES[1] or not OPEN_AIR[0] <= air <= OPEN_AIR[1]
         )
+        spacing = turn.geometry(segmentation.geometry).spacing
+        found["pneumothorax"] = free_air(labels, voxels, spacing, open_air=air) > 0
         airless = max(_airless(labels, voxels)) > MAX_AIRLESS_FRACTION
         found["opaque"] = airless and mean <= DENSITIES[1]
     if not single:

@@ -26,6 +26,7 @@ from lungseg.ct.layers import certain_planes, layer_of, thresholded
 from lungseg.ct.lung_bases import complete_bases
 from lungseg.ct.measure import measure_volume
 from lungseg.ct.placing import on_grid_of, placed, possible, righted, with_doubt
+from lungseg.ct.opaque_lung import remove_opaque_remnant
 from lungseg.ct.postprocess import postprocess_volume
 from lungseg.ct.slices import (
     Planes,
@@ -281,6 +282,7 @@ class VolumeSegmenter:
             remove_bowel_gas(labels, turn.apply(volume.array), spacing)
         labels = postprocess_volume(labels, spacing)
         if volume.hounsfield:
+            remove_opaque_remnant(labels, turn.apply(volume.array))
             complete_bases(labels, turn.apply(volume.array), spacing)
         return labels
 
