@@ -13,19 +13,22 @@ import argparse
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
+import cv2
 import numpy as np
 
 from lungseg.calibrate.out_of_distribution import clouds, head, noise, volume_of
 from lungseg.ct.slices import clip_hounsfield
 from lungseg.errors import LungsegError
-from lungseg.phantom.ct import ct_phantom
+from lungseg.phantom.ct import Disease, ct_phantom
 from lungseg.segmenter import Segmenter
 from lungseg.volume import Volume
 from quality_ct import Array, read_mask_volume, volume_source
 
 EVERY = 4
 MANY = 50
+MOUSE = (0.5, 0.31, 0.31)
 Trial = tuple[str, Volume]
 
 
@@ -93,6 +96,8 @@ def real(folder: Path) -> Iterator[Trial]:
         voxels = clip_hounsfield(axial.apply(source.volume.array)[::EVERY]).astype(np.float32)
         for name, changed in changes(voxels, source.lungs[::EVERY]):
             yield f"lctsc {name}", volume_of(changed, spacing)
+        for name, changed in bodies(voxels, source.lungs[::EVERY], spacing[1]):
+            yield f"lctsc {name}", volume_of(changed, spacing)
         greys = np.rint(255 * np.clip((voxels + 1350) / 1500, 0, 1))
         yield "lctsc in 256 greys", volume_of(greys, spacing, hounsfield=False)
         higher = volume_of(voxels + 1000, spacing, hounsfield=False)
@@ -127,17 +132,89 @@ def changes(voxels: Array, lungs: Array) -> Iterator[tuple[str, Array]]:
     yield "coronal slices called axial", voxels.transpose(1, 0, 2)[:, ::-1]
 
 
+def bodies(voxels: Array, lungs: Array, pixel: float) -> Iterator[tuple[str, Array]]:
+    """One lung beside air or gone, and both worn; `pixel` in mm."""
+    one = lungs & (np.arange(lungs.shape[2]) < np.median(np.nonzero(lungs)[2]))
+    rng = np.random.default_rng(0)
+    wall = np.zeros(lungs.shape)
+    for number in np.flatnonzero(one.any(axis=(1, 2))):
+        hull = np.zeros(lungs.shape[1:], np.uint8)
+        points = cv2.findNonZero(lungs[number].astype(np.uint8))
+        cv2.fillConvexPoly(hull, cv2.convexHull(points), (1,))
+        wall[number] = cv2.distanceTransform(hull, cv2.DIST_L2, 5) * pixel
+    for thickness in (10, 20, 40, 60):
+        collapsed = np.where(one, np.minimum(voxels + 4 * thickness, 50), voxels)
+        noise = -1000 + 12 * rng.standard_normal(voxels.shape)
+        air = one & (wall < thickness)
+        yield f"air of {thickness} mm beside a lung", np.where(air, noise, collapsed)
+    fluid = 12 + 12 * rng.standard_normal(voxels.shape)
+    yield "fluid in place of a lung", np.where(one, fluid, voxels)
+    clouds = np.stack([cv2.GaussianBlur(p, (0, 0), 4) for p in rng.standard_normal(voxels.shape)])
+    yield "emphysema", np.where(lungs & (clouds > 0.3 * clouds.std()), -975, voxels)
+
+
+def disc(x: Array, y: Array, radius: float, centre: tuple[float, float] = (0, 0)) -> Array:
+    """Where a cylinder along z is."""
+    return np.asarray(np.hypot(x - centre[0], y - centre[1]) < radius)
+
+
+def places() -> tuple[Array, Array, Array]:
+    """z, y, x in mm of 36 x 128 x 128 voxels of 5 x 3 x 3 mm."""
+    z, y, x = np.indices((36, 128, 128)).astype(np.float64)
+    return (z - 18) * 5, (y - 64) * 3, (x - 64) * 3
+
+
+def leg(rng: np.random.Generator) -> Array:
+    """Two thighs."""
+    _, y, x = places()
+    voxels = np.full(x.shape, -1000.0)
+    for side in (-90, 90):
+        for radius, value in ((80, -100), (70, 55), (16, 900), (9, -50)):
+            voxels[disc(x, y, radius, (side, 0))] = value
+    return np.asarray(voxels + 15 * rng.standard_normal(voxels.shape))
+
+
+def pelvis(rng: np.random.Generator) -> Array:
+    """A trunk with hip bones and five loops of bowel."""
+    z, y, x = places()
+    voxels = np.full(x.shape, -1000.0)
+    voxels[disc(x / 180, y / 115, 1)] = -100
+    voxels[disc(x / 160, y / 95, 1)] = 45
+    voxels[disc(x, y, 22, (0, 70))] = 500
+    for side in (-95, 95):
+        voxels[disc((x - side) / 1.6, y - 20, 28) & ~disc((x - side) / 1.6, y - 20, 18)] = 600
+    for loop in range(5):
+        away = x - rng.uniform(-80, 80) - 12 * np.sin(z / 25 + loop)
+        gas = disc(away, y - rng.uniform(-60, 0) - 8 * np.cos(z / 20 + loop), rng.uniform(12, 28))
+        voxels[gas & (np.abs(z - rng.uniform(-50, 50)) < 45)] = -990
+    return np.asarray(voxels + 15 * rng.standard_normal(voxels.shape))
+
+
+def cylinder(rng: np.random.Generator) -> Array:
+    """Of plastic, with rods, two of them of air, as scanners are tested with."""
+    _, y, x = places()
+    voxels = np.where(disc(x, y, 100), 90.0, -1000.0)
+    for i, value in enumerate((-1000, -200, -100, -35, 120, 340, 990, -1000)):
+        angle = i * np.pi / 4
+        voxels[disc(x, y, 7, (58 * np.cos(angle), 58 * np.sin(angle)))] = value
+    return np.asarray(voxels + 15 * rng.standard_normal(voxels.shape))
+
+
 def drawn() -> Iterator[Trial]:
     """Phantoms, and what is no chest."""
     for seed in range(2):
-        for disease in (None, "consolidation", "ground glass", "effusion"):
-            phantom = ct_phantom((40, 128, 128), seed=seed, disease=disease)
+        rng = np.random.default_rng(seed)
+        for disease in (None, *get_args(Disease)):
+            phantom = ct_phantom((60, 128, 128), seed=seed, disease=disease)
             yield f"phantom, {disease or 'healthy'}", phantom.volume
+        yield "phantom, bowel full of gas", ct_phantom((60, 128, 128), seed=seed, bowel=True).volume
+        for name, drawn_body in (("leg", leg), ("pelvis", pelvis), ("test object", cylinder)):
+            yield name, volume_of(drawn_body(rng), (5.0, 3.0, 3.0))
+        yield "mouse", volume_of(ct_phantom((60, 128, 128), seed=seed).volume.array, MOUSE)
         phantom = ct_phantom((40, 128, 128), seed=seed)
         voxels, labels = phantom.volume.array, phantom.ground_truth.labels
         spacing = phantom.volume.geometry.spacing
         assert spacing is not None
-        rng = np.random.default_rng(seed)
         white = np.where(
             labels == 1 + seed % 2, 40 + 15 * rng.standard_normal(voxels.shape), voxels
         )

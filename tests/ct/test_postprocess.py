@@ -393,3 +393,42 @@ def test_holes_are_filled_by_their_size_in_a_slice_or_where_they_are_enclosed():
     labels = lungs(vessel=(0, *vessel), dome=(0, *dome), cave=(0, *cave))
     assert_array_equal(fill_holes(labels, 4.0), lungs(dome=(0, *dome)))
     assert_array_equal(fill_holes(np.zeros((2, 3, 4), np.uint8), 4.0), np.zeros((2, 3, 4)))
+
+
+def _bowel(
+    slices: slice, *, lungs: slice | None = None, height: int = 40
+) -> tuple[np.ndarray, np.ndarray]:
+    """A mask, and voxels of 3 mm: gas in the bowel that is called lung, and perhaps lungs."""
+    labels = np.zeros((height, 60, 60), np.uint8)
+    voxels = np.full(labels.shape, 40, np.int16)
+    labels[slices, 24:34, 36:44], voxels[slices, 24:34, 36:44] = 1, -985
+    if lungs is not None:
+        for number, columns in ((1, slice(6, 24)), (2, slice(47, 56))):
+            labels[lungs, 15:45, columns], voxels[lungs, 15:45, columns] = number, -800
+    return labels, voxels
+
+
+@pytest.mark.parametrize("slices", [slice(0, 25), slice(5, 25), slice(10, 40), slice(0, 40)])
+def test_where_all_is_gas_there_are_no_lungs(slices) -> None:
+    """Whether the scan ends within the bowel, above or below, or not."""
+    assert not _without_stomach(*_bowel(slices)).any()
+
+
+@pytest.mark.parametrize("slices", [slice(0, 25), slice(12, 36)])
+def test_gas_beside_the_bases_of_lungs_that_were_cut_off_is_no_lung(slices) -> None:
+    labels, voxels = _bowel(slices, lungs=slice(30, 40))
+    left = _without_stomach(labels, voxels)
+    assert not left[voxels == -985].any()
+    assert_array_equal(left[voxels == -800], labels[voxels == -800])
+
+
+def test_air_beside_the_upper_half_of_whole_lungs_is_left_to_the_verdict() -> None:
+    labels, voxels = _bowel(slice(20, 36), lungs=slice(5, 38))
+    assert_array_equal(_without_stomach(labels, voxels), labels)
+
+
+def test_lungs_that_are_gas_all_over_are_lungs() -> None:
+    labels = np.zeros((60, 70, 70), np.uint8)
+    labels[2:58, 8:62, 6:32], labels[2:58, 8:62, 38:64] = 1, 2
+    voxels = np.where(labels > 0, -975, 40).astype(np.int16)
+    assert_array_equal(_without_stomach(labels, voxels), labels)

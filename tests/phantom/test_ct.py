@@ -187,3 +187,17 @@ def test_an_abdomen_has_gas_but_no_lungs():
 def test_one_grid_only():
     with pytest.raises(UsageError, match="by its spacing or by its affine, not by both"):
         ct_phantom(SMALL, spacing=(1.0, 1.0, 1.0), affine=np.eye(4))
+
+
+def test_air_and_fluid_in_place_of_lung_are_none_and_gas_fills_the_bowel():
+    well = ct_phantom(SMALL, noise=0)
+    lung = well.ground_truth.labels
+    for disease, value in (("pneumothorax", -1000), ("pneumonectomy", 10)):
+        ill = ct_phantom(SMALL, noise=0, disease=disease)
+        gone = (lung > 0) & (ill.ground_truth.labels == 0)
+        (number,) = np.unique(lung[gone])
+        assert abs(float(np.median(ill.volume.array[gone])) - value) < 10
+        assert (ill.ground_truth.labels == number).any() == (disease == "pneumothorax")
+    bowel = ct_phantom(SMALL, noise=0, bowel=True)
+    assert np.array_equal(bowel.ground_truth.labels, lung)
+    assert ((bowel.volume.array < -800) & (well.volume.array > -200)).sum() > 50

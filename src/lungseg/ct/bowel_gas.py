@@ -40,13 +40,18 @@ MAX_LUNG_FRACTION_OF_OPEN, MIN_TISSUE_FRACTION_OF_OPEN = 0.1, 0.75
 """The first two for gas that goes on above what was scanned, and of whose top nothing is known."""
 
 
+EDGE_BELOW = -200
+"""Hounsfield units of cells two steps from gas that are neither gas nor tissue: between the two."""
+
+
 ROOF = 4
 """Cells above the gas in which the diaphragm is looked for."""
 
 
-GAS_BELOW = -940
-"""Hounsfield units; a piece of what was labelled with a median below is gas, and no lung by which
-to tell where the lungs are, unless it is larger than `MAX_BOWEL_MM3`."""
+GAS_BELOW, LUNG_BELOW = -940, -300
+"""Hounsfield units; a piece of what was labelled with a median below the first is gas, above the
+second tissue, and no lung by which to tell where the lungs are, unless it is larger than
+`MAX_BOWEL_MM3`."""
 
 
 MIN_LUNG_HEIGHT_MM = 150.0
@@ -120,7 +125,8 @@ def _below_the_middle(
     lung: NDArray[np.bool_], density: NDArray[np.float32], cell: float, height: float
 ) -> int:
     """How many slices, from the lowest, lie below the middle of the lungs; all where there are
-    none. Lungs that go on above what was scanned are taken to be `MIN_LUNG_HEIGHT_MM` high at least.
+    none. Lungs that go on above what was scanned are taken to be `MIN_LUNG_HEIGHT_MM` high at
+    least.
 
     Args:
         lung: cells that were labelled.
@@ -147,7 +153,7 @@ def _shows_lung(density: NDArray[np.float32], cell: float) -> bool:
     """Whether a piece of what was labelled, by its cells, is lung and no gas."""
     size = density.size * cell
     return size > MAX_BOWEL_MM3 or bool(
-        size >= MIN_LABELLED_MM3 and np.median(density) >= GAS_BELOW
+        size >= MIN_LABELLED_MM3 and GAS_BELOW <= np.median(density) <= LUNG_BELOW
     )
 
 
@@ -164,8 +170,10 @@ def _bowel(
     """The cells of a component of gas and its wall, where it is one of stomach or bowel; None where
     it may be lung.
     """
+    gas = ~grown(~grown(gas, 1), 1)  # without pores of noise
     wall = grown(gas, 1)
-    around = grown(wall, 2) & ~wall
+    edge = wall | (grown(wall, 1) & (density < EDGE_BELOW))  # blurred, or a part of a cell
+    around = grown(edge, 2) & ~edge
     top = np.nonzero(gas & ~np.pad(gas, ((0, 1), (0, 0), (0, 0)))[1:])
     roof = np.max(
         [density[(np.minimum(top[0] + up, len(gas) - 1), *top[1:])] for up in range(1, ROOF + 1)],

@@ -53,6 +53,10 @@ median of such voxels must lie, since around the patient there is air of -1000 a
 (in six narrow fields of view, with noise and foam of the table, it was -1001 to -938); and how many
 voxels tell."""
 
+MAX_GAS_FRACTION = 0.6
+"""Fraction of both lungs below -950 HU, above which small ones are gas of the bowel: emphysema
+makes lungs large, and leaves some 0.5 at the worst."""
+
 DENSE = -100
 """HU from which lung holds no air (L. Gattinoni et al., American Journal of Respiratory and
 Critical Care Medicine 164, 2001)."""
@@ -119,11 +123,15 @@ def judge_volume(
         found["implausible_density"] = (
             not DENSITIES[0] <= mean <= DENSITIES[1] or not OPEN_AIR[0] <= air <= OPEN_AIR[1]
         )
-        spacing = turn.geometry(segmentation.geometry).spacing
-        found["pneumothorax"] = free_air(labels, voxels, spacing, open_air=air) > 0
+        if not found["implausible_density"]:
+            spacing = turn.geometry(segmentation.geometry).spacing
+            found["pneumothorax"] = free_air(labels, voxels, spacing, open_air=air) > 0
         airless = max(_airless(labels, voxels)) > MAX_AIRLESS_FRACTION
         found["opaque"] = airless and mean <= DENSITIES[1]
-    if not single:
+    if not single and volume.hounsfield:
+        gas = measurements["laa950", PLURAL].value > 100 * MAX_GAS_FRACTION
+        found["no_chest"] = gas and found["small"]
+    if not single and not found.get("no_chest"):
         tiny = known and measurements["volume", PLURAL].value < MIN_CHEST_VOLUME_ML
         found["no_chest"] = _is_no_chest({code for code in found if found[code]}, tiny=tiny)
     if ("expected_dice", PLURAL) not in measurements:

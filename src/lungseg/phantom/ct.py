@@ -32,14 +32,14 @@ from lungseg.phantom.canvas import (
     Point,
     Solid,
 )
-from lungseg.phantom.ct_patient import SIDES, Thorax, sample_thorax, smooth
+from lungseg.phantom.ct_patient import LATERAL, SIDES, Thorax, sample_thorax, smooth
 from lungseg.phantom.ground_truth import LUNG_LAYER, Layers, label_maps
 from lungseg.provenance import Provenance
 from lungseg.segmentation import Segmentation
 from lungseg.structures import HEART, LEFT_LUNG, LUNGS, RIGHT_LUNG, TRACHEA
 from lungseg.volume import Volume
 
-Disease = Literal["consolidation", "ground glass", "effusion"]
+Disease = Literal["consolidation", "ground glass", "effusion", "pneumothorax", "pneumonectomy"]
 
 FIELD: Final = 400.0
 """Millimetres that the longer side of a slice shows where no spacing is given."""
@@ -95,6 +95,19 @@ def _paint_trunk(canvas: Canvas, thorax: Thorax) -> None:
         canvas.tube(
             (side * 100.0, -20.0, -290.0), (side * 95.0, -35.0, -170.0), 19.0, AIR + 30
         )  # colon
+
+
+def _paint_bowel(canvas: Canvas, thorax: Thorax) -> None:
+    """A colon full of gas, from below along both sides to bends beneath the diaphragm."""
+    right, left = (thorax.domes[i] - 75.0 for i in (0, 1))
+    course = (
+        ((-100.0, -25.0, -400.0), (-95.0, -35.0, right)),
+        ((-95.0, -35.0, right), (85.0, -50.0, left)),
+        ((85.0, -50.0, left), (100.0, -20.0, -400.0)),
+    )
+    for radius, value in ((24.0, MUSCLE), (21.0, AIR + 20)):
+        for start, end in course:
+            canvas.tube(start, end, radius, value)
 
 
 def _paint_lungs(canvas: Canvas, thorax: Thorax, *, touching: bool) -> None:
@@ -227,6 +240,14 @@ def _paint_disease(canvas: Canvas, thorax: Thorax, disease: Disease | None) -> N
             (y - 0.35 * z > 0.62 * thorax.depth) & (z < 60) & (canvas.labels == numbers[ill])
         )
         canvas.paint(EVERYWHERE, pool, FLUID)
+    elif disease == "pneumothorax":
+        x, y, z = canvas.points()
+        lung = canvas.labels == numbers[ill]
+        away = (thorax.pleura(ill, x, y, z) > 0.35) & (ill * x > LATERAL - 25.0)
+        canvas.hu[lung] += 150  # what is left holds less air
+        canvas.paint(EVERYWHERE, lung & away, AIR)
+    elif disease == "pneumonectomy":
+        canvas.paint(EVERYWHERE, canvas.labels == numbers[ill], FLUID)
 
 
 def _paint_surroundings(canvas: Canvas, thorax: Thorax, *, arms: bool) -> None:
@@ -269,6 +290,7 @@ def ct_phantom(
     disease: Disease | None = None,
     touching: bool = False,
     arms: bool = False,
+    bowel: bool = False,
     noise: float = 15.0,
     layers: Layers = LUNG_LAYER,
 ) -> CtPhantom:
@@ -283,7 +305,9 @@ def ct_phantom(
             may have any orientation. The same patient is sampled.
         seed: decides the patient and the noise.
         disease: "consolidation" of one lower lobe, "ground glass" in both lungs, which belong to
-            the lung, or an "effusion" behind one lung, which does not.
+            the lung, an "effusion" behind one lung or a "pneumothorax" beside it, which do not, or
+            a "pneumonectomy": fluid in place of one lung.
+        bowel: whether the colon is full of gas, up to beneath the diaphragm.
         touching: whether the two lungs touch in front of the mediastinum.
         arms: whether the arms lie beside the chest; they are wider apart than `FIELD`.
         noise: standard deviation in Hounsfield units.
@@ -309,6 +333,8 @@ def ct_phantom(
     thorax = sample_thorax(rng)
     canvas = Canvas(grid, affine)
     _paint_trunk(canvas, thorax)
+    if bowel:
+        _paint_bowel(canvas, thorax)
     _paint_lungs(canvas, thorax, touching=touching)
     _paint_airways(canvas, thorax)
     _paint_bones(canvas, thorax)
