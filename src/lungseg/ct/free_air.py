@@ -21,11 +21,12 @@ ABOVE_AIR, MAX_AIR = 30.0, -960.0
 up to the second in any case. Emphysema that was painted into LCTSC, 35 percent of the lungs below
 -950 HU, has at most 3 mL of them together; the lungs themselves have none."""
 
-MIN_TISSUE_FRACTION, TISSUE = 0.3, -300
-"""Of what lies 3 to 6 mm from the air, how much must be above so many Hounsfield units: chest wall,
-mediastinum, diaphragm. Air 15 to 60 mm thick that was painted between lung and ribs of LCTSC and of
-phantoms has 0.45 to 0.86 (in single slices 0.32 to 0.89), bullae of 35 mm, some at the border of
-the lung, 0.06 to 0.33 (0.41), emphysema 0.21 to 0.24 (0.42)."""
+MIN_TISSUE_FRACTION, MIN_TISSUE_FRACTION_OF_SLICE, TISSUE = 0.4, 0.3, -300
+"""Of what lies 3 to 6 mm from the air in a volume, and in a single slice, how much must be above so
+many Hounsfield units: chest wall, mediastinum, diaphragm. Air 15 to 60 mm thick that was painted
+between lung and ribs of LCTSC and of phantoms has 0.45 to 0.86 (in single slices 0.32 to 0.89),
+bullae of 35 mm, some at the border of the lung, 0.06 to 0.33 (0.41), the largest piece of
+emphysema 0.21 to 0.24 (0.42)."""
 
 MIN_CONTACT, MIN_CONTACT_OF_SLICE = 3.0, 2.2
 """The area of that tissue, over the volume of the air to the power of two thirds; in a single slice
@@ -119,11 +120,13 @@ def _opened(plane: NDArray[np.bool_], square: NDArray[np.uint8]) -> NDArray[np.b
 
 def _is_shell(air: NDArray[np.bool_], density: NDArray[np.float32], sides: Sequence[float]) -> bool:
     """Whether air lies along the chest wall; `sides` of a cell, three in space, two in a slice."""
+    single = len(sides) == 2
     shell = grown(air, 2) & ~grown(air, 1)
     tissue = density[shell] > TISSUE
-    if not tissue.size or np.mean(tissue) < MIN_TISSUE_FRACTION:
+    least = MIN_TISSUE_FRACTION_OF_SLICE if single else MIN_TISSUE_FRACTION
+    if not tissue.size or np.mean(tissue) < least:
         return False
     # Cells along a surface, of one layer, have this area each (along a line, this length).
     power = (len(sides) - 1) / len(sides)
     contact = np.count_nonzero(tissue) / np.count_nonzero(air) ** power
-    return bool(contact >= (MIN_CONTACT if len(sides) > 2 else MIN_CONTACT_OF_SLICE))
+    return bool(contact >= (MIN_CONTACT_OF_SLICE if single else MIN_CONTACT))
