@@ -28,7 +28,7 @@ from ct_scores import KEPT_BACK, THIRDS, WRONG
 from lungseg.calibrate.ct import StackItem, samples_of, volume_items
 from lungseg.ct.segment import VolumeSegmenter
 from lungseg.datasets import read_manifest
-from lungseg.datasets.ground_truth import is_inside
+from lungseg.datasets.mask_meaning import is_inside
 from lungseg.predict import find_model
 from lungseg.quality.files import read_quality_model
 from lungseg.readers import read, read_mask, read_volume

@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 from command_line import lungseg
 from lungseg.datasets import read_labels, read_manifest
-from phantom_films import write_films
+from phantom_radiographs import write_radiographs
 
 LABELS = '127="right lung",255="left lung"'
 CURE = "--labels '127=right lung,255=left lung'"
@@ -22,7 +22,7 @@ CURE = "--labels '127=right lung,255=left lung'"
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Label maps of ten films."""
     films = tmp_path_factory.mktemp("films") / "north"
-    return write_films(films, count=10, structures=("right lung", "left lung"))
+    return write_radiographs(films, count=10, structures=("right lung", "left lung"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lungseg.cli.masks import EXAMPLES, Labels, kinds_of, told
+from lungseg.cli.masks import EXAMPLES, Labels, kinds_of, tell_labels, told
 from lungseg.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -113,11 +113,7 @@ def dataset(
     _refuse_contradictions(
         split, check=check, sheet=sheet, drop_unusable=drop_unusable, slices=slices, every=every
     )
-    files = (
-        [output]
-        if folds is None
-        else [output.with_stem(f"{output.stem}-fold{i + 1}") for i in range(folds)]
-    )
+    files = [output.with_stem(f"{output.stem}-fold{i + 1}") for i in range(folds or 0)] or [output]
     _refuse_to_replace(output, files, slices, overwrite=overwrite)
     alike = read_pairs(near_copies) if near_copies else []
     cases = _gathered(paths, labels or "", resplit=resplit)
@@ -129,10 +125,9 @@ def dataset(
         typer.echo(f"Looking at {len(cases)} cases ...", err=True)
         # A slice of a volume may well have one lung only, or none.
         problems += check_cases([c for c in cases if (c.source, c.case) not in of_volumes])
-    lists, comment = _split(
-        _without(cases, problems) if drop_unusable else cases, split, folds, seed
-    )
-    lists = [on_one_side(listed, alike) for listed in lists]
+    listed = _without(cases, problems) if drop_unusable else cases
+    lists, comment = _split(listed, split, folds, seed)
+    lists = [on_one_side(one, alike) for one in lists]
     _write(lists, files, comment)
     if check:
         _tell_problems(lists[0], problems, output.with_suffix(".problems.csv"))
@@ -154,7 +149,7 @@ def _gathered(paths: Sequence[Path], labels: str, *, resplit: bool) -> list[Case
     check_sources(found)
     _tell_layouts(folders, found)
     cases = with_declared_labels((c for data_set in found for c in data_set.cases), labels)
-    _tell_labels(cases)
+    tell_labels(cases)
     return [replace(case, split="") for case in cases] if resplit else cases
 
 
@@ -288,12 +283,6 @@ def _tell_layouts(paths: Sequence[Path], found: Sequence[DataSet]) -> None:
     ]
     if nothing:
         typer.echo("Not recognised: " + ", ".join(str(folder) for folder in nothing))
-
-
-def _tell_labels(cases: Sequence[Case]) -> None:
-    """What the values of masks are said to be, where anything is said."""
-    for source, labels in sorted({(case.source, case.labels) for case in cases if case.labels}):
-        typer.echo(f"  {source}: labels {labels}")
 
 
 def _tell_splits(cases: Sequence[Case]) -> None:

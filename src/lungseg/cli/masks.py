@@ -57,6 +57,12 @@ MAX_SOMETIMES_FRACTION: Final = 0.1
 the patients that are to blame."""
 
 
+def tell_labels(cases: Sequence[Case]) -> None:
+    """What the values of masks are said to be, where anything is said."""
+    for source, labels in sorted({(case.source, case.labels) for case in cases if case.labels}):
+        typer.echo(f"  {source}: labels {labels}")
+
+
 def kinds_of(problems: Sequence[DataProblem]) -> dict[str, list[DataProblem]]:
     """The problems of each kind, the most frequent kind first."""
     kinds: dict[str, list[DataProblem]] = {}

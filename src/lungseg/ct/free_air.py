@@ -21,24 +21,24 @@ ABOVE_AIR, MAX_AIR = 30.0, -960.0
 up to the second in any case. Emphysema that was painted into LCTSC, 35 percent of the lungs below
 -950 HU, has at most 3 mL of them together; the lungs themselves have none."""
 
-MIN_TISSUE_FRACTION, MIN_TISSUE_FRACTION_OF_SLICE, TISSUE = 0.4, 0.3, -300
+MIN_TISSUE_FRACTION, MIN_TISSUE_FRACTION_OF_SLICE, TISSUE = 0.37, 0.3, -300
 """Of what lies 3 to 6 mm from the air in a volume, and in a single slice, how much must be above so
 many Hounsfield units: chest wall, mediastinum, diaphragm. Air 15 to 60 mm thick that was painted
 between lung and ribs of LCTSC and of phantoms has 0.45 to 0.86 (in single slices 0.32 to 0.89),
-bullae of 35 mm, some at the border of the lung, 0.06 to 0.33 (0.41), the largest piece of
-emphysema 0.21 to 0.24 (0.42)."""
+bullae of 35 mm, some at the border of the lung, 0.06 to 0.33 (0.41), pieces of emphysema 0.12 to
+0.33 (0.42)."""
 
 MIN_CONTACT, MIN_CONTACT_OF_SLICE = 3.0, 2.2
 """The area of that tissue, over the volume of the air to the power of two thirds; in a single slice
 its length, over the root of the air's area: a pneumothorax is a shell. The same air has 4.1 to 8.0
 (2.5 to 4.7), bullae 0.3 to 1.9 (1.5); half a ball has 2.4, half a disc 1.8. Only emphysema, all
-strands, has 5.7 (1.9)."""
+strands, has up to 6.4 (1.9)."""
 
 MIN_FREE_AIR_MM3 = 20000.0
 """Cubic millimetres of a component of such air, in a volume."""
 
 MIN_FREE_AIR_MM2 = 1000.0
-"""Square millimetres of it in a single slice, where the windpipe, of at most 600, may be labelled
+"""Square millimetres of it in a single slice, where the trachea, of at most 600, may be labelled
 too."""
 
 

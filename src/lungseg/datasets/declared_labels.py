@@ -37,7 +37,7 @@ _SIDES: Final = {
 _OTHERS: Final = {
     **dict.fromkeys(("background", "outside", "bg"), "background"),
     **dict.fromkeys(("heart", "cardiac silhouette", "heart shadow", "cor"), "heart"),
-    **dict.fromkeys(("trachea", "windpipe"), "trachea"),
+    "trachea": "trachea",
     **dict.fromkeys(
         (
             "opacity",
