@@ -54,14 +54,19 @@ second tissue, and no lung by which to tell where the lungs are, unless it is la
 `MAX_BOWEL_MM3`."""
 
 
+MIN_SEEN_MM = 50.0
+"""Millimetres that must have been scanned, up to the highest slice with a label, before what was
+labelled is said to be no lung: in fewer, emphysema may look the same."""
+
+
 MIN_LUNG_HEIGHT_MM = 150.0
 """Millimetres from base to apex of a lung that is cut off above, at least; those of LCTSC have 210
 to 237. The domes of the diaphragm, with bowel beneath, reach into the lower half of them."""
 
 
-MAX_BOWEL_MM3 = 1.0e6
-"""Cubic millimetres of a component of gas in stomach or bowel; lungs with emphysema all over are
-larger."""
+MAX_BOWEL_MM3 = 5.0e5
+"""Cubic millimetres of a component of gas in stomach or bowel, where no lungs above it say that it
+lies below them; lungs with emphysema all over are larger."""
 
 
 MIN_LABELLED_MM3 = 5000.0
@@ -95,13 +100,14 @@ def remove_bowel_gas(
     density = _resized(real, (columns, rows), cv2.INTER_AREA)
     lung = _resized(labels[: top : steps[0]], (columns, rows), cv2.INTER_NEAREST) > 0
     cell = math.prod(steps) * math.prod(spacing)
-    lower = _below_the_middle(lung, density, cell, steps[0] * spacing[0])
-    is_cut = lower < len(lung)
+    height = steps[0] * spacing[0]
+    lower = _below_the_middle(lung, density, cell, height)
+    is_cut = lower < len(lung) or len(lung) * height < MIN_SEEN_MM
     density, lung = density[:lower], lung[:lower]
     gas = components(density < PURE_BELOW)
     size = np.bincount(gas.ravel()) * cell
     labelled = np.bincount(gas[lung], minlength=size.size) * cell >= MIN_LABELLED_MM3
-    labelled &= size <= MAX_BOWEL_MM3
+    labelled &= is_cut | (size <= MAX_BOWEL_MM3)
     # Air around the patient, and what goes on above, is no closed component.
     for side in (gas[:, 0], gas[:, -1], gas[:, :, 0], gas[:, :, -1], *([gas[-1]] * is_cut)):
         labelled[side] = False
@@ -135,15 +141,17 @@ def _below_the_middle(
         height: millimetres of one.
     """
     pieces = components(lung)
-    heights = [
+    seen = len(lung) * height >= MIN_SEEN_MM
+    found = [
         np.flatnonzero((pieces == number).any(axis=(1, 2)))
         for number in range(1, int(pieces.max()) + 1)
-        if _shows_lung(density[pieces == number], cell)
+        if not seen or _shows_lung(density[pieces == number], cell)
     ]
-    if not heights:
+    if not found:
         return len(lung)
-    found = np.concatenate(heights)
-    low, high = int(found.min()), int(found.max())
+    low, high = (int(end) for end in (np.min(np.concatenate(found)), np.max(np.concatenate(found))))
+    if not seen:
+        return (low + high) // 2 + 1
     if high == len(lung) - 1:
         high = max(high, low + round(MIN_LUNG_HEIGHT_MM / height))
     return min(len(lung), (low + high) // 2 + 1)

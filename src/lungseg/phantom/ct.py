@@ -66,7 +66,7 @@ class CtPhantom:
 EVERYWHERE: Final = (slice(None),) * 3
 
 
-def _paint_trunk(canvas: Canvas, thorax: Thorax) -> None:
+def _paint_trunk(canvas: Canvas, thorax: Thorax, *, bowel: bool) -> None:
     """Skin, fat, muscle, ribs, and the organs below the diaphragm."""
     x, y, z = canvas.points()
     canvas.paint(EVERYWHERE, thorax.trunk(x, y, z), FAT)
@@ -95,6 +95,8 @@ def _paint_trunk(canvas: Canvas, thorax: Thorax) -> None:
         canvas.tube(
             (side * 100.0, -20.0, -290.0), (side * 95.0, -35.0, -170.0), 19.0, AIR + 30
         )  # colon
+    if bowel:
+        _paint_bowel(canvas, thorax)
 
 
 def _paint_bowel(canvas: Canvas, thorax: Thorax) -> None:
@@ -304,9 +306,8 @@ def ct_phantom(
             `lungseg.geometry.VolumeGeometry`, with the middle of the chest at the origin; so slices
             may have any orientation. The same patient is sampled.
         seed: decides the patient and the noise.
-        disease: "consolidation" of one lower lobe, "ground glass" in both lungs, which belong to
-            the lung, an "effusion" behind one lung or a "pneumothorax" beside it, which do not, or
-            a "pneumonectomy": fluid in place of one lung.
+        disease: "consolidation" of one lower lobe or "ground glass" in both, which are lung; an
+            "effusion", "pneumothorax" or, with fluid for a lung, "pneumonectomy", which are not.
         bowel: whether the colon is full of gas, up to beneath the diaphragm.
         touching: whether the two lungs touch in front of the mediastinum.
         arms: whether the arms lie beside the chest; they are wider apart than `FIELD`.
@@ -329,12 +330,9 @@ def ct_phantom(
         affine[:3, :3] = AXIAL * steps
         affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)
     grid = VolumeGeometry(shape, affine)
-    rng = np.random.default_rng(seed)
+    canvas, rng = Canvas(grid, affine), np.random.default_rng(seed)
     thorax = sample_thorax(rng)
-    canvas = Canvas(grid, affine)
-    _paint_trunk(canvas, thorax)
-    if bowel:
-        _paint_bowel(canvas, thorax)
+    _paint_trunk(canvas, thorax, bowel=bowel)
     _paint_lungs(canvas, thorax, touching=touching)
     _paint_airways(canvas, thorax)
     _paint_bones(canvas, thorax)
