@@ -118,16 +118,8 @@ def judge_volume(
     if not single:
         found |= _sizes_speak(measurements, known=known)
     if volume.hounsfield:
-        mean = measurements["mean", PLURAL].value
-        air = _open_air(labels, voxels)
-        found["implausible_density"] = (
-            not DENSITIES[0] <= mean <= DENSITIES[1] or not OPEN_AIR[0] <= air <= OPEN_AIR[1]
-        )
-        if not found["implausible_density"]:
-            spacing = turn.geometry(segmentation.geometry).spacing
-            found["pneumothorax"] = free_air(labels, voxels, spacing, open_air=air) > 0
-        airless = max(_airless(labels, voxels)) > MAX_AIRLESS_FRACTION
-        found["opaque"] = airless and mean <= DENSITIES[1]
+        spacing = turn.geometry(segmentation.geometry).spacing
+        found |= _densities_speak(labels, voxels, measurements, spacing)
     if not single and volume.hounsfield:
         gas = measurements["laa950", PLURAL].value > 100 * MAX_GAS_FRACTION
         found["no_chest"] = gas and found["small"]
@@ -171,6 +163,23 @@ def _is_no_chest(codes: Collection[str], *, tiny: bool) -> bool:
         and "cut_off_side" in codes
         and bool({"implausible_density", "large", "opaque"}.intersection(codes))
     )
+
+
+def _densities_speak(
+    labels: Labels,
+    voxels: NDArray[Any],
+    measurements: Measurements,
+    spacing: tuple[float, float, float] | None,
+) -> dict[str, bool]:
+    """Of Hounsfield units only."""
+    mean, air = measurements["mean", PLURAL].value, _open_air(labels, voxels)
+    implausible = not DENSITIES[0] <= mean <= DENSITIES[1] or not OPEN_AIR[0] <= air <= OPEN_AIR[1]
+    airless = max(_airless(labels, voxels)) > MAX_AIRLESS_FRACTION
+    return {
+        "implausible_density": implausible,
+        "pneumothorax": not implausible and free_air(labels, voxels, spacing, open_air=air) > 0,
+        "opaque": airless and mean <= DENSITIES[1],
+    }
 
 
 def _sizes_speak(measurements: Measurements, *, known: bool) -> dict[str, bool]:

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from lungseg.readers.dispatch import read
 from lungseg.readers.find import FoundInputs, find_inputs, may_be_image
-from lungseg.readers.left_out import LeftOut
 from lungseg.readers.image import read_image, read_label_map, read_mask, read_mask_pixels
+from lungseg.readers.left_out import LeftOut
 from lungseg.readers.mask_pixels import MaskPixels
 from lungseg.readers.patient import patient_of
 from lungseg.readers.probe import Probe
