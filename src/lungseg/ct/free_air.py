@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.ct.bowel_gas import CELL, grown
+from lungseg.ct.bowel_gas import CELL, MAX_SLICE_DISTANCE_MM, grown
 from lungseg.morphology.boxes import enclosing_box
 from lungseg.morphology.runs import components
 
@@ -34,8 +34,9 @@ its length, over the root of the air's area: a pneumothorax is a shell. The same
 (2.5 to 4.7), bullae 0.3 to 1.9 (1.5); half a ball has 2.4, half a disc 1.8. Only emphysema, all
 strands, has up to 6.4 (1.9)."""
 
-MIN_FREE_AIR_MM3 = 20000.0
-"""Cubic millimetres of a component of such air, in a volume."""
+MIN_FREE_AIR_MM3 = 100000.0
+"""Cubic millimetres of such air, in a volume: gas of a stomach, that was taken for the base of a
+lung, has less."""
 
 MIN_FREE_AIR_MM2 = 1000.0
 """Square millimetres of it in a single slice, where the trachea, of at most 600, may be labelled
@@ -70,18 +71,27 @@ def free_air(
     limit = min(open_air + ABOVE_AIR, MAX_AIR)
     square = np.ones((2, 2), np.uint8)
     air = np.stack([_opened(plane, square) for plane in lung & (density < limit)])
+    if spacing[0] <= MAX_SLICE_DISTANCE_MM and len(labels) > 1:
+        sides = [step * side for step, side in zip(steps, spacing, strict=True)]
+        found = _shells(air, density, sides, MIN_FREE_AIR_MM3)
+        return found if found >= MIN_FREE_AIR_MM3 else 0.0
+    # Of a slice, and of slices that say too little of each other, each by itself.
+    sides = [step * side for step, side in zip(steps[1:], spacing[1:], strict=True)]
+    area = sum(_shells(air[[i]], density[[i]], sides, MIN_FREE_AIR_MM2) for i in range(len(air)))
+    if len(labels) == 1:
+        return area
+    volume = area * steps[0] * spacing[0]
+    return volume if volume >= MIN_FREE_AIR_MM3 else 0.0
+
+
+def _shells(
+    air: NDArray[np.bool_], density: NDArray[np.float32], sides: Sequence[float], least: float
+) -> float:
+    """Size of all components of air, of `least` size each, that are shells."""
     pieces = components(air)
-    single = len(labels) == 1
-    sides = [step * side for step, side in zip(steps, spacing, strict=True)][single:]
     sizes = np.bincount(pieces.ravel()) * math.prod(sides)
-    large = np.flatnonzero(sizes >= (MIN_FREE_AIR_MM2 if single else MIN_FREE_AIR_MM3))
-    return float(
-        sum(
-            sizes[number]
-            for number in large[large > 0]
-            if _is_shell(pieces == number, density, sides)
-        )
-    )
+    large = np.flatnonzero(sizes >= least)
+    return float(sum(sizes[i] for i in large[large > 0] if _is_shell(pieces == i, density, sides)))
 
 
 def _with_margin(
