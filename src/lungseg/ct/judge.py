@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.ct.orientation import middles, spine_in_front
 from lungseg.ct.free_air import free_air
+from lungseg.ct.orientation import middles, spine_in_front
 from lungseg.geometry import VolumeGeometry
 from lungseg.measurement import Measurements
 from lungseg.segmentation import Segmentation

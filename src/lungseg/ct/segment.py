@@ -25,8 +25,8 @@ from lungseg.ct.judge import judge_volume
 from lungseg.ct.layers import certain_planes, layer_of, thresholded
 from lungseg.ct.lung_bases import complete_bases
 from lungseg.ct.measure import measure_volume
-from lungseg.ct.placing import on_grid_of, placed, possible, righted, with_doubt
 from lungseg.ct.opaque_lung import remove_opaque_remnant
+from lungseg.ct.placing import on_grid_of, placed, possible, righted, with_doubt
 from lungseg.ct.postprocess import postprocess_volume
 from lungseg.ct.slices import (
     Planes,
