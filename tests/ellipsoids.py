@@ -14,8 +14,10 @@ def ellipsoids(
     spacing: tuple[float, float, float] = (5.0, 3.0, 3.0),
     right: bool = True,
     left: bool = True,
+    lung: int = -960,
 ) -> tuple[Volume, np.ndarray]:
-    """A volume in axial order, int16 Hounsfield units, and its labels."""
+    """A volume in axial order, int16 Hounsfield units, and its labels. A `lung` below -940 HU is
+    gas alone, and where it is small, taken for bowel."""
     z, y, x = ((np.indices(shape).T + 0.5) / shape).T
     labels = np.zeros(shape, np.uint8)
     for number, middle in ((1, 0.28), (2, 0.72)):
@@ -27,7 +29,7 @@ def ellipsoids(
     affine[:3, :3] = AXIAL * spacing
     affine[:3, 3] = -100.0, -120.0, 30.0
     noise = np.random.default_rng(0).integers(-20, 20, shape)
-    voxels = (np.where(labels > 0, -960, 40) + noise).astype(np.int16)
+    voxels = (np.where(labels > 0, lung, 40) + noise).astype(np.int16)
     return Volume(voxels, VolumeGeometry(shape, affine), True), labels
 
 

@@ -75,7 +75,7 @@ def write_series(
 def scan(tmp_path: Path) -> Path:
     path = tmp_path / "in" / "scan.nii.gz"
     path.parent.mkdir()
-    path.write_bytes(volume_nifti(ellipsoids((12, 64, 64))[0]))
+    path.write_bytes(volume_nifti(ellipsoids((12, 64, 64), lung=-930)[0]))
     return path
 
 
@@ -119,7 +119,7 @@ def test_a_volume_gives_a_volume(scan: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_series_is_one_input_named_after_it(tmp_path: Path) -> None:
-    volume, ground_truth = ellipsoids((12, 64, 64))
+    volume, ground_truth = ellipsoids((12, 64, 64), lung=-930)
     folder = write_series(tmp_path / "patients" / "1.2.840.7", volume)
     (folder / "notes.txt").write_text("of no interest")
     ran = lungseg("segment", tmp_path / "patients", "-o", tmp_path / "out")
@@ -153,7 +153,7 @@ def test_of_several_series_one_is_chosen(tmp_path: Path) -> None:
 
 
 def test_no_file_is_parsed_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write_series(tmp_path / "in" / "s", ellipsoids((12, 64, 64))[0])
+    folder = write_series(tmp_path / "in" / "s", ellipsoids((12, 64, 64), lung=-930)[0])
     parsed = Counter()
     dcmread = pydicom.dcmread
 
@@ -168,7 +168,7 @@ def test_no_file_is_parsed_again_and_again(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_damaged_slice_is_named_and_left_out_only_when_asked(tmp_path: Path) -> None:
-    folder = write_series(tmp_path / "s", ellipsoids((12, 64, 64))[0], damaged=5)
+    folder = write_series(tmp_path / "s", ellipsoids((12, 64, 64), lung=-930)[0], damaged=5)
     ran = lungseg("segment", folder, "-o", tmp_path / "out")
     assert ran.exit_code == 1
     assert "1.2.3_007.dcm" in ran.stderr

@@ -57,7 +57,7 @@ def test_lungs_that_were_cut_out_are_found_and_parted_by_side(phantom, segmenter
 
 
 def test_what_this_package_masks_is_found_again(segmenter, tmp_path):
-    whole = segmenter(ellipsoids((20, 40, 48))[0])
+    whole = segmenter(ellipsoids((20, 40, 48), lung=-930)[0])
     path = whole.save(tmp_path, ["masked"], name="scan")["masked"]
     found = segmenter(read(path))
     assert_array_equal(found.mask, whole.mask)
