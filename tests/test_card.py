@@ -65,6 +65,7 @@ def test_structures_are_found_as_asked_for_and_the_lungs_with_them() -> None:
     shown = replace(card, default_structures=lungs)
     assert names(shown, None) == (lungs,)
     assert names(shown, ("heart", "opacity")) == layers
+    assert names(shown, ("all",)) == layers
     heart = replace(card, layers=(("heart",),), outputs=())
     assert names(heart, None) == (("heart",),)
     with pytest.raises(UsageError, match=r"the model m 2 predicts lungs; heart; opacity, not tra"):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lungseg.errors import UsageError
-from lungseg.options import SegmentOptions
+from lungseg.options import ALL, SegmentOptions
 
 OTHERS: dict[str, Any] = {
     "modality": "ct",
@@ -117,6 +117,8 @@ def test_structures_are_named_in_any_way_and_a_plural_names_both() -> None:
     names = ("right lung", "left lung", "heart")
     for given in ("lungs, heart", ["lungs", "heart"], names):
         assert SegmentOptions(structures=given).structures == names
+    assert SegmentOptions(structures="all") == SegmentOptions(structures=("all",))
+    assert SegmentOptions.from_record(SegmentOptions(structures="all").record()).structures == ALL
     with pytest.raises(UsageError, match="'spleen' is no structure; there are right lung"):
         SegmentOptions(structures=("spleen",))
     with pytest.raises(UsageError, match="no structure is named"):

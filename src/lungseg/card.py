@@ -83,13 +83,15 @@ class ModelCard:
         the model knows them: the others are judged and measured by them.
 
         Args:
-            asked: names of structures; None for the model's `default_structures`.
+            asked: names of structures, or "all"; None for the model's `default_structures`.
 
         Raises:
             UsageError: the model does not predict one of them.
         """
         known = [name for layer in self.layers for name in layer]
         wanted = set(self.default_structures or known) if asked is None else set(asked)
+        if wanted == {"all"}:
+            wanted = set(known)
         if unknown := sorted(wanted - set(known)):
             raise UsageError(
                 f"the model {self.name} {self.version} predicts {write_names(known)}, not "

@@ -18,6 +18,10 @@ _NOUNS: Final[dict[Modality, tuple[str, str]]] = {
 """Many of a modality, and one."""
 
 
+ALL: Final = ("all",)
+"""In place of names of structures: all that the model predicts."""
+
+
 def _about(about: str, *modalities: Modality) -> dict[str, Any]:
     return {"about": about, "modalities": modalities or MODALITIES}
 
@@ -31,8 +35,8 @@ class SegmentOptions:
         model: name of an embedded model, or path of an .onnx file with its card (.json) beside it;
             None for the embedded model of the modality. A model makes every source its modality.
         structures: names of the structures to find, or plurals of pairs, as a sequence or in one
-            text with commas; None for those that the model's card names. The lungs are always
-            found where the model knows them.
+            text with commas; "all" for all that the model predicts, None for those that its card
+            names. The lungs are always found where the model knows them.
         frame: which frame, page or volume of a file with several, counted from 1.
         series: which series of a folder with several: its number in the list that the error gives,
             its UID, its description, or what else that list says, such as "kernel B70f".
@@ -59,7 +63,7 @@ class SegmentOptions:
     )
     structures: tuple[str, ...] | None = field(
         default=None,
-        metadata=_about("Structures to find, with commas between, of those that the model knows."),
+        metadata=_about("Structures to find, with commas between, or all that the model knows."),
     )
     frame: int | None = field(
         default=None, metadata=_about("Frame or page to take from files with several, from 1.")
@@ -119,7 +123,8 @@ class SegmentOptions:
             from lungseg.structures import read_names
 
             given = self.structures
-            named = read_names(given if isinstance(given, str) else ",".join(given))
+            text = given if isinstance(given, str) else ",".join(given)
+            named = ALL if text == ALL[0] else read_names(text)
             object.__setattr__(self, "structures", named)
         if self.spacing is not None:
             object.__setattr__(self, "spacing", check_spacing(self.spacing))

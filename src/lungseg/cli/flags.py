@@ -12,7 +12,7 @@ import typer
 
 from lungseg import modality
 from lungseg.errors import UsageError
-from lungseg.options import SegmentOptions
+from lungseg.options import ALL, SegmentOptions
 
 _ABOUT: Final = {option.name: str(option.metadata["about"]) for option in fields(SegmentOptions)}
 
@@ -77,11 +77,11 @@ def spacing_of(text: str | None) -> tuple[float, ...] | None:
 
 
 def structures_of(text: str | None) -> tuple[str, ...] | None:
-    """The names in the text of --structures, of a pair both.
+    """The names in the text of --structures, of a pair both, or "all".
 
     Raises:
         UsageError: one of them is no structure.
     """
     from lungseg.structures import read_names
 
-    return None if text is None else read_names(text)
+    return None if text is None else ALL if text == ALL[0] else read_names(text)

@@ -17,7 +17,7 @@ from lungseg.draw.picture import Picture, contour, montage, overlay, thumbnail
 from lungseg.draw.volume import PLANES, slice_picture
 from lungseg.evaluate.cases import CaseScore, pixels_of, scored_regions
 from lungseg.image import Image
-from lungseg.options import SegmentOptions
+from lungseg.options import ALL, SegmentOptions
 from lungseg.segmenter import Segmenter
 from lungseg.volume import Volume
 from lungseg.writers import picture_png, write_file
@@ -56,7 +56,7 @@ def write_sheet(shown: Sequence[Shown], path: Path) -> None:
 
 
 def _tile(segmenter: Segmenter, case: Case) -> Picture:
-    result = segmenter(case.image, SegmentOptions(skip_quality=True))
+    result = segmenter(case.image, SegmentOptions(skip_quality=True, structures=ALL))
     names = scored_regions(result.segmentation, case)
     structures = [structure for those in names.values() for structure in those]
     if isinstance(result.image, Image):

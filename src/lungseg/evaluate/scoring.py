@@ -18,7 +18,7 @@ from lungseg.errors import InputError
 from lungseg.evaluate.cases import CaseScore, score
 from lungseg.evaluate.volumes import score_ct
 from lungseg.image import Image
-from lungseg.options import SegmentOptions
+from lungseg.options import ALL, SegmentOptions
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.segmenter import MAX_VOLUMES, Segmenter
@@ -81,7 +81,9 @@ def _try(
 ) -> CaseScore | Failure:
     try:
         with slots if is_volume(case.image) else nullcontext():
-            result: Result[Any] = segmenter(case.image, SegmentOptions(spacing=spacing))
+            result: Result[Any] = segmenter(
+                case.image, SegmentOptions(spacing=spacing, structures=ALL)
+            )
             return (
                 _scored(case, result) if isinstance(result.image, Image) else score_ct(case, result)
             )
