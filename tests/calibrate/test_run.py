@@ -200,7 +200,7 @@ def volumes(tmp_path: Path) -> list[Case]:
     """Three volumes for the tiny model."""
     cases = []
     for i, (shape, move) in enumerate((((20, 64, 72), 0), ((24, 72, 72), 2), ((28, 64, 80), 4))):
-        volume, labels = ellipsoids(shape)
+        volume, labels = ellipsoids(shape, lung=-930)
         mask = volume.with_labels(np.roll(labels, move, axis=1))
         image, ground_truth = tmp_path / f"{i}.nii.gz", tmp_path / f"{i}_mask.nii.gz"
         image.write_bytes(volume_nifti(volume))

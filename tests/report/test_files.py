@@ -58,7 +58,7 @@ def film(tmp_path: Path) -> Path:
 @pytest.fixture
 def scan(tmp_path: Path) -> Path:
     path = tmp_path / "scan.nii.gz"
-    path.write_bytes(volume_nifti(ellipsoids((20, 40, 48))[0]))
+    path.write_bytes(volume_nifti(ellipsoids((20, 40, 48), lung=-930)[0]))
     return path
 
 
