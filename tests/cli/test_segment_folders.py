@@ -15,20 +15,10 @@ import pytest
 
 from command_line import lungseg
 from ellipsoids import ellipsoids
-from lungseg import predict
 from lungseg.phantom.radiograph import radiograph_phantom
 from phantom_volumes import ct_slice, write_series
-from tiny_model import write_tiny_model
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _embedded(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("models")
-    write_tiny_model(folder, name="cxr")
-    write_tiny_model(folder, name="ct", modality="ct")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predict, "MODELS", folder)
-        yield
+pytestmark = pytest.mark.usefixtures("embedded")
 
 
 @pytest.fixture

@@ -21,17 +21,8 @@ from lungseg import predict
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
-from tiny_model import write_tiny_model
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _embedded(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("models")
-    write_tiny_model(folder, name="cxr")
-    write_tiny_model(folder, name="ct", modality="ct")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predict, "MODELS", folder)
-        yield
+pytestmark = pytest.mark.usefixtures("embedded")
 
 
 def write_series(

@@ -12,7 +12,7 @@ import typer
 
 from lungseg import modality
 from lungseg.errors import UsageError
-from lungseg.options import ALL, SegmentOptions
+from lungseg.options import SegmentOptions
 
 _ABOUT: Final = {option.name: str(option.metadata["about"]) for option in fields(SegmentOptions)}
 
@@ -74,14 +74,3 @@ def spacing_of(text: str | None) -> tuple[float, ...] | None:
         cure = "give millimetres, as 0.2, ROWS,COLUMNS or SLICES,ROWS,COLUMNS"
         raise UsageError(f"--spacing {text} is no spacing", cure=cure) from None
     return numbers * 2 if len(numbers) == 1 else numbers
-
-
-def structures_of(text: str | None) -> tuple[str, ...] | None:
-    """The names in the text of --structures, of a pair both, or "all".
-
-    Raises:
-        UsageError: one of them is no structure.
-    """
-    from lungseg.structures import read_names
-
-    return None if text is None else ALL if text == ALL[0] else read_names(text)

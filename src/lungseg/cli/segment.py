@@ -104,7 +104,7 @@ def segment(
     options = SegmentOptions(
         modality=modality,
         model=model,
-        structures=flags.structures_of(structures),
+        structures=None if structures is None else (structures,),
         frame=frame,
         series=series,
         spacing=flags.spacing_of(spacing),

@@ -6,7 +6,7 @@ import csv
 import json
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from lungseg.datasets.cases import Case, LungExtent
 from lungseg.datasets.folders import (
@@ -25,6 +25,9 @@ from lungseg.readers import may_be_image
 
 COVID_QU_EX: Final = ("COVID-19", "Non-COVID", "Normal")
 """Folders of COVID-QU-Ex, each with `images`, `lung masks` and, of the first, `infection masks`."""
+
+CURE: Final = "correct or remove it"
+"""For a file that need not be there."""
 
 HEART_INSIDE: Final = ("diseased_adults", "paediatric")
 """Folders of the V7 Labs sets, whose masks draw through heart and mediastinum."""
@@ -132,13 +135,8 @@ def _reasons(folder: Path) -> dict[str, list[str]]:
     Raises:
         InputError: it is there, and is no JSON, or has something else than lists of texts.
     """
-    path, cure = folder / "questionable.json", "correct or remove it"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as error:
-        raise InputError(
-            f"the masks in question are no JSON ({error})", where=path, cure=cure
-        ) from error
+    path = folder / "questionable.json"
+    found = _json(path, "the masks in question")
     if not isinstance(found, dict) or not all(
         isinstance(why, list) and all(isinstance(reason, str) for reason in why)
         for why in found.values()
@@ -146,9 +144,21 @@ def _reasons(folder: Path) -> dict[str, list[str]]:
         raise InputError(
             "this should hold lists of reasons by the names of masks in question",
             where=path,
-            cure=cure,
+            cure=CURE,
         )
     return found
+
+
+def _json(path: Path, what: str) -> Any:
+    """What a JSON file holds; {} where there is none.
+
+    Raises:
+        InputError: it is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise InputError(f"{what} are no JSON ({error})", where=path, cure=CURE) from error
 
 
 def rsna(folder: Path) -> list[Case]:
@@ -189,18 +199,13 @@ def lung_extents(folder: Path) -> dict[str, LungExtent]:
     Raises:
         InputError: it is there, and is no JSON, or has something else in place of a list.
     """
-    flagged, cure = folder / "questionable_masks.json", "correct or remove it"
-    try:
-        lists = json.loads(flagged.read_text(encoding="utf-8")) if flagged.is_file() else {}
-    except ValueError as error:
-        raise InputError(
-            f"the lists of masks in question are no JSON ({error})", where=flagged, cure=cure
-        ) from error
+    flagged = folder / "questionable_masks.json"
+    lists = _json(flagged, "the lists of masks in question")
     if not isinstance(lists, dict) or not all(
         isinstance(lists.get(flag, []), list) for flag in FLAGS
     ):
         raise InputError(
-            "this should hold lists of masks in question by why they are", where=flagged, cure=cure
+            "this should hold lists of masks in question by why they are", where=flagged, cure=CURE
         )
     through_heart = {
         name: FLAGS["heart_shadow_inside_mask"]
