@@ -32,8 +32,18 @@ ROOT = Path(__file__).parents[1]
 READERS = "lungseg/readers"
 TESTS = {
     "nifti": ["test_nifti_header.py", "test_nifti_oracle.py"],
-    "nrrd": ["test_nrrd_header.py", "test_nrrd.py", "test_nrrd_oracle.py"],
-    "metaimage": ["test_metaimage_header.py", "test_metaimage.py", "test_metaimage_oracle.py"],
+    "nrrd": [
+        "test_nrrd_header.py",
+        "test_nrrd.py",
+        "test_nrrd_oracle.py",
+        "test_simpleitk_oracle.py",
+    ],
+    "metaimage": [
+        "test_metaimage_header.py",
+        "test_metaimage.py",
+        "test_metaimage_oracle.py",
+        "test_simpleitk_oracle.py",
+    ],
     "raw_volume": ["test_nrrd.py", "test_metaimage.py", "test_volume.py"],
     "voxels": ["test_voxels.py"],
     "limits": ["test_limits.py"],
