@@ -103,6 +103,11 @@ PLURAL: Final = RIGHT_LUNG.plural
 """The name of what belongs to both lungs together."""
 
 
+def is_finding(structures: Iterable[Structure]) -> bool:
+    """Whether all of these are abnormal, and lie on what is anatomical."""
+    return all(structure.category is ABNORMAL for structure in structures)
+
+
 def partner(structure: Structure) -> Structure:
     """What a structure is in a mirror: the other one of its pair, or itself."""
     if structure.side is None:

@@ -12,7 +12,7 @@ from PIL import Image as Picture
 from lungseg.errors import OutputError, UsageError
 from lungseg.image import Image
 from lungseg.result import Result
-from lungseg.segmentation import Segmentation
+from lungseg.segmentation import Probabilities, Segmentation
 from lungseg.structures import LUNGS, OPACITY
 from lungseg.writers import OUTPUTS, check_outputs, save, stem
 from made_up_probabilities import probabilities_of
@@ -99,8 +99,19 @@ def test_structures_that_overlap_the_lungs_have_a_file_of_their_own(
         "mask": "b_mask.png",
         "opacity": "b_opacity.png",
     }
-    for name, labels in (("mask", lungs.labels), ("opacity", opacity)):
-        np.testing.assert_array_equal(np.asarray(Picture.open(paths[name])), labels)
+    for name, pixels in (("mask", lungs.labels), ("opacity", opacity // 5 * 255)):
+        np.testing.assert_array_equal(np.asarray(Picture.open(paths[name])), pixels)
+
+
+def test_an_opacity_is_written_as_its_probability_inside_the_lungs(
+    image: Image, lungs: Segmentation, tmp_path: Path
+) -> None:
+    both = image.with_layers([lungs.labels, np.zeros_like(lungs.labels)], [LUNGS, [OPACITY]])
+    channels = np.full((1, *lungs.labels.shape), 0.4, np.float32)
+    known = Probabilities(("opacity",), channels, image.geometry)
+    paths = save(image, both, tmp_path, ["mask"], probabilities=known)
+    written = np.asarray(Picture.open(paths["opacity"]))
+    np.testing.assert_array_equal(written, np.where(lungs.labels > 0, 102, 0))
 
 
 def test_an_ending_that_no_output_has_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lungseg.morphology.components import components, largest_component
 from lungseg.morphology.holes import holes
-from lungseg.structures import ABNORMAL, ANATOMICAL, LEFT_LUNG, LUNGS, RIGHT_LUNG, Structure
+from lungseg.structures import ANATOMICAL, LEFT_LUNG, LUNGS, RIGHT_LUNG, Structure, is_finding
 
 Float = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -41,7 +41,7 @@ def postprocess_layers(
     found = [postprocess(probabilities, structures, threshold) for structures in layers]
     lungs = [labels for labels, own in zip(found, layers, strict=True) if set(LUNGS) <= set(own)]
     for labels, structures in zip(found, layers, strict=True):
-        if lungs and all(structure.category is ABNORMAL for structure in structures):
+        if lungs and is_finding(structures):
             labels[~np.isin(lungs[0], [lung.number for lung in LUNGS])] = 0
     return found
 

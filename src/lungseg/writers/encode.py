@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -15,12 +15,14 @@ from lungseg.image import Image
 from lungseg.morphology.boxes import enclosing_box
 from lungseg.provenance import Format
 from lungseg.segmentation import Labels, Probabilities, Segmentation
+from lungseg.structures import PLURAL, Structure, is_finding
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 from lungseg.writers.png import (
     MARGIN,
     crop_box,
     crop_png,
+    finding_png,
     label_png,
     mask_png,
     masked_png,
@@ -123,10 +125,26 @@ def _of_image(
     }
     if probabilities is not None:
         outputs["probabilities"] = partial(probabilities_tiff, probabilities)
-    layers = {
+    layers: dict[str, Encode] = {
         name: partial(label_png, labels) for name, labels in _further_layers(segmentation).items()
     }
+    for labels, structures in zip(segmentation.layers, segmentation.structures, strict=True):
+        if labels is not segmentation.labels and len(structures) == 1 and is_finding(structures):
+            name = structures[0].name
+            layers[_name(structures)] = partial(_finding, labels, name, segmentation, probabilities)
     return Encoders(PICTURE, outputs, layers)
+
+
+def _finding(
+    labels: Labels,
+    name: str,
+    segmentation: Segmentation[ImageGeometry],
+    probabilities: Probabilities | None,
+) -> bytes:
+    if probabilities is None:
+        return finding_png(labels > 0, None)
+    lungs = segmentation.mask(PLURAL) if PLURAL in segmentation.names else np.True_
+    return finding_png(lungs, probabilities[name])
 
 
 def _of_slice(
@@ -241,10 +259,14 @@ def _only(labels: Labels) -> list[NDArray[Any]]:
 def _further_layers(segmentation: Segmentation[Any]) -> dict[str, Labels]:
     """Label maps beside that of the lungs, by the names of their structures."""
     return {
-        "_".join(structure.name.replace(" ", "_") for structure in structures): labels
+        _name(structures): labels
         for labels, structures in zip(segmentation.layers, segmentation.structures, strict=True)
         if labels is not segmentation.labels
     }
+
+
+def _name(structures: Sequence[Structure]) -> str:
+    return "_".join(structure.name.replace(" ", "_") for structure in structures)
 
 
 def volume_crop_box(segmentation: Segmentation[VolumeGeometry]) -> tuple[slice, slice, slice]:

@@ -49,6 +49,18 @@ def label_png(labels: NDArray[np.uint8]) -> bytes:
     return stream.getvalue()
 
 
+def finding_png(inside: NDArray[np.bool_], probability: NDArray[np.float32] | None) -> bytes:
+    """What is abnormal as grey PNG: its probability in 255ths; where that is not at hand, 255
+    where it is.
+
+    Args:
+        inside: (rows, columns), of the lungs; where no probability is given, of the finding.
+        probability: (rows, columns), 0 to 1.
+    """
+    value = np.float32(1.0) if probability is None else probability
+    return encode(np.where(inside, np.rint(value * np.float32(255.0)), 0).astype(np.uint8))
+
+
 def overlay_png(image: Image, segmentation: Segmentation[ImageGeometry], verdict: Verdict) -> bytes:
     """The radiograph with its structures tinted and outlined, 8 bits a colour; marked where it was
     refused.
