@@ -16,6 +16,8 @@ from lungseg.calibrate.fit import (
     fit_dice,
     fit_frontal,
     isotonic,
+    left_out_scores,
+    review_limit,
 )
 from lungseg.errors import InputError
 from lungseg.quality.features import CERTAINTY_FEATURES
@@ -101,6 +103,33 @@ def test_a_curve_is_measured_on_patients_left_out() -> None:
     model, curve = fit_dice(samples, CERTAINTY_FEATURES, bin_size=40)
     fitted = [curve(model(one.features)).value for one in samples]
     assert np.corrcoef(fitted, [one.dice for one in samples])[0, 1] < 0.9
+
+
+def test_left_out_scores_are_by_other_patients() -> None:
+    samples = [sample(0.5 + i / 200, patient=i % 20) for i in range(100)]
+    scores = left_out_scores(samples, CERTAINTY_FEATURES)
+    changed = [replace(s, dice=0.1) if s.patient.endswith("/p0") else s for s in samples]
+    again = left_out_scores(changed, CERTAINTY_FEATURES)
+    own = [i for i, one in enumerate(samples) if one.patient.endswith("/p0")]
+    np.testing.assert_allclose(again[own], scores[own])
+    assert not np.allclose(again, scores)
+
+
+def test_the_limit_for_review_finds_the_bad_masks_at_what_may_be_spent() -> None:
+    good, bad = np.linspace(0.9, 0.99, 100), np.linspace(0.6, 0.8, 20)
+    dice = [0.95] * 100 + [0.7] * 20
+    limit = review_limit([*good, *bad], dice)  # apart, so nothing is spent
+    assert 0.77 < limit < 0.8
+    assert (bad < limit).mean() == pytest.approx(0.9)
+    mixed = np.linspace(0.6, 0.99, 20)
+    limit = review_limit([*good, *mixed], dice)  # all that may be spent does not find enough
+    assert (good < limit).mean() == pytest.approx(0.1)
+    assert (mixed < limit).mean() < 0.9
+
+
+def test_from_few_bad_masks_no_limit_is_taken() -> None:
+    assert review_limit([0.99] * 50 + [0.5] * 9, [0.95] * 50 + [0.5] * 9) == 0.9
+    assert review_limit([0.5] * 50, [0.5] * 50) == 0.9
 
 
 @pytest.mark.parametrize(

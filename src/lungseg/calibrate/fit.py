@@ -42,7 +42,14 @@ MIN_PATIENTS, MIN_MASKS = 2, 20
 """Fewer have nothing to leave out, and too little for the bins of a curve."""
 
 UNCERTAIN = 0.9
-"""Expected Dice below which a reader should look."""
+"""Expected Dice below which a reader should look; and the Dice from which on a mask is good."""
+
+RECALL, FALSE_ALARMS = 0.9, 0.1
+"""What a limit for review is to find of the masks that are not good, and the fraction of the good
+ones that it may send to review at most."""
+
+MIN_BAD_MASKS = 10
+"""With fewer that are not good, nothing is said of what a limit finds."""
 
 MIN_FRONTAL_SAMPLES = 10
 """With both lungs, of frontal radiographs and of other pictures; from fewer no limit is taken."""
@@ -114,15 +121,40 @@ def fit_dice(
         bin_size: samples in a bin of the curve.
         widening: see `calibration_curve`.
     """
-    model, columns, target = _fit_score(samples, names)
-    patients = sorted({sample.patient for sample in samples})
-    fold = np.array([patients.index(sample.patient) % FOLDS for sample in samples])
+    scores = left_out_scores(samples, names)
+    curve = calibration_curve(scores, _dice(samples), bin_size=bin_size, widening=widening)
+    return fit_score(samples, names), curve
+
+
+def left_out_scores(samples: Sequence[Sample], names: tuple[str, ...]) -> Array:
+    """The score of each sample, by weights that were fitted to other patients; arguments as for
+    `fit_dice`.
+    """
+    _, columns, target = _fit_score(samples, names)
+    patients = {patient: i for i, patient in enumerate(sorted({s.patient for s in samples}))}
+    fold = np.array([patients[sample.patient] % FOLDS for sample in samples])
     scores = np.empty(len(samples))
     for one in range(min(FOLDS, len(patients))):
-        scores[fold == one] = columns[fold == one] @ _ridge(
-            columns[fold != one], target[fold != one]
-        )
-    return model, calibration_curve(scores, _dice(samples), bin_size=bin_size, widening=widening)
+        weights = _ridge(columns[fold != one], target[fold != one])
+        scores[fold == one] = columns[fold == one] @ weights
+    return scores
+
+
+def review_limit(expected: Sequence[float], dice: Sequence[float]) -> float:
+    """The expected Dice below which a reader should look: low enough to send at most
+    `FALSE_ALARMS` of the good masks to review, and no higher than finds `RECALL` of the others;
+    `UNCERTAIN` where fewer than `MIN_BAD_MASKS` are of either kind.
+
+    Args:
+        expected: of each mask, by what was fitted to other patients.
+        dice: that it really has.
+    """
+    good = np.asarray(dice) >= UNCERTAIN
+    if min(np.count_nonzero(good), np.count_nonzero(~good)) < MIN_BAD_MASKS:
+        return UNCERTAIN
+    values = np.asarray(expected)
+    affordable, enough = np.quantile(values[good], FALSE_ALARMS), np.quantile(values[~good], RECALL)
+    return float(np.nextafter(min(affordable, enough), 1.0))  # a reader looks at what lies below
 
 
 def fit_score(samples: Sequence[Sample], names: tuple[str, ...]) -> QuadraticModel:

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from lungseg.augment.degradations import degrade, shrink
 from lungseg.calibrate.fit import (
-    UNCERTAIN,
     Sample,
     SampleKind,
     check_enough,
     fit_dice,
     fit_frontal,
+    left_out_scores,
     of_cases,
+    review_limit,
 )
 from lungseg.datasets import Case, read_labels
 from lungseg.datasets.label_sets import judged_pixels
@@ -169,7 +170,8 @@ def sample_of(item: RadiographItem, prediction: ForwardPass, result: Result[Imag
 
 
 def fit_radiograph(samples: Sequence[Sample], sha256: str) -> QualityModel:
-    """The quality model of the ONNX file with that hash.
+    """The quality model of the ONNX file with that hash. The limit for review is set by what it
+    costs on films as they are, degraded ones left aside: see `lungseg.calibrate.fit.review_limit`.
 
     Raises:
         InputError: there are too few masks of known Dice.
@@ -177,4 +179,9 @@ def fit_radiograph(samples: Sequence[Sample], sha256: str) -> QualityModel:
     masks = of_cases(samples)
     check_enough(masks, "radiographs")
     dice, curve = fit_dice(masks, CERTAINTY_FEATURES, bin_size=BIN_SIZE)
-    return QualityModel(sha256, dice, {"radiograph": curve}, UNCERTAIN, fit_frontal(samples))
+    scores = left_out_scores(masks, CERTAINTY_FEATURES)
+    films = [i for i, sample in enumerate(masks) if sample.kind == "as_is"]
+    limit = review_limit(
+        [curve(scores[i]).value for i in films], [masks[i].dice or 0.0 for i in films]
+    )
+    return QualityModel(sha256, dice, {"radiograph": curve}, limit, fit_frontal(samples))

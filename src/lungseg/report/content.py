@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.card import ModelCard, read_card
+from lungseg.draw.lines import with_lines
 from lungseg.draw.picture import Picture
 from lungseg.predict import embedded_models, find_model
 from lungseg.provenance import Patient
@@ -202,9 +203,17 @@ def _pictures(record: Mapping[str, Any], shown: Shown) -> Pictures:
     }
     found = [structure for structure in shown.structures if sizes.get(structure.name)]
     one_slice = record["modality"] == "ct" and is_one_slice(record)
+    lines = [
+        ends
+        for m in record["measurements"]
+        for ends in zip(m["points"][::2], m["points"][1::2], strict=True)
+    ]
+    marked = shown.marked
+    if marked is not None and lines:
+        marked = with_lines(marked, lines, (record["grid"]["rows"], record["grid"]["columns"]))
     return Pictures(
         shown.original,
-        shown.marked,
+        marked,
         what_original_shows=texts.what_is_shown(record["modality"], one_slice=one_slice),
         what_marked_shows=texts.what_is_marked(shown.structures, found),
         caption=texts.caption(record["modality"], found, one_slice=one_slice),

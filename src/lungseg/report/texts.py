@@ -162,8 +162,8 @@ RADIOGRAPH: Final = _SHARED | {
     ),
     "cardiothoracic_ratio": Definition(
         "Cardiothoracic ratio",
-        "Largest width of the heart by the largest inner width of the chest, both of the masks. No "
-        "diagnosis: it depends on breath, posture and projection.",
+        "Largest width of the heart by the largest inner width of the chest, lines on the picture, "
+        "both of the masks. No diagnosis: it depends on breath, posture and projection.",
         {},
     ),
     "opacity_fraction": Definition(
