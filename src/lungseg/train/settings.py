@@ -20,6 +20,8 @@ from lungseg.train.allowed_values import METRICS, check_value, suggestion
 if TYPE_CHECKING:
     from lungseg.datasets.label_sets import LayerClasses
 
+Precision = Literal["bf16-mixed", "16-mixed", "32-true"]
+
 GROUPS: Final = {
     "layers": "the structures",
     "architecture": "the network",
@@ -203,7 +205,8 @@ class TrainingSettings:
         bool, "only arithmetic that gives the same each time on a GPU, too; slower there"
     ] = False
     precision: Annotated[
-        Literal["bf16-mixed", "16-mixed", "32-true"], "arithmetic of the network"
+        Precision,
+        "arithmetic of the network; bf16-mixed becomes 32-true where the processor lacks it",
     ] = "bf16-mixed"
     devices: Annotated[int, "GPUs, or processes on the CPU, to train on in each node"] = 1
     nodes: Annotated[int, "computers to train on"] = 1

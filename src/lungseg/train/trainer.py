@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from lightning.fabric.plugins.environments import (
     ClusterEnvironment,
     LightningEnvironment,
@@ -28,6 +27,7 @@ from lungseg.errors import UsageError
 from lungseg.train.checkpoints import WholeFiles
 from lungseg.train.data import CaseArrays
 from lungseg.train.logs import callbacks
+from lungseg.train.precision import usable_precision
 from lungseg.train.settings import TrainingSettings
 from lungseg.writers import write_file
 
@@ -114,8 +114,6 @@ class _RestoreState(lightning.Callback):
 def build_trainer(folder: Path, settings: TrainingSettings, *, progress: bool) -> lightning.Trainer:
     """Lightning's loop, with all that the settings say of it."""
     several = settings.devices * settings.nodes > 1
-    if settings.precision == "16-mixed" and not torch.accelerator.is_available():
-        raise UsageError("precision 16-mixed needs a GPU", cure="take bf16-mixed or 32-true")
     average = [EMAWeightAveraging(decay=settings.ema_decay)] if settings.ema_decay else []
     try:
         launched_by = _launcher(several=several)
@@ -127,7 +125,7 @@ def build_trainer(folder: Path, settings: TrainingSettings, *, progress: bool) -
             strategy="ddp" if several else "auto",
             devices=settings.devices,
             num_nodes=settings.nodes,
-            precision=settings.precision,
+            precision=usable_precision(settings.precision),
             deterministic=settings.deterministic,
             max_epochs=settings.epochs,
             accumulate_grad_batches=settings.accumulate,
