@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lungseg.cli.masks import EXAMPLES, Labels, kinds_of, tell_labels, told
+from lungseg.cli.submission import RsnaSubmission, submit
 from lungseg.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def dataset(
     drop_unusable: DropUnusable = False,
     overwrite: Overwrite = False,
     labels: Labels = None,
+    rsna_submission: RsnaSubmission = None,
 ) -> None:
     """Gather images and masks into one list of cases, split by patient, and say what a person
     should look at.
@@ -117,6 +119,9 @@ def dataset(
     _refuse_to_replace(output, files, slices, overwrite=overwrite)
     alike = read_pairs(near_copies) if near_copies else []
     cases = _gathered(paths, labels or "", resplit=resplit)
+    if rsna_submission is not None:
+        submit(rsna_submission, cases, output)
+        return
     problems: list[DataProblem] = []
     of_volumes: set[tuple[str, str]] = set()
     if slices:
@@ -211,15 +216,13 @@ def _split(
     from lungseg.datasets import split_by_patient, split_into_folds
 
     if folds is not None:
-        return split_into_folds(
-            cases, folds, seed=seed
-        ), f"{folds} folds by patient and source, seed {seed}"
+        comment = f"{folds} folds by patient and source, seed {seed}"
+        return split_into_folds(cases, folds, seed=seed), comment
     if split == "none":
         return [list(cases)], "splits as given"
     validation, test = _fractions(split)
-    return [
-        split_by_patient(cases, validation=validation, test=test, seed=seed)
-    ], f"split {split} by patient and source, seed {seed}"
+    drawn = split_by_patient(cases, validation=validation, test=test, seed=seed)
+    return [drawn], f"split {split} by patient and source, seed {seed}"
 
 
 def _fractions(text: str) -> tuple[float, float]:

@@ -30,6 +30,16 @@ class OpacityBox:
     width: float
     height: float
 
+    def pixels(self, shape: tuple[int, ...]) -> tuple[slice, slice]:
+        """Those of an image of so many rows and columns whose centres lie in the box; none of a
+        box beside the image.
+        """
+        (top, left), (rows, columns) = (self.y, self.x), shape
+        return (
+            slice(max(0, round(top)), max(0, min(rows, round(top + self.height)))),
+            slice(max(0, round(left)), max(0, min(columns, round(left + self.width)))),
+        )
+
 
 def find_boxes(image: Path) -> Path | None:
     """The CSV of boxes that lies beside the folder of an image; None where there is none."""

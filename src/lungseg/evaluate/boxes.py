@@ -20,6 +20,13 @@ from lungseg.datasets.ground_truth import lungs_only
 from lungseg.draw.picture import Picture, overlay, thumbnail
 from lungseg.errors import InputError, UsageError
 from lungseg.evaluate.intervals import mean_intervals, percentile
+from lungseg.evaluate.opacities import (
+    STRUCTURES,
+    OpacityScore,
+    finds_opacities,
+    score_opacities,
+    summarise_opacities,
+)
 from lungseg.evaluate.page import Section, page
 from lungseg.evaluate.pictures import GROUND_TRUTH_COLOUR, TILE, WORST_CASES, Shown, write_sheet
 from lungseg.evaluate.run import Evaluation
@@ -68,8 +75,7 @@ def fraction_inside(mask: NDArray[Any], box: OpacityBox) -> float:
 
     A pixel belongs to the box where its centre does. NaN where no pixel does.
     """
-    top, left = max(0, round(box.y)), max(0, round(box.x))
-    inner = mask[top : max(0, round(box.y + box.height)), left : max(0, round(box.x + box.width))]
+    inner = mask[box.pixels(mask.shape)]
     return float(np.count_nonzero(inner) / inner.size) if inner.size else float("nan")
 
 
@@ -84,12 +90,14 @@ def evaluate_boxes(
     workers: int = 1,
 ) -> Evaluation:
     """Measures how much of each box lies inside the lung mask, and leaves scores.md, boxes.csv,
-    worst.png and report.html in `folder`.
+    worst.png and report.html in `folder`; of a model that predicts opacities also how well it
+    finds them, in opacities.csv.
 
     Args:
         model: name of an embedded model, or path of an .onnx file.
         cases: masks are not needed.
-        boxes: of each patient; cases of patients without one are not looked at.
+        boxes: of each patient. Where none was marked, the list is empty: such films are looked at
+            for opacities alone, others not at all.
         folder: made here if need be.
         radius: how far the mask is widened: in millimetres where the spacing is known, else in
             pixels.
@@ -111,9 +119,12 @@ def evaluate_boxes(
         )
     make_folder(folder)
     segmenter = _segmenter(model, workers)
+    with_opacities = finds_opacities(segmenter)
+    asked = [case for case in cases if case.patient in boxes] if with_opacities else marked
     with ThreadPoolExecutor(workers, "lungseg") as pool:
-        found = list(pool.map(partial(_try, segmenter, boxes, radius, spacing), marked))
-    scores = [score for one in found if isinstance(one, list) for score in one]
+        found = list(pool.map(partial(_try, segmenter, boxes, radius, spacing), asked))
+    scores = [score for one in found if isinstance(one, _Found) for score in one.boxes]
+    opacities = [one.opacities for one in found if isinstance(one, _Found) and one.opacities]
     failures = tuple(one for one in found if isinstance(one, str))
     if not scores:
         raise InputError(
@@ -126,11 +137,29 @@ def evaluate_boxes(
     shown = _worst(segmenter, marked, scores, boxes, radius, spacing)
     write_sheet(shown, folder / "worst.png")
     table = summarise_boxes(scores)
-    left_out = _left_out(scores, failures, len(marked))
-    write_file(folder / "scores.md", f"{table.markdown()}{left_out}\n".encode())
+    left_out = _left_out(scores, failures, len(asked))
+    sections = _sections(table, left_out, shown)
+    text = table.markdown() + left_out
+    if opacities:
+        write_table(
+            (asdict(score) for score in sorted(opacities, key=lambda score: -score.score)),
+            folder / "opacities.csv",
+        )
+        found_table = summarise_opacities(opacities)
+        text += f"\n\n{found_table.markdown()}"
+        sections.insert(1, Section("How well opacities are found", table=found_table))
+    write_file(folder / "scores.md", f"{text}\n".encode())
     title = f"Marked opacities in the lung masks of {Path(model).stem}"
-    write_file(folder / "report.html", page(title, _sections(table, left_out, shown)).encode())
-    return Evaluation(table.markdown() + left_out, failures, 0)
+    write_file(folder / "report.html", page(title, sections).encode())
+    return Evaluation(text, failures, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Of one image."""
+
+    boxes: list[BoxScore]
+    opacities: OpacityScore | None
 
 
 def _segmenter(model: str | Path, workers: int) -> RadiographSegmenter:
@@ -184,9 +213,11 @@ def _try(
     radius: float,
     spacing: tuple[float, float] | None,
     case: Case,
-) -> list[BoxScore] | str:
+) -> _Found | str:
+    opaque = finds_opacities(segmenter)
+    asked = STRUCTURES if opaque else None
     try:
-        result = segmenter(case.image, SegmentOptions(spacing=spacing))
+        result = segmenter(case.image, SegmentOptions(spacing=spacing, structures=asked))
     except InputError as error:
         return str(error)
     known = result.image.geometry.spacing
@@ -195,7 +226,7 @@ def _try(
         dilate(mask, radius, LUNG_NUMBERS, known) for mask in (lungs, hull(lungs, LUNG_NUMBERS))
     )
     by = f"{radius:g} {'pixels' if known is None else 'mm'}"
-    return [
+    scores = [
         BoxScore(
             case=case.case,
             patient=case.patient,
@@ -209,6 +240,8 @@ def _try(
         )
         for i, box in enumerate(boxes[case.patient], 1)
     ]
+    opacities = score_opacities(result, case, boxes[case.patient]) if opaque else None
+    return _Found(scores, opacities)
 
 
 def _worst(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -25,8 +25,8 @@ def usable_precision(asked: Precision) -> Precision:
     if asked == "16-mixed":
         raise UsageError("precision 16-mixed needs a GPU", cure="take bf16-mixed or 32-true")
     # Where an older PyTorch cannot say, the processor is believed to have them.
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    if asked == "bf16-mixed" and not has_bfloat16(capabilities):
+    known: Callable[[], dict[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
+    if asked == "bf16-mixed" and not has_bfloat16(known()):
         log.warning(
             "this processor has no instructions for bfloat16: computing in 32 bits, which is "
             "several times as fast here"

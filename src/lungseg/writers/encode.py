@@ -143,8 +143,9 @@ def _finding(
 ) -> bytes:
     if probabilities is None:
         return finding_png(labels > 0, None)
-    lungs = segmentation.mask(PLURAL) if PLURAL in segmentation.names else np.True_
-    return finding_png(lungs, probabilities[name])
+    known = probabilities[name]
+    lungs = segmentation.mask(PLURAL) if PLURAL in segmentation.names else known >= 0
+    return finding_png(lungs, known)
 
 
 def _of_slice(
