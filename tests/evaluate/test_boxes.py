@@ -131,6 +131,18 @@ def test_with_a_spacing_the_margin_is_in_millimetres(films, tmp_path) -> None:
     )
 
 
+def test_boxes_beside_their_picture_and_of_unknown_patients_are_said(films, tmp_path) -> None:
+    boxes = {"a": [INSIDE, OpacityBox(500, 10, 20, 20)], "unknown": [INSIDE], "no box": []}
+    evaluation = evaluate_boxes(
+        write_tiny_model(tmp_path), write(tmp_path, films), boxes, tmp_path / "out"
+    )
+    assert evaluation.text.split("\n\n")[1:] == [
+        "There is no image of 1 patient with marked opacities.",
+        "These boxes lie beside their pictures and are not counted: a: box 2; correct the list.",
+    ]
+    assert "| as it is | 1 | 1 | 1 |" in evaluation.text
+
+
 def test_means_over_boxes_and_over_images_are_two_things() -> None:
     fractions = [("a", 1, 0.4), ("a", 2, 0.6), ("b", 1, 1.0)]
     scores = [

@@ -4,6 +4,7 @@ masks.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -137,7 +138,9 @@ def evaluate_boxes(
     shown = _worst(segmenter, marked, scores, boxes, radius, spacing)
     write_sheet(shown, folder / "worst.png")
     table = summarise_boxes(scores)
-    left_out = _left_out(scores, failures, len(asked))
+    known = {case.patient for case in cases}
+    missing = sum(1 for patient, own in boxes.items() if own and patient not in known)
+    left_out = _left_out(scores, failures, len(asked), missing)
     sections = _sections(table, left_out, shown)
     text = table.markdown() + left_out
     if opacities:
@@ -172,9 +175,19 @@ def _segmenter(model: str | Path, workers: int) -> RadiographSegmenter:
     return segmenter
 
 
-def _left_out(scores: Sequence[BoxScore], failures: Sequence[str], total: int) -> str:
-    """Paragraphs, each after an empty line, on what could not be read, or not be measured."""
+def _left_out(scores: Sequence[BoxScore], failures: Sequence[str], total: int, missing: int) -> str:
+    """Paragraphs, each after an empty line, on what could not be read, or not be measured; of so
+    many patients with boxes there is no image.
+    """
     text = ""
+    if missing:
+        patients = f"{missing} patient{'s' * (missing > 1)}"
+        text += f"\n\nThere is no image of {patients} with marked opacities."
+    if beside := [f"{score.case}: box {score.box}" for score in scores if np.isnan(score.inside)]:
+        text += (
+            f"\n\nThese boxes lie beside their pictures and are not counted: {', '.join(beside)}; "
+            "correct the list."
+        )
     if failures:
         text += (
             f"\n\n{len(failures)} of {total} images could not be read and are left out: "
@@ -313,10 +326,9 @@ def summarise_boxes(scores: Sequence[BoxScore]) -> Table:
         fractions = np.array(values)
         known = ~np.isnan(fractions)
         low, high = mean_intervals(fractions[:, np.newaxis], [score.patient for score in scores])
-        means = [
-            float(np.mean([v for v, i in zip(values, images, strict=True) if i == image]))
-            for image in dict.fromkeys(images)
-        ]
+        of_images: dict[str, list[float]] = {}
+        for value, image in zip(fractions[known], itertools.compress(images, known), strict=True):
+            of_images.setdefault(image, []).append(value)
         rows.append(
             [
                 name,
@@ -325,7 +337,7 @@ def summarise_boxes(scores: Sequence[BoxScore]) -> Table:
                 str(len({score.patient for score, k in zip(scores, known, strict=True) if k})),
                 f"{fractions[known].mean():.4f}"
                 + ("" if np.isnan(low[0]) else f" ({low[0]:.4f} to {high[0]:.4f})"),
-                f"{np.nanmean(means):.4f}",
+                f"{np.mean([np.mean(own) for own in of_images.values()]):.4f}",
                 f"{percentile(fractions[known], 5):.4f}",
                 str(int((fractions[known] < 0.5).sum())),
             ]
