@@ -120,8 +120,8 @@ def evaluate_boxes(
         )
     make_folder(folder)
     segmenter = _segmenter(model, workers)
-    with_opacities = finds_opacities(segmenter)
-    asked = [case for case in cases if case.patient in boxes] if with_opacities else marked
+    listed = [case for case in cases if case.patient in boxes]
+    asked = listed if finds_opacities(segmenter) else marked
     with ThreadPoolExecutor(workers, "lungseg") as pool:
         found = list(pool.map(partial(_try, segmenter, boxes, radius, spacing), asked))
     scores = [score for one in found if isinstance(one, _Found) for score in one.boxes]
@@ -131,28 +131,37 @@ def evaluate_boxes(
         raise InputError(
             f"no box of {len(marked)} images could be looked at", cure="see the log for the reasons"
         )
-    write_table(
-        (asdict(score) for score in sorted(scores, key=lambda score: score.inside_dilated)),
-        folder / "boxes.csv",
-    )
+    rows = (asdict(score) for score in sorted(scores, key=lambda score: score.inside_dilated))
+    write_table(rows, folder / "boxes.csv")
     shown = _worst(segmenter, marked, scores, boxes, radius, spacing)
     write_sheet(shown, folder / "worst.png")
-    table = summarise_boxes(scores)
-    known = {case.patient for case in cases}
-    missing = sum(1 for patient, own in boxes.items() if own and patient not in known)
+    marked_patients = {patient for patient, own in boxes.items() if own}
+    missing = len(marked_patients - {case.patient for case in cases})
     left_out = _left_out(scores, failures, len(asked), missing)
+    return _written(folder, Path(model).stem, scores, opacities, left_out, shown, failures)
+
+
+def _written(
+    folder: Path,
+    model: str,
+    scores: Sequence[BoxScore],
+    opacities: Sequence[OpacityScore],
+    left_out: str,
+    shown: Sequence[Shown],
+    failures: tuple[str, ...],
+) -> Evaluation:
+    """Writes scores.md, report.html and opacities.csv."""
+    table = summarise_boxes(scores)
     sections = _sections(table, left_out, shown)
     text = table.markdown() + left_out
     if opacities:
-        write_table(
-            (asdict(score) for score in sorted(opacities, key=lambda score: -score.score)),
-            folder / "opacities.csv",
-        )
-        found_table = summarise_opacities(opacities)
-        text += f"\n\n{found_table.markdown()}"
-        sections.insert(1, Section("How well opacities are found", table=found_table))
+        rows = (asdict(score) for score in sorted(opacities, key=lambda score: -score.score))
+        write_table(rows, folder / "opacities.csv")
+        of_opacities = summarise_opacities(opacities)
+        text += f"\n\n{of_opacities.markdown()}"
+        sections.insert(1, Section("How well opacities are found", table=of_opacities))
     write_file(folder / "scores.md", f"{text}\n".encode())
-    title = f"Marked opacities in the lung masks of {Path(model).stem}"
+    title = f"Marked opacities in the lung masks of {model}"
     write_file(folder / "report.html", page(title, sections).encode())
     return Evaluation(text, failures, 0)
 
