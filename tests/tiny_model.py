@@ -24,13 +24,14 @@ def write_tiny_model(
     steepness: float = 8.0,
     modality: Modality = "radiograph",
     heart: bool = False,
+    as_one: bool = False,
 ) -> Path:
     """Writes `name`.onnx and its card into `folder`, and returns the path of the first.
 
     Dark pixels are lung: the patient's right one in the left half of the image, the left one in the
     right half. The three by three mean before that leaves single dark pixels out. The limit is
     halfway between dark and bright where a third of the image is dark. With `heart` what is bright
-    in a box below the middle is that."""
+    in a box below the middle is that. With `as_one` it does not tell the sides."""
     rows, columns = size
     kernel = np.full((1, 1, 3, 3), 1 / 9, np.float32)
     limit = np.full(1, 0.4, np.float32)
@@ -43,6 +44,8 @@ def write_tiny_model(
         inside[:, :, HEART_ROWS[0] * rows // 64 : HEART_ROWS[1] * rows // 64, HEART_COLUMNS] = 0.0
         side = np.concatenate([np.repeat(side, rows, axis=2), inside], axis=1)
         scale = np.concatenate([scale, 2 * scale[:, :1]], axis=1)
+    if as_one:
+        side, scale = np.zeros((1, 2, 1, 1), np.float32), scale[:, :2]
     nodes = [
         helper.make_node("Conv", ["image", "kernel", "limit"], ["smooth"], pads=[1, 1, 1, 1]),
         helper.make_node("Mul", ["smooth", "scale"], ["dark"]),
@@ -55,7 +58,7 @@ def write_tiny_model(
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, rows, columns])],
         [
             helper.make_tensor_value_info(
-                "probabilities", TensorProto.FLOAT, ["N", 4 if heart else 3, rows, columns]
+                "probabilities", TensorProto.FLOAT, ["N", scale.shape[1], rows, columns]
             )
         ],
         [
@@ -66,7 +69,7 @@ def write_tiny_model(
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = folder / f"{name}.onnx"
     onnx.save(model, str(path))
-    write_card(path, size=size, modality=modality, heart=heart)
+    write_card(path, size=size, modality=modality, heart=heart, as_one=as_one)
     return path
 
 
@@ -76,6 +79,7 @@ def write_card(
     size: tuple[int, int] = SIZE,
     modality: Modality = "radiograph",
     heart: bool = False,
+    as_one: bool = False,
 ) -> None:
     """Writes the card of the .onnx file at `path` beside it."""
     card = ModelCard(
@@ -84,7 +88,7 @@ def write_card(
         modality=modality,
         architecture="three by three mean and a threshold",
         input_size=size,
-        layers=(("right lung", "left lung", *["heart"] * heart),),
+        layers=(("lungs",) if as_one else ("right lung", "left lung", *["heart"] * heart),),
         sha256=file_sha256(path),
     )
     card.write(path.with_suffix(".json"))

@@ -5,13 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lungseg.errors import ModelError, UsageError
 from lungseg.modality import MODALITIES, Modality
-from lungseg.structures import BACKGROUND, BY_NAME, LUNGS, Structure, partner, write_names
+from lungseg.structures import (
+    BACKGROUND,
+    BY_NAME,
+    LUNGS,
+    LUNGS_AS_ONE,
+    Structure,
+    partner,
+    sided,
+    write_names,
+)
 
 Intensity = Literal["percentile"]
 Resize = Literal["stretch"]
@@ -26,7 +35,8 @@ class ModelCard:
         version: of the model, not of the package.
         modality: of the images it is for.
         layers: names of the structures that it predicts. Those of one layer exclude each other: a
-            pixel belongs to one of them or to the background. Layers may overlap.
+            pixel belongs to one of them or to the background. Layers may overlap. "lungs" is both
+            as one, of a model that does not tell right from left; see `sided`.
         architecture: the network and its arguments, in words.
         input_size: rows, columns of the network's input.
         resize: how an image, or an axial slice of CT, comes to that size: "stretch" forgets its
@@ -74,6 +84,29 @@ class ModelCard:
             object.__setattr__(self, "outputs", outputs_of(self.layers))
 
     @property
+    def tells_sides(self) -> bool:
+        """Whether the network itself tells right from left; of "lungs" as one it does not."""
+        return not any(LUNGS_AS_ONE.name in layer for layer in self.layers)
+
+    @property
+    def sided(self) -> ModelCard:
+        """The card of the same model once its lungs were told apart by where they lie: both in
+        place of the lungs as one. What tells sides is its own.
+        """
+        if self.tells_sides:
+            return self
+
+        def parted(names: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(one.name for one in sided(BY_NAME[name] for name in names))
+
+        return replace(
+            self,
+            layers=tuple(map(parted, self.layers)),
+            outputs=parted(self.outputs),
+            default_structures=parted(self.default_structures),
+        )
+
+    @property
     def structures(self) -> tuple[tuple[Structure, ...], ...]:
         """Those of each layer."""
         return tuple(tuple(BY_NAME[name] for name in layer) for layer in self.layers)
@@ -110,8 +143,8 @@ class ModelCard:
 
     @property
     def has_lungs(self) -> bool:
-        """Whether both lungs are among the structures of one layer."""
-        return any(set(LUNGS) <= set(layer) for layer in self.structures)
+        """Whether both lungs are among the structures of one layer, or both as one."""
+        return any(set(LUNGS) <= set(layer) or LUNGS_AS_ONE in layer for layer in self.structures)
 
     def channel(self, structure: Structure) -> int:
         """Which output channel holds a structure's probability.
@@ -221,6 +254,8 @@ def problem_of_layers(layers: Any) -> str | None:
         return f"name {unknown[0]!r}, which is no structure; there are {', '.join(known)}"
     if twice := [name for name in names if names.count(name) > 1]:
         return f"name {twice[0]!r} twice"
+    if LUNGS_AS_ONE.name in names and not {lung.name for lung in LUNGS}.isdisjoint(names):
+        return "name the lungs as one and by their sides"
     return None
 
 

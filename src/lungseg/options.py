@@ -131,6 +131,14 @@ class SegmentOptions:
         if self.modality is not None:
             self.check_for(self.modality)
 
+    @property
+    def names_a_side(self) -> bool:
+        """Whether one half of a pair is asked for without the other."""
+        from lungseg.structures import BY_NAME, partner
+
+        asked = [BY_NAME[name] for name in self.structures or () if name != ALL[0]]
+        return any(partner(one) not in asked for one in asked)
+
     def check_for(self, modality: Modality, where: object | None = None) -> None:
         """Refuses options that mean nothing for a modality.
 

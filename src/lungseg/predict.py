@@ -7,19 +7,26 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import ModelCard, read_card
 from lungseg.errors import ModelError, UsageError
+from lungseg.modality import Modality
+from lungseg.morphology.sides import by_place
+from lungseg.structures import LUNGS_AS_ONE
 
 if TYPE_CHECKING:
     import onnxruntime
 
 MODELS = Path(__file__).parent / "models"
 """The folder of the models that come with the package."""
+
+MIN_LUNG_FRACTION: Final[dict[Modality, float]] = {"radiograph": 0.005, "ct": 0.0005}
+"""Of the picture, from which on a component may be a lung whose side its place tells; in slices of
+CT lungs begin and end."""
 
 
 def embedded_models() -> tuple[str, ...]:
@@ -172,6 +179,30 @@ class Predictor:
                 f"the network could not be computed ({_one_line(error)})", where=self.path
             ) from error
         return probabilities
+
+
+class SidedPredictor(Predictor):
+    """A network kept loaded whose lungs have sides: where it predicts them as one they are told
+    apart by where they lie, see `lungseg.morphology.sides.by_place`.
+
+    Attributes:
+        card: what the .json file says, with both lungs in place of the lungs as one.
+        file_card: what the .json file says.
+    """
+
+    def __init__(self, model: str | Path = "cxr", *, threads: int | None = None) -> None:
+        super().__init__(model, threads=threads)
+        self.file_card = self.card
+        self.card = self.file_card.sided
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As `Predictor`, of the channels that `card` names."""
+        found = super().__call__(batch)
+        if self.file_card.tells_sides:
+            return found
+        at, least = self.file_card.channel(LUNGS_AS_ONE), MIN_LUNG_FRACTION[self.card.modality]
+        both = [by_place(lungs, self.card.threshold, least) for lungs in found[:, at]]
+        return np.concatenate([found[:, :at], np.stack(both), found[:, at + 1 :]], axis=1)
 
 
 def _one_line(error: Exception) -> str:

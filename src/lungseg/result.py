@@ -6,22 +6,32 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
-from lungseg.errors import UsageError
+from lungseg.errors import InputError, UsageError
 from lungseg.image import Image
 from lungseg.measurement import Measurements
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.segmentation import Probabilities, Segmentation
+from lungseg.structures import PLURAL
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 
 if TYPE_CHECKING:
     from lungseg.writers.record import Record
+
+Sides = Literal["predicted", "assigned", "undecided"]
+"""How right and left lung were told apart: by the network; afterwards, by where they lie; not."""
+
+UNDECIDED: Final = (
+    "the lungs touch, or lie, so that right and left cannot be told, and the model predicts them "
+    "as one"
+)
+"""Why there are no labels."""
 
 I_co = TypeVar("I_co", bound=Image | Volume, covariant=True)
 
@@ -69,8 +79,26 @@ class Result(Generic[I_co]):
         """The label map of the lungs' layer, of the shape of the input and in its order: 0
         background, 1 right lung, 2 left lung (the patient's), and other structures of that layer
         by their numbers (`lungseg.structures`).
+
+        Raises:
+            UsageError: `sides` is "undecided", so there are no labels.
         """
+        if self.sides == "undecided":
+            raise UsageError(
+                UNDECIDED,
+                where=self.image.source,
+                cure='take `result.segmentation.mask("lungs")`, or give a model that tells sides',
+            )
         return self.segmentation.labels
+
+    @property
+    def sides(self) -> Sides | None:
+        """How right and left lung were told apart; None where no lungs were looked for."""
+        if PLURAL not in self.segmentation.names:
+            return None
+        if self.card.tells_sides:
+            return "predicted"
+        return "assigned" if self.segmentation.tells_sides else "undecided"
 
     def overlay(self) -> NDArray[np.uint8]:
         """(rows, columns, 3), red, green, blue: the radiograph, or a sheet of slices in three
@@ -118,6 +146,7 @@ class Result(Generic[I_co]):
             self.image, self.measurements, self.verdict, self.card, self.seconds, notes=self.notes
         )
         entry["options"] = self.options.record()
+        entry["sides"] = self.sides
         return entry
 
     def to_dataframe_row(self) -> dict[str, str]:
@@ -141,6 +170,27 @@ class Result(Generic[I_co]):
         from lungseg.writers.objects import to_sitk
 
         return to_sitk(self.mask, self.image.geometry)
+
+
+def notes_on_sides(card: ModelCard, segmentation: Segmentation[Any]) -> tuple[str, ...]:
+    """What is to be said of right and left where the model does not tell them apart."""
+    if card.tells_sides or PLURAL not in segmentation.names:
+        return ()
+    if segmentation.tells_sides:
+        return ("the model predicts the lungs as one: right and left are told by where they lie",)
+    return (f"{UNDECIDED}: the mask says where lung is, without labels",)
+
+
+def check_sides(segmentation: Segmentation[Any], options: SegmentOptions, source: str) -> None:
+    """Refuses to give one lung of which nobody knows which it is.
+
+    Raises:
+        InputError: one was asked for.
+    """
+    if not segmentation.tells_sides and options.names_a_side:
+        raise InputError(
+            UNDECIDED, where=source, cure='ask for "lungs", or give a model that tells sides'
+        )
 
 
 _NOT_ONE: Final = frozenset({"no_lung", "not_frontal", "doubtful_view", "no_lung_in_slice"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lungseg.errors import UsageError
 from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.preprocess import to_image_grid
-from lungseg.structures import LUNGS, PLURAL, Structure, groups
+from lungseg.structures import LUNGS, LUNGS_AS_ONE, PLURAL, Structure, groups
 
 Array = NDArray[Any]
 Labels = NDArray[np.uint8]
@@ -78,13 +78,19 @@ class Segmentation(Generic[G]):
 
     @property
     def _lungs_layer(self) -> int:
-        those = [i for i, layer in enumerate(self.structures) if set(LUNGS) & set(layer)]
+        known = {*LUNGS, LUNGS_AS_ONE}
+        those = [i for i, layer in enumerate(self.structures) if known & set(layer)]
         return those[0] if those else 0
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of all structures, and of the pairs among them, layer by layer."""
         return tuple(name for layer in self.structures for name in groups(layer))
+
+    @property
+    def tells_sides(self) -> bool:
+        """Whether its label maps tell right from left lung; not where both are one structure."""
+        return LUNGS_AS_ONE not in self.shown
 
     def mask(self, name: str) -> NDArray[np.bool_]:
         """Where a structure is, or one of a pair, such as the "lungs".
@@ -109,6 +115,20 @@ def mask_of(
     for number in numbers[1:]:
         found |= labels == number
     return cast("NDArray[np.bool_]", found)
+
+
+def without_sides(
+    layers: Sequence[Labels], structures: Sequence[Sequence[Structure]]
+) -> tuple[list[Labels], Layers]:
+    """New label maps, and their structures, in which both lungs are `LUNGS_AS_ONE`."""
+    maps, those = [], []
+    for labels, own in zip(layers, structures, strict=True):
+        merged = np.array(labels)
+        if not set(LUNGS).isdisjoint(own):
+            merged[mask_of(labels, [lung.number for lung in LUNGS], own)] = LUNGS_AS_ONE.number
+        maps.append(merged)
+        those.append(tuple(dict.fromkeys(LUNGS_AS_ONE if s in LUNGS else s for s in own)))
+    return maps, tuple(those)
 
 
 def as_labels(labels: Array, *, source: str) -> Labels:
@@ -177,6 +197,18 @@ class Probabilities(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def probabilities_without_sides(found: Probabilities) -> Probabilities:
+    """With one channel for both lungs, first, in place of one each."""
+    lungs = [found.names.index(lung.name) for lung in LUNGS]
+    others = [i for i in range(len(found.names)) if i not in lungs]
+    top = 255 if found.channels.dtype == np.uint8 else 1
+    both = np.minimum(found.channels[lungs].sum(axis=0, dtype=np.float32), top)
+    channels = np.concatenate(
+        [both[np.newaxis].astype(found.channels.dtype), found.channels[others]]
+    )
+    return replace(found, names=(PLURAL, *(found.names[i] for i in others)), channels=channels)
 
 
 def as_fraction(plane: Labels) -> NDArray[np.float32]:

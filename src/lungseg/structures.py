@@ -95,12 +95,42 @@ STRUCTURES: Final = (BACKGROUND, RIGHT_LUNG, LEFT_LUNG, HEART, TRACHEA, OPACITY)
 K. Ito, "Color Universal Design", 2008). Codes are those of DICOM PS3.16: CID 7150, 7151 and, of
 opacity, 6102."""
 
-BY_NAME: Final = {structure.name: structure for structure in STRUCTURES}
-BY_NUMBER: Final = {structure.number: structure for structure in STRUCTURES}
-
 LUNGS: Final = (RIGHT_LUNG, LEFT_LUNG)
 PLURAL: Final = RIGHT_LUNG.plural
 """The name of what belongs to both lungs together."""
+
+AS_ONE: Final = "lungs as one"
+"""What names `LUNGS_AS_ONE` where "lungs" names both halves."""
+
+LUNGS_AS_ONE: Final = Structure(
+    255,
+    "lungs",
+    RIGHT_LUNG.colour,
+    category=ANATOMICAL,
+    type=LUNG,
+    laterality=Code("51440002", "SCT", "Right and left"),
+)
+"""Both lungs of a model, or a mask, that does not tell right from left. Its number is that of a
+binary mask, and no label: no label map of several structures has it."""
+
+ANY_LUNG: Final = (*LUNGS, LUNGS_AS_ONE)
+"""What is lung in a label map."""
+
+BY_NAME: Final = {structure.name: structure for structure in (*STRUCTURES, LUNGS_AS_ONE)}
+BY_NUMBER: Final = {structure.number: structure for structure in STRUCTURES}
+
+
+def shown_among(names: Iterable[str]) -> tuple[Structure, ...]:
+    """The structures of these names, by their numbers; the lungs as one where neither half is."""
+    known = set(names)
+    found = tuple(s for s in STRUCTURES if s is not BACKGROUND and s.name in known)
+    as_one = PLURAL in known and known.isdisjoint(lung.name for lung in LUNGS)
+    return (LUNGS_AS_ONE, *found) if as_one else found
+
+
+def sided(structures: Iterable[Structure]) -> tuple[Structure, ...]:
+    """The same with both lungs in place of the lungs as one."""
+    return tuple(part for one in structures for part in (LUNGS if one is LUNGS_AS_ONE else (one,)))
 
 
 def is_finding(structures: Iterable[Structure]) -> bool:
@@ -178,3 +208,16 @@ def read_names(cell: str) -> tuple[str, ...]:
     if not found:
         raise UsageError("no structure is named", cure=f"name some of {', '.join(known)}")
     return tuple(dict.fromkeys(found))
+
+
+def read_layer(cell: str) -> tuple[str, ...]:
+    """The structures of a layer that is to be learnt: as `read_names`, but "lungs as one" is a
+    single structure, for masks that do not tell right from left.
+
+    Raises:
+        UsageError: as `read_names`.
+    """
+    parts = [part.strip() for part in re.split("[;,]", cell)]
+    rest = ",".join(part for part in parts if part != AS_ONE)
+    as_one = (LUNGS_AS_ONE.name,) if AS_ONE in parts else ()
+    return (*as_one, *(read_names(rest) if rest or not as_one else ()))

@@ -49,6 +49,23 @@ def write_list(folder: Path, sources: dict[str, tuple[int, tuple[str, ...], str]
 
 
 @pytest.mark.slow
+def test_lungs_are_learnt_as_one_without_sides(tmp_path) -> None:
+    write_radiographs(tmp_path / "films", count=12)
+    run = tmp_path / "run"
+    flags = FLAGS.replace("lungs, heart", "lungs as one").replace("--no-calibrate", "")
+    ran = lungseg("train", tmp_path / "films", "-o", run, *shlex.split(flags))
+    assert ran.exit_code == 0, ran.output
+    assert 'layers = [["lungs"]]' in (run / "settings.toml").read_text()
+    assert read_card(run / "model.json").outputs == ("background", "lungs")
+    assert "validation cases, lungs: 0.9" in ran.stdout
+    assert {path.name for path in run.glob("montage_*.png")} >= {"montage_best.png"}
+    film = next((tmp_path / "films/images").iterdir())
+    out = tmp_path / "out"
+    assert lungseg("segment", film, "-o", out, "--model", run).exit_code == 0
+    assert '"sides": "assigned"' in (out / "results.jsonl").read_text()
+
+
+@pytest.mark.slow
 def test_lungs_and_heart_are_learnt_from_partial_labels_and_scored_by_structure(tmp_path) -> None:
     cases = write_list(
         tmp_path / "films",

@@ -294,3 +294,26 @@ def test_where_an_opacity_was_painted_it_is_open_whether_there_is_one() -> None:
     assert opened.tolist() == [[[1, 1, 1]], [[3, 1, 1]]]
     assert reopened(sets[:1], layers[:1], np.ones((1, 3), bool)) is not None
     np.testing.assert_array_equal(reopened(sets[:1], layers[:1], np.ones((1, 3), bool)), sets[:1])
+
+
+ONE = layer_classes((("lungs",),))[0]
+
+
+def test_lungs_as_one_take_no_side_from_a_mask() -> None:
+    labels = np.array([[0, 1, 2]], np.uint8)
+    assert ONE.names == ("background", "lungs", "mediastinum")
+    (sets,) = allowed_sets(labels, [ONE], decides=LUNGS, lung_extent="field")
+    outside = ONE.bits("background", "mediastinum")
+    assert sets.tolist() == [[outside, ONE.bits("lungs"), ONE.bits("lungs")]]
+    (half,) = allowed_sets(labels, [ONE], decides=("right lung",), lung_extent="field")
+    assert half.tolist() == [[ONE.anything, ONE.bits("lungs"), ONE.anything]]
+    np.testing.assert_array_equal(mirror_table(ONE)[sets], sets)
+
+
+def test_the_sides_of_lungs_as_one_are_those_of_their_places() -> None:
+    sets = np.full((1, 20, 40), ONE.bits("background"), np.uint8)
+    sets[0, 5:15, 4:14] = sets[0, 5:15, 26:36] = ONE.bits("lungs")
+    found = lungs_of(sets, [ONE])
+    assert found["right"][10, 8]
+    assert found["left"][10, 30]
+    assert not (found["right"] & found["left"]).any()

@@ -29,7 +29,7 @@ def test_record_says_everything_and_is_json(result: Result) -> None:
     assert wrong(entry) == []
     assert entry.pop("versions")["numpy"] == np.__version__
     assert entry == {
-        "schema": "1.0",
+        "schema": "1.1",
         "input": "/a/b.png",
         "sha256": "ab12",
         "modality": "radiograph",
@@ -66,6 +66,7 @@ def test_record_says_everything_and_is_json(result: Result) -> None:
         "model": {"name": "cxr", "version": "1", "sha256": "f00d"},
         "seconds": {"read": 0.1235},
         "options": SegmentOptions().record(),
+        "sides": "predicted",
     }
 
 

@@ -227,7 +227,8 @@ def samples_of(
     """What was found of an item: a sample of each slice with a mask, in order; of several slices
     then one of all of them, and `HALVES` of halves.
     """
-    stack, mask = item.stack, lung_mask(result.mask)
+    stack, labels = item.stack, result.segmentation.labels
+    mask = lung_mask(labels)
 
     def sample(scope: Scope, features: dict[str, float], taken: Array) -> Sample:
         worth = dice(stack.lungs[taken], mask[taken])
@@ -237,7 +238,7 @@ def samples_of(
     each: dict[int, dict[str, float]] = {}
     for i in at.tolist():
         one = replace(stack, grey=stack.grey[i : i + 1], lungs=stack.lungs[i : i + 1])
-        each[i] = segmenter.features(one.volume, planes[i : i + 1], result.mask[i : i + 1])
+        each[i] = segmenter.features(one.volume, planes[i : i + 1], labels[i : i + 1])
     samples = [sample("slice", each[i], np.array([i])) for i in each]
     if len(planes) == 1 or not at.size:
         return samples

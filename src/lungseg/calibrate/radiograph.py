@@ -155,7 +155,7 @@ def sample_of(item: RadiographItem, prediction: ForwardPass, result: Result[Imag
     dice = None
     if item.labels is not None and item.known is not None:
         ground_truth, found = (
-            lung_mask(labels)[item.known] for labels in (item.labels, result.mask)
+            lung_mask(labels)[item.known] for labels in (item.labels, result.segmentation.labels)
         )
         dice = count(ground_truth, found).dice
     return Sample(

@@ -111,9 +111,9 @@ def _is_nested(kind: Any) -> bool:
 def _setting(kind: Any, value: Any) -> Any:
     """The value of a setting, of what its flag was given."""
     if _is_nested(kind):
-        from lungseg.structures import read_names
+        from lungseg.structures import read_layer
 
-        return tuple(read_names(names) for names in value)
+        return tuple(read_layer(names) for names in value)
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -15,7 +15,7 @@ from lungseg.ct.orientation import middles, spine_in_front
 from lungseg.geometry import VolumeGeometry
 from lungseg.measurement import Measurements
 from lungseg.segmentation import Segmentation
-from lungseg.structures import LUNGS, PLURAL
+from lungseg.structures import ANY_LUNG, LUNGS, PLURAL
 from lungseg.verdict import Verdict, verdict_of
 from lungseg.volume import Volume
 
@@ -93,7 +93,9 @@ def judge_volume(
     if ("confidence", PLURAL) not in measurements:  # the model was not asked for lungs
         return verdict_of("ct", dict.fromkeys(evidence, True))
     size = "area" if ("area", PLURAL) in measurements else "volume"
-    sizes = [measurements[size, lung.name].value for lung in LUNGS]
+    # Of lungs whose sides nobody knows each may be there.
+    halves = [lung.name if segmentation.tells_sides else PLURAL for lung in LUNGS]
+    sizes = [measurements[size, name].value for name in halves]
     single = size == "area"
     if not any(sizes):
         empty = "no_lung_in_slice" if single else "no_lung"
@@ -190,11 +192,14 @@ def _sizes_speak(measurements: Measurements, *, known: bool) -> dict[str, bool]:
         measurements: of the volume.
         known: whether its volume is known in millilitres.
     """
-    volume, asymmetry = (measurements[name, PLURAL].value for name in ("volume", "asymmetry"))
+    volume = measurements["volume", PLURAL].value
+    halves = measurements.get(("asymmetry", PLURAL))
     return {
         "small": known and volume < MIN_VOLUME_ML,
         "large": known and volume > MAX_VOLUME_ML,
-        "asymmetric": abs(asymmetry) < 100 and not MIN_ASYMMETRY <= asymmetry <= MAX_ASYMMETRY,
+        "asymmetric": halves is not None
+        and abs(halves.value) < 100
+        and not MIN_ASYMMETRY <= halves.value <= MAX_ASYMMETRY,
     }
 
 
@@ -207,7 +212,7 @@ def _faces(labels: Labels) -> tuple[float, float, float]:
     above, below = ((labels[-1],), (labels[0],)) if labels.shape[0] > 1 else ((), ())
     sides = labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]
     fractions = [
-        max((float(np.mean(face == lung.number)) for face in faces for lung in LUNGS), default=0.0)
+        max((float(np.mean(face == one.number)) for face in faces for one in ANY_LUNG), default=0.0)
         for faces in (above, below, sides)
     ]
     return fractions[0], fractions[1], fractions[2]
@@ -216,7 +221,7 @@ def _faces(labels: Labels) -> tuple[float, float, float]:
 def _airless(labels: Labels, voxels: NDArray[Any]) -> list[float]:
     """The fraction of each lung that is denser than `DENSE`; 0 of one that was not found."""
     sampled = slice(None, None, -(-len(labels) // SAMPLED_SLICES))
-    found = [voxels[sampled][labels[sampled] == lung.number] for lung in LUNGS]
+    found = [voxels[sampled][labels[sampled] == lung.number] for lung in ANY_LUNG]
     return [float(np.mean(values > DENSE)) if values.size else 0.0 for values in found]
 
 

@@ -28,6 +28,7 @@ from lungseg.ct.measure import measure_volume
 from lungseg.ct.opaque_lung import remove_opaque_remnant
 from lungseg.ct.placing import on_grid_of, placed, possible, righted, with_doubt
 from lungseg.ct.postprocess import postprocess_volume
+from lungseg.ct.sides import cut_planes, open_slices, settle_sides
 from lungseg.ct.slices import (
     Planes,
     blacken_surround,
@@ -39,16 +40,22 @@ from lungseg.ct.trachea import remove_trachea
 from lungseg.errors import UsageError
 from lungseg.morphology.sides import sides
 from lungseg.options import DEFAULTS, SegmentOptions
-from lungseg.predict import Predictor, processors
+from lungseg.predict import SidedPredictor, processors
 from lungseg.preprocess import shrink_labels, to_network
 from lungseg.quality.confidence import confidence
 from lungseg.quality.features import Features, agreement_features, mask_features
 from lungseg.quality.files import quality_model_of
 from lungseg.quality.model import ExpectedDice, as_measurements
 from lungseg.readers.hounsfield import blank_around
-from lungseg.result import Result
-from lungseg.segmentation import Layers, Probabilities, as_fraction
-from lungseg.structures import LUNGS, PLURAL
+from lungseg.result import Result, check_sides, notes_on_sides
+from lungseg.segmentation import (
+    Layers,
+    Probabilities,
+    as_fraction,
+    probabilities_without_sides,
+    without_sides,
+)
+from lungseg.structures import LUNGS, LUNGS_AS_ONE, PLURAL, Structure
 from lungseg.timing import Seconds, timed
 from lungseg.volume import Volume
 
@@ -97,18 +104,20 @@ class VolumeSegmenter:
         if threads is not None and threads < 1:
             raise UsageError(f"a network needs at least 1 thread, not {threads}")
         # Slices side by side, each on one thread, are faster than one slice on all of them.
-        self._predictor = Predictor(model, threads=1)
+        self._predictor = SidedPredictor(model, threads=1)
         self._quality = (
             quality_model_of(self._predictor.path, self.card, "ct") if with_quality_model else None
         )
-        self._names = tuple(name for layer in self.card.layers for name in layer)
-        self._channels = [self.card.outputs.index(name) for name in self._names]
+        card = self._predictor.card
+        self._names = tuple(name for layer in card.layers for name in layer)
+        self._channels = [card.outputs.index(name) for name in self._names]
+        self._lungs = [self._names.index(lung.name) for lung in LUNGS] if card.has_lungs else []
         self._pool = ThreadPoolExecutor(threads or processors(), "lungseg-slices")
 
     @property
     def card(self) -> ModelCard:
         """What is known of the model."""
-        return self._predictor.card
+        return self._predictor.file_card
 
     def __call__(
         self,
@@ -127,10 +136,10 @@ class VolumeSegmenter:
         seconds = {} if seconds is None else seconds
         if (blank := self._blank_around(volume)) is not None:
             return self._cut_out(volume, blank, options, seconds)
-        lungs = [self._names.index(lung.name) for lung in LUNGS] if self.card.has_lungs else []
+        lungs = self._lungs
         notes: tuple[str, ...] = ()
         if lungs:
-            volume, notes = placed(volume, partial(self._glimpse, lungs), options.spacing)
+            volume, notes = placed(volume, self._glimpse, options.spacing)
         planes = self.infer(volume, progress=progress, seconds=seconds)
         if not lungs:
             return self.finish(volume, planes, options, seconds=seconds)
@@ -139,18 +148,18 @@ class VolumeSegmenter:
         result = self.finish(seen, planes, options, seconds=seconds, notes=(*notes, *more))
         return result if seen.geometry is volume.geometry else on_grid_of(result, volume)
 
-    def _glimpse(self, lungs: list[int], volume: Volume, numbers: NDArray[np.intp]) -> Planes:
+    def _glimpse(self, volume: Volume, numbers: NDArray[np.intp]) -> Planes:
         """Probabilities of the lungs in some axial slices, by their numbers."""
         slices = volume.geometry.to_axial().apply(volume.array)
         planes = np.zeros((len(slices), len(self._names), *self.card.input_size), np.uint8)
         list(self._pool.map(partial(self._predict_slice, volume, slices, planes), numbers))
-        return planes[numbers][:, lungs]
+        return planes[numbers][:, self._lungs]
 
     def _blank_around(self, volume: Volume) -> int | None:
         """The value of all but the lungs, where they were cut out before and nothing else is asked
         for.
         """
-        alone = self.card.has_lungs and len(self._names) == len(LUNGS)
+        alone = len(self._lungs) == len(self._names)
         return blank_around(volume.array) if alone and volume.hounsfield else None
 
     def _cut_out(
@@ -187,6 +196,8 @@ class VolumeSegmenter:
         with timed("interpolate", seconds):
             axial = volume.geometry.to_axial().geometry(volume.geometry)
             fill_between(planes, seen, axial.places(0))
+            if not self.card.tells_sides:
+                settle_sides(planes, self._lungs, self.card.threshold)
         return planes
 
     def _predict_slice(
@@ -232,8 +243,10 @@ class VolumeSegmenter:
         seconds = {} if seconds is None else seconds
         turn = volume.geometry.to_axial()
         axial = turn.geometry(volume.geometry)
+        undecided = lungs is None and not self.card.tells_sides and self._is_open(planes)
         with timed("restore", seconds):
-            found = thresholded(planes, axial.shape, self.card, self._pool)
+            cut = cut_planes(planes, self._lungs) if undecided else planes
+            found = thresholded(cut, axial.shape, self._predictor.card, self._pool)
         with timed("clean", seconds):
             known = lungs is not None
             if lungs is None and self.card.has_lungs:
@@ -243,35 +256,42 @@ class VolumeSegmenter:
             if lungs is not None and options.spacing is None:
                 volume, more = possible(volume, lungs)
                 notes = (*notes, *more)
-            structures = self.card.layers_of(options.structures)
+            structures = self._predictor.card.layers_of(options.structures)
             layers = [layer_of(those, lungs, found) for those in structures]
+            if undecided:
+                layers, structures = without_sides(layers, structures)
             segmentation = volume.with_layers(
                 [turn.invert(labels) for labels in layers], structures
             )
+            check_sides(segmentation, options, volume.source)
         with timed("measure", seconds):
             confidences = self._confidences(layers, structures, planes)
             measurements = measure_volume(volume, segmentation, confidences)
         with timed("judge", seconds):
-            asked = not (options.skip_quality or known)
+            asked = not (options.skip_quality or known or undecided)
             expected = None if not asked else self._expected_dice(volume, planes, lungs)
             measurements |= as_measurements(expected)
             verdict = judge_volume(volume, segmentation, measurements, self._evidence(expected))
-        channels = np.moveaxis(planes, 1, 0)
+        seen = Probabilities(self._names, np.moveaxis(planes, 1, 0), volume.geometry)
         return Result(
             image=volume,
             segmentation=segmentation,
             measurements=measurements,
             verdict=verdict,
             card=self.card,
-            probabilities=Probabilities(self._names, channels, volume.geometry),
+            probabilities=probabilities_without_sides(seen) if undecided else seen,
             seconds=seconds,
-            notes=notes,
+            notes=(*notes, *notes_on_sides(self.card, segmentation)),
             options=options,
         )
 
     def _lungs_of(self, planes: NDArray[Any]) -> NDArray[Any]:
         """(2, rows, columns) of right and left lung, of one slice's (structures, rows, columns)."""
-        return planes[[self._names.index(lung.name) for lung in LUNGS]]
+        return planes[self._lungs]
+
+    def _is_open(self, planes: Planes) -> bool:
+        """Whether nothing tells right from left."""
+        return bool(open_slices(planes, self._lungs, self.card.threshold).any())
 
     def _cleaned_lungs(self, volume: Volume, found: dict[str, Labels]) -> Labels:
         turn = volume.geometry.to_axial()
@@ -321,9 +341,9 @@ class VolumeSegmenter:
         """
         small = shrink_labels(labels, lungs.shape[1:])
         mirrored = self._predictor(np.ascontiguousarray(picture[np.newaxis, :, :, ::-1]))[0][
-            self.card.mirrored_channels, :, ::-1
+            self._predictor.card.mirrored_channels, :, ::-1
         ]
-        other = mirrored[[self.card.channel(lung) for lung in LUNGS]]
+        other = mirrored[[self._predictor.card.channel(lung) for lung in LUNGS]]
         own = confidence(sides(other[0], other[1], self.card.threshold), other)[PLURAL]
         once = mask_features(picture[0], lungs, small, confidence(small, lungs))
         return once | agreement_features(lungs, other, small, own)
@@ -357,12 +377,16 @@ class VolumeSegmenter:
         found: dict[str, float] = {}
         for labels, those in zip(layers, structures, strict=True):
             small = np.stack([shrink_labels(labels[i], planes.shape[2:]) for i in chosen])
-            channels = [
-                as_fraction(planes[chosen, self._names.index(structure.name)])
-                for structure in those
-            ]
+            channels = [self._fraction_of(structure, planes[chosen]) for structure in those]
             found |= confidence(small, channels, those)
         return found
+
+    def _fraction_of(self, structure: Structure, planes: Planes) -> NDArray[np.float32]:
+        """The probability of a structure in planes, 0 to 1; of the lungs as one that of both."""
+        if structure is LUNGS_AS_ONE:
+            both = sum(as_fraction(planes[:, lung]) for lung in self._lungs)
+            return np.minimum(both, np.float32(1))
+        return as_fraction(planes[:, self._names.index(structure.name)])
 
 
 def pooled(features: Sequence[Features], weights: NDArray[Any]) -> Features:

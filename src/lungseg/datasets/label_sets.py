@@ -23,15 +23,18 @@ from lungseg.datasets.cases import LungExtent
 from lungseg.errors import UsageError
 from lungseg.structures import (
     ABNORMAL,
+    ANY_LUNG,
     BACKGROUND,
     BY_NAME,
     LEFT_LUNG,
     LUNGS,
+    LUNGS_AS_ONE,
     RIGHT_LUNG,
     STRUCTURES,
     Side,
     Structure,
     partner,
+    sided,
 )
 
 Array = NDArray[Any]
@@ -70,8 +73,18 @@ class LayerClasses:
     @property
     def names(self) -> tuple[str, ...]:
         """Background, structures, and last, in the layer of the lungs, the mediastinum."""
-        more = (MEDIASTINUM,) if set(LUNGS) <= set(self.structures) else ()
+        more = (MEDIASTINUM,) if set(LUNGS) <= set(self.structures) or self.as_one else ()
         return (BACKGROUND.name, *(structure.name for structure in self.structures), *more)
+
+    @property
+    def as_one(self) -> bool:
+        """Whether both lungs are one structure of it."""
+        return LUNGS_AS_ONE in self.structures
+
+    @property
+    def sided(self) -> LayerClasses:
+        """The same with both lungs in place of the lungs as one."""
+        return LayerClasses(sided(self.structures))
 
     def bits(self, *names: str) -> int:
         """The set of the classes of these names, as far as the layer has them."""
@@ -170,6 +183,8 @@ def reopened(sets: Sets, layers: Sequence[LayerClasses], where: NDArray[np.bool_
 def _allowed(
     labels: Array, classes: LayerClasses, decides: Collection[str], lung_extent: LungExtent
 ) -> Sets:
+    if classes.as_one:
+        return _one_table(classes)[_allowed(labels, classes.sided, decides, lung_extent)]
     undecided = classes.bits(*(s.name for s in classes.structures if s.name not in decides))
     lungs = [lung for lung in LUNGS if lung in classes.structures and lung.name in decides]
     outside = ONLY_BACKGROUND | undecided
@@ -192,6 +207,20 @@ def _allowed(
 
 
 @cache
+def _one_table(classes: LayerClasses) -> Sets:
+    """What each set of the sided classes, 0 to 255, says of the lungs as one: (256,)."""
+    lungs = {lung.name for lung in LUNGS}
+    bits = [
+        classes.bits(LUNGS_AS_ONE.name if name in lungs else name) for name in classes.sided.names
+    ]
+    table = [0] * 256
+    for number in range(256):
+        for i, bit in enumerate(bits):
+            table[number] |= bit if number >> i & 1 else 0
+    return np.array(table, np.uint8)
+
+
+@cache
 def mirror_table(classes: LayerClasses) -> Sets:
     """What each set of classes, 0 to 255, is in a mirror: (256,)."""
     others = [
@@ -205,12 +234,17 @@ def mirror_table(classes: LayerClasses) -> Sets:
 
 
 def lungs_of(sets: Sets, layers: Sequence[LayerClasses]) -> dict[Side, NDArray[np.bool_]]:
-    """Where each lung may be: (rows, columns), nowhere where no layer has the lungs.
+    """Where each lung may be: (rows, columns), nowhere where no layer has the lungs. Of the lungs
+    as one the halves lie where `assign_sides` finds them.
 
     Args:
         sets: (layers, rows, columns).
         layers: their classes.
     """
+    for each, classes in zip(sets, layers, strict=True):
+        if classes.as_one:
+            found = assign_sides(each & classes.bits(LUNGS_AS_ONE.name))
+            return {"right": found == RIGHT_LUNG.number, "left": found == LEFT_LUNG.number}
 
     def where(lung: Structure) -> NDArray[np.bool_]:
         own = [each & classes.bits(lung.name) for each, classes in zip(sets, layers, strict=True)]
@@ -244,7 +278,7 @@ def judged_pixels(
         s.number for s in structures
     }
     hidden = np.isin(labels, list(above))
-    if lung_extent == "through-heart" and not set(LUNGS).isdisjoint(structures):
+    if lung_extent == "through-heart" and not set(ANY_LUNG).isdisjoint(structures):
         return ~(hidden | mediastinal_band(labels))
     return ~hidden if hidden.any() else None
 

@@ -16,7 +16,7 @@ from lungseg.errors import UsageError
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.segmentation import Segmentation
-from lungseg.structures import STRUCTURES
+from lungseg.structures import LUNGS_AS_ONE, STRUCTURES
 from lungseg.verdict import Verdict
 
 Picture = NDArray[np.uint8]
@@ -36,8 +36,12 @@ REFUSED: Final = (213, 94, 0)
 nothing."""
 
 
-PALETTE: Final = np.array([structure.colour for structure in STRUCTURES], np.uint8)
-"""(labels, 3): the colour of each label."""
+PAINTED: Final = (*STRUCTURES[1:], LUNGS_AS_ONE)
+"""What is painted, in this order."""
+PALETTE: Final = np.zeros((256, 3), np.uint8)
+"""(256, 3): the colour of each label."""
+for _one in PAINTED:
+    PALETTE[_one.number] = _one.colour
 
 
 def display(image: Image) -> Picture:
@@ -169,7 +173,7 @@ def paint(
     picture = grey_to_rgb(grey) if grey.ndim == 2 else grey.copy()
     width = outline_width((grey.shape[0], grey.shape[1]))
     present = np.bincount(labels.ravel(), minlength=len(PALETTE))
-    for structure in STRUCTURES[1:]:
+    for structure in PAINTED:
         if not present[structure.number]:
             continue
         left, top, columns, rows = cv2.boundingRect((labels == structure.number).view(np.uint8))

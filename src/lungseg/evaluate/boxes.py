@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets import Case, OpacityBox
-from lungseg.datasets.ground_truth import lungs_only
 from lungseg.draw.picture import Picture, overlay, thumbnail
 from lungseg.errors import InputError, UsageError
 from lungseg.evaluate.intervals import mean_intervals, percentile
@@ -37,10 +36,7 @@ from lungseg.morphology.hull import hull
 from lungseg.options import SegmentOptions, check_radius
 from lungseg.radiograph.measure import doubt_of_scale
 from lungseg.radiograph.segment import RadiographSegmenter
-from lungseg.structures import LUNGS
 from lungseg.writers import make_folder, write_file
-
-LUNG_NUMBERS = tuple(lung.number for lung in LUNGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,10 +239,8 @@ def _try(
     except InputError as error:
         return str(error)
     known = result.image.geometry.spacing
-    lungs = lungs_only(result.mask)
-    widened, bridged = (
-        dilate(mask, radius, LUNG_NUMBERS, known) for mask in (lungs, hull(lungs, LUNG_NUMBERS))
-    )
+    lungs = result.segmentation.foreground.view(np.uint8)
+    widened, bridged = (dilate(mask, radius, (1,), known) for mask in (lungs, hull(lungs, (1,))))
     by = f"{radius:g} {'pixels' if known is None else 'mm'}"
     scores = [
         BoxScore(

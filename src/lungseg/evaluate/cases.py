@@ -21,7 +21,7 @@ from lungseg.morphology.runs import component_sizes
 from lungseg.result import Result
 from lungseg.scores import Mask, components, count, surface_distances
 from lungseg.segmentation import Segmentation
-from lungseg.structures import PLURAL, Structure, regions, write_names
+from lungseg.structures import PLURAL, Structure, regions, sided, write_names
 
 NAN = float("nan")
 
@@ -202,7 +202,7 @@ def scored_regions(segmentation: Segmentation[Any], case: Case) -> dict[str, tup
         name: those
         for layer in segmentation.structures
         for name, those in regions(layer).items()
-        if all(structure.name in case.decided for structure in those)
+        if all(structure.name in case.decided for structure in sided(those))
     }
     if not found:
         names = [structure.name for layer in segmentation.structures for structure in layer]
@@ -217,7 +217,7 @@ def scored_regions(segmentation: Segmentation[Any], case: Case) -> dict[str, tup
 
 def pixels_of(labels: NDArray[np.uint8], structures: Collection[Structure]) -> NDArray[np.bool_]:
     """Where a label map, of any shape, has one of the structures."""
-    return np.isin(labels, [structure.number for structure in structures])
+    return np.isin(labels, [structure.number for structure in sided(structures)])
 
 
 def sum_of(probabilities: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -70,7 +70,9 @@ def _tile(segmenter: Segmenter, case: Case) -> Picture:
     labels = read_volume_labels(case, result.image.geometry).labels
     labels[~pixels_of(labels, structures)] = 0
     found = np.any([result.segmentation.mask(name) for name in names], axis=0)
-    tiles, captions = zip(*_planes(result.image, result.mask, found, labels), strict=True)
+    tiles, captions = zip(
+        *_planes(result.image, result.segmentation.labels, found, labels), strict=True
+    )
     return tiles[0] if len(tiles) == 1 else montage(tiles, len(tiles), captions)
 
 

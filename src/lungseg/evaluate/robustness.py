@@ -92,10 +92,12 @@ def measure_robustness(
     found: dict[str, list[float]] = {one.name: [] for one in perturbations()}
     for picture in pictures:
         before = segmenter(picture)
-        if not before.mask.any():
+        labels = before.segmentation.labels
+        if not labels.any():
             continue
         for one in perturbations():
-            expected, after = one.mask(before.mask), segmenter(one.picture(picture)).mask
+            expected = one.mask(labels)
+            after = segmenter(one.picture(picture)).segmentation.labels
             total = Counts(0, 0, 0, 0)
             for structure in before.segmentation.shown:
                 number = structure.number
@@ -105,7 +107,9 @@ def measure_robustness(
 
 
 def _mirror(mask: Array) -> Array:
-    others = np.array([partner(structure).number for structure in STRUCTURES], np.uint8)
+    others = np.arange(256, dtype=np.uint8)
+    for structure in STRUCTURES:
+        others[structure.number] = partner(structure).number
     return others[mask[:, ::-1]]
 
 

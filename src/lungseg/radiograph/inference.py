@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
 from lungseg.morphology.sides import sides
-from lungseg.predict import Predictor
+from lungseg.predict import SidedPredictor
 from lungseg.preprocess import zero_mean
 from lungseg.quality.confidence import confidence
 from lungseg.quality.features import Features, mask_features
@@ -114,7 +114,7 @@ class ForwardPass:
         return mask_features(self.picture, lungs, self.labels, confidence(self.labels, lungs))
 
 
-def first_pass(predictor: Predictor, picture: Float, view: View = AS_USUAL) -> ForwardPass:
+def first_pass(predictor: SidedPredictor, picture: Float, view: View = AS_USUAL) -> ForwardPass:
     """What the network makes of a picture (rows, columns) that was brought to a view; a negative is
     inverted.
     """
@@ -128,14 +128,14 @@ def first_pass(predictor: Predictor, picture: Float, view: View = AS_USUAL) -> F
 
 
 def _forward(
-    predictor: Predictor, picture: Float, *, view: View, inverted: bool = False
+    predictor: SidedPredictor, picture: Float, *, view: View, inverted: bool = False
 ) -> ForwardPass:
     channels = predictor(picture[np.newaxis, np.newaxis])[0]
     return ForwardPass(picture, channels, predictor.card, view, inverted)
 
 
 def best_orientation(
-    predictor: Predictor, first: ForwardPass, frontal: FrontalModel
+    predictor: SidedPredictor, first: ForwardPass, frontal: FrontalModel
 ) -> ForwardPass:
     """The pass over the same picture turned by quarters, or inverted, if that is clearly a chest;
     else the one that is given.
@@ -161,7 +161,7 @@ def best_orientation(
 
 
 def with_augmentation(
-    predictor: Predictor, first: ForwardPass, shape: tuple[int, int]
+    predictor: SidedPredictor, first: ForwardPass, shape: tuple[int, int]
 ) -> ForwardPass:
     """The mean of two passes over the thorax set upright, one of them mirrored, where the network
     was in doubt or the thorax tilted; else the pass that is given.

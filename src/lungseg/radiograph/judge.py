@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lungseg.geometry import ImageGeometry
 from lungseg.measurement import Measurements
 from lungseg.segmentation import Array, Segmentation
-from lungseg.structures import LUNGS, PLURAL
+from lungseg.structures import ANY_LUNG, LUNGS, PLURAL
 from lungseg.verdict import Verdict, verdict_of
 
 MIN_CONFIDENCE = 0.9
@@ -62,7 +62,9 @@ def judge(
     found = dict.fromkeys(evidence, True)
     if ("area", PLURAL) not in values:  # the model was not asked for lungs
         return verdict_of("radiograph", found)
-    areas = [values["area", lung.name] for lung in LUNGS]
+    # Of lungs whose sides nobody knows each may be there.
+    halves = [lung.name if segmentation.tells_sides else PLURAL for lung in LUNGS]
+    areas = [values["area", name] for name in halves]
     if not any(areas):
         return verdict_of("radiograph", found | {"no_lung": True})
     fraction = values["image_fraction", PLURAL] / 100.0
@@ -70,7 +72,7 @@ def judge(
         "one_lung": not all(areas),
         "small": fraction < MIN_FRACTION,
         "large": fraction > MAX_FRACTION,
-        "asymmetric": all(areas) and abs(values["asymmetry", PLURAL]) > MAX_ASYMMETRY,
+        "asymmetric": all(areas) and abs(values.get(("asymmetry", PLURAL), 0)) > MAX_ASYMMETRY,
         "cut_off": _edge_fraction(segmentation.labels[shown]) > MAX_EDGE_FRACTION,
     }
     unsure = values["confidence", PLURAL] < MIN_CONFIDENCE
@@ -82,7 +84,7 @@ def judge(
 def _edge_fraction(labels: NDArray[np.uint8]) -> float:
     """Of the four sides, the largest fraction that one lung lies along."""
     sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
-    return max(float(np.mean(side == lung.number)) for side in sides for lung in LUNGS)
+    return max(float(np.mean(side == lung.number)) for side in sides for lung in ANY_LUNG)
 
 
 def without_padding(pixels: Array, *, negative: bool) -> Box:

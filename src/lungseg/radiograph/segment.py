@@ -13,8 +13,9 @@ from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.morphology.dilation import dilate
 from lungseg.morphology.hull import hull
+from lungseg.morphology.sides import cut_in_the_middle, is_undecided
 from lungseg.options import DEFAULTS, SegmentOptions
-from lungseg.predict import Predictor
+from lungseg.predict import SidedPredictor
 from lungseg.preprocess import to_network
 from lungseg.quality.confidence import confidences
 from lungseg.quality.files import quality_model_of
@@ -34,9 +35,16 @@ from lungseg.radiograph.sides import with_stated_sides
 from lungseg.readers import read_image
 from lungseg.readers.frames import Frame, find_frame
 from lungseg.readers.looks_like_ct import DOUBT, ct_log_odds
-from lungseg.result import Result
-from lungseg.segmentation import Array, Layers, Probabilities, Segmentation
-from lungseg.structures import LUNGS, groups
+from lungseg.result import Result, check_sides, notes_on_sides
+from lungseg.segmentation import (
+    Array,
+    Layers,
+    Probabilities,
+    Segmentation,
+    probabilities_without_sides,
+    without_sides,
+)
+from lungseg.structures import LUNGS, PLURAL, groups
 from lungseg.timing import Seconds, timed
 
 Source = str | Path | Array | Image
@@ -73,7 +81,7 @@ class RadiographSegmenter:
             ModelError: the model, its card or its quality model is missing or broken, or they do
                 not belong together.
         """
-        self._predictor = Predictor(model, threads=threads)
+        self._predictor = SidedPredictor(model, threads=threads)
         self._quality = (
             quality_model_of(self._predictor.path, self.card, "radiograph")
             if with_quality_model
@@ -83,7 +91,7 @@ class RadiographSegmenter:
     @property
     def card(self) -> ModelCard:
         """What is known of the model."""
-        return self._predictor.card
+        return self._predictor.file_card
 
     def __call__(
         self,
@@ -183,17 +191,16 @@ class RadiographSegmenter:
         seconds = {} if seconds is None else seconds
         frame = prediction.frame
         shown = image if frame is None else frame.within(image)
-        structures = self.card.layers_of(options.structures)
+        structures = self._predictor.card.layers_of(options.structures)
         probabilities = self._probabilities(shown, prediction, structures)
         with timed("clean", seconds):
-            found = dict(probabilities)
-            layers = postprocess_layers(found, structures, self.card.threshold)
-        segmentation = shown.with_layers(layers, structures)
+            segmentation, probabilities = self._cleaned(shown, probabilities, structures)
+            check_sides(segmentation, options, image.source)
         with timed("measure", seconds):
-            sure = confidences(segmentation, found)
+            sure = confidences(segmentation, probabilities)
             measurements = measure(segmentation, sure)
         doubt = doubt_of_scale(measurements)
-        notes = _notes(image, prediction, doubt)
+        notes = _notes(image, prediction, doubt) + notes_on_sides(self.card, segmentation)
         findings = measure_findings(_in_frame(image, frame, segmentation), prediction.view)
         with timed("judge", seconds):
             expected = None if options.skip_quality else self.expected_dice(prediction)
@@ -234,8 +241,26 @@ class RadiographSegmenter:
         self, shown: Image, prediction: ForwardPass, structures: Layers
     ) -> Probabilities:
         names = tuple(structure.name for layer in structures for structure in layer)
-        channels = prediction.as_given[[self.card.outputs.index(name) for name in names]]
+        outputs = self._predictor.card.outputs
+        channels = prediction.as_given[[outputs.index(name) for name in names]]
         return Probabilities(names, channels, shown.geometry)
+
+    def _cleaned(
+        self, shown: Image, probabilities: Probabilities, structures: Layers
+    ) -> tuple[Segmentation[ImageGeometry], Probabilities]:
+        """The structures, and the probabilities that they were made of; both lungs as one where
+        nothing tells their sides.
+        """
+        found, threshold = dict(probabilities), self.card.threshold
+        names = [lung.name for lung in LUNGS]
+        if self.card.tells_sides or not is_undecided(*(found[n] for n in names), threshold).any():
+            return shown.with_layers(
+                postprocess_layers(found, structures, threshold), structures
+            ), probabilities
+        found |= zip(names, cut_in_the_middle(*(found[n] for n in names)), strict=True)
+        layers = postprocess_layers(found, structures, threshold)
+        one = shown.with_layers(*without_sides(layers, structures))
+        return one, probabilities_without_sides(probabilities)
 
     def expected_dice(self, prediction: ForwardPass) -> ExpectedDice | None:
         """Of the mask, before it is widened. None where the model has no quality model, or
@@ -306,7 +331,7 @@ def _widened(
 ) -> tuple[Segmentation[ImageGeometry], tuple[str, ...]]:
     """With the lungs widened, and a note of it: whoever reads the record must know."""
     spacing = image.geometry.spacing
-    numbers = groups(LUNGS)[LUNGS[0].plural]
+    numbers = groups(segmentation.shown)[PLURAL]
     layers, notes = list(segmentation.layers), []
     where = next(i for i, labels in enumerate(layers) if labels is segmentation.labels)
     if bridged:

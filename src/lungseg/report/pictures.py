@@ -25,7 +25,7 @@ from lungseg.readers import read_label_volume
 from lungseg.report.texts import INPUT_CHANGED, INPUT_GONE, NO_MASK, REFUSED_SKIPPED
 from lungseg.segmentation import Segmentation
 from lungseg.segmenter import read_source
-from lungseg.structures import STRUCTURES, Structure, groups
+from lungseg.structures import LUNGS_AS_ONE, Structure, groups, shown_among
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 
@@ -140,9 +140,8 @@ def _in_mask(record: Mapping[str, Any]) -> tuple[Structure, ...]:
     measured, outputs = {m["structure"] for m in record["measurements"]}, record.get("outputs", {})
     return tuple(
         structure
-        for structure in STRUCTURES
-        if structure.name in measured
-        and not any(structure.name.replace(" ", "_") in output for output in outputs)
+        for structure in shown_among(measured)
+        if not any(structure.name.replace(" ", "_") in output for output in outputs)
     )
 
 
@@ -179,6 +178,8 @@ def _mask_again(
     try:
         labels, _ = read_label_volume(folder / name)
         structures = _in_mask(record)
+        if structures and structures[0] is LUNGS_AS_ONE:  # a binary mask: 255, or 1 in a volume
+            labels = np.where(labels > 0, np.uint8(LUNGS_AS_ONE.number), np.uint8(0))
         if isinstance(source, Volume):
             return source.with_labels(labels, structures)
         return source.with_labels(labels[0], structures) if labels.shape[0] == 1 else None

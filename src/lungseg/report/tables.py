@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lungseg.card import ModelCard
 from lungseg.measurement import OWNERS
 from lungseg.report import texts
-from lungseg.structures import STRUCTURES
+from lungseg.structures import shown_among
 
 STEP: Final = 10
 """Hounsfield units in one step of the histogram."""
@@ -141,8 +141,7 @@ def densities_of(histograms: Mapping[str, NDArray[np.int64]]) -> Densities:
         structure.name: np.histogram(values, edges, weights=histograms[structure.name])[0].astype(
             np.int64
         )
-        for structure in STRUCTURES
-        if structure.name in histograms
+        for structure in shown_among(histograms)
     }
     return Densities(counts, edges)
 

@@ -35,7 +35,7 @@ from lungseg.serve.security import SecurityMiddleware
 from lungseg.serve.settings import ServerSettings
 from lungseg.serve.upload import receive
 from lungseg.serve.worker import prepare_process
-from lungseg.structures import Structure
+from lungseg.structures import LUNGS_AS_ONE, Structure
 from lungseg.writers.viewer import ViewerSlices
 
 PAGE: Final = Path(__file__).parent / "page"
@@ -319,7 +319,8 @@ class Server:
 
 def _structures(cards: Sequence[ModelCard]) -> list[Structure]:
     """Those that any of the models predicts, by their numbers."""
-    known = {one for card in cards for layer in card.structures for one in layer}
+    known = {one for card in cards for layer in card.sided.structures for one in layer}
+    known |= {LUNGS_AS_ONE for card in cards if not card.tells_sides}
     return sorted(known, key=lambda structure: structure.number)
 
 

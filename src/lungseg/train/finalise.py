@@ -28,7 +28,7 @@ from lungseg.quality.files import quality_model_path
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.scores import count
-from lungseg.structures import LUNGS, regions
+from lungseg.structures import LUNGS, regions, sided
 from lungseg.train.export import export
 from lungseg.train.pictures import ROWS, case_row, write_sheet
 from lungseg.writers.names import unused
@@ -198,8 +198,8 @@ def _dice(case: Case, result: Result[Image]) -> dict[str, float]:
             predicted = result.segmentation.mask(name)
             if name in others:
                 found[name] = count(others[name], predicted).dice
-            elif {structure.name for structure in those} <= set(case.decides):
-                inside = np.isin(ground_truth, [structure.number for structure in those])
+            elif {structure.name for structure in sided(those)} <= set(case.decides):
+                inside = np.isin(ground_truth, [structure.number for structure in sided(those)])
                 judged = judged_pixels(ground_truth, those, case.lung_extent)
                 if judged is not None:
                     inside, predicted = inside[judged], predicted[judged]

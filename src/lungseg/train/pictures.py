@@ -130,7 +130,7 @@ def case_row(
     tiles = [
         (grey(result.image), name),
         *known,
-        (coloured(result.mask), "prediction"),
+        (coloured(result.segmentation.labels), "prediction"),
         (overlay(result.image, result.segmentation, colour=RED), score),
     ]
     return [(thumbnail(tile, TILE), caption) for tile, caption in tiles]

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets.label_sets import LUNG_LAYERS, LayerClasses, Sets
-from lungseg.predict import Predictor
+from lungseg.predict import SidedPredictor
 from lungseg.preprocess import resize_back, to_network
 from lungseg.radiograph.orientation import turn
-from lungseg.structures import regions
+from lungseg.structures import LUNGS, LUNGS_AS_ONE, regions
 
 Array = NDArray[Any]
 
@@ -36,21 +36,21 @@ class Teachers:
     """
 
     def __init__(self, models: Sequence[str]) -> None:
-        """Names or paths of the models, as `lungseg.predict.Predictor` takes them."""
+        """Names or paths of the models, as `lungseg.predict.SidedPredictor` takes them."""
         self.models = tuple(models)
 
     def __reduce__(self) -> tuple[type[Teachers], tuple[tuple[str, ...]]]:
         return Teachers, (self.models,)
 
     @cached_property
-    def predictors(self) -> list[Predictor]:
+    def predictors(self) -> list[SidedPredictor]:
         """The loaded models. One thread each: a pool of threads would not survive in a forked
         process.
 
         Raises:
             ModelError: a model is missing or broken.
         """
-        return [Predictor(model, threads=1) for model in self.models]
+        return [SidedPredictor(model, threads=1) for model in self.models]
 
     @property
     def names(self) -> list[str]:
@@ -65,7 +65,7 @@ class Teachers:
 def pseudo_label(
     allowed: Sets,
     pixels: Array,
-    teachers: Sequence[Predictor],
+    teachers: Sequence[SidedPredictor],
     layers: Sequence[LayerClasses] = LUNG_LAYERS,
 ) -> Sets:
     """Narrows the sets of allowed classes where a mask leaves open whether there is a structure,
@@ -136,7 +136,7 @@ def _narrowed(sets: Sets, classes: LayerClasses, found: Sequence[dict[str, Array
     return narrowed
 
 
-def _probabilities(teacher: Predictor, pixels: Array) -> dict[str, Array]:
+def _probabilities(teacher: SidedPredictor, pixels: Array) -> dict[str, Array]:
     """A teacher's probabilities of each structure that it predicts, (rows, columns) on its own
     grid: the mean over the picture as it is, rotated, and mirrored.
     """
@@ -157,4 +157,7 @@ def _probabilities(teacher: Predictor, pixels: Array) -> dict[str, Array]:
         )
         for name in names
     }
-    return {name: total / len(batch) for name, total in sums.items()}
+    found_of = {name: total / len(batch) for name, total in sums.items()}
+    if all(lung.name in found_of for lung in LUNGS):
+        found_of[LUNGS_AS_ONE.name] = sum(found_of[lung.name] for lung in LUNGS)
+    return found_of

@@ -10,6 +10,7 @@ from lungseg.datasets import Case, split_by_patient
 from lungseg.datasets.cases import patients_in_several_splits
 from lungseg.datasets.spreadsheets import read_rows
 from lungseg.errors import InputError, UsageError
+from lungseg.structures import sided
 from lungseg.train.settings import TrainingSettings
 
 
@@ -57,7 +58,7 @@ def training_and_validation(
         UsageError: the source whose Dice is monitored is not validated on, or a structure that is
             to be learnt is decided by no case to train on.
     """
-    learnt = {name for layer in settings.layers for name in layer}
+    learnt = {one.name for classes in settings.classes for one in sided(classes.structures)}
     known = [case for case in cases if case.mask is not None and learnt & set(case.decided)]
     if not known:
         raise InputError(

@@ -44,8 +44,8 @@ class TrainingSettings:
 
     layers: Annotated[
         tuple[tuple[str, ...], ...],
-        "structures to learn that exclude each other, such as 'lungs, trachea'; repeated for a "
-        "layer that may overlap them",
+        "structures to learn that exclude each other, such as 'lungs, trachea', or 'lungs as one' "
+        "without sides; repeated for a layer that may overlap them",
     ] = ((RIGHT_LUNG.name, LEFT_LUNG.name),)
 
     architecture: Annotated[Literal["unet", "unetpp"], "U-Net or U-Net++"] = "unet"

@@ -207,7 +207,9 @@ def _of_volume(
         return np.where(segmentation.foreground, volume.array, blank)
 
     def mask() -> NDArray[np.uint8]:
-        return segmentation.foreground.view(np.uint8) if binary else segmentation.labels
+        if binary or not segmentation.tells_sides:
+            return segmentation.foreground.view(np.uint8)
+        return segmentation.labels
 
     def crop() -> bytes:
         box = volume_crop_box(segmentation)

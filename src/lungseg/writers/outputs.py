@@ -145,7 +145,8 @@ def save(
         outputs: names from `OUTPUTS`.
         name: the files are NAME_mask.png and so on; the name of the input's file without ending, or
             of its folder, where not given.
-        binary: masks that say where the lungs are, without sides: 255 in a PNG, 1 in a volume.
+        binary: masks that say where the lungs are, without sides: 255 in a PNG, 1 in a volume; so
+            they are in any case where nobody knows the sides.
         overwrite: replace files that exist.
         probabilities: of each structure; only where they are to be written.
         verdict: where it is "refused", the overlay says so.

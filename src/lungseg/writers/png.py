@@ -28,10 +28,10 @@ MARGIN = 0.02
 
 
 def mask_png(segmentation: Segmentation[ImageGeometry], *, binary: bool = False) -> bytes:
-    """The label map of the lungs' layer, see `label_png`; with `binary` as grey PNG, 255 where
-    there is lung.
+    """The label map of the lungs' layer, see `label_png`; with `binary`, and where nobody knows
+    the sides, as grey PNG, 255 where there is lung.
     """
-    if binary:
+    if binary or not segmentation.tells_sides:
         return encode(np.where(segmentation.foreground, np.uint8(255), np.uint8(0)))
     return label_png(segmentation.labels)
 

@@ -20,7 +20,7 @@ from lungseg.modality import Modality
 from lungseg.verdict import Status, Verdict, failure_code
 from lungseg.volume import Volume
 
-SCHEMA: Final = "1.0"
+SCHEMA: Final = "1.1"
 """Version of the schema. A new field, code or quantity raises the number behind the point; what
 breaks those who read records raises the one before it."""
 
@@ -72,6 +72,7 @@ class Record(TypedDict):
     model: NotRequired[dict[str, str]]
     seconds: NotRequired[dict[str, float]]
     options: NotRequired[dict[str, Any]]
+    sides: NotRequired[str | None]
     outputs: NotRequired[dict[str, str]]
     boxes: NotRequired[dict[str, list[list[int]]]]
 

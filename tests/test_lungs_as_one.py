@@ -1,0 +1,181 @@
+"""A model that predicts both lungs as one structure, at every door of the package."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from command_line import lungseg
+from ellipse_radiographs import write_ellipse_radiographs
+from ellipsoids import ellipsoids
+from lungseg import Segmenter, SegmentOptions
+from lungseg.card import read_card
+from lungseg.datasets import write_manifest
+from lungseg.errors import InputError, ModelError, UsageError
+from lungseg.image import Image
+from lungseg.result import Result
+from lungseg.structures import LUNGS_AS_ONE
+from lungseg.volume import Volume
+from lungseg.writers import volume_nifti
+from tiny_model import dark_ellipses, write_tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("one"), name="one", as_one=True)
+
+
+@pytest.fixture(scope="module")
+def ct_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("ct"), name="one", as_one=True, modality="ct")
+
+
+def touching() -> np.ndarray:
+    """Two lungs with as much between them as they are wide."""
+    pixels = dark_ellipses()
+    pixels[50:110, 60:140] = 40
+    return pixels
+
+
+def touching_volume() -> Volume:
+    """Two lungs that touch in every slice."""
+    volume, labels = ellipsoids((12, 80, 96), lung=-800)
+    voxels = volume.array.copy()
+    between = np.zeros_like(labels, bool)
+    between[:, 20:60, 30:66] = labels.any(axis=(1, 2))[:, None, None]
+    voxels[between | (labels > 0)] = -800
+    return Volume(voxels, volume.geometry, True)
+
+
+def segment_film(model: Path, pixels: np.ndarray, **options: object) -> Result[Image]:
+    return Segmenter(model)(pixels, SegmentOptions(**options))  # type: ignore[arg-type]
+
+
+def test_sides_are_assigned_by_place_as_a_model_with_sides_gives_them(model, tmp_path) -> None:
+    sided = Segmenter(write_tiny_model(tmp_path))(dark_ellipses())
+    found = segment_film(model, dark_ellipses())
+    np.testing.assert_array_equal(found.mask, sided.mask)
+    assert (sided.sides, found.sides) == ("predicted", "assigned")
+    assert found.record()["sides"] == "assigned"
+    assert any("told by where they lie" in note for note in found.record()["notes"])
+    assert found.card.layers == (("lungs",),)
+    assert list(found.measurements) == list(sided.measurements)
+
+
+def test_lungs_that_touch_give_a_binary_mask_and_no_labels(model, tmp_path) -> None:
+    found = segment_film(model, touching())
+    assert found.sides == found.record()["sides"] == "undecided"
+    with pytest.raises(UsageError, match=r"right and left cannot be told.*mask"):
+        _ = found.mask
+    assert found.segmentation.names == ("lungs",)
+    assert {structure for _, structure in found.measurements} == {"lungs"}
+    path = found.save(tmp_path)["mask"]
+    written = Picture.open(path)
+    assert written.mode == "L"
+    np.testing.assert_array_equal(np.array(written), 255 * found.segmentation.mask("lungs"))
+    assert found.segmentation.mask("lungs").mean() > 0.3
+    assert tuple(found.probabilities) == ("lungs",)
+    overlay = found.overlay()
+    assert (overlay == LUNGS_AS_ONE.colour).all(axis=2).any()
+
+
+def test_widened_and_bridged_without_sides(model) -> None:
+    plain = segment_film(model, touching()).segmentation.mask("lungs")
+    wider = segment_film(model, touching(), dilate=3.0, hull=True).segmentation.mask("lungs")
+    assert plain.sum() < wider.sum()
+    assert not (plain & ~wider).any()
+
+
+def test_one_side_is_refused_where_nothing_tells_it(model) -> None:
+    assert segment_film(model, dark_ellipses(), structures=("right lung",)).sides == "assigned"
+    with pytest.raises(InputError, match=r"cannot be told.*a model that tells sides"):
+        segment_film(model, touching(), structures=("right lung",))
+
+
+def test_a_volume_is_told_apart_by_place(ct_model) -> None:
+    volume, labels = ellipsoids((12, 80, 96), lung=-800)
+    found = Segmenter(ct_model)(volume)
+    assert (found.sides, found.record()["sides"]) == ("assigned", "assigned")
+    agree = (found.mask == labels).mean()
+    assert agree > 0.98
+    assert set(np.unique(found.mask)) == {0, 1, 2}
+
+
+def test_slices_in_which_lungs_touch_are_told_by_their_neighbours(ct_model) -> None:
+    volume, labels = ellipsoids((12, 80, 96), lung=-800)
+    voxels = volume.array.copy()
+    voxels[6, 25:55, 30:66] = -800
+    found = Segmenter(ct_model)(Volume(voxels, volume.geometry, True))
+    assert found.sides == "assigned"
+    assert (found.mask[6, 40, 25], found.mask[6, 40, 70]) == (1, 2)
+    assert (found.mask[labels > 0] == labels[labels > 0]).mean() > 0.9
+
+
+def test_a_volume_whose_lungs_touch_everywhere_has_a_binary_mask(ct_model, tmp_path) -> None:
+    found = Segmenter(ct_model)(touching_volume())
+    assert found.sides == "undecided"
+    with pytest.raises(UsageError, match="cannot be told"):
+        found.to_nibabel()
+    from lungseg.readers.nifti import read_nifti
+
+    del read_nifti
+    found.save(tmp_path, ["mask", "overlay", "crop", "masked", "probabilities"])
+    assert found.record()["measurements"][0]["structure"] == "lungs"
+
+
+def test_the_command_line_writes_reports_and_goes_on(model, ct_model, tmp_path) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    cv2.imwrite(str(films / "apart.png"), dark_ellipses())
+    cv2.imwrite(str(films / "touching.png"), touching())
+    out = tmp_path / "out"
+    ran = lungseg("segment", films, "-o", out, "--model", model, "--report")
+    assert ran.exit_code == 0
+    records = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+    assert {Path(r["input"]).stem: r["sides"] for r in records} == {
+        "apart": "assigned",
+        "touching": "undecided",
+    }
+    assert lungseg("report", out).exit_code == 0
+    page = (out / "touching_report.html").read_text()
+    assert "cannot be told" in page
+    assert "right lung" not in page
+    scan = tmp_path / "scan.nii.gz"
+    scan.write_bytes(volume_nifti(touching_volume()))
+    ran = lungseg("segment", scan, "-o", tmp_path / "ct", "--model", ct_model, "--report")
+    assert ran.exit_code == 0
+    assert lungseg("report", tmp_path / "ct").exit_code == 0
+
+
+def test_it_is_scored_with_and_without_sides(model, tmp_path) -> None:
+    cases = write_ellipse_radiographs(tmp_path)
+    pixels = touching()
+    cv2.imwrite(str(cases[4].image), pixels)
+    cv2.imwrite(str(cases[4].mask), np.where(pixels < 100, 255, 0).astype(np.uint8))
+    write_manifest(cases[4:6], tmp_path / "cases.csv")
+    ran = lungseg("evaluate", model, tmp_path / "cases.csv", "-o", tmp_path / "e")
+    assert ran.exit_code == 0, ran.stdout + ran.stderr
+    with (tmp_path / "e" / "scores.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert min(float(row["lungs_dice"]) for row in rows) > 0.9
+    known = [row["right_lung_dice"] != "nan" for row in rows]
+    assert known == [False, True]
+
+
+def test_cards_name_the_lungs_as_one_or_by_their_sides(model, tmp_path) -> None:
+    card = read_card(model.with_suffix(".json"))
+    assert card.has_lungs
+    assert not card.tells_sides
+    assert card.outputs == ("background", "lungs")
+    assert card.sided.outputs == ("background", "right lung", "left lung")
+    path = tmp_path / "card.json"
+    text = model.with_suffix(".json").read_text()
+    path.write_text(text.replace('"lungs"', '"lungs",\n"left lung"', 1))
+    with pytest.raises(ModelError, match="name the lungs as one and by their sides"):
+        read_card(path)
