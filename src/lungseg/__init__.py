@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from lungseg.batch import segment_many as segment_many
     from lungseg.errors import InputError as InputError
     from lungseg.errors import InstallationError as InstallationError
     from lungseg.errors import LungsegError as LungsegError
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
     from lungseg.geometry import VolumeGeometry as VolumeGeometry
     from lungseg.image import Image as Image
     from lungseg.measurement import Measurement as Measurement
+    from lungseg.notebook import show as show
     from lungseg.options import SegmentOptions as SegmentOptions
     from lungseg.readers import read as read
     from lungseg.result import Result as Result
+    from lungseg.runner import RunOptions as RunOptions
     from lungseg.segmentation import Segmentation as Segmentation
     from lungseg.segmenter import Segmenter as Segmenter
     from lungseg.segmenter import segment as segment
@@ -52,12 +55,15 @@ _HOMES: Final = {
     "VolumeGeometry": "geometry",
     "Image": "image",
     "Measurement": "measurement",
+    "RunOptions": "runner",
     "SegmentOptions": "options",
     "read": "readers",
     "Result": "result",
     "Segmentation": "segmentation",
     "Segmenter": "segmenter",
     "segment": "segmenter",
+    "segment_many": "batch",
+    "show": "notebook",
     "Verdict": "verdict",
     "Volume": "volume",
 }

@@ -53,6 +53,9 @@ class Result(Generic[I_co]):
             words.
         seconds: how long each step took.
         options: that it was made with.
+
+    Raises:
+        InputError: one lung is asked for, and nobody knows which is which.
     """
 
     image: I_co
@@ -65,14 +68,40 @@ class Result(Generic[I_co]):
     notes: tuple[str, ...] = ()
     options: SegmentOptions = DEFAULTS
 
+    def __post_init__(self) -> None:
+        if self.options.names_a_side and self.sides == "undecided":
+            raise InputError(
+                UNDECIDED,
+                where=self.image.source,
+                cure='ask for "lungs", or give a model that tells sides',
+            )
+
     def __repr__(self) -> str:
+        return f"<Result: {self.about}, {self.verdict.status}>"
+
+    @property
+    def about(self) -> str:
+        """The image in words, such as "radiograph, 512 x 512, spacing unknown"; nothing of whose it
+        is.
+        """
         shape = " x ".join(str(side) for side in self.image.array.shape)
         spacing = self.image.geometry.spacing
         known = "spacing unknown"
         if spacing is not None:
             known = " x ".join(f"{side:.4g}" for side in spacing) + " mm"
         what = "CT" if isinstance(self.image, Volume) else "radiograph"
-        return f"<Result: {what}, {shape}, {known}, {self.verdict.status}>"
+        return f"{what}, {shape}, {known}"
+
+    def _repr_html_(self) -> str:
+        """As the last line of a notebook's cell: verdict, overlay, main measurements."""
+        from lungseg.draw.cell import result_html
+
+        return result_html(self.overlay(), self.about, self.verdict, self.measurements, self.notes)
+
+    def _repr_png_(self) -> bytes:
+        from lungseg.draw.cell import small_png
+
+        return small_png(self.overlay())
 
     @property
     def mask(self) -> NDArray[np.uint8]:
@@ -179,18 +208,6 @@ def notes_on_sides(card: ModelCard, segmentation: Segmentation[Any]) -> tuple[st
     if segmentation.tells_sides:
         return ("the model predicts the lungs as one: right and left are told by where they lie",)
     return (f"{UNDECIDED}: the mask says where lung is, without labels",)
-
-
-def check_sides(segmentation: Segmentation[Any], options: SegmentOptions, source: str) -> None:
-    """Refuses to give one lung of which nobody knows which it is.
-
-    Raises:
-        InputError: one was asked for.
-    """
-    if not segmentation.tells_sides and options.names_a_side:
-        raise InputError(
-            UNDECIDED, where=source, cure='ask for "lungs", or give a model that tells sides'
-        )
 
 
 _NOT_ONE: Final = frozenset({"no_lung", "not_frontal", "doubtful_view", "no_lung_in_slice"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -27,9 +28,14 @@ def test_a_run_leaves_settings_cases_metrics_and_weights(run, cases) -> None:
         "curves.png",
         "last.ckpt",
         "metrics.csv",
+        "run.json",
         "settings.toml",
         "tensorboard",
     ]
+    cost = json.loads((run / "run.json").read_text())
+    assert (cost["device"], cost["epochs"]) == ("cpu", SETTINGS.epochs)
+    assert cost["seconds"] > 0
+    assert cost["peak_memory_mb"] > 100
     assert sorted(path.name for path in run.iterdir()) == left
     assert read_settings(run / "settings.toml") == SETTINGS
     listed = read_manifest(run / "cases.csv")

@@ -46,7 +46,7 @@ def has_colour(picture: np.ndarray) -> list[list[bool]]:
 @pytest.mark.slow
 def test_every_panel_has_both_lines(tmp_path) -> None:
     picture = draw(tmp_path, WHOLE)
-    assert picture.shape == (700, 1000, 3)
+    assert picture.shape == (1400, 2000, 3)
     assert has_colour(picture) == [[True, True]] * 4
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "curves.png",

@@ -170,4 +170,7 @@ def test_a_folder_with_a_run_is_not_overwritten(run, cases) -> None:
         str(refused.value)
         == f"{run}: the folder holds a run already; choose another folder, or resume it."
     )
+    other = replace(SETTINGS, size=32)
+    with pytest.raises(UsageError, match=r"other settings \(size is 64 there, and 32 here\)"):
+        fit(cases, run, other, progress=False)
     assert (run / "metrics.csv").read_text() == before

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from lungseg.batch.inputs import name_inputs
 from lungseg.batch.plan import plan
+from lungseg.cell_bar import CellBar, in_notebook
 from lungseg.errors import InstallationError, UsageError
 from lungseg.options import SegmentOptions
 from lungseg.predict import processors
@@ -36,6 +37,7 @@ def segment_many(
     *,
     segmenter: Segmenter | None = None,
     left_out: Sequence[LeftOut] = (),
+    progress: bool | None = None,
 ) -> Generator[Outcome, None, None]:
     """Segments inputs, writes outputs, `results.jsonl` and `summary.csv`, and yields what became of
     each as soon as it is known, in whatever order.
@@ -56,6 +58,7 @@ def segment_many(
         segmenter: that does it, with few threads of its own where there are many workers: the two
             multiply. Each process of an executor loads the models once.
         left_out: files that were found beside the inputs, each of which gets a record, too.
+        progress: draw a bar in the output of a notebook's cell; None for wherever there is one.
 
     Raises:
         InstallationError: a library that this needs is missing or broken.
@@ -76,7 +79,21 @@ def segment_many(
         workers = executor if isinstance(executor, int) else workers_of(executor)
         segmenter = Segmenter(threads=max(1, processors() // workers))
     segmenter.modality(options)
-    return _run(sources, options, run, executor, segmenter, left_out)
+    outcomes = _run(sources, options, run, executor, segmenter, left_out)
+    drawn = in_notebook() if progress is None else progress
+    return _with_bar(outcomes, len(sources)) if drawn else outcomes
+
+
+def _with_bar(
+    outcomes: Generator[Outcome, None, None], total: int
+) -> Generator[Outcome, None, None]:
+    """The same outcomes, counted in a notebook's cell."""
+    bar = CellBar()
+    bar.show(0, f"0 of {total}")
+    with closing(outcomes):
+        for done, outcome in enumerate(outcomes, 1):
+            bar.show(done / total, f"{done} of {total}")
+            yield outcome
 
 
 def _run(

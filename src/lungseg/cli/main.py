@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "report": "Make a report of every result in a folder, and an index.",
     "dataset": "Gather images and masks into a list of cases.",
     "train": "Train a network on images with lung masks.",
+    "compare-runs": "Draw the curves of training runs over each other.",
     "export": "Write a trained network as ONNX file and card.",
     "calibrate": "Fit what judges the masks of a model.",
     "evaluate": "Score models on cases with known masks.",
@@ -94,9 +95,10 @@ class _Commands(TyperGroup):
 
 def build(name: str) -> Any:
     """A command with its flags."""
-    module = import_module(f"lungseg.cli.{HOMES.get(name, name)}")
+    function = name.replace("-", "_")
+    module = import_module(f"lungseg.cli.{HOMES.get(name, function)}")
     app = _typer()
-    app.command(name, cls=_Command)(getattr(module, name))
+    app.command(name, cls=_Command)(getattr(module, function))
     return typer.main.get_command(app)
 
 

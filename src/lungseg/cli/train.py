@@ -139,7 +139,7 @@ def train(
 
     Example: lungseg train data/cxr -o runs/mine --recipe r5-unet-128-laptop --epochs 10
     """
-    fit = _training("fit")
+    fit = training_module("fit")
     chosen = _settings(output, recipe, settings, given or {}, resume=resume)
     known = _read_cases(cases, labels or "")
     if check and not resume:
@@ -151,7 +151,7 @@ def train(
         best = fit.fit(known, output, chosen, resume=resume, progress=not quiet)
         if not fit.is_first():  # of several processes one speaks
             return
-        finished = _training("finalise").finalise(output, with_quality_model=calibrate)
+        finished = training_module("finalise").finalise(output, with_quality_model=calibrate)
     except KeyboardInterrupt:
         typer.echo(
             "Stopped. With --resume in place of the settings, the run goes on from its last "
@@ -176,14 +176,14 @@ def train(
 def _show_augmented(cases: list[Any], settings: TrainingSettings, count: int, folder: Path) -> None:
     from lungseg.writers import make_folder
 
-    run_cases = _training("run_cases")
+    run_cases = training_module("run_cases")
     training, _ = run_cases.training_and_validation(
         run_cases.assign_splits(cases, settings), settings
     )
     make_folder(folder)
     picture = folder / "augmented.png"
-    arrays = _training("fit").arrays(training, settings)
-    _training("preview").write_augmented(arrays, count, picture)
+    arrays = training_module("fit").arrays(training, settings)
+    training_module("preview").write_augmented(arrays, count, picture)
     typer.echo(f"{picture}, with the parameters of each sample in {picture.with_suffix('.jsonl')}")
 
 
@@ -219,7 +219,7 @@ def export(checkpoint: Checkpoint, output: ExportedFile, about: About = None) ->
     Example: lungseg export runs/mine/best.ckpt -o mine.onnx && lungseg segment chest.png -o out
     --model mine.onnx
     """
-    exported = _training("export").export(checkpoint, output, about=about)
+    exported = training_module("export").export(checkpoint, output, about=about)
     typer.echo(
         f"{exported.model} ({exported.model.stat().st_size / 1e6:.2f} MB) and {exported.card}"
     )
@@ -234,7 +234,7 @@ def _read_cases(path: Path, labels: str) -> list[Any]:
     return with_declared_labels(known, labels)
 
 
-def _training(module: str) -> Any:
+def training_module(module: str) -> Any:
     """A module of `lungseg.train`; the rest of the package works without the libraries that it
     needs.
     """

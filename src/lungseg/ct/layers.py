@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
 from lungseg.ct.slices import Planes
+from lungseg.geometry import VolumeGeometry
 from lungseg.morphology.runs import components
 from lungseg.morphology.sides import sides
 from lungseg.preprocess import shrink_labels, to_image_grid
-from lungseg.segmentation import as_fraction
+from lungseg.segmentation import Layers, Segmentation, as_fraction
 from lungseg.structures import ANATOMICAL, LUNGS, PLURAL, Structure
+from lungseg.volume import Volume
 
 Labels = NDArray[np.uint8]
 
@@ -103,6 +105,14 @@ def layer_of(
                 mask = components(mask) == 1
             labels[mask] = structure.number
     return labels
+
+
+def as_segmentation(
+    volume: Volume, layers: Sequence[Labels], structures: Layers
+) -> Segmentation[VolumeGeometry]:
+    """Label maps in axial order on the grid of a volume."""
+    turn = volume.geometry.to_axial()
+    return volume.with_layers([turn.invert(labels) for labels in layers], structures)
 
 
 def certain_planes(labels: Labels, names: Sequence[str], size: tuple[int, int]) -> Planes:

@@ -22,7 +22,7 @@ from lungseg.card import ModelCard
 from lungseg.ct.bowel_gas import remove_bowel_gas
 from lungseg.ct.cut_out import cut_out_lungs
 from lungseg.ct.judge import judge_volume
-from lungseg.ct.layers import certain_planes, layer_of, thresholded
+from lungseg.ct.layers import as_segmentation, certain_planes, layer_of, thresholded
 from lungseg.ct.lung_bases import complete_bases
 from lungseg.ct.measure import measure_volume
 from lungseg.ct.opaque_lung import remove_opaque_remnant
@@ -38,6 +38,7 @@ from lungseg.ct.slices import (
 )
 from lungseg.ct.trachea import remove_trachea
 from lungseg.errors import UsageError
+from lungseg.geometry import VolumeGeometry
 from lungseg.morphology.sides import sides
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import SidedPredictor, processors
@@ -47,10 +48,11 @@ from lungseg.quality.features import Features, agreement_features, mask_features
 from lungseg.quality.files import quality_model_of
 from lungseg.quality.model import ExpectedDice, as_measurements
 from lungseg.readers.hounsfield import blank_around
-from lungseg.result import Result, check_sides, notes_on_sides
+from lungseg.result import Result, notes_on_sides
 from lungseg.segmentation import (
     Layers,
     Probabilities,
+    Segmentation,
     as_fraction,
     probabilities_without_sides,
     without_sides,
@@ -236,60 +238,57 @@ class VolumeSegmenter:
             planes: what was seen.
             options: that the result is made with.
             seconds: times are added to these.
-            lungs: their labels in axial order, where they are known otherwise than by the network;
-                then no Dice is to be expected.
+            lungs: their labels in axial order, where they are not known by the network; then no
+                Dice is to be expected.
             notes: of the result.
         """
         seconds = {} if seconds is None else seconds
-        turn = volume.geometry.to_axial()
-        axial = turn.geometry(volume.geometry)
-        undecided = lungs is None and not self.card.tells_sides and self._is_open(planes)
+        known = lungs is not None
+        undecided = not (known or self.card.tells_sides) and self._is_undecided(planes)
         with timed("restore", seconds):
+            shape = volume.geometry.to_axial().geometry(volume.geometry).shape
             cut = cut_planes(planes, self._lungs) if undecided else planes
-            found = thresholded(cut, axial.shape, self._predictor.card, self._pool)
+            found = thresholded(cut, shape, self._predictor.card, self._pool)
         with timed("clean", seconds):
-            known = lungs is not None
-            if lungs is None and self.card.has_lungs:
-                lungs = self._cleaned_lungs(volume, found)
-            elif known:
+            if known:
                 del found[PLURAL]
+            elif self._lungs:
+                lungs = self._cleaned_lungs(volume, found)
             if lungs is not None and options.spacing is None:
                 volume, more = possible(volume, lungs)
-                notes = (*notes, *more)
+                notes += more
             structures = self._predictor.card.layers_of(options.structures)
             layers = [layer_of(those, lungs, found) for those in structures]
             if undecided:
                 layers, structures = without_sides(layers, structures)
-            segmentation = volume.with_layers(
-                [turn.invert(labels) for labels in layers], structures
-            )
-            check_sides(segmentation, options, volume.source)
+            segmentation = as_segmentation(volume, layers, structures)
         with timed("measure", seconds):
             confidences = self._confidences(layers, structures, planes)
             measurements = measure_volume(volume, segmentation, confidences)
         with timed("judge", seconds):
-            asked = not (options.skip_quality or known or undecided)
-            expected = None if not asked else self._expected_dice(volume, planes, lungs)
+            unasked = options.skip_quality or known or undecided
+            expected = None if unasked else self._expected_dice(volume, planes, lungs)
             measurements |= as_measurements(expected)
             verdict = judge_volume(volume, segmentation, measurements, self._evidence(expected))
-        seen = Probabilities(self._names, np.moveaxis(planes, 1, 0), volume.geometry)
         return Result(
             image=volume,
             segmentation=segmentation,
             measurements=measurements,
             verdict=verdict,
             card=self.card,
-            probabilities=probabilities_without_sides(seen) if undecided else seen,
+            probabilities=self._probabilities(volume, planes, segmentation),
             seconds=seconds,
             notes=(*notes, *notes_on_sides(self.card, segmentation)),
             options=options,
         )
 
-    def _lungs_of(self, planes: NDArray[Any]) -> NDArray[Any]:
-        """(2, rows, columns) of right and left lung, of one slice's (structures, rows, columns)."""
-        return planes[self._lungs]
+    def _probabilities(
+        self, volume: Volume, planes: Planes, segmentation: Segmentation[VolumeGeometry]
+    ) -> Probabilities:
+        seen = Probabilities(self._names, np.moveaxis(planes, 1, 0), volume.geometry)
+        return seen if segmentation.tells_sides else probabilities_without_sides(seen)
 
-    def _is_open(self, planes: Planes) -> bool:
+    def _is_undecided(self, planes: Planes) -> bool:
         """Whether nothing tells right from left."""
         return bool(open_slices(planes, self._lungs, self.card.threshold).any())
 
@@ -325,7 +324,7 @@ class VolumeSegmenter:
             self._pool.map(
                 lambda i: self._features_of(
                     self._picture(volume, slices[i]),
-                    as_fraction(self._lungs_of(planes[i])),
+                    as_fraction(planes[i][self._lungs]),
                     labels[i],
                 ),
                 chosen,

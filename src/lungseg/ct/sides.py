@@ -49,7 +49,8 @@ def settle_sides(planes: Planes, lungs: list[int], threshold: float) -> None:
 def open_slices(planes: Planes, lungs: list[int], threshold: float) -> NDArray[np.bool_]:
     """Which slices do not tell right from left: (slices,) of True and False."""
     limit = 255 * threshold - 1
-    return np.array([is_undecided(*plane[lungs], limit).any() for plane in planes])
+    right, left = lungs
+    return np.array([is_undecided(plane[right], plane[left], limit).any() for plane in planes])
 
 
 def cut_planes(planes: Planes, lungs: list[int]) -> Planes:

@@ -53,7 +53,8 @@ def by_place(lungs: Float, threshold: float, min_fraction: float) -> tuple[Float
     found = (lungs >= threshold).view(np.uint8)
     side = sides_by_place(found, max(1.0, min_fraction * lungs.size))
     if side is None:
-        return lungs / 2, lungs / 2
+        half = lungs * np.float32(1 / 2)
+        return half, half
     is_right, nothing = side == RIGHT_LUNG.number, np.float32(0)
     return np.where(is_right, lungs, nothing), np.where(is_right, nothing, lungs)
 

@@ -35,7 +35,7 @@ from lungseg.radiograph.sides import with_stated_sides
 from lungseg.readers import read_image
 from lungseg.readers.frames import Frame, find_frame
 from lungseg.readers.looks_like_ct import DOUBT, ct_log_odds
-from lungseg.result import Result, check_sides, notes_on_sides
+from lungseg.result import Result, notes_on_sides
 from lungseg.segmentation import (
     Array,
     Layers,
@@ -195,7 +195,6 @@ class RadiographSegmenter:
         probabilities = self._probabilities(shown, prediction, structures)
         with timed("clean", seconds):
             segmentation, probabilities = self._cleaned(shown, probabilities, structures)
-            check_sides(segmentation, options, image.source)
         with timed("measure", seconds):
             sure = confidences(segmentation, probabilities)
             measurements = measure(segmentation, sure)
@@ -203,7 +202,8 @@ class RadiographSegmenter:
         notes = _notes(image, prediction, doubt) + notes_on_sides(self.card, segmentation)
         findings = measure_findings(_in_frame(image, frame, segmentation), prediction.view)
         with timed("judge", seconds):
-            expected = None if options.skip_quality else self.expected_dice(prediction)
+            asked = segmentation.tells_sides and not options.skip_quality
+            expected = self.expected_dice(prediction) if asked else None
             of_quality = as_measurements(expected)
             evidence = self._evidence(image, prediction, expected)
             box = without_padding(shown.array, negative=prediction.inverted)
@@ -252,15 +252,17 @@ class RadiographSegmenter:
         nothing tells their sides.
         """
         found, threshold = dict(probabilities), self.card.threshold
-        names = [lung.name for lung in LUNGS]
-        if self.card.tells_sides or not is_undecided(*(found[n] for n in names), threshold).any():
-            return shown.with_layers(
-                postprocess_layers(found, structures, threshold), structures
-            ), probabilities
-        found |= zip(names, cut_in_the_middle(*(found[n] for n in names)), strict=True)
+        right, left = (lung.name for lung in LUNGS)
+        undecided = (
+            not self.card.tells_sides and is_undecided(found[right], found[left], threshold).any()
+        )
+        if undecided:
+            found[right], found[left] = cut_in_the_middle(found[right], found[left])
         layers = postprocess_layers(found, structures, threshold)
-        one = shown.with_layers(*without_sides(layers, structures))
-        return one, probabilities_without_sides(probabilities)
+        if undecided:
+            layers, structures = without_sides(layers, structures)
+            probabilities = probabilities_without_sides(probabilities)
+        return shown.with_layers(layers, structures), probabilities
 
     def expected_dice(self, prediction: ForwardPass) -> ExpectedDice | None:
         """Of the mask, before it is widened. None where the model has no quality model, or

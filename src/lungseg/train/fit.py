@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,21 @@ from lungseg.errors import UsageError
 from lungseg.train.checkpoints import read_checkpoint
 from lungseg.train.data import CaseArrays
 from lungseg.train.initial_weights import load_initial_weights
+from lungseg.train.memory import check_memory
 from lungseg.train.module import LungModule
 from lungseg.train.pseudo_labels import Teachers
 from lungseg.train.run_cases import assign_splits, check_same_cases, training_and_validation
 from lungseg.train.sampler import EpochSampler
-from lungseg.train.settings import TrainingSettings
+from lungseg.train.settings import TrainingSettings, read_settings
 from lungseg.train.trainer import SetEpoch, build_trainer, interruptible, without_log_noise
 from lungseg.writers import make_folder
 
 STATISTICS_SAMPLES = 32
 """Samples on which batch normalisation is measured, where a model to start from has lost its
 statistics."""
+
+TELLING = ("modality", "size", "architecture", "layers")
+"""Settings by which a run of another recipe is told."""
 
 
 def fit(
@@ -62,17 +66,18 @@ def fit(
         ModelError: `start_from`, a model of `pseudo_label_with`, or last.ckpt cannot be used.
         OutputError: the folder cannot be written to, or the disk is full; what was there before is
             whole.
-        UsageError: the folder holds a run but should not, or none but should, or one of other
-            cases; `start_from` has the weights of another network; what is monitored is not logged;
-            there are fewer devices than asked for.
+        UsageError: the memory will not do; the folder holds a run but should not, or none but
+            should, or one of other cases; `start_from` has the weights of another network; what is
+            monitored is not logged; there are fewer devices than asked for.
         KeyboardInterrupt: Ctrl-C; what was reached at the end of the last whole epoch can be
             resumed.
     """
-    last = _checked_checkpoint(folder, resume=resume)
+    last = _checked_checkpoint(folder, settings, resume=resume)
     cases = assign_splits(cases, settings)
     if resume:
         check_same_cases(cases, folder / "cases.csv")
     training, validation = training_and_validation(cases, settings)
+    check_memory(settings, len({*training, *validation}))
     with without_log_noise(), interruptible():
         trainer = build_trainer(folder, settings, progress=progress)
         lightning.seed_everything(settings.seed, workers=True, verbose=False)
@@ -122,11 +127,13 @@ def is_first() -> bool:
     return rank_zero_only.rank == 0
 
 
-def _checked_checkpoint(folder: Path, *, resume: bool) -> Path:
+def _checked_checkpoint(folder: Path, settings: TrainingSettings, *, resume: bool) -> Path:
     """The path of last.ckpt: of one that can be used where a run is resumed, else of none."""
     last = folder / "last.ckpt"
     if last.exists() != resume:
         problem = "there is no run to resume" if resume else "the folder holds a run already"
+        if not resume and (other := _difference(folder / "settings.toml", settings)):
+            problem += f", and one of other settings ({other})"
         raise UsageError(
             problem,
             where=folder,
@@ -135,6 +142,17 @@ def _checked_checkpoint(folder: Path, *, resume: bool) -> Path:
     if resume:
         read_checkpoint(last)
     return last
+
+
+def _difference(path: Path, settings: TrainingSettings) -> str:
+    """The first of the settings that tell recipes apart that is another one in a file, in words;
+    empty where all are alike, or there is no file.
+    """
+    if not path.is_file():
+        return ""
+    theirs, ours = asdict(read_settings(path)), asdict(settings)
+    names = [name for name in TELLING if theirs[name] != ours[name]]
+    return f"{names[0]} is {theirs[names[0]]} there, and {ours[names[0]]} here" if names else ""
 
 
 def _begin_folder(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,9 +15,12 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from lungseg.cell_bar import CellBar, in_notebook
 from lungseg.errors import OutputError
+from lungseg.train.memory import peak_bytes
 from lungseg.train.pictures import draw_curves
 from lungseg.train.settings import TrainingSettings
+from lungseg.writers import write_file
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -42,6 +46,7 @@ def callbacks(
     callbacks: list[lightning.Callback] = [
         _TensorBoard(folder / "tensorboard", settings),
         _Curves(folder),
+        _Cost(folder / "run.json"),
     ]
     return [*callbacks, _Bar(settings.epochs)] if progress else callbacks
 
@@ -146,9 +151,41 @@ class _Curves(lightning.Callback):
             self.drawn = time.monotonic()
 
 
+class _Cost(lightning.Callback):
+    """Writes after each epoch, as JSON, what the run has cost so far, all starts together: epochs,
+    seconds, the most memory in MB, and the device.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.start = time.monotonic()
+        self.before: dict[str, Any] = {}
+
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        self.start = time.monotonic()
+        if trainer.current_epoch and self.path.is_file():
+            self.before = json.loads(self.path.read_text(encoding="utf-8"))
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        if not trainer.is_global_zero:
+            return
+        peak = max(peak_bytes() or 0, round(1e6 * (self.before.get("peak_memory_mb") or 0)))
+        cost = {
+            "device": pl_module.device.type,
+            "epochs": trainer.current_epoch + 1,
+            "seconds": round(self.before.get("seconds", 0) + time.monotonic() - self.start, 1),
+            "peak_memory_mb": round(peak / 1e6) if peak else None,
+        }
+        write_file(self.path, (json.dumps(cost, indent=1) + "\n").encode())
+
+
 class _Bar(ProgressBar):
-    """One bar over all epochs on standard error, with loss, Dice and the time left; where that is
-    no terminal, a line for each epoch.
+    """One bar over all epochs on standard error, or in a notebook's cell, with loss, Dice and the
+    time left; where that is no terminal, a line for each epoch.
 
     The time left is that until the last epoch; early stopping may come before it.
     """
@@ -159,6 +196,7 @@ class _Bar(ProgressBar):
         self.console = Console(stderr=True, highlight=False)
         self.enabled = True
         self.progress: Progress | None = None
+        self.cell: CellBar | None = None
         self.task = TaskID(0)
         self.batches = 0
         self.done = 0
@@ -180,7 +218,9 @@ class _Bar(ProgressBar):
         self.batches = int(trainer.num_training_batches)
         self.done = self.first = trainer.current_epoch * self.batches
         self.start = self.shown = time.monotonic()
-        if self.enabled and self.console.is_terminal:
+        if self.enabled and in_notebook():
+            self.cell = CellBar()
+        elif self.enabled and self.console.is_terminal:
             columns = (
                 TextColumn("epoch {task.fields[epoch]}"),
                 BarColumn(),
@@ -206,7 +246,7 @@ class _Bar(ProgressBar):
         batch_idx: int,
     ) -> None:
         self.done += 1
-        if self.progress is not None and time.monotonic() - self.shown >= SHOWN_AFTER:
+        if self.draws and time.monotonic() - self.shown >= SHOWN_AFTER:
             loss = (
                 float(outputs["loss"]) * trainer.accumulate_grad_batches
             )  # by which Lightning has divided it
@@ -223,7 +263,7 @@ class _Bar(ProgressBar):
         }
         text = "".join(f"{name} {value:.4f}, " for name, value in metrics.items())
         self.metrics = f"Dice {metrics['Dice']:.4f}, " if "Dice" in metrics else ""
-        if self.progress is not None:
+        if self.draws:
             self._show(trainer, text)
         elif self.enabled:
             self.console.print(
@@ -231,13 +271,21 @@ class _Bar(ProgressBar):
                 soft_wrap=True,
             )
 
+    @property
+    def draws(self) -> bool:
+        """Whether there is a bar."""
+        return self.progress is not None or self.cell is not None
+
     def _show(self, trainer: lightning.Trainer, metrics: str) -> None:
+        epoch = f"{trainer.current_epoch + 1} of {self.epochs}"
         if self.progress is not None:
-            epoch = f"{trainer.current_epoch + 1} of {self.epochs}"
             self.progress.update(
                 self.task, completed=self.done, epoch=epoch, metrics=metrics, left=self._left()
             )
-            self.shown = time.monotonic()
+        elif self.cell is not None:
+            total = self.epochs * self.batches
+            self.cell.show(self.done / total, f"epoch {epoch}, {metrics}{self._left()} left")
+        self.shown = time.monotonic()
 
     def _left(self) -> timedelta:
         """The time until the last epoch, at the speed since the start, validation included."""

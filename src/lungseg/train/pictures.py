@@ -23,10 +23,13 @@ ROWS: Final = 20
 """Most cases on a sheet."""
 RED: Final[Colour] = (255, 0, 0)
 
+DPI: Final = 200
+"""Of curves; they can be printed."""
 PANELS: Final = ("loss", "dice", "iou", "accuracy")
 TITLES: Final = {"loss": "Loss", "dice": "Dice", "iou": "IoU", "accuracy": "Pixel accuracy"}
-LINES: Final = {"train": ("training", "#0072B2"), "val": ("validation", "#D55E00")}
-"""Of each split's columns in metrics.csv the name and the colour of its line."""
+LINES: Final = {"train": ("training", "#0072B2", "--"), "val": ("validation", "#D55E00", "-")}
+"""Of each split's columns in metrics.csv the name, colour and style of its line; they are told
+apart without colours, too."""
 
 
 def read_metrics(path: Path) -> dict[str, list[float]]:
@@ -60,13 +63,21 @@ def _number(cell: str | None) -> float:
         return math.nan
 
 
+def best_epoch(table: dict[str, list[float]]) -> int | None:
+    """The row of the highest validation Dice in a table of `read_metrics`; None where none is
+    known.
+    """
+    dice = np.array(table.get("val_dice", [math.nan]))
+    return int(np.nanargmax(dice)) if np.isfinite(dice).any() else None
+
+
 def draw_curves(metrics: Path, picture: Path) -> None:
     """Draws loss, Dice, IoU and pixel accuracy of training and validation over the epochs, as a PNG
-    of 1000 x 700 pixels.
+    of 2000 x 1400 pixels.
 
-    A dotted line marks the epoch with the highest validation Dice, and the metrics are those of
-    that epoch. What the table lacks, as those of older versions do, leaves an empty panel that says
-    so; from an empty table nothing is drawn.
+    A dotted line and stars mark the epoch with the highest validation Dice, and the metrics are
+    those of that epoch. What the table lacks, as those of older versions do, leaves an empty panel
+    that says so; from an empty table nothing is drawn.
 
     Raises:
         OutputError: the picture cannot be written.
@@ -77,9 +88,8 @@ def draw_curves(metrics: Path, picture: Path) -> None:
     table = read_metrics(metrics)
     if not table:
         return
-    figure = Figure(figsize=(10, 7), dpi=100, layout="constrained")
-    dice = np.array(table.get("val_dice", [math.nan]))
-    best = int(np.nanargmax(dice)) if np.isfinite(dice).any() else None
+    figure = Figure(figsize=(10, 7), dpi=DPI, layout="constrained")
+    best = best_epoch(table)
     for panel, axes in zip(PANELS, figure.subplots(2, 2).flat, strict=True):
         axes.set_title(TITLES[panel])
         known = [split for split in LINES if np.isfinite(table.get(f"{split}_{panel}", [])).any()]
@@ -88,15 +98,18 @@ def draw_curves(metrics: Path, picture: Path) -> None:
             axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", va="center")
             continue
         for split in known:
-            (name, colour), values = LINES[split], table[f"{split}_{panel}"]
+            (name, colour, style), values = LINES[split], table[f"{split}_{panel}"]
             label = name if best is None else f"{name} {values[best]:.4f}"
             axes.plot(
                 table["epoch"],
                 values,
                 color=colour,
+                linestyle=style,
                 label=label,
                 marker="." if len(values) < 30 else "",
             )
+            if best is not None:
+                axes.plot(table["epoch"][best], values[best], color=colour, marker="*", ms=11)
         if best is not None:
             axes.axvline(
                 table["epoch"][best],

@@ -1,0 +1,122 @@
+"""A result as the output of a notebook's cell: small pictures, and HTML for light and dark pages.
+Nothing in it says whose image it is: no name, no path, nothing of a header.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterable
+from html import escape
+from typing import Final
+
+import cv2
+import numpy as np
+
+from lungseg.draw.picture import Picture, thumbnail
+from lungseg.measurement import OWNERS, Measurement, Measurements, Unit
+from lungseg.verdict import Verdict
+
+MAX_BYTES: Final = 100_000
+"""Of a picture in a cell. A notebook keeps a JPEG and a PNG of each in text, a third longer."""
+MAX_SIDE: Final = 1024
+"""Pixels of a picture's longer side."""
+QUALITY: Final = 88
+"""Of JPEG."""
+
+MAIN: Final = (
+    "area",
+    "volume",
+    "asymmetry",
+    "cardiothoracic_ratio",
+    "opacity_fraction",
+    "mean",
+    "laa950",
+    "expected_dice",
+    "confidence",
+)
+"""The quantities that a cell shows; all of them are in `Result.measurements`."""
+
+UNITS: Final[dict[Unit, str]] = {"mm2": "mm²", "percent": "%", "1": ""}
+"""Units that are written otherwise."""
+
+COLOURS: Final = {"ok": "#00704f", "review": "#8a5a00", "refused": "#b03a00"}
+"""Behind white letters, for each verdict; readable on light and dark pages."""
+
+LINE: Final = "border-bottom: 1px solid rgba(128, 128, 128, .4)"
+
+
+def small_jpeg(picture: Picture) -> bytes:
+    """A picture (rows, columns, 3) as JPEG of at most `MAX_BYTES`."""
+    return _small(picture, ".jpg", (cv2.IMWRITE_JPEG_QUALITY, QUALITY))
+
+
+def small_png(picture: Picture) -> bytes:
+    """A picture (rows, columns, 3) as PNG of at most `MAX_BYTES`."""
+    return _small(picture, ".png", (cv2.IMWRITE_PNG_COMPRESSION, 9))
+
+
+def _small(picture: Picture, ending: str, how: tuple[int, int]) -> bytes:
+    side = min(MAX_SIDE, max(picture.shape[:2]))
+    while True:
+        shown = picture if side == max(picture.shape[:2]) else thumbnail(picture, side)
+        content = cv2.imencode(ending, np.ascontiguousarray(shown[..., ::-1]), how)[1].tobytes()
+        if len(content) <= MAX_BYTES or side < 2:
+            return content
+        side = side * 4 // 5
+
+
+def picture_html(picture: Picture, alt: str) -> str:
+    """A picture (rows, columns, 3) within a page, no wider than it."""
+    data = base64.b64encode(small_jpeg(picture)).decode()
+    return f'<img alt="{escape(alt)}" style="max-width: 100%" src="data:image/jpeg;base64,{data}">'
+
+
+def result_html(
+    picture: Picture, about: str, verdict: Verdict, measurements: Measurements, notes: Iterable[str]
+) -> str:
+    """A result in a page: verdict with its reasons, picture, main measurements, notes.
+
+    Args:
+        picture: (rows, columns, 3), with the structures marked.
+        about: the image in words.
+        verdict: on it.
+        measurements: of which `MAIN` are shown.
+        notes: on it.
+    """
+    badge = (
+        f'<b style="background: {COLOURS[verdict.status]}; color: #fff; padding: .1em .5em; '
+        f'border-radius: .3em">{verdict.status}</b>'
+    )
+    said = "".join(f"<li>{escape(one)}</li>" for one in (*verdict.reasons, *notes))
+    return (
+        f'<div style="max-width: 60em"><p>{badge} {escape(about)}</p>'
+        f"{f'<ul>{said}</ul>' if said else ''}{picture_html(picture, f'{about}, lungs marked')}"
+        f"{_table(measurements)}</div>"
+    )
+
+
+def _table(measurements: Measurements) -> str:
+    """The main measurements, a column for each structure and pair that has one."""
+    shown = [m for m in measurements.values() if m.name in MAIN and math.isfinite(m.value)]
+    owners = [name for name in (*OWNERS, "") if any(m.structure == name for m in shown)]
+    if not shown:
+        return ""
+    cell = f'style="text-align: right; padding: .1em .8em; {LINE}"'
+    head = "".join(f"<th {cell}>{escape(name)}</th>" for name in ("", *owners))
+    lines = []
+    for name in MAIN:
+        own = {m.structure: m for m in shown if m.name == name}
+        if own:
+            values = "".join(
+                f"<td {cell}>{_number(own[of]) if of in own else ''}</td>" for of in owners
+            )
+            lines.append(f"<tr><th {cell}>{escape(name.replace('_', ' '))}</th>{values}</tr>")
+    return f'<table style="border-collapse: collapse"><tr>{head}</tr>{"".join(lines)}</table>'
+
+
+def _number(measurement: Measurement) -> str:
+    """A value and its unit, with as many digits as mean something."""
+    value, unit = measurement.value, measurement.unit
+    digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return escape(f"{digits} {UNITS.get(unit, unit)}".rstrip())

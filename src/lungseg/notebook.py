@@ -1,0 +1,171 @@
+"""What a notebook shows of images, volumes and results; see `docs/notebooks`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+
+from lungseg.cell_bar import in_notebook
+from lungseg.draw.cell import picture_html, small_jpeg, small_png
+from lungseg.draw.picture import Picture, grey, montage, thumbnail
+from lungseg.draw.volume import overview, slice_picture
+from lungseg.errors import InstallationError, UnreadableError, UsageError
+from lungseg.image import Image
+from lungseg.result import Result
+from lungseg.volume import Volume
+
+if TYPE_CHECKING:
+    from lungseg.segmentation import Labels
+
+TILE: Final = 256
+"""Pixels of the longer side of a result on a sheet of several."""
+COLUMNS: Final = 4
+"""Results in a row."""
+SLICE: Final = 512
+"""Pixels of the longer side of a slice above the slider."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sheet:
+    """What `show` gives: a picture that a notebook shows as the last line of a cell.
+
+    Attributes:
+        picture: (rows, columns, 3), red, green, blue.
+        about: it in words; nothing says whose image it is.
+    """
+
+    picture: Picture
+    about: str
+    _slices: tuple[Volume, Labels] | None = field(default=None)
+
+    def __repr__(self) -> str:
+        return f"<Sheet: {self.about}>"
+
+    def _repr_html_(self) -> str:
+        return picture_html(self.picture, self.about)
+
+    def _repr_png_(self) -> bytes:
+        return small_png(self.picture)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        if self._slices is None:
+            return {}
+        widget = _slider(*self._slices)
+        bundle: dict[str, Any] = widget._repr_mimebundle_(include=include, exclude=exclude)
+        return bundle
+
+
+def show(
+    shown: Image | Volume | Result[Any] | Iterable[Result[Any]] | str | Path,
+    *,
+    slider: bool | None = None,
+) -> Sheet:
+    """A sheet of what is given, for the last line of a notebook's cell.
+
+    Args:
+        shown: an image; a volume, of which slices in three planes are shown; a result; several
+            results, each with its number and verdict; or the path of a picture that a run, an
+            evaluation or `save` has left.
+        slider: of a volume, or of a result of one, a slider over its axial slices in place of the
+            sheet; None where the page is a notebook's and ipywidgets is installed.
+
+    Raises:
+        InstallationError: there is no ipywidgets for the slider.
+        UnreadableError: the file is no picture.
+        UsageError: this is nothing that can be shown, or a slider has no slices.
+    """
+    if isinstance(shown, str | Path):
+        return _without_slider(Sheet(_read_picture(Path(shown)), Path(shown).stem), slider)
+    if isinstance(shown, Image):
+        return _without_slider(Sheet(grey(shown), f"radiograph, {_size(shown)}"), slider)
+    if isinstance(shown, Volume):
+        labels = np.zeros(shown.array.shape, np.uint8)
+        picture = overview(shown, shown.with_labels(labels), marked=False)
+        return _of_volume(picture, f"CT, {_size(shown)}", shown, labels, slider)
+    if isinstance(shown, Result):
+        about = f"{shown.about}: {shown.verdict.status}"
+        if isinstance(shown.image, Volume):
+            labels = shown.segmentation.labels
+            return _of_volume(shown.overlay(), about, shown.image, labels, slider)
+        return _without_slider(Sheet(shown.overlay(), about), slider)
+    results = list(shown) if isinstance(shown, Iterable) else []
+    if not results or not all(isinstance(one, Result) for one in results):
+        raise UsageError(
+            "there is nothing to show",
+            cure="give an image or a volume of `lungseg.read`, a result, or a list of results",
+        )
+    tiles = [thumbnail(one.overlay(), TILE) for one in results]
+    captions = [f"{i}: {one.verdict.status}" for i, one in enumerate(results, 1)]
+    sheet = Sheet(montage(tiles, COLUMNS, captions), f"{len(results)} results")
+    return _without_slider(sheet, slider)
+
+
+def _read_picture(path: Path) -> Picture:
+    try:
+        picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        picture = None
+    if picture is None:
+        raise UnreadableError(
+            "there is no picture to show",
+            where=path,
+            cure="give a PNG or JPEG; of a film or a series what `lungseg.read` gives",
+        )
+    return np.asarray(picture[..., ::-1], np.uint8)
+
+
+def _size(source: Image | Volume) -> str:
+    return " x ".join(str(side) for side in source.array.shape)
+
+
+def _without_slider(sheet: Sheet, slider: bool | None) -> Sheet:  # noqa: FBT001 (of this module)
+    if slider:
+        raise UsageError("a slider is for the slices of one volume", cure="leave `slider` out")
+    return sheet
+
+
+def _of_volume(
+    picture: Picture,
+    about: str,
+    volume: Volume,
+    labels: Labels,
+    slider: bool | None,  # noqa: FBT001
+) -> Sheet:
+    if slider is None:
+        slider = in_notebook() and _widgets() is not None
+    if slider and _widgets() is None:
+        raise InstallationError(
+            "a slider needs ipywidgets",
+            cure='install it with `pip install "lungseg[notebook]"`, or leave `slider` out',
+        )
+    return Sheet(picture, about, (volume, labels) if slider else None)
+
+
+def _widgets() -> Any:
+    try:
+        import ipywidgets
+    except ImportError:
+        return None
+    return ipywidgets
+
+
+def _slider(volume: Volume, labels: Labels) -> Any:
+    """A slider over axial slices, from the feet to the head, with the slice below it."""
+    widgets = _widgets()
+    axial = volume.geometry.to_axial().apply(labels)
+    inside = np.flatnonzero(axial.any(axis=(1, 2)))
+    first = int(inside[len(inside) // 2]) if inside.size else len(axial) // 2
+    slider = widgets.IntSlider(value=first, min=0, max=len(axial) - 1, description="slice")
+    picture = widgets.Image(format="jpeg")
+
+    def draw(_: object = None) -> None:
+        picture.value = small_jpeg(slice_picture(volume, axial, 0, slider.value, SLICE))
+
+    slider.observe(draw, "value")
+    draw()
+    return widgets.VBox([slider, picture])

@@ -1,0 +1,193 @@
+"""What a notebook shows, with stand-ins for what a kernel brings."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+import lungseg
+from ellipsoids import ellipsoids
+from lungseg.cell_bar import CellBar, in_notebook
+from lungseg.draw.cell import MAX_BYTES, small_jpeg, small_png
+from lungseg.errors import InstallationError, UnreadableError, UsageError
+from lungseg.notebook import Sheet, _slider, show
+from lungseg.result import Result
+from tiny_model import dark_ellipses, write_tiny_model
+
+MAX_CELL = 300_000
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> list[Result[Any]]:
+    """Of one film with lungs and one without."""
+    folder = tmp_path_factory.mktemp("films")
+    segmenter = lungseg.Segmenter(write_tiny_model(folder))
+    for name, pixels in {
+        "DOE_JOHN": dark_ellipses((900, 1100)),
+        "ROE": dark_ellipses(right=False, left=False),
+    }.items():
+        noise = np.random.default_rng(0).integers(-30, 30, pixels.shape)
+        cv2.imwrite(str(folder / f"{name}.png"), np.clip(pixels + noise, 0, 255).astype(np.uint8))
+    return [segmenter(folder / name) for name in ("DOE_JOHN.png", "ROE.png")]
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> Result[Any]:
+    model = write_tiny_model(tmp_path_factory.mktemp("ct"), modality="ct")
+    return lungseg.Segmenter(model)(ellipsoids((12, 80, 96), lung=-800)[0])
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the kernel of a notebook was given to display, the last state of each output."""
+    shown: list[str] = []
+
+    class Handle:
+        def __init__(self, place: int) -> None:
+            self.place = place
+
+        def update(self, html: str) -> None:
+            shown[self.place] = html
+
+    def display(html: str, *, display_id: bool) -> Handle:
+        assert display_id
+        shown.append(html)
+        return Handle(len(shown) - 1)
+
+    ipython, module = ModuleType("IPython"), ModuleType("IPython.display")
+    ipython.get_ipython = lambda: SimpleNamespace(kernel=1)  # type: ignore[attr-defined]
+    module.HTML, module.display = str, display  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    return shown
+
+
+def test_a_result_is_a_verdict_a_picture_and_the_main_measurements(films) -> None:
+    page = films[0]._repr_html_()
+    assert re.search(r'<b style="background: #00704f[^"]*">ok</b>', page)
+    assert '<img alt="radiograph, 900 x 1100' in page
+    for text in ("right lung", "left lung", "lungs", "area", "asymmetry", "confidence", "pixels"):
+        assert text in page, text
+    refused = films[1]._repr_html_()
+    assert ">refused</b>" in refused
+    assert all(reason in refused for reason in films[1].verdict.reasons)
+
+
+def test_no_cell_is_large_or_says_whose_it_is(films, scan) -> None:
+    for result in (*films, scan):
+        page, picture = result._repr_html_(), result._repr_png_()
+        assert len(page) + 4 / 3 * len(picture) < MAX_CELL
+        assert "DOE" not in page
+        assert "ROE" not in page
+        assert picture.startswith(b"\x89PNG")
+
+
+def test_cells_can_be_read_on_light_and_dark_pages(films) -> None:
+    """Text has the page's own colour, or white on a dark ground of its own."""
+    page = films[0]._repr_html_()
+    grounds = re.findall(r"background: (#\w+); color: #fff", page)
+    assert page.count("background") == page.count("color: #fff") == len(grounds)
+    for ground in grounds:
+        red, green, blue = (int(ground[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        assert 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 < 0.18  # 4.5 to 1
+
+
+def test_pictures_of_noise_are_made_small_too() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (900, 1400, 3), np.uint8)
+    for content in (small_jpeg(noise), small_png(noise)):
+        assert len(content) <= MAX_BYTES
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        assert abs(picture.shape[1] / picture.shape[0] - 14 / 9) < 0.02
+
+
+def test_show_takes_images_volumes_results_and_lists(films, scan) -> None:
+    sheets = [show(films[0].image), show(scan.image), show(scan), show(films[0]), show(films)]
+    assert [sheet.about.split(",")[0] for sheet in sheets] == [
+        "radiograph",
+        "CT",
+        "CT",
+        "radiograph",
+        "2 results",
+    ]
+    for sheet in sheets:
+        assert sheet._repr_html_().startswith("<img alt=")
+        assert sheet._repr_mimebundle_() == {}
+        assert repr(sheet) == f"<Sheet: {sheet.about}>"
+    plain, marked = sheets[1].picture, sheets[2].picture
+    assert (plain[..., 0] == plain[..., 2]).all()
+    assert (marked[..., 0] != marked[..., 2]).any()
+    assert sheets[4].picture.shape[1] > sheets[4].picture.shape[0]
+    assert lungseg.show is show
+
+
+def test_show_takes_the_path_of_a_picture(films, tmp_path) -> None:
+    path = films[0].save(tmp_path, ["overlay"])["overlay"]
+    np.testing.assert_array_equal(show(path).picture, films[0].overlay())
+    for wrong in (tmp_path / "nowhere.png", tmp_path):
+        with pytest.raises(UnreadableError, match="no picture to show; give a PNG"):
+            show(str(wrong))
+
+
+@pytest.mark.parametrize("nothing", [3, [], ["film.png"], None])
+def test_what_cannot_be_shown_is_refused(nothing) -> None:
+    with pytest.raises(UsageError, match=r"nothing to show; give an image.*a list of results"):
+        show(nothing)
+
+
+def test_a_slider_is_for_a_volume_and_needs_its_extra(films, scan, monkeypatch) -> None:
+    with pytest.raises(UsageError, match="a slider is for the slices of one volume"):
+        show(films[0], slider=True)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(InstallationError, match=r"needs ipywidgets.*lungseg\[notebook\]"):
+        show(scan, slider=True)
+
+
+def test_without_the_extra_a_notebook_shows_three_planes(kernel, scan, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    assert show(scan)._repr_mimebundle_() == {}
+    assert kernel == []
+
+
+def test_the_slider_moves_through_the_slices(scan) -> None:
+    pytest.importorskip("ipywidgets")
+    sheet = show(scan, slider=True)
+    assert "application/vnd.jupyter.widget-view+json" in sheet._repr_mimebundle_()
+    assert isinstance(sheet, Sheet)
+    slider, picture = _slider(scan.image, scan.mask).children
+    before = bytes(picture.value)
+    assert (slider.min, slider.max) == (0, 11)
+    slider.value = 3
+    assert bytes(picture.value) != before
+    assert bytes(picture.value).startswith(b"\xff\xd8")
+
+
+def test_a_bar_is_drawn_in_one_place_and_only_in_a_notebook(kernel, monkeypatch) -> None:
+    assert in_notebook()
+    bar = CellBar()
+    bar.show(0.25, "1 of <4>")
+    bar.show(0.5, "2 of 4")
+    assert kernel == ['<progress value="0.5000" style="width: 20em"></progress> 2 of 4']
+    CellBar().show(1, "<b>")
+    assert kernel[1].endswith(" &lt;b&gt;")
+    monkeypatch.delitem(sys.modules, "IPython")
+    assert not in_notebook()
+
+
+def test_many_inputs_are_counted_in_a_cell(kernel, tmp_path: Path) -> None:
+    for name in "ab":
+        cv2.imwrite(str(tmp_path / f"{name}.png"), dark_ellipses())
+    segmenter = lungseg.Segmenter(write_tiny_model(tmp_path), threads=1)
+    run = lungseg.RunOptions(tmp_path / "out")
+    inputs = [tmp_path / "a.png", tmp_path / "b.png"]
+    found = list(
+        lungseg.segment_many(inputs, lungseg.SegmentOptions(), run, 1, segmenter=segmenter)
+    )
+    assert [outcome.status for outcome in found] == ["done", "done"]
+    assert kernel == ['<progress value="1.0000" style="width: 20em"></progress> 2 of 2']

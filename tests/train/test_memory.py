@@ -1,0 +1,80 @@
+"""What a run will take, and what is said where that is too much."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lungseg.errors import UsageError
+from lungseg.train import memory
+from lungseg.train.memory import (
+    LIBRARIES_BYTES,
+    check_memory,
+    fitting_batch,
+    free_bytes,
+    memory_need,
+    peak_bytes,
+)
+from lungseg.train.settings import TrainingSettings
+
+SMALL = TrainingSettings(width=4, depth=3, size=64, batch=8, precision="32-true")
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory.torch.cuda, "is_available", lambda: False)
+
+
+def test_the_need_grows_with_pictures_channels_and_cases() -> None:
+    need = memory_need(SMALL, 0)
+    assert need.fixed > LIBRARIES_BYTES
+    wide, large = (memory_need(replace(SMALL, **c), 0) for c in ({"width": 8}, {"size": 128}))
+    assert 1.6 < wide.per_image / need.per_image < 2.1
+    assert large.per_image == pytest.approx(4 * need.per_image, rel=0.01)
+    assert memory_need(replace(SMALL, precision="bf16-mixed"), 0).per_image * 2 == pytest.approx(
+        need.per_image, abs=2
+    )
+    assert memory_need(SMALL, 10).fixed - need.fixed == 10 * 2 * 96 * 96
+    assert memory_need(replace(SMALL, cache="kept"), 10).fixed == need.fixed
+    deep = replace(SMALL, architecture="unetpp")
+    assert memory_need(deep, 0).per_image > need.per_image
+
+
+def test_what_the_first_level_keeps_is_counted_layer_by_layer() -> None:
+    """By hand: a U-Net of two levels, without normalisation."""
+    settings = replace(SMALL, depth=2, norm="none", layers=(("lungs",),), max_width=8)
+    each = memory_need(settings, 0).per_image
+    fine, coarse = 64 * 64, 32 * 32
+    convolutions = 4 * 4 * fine + 2 * 8 * coarse + 4 * fine + 3 * fine
+    assert each > 4 * convolutions
+
+
+def test_a_run_that_does_not_fit_says_what_would(monkeypatch) -> None:
+    need = memory_need(SMALL, 4)
+    monkeypatch.setattr(memory, "free_bytes", lambda: need.of_batch(5))
+    with pytest.raises(UsageError) as refused:
+        check_memory(SMALL, 4)
+    said = str(refused.value)
+    assert said.startswith("a batch of 8 at 64 x 64 takes about 0.6 GB, and 0.6 GB are free; take ")
+    assert said.endswith("take `batch` 4 and `accumulate` 2.")
+    fitting = fitting_batch(SMALL, need, need.of_batch(5))
+    assert fitting is not None
+    check_memory(fitting, 4)
+
+
+def test_where_not_one_image_fits_something_else_helps(monkeypatch) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    with pytest.raises(UsageError, match="take a smaller `size` or `width`, or give a `cache`"):
+        check_memory(SMALL, 4)
+
+
+def test_where_nothing_says_what_is_free_nothing_is_refused(monkeypatch) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda: None)
+    check_memory(SMALL, 10**9)
+
+
+def test_this_machine_says_what_is_free_and_taken() -> None:
+    free, peak = free_bytes(), peak_bytes()
+    assert free is None or free > 0
+    assert peak is None or peak > 50_000_000
