@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 from PIL import Image as Picture
 
 from command_line import lungseg
 from ellipse_radiographs import write_ellipse_radiographs
 from ellipsoids import ellipsoids
 from lungseg import Segmenter, SegmentOptions
-from lungseg.card import read_card
+from lungseg.card import file_sha256, read_card
 from lungseg.datasets import write_manifest
 from lungseg.errors import InputError, ModelError, UsageError
 from lungseg.image import Image
@@ -179,3 +182,30 @@ def test_cards_name_the_lungs_as_one_or_by_their_sides(model, tmp_path) -> None:
     path.write_text(text.replace('"lungs"', '"lungs",\n"left lung"', 1))
     with pytest.raises(ModelError, match="name the lungs as one and by their sides"):
         read_card(path)
+
+
+def test_a_network_may_give_the_probability_of_lung_alone(model, tmp_path) -> None:
+    """As binary networks of others do: one channel, after a sigmoid."""
+    theirs = onnx.load(model)
+    graph = theirs.graph
+    softmax = graph.node[-1]
+    graph.node.remove(softmax)
+    one = numpy_helper.from_array(np.array([1], np.int64), "one")
+    two = numpy_helper.from_array(np.array([2], np.int64), "two")
+    double = numpy_helper.from_array(np.array(2, np.float32), "double")
+    graph.initializer.extend([one, two, double])
+    graph.node.extend(
+        [
+            helper.make_node("Slice", [softmax.input[0], "one", "two", "one"], ["lung"]),
+            helper.make_node("Mul", ["lung", "double"], ["odds"]),
+            helper.make_node("Sigmoid", ["odds"], ["probabilities"]),
+        ]
+    )
+    graph.output[0].type.tensor_type.shape.dim[1].dim_value = 1
+    path = tmp_path / "theirs.onnx"
+    onnx.save(theirs, str(path))
+    card = read_card(model.with_suffix(".json"))
+    replace(card, outputs=("lungs",), sha256=file_sha256(path)).write(path.with_suffix(".json"))
+    ours, found = (segment_film(one, dark_ellipses()) for one in (model, path))
+    assert found.sides == "assigned"
+    np.testing.assert_array_equal(found.mask, ours.mask)

@@ -52,7 +52,7 @@ found = lungseg.segment(scan)
 found
 
 # %%
-lungseg.show(found)
+lungseg.show(scan)
 
 # %% [markdown]
 # ## Files

@@ -42,7 +42,8 @@ class ModelCard:
         resize: how an image, or an axial slice of CT, comes to that size: "stretch" forgets its
             proportions (see `lungseg.preprocess.resize`).
         outputs: name of each output channel, in order: of each layer the background, then its
-            structures. Over the channels of a layer probabilities add up to 1.
+            structures. Over the channels of a layer probabilities add up to 1. A network for one
+            structure may give its probability alone.
         lung_extents: what its lungs follow: "field" is what a reader sees as air, heart and
             mediastinum outside.
         input_channels: how many the network takes: 1, the image or slice itself.
@@ -264,7 +265,8 @@ def _meaningful(card: ModelCard) -> dict[str, bool]:
     size, clip, threshold = card.input_size, card.clip, card.threshold
     return {
         "modality": card.modality in MODALITIES,
-        "outputs": card.outputs == outputs_of(card.layers),
+        "outputs": card.outputs == outputs_of(card.layers)
+        or (card.layers == (card.outputs,) and len(card.outputs) == 1),
         "resize": card.resize in get_args(Resize),
         "default_structures": isinstance(card.default_structures, tuple)
         and set(card.default_structures) <= {name for layer in card.layers for name in layer},

@@ -13,9 +13,9 @@ import typer
 from lungseg.cli import flags
 from lungseg.cli.exit_status import FAILED, INTERRUPTED
 from lungseg.cli.masks import Check, Labels, stop_at_problems
-from lungseg.errors import UsageError
+from lungseg.errors import InputError, UsageError
 from lungseg.installation import extra_error
-from lungseg.train.recipes import choose_settings
+from lungseg.train.recipes import DATA, choose_settings
 from lungseg.train.settings import TrainingSettings, describe, read_settings
 
 Cases = Annotated[
@@ -141,7 +141,7 @@ def train(
     """
     fit = training_module("fit")
     chosen = _settings(output, recipe, settings, given or {}, resume=resume)
-    known = _read_cases(cases, labels or "")
+    known = _read_cases(cases, labels or "", recipe)
     if check and not resume:
         stop_at_problems(known, cases)
     if show_augmented is not None:
@@ -226,11 +226,20 @@ def export(checkpoint: Checkpoint, output: ExportedFile, about: About = None) ->
     typer.echo(f"Largest difference to torch: {exported.largest_difference:.5f} in probability")
 
 
-def _read_cases(path: Path, labels: str) -> list[Any]:
+def _read_cases(path: Path, labels: str, recipe: str | None) -> list[Any]:
+    """The cases of a list or a folder; where a folder has none, what the recipe expects is said."""
     from lungseg.datasets import discover_cases, read_manifest
     from lungseg.datasets.declared_labels import with_declared_labels
 
-    known = read_manifest(path) if path.suffix.lower() == ".csv" else discover_cases(path)
+    try:
+        known = read_manifest(path) if path.suffix.lower() == ".csv" else discover_cases(path)
+    except InputError as error:
+        expected = DATA.get(recipe or "")
+        if path.suffix.lower() == ".csv" or expected is None:
+            raise
+        raise InputError(
+            error.what, where=error.where, cure=f"{recipe} learns from {expected}"
+        ) from error
     return with_declared_labels(known, labels)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from lungseg.errors import UsageError
 from lungseg.train.allowed_values import suggestion
@@ -10,6 +11,23 @@ from lungseg.train.settings import TrainingSettings, read_settings
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 """The folder of the settings that come with the package."""
+
+
+_TWO_SETS: Final = (
+    "Montgomery (CXR_png, ManualMask/leftMask, ManualMask/rightMask) and Shenzhen (CXR_png, mask "
+    "with files that end in _mask), or the Kaggle set of both (CXR_png, masks, test)"
+)
+
+DATA: Final = {
+    "r1-unet-512-dilated": _TWO_SETS,
+    "r2-unetpp-512": _TWO_SETS,
+    "r3-unet-512": "folders train, val and test, each with images (DICOM or PNG) and masks",
+    "r4-ct-unet-512": "slices and masks of the same names in images and masks, or in 2d_images and "
+    "2d_masks",
+    "r5-unet-128-laptop": f"{_TWO_SETS}, or Chest-X-Ray/image and Chest-X-Ray/mask with "
+    "MetaData.csv",
+}
+"""What the recipes of references learn from: data sets with the folders that they come in."""
 
 
 def recipes() -> tuple[str, ...]:

@@ -1,0 +1,120 @@
+"""The pages of the five references, as they stand: their commands are run one after the other,
+shortened, on phantoms in the layouts that they name."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pydicom
+import pytest
+import torch
+from pydicom.dataset import FileMetaDataset
+
+from command_line import lungseg
+from lungseg.phantom.radiograph import radiograph_phantom
+from phantom_radiographs import write_radiographs
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGES = sorted((DOCS / "references").glob("r*.md"))
+SHORT = "--epochs 1 --width 4 --depth 4 --size 64 --batch 2 --workers 0 --no-calibrate -q"
+
+
+def commands(page: Path) -> list[list[str]]:
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+    return [shlex.split(line) for line in block.splitlines()]
+
+
+def write_rsna(folder: Path) -> None:
+    """Two films, one of them with a box."""
+    (folder / "stage_2_train_images").mkdir(parents=True)
+    for i in range(2):
+        ds = pydicom.Dataset()
+        ds.file_meta = FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        ds.SOPClassUID, ds.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", f"1.2.{i + 1}"
+        ds.Modality, ds.PatientID, ds.PhotometricInterpretation = "CR", f"p{i}", "MONOCHROME2"
+        ds.Rows = ds.Columns = 128
+        ds.BitsAllocated = ds.BitsStored = 8
+        ds.HighBit, ds.PixelRepresentation, ds.SamplesPerPixel = 7, 0, 1
+        ds.PixelData = radiograph_phantom((128, 128), seed=i).image.array.tobytes()
+        ds.save_as(folder / "stage_2_train_images" / f"p{i}.dcm", enforce_file_format=True)
+    (folder / "stage_2_train_labels.csv").write_text(
+        "patientId,x,y,width,height,Target\np0,20,40,30,30,1\np1,,,,,0\n"
+    )
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the data of all pages, which is worked in."""
+    write_radiographs(tmp_path / "data/cxr/films", count=16)
+    unlabelled = tmp_path / "data/cxr/films/images/q0.png"
+    cv2.imwrite(str(unlabelled), radiograph_phantom((64, 64), seed=99).image.array)
+    for i, name in enumerate(("train", "val", "test")):
+        write_radiographs(tmp_path / "data/gathered" / name, count=4, first_seed=20 * i)
+    for i, name in enumerate(("finding_lungs", "bmp", "covid19")):
+        folder = write_radiographs(tmp_path / "data/ct" / name, count=8, first_seed=10 * i)
+        if name == "bmp":
+            for path in sorted(folder.rglob("*.png")):
+                cv2.imwrite(str(path.with_suffix(".bmp")), cv2.imread(str(path), 0))
+                path.unlink()
+    write_rsna(tmp_path / "data/rsna")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_there_is_a_page_for_each_reference_with_the_same_parts() -> None:
+    assert [page.stem for page in PAGES] == ["r1", "r2", "r3", "r4", "r5"]
+    for page in PAGES:
+        assert re.findall(r"^## (.*)$", page.read_text("utf-8"), re.M) == [
+            "What the reference says",
+            "The commands",
+            "What came out",
+            "What differs, and why",
+            "How to go on",
+        ]
+        names = [command[:2] for command in commands(page)]
+        assert ["lungseg", "train"] in names
+        assert ["lungseg", "compare-runs"] in names
+        assert ["lungseg", "evaluate"] in names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_commands_do_what_the_page_says(page, data) -> None:
+    for _, name, *arguments in commands(page):
+        short = shlex.split(SHORT) if name == "train" else []
+        if name in ("train", "dataset", "evaluate") and "--boxes" not in arguments:
+            short += ["--no-check"]  # phantoms of one patient look alike
+        done = lungseg(name, *arguments, *short)
+        assert done.exit_code == 0, f"{name} {arguments}\n{done.output}"
+    left = {path.name for path in (data / "runs" / page.stem).iterdir()}
+    assert left >= {"curves.png", "model.onnx", "model.json", "run.json", "montage_worst.png"}
+    assert (data / f"{page.stem}.png").is_file()
+    figure = np.asarray(cv2.imread(str(data / f"{page.stem}.png")))
+    assert figure.shape == (1400, 2000, 3)
+    assert '"lungs"' in (data / "runs" / page.stem / "model.json").read_text()
+    sided = (data / "runs" / f"{page.stem}-sides" / "model.json").read_text()
+    assert '"right lung"' in sided
+
+
+def test_a_recipe_without_its_data_says_which_folders_it_expects(tmp_path) -> None:
+    (tmp_path / "empty").mkdir()
+    ran = lungseg(
+        "train", tmp_path / "empty", "-o", tmp_path / "r", "--recipe", "r5-unet-128-laptop"
+    )
+    assert ran.exit_code == 1
+    assert "r5-unet-128-laptop learns from Montgomery (CXR_png, ManualMask/leftMask" in ran.stderr
+    assert not (tmp_path / "r").exists()
