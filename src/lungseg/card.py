@@ -97,14 +97,14 @@ class ModelCard:
         if self.tells_sides:
             return self
 
-        def parted(names: tuple[str, ...]) -> tuple[str, ...]:
+        def with_sides(names: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(one.name for one in sided(BY_NAME[name] for name in names))
 
         return replace(
             self,
-            layers=tuple(map(parted, self.layers)),
-            outputs=parted(self.outputs),
-            default_structures=parted(self.default_structures),
+            layers=tuple(map(with_sides, self.layers)),
+            outputs=with_sides(self.outputs),
+            default_structures=with_sides(self.default_structures),
         )
 
     @property

@@ -11,7 +11,7 @@ from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.radiograph.findings import RATIO, measure_findings, no_ratio, of_frontal
 from lungseg.radiograph.orientation import View
-from lungseg.segmentation import Segmentation
+from lungseg.segmentation import Segmentation, without_sides
 from lungseg.structures import HEART, LUNGS, OPACITY
 from lungseg.verdict import Verdict, verdict_of
 
@@ -111,3 +111,15 @@ def test_a_picture_that_is_no_frontal_chest_has_no_ratio_but_opacities() -> None
     assert notes == ("there is no cardiothoracic ratio: this is no frontal chest radiograph",)
     kept, notes = of_frontal(found, segmentation, Verdict("ok"))
     assert (set(kept), notes) == (set(found), ())
+
+
+def test_lungs_whose_sides_nobody_knows_have_a_ratio_and_one_fraction() -> None:
+    labels, opacity = layers()
+    sided = measure_findings(segmented(labels, opacity))
+    maps, structures = without_sides((labels, opacity), ((*LUNGS, HEART), (OPACITY,)))
+    found = measure_findings(
+        Image(labels + opacity, ImageGeometry(SHAPE, None)).with_layers(maps, structures)
+    )
+    assert list(found) == [RATIO, ("opacity_fraction", "lungs")]
+    assert found[RATIO].value == sided[RATIO].value
+    assert found["opacity_fraction", "lungs"] == sided["opacity_fraction", "lungs"]

@@ -26,7 +26,8 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory.torch.cuda, "is_available", lambda: False)
 
 
-def test_the_need_grows_with_pictures_channels_and_cases() -> None:
+def test_the_need_grows_with_pictures_channels_and_cases(monkeypatch) -> None:
+    monkeypatch.setattr(memory, "has_bfloat16", lambda _: True)
     need = memory_need(SMALL, 0)
     assert need.fixed > LIBRARIES_BYTES
     wide, large = (memory_need(replace(SMALL, **c), 0) for c in ({"width": 8}, {"size": 128}))

@@ -50,7 +50,8 @@ def no_ratio(segmentation: Segmentation[ImageGeometry]) -> str | None:
     names = segmentation.names
     if HEART.name not in names or PLURAL not in names:
         return None
-    missing = [s.name for s in (*LUNGS, HEART) if not segmentation.mask(s.name).any()]
+    asked = [s.name for s in (*LUNGS, HEART) if s.name in names]
+    missing = [name for name in asked if not segmentation.mask(name).any()]
     if not missing:
         return None
     return f"there is no cardiothoracic ratio: no {missing[0]} was found"
@@ -88,13 +89,14 @@ def _opacities(segmentation: Segmentation[ImageGeometry], view: View) -> list[Me
     if OPACITY.name not in segmentation.names or PLURAL not in segmentation.names:
         return []
     opacity = view.of(segmentation.mask(OPACITY.name))
+    halves = [lung for lung in LUNGS if lung.name in segmentation.names]
     lungs = {
-        name: view.of(segmentation.mask(name)) for name in (*(lung.name for lung in LUNGS), PLURAL)
+        name: view.of(segmentation.mask(name)) for name in (*(lung.name for lung in halves), PLURAL)
     }
     fractions = [("opacity_fraction", name, lung) for name, lung in lungs.items()]
     fractions += [
         (f"opacity_fraction_{third}", lung.name, part)
-        for lung in LUNGS
+        for lung in halves
         for third, part in zip(THIRDS, _thirds(lungs[lung.name]), strict=True)
     ]
     return [

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lungseg.errors import UsageError
 from lungseg.train.module import build_network
+from lungseg.train.precision import has_bfloat16
 from lungseg.train.settings import TrainingSettings
 
 LIBRARIES_BYTES: Final = 600_000_000
@@ -65,11 +66,19 @@ def memory_need(settings: TrainingSettings, cases: int) -> MemoryNeed:
         net = build_network(settings)
         picture = torch.empty(1, 1, settings.size, settings.size)
     numbers = _kept_numbers(net, picture)
-    width = 4 if settings.precision == "32-true" else 2
+    width = 2 if _in_halves(settings) else 4
     weights = COPIES * 4 * sum(weight.numel() for weight in net.parameters())
     kept = 0 if settings.cache else cases * _case_bytes(settings)
     fixed = weights + (LIBRARIES_BYTES + kept if on_cpu else 0)
     return MemoryNeed(fixed, round(BESIDE * numbers * width))
+
+
+def _in_halves(settings: TrainingSettings) -> bool:
+    """Whether the network computes in 16 bits, see `lungseg.train.precision`."""
+    if settings.precision == "32-true" or torch.cuda.is_available():
+        return settings.precision != "32-true"
+    known: Callable[[], dict[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
+    return has_bfloat16(known())
 
 
 def _case_bytes(settings: TrainingSettings) -> int:
