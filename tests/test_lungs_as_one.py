@@ -23,6 +23,7 @@ from lungseg.datasets import write_manifest
 from lungseg.errors import InputError, ModelError, UsageError
 from lungseg.image import Image
 from lungseg.result import Result
+from lungseg.serve.app import _structures
 from lungseg.structures import LUNGS_AS_ONE
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
@@ -209,3 +210,8 @@ def test_a_network_may_give_the_probability_of_lung_alone(model, tmp_path) -> No
     ours, found = (segment_film(one, dark_ellipses()) for one in (model, path))
     assert found.sides == "assigned"
     np.testing.assert_array_equal(found.mask, ours.mask)
+
+
+def test_the_page_of_a_server_can_show_what_has_sides_and_what_has_none(model) -> None:
+    card = read_card(model.with_suffix(".json"))
+    assert [structure.number for structure in _structures([card])] == [1, 2, 255]

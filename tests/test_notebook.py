@@ -130,6 +130,7 @@ def test_show_takes_images_volumes_results_and_lists(films, scan) -> None:
 def test_show_takes_the_path_of_a_picture(films, tmp_path) -> None:
     path = films[0].save(tmp_path, ["overlay"])["overlay"]
     np.testing.assert_array_equal(show(path).picture, films[0].overlay())
+    assert show(path).about == "picture"  # its name may be a patient's
     for wrong in (tmp_path / "nowhere.png", tmp_path):
         with pytest.raises(UnreadableError, match="no picture to show; give a PNG"):
             show(str(wrong))

@@ -80,7 +80,7 @@ def show(
         UsageError: this is nothing that can be shown, or a slider has no slices.
     """
     if isinstance(shown, str | Path):
-        return _without_slider(Sheet(_read_picture(Path(shown)), Path(shown).stem), slider)
+        return _without_slider(Sheet(_read_picture(Path(shown)), "picture"), slider)
     if isinstance(shown, Image):
         return _without_slider(Sheet(grey(shown), f"radiograph, {_size(shown)}"), slider)
     if isinstance(shown, Volume):

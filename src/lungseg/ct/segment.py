@@ -107,6 +107,7 @@ class VolumeSegmenter:
             raise UsageError(f"a network needs at least 1 thread, not {threads}")
         # Slices side by side, each on one thread, are faster than one slice on all of them.
         self._predictor = SidedPredictor(model, threads=1)
+        self._card = self._predictor.file_card
         self._quality = (
             quality_model_of(self._predictor.path, self.card, "ct") if with_quality_model else None
         )
@@ -119,7 +120,7 @@ class VolumeSegmenter:
     @property
     def card(self) -> ModelCard:
         """What is known of the model."""
-        return self._predictor.file_card
+        return self._card
 
     def __call__(
         self,
@@ -238,8 +239,8 @@ class VolumeSegmenter:
             planes: what was seen.
             options: that the result is made with.
             seconds: times are added to these.
-            lungs: their labels in axial order, where they are not known by the network; then no
-                Dice is to be expected.
+            lungs: their labels in axial order, where they are known otherwise than by the network;
+                then no Dice is to be expected.
             notes: of the result.
         """
         seconds = {} if seconds is None else seconds

@@ -82,6 +82,7 @@ class RadiographSegmenter:
                 not belong together.
         """
         self._predictor = SidedPredictor(model, threads=threads)
+        self._card = self._predictor.file_card
         self._quality = (
             quality_model_of(self._predictor.path, self.card, "radiograph")
             if with_quality_model
@@ -91,7 +92,7 @@ class RadiographSegmenter:
     @property
     def card(self) -> ModelCard:
         """What is known of the model."""
-        return self._predictor.file_card
+        return self._card
 
     def __call__(
         self,
@@ -194,9 +195,9 @@ class RadiographSegmenter:
         structures = self._predictor.card.layers_of(options.structures)
         probabilities = self._probabilities(shown, prediction, structures)
         with timed("clean", seconds):
-            segmentation, probabilities = self._cleaned(shown, probabilities, structures)
+            segmentation, found, probabilities = self._cleaned(shown, probabilities, structures)
         with timed("measure", seconds):
-            sure = confidences(segmentation, probabilities)
+            sure = confidences(segmentation, found)
             measurements = measure(segmentation, sure)
         doubt = doubt_of_scale(measurements)
         notes = _notes(image, prediction, doubt) + notes_on_sides(self.card, segmentation)
@@ -247,9 +248,9 @@ class RadiographSegmenter:
 
     def _cleaned(
         self, shown: Image, probabilities: Probabilities, structures: Layers
-    ) -> tuple[Segmentation[ImageGeometry], Probabilities]:
-        """The structures, and the probabilities that they were made of; both lungs as one where
-        nothing tells their sides.
+    ) -> tuple[Segmentation[ImageGeometry], dict[str, Array], Probabilities]:
+        """The structures, and the probabilities that they were made of, restored and not; both
+        lungs as one where nothing tells their sides.
         """
         found, threshold = dict(probabilities), self.card.threshold
         right, left = (lung.name for lung in LUNGS)
@@ -262,7 +263,8 @@ class RadiographSegmenter:
         if undecided:
             layers, structures = without_sides(layers, structures)
             probabilities = probabilities_without_sides(probabilities)
-        return shown.with_layers(layers, structures), probabilities
+            found = dict(probabilities)
+        return shown.with_layers(layers, structures), found, probabilities
 
     def expected_dice(self, prediction: ForwardPass) -> ExpectedDice | None:
         """Of the mask, before it is widened. None where the model has no quality model, or
