@@ -47,7 +47,7 @@ def names_halves(picture: np.ndarray) -> SimpleNamespace:
 
 def labelled(mask: np.ndarray) -> SimpleNamespace:
     """What a segmenter of both lungs gives."""
-    return SimpleNamespace(mask=mask, segmentation=SimpleNamespace(shown=LUNGS))
+    return SimpleNamespace(segmentation=SimpleNamespace(labels=mask, shown=LUNGS))
 
 
 def test_all_perturbations_have_names() -> None:

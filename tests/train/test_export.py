@@ -124,7 +124,7 @@ def test_the_description_joins_layers_and_says_what_is_found_by_default(tmp_path
     for text, words in (
         ('[["right lung", "left lung"], ["heart", "opacity"], ["trachea"]]', "are not those of"),
         ('[["right lung", "left lung", "heart"]]', "are not those of the run, joined"),
-        ('[["lungs"]]', "name 'lungs', which is no structure"),
+        ('[["lung"]]', "name 'lung', which is no structure"),
     ):
         about.write_text(f'name = "m"\nversion = "1"\nlayers = {text}\n')
         with pytest.raises(UsageError, match=words):

@@ -160,9 +160,9 @@ def test_a_missing_file_is_named(tmp_path) -> None:
             "-0.1.",
         ),
         (
-            {"layers": (("lungs",),)},
-            "layers name 'lungs', which is no structure; there are right lung, left lung, heart, "
-            "trachea, opacity.",
+            {"layers": (("lung",),)},
+            "layers name 'lung', which is no structure; there are right lung, left lung, heart, "
+            "trachea, opacity, lungs.",
         ),
         ({"layers": ()}, "layers name no structure, or one of them names none."),
         (
