@@ -144,7 +144,7 @@ def test_one_picture_is_held_at_a_time() -> None:
 
 def test_a_lung_that_changes_its_name_is_not_robust() -> None:
     def always_right(picture: np.ndarray) -> SimpleNamespace:
-        return labelled(np.minimum(names_halves(picture).mask, 1))
+        return labelled(np.minimum(names_halves(picture).segmentation.labels, 1))
 
     found = measure_robustness(always_right, [blocks()])
     assert found["mirrored"] == [0.0]
