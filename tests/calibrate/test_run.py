@@ -16,7 +16,12 @@ from lungseg.calibrate.radiograph import RadiographItem
 from lungseg.calibrate.run import calibrate, choose_cases
 from lungseg.datasets import Case
 from lungseg.errors import InputError, ModelError, UsageError
-from lungseg.quality.files import quality_model_path, read_quality_model
+from lungseg.quality.files import (
+    encode_quality_model,
+    quality_model_path,
+    read_quality_model,
+)
+from lungseg.quality.model import FrontalModel
 from lungseg.segmenter import Segmenter
 from lungseg.writers import volume_nifti
 from tiny_model import dark_ellipses, write_tiny_model
@@ -87,6 +92,29 @@ def test_a_model_without_expected_dice_has_one_after_it(model: Path, films: list
         "tiny.judge.json",
         "tiny.onnx",
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("few_drawn")
+def test_masks_are_judged_anew_and_other_pictures_told_as_before(
+    model: Path, films: list[Case]
+) -> None:
+    fitted = calibrate(model, films[:10]).quality
+    before = replace(fitted, frontal=FrontalModel(fitted.dice, refuse=-2, doubt=-1, clear=3))
+    quality_model_path(model).write_bytes(encode_quality_model(before))
+    written = read_quality_model(model, before.model)
+    again = calibrate(model, films[2:12], keep_frontal=True)
+    assert written is not None
+    assert again.quality.frontal == written.frontal
+    assert again.quality.dice != before.dice
+    assert again.out_of_distribution == 0
+    with pytest.raises(UsageError, match="give no pictures that are no chest"):
+        calibrate(model, films, out_of_distribution=[model.parent], keep_frontal=True)
+
+
+def test_without_a_quality_model_there_is_nothing_to_keep(model: Path, films: list[Case]) -> None:
+    with pytest.raises(UsageError, match=r"nothing that tells frontal radiographs .* can be kept"):
+        calibrate(model, films, keep_frontal=True)
 
 
 @pytest.mark.slow

@@ -32,6 +32,14 @@ def calibrate(
         list[str] | None,
         typer.Option(help="Take cases of this split; may be repeated [validation, test]."),
     ] = None,
+    keep_frontal: Annotated[
+        bool,
+        typer.Option(
+            "--keep-frontal",
+            help="Keep what tells frontal radiographs from other pictures as it is; expect the "
+            "Dice anew.",
+        ),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Inputs at a time [one a processor].")
     ] = None,
@@ -60,6 +68,7 @@ def calibrate(
             model,
             chosen,
             out_of_distribution=out_of_distribution or (),
+            keep_frontal=keep_frontal,
             workers=workers,
             progress=_show if shown else None,
         )
