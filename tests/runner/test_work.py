@@ -32,6 +32,7 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
 def job(tmp_path: Path) -> Job:
     source = tmp_path / "in" / "film.png"
     source.parent.mkdir()
+    (tmp_path / "out").mkdir()
     cv2.imwrite(str(source), radiograph_phantom((128, 128)).image.array)
     return Job(source, "film", DEFAULTS, RunOptions(tmp_path / "out"))
 

@@ -143,8 +143,11 @@ def test_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Monke
         )
 
     monkeypatch.setattr(Path, "open", disk)
-    with pytest.raises(
-        OutputError, match=r"results\.jsonl: cannot be written \(no space left on device\)"
+    with (
+        ledger,
+        pytest.raises(
+            OutputError, match=r"results\.jsonl: cannot be written \(no space left on device\)"
+        ),
     ):
         ledger.add(entry("/y"))
     assert (tmp_path / "results.jsonl").read_bytes() == before
@@ -215,3 +218,15 @@ def test_records_of_a_later_schema_are_read_unless_its_first_number_is_higher(
     ):
         Ledger(tmp_path)
     assert path.read_text() == before
+
+
+def test_an_unfinished_input_is_known_to_the_next_run_under_a_name_of_this_folder(
+    tmp_path: Path,
+) -> None:
+    with Ledger(tmp_path) as ledger:
+        for source, name in (("/x", "x"), ("/y", "y"), ("/z", "../z"), ("/v", "v")):
+            ledger.begin(source, name)
+        ledger.add(entry("/y"))
+        ledger.give_up("/v")
+    with Ledger(tmp_path) as ledger:
+        assert ledger.unfinished == {"/x": "x"}

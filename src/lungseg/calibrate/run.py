@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from lungseg.calibrate import ct, radiograph
 from lungseg.calibrate import out_of_distribution as ood
 from lungseg.calibrate.fit import Sample, of_cases
-from lungseg.card import read_card
+from lungseg.card import ModelCard, read_card
 from lungseg.ct.segment import VolumeSegmenter
 from lungseg.datasets import Case
 from lungseg.datasets.cases import BOTH_LUNGS, SPLITS
@@ -28,6 +28,7 @@ from lungseg.quality.model import QualityModel
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.writers import write_file
 from lungseg.writers.atomic import not_written
+from lungseg.writers.lock import LOCK, Lock
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ def calibrate(
     Raises:
         InputError: there are too few masks to calibrate with.
         ModelError: the model cannot be loaded, or the network not be computed.
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or another program calibrates the model.
         UsageError: the model does not predict both lungs, or a folder is none.
     """
     path = find_model(model)
@@ -148,6 +149,18 @@ def calibrate(
     for folder in out_of_distribution:
         if not folder.is_dir():
             raise UsageError("there is no such folder of inputs", where=folder)
+    with Lock(path.with_name(f".{path.stem}{LOCK}")):
+        return _calibrate(path, card, cases, out_of_distribution, workers, progress)
+
+
+def _calibrate(
+    path: Path,
+    card: ModelCard,
+    cases: Sequence[Case],
+    out_of_distribution: Sequence[Path],
+    workers: int | None,
+    progress: Progress | None,
+) -> Calibrated:
     failed: list[str] = []
     kept = _Kept(path.with_suffix(".samples.jsonl"), card.sha256)
     measured = partial(_measured, kept=kept, workers=workers or processors(), progress=progress)

@@ -322,9 +322,11 @@ def _sliced(
     cut from a volume.
     """
     from lungseg.datasets.slices import slice_cases
+    from lungseg.writers.lock import only_writer
 
     typer.echo(f"Writing slices to {folder} ...", err=True)
-    sliced = slice_cases(cases, folder, every=every)
+    with only_writer(folder):
+        sliced = slice_cases(cases, folder, every=every)
     for problem in sliced.problems:
         typer.echo(f"{problem.path}: {problem.message}.", err=True)
     if not sliced.cases:

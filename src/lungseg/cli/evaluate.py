@@ -98,6 +98,7 @@ def evaluate(
     """
     from lungseg.evaluate import evaluate as evaluated
     from lungseg.predict import processors
+    from lungseg.writers.lock import only_writer
 
     *models, place = paths
     known = _read(place, source, labels or "")
@@ -116,18 +117,19 @@ def evaluate(
     chosen = _of_split(known, split, place)
     if check and not boxes:
         stop_at_problems(chosen, Path(place), left_out=UNREADABLE)
-    if cross_dataset:
-        evaluation = _cross_dataset(models, chosen, output, recipe, settings, workers)
-    elif boxes:
-        evaluation = _with_boxes(models[0], chosen, place, output, dilate, millimetres, workers)
-    else:
-        evaluation = evaluated(
-            *(models, chosen, output),
-            robustness=robustness,
-            enter=card,
-            spacing=millimetres,
-            workers=workers,
-        )
+    with only_writer(output):
+        if cross_dataset:
+            evaluation = _cross_dataset(models, chosen, output, recipe, settings, workers)
+        elif boxes:
+            evaluation = _with_boxes(models[0], chosen, place, output, dilate, millimetres, workers)
+        else:
+            evaluation = evaluated(
+                *(models, chosen, output),
+                robustness=robustness,
+                enter=card,
+                spacing=millimetres,
+                workers=workers,
+            )
     _print(evaluation)
 
 

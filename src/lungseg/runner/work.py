@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.draw.painted import painted
-from lungseg.errors import InstallationError, LungsegError, TooLargeError, UnexpectedError
+from lungseg.errors import (
+    InstallationError,
+    LungsegError,
+    OutputError,
+    TooLargeError,
+    UnexpectedError,
+)
 from lungseg.installation import broken_library
 from lungseg.report import ENDINGS, content_of, write_reports
 from lungseg.result import Result
 from lungseg.runner.job import Job, Outcome
 from lungseg.segmenter import Segmenter
 from lungseg.timing import Progress, no_progress
-from lungseg.writers import Record, box_of_crop, failure, save
+from lungseg.writers import Record, box_of_crop, failure, is_there, save
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +78,8 @@ def _write(
     that are new, by name of output.
     """
     kept, paths, run = dict(job.written), dict[str, Path](), job.run
+    if not is_there(run.folder):  # what is written into a new one nobody would know of
+        raise OutputError("was removed meanwhile", where=run.folder, cure="segment it again")
     hidden = job.options.skip_refused and result.verdict.status == "refused"
     # Once for the file and the report.
     twice = run.reports and "overlay" in run.outputs and not hidden

@@ -19,7 +19,7 @@ from lungseg.runner.work import work
 from lungseg.segmenter import Segmenter
 from lungseg.serve.archive import unzip
 from lungseg.timing import Progress
-from lungseg.writers import write_file
+from lungseg.writers import make_folder, write_file
 from lungseg.writers.atomic import not_written
 from lungseg.writers.viewer import ViewerSlices
 
@@ -71,6 +71,7 @@ def segment_upload(task: UploadTask, segmenter: Segmenter, progress: Progress) -
     job = task.job
     try:
         job = _chosen(task, progress)
+        make_folder(job.run.folder)
         outcome = work(
             job, segmenter, lambda fraction, step: progress(0.05 + 0.95 * fraction, step)
         )
