@@ -151,7 +151,7 @@ def test_what_nobody_foresaw_is_a_failure_of_that_file_alone(
         f"{tmp_path / 'x.png'}: there is not enough memory for it; use fewer workers.",
     )
     assert outcomes[2].reasons == (
-        f"{tmp_path / 'z.png'}: unexpected ZeroDivisionError: oh; report this, if you can with "
+        f"{tmp_path / 'z.png'}: unexpected ZeroDivisionError; report this, if you can with "
         "the file.",
     )
 
@@ -388,7 +388,7 @@ def test_what_ends_a_worker_is_a_failure_of_its_input(
             segment_many([x, y], DEFAULTS, RunOptions(tmp_path / "out"), pool, segmenter=segmenter)
         )
     assert [(outcome.source, outcome.status, outcome.reasons) for outcome in outcomes] == [
-        (x, "failed", (f"{x}: unexpected EOFError: gone; report this, if you can with the file.",)),
+        (x, "failed", (f"{x}: unexpected EOFError; report this, if you can with the file.",)),
         (y, "done", ()),
     ]
 

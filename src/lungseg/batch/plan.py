@@ -93,7 +93,7 @@ def _still_holds(earlier: Mapping[str, Any], options: SegmentOptions, segmenter:
     modality: Modality = earlier["modality"]
     if segmenter.modality(options) not in (None, modality):
         return False
-    if segmenter.card(modality, options).sha256 != earlier["model"]["sha256"]:
+    if segmenter.card(modality, options).sha256 != earlier.get("model", {}).get("sha256"):
         return False
     today, then = options.record(), earlier.get("options", {})
     return all(

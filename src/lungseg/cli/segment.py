@@ -282,7 +282,7 @@ def _sum(counts: Counter[str], total: int, missing: int, folder: Path, seconds: 
 
 def _line(outcome: Outcome) -> str:
     if outcome.status == "failed":
-        why = outcome.reasons[0]
+        why = outcome.why
         return (
             f"failed: {why}"
             if why.startswith(str(outcome.source))

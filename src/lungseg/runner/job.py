@@ -96,7 +96,8 @@ class Outcome:
         record: what `results.jsonl` says of it; None where it was skipped, or failed since files
             that are not ours lie where its own belong.
         outputs: the files written now, by name of output.
-        why: it was skipped, or failed without a record.
+        why: it was skipped or failed, for the eyes of whoever has the input: with words out of it
+            that its record has not.
     """
 
     source: Path

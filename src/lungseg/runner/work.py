@@ -67,8 +67,10 @@ def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Ou
 
 def failed(job: Job, problem: BaseException) -> Outcome:
     """What became of a job that ended with an exception."""
-    record = failure(str(job.source), problem, str(_in_words(problem, job)))
-    return Outcome(job.source, "failed", _named(record, job))
+    words = _in_words(problem, job)
+    sentence = str(words) if job.run.show_identity else words.recorded
+    record = failure(str(job.source), problem, sentence)
+    return Outcome(job.source, "failed", _named(record, job), why=str(words))
 
 
 def _write(
@@ -123,10 +125,9 @@ def _in_words(problem: BaseException, job: Job) -> LungsegError:
             "there is not enough memory for it", where=job.source, cure="use fewer workers"
         )
     log.error(redacted(problem))
-    # Where the file is somebody else's, nobody knows what the text of an error may tell.
-    text = "" if job.display_name else f": {problem}"
     return UnexpectedError(
-        f"unexpected {type(problem).__name__}{text}",
+        f"unexpected {type(problem).__name__}",
+        shown=f"unexpected {type(problem).__name__}: {problem}",  # nobody knows what that tells
         where=job.source,
         cure="report this, if you can with the file",
     )

@@ -14,7 +14,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Final, Self, TypeGuard
@@ -57,7 +58,7 @@ class Ledger:
             remove_leftovers(folder)
             # Kept as lines of text: a hundred thousand records as dictionaries would take a
             # gigabyte.
-            self._lines = {entry["input"]: _line_of(entry) for entry in read_records(self._ledger)}
+            self._lines = dict(_lines_of(read_records(self._ledger)))
             _write_where_it_differs(self._ledger, self._text())
         except BaseException:
             self._lock.release()
@@ -147,10 +148,19 @@ def read_records(path: Path) -> Iterator[Record]:
     for line in _read(path).splitlines():
         try:
             entry = _entry_of(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # lists too deep in one another
             continue
         if _is_record(entry, path):
             yield entry
+
+
+def _lines_of(entries: Iterable[Record]) -> Iterator[tuple[str, str]]:
+    """Input and line of each record that can be written again: one with a number that is not finite
+    cannot.
+    """
+    for entry in entries:
+        with suppress(ValueError, RecursionError):
+            yield entry["input"], _line_of(entry)
 
 
 def _line_of(entry: Record) -> str:
@@ -208,9 +218,10 @@ def _is_record(entry: Any, path: Path) -> TypeGuard[Record]:
             major == known
             and entry["verdict"] in (*SEVERITY, LEFT_OUT)
             and (entry["verdict"] in _WITHOUT_RESULT or entry["modality"] in MODALITIES)
+            and all(isinstance(entry.get(name, {}), dict) for name in ("model", "options"))
             and all(map(_is_name, names))
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
         return False
 
 
