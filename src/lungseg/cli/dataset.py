@@ -386,14 +386,19 @@ def _draw(sheet: Path | None, cases: Sequence[Case], problems: Sequence[DataProb
 
 
 def _table(problems: Sequence[DataProblem], leaks: Sequence[Leak]) -> bytes:
+    from lungseg.writers.cells import harmless
+
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("source", "case", "problem"))
-    writer.writerows((problem.source, problem.case, problem.message) for problem in problems)
-    writer.writerows(
-        (leak.first.source, leak.first.case, f"leak, {leak.reason}: {_place(leak.second)}")
-        for leak in leaks
-    )
+    lines = [
+        *((problem.source, problem.case, problem.message) for problem in problems),
+        *(
+            (leak.first.source, leak.first.case, f"leak, {leak.reason}: {_place(leak.second)}")
+            for leak in leaks
+        ),
+    ]
+    writer.writerows(map(harmless, line) for line in lines)
     return text.getvalue().encode()
 
 
