@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections import Counter
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +56,14 @@ Workers = Annotated[
 ]
 
 
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        help="Give up an input that takes longer. Each worker then is a process of its own.",
+    ),
+]
+
 TO_REVIEW = ("review", "refused")
 """Verdicts of what a person should look at."""
 
@@ -86,6 +96,7 @@ def segment(
     show_identity: flags.ShowIdentity = False,
     overwrite: Overwrite = False,
     workers: Workers = None,
+    time_limit: TimeLimit = None,
     quiet: flags.Quiet = False,
 ) -> None:
     """Segment the lungs, right and left, in radiographs and CT: files, or folders of them.
@@ -119,7 +130,9 @@ def segment(
     chosen = _outputs(outputs, also, binary=binary)
     reports = formats_of(report=report, pdf=pdf, show_identity=show_identity)
     run = RunOptions(output, chosen, reports, show_identity=show_identity, overwrite=overwrite)
-    _segment(ctx, paths, options, run, workers, quiet=quiet)
+    if time_limit is not None and not 0 < time_limit < float("inf"):
+        raise UsageError(f"--time-limit {time_limit:g} is no time", cure="give seconds above 0")
+    _segment(ctx, paths, options, run, workers, time_limit, quiet=quiet)
 
 
 def _segment(
@@ -128,6 +141,7 @@ def _segment(
     options: SegmentOptions,
     run: RunOptions,
     workers: int | None,
+    time_limit: float | None,
     *,
     quiet: bool,
 ) -> None:
@@ -139,10 +153,32 @@ def _segment(
     files, left_out, missing = _inputs(paths, modality)
     at_once = min(workers or processors(), len(files))
     segmenter = Segmenter(threads=max(1, processors() // at_once))
-    outcomes = segment_many(files, options, run, at_once, segmenter=segmenter, left_out=left_out)
-    counts = _report(ctx, outcomes, len(files), missing, run.folder, quiet=quiet, left_out=left_out)
+    with _executor(at_once, time_limit) as executor:
+        outcomes = segment_many(
+            files, options, run, executor, segmenter=segmenter, left_out=left_out
+        )
+        counts = _report(
+            ctx, outcomes, len(files), missing, run.folder, quiet=quiet, left_out=left_out
+        )
     if counts["failed"] or missing:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _executor(at_once: int, time_limit: float | None) -> Iterator[int | Executor]:
+    """Who works on so many inputs at a time: threads, which nothing can end, or processes."""
+    if time_limit is None:
+        yield at_once
+        return
+    from lungseg.runner.executors import ProcessExecutor
+
+    with ProcessExecutor(at_once, timeout=time_limit, initializer=without_warnings) as executor:
+        yield executor
+
+
+def without_warnings() -> None:
+    """In each process as in `lungseg.cli.main.main`."""
+    warnings.simplefilter("ignore")
 
 
 def _outputs(names: str | None, also: dict[str, bool], *, binary: bool) -> tuple[str, ...]:
