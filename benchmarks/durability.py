@@ -2,7 +2,7 @@
 
     python benchmarks/durability.py FOLDER [--inputs 200]
 
-Writes the files of made-up inputs into FOLDER, on the disk that is asked about: without a sync, with
+Writes the files of made-up inputs into FOLDER, on the disk that is asked about: without sync, with
 an fsync of each file before its renaming, and with one of the folder behind it.
 """
 
