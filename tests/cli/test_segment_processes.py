@@ -207,7 +207,7 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_model_that_never_ends_is_given_up_in_time(
     endless: Path, model: Path, films: Path, tmp_path: Path
 ) -> None:
-    limited = ("-o", tmp_path, "--workers", 1, "--time-limit")
+    limited = ("-o", tmp_path, "--workers", 1, "--job-timeout")
     ran = lungseg("segment", films / "x.png", *limited, 4, "--model", endless)
     assert ran.exit_code == 1
     assert "it was not done within 4 s, and was stopped; give a smaller one." in ran.stderr

@@ -38,8 +38,8 @@ def plan(
             runs, or half of it.
     """
     written: Mapping[str, str] = {} if earlier is None else earlier.get("outputs", {})
-    again = run.overwrite or unfinished
-    if again or (earlier is not None and earlier["verdict"] in (FAILED, LEFT_OUT)):
+    redo = run.overwrite or unfinished
+    if redo or (earlier is not None and earlier["verdict"] in (FAILED, LEFT_OUT)):
         # A report that is there must not go on telling what is no longer so.
         reports = tuple(report for report in ENDINGS if report in run.reports or report in written)
         return Job(

@@ -370,9 +370,7 @@ def _tell_problems(cases: Sequence[Case], problems: Sequence[DataProblem], path:
 
 
 def _draw(sheet: Path | None, cases: Sequence[Case], problems: Sequence[DataProblem]) -> None:
-    """Draws, if asked, the cases of which something was found; what could not be cut into slices is
-    none of them.
-    """
+    """Draws, if asked, the cases of which something was found, but for what could not be cut."""
     listed = {(case.source, case.case) for case in cases}
     found = [problem for problem in problems if (problem.source, problem.case) in listed]
     if sheet and not found:
@@ -390,15 +388,13 @@ def _table(problems: Sequence[DataProblem], leaks: Sequence[Leak]) -> bytes:
 
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("source", "case", "problem"))
-    lines = [
-        *((problem.source, problem.case, problem.message) for problem in problems),
-        *(
-            (leak.first.source, leak.first.case, f"leak, {leak.reason}: {_place(leak.second)}")
-            for leak in leaks
-        ),
+    lines = [("source", "case", "problem")]
+    lines += [(problem.source, problem.case, problem.message) for problem in problems]
+    lines += [
+        (leak.first.source, leak.first.case, f"leak, {leak.reason}: {_place(leak.second)}")
+        for leak in leaks
     ]
-    writer.writerows(map(harmless, line) for line in lines)
+    writer.writerows([*map(harmless, line)] for line in lines)
     return text.getvalue().encode()
 
 

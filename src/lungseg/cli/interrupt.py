@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import select
 import signal
@@ -34,6 +33,8 @@ def _watch(heard: int) -> None:
         if interrupts and not select.select([heard], [], [], SOON_S)[0]:
             os.write(2, b"Stopping once what has begun is done; Ctrl-C again stops at once.\n")
         interrupts += os.read(heard, 64).count(signal.SIGINT)
+    import multiprocessing  # here, as no start has to wait for it
+
     for process in multiprocessing.active_children():
         with suppress(OSError, ValueError):  # it has just ended
             process.kill()

@@ -56,7 +56,7 @@ Workers = Annotated[
 ]
 
 
-TimeLimit = Annotated[
+JobTimeout = Annotated[
     float | None,
     typer.Option(
         metavar="SECONDS",
@@ -96,7 +96,7 @@ def segment(
     show_identity: flags.ShowIdentity = False,
     overwrite: Overwrite = False,
     workers: Workers = None,
-    time_limit: TimeLimit = None,
+    job_timeout: JobTimeout = None,
     quiet: flags.Quiet = False,
 ) -> None:
     """Segment the lungs, right and left, in radiographs and CT: files, or folders of them.
@@ -130,9 +130,7 @@ def segment(
     chosen = _outputs(outputs, also, binary=binary)
     reports = formats_of(report=report, pdf=pdf, show_identity=show_identity)
     run = RunOptions(output, chosen, reports, show_identity=show_identity, overwrite=overwrite)
-    if time_limit is not None and not 0 < time_limit < float("inf"):
-        raise UsageError(f"--time-limit {time_limit:g} is no time", cure="give seconds above 0")
-    _segment(ctx, paths, options, run, workers, time_limit, quiet=quiet)
+    _segment(ctx, paths, options, run, workers, job_timeout, quiet=quiet)
 
 
 def _segment(
@@ -141,7 +139,7 @@ def _segment(
     options: SegmentOptions,
     run: RunOptions,
     workers: int | None,
-    time_limit: float | None,
+    job_timeout: float | None,
     *,
     quiet: bool,
 ) -> None:
@@ -153,7 +151,7 @@ def _segment(
     files, left_out, missing = _inputs(paths, modality)
     at_once = min(workers or processors(), len(files))
     segmenter = Segmenter(threads=max(1, processors() // at_once))
-    with _executor(at_once, time_limit) as executor:
+    with _executor(at_once, job_timeout) as executor:
         outcomes = segment_many(
             files, options, run, executor, segmenter=segmenter, left_out=left_out
         )
@@ -165,14 +163,16 @@ def _segment(
 
 
 @contextmanager
-def _executor(at_once: int, time_limit: float | None) -> Iterator[int | Executor]:
+def _executor(at_once: int, job_timeout: float | None) -> Iterator[int | Executor]:
     """Who works on so many inputs at a time: threads, which nothing can end, or processes."""
-    if time_limit is None:
+    if job_timeout is None:
         yield at_once
         return
+    if not 0 < job_timeout < float("inf"):
+        raise UsageError(f"--job-timeout {job_timeout:g} is no time", cure="give seconds above 0")
     from lungseg.runner.executors import ProcessExecutor
 
-    with ProcessExecutor(at_once, timeout=time_limit, initializer=without_warnings) as executor:
+    with ProcessExecutor(at_once, timeout=job_timeout, initializer=without_warnings) as executor:
         yield executor
 
 

@@ -80,7 +80,7 @@ class SecurityMiddleware:
                     headers["content-type"] = "application/json"
                     headers["content-length"] = str(len(sentence))
             elif sentence:
-                message = message | {"body": b"" if scope["method"] == "HEAD" else sentence}
+                message = {**message, "body": b"" if scope["method"] == "HEAD" else sentence}
             await send(message)
 
         try:

@@ -216,6 +216,7 @@ def _is_record(entry: Any, path: Path) -> TypeGuard[Record]:
         names = [entry.get("name", "none"), *entry.get("outputs", {}).values()]
         return (
             major == known
+            and isinstance(entry["input"], str)
             and entry["verdict"] in (*SEVERITY, LEFT_OUT)
             and (entry["verdict"] in _WITHOUT_RESULT or entry["modality"] in MODALITIES)
             and all(isinstance(entry.get(name, {}), dict) for name in ("model", "options"))

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 
 try:
     import fcntl
@@ -58,7 +58,7 @@ class Lock:
         try:
             self._file = _locked(path)
             self._unfinished = _unfinished(_lines(path))
-            self._write({"process": os.getpid(), "host": socket.gethostname(), "since": _now()})
+            self._write({"process": os.getpid(), "host": platform.node(), "since": _now()})
         except BlockingIOError:
             raise OutputError(
                 f"another program writes here ({_holder(path)})",
@@ -159,7 +159,7 @@ def _locked(path: Path) -> FileIO:
         OSError: it cannot be opened.
     """
     while True:
-        file = cast("FileIO", path.open("a+b", buffering=0))
+        file = path.open("a+b", buffering=0)
         try:
             if CAN_LOCK:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
