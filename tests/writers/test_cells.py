@@ -14,6 +14,7 @@ import pytest
 import lungseg
 from lungseg.datasets import Case, read_manifest, write_manifest
 from lungseg.datasets.checks import DataProblem
+from lungseg.datasets.problems import problem_table
 from lungseg.evaluate.tables import write_table
 from lungseg.writers.cells import as_it_was, harmless
 
@@ -50,10 +51,8 @@ def test_a_list_of_cases_comes_back(tmp_path: Path) -> None:
 
 
 def test_the_list_of_problems_has_none(tmp_path: Path) -> None:
-    from lungseg.cli.dataset import _table
-
     problem = DataProblem("=1+1", "@s", tmp_path, "-is odd")
-    assert _table([problem], []).decode().splitlines()[1] == "'@s,'=1+1,'-is odd"
+    assert problem_table([problem], []).decode().splitlines()[1] == "'@s,'=1+1,'-is odd"
 
 
 def test_whatever_writes_a_csv_is_on_the_list() -> None:
@@ -66,8 +65,8 @@ def test_whatever_writes_a_csv_is_on_the_list() -> None:
         if isinstance(node, ast.Attribute) and node.attr in ("writer", "DictWriter")
     }
     assert found == {
-        "cli/dataset.py",
         "datasets/manifest.py",
+        "datasets/problems.py",
         "evaluate/tables.py",
         "train/logs.py",  # of TensorBoard
         "train/trainer.py",  # numbers under names of this package

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +16,6 @@ from lungseg.errors import InputError, UsageError
 if TYPE_CHECKING:
     from lungseg.datasets import Case, DataSet
     from lungseg.datasets.checks import DataProblem
-    from lungseg.datasets.leaks import Leak
 
 SEVERAL_SPLITS = 1
 """Exit status where images of a patient are in several splits."""
@@ -349,16 +346,17 @@ def _tell_problems(cases: Sequence[Case], problems: Sequence[DataProblem], path:
     split.
     """
     from lungseg.datasets.leaks import find_leaks
+    from lungseg.datasets.problems import place_of, problem_table
     from lungseg.writers import write_file
 
     leaks = find_leaks(cases)
-    write_file(path, _table(problems, leaks))
+    write_file(path, problem_table(problems, leaks))
     for kind, found in kinds_of(problems).items():
         typer.echo(told(kind, found))
     pairs: dict[str, list[str]] = {}
     for leak in leaks:
         pairs.setdefault(f"leak, {leak.reason}", []).append(
-            f"{_place(leak.first)} = {_place(leak.second)}"
+            f"{place_of(leak.first)} = {place_of(leak.second)}"
         )
     for kind, names in sorted(pairs.items(), key=lambda entry: -len(entry[1])):
         typer.echo(
@@ -381,22 +379,3 @@ def _draw(sheet: Path | None, cases: Sequence[Case], problems: Sequence[DataProb
 
         write_file(sheet, picture_png(suspicious_sheet(cases, found)))
         typer.echo(f"Picture: {sheet}")
-
-
-def _table(problems: Sequence[DataProblem], leaks: Sequence[Leak]) -> bytes:
-    from lungseg.writers.cells import harmless
-
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    lines = [("source", "case", "problem")]
-    lines += [(problem.source, problem.case, problem.message) for problem in problems]
-    lines += [
-        (leak.first.source, leak.first.case, f"leak, {leak.reason}: {_place(leak.second)}")
-        for leak in leaks
-    ]
-    writer.writerows([*map(harmless, line)] for line in lines)
-    return text.getvalue().encode()
-
-
-def _place(case: Case) -> str:
-    return f"{case.source}/{case.case}" + (f" ({case.split})" if case.split else "")
