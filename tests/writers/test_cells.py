@@ -67,6 +67,7 @@ def test_whatever_writes_a_csv_is_on_the_list() -> None:
     assert found == {
         "datasets/manifest.py",
         "datasets/problems.py",
+        "evaluate/opacities.py",
         "evaluate/tables.py",
         "train/logs.py",  # of TensorBoard
         "train/trainer.py",  # numbers under names of this package
