@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import ModelCard, read_card
 from lungseg.errors import ModelError, UsageError
+from lungseg.self_contained import names_other_files
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -86,6 +88,11 @@ def _of_run(folder: Path) -> Path:
     )
 
 
+EXPORT_AGAIN: Final = "export the model again with `lungseg export`"
+TOLERANCE: Final = 1e-2
+"""Of probabilities and their sums, which 16-bit weights may leave by a little."""
+
+
 def processors() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -151,7 +158,7 @@ class Predictor:
 
         Raises:
             UsageError: the batch has another shape or type.
-            ModelError: the network could not be computed.
+            ModelError: the network could not be computed, or gave what are no probabilities.
         """
         if (
             batch.ndim != 4
@@ -171,7 +178,26 @@ class Predictor:
             raise ModelError(
                 f"the network could not be computed ({_one_line(error)})", where=self.path
             ) from error
+        if problem := self._problem_of(probabilities, len(batch)):
+            raise ModelError(f"the network gave {problem}", where=self.path, cure=EXPORT_AGAIN)
         return probabilities
+
+    def _problem_of(self, given: NDArray[np.float32], batch: int) -> str | None:
+        """Why what the network gave are no probabilities; None where they are."""
+        card = self.card
+        wanted = (batch, len(card.outputs), *card.input_size)
+        if given.shape != wanted:
+            return f"an array of shape {given.shape} in place of {wanted}"
+        low, high = given.min(), given.max()
+        if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):  # nor where one is NaN
+            return f"values from {low:g} to {high:g} in place of probabilities"
+        for layer in range(len(card.layers)):
+            sums = given[:, card.channels(layer)].sum(axis=1)
+            if abs(sums - 1).max() > TOLERANCE:
+                return (
+                    f"probabilities that add up to {sums.min():g} to {sums.max():g} in place of 1"
+                )
+        return None
 
 
 def _one_line(error: Exception) -> str:
@@ -181,8 +207,8 @@ def _one_line(error: Exception) -> str:
 def _session(
     content: bytes, path: Path, card: ModelCard, threads: int | None
 ) -> onnxruntime.InferenceSession:
-    """A session that computes on this machine's processor, keeps no more memory than it needs, and
-    says nothing.
+    """A session that computes on this machine's processor, keeps no more memory than it needs, says
+    nothing, and opens no other file.
     """
     # Version 1.29 and later keep an id of the machine in the user's folder and report to their
     # maker, from the import on.
@@ -195,39 +221,50 @@ def _session(
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 4
+    # Its own format is taken for what it is by the first bytes, wherever its weights lie.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        outside = names_other_files(content)
+        session = (
+            None
+            if outside
+            else onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        )
     except Exception as error:
         raise ModelError(
             f"ONNX Runtime cannot load the model ({_one_line(error)})",
             where=path,
             cure="export the model again",
         ) from error
-    inputs, outputs = (
-        [i.name for i in session.get_inputs()],
-        [o.name for o in session.get_outputs()],
-    )
-    if inputs != ["image"] or outputs != ["probabilities"]:
+    if session is None:
         raise ModelError(
-            f"the model maps {inputs} to {outputs}, not image to probabilities",
+            "the model names other files for its weights, which its card's SHA-256 does not cover",
             where=path,
-            cure="export it with `lungseg export`",
+            cure="export it with `lungseg export`, which writes one file",
         )
-    size, taken = card.input_size, session.get_inputs()[0].shape[2:]
-    if any(
-        isinstance(side, int) and side != stated for side, stated in zip(taken, size, strict=False)
-    ):  # a free side has a name instead
-        raise ModelError(
-            f"the network takes {taken[0]} x {taken[1]} pixels, and its card says {size[0]} x "
-            f"{size[1]}",
-            where=path,
-            cure="export it again",
-        )
-    given = session.get_outputs()[0].shape[1:2]  # empty where the model does not say
-    if given and isinstance(given[0], int) and given[0] != len(card.outputs):
-        raise ModelError(
-            f"the network gives {given[0]} channels, and its card names {len(card.outputs)}",
-            where=path,
-            cure="export it again",
-        )
+    if problem := _problem_of_ends(session.get_inputs(), session.get_outputs(), card):
+        raise ModelError(problem, where=path, cure=EXPORT_AGAIN)
     return session
+
+
+def _problem_of_ends(inputs: Sequence[Any], outputs: Sequence[Any], card: ModelCard) -> str | None:
+    """Why a network cannot be what its card says, by name, type and shape of what it takes and
+    gives; None where it can.
+    """
+    names = [one.name for one in inputs], [one.name for one in outputs]
+    if names != (["image"], ["probabilities"]):
+        return f"the model maps {names[0]} to {names[1]}, not image to probabilities"
+    for what, end, channels in (
+        ("takes", inputs[0], card.input_channels),
+        ("gives", outputs[0], len(card.outputs)),
+    ):
+        if end.type != "tensor(float)":
+            return f"the network {what} {end.type}, not 32-bit floats"
+        wanted = {"channels": channels, "rows": card.input_size[0], "columns": card.input_size[1]}
+        shape = end.shape[1:]  # a free side has a name instead, and all of them may be missing
+        if end.shape and len(shape) != len(wanted):
+            return f"the network {what} arrays of {len(end.shape)} axes, not of 4"
+        for side, (axis, number) in zip(shape, wanted.items(), strict=False):
+            if isinstance(side, int) and side != number:
+                return f"the network {what} {side} {axis}, and its card says {number}"
+    return None

@@ -15,7 +15,7 @@ from lungseg.calibrate import run
 from lungseg.calibrate.radiograph import RadiographItem
 from lungseg.calibrate.run import calibrate, choose_cases
 from lungseg.datasets import Case
-from lungseg.errors import InputError, ModelError, UsageError
+from lungseg.errors import InputError, ModelError, OutputError, UsageError
 from lungseg.quality.files import (
     encode_quality_model,
     quality_model_path,
@@ -24,6 +24,7 @@ from lungseg.quality.files import (
 from lungseg.quality.model import FrontalModel
 from lungseg.segmenter import Segmenter
 from lungseg.writers import volume_nifti
+from lungseg.writers.lock import Lock
 from tiny_model import dark_ellipses, write_tiny_model
 
 
@@ -163,6 +164,16 @@ def test_an_interrupted_run_goes_on(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_drawn")
+def test_a_model_that_another_program_calibrates_is_left_alone(
+    model: Path, films: list[Case]
+) -> None:
+    with (
+        Lock(model.with_name(".tiny.lungseg.lock")),
+        pytest.raises(OutputError, match=r"another program writes here \(process "),
+    ):
+        calibrate(model, films)
+
+
 def test_what_another_model_found_is_not_used_again(model: Path, films: list[Case]) -> None:
     kept = model.with_suffix(".samples.jsonl")
     entry = {"model": "0" * 64, "key": "north/0", "samples": []}

@@ -8,9 +8,12 @@ import zipfile
 from dataclasses import fields
 from io import BytesIO
 
+import nibabel
+import numpy as np
 import pytest
 
 from asked import Asked
+from ellipsoids import ellipsoids
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.runner import Job, RunOptions
 from lungseg.runner.executors import Call
@@ -18,6 +21,8 @@ from lungseg.serve.app import Server
 from lungseg.serve.jobs import Jobs
 from lungseg.serve.requests import FIELDS
 from lungseg.serve.settings import ServerSettings
+from lungseg.serve.worker import segment_upload
+from lungseg.timing import no_progress
 
 
 class NobodyWorks:
@@ -303,21 +308,54 @@ def test_no_room_for_results_is_said_too(tmp_path, film):
     assert door.send(("b.png", film)).status_code == 202
 
 
-def test_what_is_over_is_forgotten_in_time(door, film):
+def test_what_is_over_is_forgotten_in_time(door, film, monkeypatch):
     jobs = door.server.jobs
     job = jobs.get(door.send(("a.png", film)).json()["id"])
     jobs.end(job, "failed", error="It is broken.")
     jobs.expire()
     assert door.client.get(f"/jobs/{job.id}").json()["error"] == "It is broken."
-    assert job.ended is not None
-    job.ended -= door.server.settings.retention
+    assert job.until is not None
+    monkeypatch.setattr("time.time", lambda: 0.0)  # the clock is set back
+    job.until -= door.server.settings.retention
     jobs.expire()
     answer = door.client.get(f"/jobs/{job.id}")
     assert (answer.status_code, answer.json()) == (
         404,
-        {"detail": "There is no such job, or its time is over."},
+        {"detail": "There is no such job: its time is over, or the server was started anew."},
     )
     assert list(door.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "sentence"),
+    [
+        ("bytes=9-12", 416, "Requested Range Not Satisfiable."),
+        ("bytes=x", 400, "Bad Request."),
+    ],
+)
+def test_a_range_that_is_not_there_is_refused_like_everything_else(
+    door, film, asked, status, sentence
+):
+    job = door.server.jobs.get(door.send(("a.png", film)).json()["id"])
+    (job.folder / "results").mkdir()
+    (job.folder / "results" / "a_mask.png").write_bytes(b"12345")
+    door.server.jobs.end(job, "done", found={"files": {"mask": "a_mask.png"}})
+    address = f"/jobs/{job.id}/files/mask"
+    assert door.client.get(address, headers={"Range": "bytes=1-2"}).content == b"23"
+    answer = door.client.get(address, headers={"Range": asked})
+    assert (answer.status_code, answer.json()) == (status, {"detail": sentence})
+    assert int(answer.headers["content-length"]) == len(answer.content)
+
+
+def test_what_a_file_holds_that_is_packed_itself_is_bounded(door, tmp_path):
+    voxels = np.where(ellipsoids((40, 64, 64))[0].array > -500, 40, -900).astype(np.int16)
+    packed = nibabel.Nifti1Image(np.repeat(voxels, 4, axis=0), np.eye(4)).to_bytes()
+    answer = door.send(("v.nii.gz", gzip.compress(packed)))
+    job = door.server.jobs.get(answer.json()["id"])
+    result = segment_upload(job.task, door.server.segmenter, no_progress)
+    assert result.outcome.reasons == (
+        "v.nii.gz: it holds more than 0.1 MB, and was not unpacked; give a smaller one.",
+    )
 
 
 def test_a_full_disk_is_said(door, film, monkeypatch):

@@ -50,7 +50,7 @@ def segment_many(
         inputs: paths of images, volumes and folders with a DICOM series, or what was learned of
             them when they were found; one given twice is done once.
         options: how they are segmented.
-        run: what is written. No second run may write into its folder at the same time.
+        run: what is written.
         executor: number of threads, one for each processor where not given; or anything with the
             interface of `concurrent.futures.Executor`, which is left open.
         segmenter: that does it, with few threads of its own where there are many workers: the two
@@ -60,7 +60,8 @@ def segment_many(
     Raises:
         InstallationError: a library that this needs is missing or broken.
         ModelError: the model or its card is missing or broken.
-        OutputError: the folder or the record in it cannot be written.
+        OutputError: the folder or the record in it cannot be written, another program writes into
+            it, or it was removed meanwhile.
         UsageError: there is no worker, or the model is for the other modality.
     """
     sources = {
@@ -95,6 +96,7 @@ def _run(
     with Ledger(run.folder) as ledger, opened as pool:
         limit = WAITING_PER_WORKER * workers_of(pool)
         known = {str(record["input"]): str(record.get("name", "")) for record in ledger.records()}
+        known |= ledger.unfinished
         names = name_inputs(
             list(sources), {path: name for path, name in known.items() if name}, run.folder
         )
@@ -107,13 +109,20 @@ def _run(
         try:
             for source, given in sources.items():
                 job = plan(
-                    source, names[source], ledger.record(str(source)), options, run, segmenter
+                    source,
+                    names[source],
+                    ledger.record(str(source)),
+                    options,
+                    run,
+                    segmenter,
+                    unfinished=str(source) in ledger.unfinished,
                 )
                 if isinstance(job, Outcome):
                     yield job
                     continue
                 if isinstance(given, Probe):
                     job = replace(job, probe=given)
+                ledger.begin(str(source), names[source])
                 waiting[pool.submit(work, job, segmenter)] = job
                 yield from _finished(waiting, ledger, timeout=None if len(waiting) > limit else 0)
             while waiting:
@@ -140,7 +149,9 @@ def _finished(
     done, _ = wait(waiting, timeout, FIRST_COMPLETED)
     outcomes = []
     for future in done:
-        if not future.cancelled():
+        if future.cancelled():
+            ledger.give_up(str(waiting[future].source))
+        else:
             problem = future.exception()  # of the executor; work raises nothing of an input
             if isinstance(problem, InstallationError):
                 del waiting[future]

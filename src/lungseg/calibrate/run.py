@@ -32,6 +32,7 @@ from lungseg.quality.model import FrontalModel, QualityModel
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.writers import write_file
 from lungseg.writers.atomic import not_written
+from lungseg.writers.lock import LOCK, Lock
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ def calibrate(
     Raises:
         InputError: there are too few masks to calibrate with.
         ModelError: the model cannot be loaded, or the network not be computed.
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or another program calibrates this model.
         UsageError: the model does not predict both lungs, a folder is none, or there is nothing to
             keep.
     """
@@ -157,6 +158,19 @@ def calibrate(
         if not folder.is_dir():
             raise UsageError("there is no such folder of inputs", where=folder)
     frontal = _frontal_of(path, card, out_of_distribution) if keep_frontal else None
+    with Lock(path.with_name(f".{path.stem}{LOCK}")):
+        return _calibrate(path, card, cases, out_of_distribution, frontal, workers, progress)
+
+
+def _calibrate(
+    path: Path,
+    card: ModelCard,
+    cases: Sequence[Case],
+    out_of_distribution: Sequence[Path],
+    frontal: FrontalModel | None,
+    workers: int | None,
+    progress: Progress | None,
+) -> Calibrated:
     failed: list[str] = []
     kept = _Kept(path.with_suffix(".samples.jsonl"), card.sha256)
     measured = partial(_measured, kept=kept, workers=workers or processors(), progress=progress)
@@ -164,7 +178,7 @@ def calibrate(
         radiographs = RadiographSegmenter(path, threads=1, with_quality_model=False)
         samples = measured(
             partial(radiograph.measure_radiograph, radiographs),
-            _radiograph_items(cases, out_of_distribution, failed, only_masks=keep_frontal),
+            _radiograph_items(cases, out_of_distribution, failed, only_masks=frontal is not None),
         )
         fit = partial(radiograph.fit_radiograph, frontal=frontal)
     else:

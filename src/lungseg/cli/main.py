@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from lungseg.cli.exit_status import FAILED, WRONG_USE
+from lungseg.cli.interrupt import end_at_the_second
 from lungseg.cli.messages import in_flags, say
 from lungseg.errors import (
     InstallationError,
@@ -121,6 +122,7 @@ def main() -> None:
     if not sys.warnoptions:
         # What libraries find odd in a file that they read all the same.
         warnings.simplefilter("ignore")
+    end_at_the_second()
     app(prog_name="lungseg")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections import Counter
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +56,14 @@ Workers = Annotated[
 ]
 
 
+JobTimeout = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        help="Give up an input that takes longer. Each worker then is a process of its own.",
+    ),
+]
+
 TO_REVIEW = ("review", "refused")
 """Verdicts of what a person should look at."""
 
@@ -86,6 +96,7 @@ def segment(
     show_identity: flags.ShowIdentity = False,
     overwrite: Overwrite = False,
     workers: Workers = None,
+    job_timeout: JobTimeout = None,
     quiet: flags.Quiet = False,
 ) -> None:
     """Segment the lungs, right and left, in radiographs and CT: files, or folders of them.
@@ -119,7 +130,7 @@ def segment(
     chosen = _outputs(outputs, also, binary=binary)
     reports = formats_of(report=report, pdf=pdf, show_identity=show_identity)
     run = RunOptions(output, chosen, reports, show_identity=show_identity, overwrite=overwrite)
-    _segment(ctx, paths, options, run, workers, quiet=quiet)
+    _segment(ctx, paths, options, run, workers, job_timeout, quiet=quiet)
 
 
 def _segment(
@@ -128,6 +139,7 @@ def _segment(
     options: SegmentOptions,
     run: RunOptions,
     workers: int | None,
+    job_timeout: float | None,
     *,
     quiet: bool,
 ) -> None:
@@ -139,10 +151,34 @@ def _segment(
     files, left_out, missing = _inputs(paths, modality)
     at_once = min(workers or processors(), len(files))
     segmenter = Segmenter(threads=max(1, processors() // at_once))
-    outcomes = segment_many(files, options, run, at_once, segmenter=segmenter, left_out=left_out)
-    counts = _report(ctx, outcomes, len(files), missing, run.folder, quiet=quiet, left_out=left_out)
+    with _executor(at_once, job_timeout) as executor:
+        outcomes = segment_many(
+            files, options, run, executor, segmenter=segmenter, left_out=left_out
+        )
+        counts = _report(
+            ctx, outcomes, len(files), missing, run.folder, quiet=quiet, left_out=left_out
+        )
     if counts["failed"] or missing:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _executor(at_once: int, job_timeout: float | None) -> Iterator[int | Executor]:
+    """Who works on so many inputs at a time: threads, which nothing can end, or processes."""
+    if job_timeout is None:
+        yield at_once
+        return
+    if not 0 < job_timeout < float("inf"):
+        raise UsageError(f"--job-timeout {job_timeout:g} is no time", cure="give seconds above 0")
+    from lungseg.runner.executors import ProcessExecutor
+
+    with ProcessExecutor(at_once, timeout=job_timeout, initializer=without_warnings) as executor:
+        yield executor
+
+
+def without_warnings() -> None:
+    """In each process as in `lungseg.cli.main.main`."""
+    warnings.simplefilter("ignore")
 
 
 def _outputs(names: str | None, also: dict[str, bool], *, binary: bool) -> tuple[str, ...]:
@@ -282,7 +318,7 @@ def _sum(counts: Counter[str], total: int, missing: int, folder: Path, seconds: 
 
 def _line(outcome: Outcome) -> str:
     if outcome.status == "failed":
-        why = outcome.reasons[0]
+        why = outcome.why
         return (
             f"failed: {why}"
             if why.startswith(str(outcome.source))

@@ -241,7 +241,7 @@ def _try(
     try:
         result = segmenter(case.image, SegmentOptions(spacing=spacing, structures=asked))
     except InputError as error:
-        return str(error)
+        return error.recorded
     known = result.image.geometry.spacing
     lungs = lungs_only(result.mask)
     widened, bridged = (

@@ -188,8 +188,10 @@ def _mask_again(
 
 def _read_picture(path: Path) -> Picture | None:
     """A PNG file as (rows, columns, 3) of red, green and blue; None where there is none."""
+    from PIL import Image as Pillow
+
     try:
-        picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error):
+        with Pillow.open(path, formats=("PNG",)) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError):
         return None
-    return None if picture is None else np.asarray(picture[..., ::-1], np.uint8)

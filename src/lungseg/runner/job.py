@@ -93,9 +93,11 @@ class Outcome:
     Attributes:
         source: the input's path.
         status: "done"; "skipped" where results exist and were left alone; "failed".
-        record: what `results.jsonl` says of it; None where it was skipped.
+        record: what `results.jsonl` says of it; None where it was skipped, or failed since files
+            that are not ours lie where its own belong.
         outputs: the files written now, by name of output.
-        why: it was skipped.
+        why: it was skipped or failed, for the eyes of whoever has the input: with words out of it
+            that its record has not.
     """
 
     source: Path

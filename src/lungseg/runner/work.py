@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.draw.painted import painted
-from lungseg.errors import InstallationError, LungsegError, TooLargeError, UnexpectedError
+from lungseg.errors import (
+    InstallationError,
+    LungsegError,
+    OutputError,
+    TooLargeError,
+    UnexpectedError,
+)
 from lungseg.installation import broken_library
 from lungseg.report import ENDINGS, content_of, write_reports
 from lungseg.result import Result
 from lungseg.runner.job import Job, Outcome
 from lungseg.segmenter import Segmenter
 from lungseg.timing import Progress, no_progress
-from lungseg.writers import Record, box_of_crop, failure, save
+from lungseg.writers import Record, box_of_crop, failure, is_there, save
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +67,10 @@ def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Ou
 
 def failed(job: Job, problem: BaseException) -> Outcome:
     """What became of a job that ended with an exception."""
-    record = failure(str(job.source), problem, str(_in_words(problem, job)))
-    return Outcome(job.source, "failed", _named(record, job))
+    words = _in_words(problem, job)
+    sentence = str(words) if job.run.show_identity else words.recorded
+    record = failure(str(job.source), problem, sentence)
+    return Outcome(job.source, "failed", _named(record, job), why=str(words))
 
 
 def _write(
@@ -72,6 +80,8 @@ def _write(
     that are new, by name of output.
     """
     kept, paths, run = dict(job.written), dict[str, Path](), job.run
+    if not is_there(run.folder):  # what is written into a new one nobody would know of
+        raise OutputError("was removed meanwhile", where=run.folder, cure="segment it again")
     hidden = job.options.skip_refused and result.verdict.status == "refused"
     # Once for the file and the report.
     twice = run.reports and "overlay" in run.outputs and not hidden
@@ -115,10 +125,9 @@ def _in_words(problem: BaseException, job: Job) -> LungsegError:
             "there is not enough memory for it", where=job.source, cure="use fewer workers"
         )
     log.error(redacted(problem))
-    # Where the file is somebody else's, nobody knows what the text of an error may tell.
-    text = "" if job.display_name else f": {problem}"
     return UnexpectedError(
-        f"unexpected {type(problem).__name__}{text}",
+        f"unexpected {type(problem).__name__}",
+        shown=f"unexpected {type(problem).__name__}: {problem}",  # nobody knows what that tells
         where=job.source,
         cure="report this, if you can with the file",
     )

@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from lungseg.card import ModelCard, read_card
 from lungseg.modality import MODALITIES
@@ -69,7 +70,13 @@ def _problems(*statuses: HTTPStatus) -> Problems:
     return {int(status): {"model": Problem, "description": status.phrase} for status in statuses}
 
 
-UNKNOWN: Final = _problems(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND)
+UNKNOWN: Final = _problems(
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
 
 
 class Server:
@@ -216,6 +223,7 @@ class Server:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             HTTPStatus.UNPROCESSABLE_ENTITY,
             HTTPStatus.TOO_MANY_REQUESTS,
+            HTTPStatus.INSUFFICIENT_STORAGE,
         )
         late: Problems = {200: {"model": JobDocument, "description": "The job is over."}}
 
@@ -263,7 +271,12 @@ class Server:
             "response_class": Response,
             "responses": {**UNKNOWN, 200: {"content": {"image/png": {}}}},
         }
-        whole: Problems = {**UNKNOWN, 200: {"content": {"application/octet-stream": {}}}}
+        whole: Problems = {
+            **UNKNOWN,
+            **_problems(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE),
+            200: {"content": {"application/octet-stream": {}}},
+            206: {"content": {"application/octet-stream": {}}},
+        }
 
         @api.get(
             "/jobs/{number}/files/{name}",
@@ -345,7 +358,17 @@ async def _picture(
     return Response(content, media_type="image/png")
 
 
-def _refused(_: Request, problem: Exception) -> JSONResponse:
+def _allowed(request: Request) -> list[str]:
+    """All methods of the address of a request; Starlette itself names those of one route."""
+    return sorted(
+        method
+        for route in request.app.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods
+    )
+
+
+def _refused(request: Request, problem: Exception) -> JSONResponse:
     """Every refusal as JSON with one sentence."""
     if isinstance(problem, HTTPProblem):
         return JSONResponse({"detail": problem.sentence}, problem.status, headers=problem.headers)
@@ -356,9 +379,10 @@ def _refused(_: Request, problem: Exception) -> JSONResponse:
             HTTPStatus.UNPROCESSABLE_ENTITY,
         )
     if isinstance(problem, HTTPException):
-        return JSONResponse(
-            {"detail": f"{problem.detail}."}, problem.status_code, headers=problem.headers
-        )
+        headers = dict(problem.headers or {})
+        if problem.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_allowed(request))
+        return JSONResponse({"detail": f"{problem.detail}."}, problem.status_code, headers=headers)
     return JSONResponse(
         {"detail": "The server could not answer; see its log."}, HTTPStatus.INTERNAL_SERVER_ERROR
     )

@@ -29,7 +29,7 @@ from lungseg.serve.worker import UploadResult, UploadTask, segment_upload
 log = logging.getLogger(__name__)
 
 OVER: tuple[State, ...] = ("done", "failed", "cancelled")
-GONE = "There is no such job, or its time is over."
+GONE = "There is no such job: its time is over, or the server was started anew."
 MAX_JOBS_WITHOUT_RESULT = 1000
 """Jobs that failed or were cancelled and are still known; of more, the earliest are forgotten, so
 that they cannot fill the memory."""
@@ -60,6 +60,7 @@ class ServedJob:
         stored: bytes of its results.
         created: seconds since 1970.
         ended: the same; None until it is over.
+        until: when it is forgotten, on the clock of `passed`; None until it is over.
         over: set once it is.
     """
 
@@ -75,6 +76,7 @@ class ServedJob:
     stored: int = 0
     created: float = field(default_factory=time.time)
     ended: float | None = None
+    until: float | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -128,11 +130,7 @@ class Jobs:
         if self.stored >= self._settings.max_stored_bytes:
             after = max(
                 1,
-                round(
-                    min(job.ended for job in self._jobs.values() if job.ended)
-                    + self._settings.retention
-                    - time.time()
-                ),
+                round(min(job.until for job in self._jobs.values() if job.until) - passed()),
             )
             what = (
                 "There is no room for more results until earlier ones are deleted; delete "
@@ -201,7 +199,7 @@ class Jobs:
         it.
         """
         job.end, job.error, job.found = state, error, found or {}
-        job.ended = time.time()
+        job.ended, job.until = time.time(), passed() + self._settings.retention
         if state == "done":
             shutil.rmtree(job.folder / SENT, ignore_errors=True)
             job.stored = sum(
@@ -244,7 +242,7 @@ class Jobs:
     def expire(self) -> None:
         """Forgets all whose time is over."""
         for job in list(self._jobs.values()):
-            if job.ended is not None and time.time() >= job.ended + self._settings.retention:
+            if job.until is not None and passed() >= job.until:
                 self.remove(job)
 
     @property
@@ -282,6 +280,14 @@ class Jobs:
     def _waiting(self) -> list[str]:
         """Those in the queue, in order."""
         return [job.id for job in self._jobs.values() if job.state == "queued"]
+
+
+def passed() -> float:
+    """Seconds on a clock that nobody sets, and that runs on while the machine sleeps where there is
+    such a one.
+    """
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
 def _time(seconds: float) -> str:

@@ -15,10 +15,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from lungseg.errors import UsageError
 from lungseg.serve.app import Server
 from lungseg.serve.folder import temporary_folder
+from lungseg.serve.security import MAX_REQUEST_HEADER_BYTES
 from lungseg.serve.settings import ServerSettings
 
-MAX_REQUEST_HEADER_BYTES: Final = 16384
-"""Bytes of a request before its body."""
 GRACE: Final = 3
 """Seconds that answers in the making have when the server is stopped."""
 

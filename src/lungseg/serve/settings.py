@@ -21,7 +21,8 @@ class ServerSettings:
         token: that clients must show; None where none is needed.
         workers: processes that segment, one job at a time each.
         queue: jobs that may wait, with those that are being uploaded.
-        max_upload_mb: megabytes of one request's body, and of what is in an archive.
+        max_upload_mb: megabytes of one request's body, and of what is in an archive, or in any file
+            that is packed itself.
         max_stored_mb: megabytes of results that are kept, all together; beyond them nothing new is
             taken.
         max_files: in one request, or in one archive.

@@ -31,9 +31,14 @@ from lungseg.scores import count
 from lungseg.structures import LUNGS, regions
 from lungseg.train.export import export
 from lungseg.train.pictures import ROWS, case_row, write_sheet
+from lungseg.writers.lock import only_writer
 from lungseg.writers.names import unused
 
 log = logging.getLogger(__name__)
+
+
+PREDICTIONS = "predictions"
+"""The folder of them in that of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
     Raises:
         InputError: the list of cases is broken, or names a file that is not there.
         ModelError: the weights cannot be read or exported.
-        OutputError: a file cannot be written.
+        OutputError: a file cannot be written, or another program writes there.
         UsageError: there are no weights, or no settings.
     """
     best = folder / "best.ckpt"
@@ -103,6 +108,11 @@ def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
             where=folder,
             cure="train for at least one epoch",
         )
+    with only_writer(folder), only_writer(folder / PREDICTIONS):
+        return _finalised(folder, best, with_quality_model=with_quality_model)
+
+
+def _finalised(folder: Path, best: Path, *, with_quality_model: bool) -> FinalisedRun:
     cases = read_manifest(folder / "cases.csv")
     exported = export(best, folder / "model.onnx")
     replace(read_card(exported.card), name=folder.resolve().name).write(exported.card)
@@ -119,7 +129,7 @@ def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
     predicted: list[_Prediction] = []
     for case, name in zip(chosen, _names(chosen), strict=True):
         with _recorded(case, failed):
-            predicted.append(_predict(segmenter, case, folder / "predictions", name))
+            predicted.append(_predict(segmenter, case, folder / PREDICTIONS, name))
     scored = [p for p in predicted if p.dice and p.case.notes != "questionable"]
     scored.sort(key=lambda p: p.mean_dice, reverse=True)
     pictures = _montages(folder, segmenter, scored, [p for p in predicted if p.case.mask is None])

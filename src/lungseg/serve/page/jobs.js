@@ -9,6 +9,7 @@ const AGAIN = 60_000; // ms until it is asked again whether a result has been de
 const LONGEST = 2 ** 31 - 1; // ms that a timer can wait
 
 const WAITING = "waiting to be sent";
+const GONE = "no longer on the server: its time is over, or the server was started anew";
 
 /** One line of the list. `state` is waiting, sending, or what the server says of a job; gone where the server has deleted it. */
 class Entry {
@@ -145,7 +146,7 @@ export class Jobs extends EventTarget {
         this.#update(entry, await json(`jobs/${job.id}`, { signal }));
       } catch (error) {
         if (error.name === "AbortError") return;
-        if (error.status === 404) this.#change(entry, "gone", "deleted by the server");
+        if (error.status === 404) this.#change(entry, "gone", GONE);
         else this.#change(entry, entry.state, error.message, 0);
       }
     }
@@ -214,7 +215,7 @@ export class Jobs extends EventTarget {
       }
     } catch (error) {
       if (error.status !== 404 || entry.job === null) return;
-      this.#change(entry, "gone", "deleted by the server");
+      this.#change(entry, "gone", GONE);
       if (this.chosen === entry) this.choose(null);
     }
   }
