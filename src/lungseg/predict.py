@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.card import ModelCard, read_card
+from lungseg.card import ModelCard, problem_of_layers, read_card
 from lungseg.errors import ModelError, UsageError
+from lungseg.modality import Modality
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -174,13 +175,106 @@ class Predictor:
         return probabilities
 
 
+MAX_SUM_ERROR = 0.01
+"""By which the probabilities of a layer may miss 1 in a network of another maker."""
+
+
+def describe_model(
+    model: Path,
+    layers: tuple[tuple[str, ...], ...],
+    *,
+    modality: Modality = "radiograph",
+    size: int | None = None,
+    clip: tuple[float, float] = (0.5, 99.5),
+    threshold: float = 0.5,
+    terms: str = "",
+) -> ModelCard:
+    """Writes the card of an ONNX file that another program made, beside it, and computes its
+    network once.
+
+    Args:
+        model: the file.
+        layers: names of the structures of each layer, in the order of the channels behind its
+            background.
+        modality: of the images it is for.
+        size: rows and columns of its input; needed where it takes any.
+        clip: percentiles of the image that become 0 and 1, before it is standardised.
+        threshold: of probability.
+        terms: of the weights.
+
+    Raises:
+        ModelError: it is no such network; then no card is written.
+        UsageError: `layers` are none, or the size is needed, or another than the network's.
+    """
+    if problem := problem_of_layers(layers):
+        raise UsageError(f"layers {problem}")
+    path = find_model(model)
+    content = path.read_bytes()
+    session = _loaded(content, path, threads=1)
+    taken = session.get_inputs()[0].shape[2:]
+    sides = [side if isinstance(side, int) else size or 0 for side in taken]
+    if len(sides) != 2 or not all(sides):
+        raise UsageError(
+            "the network takes pictures of any size", where=path, cure="state one with `size`"
+        )
+    if size is not None and sides != [size, size]:
+        raise UsageError(
+            f"the network takes {sides[0]} x {sides[1]} pixels, not {size} x {size}",
+            where=path,
+            cure="leave `size` out",
+        )
+    card = ModelCard(
+        name=path.stem,
+        version="1",
+        modality=modality,
+        layers=layers,
+        architecture="of another program",
+        input_size=(sides[0], sides[1]),
+        sha256=hashlib.sha256(content).hexdigest(),
+        clip=clip,
+        threshold=threshold,
+        terms=terms,
+    )
+    _check_probabilities(session, card, path)
+    card.write(path.with_suffix(".json"))
+    return card
+
+
+def _check_probabilities(
+    session: onnxruntime.InferenceSession, card: ModelCard, path: Path
+) -> None:
+    """Raises:
+    ModelError: of noise, the network gives anything but probabilities of each layer.
+    """
+    noise = np.random.default_rng(0).standard_normal((1, 1, *card.input_size), np.float32)
+    try:
+        found = session.run(["probabilities"], {"image": noise})[0]
+    except Exception as error:  # likewise
+        raise ModelError(
+            f"the network could not be computed ({_one_line(error)})", where=path
+        ) from error
+    wanted = (1, len(card.outputs), *card.input_size)
+    if found.shape != wanted:
+        raise ModelError(
+            f"the network gives {found.shape} of one picture, not {wanted}: of each layer the "
+            "background, then its structures",
+            where=path,
+            cure="name all its structures in `layers`, in their order",
+        )
+    sums = [found[:, card.channels(number)].sum(axis=1) for number in range(len(card.layers))]
+    if not np.abs(np.array(sums) - 1).max() <= MAX_SUM_ERROR or found.min() < 0:
+        raise ModelError(
+            "the outputs are no probabilities that add up to 1 in each layer",
+            where=path,
+            cure="end the network with a softmax over the channels of each layer",
+        )
+
+
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _session(
-    content: bytes, path: Path, card: ModelCard, threads: int | None
-) -> onnxruntime.InferenceSession:
+def _loaded(content: bytes, path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     """A session that computes on this machine's processor, keeps no more memory than it needs, and
     says nothing.
     """
@@ -211,8 +305,16 @@ def _session(
         raise ModelError(
             f"the model maps {inputs} to {outputs}, not image to probabilities",
             where=path,
-            cure="export it with `lungseg export`",
+            cure="export it with `lungseg export`, or under these names",
         )
+    return session
+
+
+def _session(
+    content: bytes, path: Path, card: ModelCard, threads: int | None
+) -> onnxruntime.InferenceSession:
+    """The session of a network that is as its card says."""
+    session = _loaded(content, path, threads)
     size, taken = card.input_size, session.get_inputs()[0].shape[2:]
     if any(
         isinstance(side, int) and side != stated for side, stated in zip(taken, size, strict=False)
