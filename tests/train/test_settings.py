@@ -188,7 +188,7 @@ def test_a_missing_file_is_named(tmp_path) -> None:
         ({"devices": 0}, "devices is at least 1, not 0."),
         (
             {"loss": "hinge"},
-            "loss is one of bce, dice, bce+dice, focal, tversky, boundary, not 'hinge'; take one of",
+            "loss is one of bce, dice, bce+dice, focal, tversky, boundary, not 'hinge'; take one",
         ),
         (
             {"monitor": "val_dise"},

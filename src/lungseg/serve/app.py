@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Final
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -24,13 +26,14 @@ from lungseg.predict import embedded_models, find_model, processors
 from lungseg.report.texts import VERDICTS, definitions
 from lungseg.runner.executors import ProcessExecutor
 from lungseg.segmenter import Segmenter
+from lungseg.serve.bundle import write_bundle
 from lungseg.serve.folder import private_folder
 from lungseg.serve.jobs import OVER, Jobs, ServedJob
 from lungseg.serve.metrics import Metrics
 from lungseg.serve.names import RESULTS, SENT
 from lungseg.serve.problems import HTTPProblem
 from lungseg.serve.requests import ServedModels, form_schema, task_of
-from lungseg.serve.schemas import About, Health, JobDocument, LabelDocument, Limits, Problem
+from lungseg.serve.schemas import About, Bundle, Health, JobDocument, LabelDocument, Limits, Problem
 from lungseg.serve.security import SecurityMiddleware
 from lungseg.serve.settings import ServerSettings
 from lungseg.serve.upload import receive
@@ -142,6 +145,7 @@ class Server:
     @asynccontextmanager
     async def _life(self, _: FastAPI) -> AsyncIterator[None]:
         with private_folder() as folder:
+            self._folder = folder
             start = partial(
                 ProcessExecutor, timeout=self.settings.job_timeout, initializer=prepare_process
             )
@@ -284,6 +288,26 @@ class Server:
                 filename=file,
                 headers={"Content-Security-Policy": "sandbox"},
             )
+
+        @api.post(
+            "/bundle",
+            responses=whole,
+            response_class=FileResponse,
+            summary="The results of several jobs in a zip, with one table",
+        )
+        async def bundle(wanted: Bundle) -> FileResponse:
+            jobs = [self._done(number) for number in wanted.jobs]
+            path = self._folder / f"{secrets.token_hex(16)}.zip"
+            remove = BackgroundTask(path.unlink, missing_ok=True)
+            try:
+                await asyncio.to_thread(write_bundle, jobs, path)
+            except OSError:
+                path.unlink(missing_ok=True)
+                raise HTTPProblem(
+                    HTTPStatus.INSUFFICIENT_STORAGE,
+                    "There is no room for all of it, or a result was deleted; try fewer.",
+                ) from None
+            return FileResponse(path, filename="lungseg.zip", background=remove)
 
         @api.get(
             "/jobs/{number}/slices/{index}", summary="An axial slice as an 8-bit grey PNG", **png
