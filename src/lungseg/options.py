@@ -120,7 +120,7 @@ class SegmentOptions:
         crop_size: bring the square crop to so many pixels a side.
         overlay_style: how structures are drawn on overlays: an `OverlayStyle`, or its text.
         overlay_size: pixels of the longer side of overlays; None for that of the radiograph, of
-            1556 for a sheet of CT slices.
+            1600 for a sheet of CT slices.
         binary: write masks of 0 and 255 (1 in a volume) instead of the numbers of structures.
         skip_quality: leave out the expected Dice.
         skip_refused: write no mask and no other picture of a refused input.

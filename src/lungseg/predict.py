@@ -204,8 +204,11 @@ def describe_model(
 
     Raises:
         ModelError: it is no such network; then no card is written.
-        UsageError: `layers` are none, or the size is needed, or another than the network's.
+        UsageError: `layers` or `clip` are none, or the size is needed, or another than the
+            network's.
     """
+    if not 0 <= clip[0] < clip[1] <= 100:
+        raise UsageError(f"`clip` is two percentiles, the lower first, not {clip[0]}, {clip[1]}")
     if problem := problem_of_layers(layers):
         raise UsageError(f"layers {problem}")
     path = find_model(model)
@@ -249,7 +252,7 @@ def _check_probabilities(
     noise = np.random.default_rng(0).standard_normal((1, 1, *card.input_size), np.float32)
     try:
         found = session.run(["probabilities"], {"image": noise})[0]
-    except Exception as error:  # likewise
+    except Exception as error:  # as above
         raise ModelError(
             f"the network could not be computed ({_one_line(error)})", where=path
         ) from error

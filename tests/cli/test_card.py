@@ -79,6 +79,7 @@ def test_a_card_that_is_there_stays(foreign: Path) -> None:
         (("Softmax",), ["--size", "64"], "takes 32 x 32 pixels, not 64 x 64; leave --size out."),
         (("Sigmoid",), [], "no probabilities that add up to 1 in each layer; end the network with"),
         (("Softmax", 32, 4), [], "gives (1, 4, 32, 32) of one picture, not (1, 3, 32, 32)"),
+        (("Softmax",), ["--clip", "99,1"], "--clip is two percentiles, the lower first, not 99.0"),
         (("Softmax",), ["--clip", "low"], "--clip low is not LOW,HIGH; give 0.5,99.5."),
     ],
 )

@@ -34,7 +34,7 @@ from lungseg.serve.names import RESULTS, SENT
 from lungseg.serve.problems import HTTPProblem
 from lungseg.serve.requests import ServedModels, form_schema, task_of
 from lungseg.serve.schemas import About, Bundle, Health, JobDocument, LabelDocument, Limits, Problem
-from lungseg.serve.security import SecurityMiddleware
+from lungseg.serve.security import BUNDLE, SecurityMiddleware
 from lungseg.serve.settings import ServerSettings
 from lungseg.serve.upload import receive
 from lungseg.serve.worker import prepare_process
@@ -290,8 +290,8 @@ class Server:
             )
 
         @api.post(
-            "/bundle",
-            responses=whole,
+            BUNDLE,
+            responses=whole | _problems(HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
             response_class=FileResponse,
             summary="The results of several jobs in a zip, with one table",
         )
