@@ -214,6 +214,29 @@ def describe_model(
     path = find_model(model)
     content = path.read_bytes()
     session = _loaded(content, path, threads=1)
+    card = ModelCard(
+        name=path.stem,
+        version="1",
+        modality=modality,
+        layers=layers,
+        architecture="of another program",
+        input_size=_input_size(session, size, path),
+        sha256=hashlib.sha256(content).hexdigest(),
+        clip=clip,
+        threshold=threshold,
+        terms=terms,
+    )
+    _check_probabilities(session, card, path)
+    card.write(path.with_suffix(".json"))
+    return card
+
+
+def _input_size(
+    session: onnxruntime.InferenceSession, size: int | None, path: Path
+) -> tuple[int, int]:
+    """Raises:
+    UsageError: the size is needed, or another than the network's.
+    """
     taken = session.get_inputs()[0].shape[2:]
     sides = [side if isinstance(side, int) else size or 0 for side in taken]
     if len(sides) != 2 or not all(sides):
@@ -226,21 +249,7 @@ def describe_model(
             where=path,
             cure="leave `size` out",
         )
-    card = ModelCard(
-        name=path.stem,
-        version="1",
-        modality=modality,
-        layers=layers,
-        architecture="of another program",
-        input_size=(sides[0], sides[1]),
-        sha256=hashlib.sha256(content).hexdigest(),
-        clip=clip,
-        threshold=threshold,
-        terms=terms,
-    )
-    _check_probabilities(session, card, path)
-    card.write(path.with_suffix(".json"))
-    return card
+    return sides[0], sides[1]
 
 
 def _check_probabilities(

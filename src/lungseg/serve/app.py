@@ -141,6 +141,7 @@ class Server:
         self._add_page()
         self._add_jobs()
         self._add_results()
+        self._add_bundle()
 
     @asynccontextmanager
     async def _life(self, _: FastAPI) -> AsyncIterator[None]:
@@ -289,26 +290,6 @@ class Server:
                 headers={"Content-Security-Policy": "sandbox"},
             )
 
-        @api.post(
-            BUNDLE,
-            responses=whole | _problems(HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
-            response_class=FileResponse,
-            summary="The results of several jobs in a zip, with one table",
-        )
-        async def bundle(wanted: Bundle) -> FileResponse:
-            jobs = [self._done(number) for number in wanted.jobs]
-            path = self._folder / f"{secrets.token_hex(16)}.zip"
-            remove = BackgroundTask(path.unlink, missing_ok=True)
-            try:
-                await asyncio.to_thread(write_bundle, jobs, path)
-            except OSError:
-                path.unlink(missing_ok=True)
-                raise HTTPProblem(
-                    HTTPStatus.INSUFFICIENT_STORAGE,
-                    "There is no room for all of it, or a result was deleted; try fewer.",
-                ) from None
-            return FileResponse(path, filename="lungseg.zip", background=remove)
-
         @api.get(
             "/jobs/{number}/slices/{index}", summary="An axial slice as an 8-bit grey PNG", **png
         )
@@ -333,6 +314,30 @@ class Server:
         )
         async def labels(number: str, index: int) -> Response:
             return await _picture(self._done(number), ViewerSlices.labels_png, index)
+
+    def _add_bundle(self) -> None:
+        zipped: Problems = {200: {"content": {"application/octet-stream": {}}}}
+        refusals = _problems(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE)
+
+        @self.api.post(
+            BUNDLE,
+            responses=UNKNOWN | zipped | refusals,
+            response_class=FileResponse,
+            summary="The results of several jobs in a zip, with one table",
+        )
+        async def bundle(wanted: Bundle) -> FileResponse:
+            jobs = [self._done(number) for number in wanted.jobs]
+            path = self._folder / f"{secrets.token_hex(16)}.zip"
+            remove = BackgroundTask(path.unlink, missing_ok=True)
+            try:
+                await asyncio.to_thread(write_bundle, jobs, path)
+            except OSError:
+                path.unlink(missing_ok=True)
+                raise HTTPProblem(
+                    HTTPStatus.INSUFFICIENT_STORAGE,
+                    "There is no room for all of it, or a result was deleted; try fewer.",
+                ) from None
+            return FileResponse(path, filename="lungseg.zip", background=remove)
 
     def _done(self, number: str) -> ServedJob:
         job = self.jobs.get(number)
