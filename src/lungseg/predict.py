@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.card import ModelCard, read_card
+from lungseg.card import ModelCard, problem_of_layers, read_card
 from lungseg.errors import ModelError, UsageError
+from lungseg.modality import Modality
 from lungseg.self_contained import names_other_files
 
 if TYPE_CHECKING:
@@ -200,13 +201,116 @@ class Predictor:
         return None
 
 
+def describe_model(
+    model: Path,
+    layers: tuple[tuple[str, ...], ...],
+    *,
+    modality: Modality = "radiograph",
+    size: int | None = None,
+    clip: tuple[float, float] = (0.5, 99.5),
+    threshold: float = 0.5,
+    terms: str = "",
+) -> ModelCard:
+    """Writes the card of an ONNX file that another program made, beside it, and computes its
+    network once.
+
+    Args:
+        model: the file.
+        layers: names of the structures of each layer, in the order of the channels behind its
+            background.
+        modality: of the images it is for.
+        size: rows and columns of its input; needed where it takes any.
+        clip: percentiles of the image that become 0 and 1, before it is standardised.
+        threshold: of probability.
+        terms: of the weights.
+
+    Raises:
+        ModelError: it is no such network; then no card is written.
+        UsageError: `layers` or `clip` are none, or the size is needed, or another than the
+            network's.
+    """
+    if not 0 <= clip[0] < clip[1] <= 100:
+        raise UsageError(f"`clip` is two percentiles, the lower first, not {clip[0]}, {clip[1]}")
+    if problem := problem_of_layers(layers):
+        raise UsageError(f"layers {problem}")
+    path = find_model(model)
+    content = path.read_bytes()
+    session = _loaded(content, path, threads=1)
+    if problem := _problem_of_names(session.get_inputs(), session.get_outputs()):
+        raise ModelError(problem, where=path, cure="export it under these names")
+    card = ModelCard(
+        name=path.stem,
+        version="1",
+        modality=modality,
+        layers=layers,
+        architecture="of another program",
+        input_size=_input_size(session, size, path),
+        sha256=hashlib.sha256(content).hexdigest(),
+        clip=clip,
+        threshold=threshold,
+        terms=terms,
+    )
+    _check_probabilities(session, card, path)
+    card.write(path.with_suffix(".json"))
+    return card
+
+
+def _input_size(
+    session: onnxruntime.InferenceSession, size: int | None, path: Path
+) -> tuple[int, int]:
+    """Raises:
+    UsageError: the size is needed, or another than the network's.
+    """
+    taken = session.get_inputs()[0].shape[2:]
+    sides = [side if isinstance(side, int) else size or 0 for side in taken]
+    if len(sides) != 2 or not all(sides):
+        raise UsageError(
+            "the network takes pictures of any size", where=path, cure="state one with `size`"
+        )
+    if size is not None and sides != [size, size]:
+        raise UsageError(
+            f"the network takes {sides[0]} x {sides[1]} pixels, not {size} x {size}",
+            where=path,
+            cure="leave `size` out",
+        )
+    return sides[0], sides[1]
+
+
+def _check_probabilities(
+    session: onnxruntime.InferenceSession, card: ModelCard, path: Path
+) -> None:
+    """Raises:
+    ModelError: of noise, the network gives anything but probabilities of each layer.
+    """
+    noise = np.random.default_rng(0).standard_normal((1, 1, *card.input_size), np.float32)
+    try:
+        found = session.run(["probabilities"], {"image": noise})[0]
+    except Exception as error:  # as above
+        raise ModelError(
+            f"the network could not be computed ({_one_line(error)})", where=path
+        ) from error
+    wanted = (1, len(card.outputs), *card.input_size)
+    if found.shape != wanted:
+        raise ModelError(
+            f"the network gives {found.shape} of one picture, not {wanted}: of each layer the "
+            "background, then its structures",
+            where=path,
+            cure="name all its structures in `layers`, in their order",
+        )
+    sums = [found[:, card.channels(number)].sum(axis=1) for number in range(len(card.layers))]
+    if not np.abs(np.array(sums) - 1).max() <= TOLERANCE or found.min() < 0:
+        raise ModelError(
+            "the outputs are no probabilities that add up to 1 in each layer",
+            where=path,
+            cure="end the network with a softmax over the channels of each layer",
+        )
+
+
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _session(
-    content: bytes, path: Path, card: ModelCard, threads: int | None
-) -> onnxruntime.InferenceSession:
+def _loaded(content: bytes, path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     """A session that computes on this machine's processor, keeps no more memory than it needs, says
     nothing, and opens no other file.
     """
@@ -242,18 +346,32 @@ def _session(
             where=path,
             cure="export it with `lungseg export`, which writes one file",
         )
+    return session
+
+
+def _session(
+    content: bytes, path: Path, card: ModelCard, threads: int | None
+) -> onnxruntime.InferenceSession:
+    """The session of a network that is as its card says."""
+    session = _loaded(content, path, threads)
     if problem := _problem_of_ends(session.get_inputs(), session.get_outputs(), card):
         raise ModelError(problem, where=path, cure=EXPORT_AGAIN)
     return session
+
+
+def _problem_of_names(inputs: Sequence[Any], outputs: Sequence[Any]) -> str | None:
+    names = [one.name for one in inputs], [one.name for one in outputs]
+    if names == (["image"], ["probabilities"]):
+        return None
+    return f"the model maps {names[0]} to {names[1]}, not image to probabilities"
 
 
 def _problem_of_ends(inputs: Sequence[Any], outputs: Sequence[Any], card: ModelCard) -> str | None:
     """Why a network cannot be what its card says, by name, type and shape of what it takes and
     gives; None where it can.
     """
-    names = [one.name for one in inputs], [one.name for one in outputs]
-    if names != (["image"], ["probabilities"]):
-        return f"the model maps {names[0]} to {names[1]}, not image to probabilities"
+    if problem := _problem_of_names(inputs, outputs):
+        return problem
     for what, end, channels in (
         ("takes", inputs[0], card.input_channels),
         ("gives", outputs[0], len(card.outputs)),

@@ -81,9 +81,9 @@ def test_an_overlay_is_painted_once_for_its_file_and_the_report(
     sizes: list[tuple[int, ...]] = []
     paint = picture.paint
 
-    def counted(grey: Any, labels: Any, **options: Any) -> Any:
+    def counted(grey: Any, labels: Any, style: Any) -> Any:
         sizes.append(labels.shape)
-        return paint(grey, labels, **options)
+        return paint(grey, labels, style)
 
     monkeypatch.setattr(picture, "paint", counted)
     run = replace(job.run, reports=("report",))

@@ -171,6 +171,7 @@ def test_the_interface_describes_itself():
     described = client().get("/openapi.json").json()
     assert set(described["paths"]) == {
         "/about",
+        "/bundle",
         "/healthz",
         "/metrics",
         "/segment",

@@ -14,7 +14,7 @@ import pytest
 
 from asked import Asked
 from ellipsoids import ellipsoids
-from lungseg.options import DEFAULTS, SegmentOptions
+from lungseg.options import DEFAULTS, OverlayStyle, SegmentOptions
 from lungseg.runner import Job, RunOptions
 from lungseg.runner.executors import Call
 from lungseg.serve.app import Server
@@ -99,11 +99,19 @@ SAID = {
     "series": "1.2.3",
     "spacing": "5,0.7,0.7",
     "skip_damaged": "true",
+    "overlay_style": "outline",
+    "overlay_size": "800",
     "binary": "true",
     "skip_quality": "true",
     "skip_refused": "true",
 }
-RADIOGRAPH = {"modality": "radiograph", "dilate": "2.5", "hull": "true"}
+RADIOGRAPH = {
+    "modality": "radiograph",
+    "dilate": "2.5",
+    "hull": "true",
+    "crop_square": "true",
+    "crop_size": "512",
+}
 
 
 def test_every_option_has_a_part_of_the_form_and_reaches_the_worker(door, film):
@@ -119,12 +127,19 @@ def test_every_option_has_a_part_of_the_form_and_reaches_the_worker(door, film):
                 series="1.2.3",
                 spacing=(5.0, 0.7, 0.7),
                 skip_damaged=True,
+                overlay_style=OverlayStyle(opacity=0.0),
+                overlay_size=800,
                 binary=True,
                 skip_quality=True,
                 skip_refused=True,
             ),
         ),
-        (RADIOGRAPH, SegmentOptions(modality="radiograph", dilate=2.5, hull=True)),
+        (
+            RADIOGRAPH,
+            SegmentOptions(
+                modality="radiograph", dilate=2.5, hull=True, crop_square=True, crop_size=512
+            ),
+        ),
     ):
         job = door.send(("a.png", film), **said).json()
         assert door.server.jobs.get(job["id"]).task.job.options == options

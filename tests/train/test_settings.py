@@ -128,7 +128,15 @@ def test_a_missing_file_is_named(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"architecture": "vnet"}, "architecture is one of unet, unetpp, not 'vnet'."),
+        (
+            {"architecture": "vnet"},
+            "architecture is one of unet, unetpp, not 'vnet'; take one of them, or one of your own "
+            "as mypackage.module:Name.",
+        ),
+        (
+            {"architecture": "mine.nets:Net", "freeze": 2},
+            "freeze is for unet and unetpp, whose contracting path is known; leave it out.",
+        ),
         ({"size": 100}, "size 100 is not a multiple of 32, as depth 6 needs; change one of them."),
         ({"depth": 1}, "depth is at least 2, not 1."),
         ({"seed": 2**32}, "seed is 0 to 4294967295, not 4294967296."),
@@ -180,7 +188,7 @@ def test_a_missing_file_is_named(tmp_path) -> None:
         ({"devices": 0}, "devices is at least 1, not 0."),
         (
             {"loss": "hinge"},
-            "loss is one of bce, dice, bce+dice, focal, tversky, boundary, not 'hinge'.",
+            "loss is one of bce, dice, bce+dice, focal, tversky, boundary, not 'hinge'; take one",
         ),
         (
             {"monitor": "val_dise"},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +15,7 @@ from lungseg.cli import flags
 from lungseg.cli.exit_status import FAILED, INTERRUPTED
 from lungseg.cli.masks import UNREADABLE, Check, Labels, stop_at_problems
 from lungseg.cli.messages import say
+from lungseg.cli.terminal_tables import fitted
 from lungseg.errors import UsageError
 from lungseg.installation import extra_error
 
@@ -128,7 +131,7 @@ def evaluate(
                 spacing=millimetres,
                 workers=workers,
             )
-    _print(evaluation)
+    _print(evaluation, output)
 
 
 def _cross_dataset(
@@ -175,9 +178,14 @@ def _with_boxes(
     )
 
 
-def _print(evaluation: Evaluation) -> None:
-    """Says what came of it, and what was left out."""
-    typer.echo(evaluation.text)
+def _print(evaluation: Evaluation, folder: Path) -> None:
+    """Says what came of it, and what was left out; on a terminal, of each table as much as is wide
+    enough.
+    """
+    text = evaluation.text
+    if sys.stdout.isatty():
+        text = fitted(text, shutil.get_terminal_size().columns, folder)
+    typer.echo(text)
     for why in evaluation.failures:
         say(f"left out: {why}")
     if evaluation.without_mask:

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "dataset": "Gather images and masks into a list of cases.",
     "train": "Train a network on images with lung masks.",
     "export": "Write a trained network as ONNX file and card.",
+    "card": "Write the card of an ONNX file that was made elsewhere.",
     "calibrate": "Fit what judges the masks of a model.",
     "evaluate": "Score models on cases with known masks.",
     "serve": "Serve a page to drop images on, and a REST interface.",

@@ -77,8 +77,12 @@ def segment(
     output: flags.Results,
     outputs: Outputs = None,
     crop: Crop = False,
+    crop_square: flags.CropSquare = False,
+    crop_size: flags.CropSize = None,
     masked: Masked = False,
     probabilities: Probabilities = False,
+    overlay_style: flags.OverlayStyle = None,
+    overlay_size: flags.OverlaySize = None,
     binary: flags.Binary = False,
     dilate: flags.Dilate = 0.0,
     hull: flags.Hull = False,
@@ -112,20 +116,8 @@ def segment(
     """
     from lungseg.runner import RunOptions
 
-    options = SegmentOptions(
-        modality=modality,
-        model=model,
-        structures=None if structures is None else (structures,),
-        frame=frame,
-        series=series,
-        spacing=flags.spacing_of(spacing),
-        skip_damaged=skip_damaged,
-        dilate=dilate,
-        hull=hull,
-        binary=binary,
-        skip_quality=skip_quality,
-        skip_refused=skip_refused,
-    )
+    options = flags.options_of(ctx.params)
+    crop = crop or crop_square or crop_size is not None
     also = {"crop": crop, "masked": masked, "probabilities": probabilities}
     chosen = _outputs(outputs, also, binary=binary)
     reports = formats_of(report=report, pdf=pdf, show_identity=show_identity)

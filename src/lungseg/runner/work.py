@@ -52,7 +52,8 @@ def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Ou
         record["seconds"]["write"] = round(time.perf_counter() - start, 4)
         record["outputs"] = kept | {output: path.name for output, path in paths.items()}
         if "crop" in record["outputs"]:
-            record["boxes"] = {"crop": box_of_crop(result.image, result.segmentation)}
+            box = box_of_crop(result.image, result.segmentation, job.options)
+            record["boxes"] = {"crop": box}
         return Outcome(job.source, "done", _named(record, job), paths)
     except InstallationError:
         raise  # the next input would meet it, too
@@ -83,9 +84,10 @@ def _write(
     if not is_there(run.folder):  # what is written into a new one nobody would know of
         raise OutputError("was removed meanwhile", where=run.folder, cure="segment it again")
     hidden = job.options.skip_refused and result.verdict.status == "refused"
-    # Once for the file and the report.
+    # Once for the file and the report, which has a size of its own.
     twice = run.reports and "overlay" in run.outputs and not hidden
-    overlay = painted(result.image, result.segmentation) if twice else None
+    once = twice and job.options.overlay_size is None
+    overlay = painted(result.image, result.segmentation, job.options) if once else None
     if hidden:
         for output in kept.keys() - ENDINGS.keys():  # of an earlier run that wrote them
             (run.folder / kept.pop(output)).unlink(missing_ok=True)
@@ -95,12 +97,12 @@ def _write(
             result.segmentation,
             run.folder,
             run.outputs,
+            options=job.options,
             name=job.name,
-            binary=job.options.binary,
             overwrite=job.replace,
             probabilities=result.probabilities,
             verdict=result.verdict,
-            painted=overlay,
+            overlay=overlay,
         )
     if run.reports:
         progress(0.9, "writing the report")

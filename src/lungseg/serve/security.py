@@ -48,6 +48,10 @@ HEADERS: Final = {
 }
 """Of every answer that does not say otherwise."""
 
+BUNDLE: Final = "/bundle"
+MAX_LIST_BYTES: Final = 1_000_000
+"""Of the list of jobs that are wanted at once, which is read into memory."""
+
 OnAnswer = Callable[[Scope, int], None]
 """Called after each answer with the request and the status."""
 
@@ -120,6 +124,12 @@ class SecurityMiddleware:
         if scope["method"] not in SAFE and not _from_here(headers):
             raise HTTPProblem(HTTPStatus.FORBIDDEN, "Pages of other sites may not use this server.")
         path: str = scope["path"]
+        listed = headers.get("content-length", "")
+        fits = listed.isdecimal() and int(listed) <= MAX_LIST_BYTES
+        if path == BUNDLE and scope["method"] == "POST" and not fits:
+            raise HTTPProblem(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "A list of jobs has at most a megabyte."
+            )
         if path not in OPEN and not path.startswith(PAGE) and not self._has_token(headers):
             raise HTTPProblem(
                 HTTPStatus.UNAUTHORIZED,

@@ -327,6 +327,8 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _architecture(settings: TrainingSettings) -> str:
+    if settings.is_own_network:
+        return settings.architecture
     name = {"unet": "U-Net", "unetpp": "U-Net++"}[settings.architecture]
     return (
         f"{name}, width {settings.width}, depth {settings.depth}, at most {settings.max_width} "

@@ -30,7 +30,7 @@ from lungseg.result import Result
 from lungseg.scores import count
 from lungseg.structures import LUNGS, regions
 from lungseg.train.export import export
-from lungseg.train.pictures import ROWS, case_row, write_sheet
+from lungseg.train.pictures import MAX_CASES, case_row, write_sheet
 from lungseg.writers.lock import only_writer
 from lungseg.writers.names import unused
 
@@ -90,7 +90,7 @@ def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
     predictions/CASE_mask.png (SOURCE_CASE where two sources have a case of that name) for each test
     case, or validation case where there are none for testing, and for each case without a mask;
     montage_best.png, montage_median.png and montage_worst.png, each a third of the scored cases but
-    at most `ROWS`; montage_unlabelled.png.
+    at most `MAX_CASES`; montage_unlabelled.png.
 
     Everything runs through the exported model as users run it. A case that cannot be read is named
     in the log and in what is returned, and the others are finished.
@@ -226,13 +226,13 @@ def _montages(
     """Draws the sheets, those of the scored cases from a list that begins with the best; returns
     their paths.
     """
-    rows = min(ROWS, math.ceil(len(scored) / 3))
+    rows = min(MAX_CASES, math.ceil(len(scored) / 3))
     middle = (len(scored) - rows) // 2
     sheets = {
         "best": scored[:rows],
         "median": scored[middle : middle + rows],
         "worst": scored[::-1][:rows],
-        "unlabelled": unlabelled[:ROWS],
+        "unlabelled": unlabelled[:MAX_CASES],
     }
     paths = []
     for name, cases in sheets.items():

@@ -40,7 +40,7 @@ def augmented_sheet(data: CaseArrays, count: int) -> Picture:
         still = sample_parameters(np.random.default_rng(0), NO_AUGMENTATION)
         for parameters in (still, *(_parameters(data, index, epoch) for epoch in range(EPOCHS))):
             tiles.append(_tile(*data.augmented(index, parameters), data.clip, data.layers))
-        captions += [data.cases[index].case, *(f"epoch {epoch}" for epoch in range(EPOCHS))]
+        captions += [data.cases[index].case, *(f"epoch {epoch + 1}" for epoch in range(EPOCHS))]
     return montage(tiles, 1 + EPOCHS, captions)
 
 
@@ -54,7 +54,7 @@ def augmented_lines(data: CaseArrays, count: int) -> list[str]:
                 "source": data.cases[index].source,
                 "case": data.cases[index].case,
                 "index": index,
-                "epoch": epoch,
+                "epoch": epoch + 1,
                 "parameters": json.loads(_parameters(data, index, epoch).to_json()),
             }
         )

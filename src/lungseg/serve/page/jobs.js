@@ -47,6 +47,12 @@ export class Jobs extends EventTarget {
     return !this.#entries.length;
   }
 
+  /** Of all in the list: how many there are, how many are over, and the ids of those with results. */
+  get tally() {
+    const done = this.#entries.filter(({ state, job }) => state === "done" && job);
+    return { all: this.#entries.length, over: this.#entries.filter(({ ended }) => ended).length, done: done.map(({ job }) => job.id) };
+  }
+
   /** Takes groups of files, as `intake.grouped` gives them, with the options chosen for them. */
   add(groups, { modality, skipQuality, spacing }) {
     for (const { name, files } of groups) {
@@ -61,6 +67,7 @@ export class Jobs extends EventTarget {
       if (bytes > most) this.#change(entry, "failed", `It has ${megabytes(bytes)}, and this server takes ${megabytes(most)} at most.`);
       else this.#change(entry, "waiting", WAITING);
     }
+    this.#entries.at(-1)?.item.scrollIntoView({ block: "nearest" }); // and what runs meanwhile stays where it is
     this.#send();
   }
 
@@ -180,6 +187,7 @@ export class Jobs extends EventTarget {
     const end = item.querySelector(".end");
     end.textContent = entry.ended ? "\u2715" : "Cancel";
     end.setAttribute("aria-label", `${entry.ended ? "Remove" : "Cancel"} ${entry.name}`);
+    if (news) this.dispatchEvent(new Event("tally"));
     if (news && entry.ended) this.dispatchEvent(new CustomEvent("ended", { detail: { entry, words } }));
   }
 
