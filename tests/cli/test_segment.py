@@ -14,6 +14,7 @@ from PIL import Image as Picture
 from command_line import lungseg
 from lungseg.cli.main import build
 from lungseg.cli.segment import _report
+from lungseg.report.texts import INPUT_GONE
 from lungseg.runner import Outcome
 from tiny_model import dark_ellipses
 from written import pictures, table
@@ -275,3 +276,17 @@ def test_the_sum_counts_what_was_refused(
     said = capsys.readouterr()
     assert said.out.startswith("3 of 3 segmented, 1 of them to review, 1 refused, in ")
     assert f"2/3 {tmp_path / 'b'}: refused (a reason)\n" in said.err
+
+
+def test_reports_find_inputs_whose_paths_are_short(
+    films: Path, model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = ("-o", out, "--model", model, "--relative-to", films)
+    assert lungseg("segment", films / "x.png", *arguments).exit_code == 0
+    assert [row["input"] for row in table(out)] == ["x.png"]
+    ran = lungseg("report", out)
+    assert (ran.exit_code, ran.stderr) == (0, f"x.png: {out / 'x_report.html'}\n")
+    page = (out / "x_report.html").read_text(encoding="utf-8")
+    assert INPUT_GONE not in page
+    assert str(films) not in page

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lungseg.batch.inputs import name_inputs
+from lungseg.batch.moved import follow_moved
 from lungseg.batch.plan import plan
 from lungseg.errors import InstallationError, UsageError
 from lungseg.options import SegmentOptions
@@ -21,7 +22,7 @@ from lungseg.runner.job import absolute
 from lungseg.runner.work import work
 from lungseg.segmenter import Segmenter
 from lungseg.verdict import WHY_LEFT_OUT
-from lungseg.writers import Ledger
+from lungseg.writers import Ledger, input_path
 from lungseg.writers import left_out as record_left_out
 
 WAITING_PER_WORKER = 2
@@ -94,21 +95,25 @@ def _run(
     )
     with Ledger(run.folder) as ledger, opened as pool:
         limit = WAITING_PER_WORKER * workers_of(pool)
-        known = {str(record["input"]): str(record.get("name", "")) for record in ledger.records()}
+        follow_moved(ledger, sources, run)
+        known = {input_path(record): str(record.get("name", "")) for record in ledger.records()}
         names = name_inputs(
             list(sources), {path: name for path, name in known.items() if name}, run.folder
         )
         others = {
-            str(absolute(one.path)): one for one in left_out if absolute(one.path) not in sources
+            run.called(path): one for one in left_out if (path := absolute(one.path)) not in sources
         }
-        for path, one in others.items():
-            ledger.add(record_left_out(path, one.code, f"{one.what}: {WHY_LEFT_OUT[one.code]}"))
+        for called, one in others.items():
+            entry = record_left_out(called, one.code, f"{one.what}: {WHY_LEFT_OUT[one.code]}")
+            entry |= run.named(absolute(one.path))
+            ledger.add(entry)
         waiting: dict[Future[Outcome], Job] = {}
         try:
             for source, given in sources.items():
-                job = plan(
-                    source, names[source], ledger.record(str(source)), options, run, segmenter
-                )
+                earlier = ledger.record(run.called(source))
+                if earlier is not None and input_path(earlier) != str(source):
+                    earlier = None  # of an input that is gone
+                job = plan(source, names[source], earlier, options, run, segmenter)
                 if isinstance(job, Outcome):
                     yield job
                     continue
@@ -126,7 +131,7 @@ def _run(
             while waiting:
                 with suppress(InstallationError):  # said already
                     _finished(waiting, ledger, timeout=None)
-            ledger.sort([*(str(source) for source in sources), *others])
+            ledger.sort([*map(run.called, sources), *others])
         if run.reports:
             write_index(ledger.records(), run.folder, show_identity=run.show_identity)
 

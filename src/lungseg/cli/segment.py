@@ -49,6 +49,10 @@ Report = Annotated[
     bool, typer.Option("--report", help="Also write a report of each input, and OUT/report.html.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what OUT already holds.")]
+RelativeTo = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Results name inputs by their path below DIR [absolute]."),
+]
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Images at a time [one a processor].")
 ]
@@ -85,6 +89,7 @@ def segment(
     pdf: flags.Pdf = False,
     show_identity: flags.ShowIdentity = False,
     overwrite: Overwrite = False,
+    relative_to: RelativeTo = None,
     workers: Workers = None,
     quiet: flags.Quiet = False,
 ) -> None:
@@ -118,7 +123,14 @@ def segment(
     also = {"crop": crop, "masked": masked, "probabilities": probabilities}
     chosen = _outputs(outputs, also, binary=binary)
     reports = formats_of(report=report, pdf=pdf, show_identity=show_identity)
-    run = RunOptions(output, chosen, reports, show_identity=show_identity, overwrite=overwrite)
+    run = RunOptions(
+        output,
+        chosen,
+        reports,
+        show_identity=show_identity,
+        overwrite=overwrite,
+        relative_to=relative_to,
+    )
     _segment(ctx, paths, options, run, workers, quiet=quiet)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Final, Self, TypeGuard
@@ -91,6 +91,21 @@ class Ledger:
             return
         _append(self._ledger, f"{line}\n".encode())
         self._lines[source] = line
+
+    def move(self, moved: Mapping[str, Record]) -> None:
+        """Puts other records in the place of those of the inputs that they are given by.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        entries = ((source, moved.get(source)) for source in list(self._lines))
+        self._lines = {
+            source if entry is None else entry["input"]: self._lines[source]
+            if entry is None
+            else _line_of(entry)
+            for source, entry in entries
+        }
+        _write_where_it_differs(self._ledger, self._text())
 
     def sort(self, sources: Sequence[str]) -> None:
         """Puts the records of these inputs into this order, those of others staying where they are;
