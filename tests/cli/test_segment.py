@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -290,3 +291,22 @@ def test_reports_find_inputs_whose_paths_are_short(
     page = (out / "x_report.html").read_text(encoding="utf-8")
     assert INPUT_GONE not in page
     assert str(films) not in page
+
+
+def test_an_image_may_come_on_standard_input(films: Path, model: Path, tmp_path: Path) -> None:
+    out, content = tmp_path / "out", (films / "x.png").read_bytes()
+    arguments = ("segment", "-", "-o", out, "--model", model)
+    assert lungseg(*arguments, piped=content).exit_code == 0
+    name = f"stdin-{hashlib.sha256(content).hexdigest()[:12]}"
+    assert pictures(out) == [f"{name}_mask.png", f"{name}_overlay.png"]
+    assert lungseg(*arguments, piped=content).stdout.startswith("0 of 1 segmented, 1 skipped, in ")
+    other = cv2.imencode(".png", dark_ellipses((150, 200)))[1].tobytes()
+    assert lungseg(*arguments, piped=other).exit_code == 0
+    assert len(table(out)) == 2
+    # What is missing stops no other, and the same content as a file is done already.
+    ran = lungseg(*arguments, films / "x.png", piped=b"")
+    assert (ran.exit_code, ran.stderr.splitlines()[0]) == (
+        1,
+        "failed: standard input is empty; pipe an image into it.",
+    )
+    assert ran.stdout.startswith("0 of 1 segmented, 1 skipped, nothing found at 1 path, in ")

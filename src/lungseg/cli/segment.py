@@ -31,7 +31,8 @@ Paths = Annotated[
     list[str],
     typer.Argument(
         metavar="PATH...",
-        help="Images, DICOM, NIfTI, NRRD; folders (with all below); patterns; zip, tar, DICOMDIR.",
+        help="Images, DICOM, NIfTI, NRRD; folders (with all below); patterns; zip, tar, DICOMDIR; "
+        "- for standard input.",
     ),
 ]
 Outputs = Annotated[
@@ -57,6 +58,9 @@ Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Images at a time [one a processor].")
 ]
 
+
+PIPE = "-"
+"""What is named for standard input."""
 
 TO_REVIEW = ("review", "refused")
 """Verdicts of what a person should look at."""
@@ -185,15 +189,21 @@ def _inputs(
     from lungseg.readers import find_inputs
     from lungseg.runner.job import absolute
 
-    found = find_inputs(paths, series=modality != "radiograph")
+    named = [path for path in paths if path != PIPE]
+    found = find_inputs(named, series=modality != "radiograph")
+    piped: list[Probe] = []
+    try:
+        piped += [_piped()] if PIPE in paths else []
+    except InputError as problem:
+        found.problems.append(problem)
     for problem in found.problems:
         say(f"failed: {problem}")
     files = without_own_outputs(found.files)
     if left_out := len(found.files) - len(files):
         say(f"{left_out} left out: results of an earlier run (see results.jsonl beside them).")
-    if not files and found.problems:
+    if not (files or piped) and found.problems:
         raise typer.Exit(FAILED)
-    if not files:
+    if not (files or piped):
         raise InputError(
             "there is no image to segment",
             where=", ".join(paths),
@@ -201,10 +211,29 @@ def _inputs(
         )
     others = {*without_own_outputs(one.path for one in found.left_out)}
     return (
-        [found.probes.get(absolute(file), file) for file in files],
+        [*piped, *(found.probes.get(absolute(file), file) for file in files)],
         [one for one in found.left_out if one.path in others],
         len(found.problems),
     )
+
+
+def _piped() -> Probe:
+    """The image on standard input, called by its content, so that another one has another name.
+
+    Raises:
+        InputError: there is none, or its header is damaged.
+        UsageError: standard input is a terminal.
+    """
+    from hashlib import sha256
+
+    from lungseg.readers.probe import probe
+
+    if sys.stdin.isatty():
+        raise UsageError(f"{PIPE} is standard input, a terminal", cure="pipe an image into it")
+    content = sys.stdin.buffer.read()
+    if not content:
+        raise InputError("standard input is empty", cure="pipe an image into it")
+    return probe(content, name=f"stdin-{sha256(content).hexdigest()[:12]}")
 
 
 def _report(
