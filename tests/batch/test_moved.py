@@ -69,6 +69,21 @@ def test_what_has_other_content_is_done(run: Run, draw: Draw, tmp_path: Path) ->
     assert statuses(run([draw("y.png", 50)], tmp_path / "out")) == ["done"]
 
 
+def test_what_cannot_be_read_stops_no_other(
+    run: Run, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = draw("x.png", 100)
+    run([x], tmp_path / "out")
+    x.unlink()
+    y = draw("y.png", 100)
+
+    def denied(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("lungseg.batch.moved.file_sha256", denied)
+    assert statuses(run([y], tmp_path / "out")) == ["done"]
+
+
 def test_paths_are_kept_short(run: Run, draw: Draw, tmp_path: Path) -> None:
     out, films, other = tmp_path / "out", tmp_path / "films", draw("other.png", 20)
     x, bad = draw("films/a/x.png"), films / "bad.png"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,8 +37,8 @@ def follow_moved(ledger: Ledger, sources: Iterable[Path], run: RunOptions) -> No
     moved: dict[str, Record] = {}
     for source in sources:
         old = called.get(str(source))
-        if old is None and gone and source.is_file():
-            same = gone[file_sha256(source)]
+        if old is None and gone and os.path.isfile(source):  # noqa: PTH113 (no error is raised)
+            same = gone[_content(source)]
             old = same.pop(0) if same else None
         record = None if old is None else ledger.record(old)
         if old is None or record is None:
@@ -49,9 +50,18 @@ def follow_moved(ledger: Ledger, sources: Iterable[Path], run: RunOptions) -> No
         ledger.move(moved)
 
 
+def _content(source: Path) -> str:
+    """SHA-256 of a file; empty where it cannot be read, which whoever reads it will say."""
+    try:
+        return file_sha256(source)
+    except OSError:
+        return ""
+
+
 def _is_gone(path: Path) -> bool:
     """Whether neither it nor an archive that it was in is there."""
-    return not path.exists() and not any(folder.is_file() for folder in path.parents)
+    archives = map(os.path.isfile, path.parents)
+    return not os.path.exists(path) and not any(archives)  # noqa: PTH110 (no error is raised)
 
 
 def _refuse_another(ledger: Ledger, source: Path, run: RunOptions) -> None:

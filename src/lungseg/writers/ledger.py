@@ -98,13 +98,11 @@ class Ledger:
         Raises:
             OutputError: they cannot be written.
         """
-        entries = ((source, moved.get(source)) for source in list(self._lines))
-        self._lines = {
-            source if entry is None else entry["input"]: self._lines[source]
-            if entry is None
-            else _line_of(entry)
-            for source, entry in entries
-        }
+        entries = ((moved.get(source), source, line) for source, line in self._lines.items())
+        self._lines = dict(
+            (source, line) if entry is None else (entry["input"], _line_of(entry))
+            for entry, source, line in entries
+        )
         _write_where_it_differs(self._ledger, self._text())
 
     def sort(self, sources: Sequence[str]) -> None:
