@@ -227,7 +227,7 @@ def test_dilation_is_in_pixels_or_in_millimetres_of_the_spacing(
         (["--model", "no/such.onnx"], "there is no such model file"),
         (["--workers", "0"], "0 is not in the range x>=1"),
         (["--frame", "0"], "0 is not in the range x>=1"),
-        (["--nosuch"], "No such option: --nosuch"),
+        (["--nosuch"], "No such option"),
     ],
 )
 def test_wrong_use_is_told_before_anything_is_written(
