@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -127,15 +128,8 @@ def segment(
     also = {"crop": crop, "masked": masked, "probabilities": probabilities}
     chosen = _outputs(outputs, also, binary=binary)
     reports = formats_of(report=report, pdf=pdf, show_identity=show_identity)
-    run = RunOptions(
-        output,
-        chosen,
-        reports,
-        show_identity=show_identity,
-        overwrite=overwrite,
-        relative_to=relative_to,
-    )
-    _segment(ctx, paths, options, run, workers, quiet=quiet)
+    run = RunOptions(output, chosen, reports, show_identity=show_identity, overwrite=overwrite)
+    _segment(ctx, paths, options, replace(run, relative_to=relative_to), workers, quiet=quiet)
 
 
 def _segment(
