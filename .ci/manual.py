@@ -61,7 +61,8 @@ def value_of(parameter: Any) -> str:
         return ""
     choices = getattr(parameter.type, "choices", None)
     names = [str(getattr(choice, "value", choice)) for choice in choices or ()]
-    return parameter.metavar or "|".join(names) or str(parameter.type.name).upper()
+    number = str(parameter.type.name).lower().startswith(("int", "float"))
+    return parameter.metavar or "|".join(names) or ("N" if number else "TEXT")
 
 
 def entry(parameter: Any) -> str:

@@ -40,12 +40,12 @@ def follow_moved(ledger: Ledger, sources: Iterable[Path], run: RunOptions) -> No
         if old is None and gone and os.path.isfile(source):  # noqa: PTH113 (no error is raised)
             same = gone[_content(source)]
             old = same.pop(0) if same else None
-        record = None if old is None else ledger.record(old)
-        if old is None or record is None:
+        earlier = None if old is None else ledger.record(old)
+        if old is None or earlier is None:
             _refuse_another(ledger, source, run)
-        elif input_path(record) != str(source) or old != run.called(source):
-            record.pop("relative_to", None)
-            moved[old] = record | run.named(source)
+        elif input_path(earlier) != str(source) or old != run.called(source):
+            earlier.pop("relative_to", None)
+            moved[old] = earlier | run.named(source)
     if moved:
         ledger.move(moved)
 

@@ -188,8 +188,8 @@ def _inputs(
     piped: list[Probe] = []
     try:
         piped += [_piped()] if PIPE in paths else []
-    except InputError as problem:
-        found.problems.append(problem)
+    except InputError as error:
+        found.problems.append(error)
     for problem in found.problems:
         say(f"failed: {problem}")
     files = without_own_outputs(found.files)

@@ -128,8 +128,8 @@ def _named(record: Record, job: Job) -> Record:
     """The record with the names of input and outputs, and without the input's path where it is
     called otherwise.
     """
-    named = {"input": job.display_name} if job.display_name else job.run.named(job.source)
-    record |= {**named, "name": job.name}
+    record |= {"input": job.display_name} if job.display_name else job.run.named(job.source)
+    record["name"] = job.name
     if record["input"] != str(job.source):
         record["reasons"] = [_without_path(text, job) for text in record["reasons"]]
         if "notes" in record:
