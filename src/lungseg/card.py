@@ -49,6 +49,8 @@ class ModelCard:
         threshold: a pixel belongs to a structure, or to a pair such as the lungs, where its
             probability, or theirs together, reaches this.
         sha256: of the ONNX file, in hexadecimal.
+        steps: how an image becomes the network's input and its output a mask, beyond what the other
+            fields say (see `lungseg.preprocess.steps`): for those who run it without lungseg.
         data: what it was trained on, one entry for each source, with terms.
         terms: under which terms the weights may be used.
         scores: measured ones, with the command that measures them.
@@ -70,6 +72,7 @@ class ModelCard:
     intensity: Intensity = "percentile"
     clip: tuple[float, float] = (0.5, 99.5)
     threshold: float = 0.5
+    steps: dict[str, Any] = field(default_factory=dict[str, Any])
     data: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     terms: str = ""
     scores: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+import lungseg
 from live_server import LiveServer
 from lungseg.geometry import VolumeGeometry
 from lungseg.segmenter import Segmenter
@@ -24,7 +25,10 @@ def served(folder, model):
     server = LiveServer(folder, "--model", str(model))
     with server.client() as client:
         yield client
-    assert server.stop() == ""
+    assert [line.partition(" ")[2] for line in server.stop().splitlines()] == [
+        f"lungseg {lungseg.__version__} began",
+        f"lungseg {lungseg.__version__} ended",
+    ]
     assert server.kept() == []
 
 

@@ -90,7 +90,10 @@ def test_picture_and_parameters_are_written_side_by_side(data, tmp_path) -> None
     assert (tmp_path / "seen.jsonl").read_text().splitlines() == augmented_lines(data, 2)
 
 
-def test_nothing_to_show_is_said(data, cases) -> None:
+def test_nothing_to_show_is_said(data, cases, tmp_path) -> None:
+    with pytest.raises(UsageError, match="at least 1 case can be shown, not 0"):
+        write_augmented(data, 0, tmp_path / "new" / "seen.png")
+    assert list(tmp_path.iterdir()) == []
     with pytest.raises(UsageError, match="at least 1 case can be shown, not 0"):
         augmented_sheet(data, 0)
     with pytest.raises(UsageError, match="these cases are not augmented; show training cases"):

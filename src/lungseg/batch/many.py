@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lungseg.batch.inputs import name_inputs
+from lungseg.batch.moved import follow_moved
 from lungseg.batch.plan import plan
 from lungseg.errors import InstallationError, UsageError
 from lungseg.options import SegmentOptions
@@ -21,7 +22,7 @@ from lungseg.runner.job import absolute
 from lungseg.runner.work import work
 from lungseg.segmenter import Segmenter
 from lungseg.verdict import WHY_LEFT_OUT
-from lungseg.writers import Ledger
+from lungseg.writers import Ledger, Record, input_path
 from lungseg.writers import left_out as record_left_out
 
 WAITING_PER_WORKER = 2
@@ -95,23 +96,22 @@ def _run(
     )
     with Ledger(run.folder) as ledger, opened as pool:
         limit = WAITING_PER_WORKER * workers_of(pool)
-        known = {str(record["input"]): str(record.get("name", "")) for record in ledger.records()}
+        follow_moved(ledger, sources, run)
+        known = {input_path(record): str(record.get("name", "")) for record in ledger.records()}
         known |= ledger.unfinished
         names = name_inputs(
             list(sources), {path: name for path, name in known.items() if name}, run.folder
         )
-        others = {
-            str(absolute(one.path)): one for one in left_out if absolute(one.path) not in sources
-        }
-        for path, one in others.items():
-            ledger.add(record_left_out(path, one.code, f"{one.what}: {WHY_LEFT_OUT[one.code]}"))
+        others = _add_left_out(
+            ledger, [one for one in left_out if absolute(one.path) not in sources], run
+        )
         waiting: dict[Future[Outcome], Job] = {}
         try:
             for source, given in sources.items():
                 job = plan(
                     source,
                     names[source],
-                    ledger.record(str(source)),
+                    _earlier(ledger, source, run),
                     options,
                     run,
                     segmenter,
@@ -135,9 +135,25 @@ def _run(
             while waiting:
                 with suppress(InstallationError):  # said already
                     _finished(waiting, ledger, timeout=None)
-            ledger.sort([*(str(source) for source in sources), *others])
+            ledger.sort([*map(run.called, sources), *others])
         if run.reports:
             write_index(ledger.records(), run.folder, show_identity=run.show_identity)
+
+
+def _add_left_out(ledger: Ledger, left_out: Sequence[LeftOut], run: RunOptions) -> list[str]:
+    """Records what is no input, and gives back what it is called."""
+    called = [run.called(absolute(one.path)) for one in left_out]
+    for name, one in zip(called, left_out, strict=True):
+        entry = record_left_out(name, one.code, f"{one.what}: {WHY_LEFT_OUT[one.code]}")
+        entry |= run.named(absolute(one.path))
+        ledger.add(entry)
+    return called
+
+
+def _earlier(ledger: Ledger, source: Path, run: RunOptions) -> Record | None:
+    """The record of an input, not that of one which is gone and was called the same."""
+    record = ledger.record(run.called(source))
+    return record if record is not None and input_path(record) == str(source) else None
 
 
 def _finished(

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from lungseg.calibrate.ct import StackItem, some_slices
 from lungseg.calibrate.radiograph import RadiographItem
-from lungseg.ct.slices import clip_hounsfield
 from lungseg.datasets.folders import VOLUME_ENDINGS
 from lungseg.errors import InputError
 from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.image import Image
+from lungseg.preprocess import clip_hounsfield
 from lungseg.readers import read, read_volume
 from lungseg.volume import Volume
 

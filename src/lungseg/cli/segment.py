@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +34,8 @@ Paths = Annotated[
     list[str],
     typer.Argument(
         metavar="PATH...",
-        help="Images, DICOM, NIfTI, NRRD; folders (with all below); patterns; zip, tar, DICOMDIR.",
+        help="Images, DICOM, NIfTI, NRRD; folders (with all below); patterns; zip, tar, DICOMDIR; "
+        "- for standard input.",
     ),
 ]
 Outputs = Annotated[
@@ -51,6 +53,10 @@ Report = Annotated[
     bool, typer.Option("--report", help="Also write a report of each input, and OUT/report.html.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what OUT already holds.")]
+RelativeTo = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Results name inputs by their path below DIR [absolute]."),
+]
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Images at a time [one a processor].")
 ]
@@ -63,6 +69,9 @@ JobTimeout = Annotated[
         help="Give up an input that takes longer. Each worker then is a process of its own.",
     ),
 ]
+
+PIPE = "-"
+"""What is named for standard input."""
 
 TO_REVIEW = ("review", "refused")
 """Verdicts of what a person should look at."""
@@ -99,6 +108,7 @@ def segment(
     pdf: flags.Pdf = False,
     show_identity: flags.ShowIdentity = False,
     overwrite: Overwrite = False,
+    relative_to: RelativeTo = None,
     workers: Workers = None,
     job_timeout: JobTimeout = None,
     quiet: flags.Quiet = False,
@@ -122,6 +132,7 @@ def segment(
     chosen = _outputs(outputs, also, binary=binary)
     reports = formats_of(report=report, pdf=pdf, show_identity=show_identity)
     run = RunOptions(output, chosen, reports, show_identity=show_identity, overwrite=overwrite)
+    run = replace(run, relative_to=relative_to)
     _segment(ctx, paths, options, run, workers, job_timeout, quiet=quiet)
 
 
@@ -201,15 +212,21 @@ def _inputs(
     from lungseg.readers import find_inputs
     from lungseg.runner.job import absolute
 
-    found = find_inputs(paths, series=modality != "radiograph")
+    named = [path for path in paths if path != PIPE]
+    found = find_inputs(named, series=modality != "radiograph")
+    piped: list[Probe] = []
+    try:
+        piped += [_piped()] if PIPE in paths else []
+    except InputError as error:
+        found.problems.append(error)
     for problem in found.problems:
         say(f"failed: {problem}")
     files = without_own_outputs(found.files)
     if left_out := len(found.files) - len(files):
         say(f"{left_out} left out: results of an earlier run (see results.jsonl beside them).")
-    if not files and found.problems:
+    if not (files or piped) and found.problems:
         raise typer.Exit(FAILED)
-    if not files:
+    if not (files or piped):
         raise InputError(
             "there is no image to segment",
             where=", ".join(paths),
@@ -217,10 +234,29 @@ def _inputs(
         )
     others = {*without_own_outputs(one.path for one in found.left_out)}
     return (
-        [found.probes.get(absolute(file), file) for file in files],
+        [*piped, *(found.probes.get(absolute(file), file) for file in files)],
         [one for one in found.left_out if one.path in others],
         len(found.problems),
     )
+
+
+def _piped() -> Probe:
+    """The image on standard input, called by its content, so that another one has another name.
+
+    Raises:
+        InputError: there is none, or its header is damaged.
+        UsageError: standard input is a terminal.
+    """
+    from hashlib import sha256
+
+    from lungseg.readers.probe import probe
+
+    if sys.stdin.isatty():
+        raise UsageError(f"{PIPE} is standard input, a terminal", cure="pipe an image into it")
+    content = sys.stdin.buffer.read()
+    if not content:
+        raise InputError("standard input is empty", cure="pipe an image into it")
+    return probe(content, name=f"stdin-{sha256(content).hexdigest()[:12]}")
 
 
 def _report(

@@ -31,7 +31,6 @@ from lungseg.ct.postprocess import postprocess_volume
 from lungseg.ct.slices import (
     Planes,
     blacken_surround,
-    clip_hounsfield,
     fill_between,
     sampled_slices,
 )
@@ -40,7 +39,7 @@ from lungseg.errors import UsageError
 from lungseg.morphology.sides import sides
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import Predictor, processors
-from lungseg.preprocess import shrink_labels, to_network
+from lungseg.preprocess import clip_hounsfield, shrink_labels, to_network
 from lungseg.quality.confidence import confidence
 from lungseg.quality.features import Features, agreement_features, mask_features
 from lungseg.quality.files import quality_model_of

@@ -28,6 +28,7 @@ from lungseg.segmenter import read_source
 from lungseg.structures import STRUCTURES, Structure, groups
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
+from lungseg.writers import input_path
 
 MAX_SIDE: Final = 1024
 """Pixels of the longer side of a radiograph in a report; a larger one is shrunk. Sheets of slices
@@ -164,7 +165,7 @@ def _read_again(record: Mapping[str, Any]) -> Image | Volume:
         LungsegError: it cannot be read.
     """
     options = SegmentOptions.from_record(record.get("options", {}))
-    return read_source(record["input"], record["modality"], options)
+    return read_source(input_path(record), record["modality"], options)
 
 
 def _mask_again(

@@ -139,8 +139,9 @@ def _named(record: Record, job: Job) -> Record:
     """The record with the names of input and outputs, and without the input's path where it is
     called otherwise.
     """
-    record |= {"input": job.display_name or str(job.source), "name": job.name}
-    if job.display_name:
+    record |= {"input": job.display_name} if job.display_name else job.run.named(job.source)
+    record["name"] = job.name
+    if record["input"] != str(job.source):
         record["reasons"] = [_without_path(text, job) for text in record["reasons"]]
         if "notes" in record:
             record["notes"] = [_without_path(text, job) for text in record["notes"]]
@@ -150,7 +151,7 @@ def _named(record: Record, job: Job) -> Record:
 def _without_path(text: str, job: Job) -> str:
     for path, instead in (
         (f"{job.source}{os.sep}", ""),
-        (str(job.source), job.display_name),
+        (str(job.source), job.display_name or job.run.called(job.source)),
         (f"{job.source.parent}{os.sep}", ""),
     ):
         text = text.replace(path, instead)

@@ -18,7 +18,7 @@ from lungseg.draw.picture import Picture, contour, montage
 from lungseg.errors import UsageError
 from lungseg.preprocess import window
 from lungseg.train.data import CaseArrays
-from lungseg.writers import picture_png, write_file
+from lungseg.writers import make_folder, picture_png, write_file
 
 EPOCHS: Final = 5
 """Augmented samples in a row: those of the first so many epochs."""
@@ -82,17 +82,17 @@ def replay(line: str, data: CaseArrays) -> tuple[NDArray[Any], Sets]:
 
 
 def write_augmented(data: CaseArrays, count: int, picture: Path) -> None:
-    """Writes `augmented_sheet` as PNG, and `augmented_lines` beside it with the ending .jsonl.
+    """Writes `augmented_sheet` as PNG, and `augmented_lines` beside it with the ending .jsonl, into
+    a folder that is created where it does not exist.
 
     Raises:
         OutputError: one of them cannot be written.
         UsageError: as `augmented_sheet`.
     """
-    write_file(picture, picture_png(augmented_sheet(data, count)))
-    write_file(
-        picture.with_suffix(".jsonl"),
-        "".join(f"{line}\n" for line in augmented_lines(data, count)).encode(),
-    )
+    sheet, lines = augmented_sheet(data, count), augmented_lines(data, count)
+    make_folder(picture.parent)
+    write_file(picture, picture_png(sheet))
+    write_file(picture.with_suffix(".jsonl"), "".join(f"{line}\n" for line in lines).encode())
 
 
 def _chosen(data: CaseArrays, count: int) -> list[int]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 from types import TracebackType
@@ -24,7 +24,7 @@ from lungseg.errors import OutputError
 from lungseg.modality import MODALITIES
 from lungseg.writers.atomic import make_folder, not_written, remove_leftovers, write_file
 from lungseg.writers.lock import LOCK, Lock
-from lungseg.writers.record import FAILED, LEFT_OUT, SCHEMA, SEVERITY, Record
+from lungseg.writers.record import FAILED, LEFT_OUT, SCHEMA, SEVERITY, Record, input_path
 from lungseg.writers.table import measured, row, table
 
 HALF: Final = "\\udc"
@@ -122,7 +122,20 @@ class Ledger:
             self._lock.check()
             _append(self._ledger, f"{line}\n".encode())
             self._lines[source] = line
-        self._lock.done(source)
+        self._lock.done(input_path(entry))
+
+    def move(self, moved: Mapping[str, Record]) -> None:
+        """Puts other records in the place of those of the inputs that they are given by.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        entries = ((moved.get(source), source, line) for source, line in self._lines.items())
+        self._lines = dict(
+            (source, line) if entry is None else (entry["input"], _line_of(entry))
+            for entry, source, line in entries
+        )
+        _write_where_it_differs(self._ledger, self._text())
 
     def sort(self, sources: Sequence[str]) -> None:
         """Puts the records of these inputs into this order, those of others staying where they are;
