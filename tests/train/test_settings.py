@@ -134,6 +134,7 @@ def test_a_missing_file_is_named(tmp_path) -> None:
         ({"seed": 2**32}, "seed is 0 to 4294967295, not 4294967296."),
         ({"rotation": float("inf")}, "rotation is at least 0, not inf."),
         ({"depth": 12}, "size 256 is not a multiple of 2048"),
+        ({"depth": 10**40}, "size 256 is not a multiple of 18446744073709551616, as depth 1000000"),
         ({"size": 0}, "size 0 is not a multiple"),
         (
             {"size": 32},

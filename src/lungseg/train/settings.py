@@ -220,7 +220,8 @@ class TrainingSettings:
                 "max_width is at least width, and clip_low is below clip_high",
                 cure="change one of them",
             )
-        step = 2 ** (self.depth - 1)
+        # No size reaches that, and a depth of many digits would take for ever.
+        step = 2 ** min(self.depth - 1, 64)
         if self.size < step or self.size % step:
             raise UsageError(
                 f"size {self.size} is not a multiple of {step}, as depth {self.depth} needs",
