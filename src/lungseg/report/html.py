@@ -73,7 +73,7 @@ def render(
     frame = {
         "title": title,
         "policy": policy,
-        "style": Markup(_file("style.css")),
+        "style": Markup(_file("style.css")),  # nosec B704
         "script": Markup(program),
     }
     return _environment().get_template(template).render({**values, **frame})

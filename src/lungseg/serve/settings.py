@@ -77,7 +77,7 @@ class ServerSettings:
             raise UsageError(
                 "the token has characters that a header cannot carry", cure="use letters and digits"
             )
-        if self.token == "":
+        if self.token is not None and not self.token:
             raise UsageError("the token is empty", cure="give one, or leave it out")
         if self.is_local:
             return
