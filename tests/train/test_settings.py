@@ -96,11 +96,13 @@ def test_what_a_file_does_not_name_keeps_its_default(tmp_path) -> None:
         ("deep_supervision = 1", "deep_supervision is true or false, not 1"),
         (
             "oversample = ['montgomery']",
-            "oversample is SOURCE=N with N at least 1, not 'montgomery'",
+            "oversample is SOURCE=N with N from 1 to 999999, not 'montgomery'",
         ),
+        (f"oversample = ['a={'9' * 5000}']", "N from 1 to 999999, not 'a=999"),
+        (f"layers = {'[' * 100_000}", "s.toml: the settings cannot be read (maximum recursion"),
         (
             "oversample = ['montgomery=0']",
-            "oversample is SOURCE=N with N at least 1, not 'montgomery=0'",
+            "oversample is SOURCE=N with N from 1 to 999999, not 'montgomery=0'",
         ),
         ("leave_out = 'montgomery'", "leave_out is a list of texts, not 'montgomery'"),
         ("leave_out = [1]", "leave_out is a list of texts, not (1,)"),
