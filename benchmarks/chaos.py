@@ -315,11 +315,11 @@ def serve(folder: Path, films: Sequence[Path], way: str, rng: random.Random) -> 
     left = list(folder.glob("lungseg-serve-*"))
     faults += ["its folder stays"] if left and way != "kill" else []
     server, again = started(address.rpartition(":")[2])
-    kept = list(folder.glob("lungseg-serve-*"))
-    faults += ["the folder of the server before stays"] if len(kept) != 1 else []
     query = f"{again}/segment?wait=60"
     reply = httpx.post(query, files={"file": films[0].read_bytes()}, timeout=90, trust_env=False)
     faults += ["the next server does not work"] if reply.json()["state"] != "done" else []
+    kept = list(folder.glob("lungseg-serve-*"))
+    faults += ["the folder of the server before stays"] if len(kept) != 1 else []
     server.terminate()
     server.communicate(timeout=60)
     return faults

@@ -9,7 +9,7 @@ number: the same number and the same `--start` give the same file, where the lib
 the seeds are the same. The first five of each find are kept in FOLDER. Time is that of the
 processor, so that other programs do not make hangs; what sleeps is ended after ten minutes. With
 --prove the readers are five that crash, hang, raise something else and take too much memory, each
-of which has to be found. Linux only.
+of which has to be found. Ctrl-C ends it, and the table says what was done until then. Linux only.
 
 Exit status: 0 nothing was found, 1 something was.
 """
@@ -30,6 +30,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -139,7 +140,12 @@ def parent(arguments: argparse.Namespace, cases: Cases, folder: Path) -> None:
         process = subprocess.Popen(command, env=environment)
         number, since, asleep = first, time.monotonic(), False
         while process.poll() is None:
-            time.sleep(0.2)
+            try:
+                time.sleep(0.2)
+            except KeyboardInterrupt:
+                process.kill()
+                process.wait()
+                raise
             if board.number != number:
                 number, since = board.number, time.monotonic()
             elif time.monotonic() - since > WALL_SECONDS:
@@ -204,7 +210,8 @@ def main() -> int:
             child(arguments, cases, Path(arguments.child[0]), int(arguments.child[1]))
             return 0
         folder = Path(name)
-        parent(arguments, cases, folder)
+        with suppress(KeyboardInterrupt):
+            parent(arguments, cases, folder)
         rows = Board(folder / "board", cases.groups).table()
         noted = folder / "finds"
         finds = noted.read_text().splitlines() if noted.exists() else []

@@ -44,10 +44,12 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     async def without_life(scope: Any, receive: Any, send: Any) -> None:
         """No process is started."""
-        if scope["type"] == "lifespan":
-            await send({"type": "lifespan.startup.complete"})
-        else:
+        if scope["type"] == "http":
             await server.app(scope, receive, send)
+            return
+        for step in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{step}.complete"})
 
     schema = schemathesis.openapi.from_dict(server.api.openapi())
     schema.app = without_life
