@@ -88,8 +88,9 @@ class Task:
 
 def draw(folder: Path) -> dict[str, Task]:
     """The inputs, and the commands about them."""
-    for name, count in (("films", 8), ("few", 6), ("cases/images", 8), ("cases/masks", 0)):
+    for name in ("films", "few", "ct", "cases/images", "cases/masks"):
         (folder / name).mkdir(parents=True)
+    for name, count in (("films", 8), ("few", 6), ("cases/images", 8)):
         for number in range(count):
             phantom = radiograph_phantom((128, 128), seed=number)
             file = f"p{number}.png"
@@ -97,7 +98,6 @@ def draw(folder: Path) -> dict[str, Task]:
             if name == "cases/images":
                 labels = phantom.ground_truth.labels
                 cv2.imwrite(str(folder / "cases/masks" / file), (labels > 0).astype("u1") * 255)
-    (folder / "ct").mkdir()
     for number in range(2):
         content = volume_nifti(ct_phantom((24, 96, 96), seed=number).volume)
         (folder / "ct" / f"v{number}.nii.gz").write_bytes(content)
