@@ -2,7 +2,7 @@
 what happened to the others.
 
     python benchmarks/attacks.py [--seconds 30] [--connections 1000] [--megabytes 300]
-    [--model NAME] [--only ATTACK...]
+    [--model NAME] [--attacks NAME...]
 
 Starts a server of its own on a free port of loopback, and one after the other: twenty clients from
 twenty addresses that send a film, wait and fetch the mask; one address that sends as many as it
@@ -270,10 +270,10 @@ def main() -> int:
     parser.add_argument("--model")
     names = ["many_clients", "one_takes_all", "slow_clients", "many_connections", "large_uploads"]
     names += ["cancel_storm", "killed_workers"]
-    parser.add_argument("--only", nargs="+", choices=names, default=names)
+    parser.add_argument("--attacks", nargs="+", choices=names, default=names)
     arguments = parser.parse_args()
     attacks = Attacks(arguments)
-    ways: list[Callable[[], str]] = [getattr(attacks, name) for name in arguments.only]
+    ways: list[Callable[[], str]] = [getattr(attacks, name) for name in arguments.attacks]
     is_right, first = True, 0.0
     print(
         "| attack | what came of it | answers | server, MB | works after |\n|---|---|---|---|---|"
