@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
@@ -22,6 +22,7 @@ BOUNDED = settings(
     max_examples=25,
     deadline=None,
     derandomize=True,
+    phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
 
@@ -93,6 +94,8 @@ def test_answers_are_as_described(described, label, mode):
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: Any) -> None:
         case.headers = {**(case.headers or {}), "Host": "127.0.0.1:8080"}
+        if "POST" in label and isinstance(dict(case.query or {}).get("wait"), int | float):
+            case.query["wait"] = 0  # nobody works, and the job would never be over
         # No file that is drawn is an image.
         case.call_and_validate(base_url=ADDRESS, excluded_checks=[positive_data_acceptance])
 
