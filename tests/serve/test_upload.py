@@ -18,7 +18,7 @@ from lungseg.options import DEFAULTS, OverlayStyle, SegmentOptions
 from lungseg.runner import Job, RunOptions
 from lungseg.runner.executors import Call
 from lungseg.serve.app import Server
-from lungseg.serve.jobs import Jobs
+from lungseg.serve.jobs import Jobs, client_of
 from lungseg.serve.requests import FIELDS
 from lungseg.serve.settings import ServerSettings
 from lungseg.serve.worker import segment_upload
@@ -292,6 +292,33 @@ def test_too_much_is_refused_by_what_is_stated_and_by_what_comes(door, film):
         "At most 3 files are taken at a time.",
     )
     assert list(door.folder.iterdir()) == []
+
+
+def test_one_address_cannot_fill_the_queue_alone(tmp_path, film):
+    door = Door(tmp_path, queue=3, queue_per_client=2)
+    assert [door.send(("a.png", film)).status_code for _ in range(3)] == [202, 202, 429]
+    assert door.send(("a.png", film)).json() == {
+        "detail": "2 jobs from your address wait already, as many as one may have; try again when "
+        "one is done."
+    }
+    door.client = Asked(door.server.app, address="10.0.0.9")
+    assert [door.send(("a.png", film)).status_code for _ in range(2)] == [202, 429]
+    assert door.send(("a.png", film)).json()["detail"] == (
+        "The queue is full; try again in a few seconds."
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("10.0.0.9", "10.0.0.9"),
+        ("::ffff:10.0.0.9", "10.0.0.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("", ""),
+    ],
+)
+def test_of_ipv6_one_client_has_all_of_64_bits(address, client):
+    assert client_of(address) == client
 
 
 def test_a_full_queue_says_when_to_come_back(door, film):

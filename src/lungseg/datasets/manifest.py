@@ -17,7 +17,7 @@ from lungseg.datasets.cases import (
     LungExtent,
     patients_in_several_splits,
 )
-from lungseg.datasets.spreadsheets import CsvRow, located, read_rows
+from lungseg.datasets.spreadsheets import CsvRow, is_there, located, read_rows
 from lungseg.errors import InputError, UsageError
 from lungseg.structures import BACKGROUND, STRUCTURES, read_names, write_names
 from lungseg.writers import write_file
@@ -169,9 +169,11 @@ def _case(row: CsvRow, path: Path) -> Case:
 
 
 def _file(entry: str, column: str, case: str, path: Path) -> Path:
-    file = located(path.parent, entry).resolve()
-    if not file.exists():
+    file = located(path.parent, entry)
+    if not is_there(file):
         raise InputError(
-            f"case {case} names a missing {column}, {file}", where=path, cure="correct the path"
+            f"case {case} names a missing {column}, {file}",
+            where=path,
+            cure="correct the path",
         )
-    return file
+    return file.resolve()

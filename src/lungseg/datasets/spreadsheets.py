@@ -86,6 +86,14 @@ def located(folder: Path, entry: str) -> Path:
     written = [entry, entry.replace("\\", "/")]
     forms = [unicodedata.normalize(form, text) for text in written for form in ("NFC", "NFD")]
     for text in dict.fromkeys([*written, *forms]):
-        if (folder / text).exists():
+        if is_there(folder / text):
             return folder / text
     return folder / entry
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file; no where its name is none, such as one that is too long."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

@@ -240,7 +240,7 @@ class Server:
             summary="Send an image, a volume or a series",
         )
         async def segment(request: Request, response: Response, wait: Wait = 0.0) -> JobDocument:
-            with self.jobs.place() as job:
+            with self.jobs.place(request.client.host if request.client else "") as job:
                 try:
                     upload = await receive(request, job.folder / SENT, self.settings)
                     task = await asyncio.to_thread(

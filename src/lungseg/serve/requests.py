@@ -104,7 +104,12 @@ def form_schema() -> dict[str, Any]:
         option.name: {**FIELDS[option.name].schema, "description": option.metadata["about"]}
         for option in fields(SegmentOptions)
     }
-    return {"type": "object", "required": ["file"], "properties": {"file": file, **options}}
+    return {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": file, **options},
+        "additionalProperties": False,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,7 +259,8 @@ class TrainingSettings:
                     cure="leave it out",
                 )
             return
-        step = 2 ** (self.depth - 1)
+        # No size reaches that, and a depth of many digits would take for ever.
+        step = 2 ** min(self.depth - 1, 64)
         if self.size < step or self.size % step:
             raise UsageError(
                 f"size {self.size} is not a multiple of {step}, as depth {self.depth} needs",
@@ -295,9 +296,9 @@ class TrainingSettings:
         """
         pairs = [entry.rpartition("=") for entry in self.oversample]
         for entry, (source, _, times) in zip(self.oversample, pairs, strict=True):
-            if not (source and times.isdecimal() and int(times)):
+            if not (source and times.isdecimal() and len(times) < 7 and int(times)):
                 raise UsageError(
-                    f"oversample is SOURCE=N with N at least 1, not {entry!r}",
+                    f"oversample is SOURCE=N with N from 1 to 999999, not {entry!r}",
                     cure="write, for example, montgomery=2",
                 )
         return {source: int(times) for source, _, times in pairs}
@@ -362,7 +363,7 @@ def read_settings(path: Path) -> TrainingSettings:
     """
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"the settings cannot be read ({error})", where=path) from error
     names = [field.name for field in fields(TrainingSettings)]
     for name in entries:
