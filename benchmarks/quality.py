@@ -39,9 +39,6 @@ from lungseg.predict import find_model
 from lungseg.quality.files import quality_model_path
 from lungseg.radiograph.segment import RadiographSegmenter
 
-DEGRADED = 2
-"""Made of each case."""
-
 ROTATED = 0.25
 """Fraction of the patients whose images are rotated by quarter turns."""
 
@@ -73,6 +70,8 @@ def main() -> None:
     )
     parser.add_argument("--model", default="cxr", help="name or path")
     parser.add_argument("--split", default="validation", help="whose cases are measured")
+    parser.add_argument("--degraded", type=int, default=2, help="made of each case [2]")
+    parser.add_argument("--only-masks", action="store_true", help="show no other pictures")
     parser.add_argument(
         "--keep", type=Path, default=Path("quality.jsonl"), help="where what was computed is kept"
     )
@@ -81,10 +80,10 @@ def main() -> None:
     flags = parser.parse_args()
     model = find_model(flags.model)
     segmenter = RadiographSegmenter(model, threads=1)
+    rest = chain(others(flags.out_of_distribution, both_halves=flags.all), frontal(flags.frontal))
     items = chain(
-        others(flags.out_of_distribution, both_halves=flags.all),
-        frontal(flags.frontal),
-        radiographs(flags.cases, flags.split),
+        () if flags.only_masks else rest,
+        radiographs(flags.cases, flags.split, flags.degraded),
     )
     rows = measured(segmenter, items, Kept(flags.keep, model), flags.workers)
     quality_tables.show(rows, flags.curve)
@@ -130,11 +129,11 @@ def frontal(folders: Iterable[Path]) -> Iterator[Item]:
         yield "frontal", RadiographItem(name, "out_of_distribution", "phantoms", name, image)
 
 
-def radiographs(cases: Path, split: str) -> Iterator[Item]:
-    """Cases as they are, degraded, and some of them rotated."""
+def radiographs(cases: Path, split: str, degraded: int) -> Iterator[Item]:
+    """Cases as they are and so many times degraded; where they are, some are rotated too."""
     for case in choose_cases(read_manifest(cases), [split]):
-        rotated = zlib.crc32(case.patient.encode()) / 2**32 < ROTATED
-        for item in case_items(case, degraded=DEGRADED, rotated=rotated):
+        rotated = degraded > 0 and zlib.crc32(case.patient.encode()) / 2**32 < ROTATED
+        for item in case_items(case, degraded=degraded, rotated=rotated):
             yield item.kind, item
 
 

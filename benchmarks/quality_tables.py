@@ -34,10 +34,13 @@ STEPS = (0.0, 0.8, 0.9, 0.93, 0.95, 0.965, 0.975, 1.0)
 
 def show(rows: list[Row], curve: Path | None) -> None:
     """Prints all tables, and draws the calibration curve where `curve` says so."""
-    _others(rows)
+    kinds = {row["kind"] for row in rows}
+    if "out_of_distribution" in kinds:
+        _others(rows)
     _as_they_are(rows)
     _why(rows)
-    _rotated(rows)
+    if "rotated" in kinds:
+        _rotated(rows)
     _bad_masks(rows)
     masks = [row for row in rows if row["kind"] in MASKS and "expected_dice" in row]
     _calibration(masks)
@@ -182,10 +185,14 @@ def _bad_masks(rows: list[Row]) -> None:
         "confidence alone": lambda row: row["features"]["confidence"],
     }
     degraded = [row for row in masks if row["kind"] == "degraded"]
-    sets = {"degraded": (degraded, by), "as they are and degraded": (masks, by)}
+    as_is = [row for row in masks if row["kind"] == "as_is"]
+    sets = {"as they are": (as_is, by)}
+    if degraded:
+        sets |= {"degraded": (degraded, by), "as they are and degraded": (masks, by)}
     sets |= {
-        f"degraded, {group}": (some, {"expected Dice": by["expected Dice"]})
-        for group, some in _groups(degraded).items()
+        f"{what}, {group}": (some, {"expected Dice": by["expected Dice"]})
+        for what, those in (("as they are", as_is), ("degraded", degraded))
+        for group, some in _groups(those).items()
     }
     lines = []
     for head, (some, ways) in sets.items():
@@ -216,6 +223,8 @@ def _calibration(masks: list[Row]) -> None:
         some = [row for row in masks if low <= row["expected_dice"] < high]
         if some:
             lines.append([f"{low:g} to {high:g}", *_calibrated(some)])
+    for group, some in _groups([row for row in masks if row["kind"] == "as_is"]).items():
+        lines.append([f"as they are, {group}", *_calibrated(some)])
     lines.append(["**all**", *_calibrated(masks)])
     print("### Is the expected Dice right?\n")
     _table(

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 
 from lungseg.calibrate.out_of_distribution import clouds, head, noise, volume_of
-from lungseg.ct.slices import clip_hounsfield
 from lungseg.errors import LungsegError
 from lungseg.phantom.ct import Disease, ct_phantom
+from lungseg.preprocess import clip_hounsfield
 from lungseg.segmenter import Segmenter
 from lungseg.volume import Volume
 from quality_ct import Array, read_mask_volume, volume_source

@@ -12,9 +12,10 @@ from starlette.types import ASGIApp
 class Asked:
     """Asks as a client on the same machine would."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, address: str = "127.0.0.1") -> None:
         self._client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8080"
+            transport=httpx.ASGITransport(app, client=(address, 123)),
+            base_url="http://127.0.0.1:8080",
         )
 
     def request(self, method: str, address: str, **more: Any) -> httpx.Response:

@@ -108,6 +108,18 @@ def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
             "the model card's layers name 'liver', which is no structure; there are right lung, "
             "left lung, heart, trachea, opacity",
         ),
+        ({"layers": [["x" * 500]]}, r"layers name 'x{100}\.\.\.', which is no structure"),
+        ({"name": 3}, "the model card's name cannot be 3"),
+        ({"terms": ["x" * 500]}, r"the model card's terms cannot be \['x{98}\.\.\.$|\.\.\.;"),
+        ({"lung_extents": "field"}, "the model card's lung_extents cannot be field"),
+        ({"limits": "none"}, "the model card's limits cannot be none"),
+        ({"data": [1]}, r"the model card's data cannot be \[1\]"),
+        ({"scores": []}, r"the model card's scores cannot be \[\]"),
+        ({"default_structures": [["heart"]]}, "the model card's default_structures cannot be"),
+        ({"input_size": [True, 64]}, r"the model card's input_size cannot be \(True, 64\)"),
+        ({"input_size": [10**9, 64]}, "the model card's input_size cannot be"),
+        ({"threshold": float("nan")}, "the model card is no JSON .it has a number that is not fin"),
+        ({"threshold": 10**400}, r"the model card is no JSON \(it has a number of 401 digits\)"),
         ({"colour": "red"}, "the model card has unknown fields: colour; update lungseg"),
     ],
 )
@@ -125,6 +137,7 @@ def test_a_card_with_a_value_without_meaning_is_refused(
     [
         ("[]", "the model card is no JSON object"),
         ("{", "the model card is no JSON "),
+        ("[" * 100_000, r"the model card is no JSON \(its lists and objects lie too deep"),
         (
             '{"name": "x", "version": "1", "modality": "radiograph", "sha256": ""}',
             "the model card lacks the fields layers, architecture, input_size",

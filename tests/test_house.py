@@ -185,6 +185,22 @@ def test_version_is_one() -> None:
     assert (citation[1], change[1]) == (version, version)
 
 
+def test_the_terms_of_the_models_name_each_source_as_the_cards_do() -> None:
+    models = ROOT / "src" / "lungseg" / "models"
+    terms = (models / "LICENSE-MODELS").read_text(encoding="utf-8")
+    parts = re.split(r"^Sources of (\w+)", terms, flags=re.MULTILINE)[1:]
+    named = dict(zip(parts[::2], parts[1::2], strict=True))
+    assert named.keys() == {path.stem for path in models.glob("*.onnx")}
+    for name, text in named.items():
+        card = json.loads((models / f"{name}.json").read_text(encoding="utf-8"))
+        stated = [f"  {d['source']}: {d['what']}\n    {d['terms']}\n" for d in card["data"]]
+        assert text.partition("\n\n")[2].strip("\n") + "\n" == "".join(stated)
+    project = PYPROJECT["project"]
+    assert "LicenseRef-lungseg-models" in terms.splitlines()[0]
+    assert project["license"] == "Apache-2.0 AND LicenseRef-lungseg-models"
+    assert project["license-files"] == ["LICENSE", "src/lungseg/models/LICENSE-MODELS"]
+
+
 def test_constraints_pin_every_direct_dependency() -> None:
     def name(requirement: str) -> str:
         return re.split(r"[<>=!~ ]", requirement, maxsplit=1)[0].lower().replace("_", "-")

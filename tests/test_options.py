@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lungseg.errors import UsageError
-from lungseg.options import ALL, SegmentOptions
+from lungseg.options import ALL, OverlayStyle, SegmentOptions
 
 OTHERS: dict[str, Any] = {
     "modality": "ct",
@@ -23,6 +23,10 @@ OTHERS: dict[str, Any] = {
     "skip_damaged": True,
     "dilate": 3.0,
     "hull": True,
+    "crop_square": True,
+    "crop_size": 512,
+    "overlay_style": OverlayStyle(0.5, 3, (255, 136, 0)),
+    "overlay_size": 1024,
     "binary": True,
     "skip_quality": True,
     "skip_refused": True,
@@ -48,7 +52,12 @@ def test_a_record_does_not_tell_where_a_model_lies() -> None:
 def test_every_option_says_what_it_is_and_for_which_modality() -> None:
     said = {option.name: option.metadata["modalities"] for option in fields(SegmentOptions)}
     assert {name for name, meant in said.items() if meant == ("ct",)} == {"series", "skip_damaged"}
-    assert {name for name, meant in said.items() if meant == ("radiograph",)} == {"dilate", "hull"}
+    assert {name for name, meant in said.items() if meant == ("radiograph",)} == {
+        "dilate",
+        "hull",
+        "crop_square",
+        "crop_size",
+    }
     assert set(said.values()) == {
         ("ct",),
         ("radiograph",),
@@ -77,6 +86,14 @@ def test_every_option_says_what_it_is_and_for_which_modality() -> None:
             "(1.0, 0.0) is no spacing; give millimetres between rows and columns, of a volume "
             "between slices first.",
         ),
+        ({"crop_size": 16}, "`crop_size` is 32 to 8192 pixels, not 16."),
+        ({"overlay_size": 9999}, "`overlay_size` is 32 to 8192 pixels, not 9999."),
+        (
+            {"overlay_style": "tint, colour=red"},
+            "'colour=red' is no style of an overlay; give outline, tint, or with commas between "
+            "opacity=0.5, outline=3, colour=#ff8800.",
+        ),
+        ({"overlay_style": "opacity=2"}, "opacity is between 0 and 1, not 2.0."),
         (
             {"modality": "ct", "hull": True},
             "`hull` is for radiographs, and this is CT; leave `hull` out.",
@@ -111,6 +128,24 @@ def test_options_are_values() -> None:
     assert options.spacing == (1.0, 2.0)
     assert {options: "a key"}[SegmentOptions(spacing=(1.0, 2.0), dilate=3.0)] == "a key"
     assert pickle.loads(pickle.dumps(options)) == options
+
+
+@pytest.mark.parametrize(
+    ("text", "style", "again"),
+    [
+        ("outline", OverlayStyle(opacity=0.0), "opacity=0"),
+        ("tint", OverlayStyle(outline=0), "opacity=0.25, outline=0"),
+        (
+            "Opacity=.5, outline=3,color=#FF8800",
+            OverlayStyle(0.5, 3, (255, 136, 0)),
+            "opacity=0.5, outline=3, colour=#ff8800",
+        ),
+    ],
+)
+def test_a_style_is_a_text_and_back(text: str, style: OverlayStyle, again: str) -> None:
+    assert SegmentOptions(overlay_style=text).overlay_style == style  # type: ignore[arg-type]
+    assert str(style) == again
+    assert OverlayStyle.parse(again) == style
 
 
 def test_structures_are_named_in_any_way_and_a_plural_names_both() -> None:

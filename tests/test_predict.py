@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnx.external_data_helper import set_external_data
 
 from lungseg import predict
 from lungseg.errors import ModelError, UsageError
@@ -137,7 +139,7 @@ def test_a_card_with_more_channels_than_the_network_gives_is_refused(tmp_path: P
     entries |= {"outputs": ["background", "right lung", "left lung", "heart"]}
     card.write_text(json.dumps(entries))
     with pytest.raises(
-        ModelError, match=r"tiny\.onnx: the network gives 3 channels, and its card names 4; export"
+        ModelError, match=r"tiny\.onnx: the network gives 3 channels, and its card says 4; export"
     ):
         Predictor(model)
 
@@ -185,8 +187,7 @@ def test_a_card_of_another_size_is_refused(tmp_path: Path) -> None:
     write_card(path, size=(32, 32))
     with pytest.raises(
         ModelError,
-        match=r"tiny\.onnx: the network takes 64 x 64 pixels, and its card says 32 x 32; export "
-        r"it again",
+        match=r"tiny\.onnx: the network takes 64 rows, and its card says 32; export the model",
     ):
         Predictor(path)
 
@@ -230,3 +231,105 @@ def test_the_runtime_keeps_no_id_of_the_machine_and_sends_nothing(tmp_path: Path
         [sys.executable, "-c", code, str(MODELS / "cxr.onnx")], env=environment, check=True
     )
     assert list(home.rglob("*")) == []
+
+
+def network(path: Path, nodes: list[onnx.NodeProto], **ends: Any) -> Path:
+    """Writes a network of these nodes and its card; `ends` are type and shape of what it takes and
+    gives."""
+    shapes = {
+        "image": (TensorProto.FLOAT, ["N", 1, *SIZE]),
+        "probabilities": (TensorProto.FLOAT, ["N", 3, *SIZE]),
+    } | ends
+    image, probabilities = (
+        helper.make_tensor_value_info(name, *shapes[name]) for name in ("image", "probabilities")
+    )
+    graph = helper.make_graph(nodes, "made up", [image], [probabilities])
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8),
+        str(path),
+    )
+    write_card(path)
+    return path
+
+
+def constant(name: str, values: np.ndarray) -> onnx.NodeProto:
+    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(values))
+
+
+def giving(path: Path, values: np.ndarray) -> Path:
+    """A network that gives the same three probabilities everywhere."""
+    column = values.astype(np.float32).reshape(1, 3, 1, 1)
+    zero = helper.make_node("Mul", ["image", "nothing"], ["zero"])
+    add = helper.make_node("Add", ["zero", "values"], ["probabilities"])
+    nothing = constant("nothing", np.zeros(1, np.float32))
+    return network(path, [nothing, constant("values", column), zero, add])
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ((np.nan, 0.5, 0.5), "values from nan to nan in place of probabilities"),
+        ((np.inf, 0.0, 0.0), "values from 0 to inf in place of probabilities"),
+        ((3.0, -1.0, -1.0), "values from -1 to 3 in place of probabilities"),
+        ((0.9, 0.9, 0.1), r"probabilities that add up to 1\.9 to 1\.9 in place of 1"),
+    ],
+)
+def test_what_is_no_probability_is_no_empty_mask(
+    tmp_path: Path, values: tuple[float, ...], problem: str
+) -> None:
+    predictor = Predictor(giving(tmp_path / "odd.onnx", np.array(values)))
+    with pytest.raises(ModelError, match=rf"odd\.onnx: the network gave {problem}; export the"):
+        predictor(batch(dark_ellipses()))
+
+
+@pytest.mark.parametrize(
+    ("ends", "problem"),
+    [
+        ({"image": (TensorProto.FLOAT16, ["N", 1, *SIZE])}, r"takes tensor\(float16\), not 32-bit"),
+        ({"probabilities": (TensorProto.DOUBLE, ["N", 3, *SIZE])}, r"gives tensor\(double\), not"),
+        ({"image": (TensorProto.FLOAT, [1, *SIZE])}, "takes arrays of 3 axes, not of 4"),
+        ({"probabilities": (TensorProto.FLOAT, ["N", 3, 64, 32])}, "gives 32 columns, and its"),
+        ({"image": (TensorProto.FLOAT, ["N", 3, *SIZE])}, "takes 3 channels, and its card says 1"),
+    ],
+)
+def test_other_types_and_shapes_are_refused_when_the_model_is_loaded(
+    tmp_path: Path, ends: dict[str, Any], problem: str
+) -> None:
+    free = (TensorProto.FLOAT, ["N", "C", "H", "W"])
+    shapes = {"image": free, "probabilities": free} | ends
+    kind = shapes["probabilities"][0]
+    node = helper.make_node("Cast", ["image"], ["probabilities"], to=kind)
+    path = network(tmp_path / "other.onnx", [node], **shapes)
+    with pytest.raises(ModelError, match=rf"other\.onnx: the network {problem}"):
+        Predictor(path)
+
+
+def test_another_size_that_shows_only_when_it_is_computed_is_refused(tmp_path: Path) -> None:
+    free = (TensorProto.FLOAT, ["N", "C", "H", "W"])
+    node = helper.make_node("Identity", ["image"], ["probabilities"])
+    path = network(tmp_path / "same.onnx", [node], image=free, probabilities=free)
+    with pytest.raises(
+        ModelError,
+        match=r"the network gave an array of shape \(1, 1, 64, 64\) in place of \(1, 3, 64, 64\)",
+    ):
+        Predictor(path)(batch(dark_ellipses()))
+
+
+@pytest.mark.parametrize("place", ["weights.bin", "../weights.bin", "*/_ORT_MEM_ADDR_/*"])
+def test_weights_in_other_files_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    model = onnx.load(write_tiny_model(tmp_path))
+    for tensor in model.graph.initializer:
+        set_external_data(tensor, place, offset=0, length=len(tensor.raw_data))
+        tensor.ClearField("raw_data")
+    # Where the runtime would look for them: in the folder that the program was started in.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.bin").write_bytes(bytes(100_000))
+    path = tmp_path / "thief.onnx"
+    path.write_bytes(model.SerializeToString())
+    write_card(path)
+    with pytest.raises(
+        ModelError, match=r"thief\.onnx: the model names other files for its weights, which its"
+    ):
+        Predictor(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lungseg.errors import ModelError, UsageError
+from lungseg.json_file import read_json
 from lungseg.modality import MODALITIES, Modality
 from lungseg.structures import (
     BACKGROUND,
@@ -24,6 +25,11 @@ from lungseg.structures import (
 
 Intensity = Literal["percentile"]
 Resize = Literal["stretch"]
+
+MAX_SIDE = 4096
+"""Pixels of a network's input; no more fit into the memory of those who use it."""
+MAX_SHOWN = 100
+"""Characters of a wrong value that an error shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class ModelCard:
         threshold: a pixel belongs to a structure, or to a pair such as the lungs, where its
             probability, or theirs together, reaches this.
         sha256: of the ONNX file, in hexadecimal.
+        steps: how an image becomes the network's input and its output a mask, beyond what the other
+            fields say (see `lungseg.preprocess.steps`): for those who run it without lungseg.
         data: what it was trained on, one entry for each source, with terms.
         terms: under which terms the weights may be used.
         scores: measured ones, with the command that measures them.
@@ -75,6 +83,7 @@ class ModelCard:
     intensity: Intensity = "percentile"
     clip: tuple[float, float] = (0.5, 99.5)
     threshold: float = 0.5
+    steps: dict[str, Any] = field(default_factory=dict[str, Any])
     data: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     terms: str = ""
     scores: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -194,7 +203,7 @@ def read_card(path: Path) -> ModelCard:
     """
     cure = "give the .onnx file that `lungseg export` wrote, with its .json beside it"
     try:
-        entries: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        entries: dict[str, Any] = read_json(path)
     except OSError as error:
         raise ModelError(
             f"the model card cannot be read ({(error.strerror or str(error)).lower()})",
@@ -230,7 +239,9 @@ def read_card(path: Path) -> ModelCard:
     for name, holds in _meaningful(card).items():
         if not holds:
             raise ModelError(
-                f"the model card's {name} cannot be {entries[name]}", where=path, cure=cure
+                f"the model card's {name} cannot be {_shortened(entries[name])}",
+                where=path,
+                cure=cure,
             )
     return card
 
@@ -252,7 +263,9 @@ def problem_of_layers(layers: Any) -> str | None:
         return "name no structure, or one of them names none"
     known = [name for name, structure in BY_NAME.items() if structure is not BACKGROUND]
     if unknown := [name for name in names if name not in known]:
-        return f"name {unknown[0]!r}, which is no structure; there are {', '.join(known)}"
+        return (
+            f"name {_shortened(unknown[0])!r}, which is no structure; there are {', '.join(known)}"
+        )
     if twice := [name for name in names if names.count(name) > 1]:
         return f"name {twice[0]!r} twice"
     if LUNGS_AS_ONE.name in names and not {lung.name for lung in LUNGS}.isdisjoint(names):
@@ -261,30 +274,46 @@ def problem_of_layers(layers: Any) -> str | None:
 
 
 def _meaningful(card: ModelCard) -> dict[str, bool]:
-    """Whether inference can work with the value, for each field that it uses."""
+    """Whether the value of each field has its type, and one that inference can work with."""
     size, clip, threshold = card.input_size, card.clip, card.threshold
+    texts = ("name", "version", "architecture", "sha256", "terms")
     return {
+        **{name: isinstance(getattr(card, name), str) for name in texts},
         "modality": card.modality in MODALITIES,
         "outputs": card.outputs == outputs_of(card.layers)
         or (card.layers == (card.outputs,) and len(card.outputs) == 1),
+        "lung_extents": _all_of(card.lung_extents, tuple, str),
         "resize": card.resize in get_args(Resize),
-        "default_structures": isinstance(card.default_structures, tuple)
+        "default_structures": _all_of(card.default_structures, tuple, str)
         and set(card.default_structures) <= {name for layer in card.layers for name in layer},
         "input_channels": card.input_channels == 1,
-        "input_size": isinstance(size, tuple)
+        "input_size": _all_of(size, tuple, int)
         and len(size) == 2
-        and all(type(side) is int and side > 0 for side in size),
+        and all(0 < side <= MAX_SIDE for side in size),
         "intensity": card.intensity in get_args(Intensity),
         "clip": isinstance(clip, tuple)
         and len(clip) == 2
         and all(map(_is_number, clip))
         and 0 <= clip[0] < clip[1] <= 100,
         "threshold": _is_number(threshold) and 0 <= threshold <= 1,
+        "data": _all_of(card.data, list, dict),
+        "scores": isinstance(card.scores, dict),
+        "limits": _all_of(card.limits, list, str),
     }
 
 
 def _is_number(value: object) -> bool:
     return type(value) in (int, float)
+
+
+def _all_of(values: object, kind: type[list[Any] | tuple[Any, ...]], of: type) -> bool:
+    """Whether it is a list, or a tuple, of nothing but values of that very type."""
+    return isinstance(values, kind) and all(type(value) is of for value in values)
+
+
+def _shortened(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def file_sha256(path: Path) -> str:

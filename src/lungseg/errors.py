@@ -26,23 +26,42 @@ class LungsegError(Exception):
         what: one sentence without a full stop: what is wrong.
         where: the file or object it is about, if any.
         cure: what the user can do, if anything is known to help.
+        shown: the same as `what` with words out of the file itself, such as the name of a series,
+            which are for the eyes of whoever has the file: the text of the error has them, and
+            `recorded` does not.
     """
 
-    def __init__(self, what: str, *, where: object | None = None, cure: str | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: object | None = None,
+        cure: str | None = None,
+        shown: str | None = None,
+    ) -> None:
         self.what = what
         self.where = None if where is None else str(where)
         self.cure = cure
+        self.shown = shown
+        super().__init__(self._sentence(shown or what))
+
+    @property
+    def recorded(self) -> str:
+        """The whole sentence without words out of the file."""
+        return self._sentence(self.what)
+
+    def _sentence(self, what: str) -> str:
         text = what if self.where is None else f"{self.where}: {what}"
-        super().__init__(f"{text}; {cure}." if cure else f"{text}.")
+        return f"{text}; {self.cure}." if self.cure else f"{text}."
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (type(self), self.what, self.where, self.cure)
+        return _unpickled, (type(self), self.what, self.where, self.cure, self.shown)
 
 
 def _unpickled(
-    kind: type[LungsegError], what: str, where: str | None, cure: str | None
+    kind: type[LungsegError], what: str, where: str | None, cure: str | None, shown: str | None
 ) -> LungsegError:
-    return kind(what, where=where, cure=cure)
+    return kind(what, where=where, cure=cure, shown=shown)
 
 
 class InputError(LungsegError):

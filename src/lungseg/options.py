@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,74 @@ _NOUNS: Final[dict[Modality, tuple[str, str]]] = {
 
 ALL: Final = ("all",)
 """In place of names of structures: all that the model predicts."""
+
+
+Colour = tuple[int, int, int]
+"""Red, green, blue, each 0 to 255."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayStyle:
+    """How structures are drawn on a picture.
+
+    Attributes:
+        opacity: of their tint, 0 (none) to 1.
+        outline: pixels across their outlines, 0 for none; None for what suits the picture's size.
+        colour: of all of them; None for the colour of each.
+
+    Raises:
+        UsageError: a value has no meaning.
+    """
+
+    opacity: float = 0.25
+    outline: int | None = None
+    colour: Colour | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.opacity <= 1.0:
+            raise UsageError(f"opacity is between 0 and 1, not {self.opacity}")
+
+    @classmethod
+    def parse(cls, text: str) -> OverlayStyle:
+        """The style that a text states, such as "outline", "tint" or "opacity=0.5, outline=3,
+        colour=#ff8800".
+
+        Raises:
+            UsageError: it states none.
+        """
+        values: dict[str, Any] = {}
+        for part in text.split(","):
+            stated = _STYLE.fullmatch(part.strip().lower())
+            if stated is None:
+                raise UsageError(
+                    f"{part.strip()!r} is no style of an overlay",
+                    cure="give outline, tint, or with commas between opacity=0.5, outline=3, "
+                    "colour=#ff8800",
+                )
+            values |= _STATED[str(stated.lastgroup)](stated[str(stated.lastgroup)])
+        return cls(**values)
+
+    def __str__(self) -> str:
+        outline = "" if self.outline is None else f", outline={self.outline}"
+        colour = "" if self.colour is None else f", colour=#{bytes(self.colour).hex()}"
+        return f"opacity={self.opacity:g}{outline}{colour}"
+
+
+_STYLE: Final = re.compile(
+    r"(?P<only_outline>outline)|(?P<only_tint>tint)|opacity=(?P<opacity>\d*\.?\d+)"
+    r"|outline=(?P<outline>\d{1,3})|colou?r=(?P<colour>#[0-9a-f]{6})"
+)
+_STATED: Final[dict[str, Callable[[str], dict[str, Any]]]] = {
+    "only_outline": lambda _: {"opacity": 0.0},
+    "only_tint": lambda _: {"outline": 0},
+    "opacity": lambda text: {"opacity": float(text)},
+    "outline": lambda text: {"outline": int(text)},
+    "colour": lambda text: {"colour": tuple(bytes.fromhex(text[1:]))},
+}
+
+MIN_PICTURE: Final = 32
+MAX_PICTURE: Final = 8192
+"""Pixels of a side that a crop or an overlay may be brought to."""
 
 
 def _about(about: str, *modalities: Modality) -> dict[str, Any]:
@@ -47,6 +116,11 @@ class SegmentOptions:
         dilate: how far the mask is widened: in millimetres where the spacing is known, else in
             pixels.
         hull: take what lies between the lungs into the mask, before it is widened.
+        crop_square: crop to a square around the lungs; where the image ends before, it is black.
+        crop_size: bring the square crop to so many pixels a side.
+        overlay_style: how structures are drawn on overlays: an `OverlayStyle`, or its text.
+        overlay_size: pixels of the longer side of overlays; None for that of the radiograph, of
+            1600 for a sheet of CT slices.
         binary: write masks of 0 and 255 (1 in a volume) instead of the numbers of structures.
         skip_quality: leave out the expected Dice.
         skip_refused: write no mask and no other picture of a refused input.
@@ -97,6 +171,27 @@ class SegmentOptions:
             "radiograph",
         ),
     )
+    crop_square: bool = field(
+        default=False,
+        metadata=_about(
+            "Crop radiographs to a square around the lungs, black beyond the image.", "radiograph"
+        ),
+    )
+    crop_size: int | None = field(
+        default=None,
+        metadata=_about(
+            "Crop radiographs to a square of so many pixels a side, all of one size.", "radiograph"
+        ),
+    )
+    overlay_style: OverlayStyle | None = field(
+        default=None,
+        metadata=_about(
+            "How overlays look: outline, tint, or opacity=0.5,outline=3,colour=#ff8800."
+        ),
+    )
+    overlay_size: int | None = field(
+        default=None, metadata=_about("Pixels of the longer side of overlays.")
+    )
     binary: bool = field(
         default=False,
         metadata=_about("Mask of 0 and 255 (volumes: 1) instead of the structures' numbers."),
@@ -118,6 +213,13 @@ class SegmentOptions:
         if self.frame is not None and self.frame < 1:
             raise UsageError(f"frames are counted from 1, and `frame` is {self.frame}")
         check_radius(self.dilate)
+        for name in ("crop_size", "overlay_size"):
+            side = getattr(self, name)
+            if side is not None and not MIN_PICTURE <= side <= MAX_PICTURE:
+                raise UsageError(f"`{name}` is {MIN_PICTURE} to {MAX_PICTURE} pixels, not {side}")
+        style: Any = self.overlay_style
+        if isinstance(style, str):
+            object.__setattr__(self, "overlay_style", OverlayStyle.parse(style))
         if self.structures is not None:
             # Here, because the command line reads the options at every start.
             from lungseg.structures import read_names
@@ -171,6 +273,7 @@ class SegmentOptions:
             "model": None if self.model is None else Path(self.model).name,
             "structures": None if self.structures is None else list(self.structures),
             "spacing": None if self.spacing is None else list(self.spacing),
+            "overlay_style": None if self.overlay_style is None else str(self.overlay_style),
             "dilate": float(self.dilate),
         }
 

@@ -6,27 +6,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.card import ModelCard, read_card
+from lungseg.card import ModelCard, problem_of_layers, read_card
 from lungseg.errors import ModelError, UsageError
 from lungseg.modality import Modality
-from lungseg.morphology.sides import by_place
-from lungseg.structures import LUNGS_AS_ONE
+from lungseg.self_contained import names_other_files
 
 if TYPE_CHECKING:
     import onnxruntime
 
 MODELS = Path(__file__).parent / "models"
 """The folder of the models that come with the package."""
-
-MIN_LUNG_FRACTION: Final[dict[Modality, float]] = {"radiograph": 0.005, "ct": 0.0005}
-"""Of the picture, from which on a component may be a lung whose side its place tells; in slices of
-CT lungs begin and end."""
 
 
 def embedded_models() -> tuple[str, ...]:
@@ -93,6 +89,11 @@ def _of_run(folder: Path) -> Path:
     )
 
 
+EXPORT_AGAIN: Final = "export the model again with `lungseg export`"
+TOLERANCE: Final = 1e-2
+"""Of probabilities and their sums, which 16-bit weights may leave by a little."""
+
+
 def processors() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -111,6 +112,7 @@ class Predictor:
     Attributes:
         path: the .onnx file.
         card: what the .json file beside it says.
+        file_card: the same, also where `card` tells sides that the network does not.
     """
 
     def __init__(self, model: str | Path = "cxr", *, threads: int | None = None) -> None:
@@ -130,6 +132,7 @@ class Predictor:
             raise UsageError(f"a network needs at least 1 thread, not {threads}")
         self.path = find_model(model)
         self.card: ModelCard = read_card(self.path.with_suffix(".json"))
+        self.file_card = self.card
         # One reading serves both the check and the loading, so what is checked is what runs.
         try:
             content = self.path.read_bytes()
@@ -158,7 +161,7 @@ class Predictor:
 
         Raises:
             UsageError: the batch has another shape or type.
-            ModelError: the network could not be computed.
+            ModelError: the network could not be computed, or gave what are no probabilities.
         """
         if (
             batch.ndim != 4
@@ -178,42 +181,149 @@ class Predictor:
             raise ModelError(
                 f"the network could not be computed ({_one_line(error)})", where=self.path
             ) from error
+        if problem := _problem_of(probabilities, self.file_card, len(batch)):
+            raise ModelError(f"the network gave {problem}", where=self.path, cure=EXPORT_AGAIN)
         return probabilities
 
 
-class SidedPredictor(Predictor):
-    """A network kept loaded whose lungs have sides: where it predicts them as one they are told
-    apart by where they lie, see `lungseg.morphology.sides.by_place`.
+def _problem_of(given: NDArray[np.float32], card: ModelCard, batch: int) -> str | None:
+    """Why what the network of a card gave are no probabilities; None where they are."""
+    wanted = (batch, len(card.outputs), *card.input_size)
+    if given.shape != wanted:
+        return f"an array of shape {given.shape} in place of {wanted}"
+    low, high = given.min(), given.max()
+    if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):  # nor where one is NaN
+        return f"values from {low:g} to {high:g} in place of probabilities"
+    for sums in _sums(given, card):
+        if abs(sums - 1).max() > TOLERANCE:
+            return f"probabilities that add up to {sums.min():g} to {sums.max():g} in place of 1"
+    return None
 
-    Attributes:
-        card: what the .json file says, with both lungs in place of the lungs as one.
-        file_card: what the .json file says.
+
+def _sums(given: NDArray[np.float32], card: ModelCard) -> list[NDArray[np.float32]]:
+    """Of each layer's channels, (N, rows, columns); none where there is no background."""
+    if card.layers == (card.outputs,):
+        return []
+    return [given[:, card.channels(layer)].sum(axis=1) for layer in range(len(card.layers))]
+
+
+def describe_model(
+    model: Path,
+    layers: tuple[tuple[str, ...], ...],
+    *,
+    modality: Modality = "radiograph",
+    size: int | None = None,
+    clip: tuple[float, float] = (0.5, 99.5),
+    threshold: float = 0.5,
+    terms: str = "",
+) -> ModelCard:
+    """Writes the card of an ONNX file that another program made, beside it, and computes its
+    network once.
+
+    Args:
+        model: the file.
+        layers: names of the structures of each layer, in the order of the channels behind its
+            background.
+        modality: of the images it is for.
+        size: rows and columns of its input; needed where it takes any.
+        clip: percentiles of the image that become 0 and 1, before it is standardised.
+        threshold: of probability.
+        terms: of the weights.
+
+    Raises:
+        ModelError: it is no such network; then no card is written.
+        UsageError: `layers` or `clip` are none, or the size is needed, or another than the
+            network's.
     """
+    if not 0 <= clip[0] < clip[1] <= 100:
+        raise UsageError(f"`clip` is two percentiles, the lower first, not {clip[0]}, {clip[1]}")
+    if problem := problem_of_layers(layers):
+        raise UsageError(f"layers {problem}")
+    path = find_model(model)
+    content = path.read_bytes()
+    session = _loaded(content, path, threads=1)
+    if problem := _problem_of_names(session.get_inputs(), session.get_outputs()):
+        raise ModelError(problem, where=path, cure="export it under these names")
+    card = ModelCard(
+        name=path.stem,
+        version="1",
+        modality=modality,
+        layers=layers,
+        outputs=layers[0] if _is_alone(session, layers) else (),
+        architecture="of another program",
+        input_size=_input_size(session, size, path),
+        sha256=hashlib.sha256(content).hexdigest(),
+        clip=clip,
+        threshold=threshold,
+        terms=terms,
+    )
+    _check_probabilities(session, card, path)
+    card.write(path.with_suffix(".json"))
+    return card
 
-    def __init__(self, model: str | Path = "cxr", *, threads: int | None = None) -> None:
-        super().__init__(model, threads=threads)
-        self.file_card = self.card
-        self.card = self.file_card.sided
 
-    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As `Predictor`, of the channels that `card` names."""
-        found = super().__call__(batch)
-        if self.file_card.tells_sides:
-            return found
-        at, least = self.file_card.channel(LUNGS_AS_ONE), MIN_LUNG_FRACTION[self.card.modality]
-        both = [by_place(lungs, self.card.threshold, least) for lungs in found[:, at]]
-        return np.concatenate([found[:, :at], np.stack(both), found[:, at + 1 :]], axis=1)
+def _is_alone(session: onnxruntime.InferenceSession, layers: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether the network gives the one structure without a background, as after a sigmoid."""
+    return len(layers) == 1 == len(layers[0]) and session.get_outputs()[0].shape[1:2] == [1]
+
+
+def _input_size(
+    session: onnxruntime.InferenceSession, size: int | None, path: Path
+) -> tuple[int, int]:
+    """Raises:
+    UsageError: the size is needed, or another than the network's.
+    """
+    taken = session.get_inputs()[0].shape[2:]
+    sides = [side if isinstance(side, int) else size or 0 for side in taken]
+    if len(sides) != 2 or not all(sides):
+        raise UsageError(
+            "the network takes pictures of any size", where=path, cure="state one with `size`"
+        )
+    if size is not None and sides != [size, size]:
+        raise UsageError(
+            f"the network takes {sides[0]} x {sides[1]} pixels, not {size} x {size}",
+            where=path,
+            cure="leave `size` out",
+        )
+    return sides[0], sides[1]
+
+
+def _check_probabilities(
+    session: onnxruntime.InferenceSession, card: ModelCard, path: Path
+) -> None:
+    """Raises:
+    ModelError: of noise, the network gives anything but probabilities of each layer.
+    """
+    noise = np.random.default_rng(0).standard_normal((1, 1, *card.input_size), np.float32)
+    try:
+        found = session.run(["probabilities"], {"image": noise})[0]
+    except Exception as error:  # as above
+        raise ModelError(
+            f"the network could not be computed ({_one_line(error)})", where=path
+        ) from error
+    wanted = (1, len(card.outputs), *card.input_size)
+    if found.shape != wanted:
+        raise ModelError(
+            f"the network gives {found.shape} of one picture, not {wanted}: of each layer the "
+            "background, then its structures",
+            where=path,
+            cure="name all its structures in `layers`, in their order",
+        )
+    if _problem_of(found, card, 1):
+        raise ModelError(
+            "the outputs are no probabilities that add up to 1 in each layer",
+            where=path,
+            cure="end the network with a softmax over the channels of each layer",
+        )
 
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _session(
-    content: bytes, path: Path, card: ModelCard, threads: int | None
-) -> onnxruntime.InferenceSession:
-    """A session that computes on this machine's processor, keeps no more memory than it needs, and
-    says nothing.
+def _loaded(content: bytes, path: Path, threads: int | None) -> onnxruntime.InferenceSession:
+    """A session that computes on this machine's processor, keeps no more memory than it needs, says
+    nothing, and opens no other file.
     """
     # Version 1.29 and later keep an id of the machine in the user's folder and report to their
     # maker, from the import on.
@@ -226,39 +336,64 @@ def _session(
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 4
+    # Its own format is taken for what it is by the first bytes, wherever its weights lie.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        outside = names_other_files(content)
+        session = (
+            None
+            if outside
+            else onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        )
     except Exception as error:
         raise ModelError(
             f"ONNX Runtime cannot load the model ({_one_line(error)})",
             where=path,
             cure="export the model again",
         ) from error
-    inputs, outputs = (
-        [i.name for i in session.get_inputs()],
-        [o.name for o in session.get_outputs()],
-    )
-    if inputs != ["image"] or outputs != ["probabilities"]:
+    if session is None:
         raise ModelError(
-            f"the model maps {inputs} to {outputs}, not image to probabilities",
+            "the model names other files for its weights, which its card's SHA-256 does not cover",
             where=path,
-            cure="export it with `lungseg export`",
-        )
-    size, taken = card.input_size, session.get_inputs()[0].shape[2:]
-    if any(
-        isinstance(side, int) and side != stated for side, stated in zip(taken, size, strict=False)
-    ):  # a free side has a name instead
-        raise ModelError(
-            f"the network takes {taken[0]} x {taken[1]} pixels, and its card says {size[0]} x "
-            f"{size[1]}",
-            where=path,
-            cure="export it again",
-        )
-    given = session.get_outputs()[0].shape[1:2]  # empty where the model does not say
-    if given and isinstance(given[0], int) and given[0] != len(card.outputs):
-        raise ModelError(
-            f"the network gives {given[0]} channels, and its card names {len(card.outputs)}",
-            where=path,
-            cure="export it again",
+            cure="export it with `lungseg export`, which writes one file",
         )
     return session
+
+
+def _session(
+    content: bytes, path: Path, card: ModelCard, threads: int | None
+) -> onnxruntime.InferenceSession:
+    """The session of a network that is as its card says."""
+    session = _loaded(content, path, threads)
+    if problem := _problem_of_ends(session.get_inputs(), session.get_outputs(), card):
+        raise ModelError(problem, where=path, cure=EXPORT_AGAIN)
+    return session
+
+
+def _problem_of_names(inputs: Sequence[Any], outputs: Sequence[Any]) -> str | None:
+    names = [one.name for one in inputs], [one.name for one in outputs]
+    if names == (["image"], ["probabilities"]):
+        return None
+    return f"the model maps {names[0]} to {names[1]}, not image to probabilities"
+
+
+def _problem_of_ends(inputs: Sequence[Any], outputs: Sequence[Any], card: ModelCard) -> str | None:
+    """Why a network cannot be what its card says, by name, type and shape of what it takes and
+    gives; None where it can.
+    """
+    if problem := _problem_of_names(inputs, outputs):
+        return problem
+    for what, end, channels in (
+        ("takes", inputs[0], card.input_channels),
+        ("gives", outputs[0], len(card.outputs)),
+    ):
+        if end.type != "tensor(float)":
+            return f"the network {what} {end.type}, not 32-bit floats"
+        wanted = {"channels": channels, "rows": card.input_size[0], "columns": card.input_size[1]}
+        shape = end.shape[1:]  # a free side has a name instead, and all of them may be missing
+        if end.shape and len(shape) != len(wanted):
+            return f"the network {what} arrays of {len(end.shape)} axes, not of 4"
+        for side, (axis, number) in zip(shape, wanted.items(), strict=False):
+            if isinstance(side, int) and side != number:
+                return f"the network {what} {side} {axis}, and its card says {number}"
+    return None

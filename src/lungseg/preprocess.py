@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.modality import Modality
+
 Array = NDArray[Any]
 Float = NDArray[np.float32]
 
@@ -50,6 +52,16 @@ def window(pixels: Array, clip: tuple[float, float]) -> Float:
         (pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low), 0.0, 1.0
     )
     return scaled
+
+
+HOUNSFIELD = (-1024, 600)
+"""Hounsfield units beyond which values say nothing of the lungs: paddings, metal, dense bone. They
+are cut off before all else."""
+
+
+def clip_hounsfield(voxels: Array) -> Array:
+    """Voxels in Hounsfield units, cut off at `HOUNSFIELD`, as CT goes into `to_network`."""
+    return np.clip(voxels, *HOUNSFIELD)
 
 
 def standardise(pixels: Array, clip: tuple[float, float]) -> Float:
@@ -129,3 +141,22 @@ def to_image_grid(plane: NDArray[np.float32], shape: tuple[int, int]) -> NDArray
     """
     enlargement = shape[0] / plane.shape[0], shape[1] / plane.shape[1]
     return smooth(resize_back(plane, shape), enlargement)
+
+
+def steps(modality: Modality) -> dict[str, Any]:
+    """What `to_network` and `to_image_grid` do beside what a card has fields for, with OpenCV's
+    names of methods, for those who run a model without lungseg: `docs/onnx.md` does it by them.
+    """
+    return {
+        **({"hounsfield": list(HOUNSFIELD)} if modality == "ct" else {}),
+        "shrink": "INTER_AREA",
+        "enlarge": "INTER_LINEAR",
+        "clipped": "the percentiles `clip` of the resized image become 0 and 1, the rest is cut "
+        "off",
+        "mean": 0.0,
+        "std": 1.0,
+        "resize_back": "INTER_LINEAR",
+        "smoothing": SMOOTHING,
+        "labels": "lung is where the probabilities of both lungs reach `threshold` together; of "
+        "each side the largest component stays, and its holes are filled",
+    }

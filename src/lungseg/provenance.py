@@ -12,6 +12,7 @@ class Format(Enum):
     ARRAY = "array"
     NIBABEL = "nibabel image"
     SIMPLEITK = "SimpleITK image"
+    PILLOW = "Pillow image"
     PNG = "PNG"
     JPEG = "JPEG"
     TIFF = "TIFF"

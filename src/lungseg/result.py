@@ -131,12 +131,43 @@ class Result(Generic[I_co]):
 
     def overlay(self) -> NDArray[np.uint8]:
         """(rows, columns, 3), red, green, blue: the radiograph, or a sheet of slices in three
-        planes, with the structures tinted and outlined; marked where it was refused.
+        planes, with the structures tinted and outlined as the options say; marked where it was
+        refused.
         """
         from lungseg.draw.painted import painted
         from lungseg.draw.picture import refused_stamp
 
-        return refused_stamp(painted(self.image, self.segmentation), self.verdict)
+        return refused_stamp(painted(self.image, self.segmentation, self.options), self.verdict)
+
+    def crop(self, size: int | None = None, *, square: bool = False) -> NDArray[Any]:
+        """The image or volume cut to the lungs with a small margin, in its own pixel type.
+
+        Args:
+            size: of a radiograph, pixels of each side of the square that it becomes; the options'
+                `crop_size` where not given.
+            square: of a radiograph, whether it is a square around the lungs in any case, black
+                beyond the image; if the options ask for `crop_square` it is.
+
+        Raises:
+            UsageError: the size is no number of pixels, or this is CT.
+        """
+        from lungseg.writers.crops import crop
+
+        options = replace(
+            self.options,
+            crop_size=self.options.crop_size if size is None else size,
+            crop_square=self.options.crop_square or square,
+        )
+        options.check_for(self.card.modality, self.image.source)
+        return crop(self.image, self.segmentation, options)
+
+    def masked(self) -> NDArray[Any]:
+        """The image or volume in its own pixel type, with all but the lungs black: 0 (of an image
+        of real numbers its lowest value), or -1024 in Hounsfield units.
+        """
+        from lungseg.writers.crops import masked
+
+        return masked(self.image, self.segmentation)
 
     def save(
         self,
@@ -150,8 +181,9 @@ class Result(Generic[I_co]):
         """Writes outputs into `folder`, named after the input's file or folder or as `name` says,
         and returns their paths.
 
-        Arguments and errors are those of `lungseg.writers.outputs.save`; an existing file is an
-        error unless `overwrite` is set.
+        Masks are `binary`, 255 in a PNG and 1 in a volume without sides, if this or the options ask
+        for it. Other arguments, and errors, are those of `lungseg.writers.outputs.save`; an
+        existing file is an error unless `overwrite` is set.
         """
         from lungseg.writers.outputs import save
 
@@ -160,8 +192,8 @@ class Result(Generic[I_co]):
             self.segmentation,
             Path(folder),
             outputs,
+            options=replace(self.options, binary=binary or self.options.binary),
             name=name,
-            binary=binary,
             overwrite=overwrite,
             probabilities=self.probabilities,
             verdict=self.verdict,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lungseg.batch import segment_many
-from lungseg.card import ModelCard
+from lungseg.card import ModelCard, file_sha256
 from lungseg.errors import UnreadableError
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
@@ -61,7 +61,9 @@ class FakeSegmenter:
         if pixels is None:
             raise UnreadableError("is no image", where=source, cure="export it again")
         image = Image(
-            pixels, ImageGeometry(pixels.shape), Provenance(str(source), Format.PNG, "ab")
+            pixels,
+            ImageGeometry(pixels.shape),
+            Provenance(str(source), Format.PNG, file_sha256(source)),
         )
         labels = np.zeros(pixels.shape, np.uint8)
         labels[10:30, 5:15] = 1

@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import os
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +19,8 @@ from lungseg.batch import segment_many
 from lungseg.errors import OutputError, UsageError
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.runner import Outcome, RunOptions
-from lungseg.writers import atomic
+from lungseg.writers import Ledger, atomic
+from lungseg.writers.lock import LOCK
 
 Draw = Callable[..., Path]
 Run = Callable[..., list[Outcome]]
@@ -148,7 +151,7 @@ def test_what_nobody_foresaw_is_a_failure_of_that_file_alone(
         f"{tmp_path / 'x.png'}: there is not enough memory for it; use fewer workers.",
     )
     assert outcomes[2].reasons == (
-        f"{tmp_path / 'z.png'}: unexpected ZeroDivisionError: oh; report this, if you can with "
+        f"{tmp_path / 'z.png'}: unexpected ZeroDivisionError; report this, if you can with "
         "the file.",
     )
 
@@ -231,6 +234,7 @@ def test_a_file_that_no_record_knows_is_left_alone(run: Run, draw: Draw, tmp_pat
     x, out = draw("x.png"), tmp_path / "out"
     mine = draw("out/x_mask.png").read_bytes()
     outcomes = run([x], out)
+    assert statuses(outcomes) == ["failed"]
     assert outcomes[0].reasons == (
         "x_mask.png is there already and results.jsonl does not know it; `overwrite` replaces it",
     )
@@ -384,6 +388,82 @@ def test_what_ends_a_worker_is_a_failure_of_its_input(
             segment_many([x, y], DEFAULTS, RunOptions(tmp_path / "out"), pool, segmenter=segmenter)
         )
     assert [(outcome.source, outcome.status, outcome.reasons) for outcome in outcomes] == [
-        (x, "failed", (f"{x}: unexpected EOFError: gone; report this, if you can with the file.",)),
+        (x, "failed", (f"{x}: unexpected EOFError; report this, if you can with the file.",)),
         (y, "done", ()),
     ]
+
+
+def test_a_kill_between_files_and_record_loses_nothing(
+    run: Run, segmenter: Any, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y, out = draw("x.png"), draw("y.png"), tmp_path / "out"
+
+    def killed(self: Ledger, entry: dict[str, Any]) -> None:
+        if entry["name"] == "y":
+            raise SystemExit  # and nothing of what would follow is done, as in a kill
+
+    monkeypatch.setattr(Ledger, "add", killed)
+    monkeypatch.setattr(Ledger, "__exit__", lambda self, *_: self._lock._file.close())
+    monkeypatch.setattr(Ledger, "give_up", lambda *_: None)
+    with pytest.raises(SystemExit):
+        run([x, y], out, threads=1)
+    monkeypatch.undo()
+    assert pictures(out) == ["x_mask.png", "x_overlay.png", "y_mask.png", "y_overlay.png"]
+    assert not (out / "results.jsonl").exists()
+    (out / "y_overlay.png").write_bytes(b"half")
+    assert statuses(run([x, y], out)) == ["done", "done"]
+    assert [record["outputs"] for record in records(out)] == [
+        {"mask": f"{name}_mask.png", "overlay": f"{name}_overlay.png"} for name in "xy"
+    ]
+    assert (out / "y_overlay.png").read_bytes() != b"half"
+    assert not (out / LOCK).exists()
+    assert statuses(run([x, y], out)) == ["skipped", "skipped"]
+
+
+def test_a_second_run_in_a_folder_is_refused_while_the_first_one_writes(
+    run: Run, segmenter: Any, draw: Draw, tmp_path: Path
+) -> None:
+    x, y, out = draw("x.png"), draw("y.png"), tmp_path / "out"
+    outcomes = segment_many([x, y], DEFAULTS, RunOptions(out), 1, segmenter=segmenter)
+    next(outcomes)
+    with pytest.raises(
+        OutputError,
+        match=rf"out: another program writes here \(process {os.getpid()} on .+, since 2.+Z\); "
+        r"wait until it has ended, or choose another output folder\.$",
+    ):
+        run([y], out)
+    assert [outcome.status for outcome in outcomes] == ["done"]
+    assert [record["name"] for record in records(out)] == ["x", "y"]
+    assert sorted(path.name for path in out.iterdir() if path.suffix != ".png") == [
+        "results.jsonl",
+        "summary.csv",
+    ]
+
+
+@pytest.mark.parametrize("gone", ["removed", "moved", "replaced"])
+def test_a_folder_that_goes_meanwhile_is_one_error(
+    segmenter: Any, draw: Draw, tmp_path: Path, gone: str
+) -> None:
+    out = tmp_path / "out"
+
+    def before(path: Path) -> None:
+        if path.stem == "1":
+            if gone == "removed":
+                shutil.rmtree(out)
+            else:
+                out.rename(tmp_path / "moved")
+            if gone == "replaced":
+                out.mkdir()
+
+    segmenter.before = before
+    files = [draw(f"{number}.png") for number in range(3)]
+    outcomes = segment_many(files, DEFAULTS, RunOptions(out), 1, segmenter=segmenter)
+    with pytest.raises(
+        OutputError, match=r"out: was removed or moved while results were written into it; run the"
+    ):
+        list(outcomes)
+    assert not (out / "summary.csv").exists()
+    assert not (out / "results.jsonl").exists()
+    segmenter.before = lambda path: None
+    again = list(segment_many(files, DEFAULTS, RunOptions(out), 1, segmenter=segmenter))
+    assert gone == "replaced" or statuses(again) == ["done"] * 3

@@ -15,10 +15,16 @@ from lungseg.calibrate import run
 from lungseg.calibrate.radiograph import RadiographItem
 from lungseg.calibrate.run import calibrate, choose_cases
 from lungseg.datasets import Case
-from lungseg.errors import InputError, ModelError, UsageError
-from lungseg.quality.files import quality_model_path, read_quality_model
+from lungseg.errors import InputError, ModelError, OutputError, UsageError
+from lungseg.quality.files import (
+    encode_quality_model,
+    quality_model_path,
+    read_quality_model,
+)
+from lungseg.quality.model import FrontalModel
 from lungseg.segmenter import Segmenter
 from lungseg.writers import volume_nifti
+from lungseg.writers.lock import Lock
 from tiny_model import dark_ellipses, write_tiny_model
 
 
@@ -91,6 +97,29 @@ def test_a_model_without_expected_dice_has_one_after_it(model: Path, films: list
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_drawn")
+def test_masks_are_judged_anew_and_other_pictures_told_as_before(
+    model: Path, films: list[Case]
+) -> None:
+    fitted = calibrate(model, films[:10]).quality
+    before = replace(fitted, frontal=FrontalModel(fitted.dice, refuse=-2, doubt=-1, clear=3))
+    quality_model_path(model).write_bytes(encode_quality_model(before))
+    written = read_quality_model(model, before.model)
+    again = calibrate(model, films[2:12], keep_frontal=True)
+    assert written is not None
+    assert again.quality.frontal == written.frontal
+    assert again.quality.dice != before.dice
+    assert again.out_of_distribution == 0
+    with pytest.raises(UsageError, match="give no pictures that are no chest"):
+        calibrate(model, films, out_of_distribution=[model.parent], keep_frontal=True)
+
+
+def test_without_a_quality_model_there_is_nothing_to_keep(model: Path, films: list[Case]) -> None:
+    with pytest.raises(UsageError, match=r"nothing that tells frontal radiographs .* can be kept"):
+        calibrate(model, films, keep_frontal=True)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("few_drawn")
 def test_the_quality_model_that_lay_there_does_not_count(model: Path, films: list[Case]) -> None:
     first = calibrate(model, films[:10]).path.read_bytes()
     assert calibrate(model, films[:10]).path.read_bytes() == first
@@ -135,6 +164,16 @@ def test_an_interrupted_run_goes_on(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_drawn")
+def test_a_model_that_another_program_calibrates_is_left_alone(
+    model: Path, films: list[Case]
+) -> None:
+    with (
+        Lock(model.with_name(".tiny.lungseg.lock")),
+        pytest.raises(OutputError, match=r"another program writes here \(process "),
+    ):
+        calibrate(model, films)
+
+
 def test_what_another_model_found_is_not_used_again(model: Path, films: list[Case]) -> None:
     kept = model.with_suffix(".samples.jsonl")
     entry = {"model": "0" * 64, "key": "north/0", "samples": []}

@@ -14,6 +14,7 @@ import pytest
 
 from command_line import lungseg
 from lungseg.datasets import discover_cases, write_manifest
+from lungseg.writers.lock import only_writer
 from phantom_radiographs import write_radiographs
 from tiny_model import dark_ellipses, write_tiny_model
 
@@ -55,6 +56,14 @@ def test_it_scores_the_validation_split_and_prints_what_it_writes(model, split, 
     assert scored(tmp_path / "out") == [
         (source, f"p0_{film}") for source in ("north", "south") for film in "ab"
     ]
+
+
+def test_a_folder_that_another_program_writes_into_is_left_alone(model, split, tmp_path) -> None:
+    with only_writer(tmp_path / "out"):
+        done = lungseg("evaluate", model, split, "-o", tmp_path / "out")
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"Error: {tmp_path / 'out'}: another program writes here (proc")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

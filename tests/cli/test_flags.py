@@ -31,11 +31,18 @@ OF_CT = {
     "series": (None, None),
     "spacing": ("5,3,3", [5.0, 3.0, 3.0]),
     "skip_damaged": (None, True),
+    "overlay_style": ("outline", "opacity=0"),
+    "overlay_size": ("200", 200),
     "binary": (None, True),
     "skip_quality": (None, True),
     "skip_refused": (None, True),
 }
-OF_RADIOGRAPHS = {"dilate": ("2", 2.0), "hull": (None, True)}
+OF_RADIOGRAPHS = {
+    "dilate": ("2", 2.0),
+    "hull": (None, True),
+    "crop_square": (None, True),
+    "crop_size": ("64", 64),
+}
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def modules(*arguments: str) -> set[str]:
 def test_a_start_loads_the_command_that_is_called_and_no_other() -> None:
     both = {
         *("lungseg", "lungseg.errors", "lungseg.installation", "lungseg.cli", "lungseg.cli.main"),
-        *("lungseg.cli.exit_status", "lungseg.cli.messages"),
+        *("lungseg.cli.exit_status", "lungseg.cli.messages", "lungseg.cli.interrupt"),
     }
     assert modules("--version") == modules("--help") == both
     assert modules("serve", "--help") == both | {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from PIL import Image as Picture
 from command_line import lungseg
 from lungseg.cli.main import build
 from lungseg.cli.segment import _report
+from lungseg.report.texts import INPUT_GONE
 from lungseg.runner import Outcome
 from tiny_model import dark_ellipses
 from written import pictures, table
@@ -225,7 +227,7 @@ def test_dilation_is_in_pixels_or_in_millimetres_of_the_spacing(
         (["--model", "no/such.onnx"], "there is no such model file"),
         (["--workers", "0"], "0 is not in the range x>=1"),
         (["--frame", "0"], "0 is not in the range x>=1"),
-        (["--nosuch"], "No such option: --nosuch"),
+        (["--nosuch"], "No such option"),
     ],
 )
 def test_wrong_use_is_told_before_anything_is_written(
@@ -275,3 +277,36 @@ def test_the_sum_counts_what_was_refused(
     said = capsys.readouterr()
     assert said.out.startswith("3 of 3 segmented, 1 of them to review, 1 refused, in ")
     assert f"2/3 {tmp_path / 'b'}: refused (a reason)\n" in said.err
+
+
+def test_reports_find_inputs_whose_paths_are_short(
+    films: Path, model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = ("-o", out, "--model", model, "--relative-to", films)
+    assert lungseg("segment", films / "x.png", *arguments).exit_code == 0
+    assert [row["input"] for row in table(out)] == ["x.png"]
+    ran = lungseg("report", out)
+    assert (ran.exit_code, ran.stderr) == (0, f"x.png: {out / 'x_report.html'}\n")
+    page = (out / "x_report.html").read_text(encoding="utf-8")
+    assert INPUT_GONE not in page
+    assert str(films) not in page
+
+
+def test_an_image_may_come_on_standard_input(films: Path, model: Path, tmp_path: Path) -> None:
+    out, content = tmp_path / "out", (films / "x.png").read_bytes()
+    arguments = ("segment", "-", "-o", out, "--model", model)
+    assert lungseg(*arguments, piped=content).exit_code == 0
+    name = f"stdin-{hashlib.sha256(content).hexdigest()[:12]}"
+    assert pictures(out) == [f"{name}_mask.png", f"{name}_overlay.png"]
+    assert lungseg(*arguments, piped=content).stdout.startswith("0 of 1 segmented, 1 skipped, in ")
+    other = cv2.imencode(".png", dark_ellipses((150, 200)))[1].tobytes()
+    assert lungseg(*arguments, piped=other).exit_code == 0
+    assert len(table(out)) == 2
+    # What is missing stops no other, and the same content as a file is done already.
+    ran = lungseg(*arguments, films / "x.png", piped=b"")
+    assert (ran.exit_code, ran.stderr.splitlines()[0]) == (
+        1,
+        "failed: standard input is empty; pipe an image into it.",
+    )
+    assert ran.stdout.startswith("0 of 1 segmented, 1 skipped, nothing found at 1 path, in ")

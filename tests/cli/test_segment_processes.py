@@ -12,10 +12,13 @@ from functools import partial
 from pathlib import Path
 
 import cv2
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from command_line import lungseg
-from tiny_model import dark_ellipses
+from lungseg.writers.lock import LOCK
+from tiny_model import dark_ellipses, write_card, write_tiny_model
 from written import pictures, table
 
 
@@ -170,3 +173,65 @@ def test_a_terminal_gets_a_bar_and_the_failures(films: Path, model: Path, tmp_pa
     assert "4/4" in text
     assert "\x1b[2K1/4 failed: " in text  # the line is cleared of the bar before
     assert "x.png: ok" not in text
+
+
+@pytest.fixture(scope="module")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that never ends."""
+    path = write_tiny_model(tmp_path_factory.mktemp("endless"))
+    model = onnx.load(path)
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["goes_on"], ["still"]),
+            helper.make_node("Identity", ["before"], ["after"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("number", TensorProto.INT64, []),
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("before", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("after", TensorProto.FLOAT, None),
+        ],
+    )
+    model.graph.node.insert(0, helper.make_node("Loop", ["", "", "image"], ["same"], body=body))
+    model.graph.node[1].input[0] = "same"
+    onnx.save(model, str(path))
+    write_card(path)
+    return path
+
+
+@pytest.mark.slow
+def test_a_model_that_never_ends_is_given_up_in_time(
+    endless: Path, model: Path, films: Path, tmp_path: Path
+) -> None:
+    limited = ("-o", tmp_path, "--workers", 1, "--job-timeout")
+    ran = lungseg("segment", films / "x.png", *limited, 4, "--model", endless)
+    assert ran.exit_code == 1
+    assert "it was not done within 4 s, and was stopped; give a smaller one." in ran.stderr
+    assert [row["verdict"] for row in table(tmp_path)] == ["failed"]
+    assert lungseg("segment", films / "x.png", *limited, 60, "--model", model).exit_code == 0
+    assert [row["verdict"] for row in table(tmp_path)] == ["ok"]
+    assert lungseg("segment", films / "x.png", *limited, 0, "--model", model).exit_code == 2
+
+
+@pytest.mark.slow
+def test_the_second_ctrl_c_ends_what_would_never_end(
+    endless: Path, films: Path, tmp_path: Path
+) -> None:
+    command = ("segment", films / "x.png", "-o", tmp_path, "--model", endless)
+    process = start(*command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    while not (tmp_path / LOCK).exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.5)  # until it is in the network; nothing is asserted of it
+    process.send_signal(signal.SIGINT)
+    said = process.stderr.readline()
+    assert said == b"Stopping once what has begun is done; Ctrl-C again stops at once.\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    process.stderr.close()
+    assert not list(tmp_path.glob("*.png"))

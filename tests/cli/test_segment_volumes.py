@@ -133,6 +133,11 @@ def test_of_several_series_one_is_chosen(tmp_path: Path) -> None:
     assert ran.exit_code == 1
     assert "lung (6 slices, 1.2.3)" in ran.stderr
     assert "soft (4 slices, 1.2.4)" in ran.stderr
+    for name in ("results.jsonl", "summary.csv"):  # what is handed on has numbers alone
+        text = (tmp_path / "out" / name).read_text()
+        assert "it holds 2 CT series; choose one" in text
+        assert "1.2.4" not in text
+        assert "soft" not in text
     assert written(tmp_path / "out") == []
     assert lungseg("segment", folder, "-o", tmp_path / "out", "--series", "1.2.4").exit_code == 0
     assert record(tmp_path / "out")["grid"]["slices"] == 4

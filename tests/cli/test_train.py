@@ -177,6 +177,13 @@ def test_layers_are_named_by_structures_and_pairs(films, tmp_path, monkeypatch) 
     )
 
 
+def test_a_refused_number_of_samples_leaves_no_folder(films, tmp_path) -> None:
+    done = lungseg("train", films, "-o", tmp_path / "look", *FLAGS, "--show-augmented", 0)
+    assert done.exit_code == 2
+    assert "Invalid value for '--show-augmented': 0 is not in the range x>=1." in done.stderr
+    assert not (tmp_path / "look").exists()
+
+
 def test_augmented_samples_are_drawn_instead_of_training(films, tmp_path) -> None:
     done = lungseg("train", films, "-o", tmp_path / "look", *FLAGS, "--show-augmented", 3)
     assert done.exit_code == 0, done.output

@@ -86,6 +86,8 @@ def test_a_manifest_is_read_as_one(folder) -> None:
         ("image,label\np1_a.png,pneumonia\n", "the list of cases lacks a column of masks"),
         ("image,mask\np1_a.png,no.png\n", "the list of cases names a missing mask, "),
         ("image,mask\nno.png,p1_a_m.png\n", "the list of cases names a missing image, "),
+        (f"image,mask\n{'a' * 300},p1_a_m.png\n", "the list of cases names a missing image, "),
+        ("image,mask\na\0b,p1_a_m.png\n", "the list of cases names a missing image, "),
         ("image,mask,id\n,p1_a_m.png,7\n", "list.csv: a case (7) has no image; fill in its image."),
         (
             "image,mask,split\np1_a.png,p1_a_m.png,fold\n",

@@ -134,6 +134,8 @@ def test_a_manifest_may_have_gone_through_other_hands(mine, case, text) -> None:
             "cases.csv: case x names a missing image, ",
         ),
         (f"{HEADER}\nx,x,images/x.tif,masks/z.tif,s\n", "cases.csv: case x names a missing mask, "),
+        (f"{HEADER}\nx,x,{'a' * 300},,s\n", "cases.csv: case x names a missing image, "),
+        (f"{HEADER}\nx,x,a\0b,,s\n", "cases.csv: case x names a missing image, "),
         (
             f"{HEADER},mask_left\nx,x,images/x.tif,masks/x_mask.tif,s,z.tif\n",
             "cases.csv: case x names a missing mask_left, ",

@@ -26,6 +26,7 @@ from lungseg.draw.picture import (
 from lungseg.errors import UsageError
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
+from lungseg.options import OverlayStyle
 from lungseg.structures import HEART, LEFT_LUNG, OPACITY, RIGHT_LUNG
 from lungseg.verdict import Verdict
 
@@ -104,7 +105,7 @@ def test_outside_the_lungs_the_picture_stays_grey(chest):
 @pytest.mark.parametrize("opacity", [0.0, 0.25, 0.6, 1.0])
 def test_lungs_are_tinted_by_the_stated_formula_and_outlined_in_their_colours(chest, opacity):
     image, ground_truth = chest
-    picture = overlay(image, ground_truth, opacity=opacity)
+    picture = overlay(image, ground_truth, OverlayStyle(opacity))
     for label, box, core in (
         (RIGHT_LUNG, np.s_[10:30, 8:24], np.s_[11:29, 9:23]),
         (LEFT_LUNG, np.s_[10:30, 44:64], np.s_[11:29, 45:63]),
@@ -122,7 +123,7 @@ def test_lungs_are_tinted_by_the_stated_formula_and_outlined_in_their_colours(ch
 
 def test_both_lungs_may_have_one_colour(chest):
     image, ground_truth = chest
-    red = overlay(image, ground_truth, colour=(255, 0, 0))
+    red = overlay(image, ground_truth, OverlayStyle(colour=(255, 0, 0)))
     both = image.with_labels((ground_truth.labels > 0).astype(np.uint8))
     plain = overlay(image, both).astype(int)
     lungs = ground_truth.labels > 0
@@ -132,6 +133,23 @@ def test_both_lungs_may_have_one_colour(chest):
     np.testing.assert_array_equal(red[core][..., 1], np.rint(0.75 * image.array[core]))
     outlined = (plain == RIGHT_LUNG.colour).all(axis=2)
     np.testing.assert_array_equal((red == (255, 0, 0)).all(axis=2), outlined)
+
+
+def test_outlines_are_as_wide_as_the_style_says(chest):
+    image, ground_truth = chest
+    tinted, wide = (overlay(image, ground_truth, OverlayStyle(0.25, width)) for width in (0, 5))
+    assert not (tinted == RIGHT_LUNG.colour).all(axis=2).any()
+    assert (wide == RIGHT_LUNG.colour).all(axis=2).sum() == 20 * 16 - 10 * 6
+
+
+def test_an_overlay_of_another_size_is_painted_at_that_size(chest):
+    image, ground_truth = chest
+    for size, shape in ((32, (24, 32, 3)), (128, (96, 128, 3))):
+        picture = overlay(image, ground_truth, size=size)
+        assert (picture.shape, picture.dtype) == (shape, np.uint8)
+        outline = (picture == RIGHT_LUNG.colour).all(axis=2)
+        scale = size / 64
+        assert outline.sum() == 2 * (20 * scale + 16 * scale) - 4  # one pixel wide
 
 
 def test_every_structure_of_a_label_map_is_marked(chest):
@@ -189,14 +207,12 @@ def test_without_lungs_the_overlay_is_the_image(chest):
     np.testing.assert_array_equal(picture, cv2.cvtColor(image.array, cv2.COLOR_GRAY2RGB))
 
 
-def test_an_overlay_needs_one_grid_and_an_opacity(chest):
+def test_an_overlay_needs_one_grid(chest):
     image, ground_truth = chest
     with pytest.raises(
         UsageError, match=r"shape \(48, 64\) is not one of an image of shape \(40, 64\)"
     ):
         overlay(image_of(np.ascontiguousarray(image.array[:40])), ground_truth)
-    with pytest.raises(UsageError, match=r"opacity is between 0 and 1, not 1\.1"):
-        overlay(image, ground_truth, opacity=1.1)
 
 
 def test_a_montage_has_cells_of_one_size_with_gaps():
@@ -213,6 +229,13 @@ def test_a_montage_has_cells_of_one_size_with_gaps():
 
 def test_a_montage_has_no_more_columns_than_tiles():
     assert montage([np.zeros((8, 8, 3), np.uint8)], 6).shape == (8 + 2 * GAP, 8 + 2 * GAP, 3)
+
+
+def test_rows_of_a_montage_are_as_high_as_their_tiles():
+    tiles = [np.full((rows, 30, 3), rows, np.uint8) for rows in (20, 8, 12)]
+    sheet = montage(tiles, 2)
+    assert sheet.shape == (GAP + 20 + GAP + 12 + GAP, GAP + 2 * (30 + GAP), 3)
+    assert (sheet[GAP + 20 + GAP :][:12, GAP : GAP + 30] == 12).all()
 
 
 def test_captions_stand_under_their_tiles():

@@ -5,7 +5,7 @@ import pytest
 
 from ellipsoids import ellipsoids, turned
 from lungseg.draw.picture import CAPTION, GAP
-from lungseg.draw.volume import MAX_SLICE_SIDE, TILE, TILES, overview, slice_picture
+from lungseg.draw.volume import COLUMNS, MAX_SLICE_SIDE, SHEET, overview, slice_picture
 from lungseg.errors import UsageError
 from lungseg.geometry import Reorientation, VolumeGeometry
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
@@ -14,11 +14,16 @@ from phantom_volumes import TURNS
 
 
 def tiles(sheet: np.ndarray) -> list[np.ndarray]:
-    rows, columns = (sheet.shape[0] - GAP) // 3 - GAP, (sheet.shape[1] - GAP) // TILES - GAP
-    places = (
-        (GAP + i * (rows + GAP), GAP + j * (columns + GAP)) for i in range(3) for j in range(TILES)
-    )
-    return [sheet[top : top + rows - CAPTION, left : left + columns] for top, left in places]
+    """What stands on a sheet, in order; a strip of captions is above 20 pixels of black and its
+    gap."""
+    across = (sheet.shape[1] - GAP) // COLUMNS - GAP
+    rest, found = sheet[GAP:], []
+    while len(rest):
+        # Captions are 235 at most; rows of pictures end where a whole row is black.
+        high = int(np.flatnonzero(~rest.any(axis=(1, 2)))[0])
+        found += [rest[:high, i * (across + GAP) + GAP :][:, :across] for i in range(COLUMNS)]
+        rest = rest[high + CAPTION + GAP :]
+    return found
 
 
 def where(tile: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
@@ -28,19 +33,28 @@ def where(tile: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
 def test_three_planes_in_true_proportions() -> None:
     volume, labels = ellipsoids((30, 80, 100), spacing=(5.0, 2.0, 2.0))
     sheet = overview(volume, volume.with_labels(labels))
-    # 150 mm high, 160 deep, 200 across: 256 pixels are the 200.
-    assert sheet.shape == (GAP + 3 * (205 + CAPTION + GAP), GAP + TILES * (TILE + GAP), 3)
-    axial, coronal, sagittal = (tiles(sheet)[i * TILES + 3] for i in range(3))
-    for tile, size in ((axial, (205, 256)), (coronal, (192, 256)), (sagittal, (192, 205))):
-        assert np.ptp(np.argwhere(tile.any(axis=2)), axis=0) == pytest.approx(
-            np.array(size) - 1, abs=1
-        )
+    # 150 mm high, 160 deep, 200 across: four times 200 mm and five gaps are the sheet's width.
+    assert sheet.shape == (GAP + 2 * 316 + 296 + 296 + 4 * (CAPTION + GAP), SHEET, 3)
+    found = tiles(sheet)
+    assert len(found) == 16
+    for tile, size in ((found[3], (316, 395)), (found[8], (296, 395)), (found[12], (296, 316))):
+        shown = np.argwhere(tile[: size[0]].any(axis=2))
+        assert np.ptp(shown, axis=0) == pytest.approx(np.array(size) - 1, abs=1)
+
+
+@pytest.mark.parametrize("size", [300, 800, 2001])
+def test_the_longer_side_of_a_sheet_can_be_asked_for(size: int) -> None:
+    volume, labels = ellipsoids((30, 80, 100), spacing=(5.0, 2.0, 2.0))
+    sheet = overview(volume, volume.with_labels(labels), size=size)
+    assert size - 4 <= max(sheet.shape) <= size
+    flat, labels = ellipsoids((1, 80, 96))
+    assert overview(flat, flat.with_labels(labels), size=size).shape[1] == size
 
 
 def test_the_patients_right_is_on_the_left_and_his_head_is_up() -> None:
     volume, labels = ellipsoids((30, 80, 100))
     labels[:10] = 0  # the upper two thirds are left
-    tile = tiles(overview(volume, volume.with_labels(labels)))[TILES + 3]
+    tile = tiles(overview(volume, volume.with_labels(labels)))[8 + 2]
     right, left = where(tile, RIGHT_LUNG.colour), where(tile, LEFT_LUNG.colour)
     assert right[:, 1].max() < left[:, 1].min()
     assert right[:, 0].mean() < tile.shape[0] / 2

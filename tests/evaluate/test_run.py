@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lungseg.datasets import Case, discover_cases
+from lungseg.draw.picture import CAPTION
 from lungseg.errors import InputError, ModelError, OutputError, UsageError
 from lungseg.evaluate import evaluate, pictures, score_cases
 from lungseg.evaluate import run as module
@@ -57,7 +58,7 @@ def test_it_leaves_tables_a_sheet_of_the_worst_and_a_page(cases, model, tmp_path
     assert float(means["north", "left lung", "dice"]) == pytest.approx(np.mean(north), abs=2e-4)
     assert json.loads(model.with_suffix(".json").read_text())["scores"] == {}
     sheet = cv2.imread(str(out / "worst.png"))
-    assert sheet.shape == (4 + 2 * (320 + 22 + 4), 4 + 5 * (320 + 4), 3)
+    assert sheet.shape == (4 + 2 * (320 + CAPTION + 4), 4 + 5 * (320 + 4), 3)
 
 
 def test_the_page_holds_the_tables_and_the_worst_as_pictures(
@@ -161,6 +162,11 @@ def test_several_models_are_compared_case_by_case(cases, model, tmp_path) -> Non
         "summary.csv",
         "worst.png",
     ]
+    page = (out / "report.html").read_text()
+    assert re.findall("<h2>(The worst of .*)</h2>", page) == [
+        "The worst of tiny",
+        "The worst of dull",
+    ]
     lines = read_csv(out / "comparison.csv")
     assert [(line["cases"], line["metric"], line["first"], line["second"]) for line in lines] == [
         ("diseased_adults", "dice", "tiny", "dull"),
@@ -183,7 +189,7 @@ def test_several_models_are_compared_case_by_case(cases, model, tmp_path) -> Non
     assert "\n\ndull:\n\n| cases | n |" in evaluation.text
     page = (out / "report.html").read_text()
     assert "<h2>Compared</h2>" in page
-    assert page.count("data:image/jpeg") == 8  # of the first model
+    assert page.count("data:image/jpeg") == 8 + 8  # of either model
 
 
 def test_a_model_that_is_missing_is_noticed_before_the_work(cases, model, tmp_path) -> None:

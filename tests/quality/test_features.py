@@ -69,6 +69,14 @@ def test_what_cannot_be_told_of_a_missing_lung_is_absent() -> None:
     }
 
 
+def test_a_mask_of_the_whole_picture_has_no_edge() -> None:
+    labels = np.repeat(np.array([1, 2], np.uint8), 128)[None].repeat(256, axis=0)
+    probabilities = np.stack([labels == 1, labels == 2]).astype(np.float32)
+    image = np.random.default_rng(0).standard_normal((256, 256)).astype(np.float32)
+    found = mask_features(image, probabilities, labels, confidence_of(1.0, 1.0, 1.0))
+    assert (found["edge_gradient"], found["probability_gradient"], found["contrast"]) == (0, 0, 0)
+
+
 def test_a_structure_that_is_no_lung_changes_nothing() -> None:
     probabilities, labels = lungs()
     with_heart = labels.copy()

@@ -177,6 +177,18 @@ def test_links_and_devices_in_a_tar_stop_all(tmp_path, kind):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_zip_with_a_file_without_a_name_is_damaged(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("x", b"0")
+    content = (tmp_path / "a.zip").read_bytes()
+    # In the list of contents, the length of the name is 0, and that of what follows it 1.
+    place = content.rindex(b"PK\1\2") + 28
+    nameless = content[:place] + b"\0\0\1\0" + content[place + 4 :]
+    (tmp_path / "a.zip").write_bytes(nameless)
+    with pytest.raises(UnreadableError, match=r"a\.zip: the archive is damaged; pack it again"):
+        unpack(tmp_path / "a.zip", tmp_path / "out", Limits())
+
+
 def test_a_tar_is_bounded_in_size_number_and_ratio(tmp_path):
     path = tar_of(tmp_path / "a.tgz", *(of_kind(f"{i}") for i in range(9)), content=b"x" * 1000)
     with pytest.raises(TooLargeError, match="it holds 9 files, and at most 8 are taken; unpack it"):

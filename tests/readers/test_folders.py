@@ -117,11 +117,12 @@ def test_a_series_of_another_modality_is_refused_in_one_line(tmp_path, way):
     found = find_inputs(paths)
     assert found.files == []
     words = ['9 of modality MR (series 4 "T2")', "9 of modality PT (series 2)"]
-    assert [problem.what.removeprefix("it holds ") for problem in found.problems] == (
+    assert [problem.shown.removeprefix("it holds ") for problem in found.problems] == (
         [f"{one}, and no radiograph and no CT" for one in words]
         if way == "folder"
         else [f"{one} are neither radiographs nor CT" for one in words]
     )
+    assert not any("T2" in problem.recorded for problem in found.problems)
     assert set(left_out(found, tmp_path).values()) == {"other_modality"}
     assert len(found.left_out) == 18
 

@@ -66,6 +66,10 @@ def test_two_volumes_under_one_uid_are_listed_and_one_is_chosen(
         volume = read_volume(folder, series=wish)
         assert_array_equal(volume.array, OTHER)
     assert volume.notes[-1] == "chosen among 2 series"
+    assert caught.value.recorded == (
+        f"{folder}: it holds 2 CT series; choose one with `series`: number, UID, name or what else "
+        "tells it apart."
+    )
     check_chest(read_volume(folder, series="1"))
     with pytest.raises(InputError, match=r"2 series are called '1\.2\.3' among 1: LUNG"):
         read_volume(folder, series="1.2.3")

@@ -15,6 +15,7 @@ import pydicom
 import pytest
 import SimpleITK
 from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image as Picture
 
 from itk_images import itk_image
 from lungseg.errors import InputError, UnreadableError, UnsupportedError, UsageError
@@ -192,6 +193,18 @@ def test_tensors_are_arrays(film: Any) -> None:
     assert_array_equal(read(torch.from_numpy(film).bfloat16()).array, film)
 
 
+@pytest.mark.parametrize("mode", ["L", "I", "I;16", "F", "P", "LA", "RGB", "RGBA", "CMYK"])
+def test_images_of_pillow_in_any_mode_are_grey(film: Any, mode: str) -> None:
+    deep = Picture.fromarray(film.astype(np.uint16))
+    picture = deep if mode == "I;16" else Picture.fromarray(film).convert(mode)
+    image = read(picture)
+    assert isinstance(image, Image)
+    assert_array_equal(image.array, film)
+    assert (image.source, image.provenance.format) == ("Pillow image", Format.PILLOW)
+    with pytest.raises(UsageError, match="an array has no frames"):
+        read(picture, frame=1)
+
+
 @pytest.mark.parametrize("turn", TURNS[::5])
 def test_nibabel_gives_what_its_file_gives(turn: Any, tmp_path: Path) -> None:
     voxels, affine = stored_as(CHEST, AFFINE, turn)
@@ -322,8 +335,9 @@ def test_what_states_its_own_place_takes_no_affine_but_another_spacing() -> None
 def test_other_types_are_refused_and_what_is_accepted_named(source: Any, what: str) -> None:
     with pytest.raises(
         UsageError,
-        match=rf"^{what}; give a path, bytes, a binary stream, a NumPy array, a tensor, a nibabel "
-        r"or SimpleITK image, a pydicom data set, or a list of DICOM files or data sets\.$",
+        match=rf"^{what}; give a path, bytes, a binary stream, a NumPy array, a tensor, an image "
+        r"of Pillow, nibabel or SimpleITK, a pydicom data set, or a list of DICOM files or "
+        r"data sets\.$",
     ):
         read(source)
 

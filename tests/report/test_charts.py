@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 from lungseg.report import html
-from lungseg.report.charts import Axis, Chart, bars, columns, curves, densities, on_white, strips
+from lungseg.report.charts import (
+    Axis,
+    Chart,
+    bars,
+    columns,
+    curves,
+    densities,
+    on_white,
+    round_values,
+    strips,
+)
 from lungseg.structures import RIGHT_LUNG, STRUCTURES, Structure
 
 EVIL = '<script>alert("x")</script>&'
@@ -20,6 +30,20 @@ AXIS = Axis("Dice <of> each", 0.5, 1.0, (0.9, "human & human"))
 def tree(chart: Chart) -> ET.Element:
     """As it stands in a page; whatever is not closed or not escaped is an error."""
     return ET.fromstring(html._environment().get_template("parts.html").module.chart(chart))
+
+
+@pytest.mark.parametrize(
+    ("ends", "values"),
+    [
+        ((0, 7487), [0, 2000, 4000, 6000]),
+        ((0.85, 1), [0.85, 0.875, 0.9, 0.925, 0.95, 0.975, 1]),
+        ((-1050, 150), [-1000, -800, -600, -400, -200, 0]),
+        ((0, 100), [0, 20, 40, 60, 80, 100]),
+        ((0, 0.003), [0, 0.0005, 0.001, 0.0015, 0.002, 0.0025, 0.003]),
+    ],
+)
+def test_ticks_are_at_round_values(ends: tuple[float, float], values: list[float]) -> None:
+    assert round_values(*ends) == values
 
 
 def test_a_chart_has_every_value_at_its_place() -> None:

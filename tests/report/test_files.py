@@ -212,7 +212,8 @@ def test_what_names_a_patient_is_in_no_file_and_no_name_unless_asked_for(
     (name,) = (path.name for path in out.glob("*_report.html"))
     assert re.fullmatch(r"image-[0-9a-f]{12}_report\.html", name)
     for page in (out / name, out / "report.html"):
-        text = page.read_text(encoding="utf-8").lower()
+        whole = page.read_text(encoding="utf-8")
+        text = re.sub('base64,[^"]*', "", whole).lower()  # pixels may hold any letters
         assert [word in text for word in ("secret", "4711", str(tmp_path).lower())] == [False] * 3
     list(report_folder(out, show_identity=True))
     assert sorted(path.name for path in out.glob("*.html")) == [

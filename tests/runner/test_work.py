@@ -32,6 +32,7 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
 def job(tmp_path: Path) -> Job:
     source = tmp_path / "in" / "film.png"
     source.parent.mkdir()
+    (tmp_path / "out").mkdir()
     cv2.imwrite(str(source), radiograph_phantom((128, 128)).image.array)
     return Job(source, "film", DEFAULTS, RunOptions(tmp_path / "out"))
 
@@ -80,9 +81,9 @@ def test_an_overlay_is_painted_once_for_its_file_and_the_report(
     sizes: list[tuple[int, ...]] = []
     paint = picture.paint
 
-    def counted(grey: Any, labels: Any, **options: Any) -> Any:
+    def counted(grey: Any, labels: Any, style: Any) -> Any:
         sizes.append(labels.shape)
-        return paint(grey, labels, **options)
+        return paint(grey, labels, style)
 
     monkeypatch.setattr(picture, "paint", counted)
     run = replace(job.run, reports=("report",))
@@ -136,7 +137,7 @@ def test_a_name_for_display_stands_for_the_path_everywhere(
         ),
         (
             ValueError("patient 7"),
-            "{film}: unexpected ValueError: patient 7; report this, if you can with the file.",
+            "{film}: unexpected ValueError; report this, if you can with the file.",
             "yours.png: unexpected ValueError; report this, if you can with the file.",
         ),
         (
@@ -155,6 +156,9 @@ def test_whatever_goes_wrong_becomes_a_sentence(
     outcome = work(job, broken)  # type: ignore[arg-type]
     assert outcome.status == "failed"
     assert (outcome.verdict, outcome.reasons) == ("", (sentence.format(film=job.source),))
+    assert outcome.why == str(problem) or "patient 7" in outcome.why or "memory" in outcome.why
+    identified = replace(job, run=replace(job.run, show_identity=True))
+    assert failed(identified, problem).reasons == (outcome.why,)
     assert failed(replace(job, display_name="yours.png"), problem).reasons == (shown,)
     assert "patient" not in caplog.text  # where it arose is logged, and no text that names anything
     assert ("in broken" in caplog.text) == isinstance(problem, ValueError)

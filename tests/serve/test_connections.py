@@ -4,6 +4,7 @@ once."""
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import sys
@@ -41,6 +42,9 @@ def server(tmp_path_factory, tiny_model):
     assert "patient" not in said
     assert "unexpected" not in said
     assert server.kept() == []
+    first, *_, last = said.splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ lungseg 0\.\d\S* began", first)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ lungseg 0\.\d\S* ended", last)
 
 
 def answer(connection):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +28,7 @@ from lungseg.report.texts import VERDICTS
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 from lungseg.writers import image_png, volume_nifti
 from phantom_volumes import AFFINE, draw_chest, write_series
+from readers.conftest import make_dataset
 from serve.browser import chromium, serving
 
 TOKEN = "a-token-of-the-tests"
@@ -552,6 +555,46 @@ def test_dicom_files_that_come_together_are_offered_as_one_series(
     page.wait_for_selector("#jobs li:is([data-state=done], [data-state=failed])")
     assert page.locator("#jobs li").count() == 1
     assert page.locator("#jobs li[data-state=done]").count() == 1, words(page)
+
+
+@pytest.mark.slow
+def test_radiographs_in_dicom_are_images_of_their_own_without_a_question(
+    page: Any, tmp_path: Path
+) -> None:
+    for number in range(2):
+        film = radiograph_phantom((128, 128), seed=number).image
+        make_dataset(film.array, Modality="CR").save_as(tmp_path / f"{number}.dcm")
+    page.set_input_files("#files", sorted(tmp_path.glob("*.dcm")))
+    page.wait_for_selector("#jobs li:nth-child(2)")
+    assert page.locator("#series[open]").count() == 0
+    state(page, "done", 2)
+
+
+@pytest.mark.slow
+def test_all_of_a_list_are_counted_kept_in_sight_and_downloaded_at_once(
+    page: Any, done: SimpleNamespace
+) -> None:
+    page.set_input_files("#files", done.folder / "film.png")
+    assert page.locator("#tally").is_hidden()
+    page.set_input_files("#files", [done.folder / "half.png", *[done.folder / "letter.png"] * 20])
+    page.wait_for_selector("#jobs li:nth-child(22)")
+    last = page.locator("#jobs li:nth-child(22)").bounding_box()
+    assert last["y"] + last["height"] <= 850
+    page.get_by_text("22 of 22").wait_for()
+    name, content = downloaded(page, page.get_by_role("button", name="Download all").click)
+    assert name == "lungseg.zip"
+    with zipfile.ZipFile(BytesIO(content)) as bundle:
+        rows = bundle.read("summary.csv").decode().splitlines()
+        mask = bundle.read("1_film/film_mask.png")
+    assert [row.split(",")[0] for row in rows] == ["input", "film.png", "half.png"]
+    assert mask == (done.out / "film_mask.png").read_bytes()
+
+
+def test_on_a_phone_the_list_stands_between_picture_and_findings(film: Any) -> None:
+    film.set_viewport_size({"width": 390, "height": 844})
+    tops = [film.locator(name).bounding_box()["y"] for name in ("#viewer", "#jobs", "#findings")]
+    film.set_viewport_size({"width": 1360, "height": 850})
+    assert tops == sorted(tops)
 
 
 def test_a_drop_without_any_file_is_told(page: Any) -> None:

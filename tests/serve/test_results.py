@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+import lungseg
 from live_server import LiveServer
 from lungseg.geometry import VolumeGeometry
 from lungseg.segmenter import Segmenter
@@ -24,7 +25,10 @@ def served(folder, model):
     server = LiveServer(folder, "--model", str(model))
     with server.client() as client:
         yield client
-    assert server.stop() == ""
+    assert [line.partition(" ")[2] for line in server.stop().splitlines()] == [
+        f"lungseg {lungseg.__version__} began",
+        f"lungseg {lungseg.__version__} ended",
+    ]
     assert server.kept() == []
 
 
@@ -48,6 +52,37 @@ def picture(client, job, address):
     answer = client.get(f"/jobs/{job['id']}/{address}")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     return cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def test_the_results_of_several_jobs_come_in_one_zip_with_one_table(films, film):
+    jobs = [job_of(films, (name, film), skip_quality="true") for name in ("a.png", "a.png")]
+    answer = films.post("/bundle", json={"jobs": [job["id"] for job in jobs]})
+    assert (answer.status_code, answer.headers["content-disposition"]) == (
+        200,
+        'attachment; filename="lungseg.zip"',
+    )
+    with zipfile.ZipFile(BytesIO(answer.content)) as bundle:
+        names, table = bundle.namelist(), bundle.read("summary.csv").decode().splitlines()
+        mask = bundle.read("2_a/a_mask.png")
+    assert mask == films.get(jobs[1]["files"]["mask"]).content
+    endings = ("mask.png", "overlay.png", "record.json", "report.html", "report.pdf")
+    assert sorted(name for name in names if name.startswith("1_")) == [
+        f"1_a/a_{ending}" for ending in endings
+    ]
+    assert len(names) == 2 * 5 + 1
+    assert [line.split(",")[0] for line in table] == ["input", "a.png", "a.png"]
+
+
+def test_what_has_no_results_is_in_no_zip(films, film):
+    job = job_of(films, ("a.png", film), skip_quality="true")
+    for wanted, status in (([job["id"], "0" * 32], 404), ([], 422)):
+        answer = films.post("/bundle", json={"jobs": wanted})
+        assert answer.status_code == status
+        assert answer.json()["detail"]
+    for body in (b" " * 1_000_001, iter([b"{}"])):  # of no stated length is the second
+        assert films.post("/bundle", content=body).status_code == 413
+    films.delete(f"/jobs/{job['id']}")
+    assert films.post("/bundle", json={"jobs": [job["id"]]}).status_code == 404
 
 
 def test_a_radiograph(films, film, tiny_model, tmp_path):

@@ -171,6 +171,7 @@ def test_the_interface_describes_itself():
     described = client().get("/openapi.json").json()
     assert set(described["paths"]) == {
         "/about",
+        "/bundle",
         "/healthz",
         "/metrics",
         "/segment",
@@ -190,6 +191,36 @@ def test_the_interface_describes_itself():
     assert {"200", "202", "401", "413", "415", "422", "429"} <= set(
         described["paths"]["/segment"]["post"]["responses"]
     )
+
+
+def test_every_refusal_is_described_as_it_is_answered():
+    described = client().get("/openapi.json").json()
+    problem = {"$ref": "#/components/schemas/Problem"}
+    for path, methods in described["paths"].items():
+        for method in methods.values():
+            for status, answer in method["responses"].items():
+                if status >= "400":
+                    assert answer["content"]["application/json"]["schema"] == problem, path
+    assert "HTTPValidationError" not in described["components"]["schemas"]
+    answer = client().get("/jobs/1/slices/first")
+    assert (answer.status_code, type(answer.json()["detail"])) == (422, str)
+    assert "422" in described["paths"]["/jobs/{number}/slices/{index}"]["get"]["responses"]
+
+
+def test_an_address_names_all_of_its_methods():
+    answer = client().request("PUT", "/jobs/1")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET")
+    assert answer.json() == {"detail": "Method Not Allowed."}
+
+
+def test_a_header_that_comes_at_once_is_bounded_too():
+    answer = client().get("/about", headers={"X-Long": "x" * 16384})
+    assert (answer.status_code, answer.json()) == (
+        431,
+        {"detail": "Address and header have at most 16384 bytes together."},
+    )
+    assert client().get(f"/about?{'x' * 16384}").status_code == 431
+    assert client().get("/about", headers={"X-Long": "x" * 16000}).status_code == 200
 
 
 def test_jobs_are_counted_where_nothing_changes_them_meanwhile(monkeypatch):

@@ -28,6 +28,19 @@ def test_others_need_one(host):
     assert not ServerSettings(host=host, token=TOKEN).is_local
 
 
+@pytest.mark.parametrize(
+    ("settings", "places"),
+    [
+        ({}, 16),
+        ({"queue": 5, "host": "0.0.0.0", "token": TOKEN}, 3),
+        ({"queue": 1, "host": "0.0.0.0", "token": TOKEN}, 1),
+        ({"queue_per_client": 2}, 2),
+    ],
+)
+def test_half_of_the_queue_is_for_others_than_one_address(settings, places):
+    assert ServerSettings(**settings).places_per_client == places
+
+
 def test_a_token_is_never_shown():
     assert TOKEN not in repr(ServerSettings(token=TOKEN))
 
@@ -41,6 +54,7 @@ def test_a_token_is_never_shown():
         ({"token": "größer"}, "characters that a header cannot carry"),
         ({"port": 65536}, "65536 is not a port"),
         ({"port": -1}, "-1 is not a port"),
+        ({"queue_per_client": 0}, "`places_per_client` is a number above 0, not 0"),
         ({"workers": 0}, "`workers` is a number above 0, not 0"),
         ({"max_upload_mb": 0}, "`max_upload_mb` is a number above 0, not 0"),
         ({"retention": float("inf")}, "`retention` is a number above 0, not inf"),

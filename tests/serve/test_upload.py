@@ -8,16 +8,21 @@ import zipfile
 from dataclasses import fields
 from io import BytesIO
 
+import nibabel
+import numpy as np
 import pytest
 
 from asked import Asked
-from lungseg.options import DEFAULTS, SegmentOptions
+from ellipsoids import ellipsoids
+from lungseg.options import DEFAULTS, OverlayStyle, SegmentOptions
 from lungseg.runner import Job, RunOptions
 from lungseg.runner.executors import Call
 from lungseg.serve.app import Server
-from lungseg.serve.jobs import Jobs
+from lungseg.serve.jobs import Jobs, client_of
 from lungseg.serve.requests import FIELDS
 from lungseg.serve.settings import ServerSettings
+from lungseg.serve.worker import segment_upload
+from lungseg.timing import no_progress
 
 
 class NobodyWorks:
@@ -94,11 +99,19 @@ SAID = {
     "series": "1.2.3",
     "spacing": "5,0.7,0.7",
     "skip_damaged": "true",
+    "overlay_style": "outline",
+    "overlay_size": "800",
     "binary": "true",
     "skip_quality": "true",
     "skip_refused": "true",
 }
-RADIOGRAPH = {"modality": "radiograph", "dilate": "2.5", "hull": "true"}
+RADIOGRAPH = {
+    "modality": "radiograph",
+    "dilate": "2.5",
+    "hull": "true",
+    "crop_square": "true",
+    "crop_size": "512",
+}
 
 
 def test_every_option_has_a_part_of_the_form_and_reaches_the_worker(door, film):
@@ -114,12 +127,19 @@ def test_every_option_has_a_part_of_the_form_and_reaches_the_worker(door, film):
                 series="1.2.3",
                 spacing=(5.0, 0.7, 0.7),
                 skip_damaged=True,
+                overlay_style=OverlayStyle(opacity=0.0),
+                overlay_size=800,
                 binary=True,
                 skip_quality=True,
                 skip_refused=True,
             ),
         ),
-        (RADIOGRAPH, SegmentOptions(modality="radiograph", dilate=2.5, hull=True)),
+        (
+            RADIOGRAPH,
+            SegmentOptions(
+                modality="radiograph", dilate=2.5, hull=True, crop_square=True, crop_size=512
+            ),
+        ),
     ):
         job = door.send(("a.png", film), **said).json()
         assert door.server.jobs.get(job["id"]).task.job.options == options
@@ -274,6 +294,33 @@ def test_too_much_is_refused_by_what_is_stated_and_by_what_comes(door, film):
     assert list(door.folder.iterdir()) == []
 
 
+def test_one_address_cannot_fill_the_queue_alone(tmp_path, film):
+    door = Door(tmp_path, queue=3, queue_per_client=2)
+    assert [door.send(("a.png", film)).status_code for _ in range(3)] == [202, 202, 429]
+    assert door.send(("a.png", film)).json() == {
+        "detail": "2 jobs from your address wait already, as many as one may have; try again when "
+        "one is done."
+    }
+    door.client = Asked(door.server.app, address="10.0.0.9")
+    assert [door.send(("a.png", film)).status_code for _ in range(2)] == [202, 429]
+    assert door.send(("a.png", film)).json()["detail"] == (
+        "The queue is full; try again in a few seconds."
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("10.0.0.9", "10.0.0.9"),
+        ("::ffff:10.0.0.9", "10.0.0.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("", ""),
+    ],
+)
+def test_of_ipv6_one_client_has_all_of_64_bits(address, client):
+    assert client_of(address) == client
+
+
 def test_a_full_queue_says_when_to_come_back(door, film):
     first, second = (door.send((name, film)).json() for name in ("a.png", "b.png"))
     answer = door.send(("c.png", film))
@@ -303,21 +350,54 @@ def test_no_room_for_results_is_said_too(tmp_path, film):
     assert door.send(("b.png", film)).status_code == 202
 
 
-def test_what_is_over_is_forgotten_in_time(door, film):
+def test_what_is_over_is_forgotten_in_time(door, film, monkeypatch):
     jobs = door.server.jobs
     job = jobs.get(door.send(("a.png", film)).json()["id"])
     jobs.end(job, "failed", error="It is broken.")
     jobs.expire()
     assert door.client.get(f"/jobs/{job.id}").json()["error"] == "It is broken."
-    assert job.ended is not None
-    job.ended -= door.server.settings.retention
+    assert job.until is not None
+    monkeypatch.setattr("time.time", lambda: 0.0)  # the clock is set back
+    job.until -= door.server.settings.retention
     jobs.expire()
     answer = door.client.get(f"/jobs/{job.id}")
     assert (answer.status_code, answer.json()) == (
         404,
-        {"detail": "There is no such job, or its time is over."},
+        {"detail": "There is no such job: its time is over, or the server was started anew."},
     )
     assert list(door.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "sentence"),
+    [
+        ("bytes=9-12", 416, "Requested Range Not Satisfiable."),
+        ("bytes=x", 400, "Bad Request."),
+    ],
+)
+def test_a_range_that_is_not_there_is_refused_like_everything_else(
+    door, film, asked, status, sentence
+):
+    job = door.server.jobs.get(door.send(("a.png", film)).json()["id"])
+    (job.folder / "results").mkdir()
+    (job.folder / "results" / "a_mask.png").write_bytes(b"12345")
+    door.server.jobs.end(job, "done", found={"files": {"mask": "a_mask.png"}})
+    address = f"/jobs/{job.id}/files/mask"
+    assert door.client.get(address, headers={"Range": "bytes=1-2"}).content == b"23"
+    answer = door.client.get(address, headers={"Range": asked})
+    assert (answer.status_code, answer.json()) == (status, {"detail": sentence})
+    assert int(answer.headers["content-length"]) == len(answer.content)
+
+
+def test_what_a_file_holds_that_is_packed_itself_is_bounded(door, tmp_path):
+    voxels = np.where(ellipsoids((40, 64, 64))[0].array > -500, 40, -900).astype(np.int16)
+    packed = nibabel.Nifti1Image(np.repeat(voxels, 4, axis=0), np.eye(4)).to_bytes()
+    answer = door.send(("v.nii.gz", gzip.compress(packed)))
+    job = door.server.jobs.get(answer.json()["id"])
+    result = segment_upload(job.task, door.server.segmenter, no_progress)
+    assert result.outcome.reasons == (
+        "v.nii.gz: it holds more than 0.1 MB, and was not unpacked; give a smaller one.",
+    )
 
 
 def test_a_full_disk_is_said(door, film, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,7 +167,10 @@ def test_weights_are_stored_as_float16(exported, checkpoint) -> None:
 @pytest.mark.slow
 def test_the_file_bears_no_traces_of_the_machine(exported) -> None:
     model = onnx.load(exported.model)
-    assert not model.metadata_props
+    carried = {entry.key: entry.value for entry in model.metadata_props}
+    assert tuple(carried) == module.METADATA
+    assert (carried["name"], carried["clip"]) == ("small", "[1, 99]")
+    assert json.loads(carried["outputs"]) == ["background", "right lung", "left lung"]
     assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
     assert b".py" not in exported.model.read_bytes()
 

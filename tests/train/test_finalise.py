@@ -24,7 +24,7 @@ from lungseg.train import finalise as finish_module
 from lungseg.train.export import ExportedModel
 from lungseg.train.finalise import FinalisedRun, _names, finalise
 from lungseg.train.module import build_network
-from lungseg.train.pictures import TILE
+from lungseg.train.pictures import BESIDE, TILE
 from lungseg.train.settings import TrainingSettings
 from tiny_model import write_tiny_model
 
@@ -70,9 +70,10 @@ def files(folder: Path) -> list[str]:
 def rows(picture: Path, columns: int) -> int:
     """How many cases are on a sheet."""
     height, width, _ = cv2.imread(str(picture)).shape
-    assert width == GAP + columns * (TILE + GAP)
+    beside = (width - GAP) / (columns * (TILE + GAP))
+    assert beside in (1, BESIDE)
     assert (height - GAP) % (TILE + CAPTION + GAP) == 0
-    return (height - GAP) // (TILE + CAPTION + GAP)
+    return int(beside) * ((height - GAP) // (TILE + CAPTION + GAP))
 
 
 def test_test_cases_are_predicted_through_the_pipeline_and_shown(run, cases) -> None:
@@ -148,7 +149,7 @@ def test_each_sheet_has_a_third_of_the_cases_the_best_and_the_worst_first(
 
 
 def test_a_sheet_has_at_most_so_many_rows(run, cases, monkeypatch) -> None:
-    monkeypatch.setattr(finish_module, "ROWS", 2)
+    monkeypatch.setattr(finish_module, "MAX_CASES", 2)
     nobody = replace(cases[0], mask=None)
     given = with_split(cases, "tttttttt") + [
         replace(nobody, case=f"extra{i}", patient="extra") for i in range(3)

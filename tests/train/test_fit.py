@@ -51,7 +51,7 @@ def test_a_run_leaves_settings_cases_metrics_and_weights(run, cases) -> None:
         "epoch",
         *sorted((*METRICS, "learning_rate", "val_dice_north", "val_dice_south")),
     ]
-    assert [line["epoch"] for line in lines] == [str(epoch) for epoch in range(12)]
+    assert [line["epoch"] for line in lines] == [str(epoch + 1) for epoch in range(12)]
     for line in lines:
         means = [float(line[f"val_dice_{source}"]) for source in ("north", "south")]
         assert float(line["val_dice"]) == pytest.approx(sum(means) / 2)
@@ -67,7 +67,7 @@ def test_it_learns(run) -> None:
 def test_best_weights_are_those_of_the_best_epoch_and_averaged(run, cases) -> None:
     best = max(metrics(run), key=lambda line: float(line["val_dice"]))
     saved = torch.load(run / "best.ckpt", weights_only=True)
-    assert saved["epoch"] == int(best["epoch"])
+    assert saved["epoch"] + 1 == int(best["epoch"])
     assert torch.load(run / "last.ckpt", weights_only=True)["epoch"] == 11
     assert not torch.equal(
         saved["state_dict"]["net.head.weight"], saved["current_model_state"]["net.head.weight"]
@@ -247,7 +247,7 @@ def test_training_ends_early_when_nothing_gets_better(cases, tmp_path) -> None:
         replace(SETTINGS, norm="none", learning_rate=0, epochs=9, patience=2),
         progress=False,
     )
-    assert [line["epoch"] for line in metrics(tmp_path)] == ["0", "1", "2"]
+    assert [line["epoch"] for line in metrics(tmp_path)] == ["1", "2", "3"]
     assert torch.load(tmp_path / "best.ckpt", weights_only=True)["epoch"] == 0
 
 

@@ -129,7 +129,7 @@ def test_tensorboard_has_every_figure_of_every_epoch_and_the_settings(tmp_path) 
     train(tmp_path, 3)
     curves, events = logged(tmp_path)
     assert set(curves) == {"loss/train", "dice/val", "dice/val_north"}
-    assert [epoch for epoch, _ in curves["dice/val"]] == [0, 1, 2]
+    assert [epoch for epoch, _ in curves["dice/val"]] == [1, 2, 3]
     assert [value for _, value in curves["dice/val"]] == pytest.approx([0, 0.1, 0.2])
     assert [value for _, value in curves["loss/train"]] == pytest.approx([0.5] * 3)
     text = events.Tensors("settings/text_summary")[0].tensor_proto.string_val[0].decode()
@@ -153,10 +153,10 @@ def test_tensorboard_groups_by_figure(name, tag) -> None:
 def test_a_resumed_run_shows_each_epoch_once(tmp_path) -> None:
     with pytest.raises(ValueError, match="power cut"):
         train(tmp_path, 4, OneWeight(ValueError("power cut"), at=2))
-    assert [epoch for epoch, _ in logged(tmp_path)[0]["dice/val"]] == [0, 1]
+    assert [epoch for epoch, _ in logged(tmp_path)[0]["dice/val"]] == [1, 2]
     train(tmp_path, 4, ckpt_path=tmp_path / "last.ckpt")
     curves, _ = logged(tmp_path)
-    assert [epoch for epoch, _ in curves["dice/val"]] == [0, 1, 2, 3]
+    assert [epoch for epoch, _ in curves["dice/val"]] == [1, 2, 3, 4]
     assert len(list((tmp_path / "tensorboard").iterdir())) == 2
 
 
@@ -167,7 +167,7 @@ def test_an_epoch_that_was_logged_but_not_kept_is_shown_as_it_was_when_done_agai
     train(tmp_path, 4, ckpt_path=tmp_path / "last.ckpt")
     (tmp_path / "last.ckpt").write_bytes(keep)
     train(tmp_path, 4, ckpt_path=tmp_path / "last.ckpt")
-    assert [epoch for epoch, _ in logged(tmp_path)[0]["dice/val"]] == [0, 1, 2, 3]
+    assert [epoch for epoch, _ in logged(tmp_path)[0]["dice/val"]] == [1, 2, 3, 4]
 
 
 def test_curves_are_drawn_after_each_epoch(tmp_path, monkeypatch) -> None:
@@ -212,7 +212,7 @@ def test_after_a_stop_everything_so_far_is_there(tmp_path, monkeypatch, at) -> N
     ):  # what Lightning makes of Ctrl-C; `fit` makes KeyboardInterrupt of it again
         train(tmp_path, 3, OneWeight(KeyboardInterrupt(), at=at), told=told)
     assert (tmp_path / "curves.png").is_file() == (at == 1)
-    assert [epoch for epoch, _ in logged(tmp_path)[0].get("dice/val", ())] == list(range(at))
+    assert [epoch for epoch, _ in logged(tmp_path)[0].get("dice/val", ())] == list(range(1, at + 1))
 
 
 def bar(told: Sequence[lightning.Callback], *, terminal: bool) -> io.StringIO:
@@ -229,11 +229,28 @@ def test_without_a_terminal_each_epoch_is_a_line(tmp_path) -> None:
     shown = bar(told, terminal=False)
     train(tmp_path, 3, told=told)
     lines = [re.sub(r"\d:\d\d:\d\d", "TIME", line) for line in shown.getvalue().splitlines()]
-    assert lines == [
+    assert lines[0] == (
+        f"CPU: {BATCHES} training and 0 validation cases, {BATCHES} batches an epoch, "
+        "2e-06 million parameters"
+    )
+    assert lines[1:] == [
         f"epoch {epoch + 1} of 3: loss 0.5000, Dice {epoch / 10:.4f}, TIME left"
         for epoch in range(3)
     ]
     assert shown.getvalue().endswith(", 0:00:00 left\n")
+
+
+@pytest.mark.slow
+def test_within_a_long_epoch_there_are_lines_too(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(logs, "TOLD_AFTER", 0.0)
+    told = callbacks(tmp_path, TrainingSettings(epochs=1), progress=True)
+    shown = bar(told, terminal=False)
+    train(tmp_path, 1, told=told)
+    lines = [re.sub(r"\d:\d\d:\d\d", "TIME", line) for line in shown.getvalue().splitlines()]
+    assert lines[1:] == [
+        *(f"epoch 1 of 1, batch {i} of 3: loss 0.5000, TIME left" for i in (1, 2, 3)),
+        "epoch 1 of 1: loss 0.5000, Dice 0.0000, TIME left",
+    ]
 
 
 @pytest.mark.slow
@@ -264,7 +281,8 @@ def test_a_resumed_bar_begins_where_it_stopped(tmp_path) -> None:
     told = callbacks(tmp_path, TrainingSettings(epochs=4), progress=True)
     shown = bar(told, terminal=False)
     train(tmp_path, 4, told=told, ckpt_path=tmp_path / "last.ckpt")
-    assert [line[:12] for line in shown.getvalue().splitlines()] == ["epoch 3 of 4", "epoch 4 of 4"]
+    lines = shown.getvalue().splitlines()[1:]
+    assert [line[:12] for line in lines] == ["epoch 3 of 4", "epoch 4 of 4"]
 
 
 def test_only_the_first_process_logs(tmp_path, monkeypatch) -> None:

@@ -129,7 +129,7 @@ def test_a_row_shows_image_ground_truth_prediction_and_the_prediction_in_red(tmp
     lungs = thumbnail(coloured(result.mask), TILE).any(axis=2)
     assert lungs.any()
     assert (tinted == lungs).mean() > 0.98
-    assert (red == RED).all(axis=2).any()  # the outline
+    assert (red == RED.colour).all(axis=2).any()  # the outline
     assert [caption for _, caption in case_row("p0_a", result, None, "ok")] == [
         "p0_a",
         "prediction",
@@ -137,9 +137,9 @@ def test_a_row_shows_image_ground_truth_prediction_and_the_prediction_in_red(tmp
     ]
 
 
-def test_a_sheet_has_a_line_for_each_case(tmp_path) -> None:
+def test_a_sheet_has_two_cases_in_a_line(tmp_path) -> None:
     tile = np.full((TILE, TILE, 3), (10, 20, 30), np.uint8)
-    write_sheet([[(tile, "a"), (tile, "b"), (tile, "c")]] * 2, tmp_path / "sheet.png")
+    write_sheet([[(tile, "a"), (tile, "b"), (tile, "c")]] * 3, tmp_path / "sheet.png")
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
-    assert sheet.shape == (GAP + 2 * (TILE + CAPTION + GAP), GAP + 3 * (TILE + GAP), 3)
+    assert sheet.shape == (GAP + 2 * (TILE + CAPTION + GAP), GAP + 6 * (TILE + GAP), 3)
     assert sheet[GAP, GAP].tolist() == [30, 20, 10]

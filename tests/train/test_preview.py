@@ -34,7 +34,7 @@ def test_a_row_for_each_case_spread_over_all(data) -> None:
     assert sheet.shape == (GAP + 3 * (SIDE + CAPTION + GAP), GAP + (1 + EPOCHS) * (SIDE + GAP), 3)
     entries = [json.loads(line) for line in augmented_lines(data, 3)]
     assert [(entry["index"], entry["epoch"]) for entry in entries] == [
-        (i, epoch) for i in (0, 6, 11) for epoch in range(EPOCHS)
+        (i, epoch + 1) for i in (0, 6, 11) for epoch in range(EPOCHS)
     ]
     assert [entry["case"] for entry in entries[::EPOCHS]] == [
         data.cases[i].case for i in (0, 6, 11)
@@ -64,7 +64,9 @@ def test_every_line_gives_its_sample_again(data, cases) -> None:
     other = CaseArrays(cases, (SIDE, SIDE), CLIP, seed=99)
     for line in augmented_lines(data, 6):
         entry = json.loads(line)
-        expected = data.augmented(entry["index"], data.parameters(entry["index"], entry["epoch"]))
+        expected = data.augmented(
+            entry["index"], data.parameters(entry["index"], entry["epoch"] - 1)
+        )
         for found, wanted in zip(replay(line, other), expected, strict=True):
             np.testing.assert_array_equal(found, wanted)
 
@@ -88,7 +90,10 @@ def test_picture_and_parameters_are_written_side_by_side(data, tmp_path) -> None
     assert (tmp_path / "seen.jsonl").read_text().splitlines() == augmented_lines(data, 2)
 
 
-def test_nothing_to_show_is_said(data, cases) -> None:
+def test_nothing_to_show_is_said(data, cases, tmp_path) -> None:
+    with pytest.raises(UsageError, match="at least 1 case can be shown, not 0"):
+        write_augmented(data, 0, tmp_path / "new" / "seen.png")
+    assert list(tmp_path.iterdir()) == []
     with pytest.raises(UsageError, match="at least 1 case can be shown, not 0"):
         augmented_sheet(data, 0)
     with pytest.raises(UsageError, match="these cases are not augmented; show training cases"):

@@ -13,6 +13,7 @@ from lungseg.datasets import read_manifest
 from lungseg.errors import ModelError, OutputError, UsageError
 from lungseg.train import checkpoints
 from lungseg.train.fit import fit
+from lungseg.writers.lock import only_writer
 from tiny_run import SETTINGS, metrics, stop_in_epoch, stop_move_and_resume, weights
 
 
@@ -102,11 +103,30 @@ def test_a_run_stopped_in_its_first_epoch_begins_afresh(run, cases, tmp_path, mo
         stop_in_epoch(patch, 0)
         with pytest.raises(KeyboardInterrupt):
             fit(cases, tmp_path, SETTINGS, progress=False)
-    with pytest.raises(UsageError, match="there is no run to resume; choose another folder"):
+    (tmp_path / ".lungseg-0123456789abcdef.tmp").touch()  # of a kill in the first checkpoint
+    (tmp_path / "best.ckpt").touch()
+    with pytest.raises(
+        UsageError,
+        match="the run was stopped before its first epoch was whole; begin it again, without `resu",
+    ):
         fit(cases, tmp_path, SETTINGS, resume=True, progress=False)
     (tmp_path / "metrics.csv").write_text("epoch\n0\n")
     fit(cases, tmp_path, SETTINGS, progress=False)
     assert (tmp_path / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_two_runs_in_one_folder_are_refused_and_a_folder_without_a_run_is_said(
+    cases, tmp_path
+) -> None:
+    with (
+        only_writer(tmp_path),
+        pytest.raises(OutputError, match=r"another program writes here \(process \d+ on "),
+    ):
+        fit(cases, tmp_path, SETTINGS, progress=False)
+    with pytest.raises(UsageError, match="there is no run to resume; choose another folder"):
+        fit(cases, tmp_path, SETTINGS, resume=True, progress=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

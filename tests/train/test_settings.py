@@ -96,11 +96,13 @@ def test_what_a_file_does_not_name_keeps_its_default(tmp_path) -> None:
         ("deep_supervision = 1", "deep_supervision is true or false, not 1"),
         (
             "oversample = ['montgomery']",
-            "oversample is SOURCE=N with N at least 1, not 'montgomery'",
+            "oversample is SOURCE=N with N from 1 to 999999, not 'montgomery'",
         ),
+        (f"oversample = ['a={'9' * 5000}']", "N from 1 to 999999, not 'a=999"),
+        (f"layers = {'[' * 100_000}", "s.toml: the settings cannot be read (maximum recursion"),
         (
             "oversample = ['montgomery=0']",
-            "oversample is SOURCE=N with N at least 1, not 'montgomery=0'",
+            "oversample is SOURCE=N with N from 1 to 999999, not 'montgomery=0'",
         ),
         ("leave_out = 'montgomery'", "leave_out is a list of texts, not 'montgomery'"),
         ("leave_out = [1]", "leave_out is a list of texts, not (1,)"),
@@ -128,12 +130,21 @@ def test_a_missing_file_is_named(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"architecture": "vnet"}, "architecture is one of unet, unetpp, not 'vnet'."),
+        (
+            {"architecture": "vnet"},
+            "architecture is one of unet, unetpp, not 'vnet'; take one of them, or one of your own "
+            "as mypackage.module:Name.",
+        ),
+        (
+            {"architecture": "mine.nets:Net", "freeze": 2},
+            "freeze is for unet and unetpp, whose contracting path is known; leave it out.",
+        ),
         ({"size": 100}, "size 100 is not a multiple of 32, as depth 6 needs; change one of them."),
         ({"depth": 1}, "depth is at least 2, not 1."),
         ({"seed": 2**32}, "seed is 0 to 4294967295, not 4294967296."),
         ({"rotation": float("inf")}, "rotation is at least 0, not inf."),
         ({"depth": 12}, "size 256 is not a multiple of 2048"),
+        ({"depth": 10**40}, "size 256 is not a multiple of 18446744073709551616, as depth 1000000"),
         ({"size": 0}, "size 0 is not a multiple"),
         (
             {"size": 32},
@@ -180,7 +191,7 @@ def test_a_missing_file_is_named(tmp_path) -> None:
         ({"devices": 0}, "devices is at least 1, not 0."),
         (
             {"loss": "hinge"},
-            "loss is one of bce, dice, bce+dice, focal, tversky, boundary, not 'hinge'.",
+            "loss is one of bce, dice, bce+dice, focal, tversky, boundary, not 'hinge'; take one",
         ),
         (
             {"monitor": "val_dise"},

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,3 +102,15 @@ def test_what_cannot_be_looked_at_is_not_there(tmp_path: Path) -> None:
     assert is_there(tmp_path)
     assert not is_there(tmp_path / "x")
     assert not is_there(tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_bytes_are_on_the_disk_before_the_name_is_unless_they_need_not_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    done: list[str] = []
+    replace, fsync = Path.replace, os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (done.append("synced"), fsync(file)))
+    monkeypatch.setattr(Path, "replace", lambda self, to: (done.append(to.name), replace(self, to)))
+    write_files([(tmp_path / "a", b"1"), (tmp_path / "b", [b"2", b"3"])], durable=durable)
+    assert done == ["synced", "synced"] * durable + ["a", "b"]

@@ -143,8 +143,11 @@ def test_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Monke
         )
 
     monkeypatch.setattr(Path, "open", disk)
-    with pytest.raises(
-        OutputError, match=r"results\.jsonl: cannot be written \(no space left on device\)"
+    with (
+        ledger,
+        pytest.raises(
+            OutputError, match=r"results\.jsonl: cannot be written \(no space left on device\)"
+        ),
     ):
         ledger.add(entry("/y"))
     assert (tmp_path / "results.jsonl").read_bytes() == before
@@ -180,6 +183,12 @@ def test_record_that_cannot_be_read(tmp_path: Path) -> None:
         {"outputs": {"report": "../../letter"}},
         {"outputs": {"mask": ""}},
         {"outputs": ["x"]},
+        {"input": 7},
+        {"input": ["x"]},
+        {"model": None},
+        {"options": ["x"]},
+        {"measurements": [measured("area", 10**400, "1")]},
+        {"measurements": [measured("area", [[1]], "1")]},  # type: ignore[arg-type]
     ],
 )
 def test_a_record_that_is_odd_or_names_files_of_other_folders_is_none(
@@ -188,6 +197,18 @@ def test_a_record_that_is_odd_or_names_files_of_other_folders_is_none(
     lines = [json.dumps(entry("/a/x.png")), json.dumps(entry("/a/y.png") | more)]
     (tmp_path / "results.jsonl").write_text("\n".join(lines))
     assert [record["input"] for record in read_records(tmp_path / "results.jsonl")] == ["/a/x.png"]
+
+
+def test_lines_that_no_honest_program_writes_are_dropped(tmp_path: Path) -> None:
+    odd = json.dumps(entry("/a/y.png") | {"more": "?"})
+    lines = [
+        json.dumps(entry("/a/x.png")),
+        *(odd.replace('"?"', text) for text in ("[" * 100_000, "NaN", "1e999", "9" * 5000)),
+    ]
+    (tmp_path / "results.jsonl").write_text("\n".join(lines))
+    with Ledger(tmp_path) as ledger:
+        assert [record["input"] for record in ledger.records()] == ["/a/x.png"]
+    assert [record["input"] for record in records(tmp_path)] == ["/a/x.png"]
 
 
 @pytest.mark.parametrize("verdict", ["ok", "failed"])
@@ -215,3 +236,15 @@ def test_records_of_a_later_schema_are_read_unless_its_first_number_is_higher(
     ):
         Ledger(tmp_path)
     assert path.read_text() == before
+
+
+def test_an_unfinished_input_is_known_to_the_next_run_under_a_name_of_this_folder(
+    tmp_path: Path,
+) -> None:
+    with Ledger(tmp_path) as ledger:
+        for source, name in (("/x", "x"), ("/y", "y"), ("/z", "../z"), ("/v", "v")):
+            ledger.begin(source, name)
+        ledger.add(entry("/y"))
+        ledger.give_up("/v")
+    with Ledger(tmp_path) as ledger:
+        assert ledger.unfinished == {"/x": "x"}

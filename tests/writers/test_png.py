@@ -13,7 +13,7 @@ from lungseg.image import Image
 from lungseg.segmentation import Segmentation
 from lungseg.structures import STRUCTURES
 from lungseg.verdict import Verdict
-from lungseg.writers.png import crop_box, crop_png, image_png, mask_png, masked_png, overlay_png
+from lungseg.writers.png import image_png, mask_png, stamped_png
 
 
 def decoded(data: bytes) -> np.ndarray:
@@ -42,37 +42,11 @@ def test_binary_mask_is_grey_0_and_255(lungs: Segmentation) -> None:
     np.testing.assert_array_equal(np.array(picture), np.where(lungs.labels > 0, 255, 0))
 
 
-def test_overlay_is_the_drawn_one_in_red_green_blue(image: Image, lungs: Segmentation) -> None:
-    picture = Picture.open(io.BytesIO(overlay_png(image, lungs, Verdict("ok"))))
+def test_a_painted_picture_is_stored_in_red_green_blue(image: Image, lungs: Segmentation) -> None:
+    painted = draw.overlay(image, lungs)
+    picture = Picture.open(io.BytesIO(stamped_png(painted, Verdict("ok"))))
     assert picture.mode == "RGB"
-    np.testing.assert_array_equal(np.array(picture), draw.overlay(image, lungs))
-
-
-def test_crop_is_the_lungs_with_a_margin_at_full_depth(image: Image, lungs: Segmentation) -> None:
-    # Both boxes together are 50 x 100, so the margin is 2 pixels.
-    assert crop_box(lungs) == (18, 8, 72, 112)
-    crop = decoded(crop_png(image, lungs))
-    assert crop.dtype == np.uint16
-    np.testing.assert_array_equal(crop, image.array[18:72, 8:112])
-
-
-def test_crop_stays_in_the_image(image: Image) -> None:
-    labels = np.zeros((100, 120), np.uint8)
-    labels[:, 0] = 1
-    assert crop_box(image.with_labels(labels)) == (0, 0, 100, 3)
-
-
-def test_crop_without_lungs_is_the_whole_image(image: Image) -> None:
-    nothing = image.with_labels(np.zeros((100, 120), np.uint8))
-    np.testing.assert_array_equal(decoded(crop_png(image, nothing)), image.array)
-
-
-def test_masked_keeps_the_lungs_values_and_blanks_the_rest(
-    image: Image, lungs: Segmentation
-) -> None:
-    masked = decoded(masked_png(image, lungs))
-    assert masked.dtype == np.uint16
-    np.testing.assert_array_equal(masked, np.where(lungs.labels > 0, image.array, 0))
+    np.testing.assert_array_equal(np.array(picture), painted)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
@@ -88,8 +62,5 @@ def test_real_numbers_are_spread_over_16_bits_by_the_range_of_the_whole_image() 
     pixels[10:30, 10:30] = 0.0
     pixels[0, 0] = 3.0
     image = Image(pixels, ImageGeometry((40, 40)))
-    labels = np.zeros((40, 40), np.uint8)
-    labels[12:28, 12:28] = 1
-    np.testing.assert_array_equal(
-        decoded(crop_png(image, image.with_labels(labels))), np.full((18, 18), round(65535 / 4))
-    )
+    part = image_png(pixels[11:29, 11:29], of=image)
+    np.testing.assert_array_equal(decoded(part), np.full((18, 18), round(65535 / 4)))

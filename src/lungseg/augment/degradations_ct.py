@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.augment.degradations import DEGRADATIONS, LabelledImage
-from lungseg.ct.slices import HOUNSFIELD
 from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.morphology.sides import lung_mask
+from lungseg.preprocess import HOUNSFIELD
 from lungseg.volume import Volume
 
 Array = NDArray[Any]

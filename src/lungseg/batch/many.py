@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lungseg.batch.inputs import name_inputs
+from lungseg.batch.moved import follow_moved
 from lungseg.batch.plan import plan
 from lungseg.cell_bar import CellBar, in_notebook
 from lungseg.errors import InstallationError, UsageError
@@ -22,7 +23,7 @@ from lungseg.runner.job import absolute
 from lungseg.runner.work import work
 from lungseg.segmenter import Segmenter
 from lungseg.verdict import WHY_LEFT_OUT
-from lungseg.writers import Ledger
+from lungseg.writers import Ledger, Record, input_path
 from lungseg.writers import left_out as record_left_out
 
 WAITING_PER_WORKER = 2
@@ -52,7 +53,7 @@ def segment_many(
         inputs: paths of images, volumes and folders with a DICOM series, or what was learned of
             them when they were found; one given twice is done once.
         options: how they are segmented.
-        run: what is written. No second run may write into its folder at the same time.
+        run: what is written.
         executor: number of threads, one for each processor where not given; or anything with the
             interface of `concurrent.futures.Executor`, which is left open.
         segmenter: that does it, with few threads of its own where there are many workers: the two
@@ -63,7 +64,8 @@ def segment_many(
     Raises:
         InstallationError: a library that this needs is missing or broken.
         ModelError: the model or its card is missing or broken.
-        OutputError: the folder or the record in it cannot be written.
+        OutputError: the folder or the record in it cannot be written, another program writes into
+            it, or it was removed meanwhile.
         UsageError: there is no worker, or the model is for the other modality.
     """
     sources = {
@@ -111,26 +113,33 @@ def _run(
     )
     with Ledger(run.folder) as ledger, opened as pool:
         limit = WAITING_PER_WORKER * workers_of(pool)
-        known = {str(record["input"]): str(record.get("name", "")) for record in ledger.records()}
+        follow_moved(ledger, sources, run)
+        known = {input_path(record): str(record.get("name", "")) for record in ledger.records()}
+        known |= ledger.unfinished
         names = name_inputs(
             list(sources), {path: name for path, name in known.items() if name}, run.folder
         )
-        others = {
-            str(absolute(one.path)): one for one in left_out if absolute(one.path) not in sources
-        }
-        for path, one in others.items():
-            ledger.add(record_left_out(path, one.code, f"{one.what}: {WHY_LEFT_OUT[one.code]}"))
+        others = _add_left_out(
+            ledger, [one for one in left_out if absolute(one.path) not in sources], run
+        )
         waiting: dict[Future[Outcome], Job] = {}
         try:
             for source, given in sources.items():
                 job = plan(
-                    source, names[source], ledger.record(str(source)), options, run, segmenter
+                    source,
+                    names[source],
+                    _earlier(ledger, source, run),
+                    options,
+                    run,
+                    segmenter,
+                    unfinished=str(source) in ledger.unfinished,
                 )
                 if isinstance(job, Outcome):
                     yield job
                     continue
                 if isinstance(given, Probe):
                     job = replace(job, probe=given)
+                ledger.begin(str(source), names[source])
                 waiting[pool.submit(work, job, segmenter)] = job
                 yield from _finished(waiting, ledger, timeout=None if len(waiting) > limit else 0)
             while waiting:
@@ -143,9 +152,25 @@ def _run(
             while waiting:
                 with suppress(InstallationError):  # said already
                     _finished(waiting, ledger, timeout=None)
-            ledger.sort([*(str(source) for source in sources), *others])
+            ledger.sort([*map(run.called, sources), *others])
         if run.reports:
             write_index(ledger.records(), run.folder, show_identity=run.show_identity)
+
+
+def _add_left_out(ledger: Ledger, left_out: Sequence[LeftOut], run: RunOptions) -> list[str]:
+    """Records what is no input, and gives back what it is called."""
+    called = [run.called(absolute(one.path)) for one in left_out]
+    for name, one in zip(called, left_out, strict=True):
+        entry = record_left_out(name, one.code, f"{one.what}: {WHY_LEFT_OUT[one.code]}")
+        entry |= run.named(absolute(one.path))
+        ledger.add(entry)
+    return called
+
+
+def _earlier(ledger: Ledger, source: Path, run: RunOptions) -> Record | None:
+    """The record of an input, not that of one which is gone and was called the same."""
+    record = ledger.record(run.called(source))
+    return record if record is not None and input_path(record) == str(source) else None
 
 
 def _finished(
@@ -157,7 +182,9 @@ def _finished(
     done, _ = wait(waiting, timeout, FIRST_COMPLETED)
     outcomes = []
     for future in done:
-        if not future.cancelled():
+        if future.cancelled():
+            ledger.give_up(str(waiting[future].source))
+        else:
             problem = future.exception()  # of the executor; work raises nothing of an input
             if isinstance(problem, InstallationError):
                 del waiting[future]

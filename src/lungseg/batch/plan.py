@@ -22,6 +22,8 @@ def plan(
     options: SegmentOptions,
     run: RunOptions,
     segmenter: Segmenter,
+    *,
+    unfinished: bool,
 ) -> Job | Outcome:
     """A job, or that there is none.
 
@@ -32,9 +34,12 @@ def plan(
         options: how it is segmented.
         run: what is written.
         segmenter: whose models count.
+        unfinished: whether a run that was killed had begun it, so that what is there may be of two
+            runs, or half of it.
     """
     written: Mapping[str, str] = {} if earlier is None else earlier.get("outputs", {})
-    if run.overwrite or (earlier is not None and earlier["verdict"] in (FAILED, LEFT_OUT)):
+    redo = run.overwrite or unfinished
+    if redo or (earlier is not None and earlier["verdict"] in (FAILED, LEFT_OUT)):
         # A report that is there must not go on telling what is no longer so.
         reports = tuple(report for report in ENDINGS if report in run.reports or report in written)
         return Job(
@@ -49,7 +54,8 @@ def plan(
             f"{next(iter(there.values()))} is there already and results.jsonl does not know it; "
             "`overwrite` replaces it"
         )
-    elif earlier is not None and not _still_holds(earlier, options, segmenter):
+        return Outcome(source, "failed", why=why)
+    if earlier is not None and not _still_holds(earlier, options, segmenter):
         why = "done already, with other options; `overwrite` does it again"
     elif len(there) == len(places):
         why = "done already"
@@ -87,7 +93,7 @@ def _still_holds(earlier: Mapping[str, Any], options: SegmentOptions, segmenter:
     modality: Modality = earlier["modality"]
     if segmenter.modality(options) not in (None, modality):
         return False
-    if segmenter.card(modality, options).sha256 != earlier["model"]["sha256"]:
+    if segmenter.card(modality, options).sha256 != earlier.get("model", {}).get("sha256"):
         return False
     today, then = options.record(), earlier.get("options", {})
     return all(

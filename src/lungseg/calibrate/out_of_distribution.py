@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from lungseg.calibrate.ct import StackItem, some_slices
 from lungseg.calibrate.radiograph import RadiographItem
-from lungseg.ct.slices import clip_hounsfield
 from lungseg.datasets.folders import VOLUME_ENDINGS
 from lungseg.errors import InputError
 from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.image import Image
+from lungseg.preprocess import clip_hounsfield
 from lungseg.readers import read, read_volume
 from lungseg.volume import Volume
 
@@ -27,6 +27,9 @@ Rng = np.random.Generator
 
 MAX_FILES: Final = 100
 """Of a folder; of more, so many evenly spread are taken."""
+
+_PHOTOGRAPHS: Final = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
+"""What Pillow calls the formats of pictures in colour that are taken."""
 
 AXIAL_STEP: Final = 9
 CORONAL: Final = 40, 50
@@ -76,9 +79,21 @@ def pictures_in(folder: Path) -> Iterator[RadiographItem]:
         try:
             image: Image | Array | None = read(path, modality="radiograph")
         except InputError:  # a photograph in colour, or no picture
-            image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+            image = _photograph(path)
         if image is not None:
             yield _picture_item(str(path), folder.name, patient, image)
+
+
+def _photograph(path: Path) -> Array | None:
+    """A picture in colour as grey, upright; None where it is none."""
+    from PIL import Image as Pillow
+    from PIL import ImageOps
+
+    try:
+        with Pillow.open(path, formats=_PHOTOGRAPHS) as opened:
+            return np.asarray(ImageOps.exif_transpose(opened).convert("L"))
+    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError):
+        return None
 
 
 def drawn_volumes() -> Iterator[StackItem]:

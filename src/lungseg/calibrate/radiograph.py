@@ -31,7 +31,7 @@ from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.morphology.sides import lung_mask
 from lungseg.quality.features import CERTAINTY_FEATURES
-from lungseg.quality.model import QualityModel
+from lungseg.quality.model import FrontalModel, QualityModel
 from lungseg.radiograph.inference import ForwardPass
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.readers import read_image
@@ -169,9 +169,16 @@ def sample_of(item: RadiographItem, prediction: ForwardPass, result: Result[Imag
     )
 
 
-def fit_radiograph(samples: Sequence[Sample], sha256: str) -> QualityModel:
+def fit_radiograph(
+    samples: Sequence[Sample], sha256: str, *, frontal: FrontalModel | None = None
+) -> QualityModel:
     """The quality model of the ONNX file with that hash. The limit for review is set by what it
     costs on films as they are, degraded ones left aside: see `lungseg.calibrate.fit.review_limit`.
+
+    Args:
+        samples: of cases and of other pictures.
+        sha256: of the model's file.
+        frontal: what tells frontal radiographs from other pictures; None to fit it, too.
 
     Raises:
         InputError: there are too few masks of known Dice.
@@ -184,4 +191,4 @@ def fit_radiograph(samples: Sequence[Sample], sha256: str) -> QualityModel:
     limit = review_limit(
         [curve(scores[i]).value for i in films], [masks[i].dice or 0.0 for i in films]
     )
-    return QualityModel(sha256, dice, {"radiograph": curve}, limit, fit_frontal(samples))
+    return QualityModel(sha256, dice, {"radiograph": curve}, limit, frontal or fit_frontal(samples))

@@ -16,18 +16,23 @@ from typing import Final, TypeVar
 from lungseg.calibrate import ct, radiograph
 from lungseg.calibrate import out_of_distribution as ood
 from lungseg.calibrate.fit import Sample, of_cases
-from lungseg.card import read_card
+from lungseg.card import ModelCard, read_card
 from lungseg.ct.segment import VolumeSegmenter
 from lungseg.datasets import Case
 from lungseg.datasets.cases import BOTH_LUNGS, SPLITS
 from lungseg.errors import InputError, UsageError
 from lungseg.modality import Modality
 from lungseg.predict import find_model, processors
-from lungseg.quality.files import encode_quality_model, quality_model_path
-from lungseg.quality.model import QualityModel
+from lungseg.quality.files import (
+    encode_quality_model,
+    quality_model_path,
+    read_quality_model,
+)
+from lungseg.quality.model import FrontalModel, QualityModel
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.writers import write_file
 from lungseg.writers.atomic import not_written
+from lungseg.writers.lock import LOCK, Lock
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +119,7 @@ def calibrate(
     cases: Sequence[Case],
     *,
     out_of_distribution: Sequence[Path] = (),
+    keep_frontal: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Calibrated:
@@ -128,14 +134,17 @@ def calibrate(
             split "train" are among them, intervals of CT are widened.
         out_of_distribution: folders of inputs that are no frontal chest radiograph, or no CT of a
             chest; some are drawn in any case.
+        keep_frontal: leave what tells frontal radiographs from other pictures as it was fitted
+            before, so that no picture that is no chest is shown to the model.
         workers: inputs at a time; None for one on each core.
         progress: told how many inputs were measured.
 
     Raises:
         InputError: there are too few masks to calibrate with.
         ModelError: the model cannot be loaded, or the network not be computed.
-        OutputError: the file cannot be written.
-        UsageError: the model does not predict both lungs, or a folder is none.
+        OutputError: the file cannot be written, or another program calibrates this model.
+        UsageError: the model does not predict both lungs, a folder is none, or there is nothing to
+            keep.
     """
     path = find_model(model)
     card = read_card(path.with_suffix(".json"))
@@ -148,6 +157,20 @@ def calibrate(
     for folder in out_of_distribution:
         if not folder.is_dir():
             raise UsageError("there is no such folder of inputs", where=folder)
+    frontal = _frontal_of(path, card, out_of_distribution) if keep_frontal else None
+    with Lock(path.with_name(f".{path.stem}{LOCK}")):
+        return _calibrate(path, card, cases, out_of_distribution, frontal, workers, progress)
+
+
+def _calibrate(
+    path: Path,
+    card: ModelCard,
+    cases: Sequence[Case],
+    out_of_distribution: Sequence[Path],
+    frontal: FrontalModel | None,
+    workers: int | None,
+    progress: Progress | None,
+) -> Calibrated:
     failed: list[str] = []
     kept = _Kept(path.with_suffix(".samples.jsonl"), card.sha256)
     measured = partial(_measured, kept=kept, workers=workers or processors(), progress=progress)
@@ -155,9 +178,9 @@ def calibrate(
         radiographs = RadiographSegmenter(path, threads=1, with_quality_model=False)
         samples = measured(
             partial(radiograph.measure_radiograph, radiographs),
-            _radiograph_items(cases, out_of_distribution, failed),
+            _radiograph_items(cases, out_of_distribution, failed, only_masks=frontal is not None),
         )
-        fit = radiograph.fit_radiograph
+        fit = partial(radiograph.fit_radiograph, frontal=frontal)
     else:
         volumes = VolumeSegmenter(path, threads=workers, with_quality_model=False)
         samples = measured(
@@ -206,16 +229,34 @@ def _repeats(wanted: int, number: int) -> int:
     return max(1, min(MAX_DEGRADED, math.ceil(wanted / max(number, 1))))
 
 
+def _frontal_of(path: Path, card: ModelCard, folders: Sequence[Path]) -> FrontalModel:
+    """What tells frontal radiographs from other pictures, in the quality model that is there."""
+    quality = None
+    if card.modality == "radiograph":
+        quality = read_quality_model(path, card.sha256)
+    if folders or quality is None or quality.frontal is None:
+        raise UsageError(
+            "nothing that tells frontal radiographs from other pictures can be kept",
+            where=path,
+            cure="keep it of a model for radiographs whose quality model has it, and give no "
+            "pictures that are no chest",
+        )
+    return quality.frontal
+
+
 def _radiograph_items(
-    cases: Sequence[Case], folders: Sequence[Path], failed: list[str]
+    cases: Sequence[Case], folders: Sequence[Path], failed: list[str], *, only_masks: bool
 ) -> Iterator[radiograph.RadiographItem]:
     degraded, step = (
         _repeats(DEGRADED_RADIOGRAPHS, len(cases)),
         math.ceil(len(cases) / ROTATED_CASES),
     )
     for number, case in enumerate(cases):
-        items = radiograph.case_items(case, degraded=degraded, rotated=number % step == 0)
+        rotated = number % step == 0 and not only_masks
+        items = radiograph.case_items(case, degraded=degraded, rotated=rotated)
         yield from _said(items, case, failed)
+    if only_masks:
+        return
     yield from ood.drawn_pictures()
     for folder in folders:
         yield from ood.pictures_in(folder)

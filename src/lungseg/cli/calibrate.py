@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from lungseg.calibrate.run import Calibrated
 
 
+KeepFrontal = Annotated[
+    bool,
+    typer.Option(
+        "--keep-frontal",
+        help="Keep what tells frontal radiographs from other pictures as it is; expect the Dice "
+        "anew.",
+    ),
+]
+
+
 def calibrate(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="The .onnx file, its card beside it.")
@@ -32,6 +42,7 @@ def calibrate(
         list[str] | None,
         typer.Option(help="Take cases of this split; may be repeated [validation, test]."),
     ] = None,
+    keep_frontal: KeepFrontal = False,
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Inputs at a time [one a processor].")
     ] = None,
@@ -60,6 +71,7 @@ def calibrate(
             model,
             chosen,
             out_of_distribution=out_of_distribution or (),
+            keep_frontal=keep_frontal,
             workers=workers,
             progress=_show if shown else None,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +16,6 @@ from lungseg.errors import InputError, UsageError
 if TYPE_CHECKING:
     from lungseg.datasets import Case, DataSet
     from lungseg.datasets.checks import DataProblem
-    from lungseg.datasets.leaks import Leak
 
 SEVERAL_SPLITS = 1
 """Exit status where images of a patient are in several splits."""
@@ -322,9 +319,11 @@ def _sliced(
     cut from a volume.
     """
     from lungseg.datasets.slices import slice_cases
+    from lungseg.writers.lock import only_writer
 
     typer.echo(f"Writing slices to {folder} ...", err=True)
-    sliced = slice_cases(cases, folder, every=every)
+    with only_writer(folder):
+        sliced = slice_cases(cases, folder, every=every)
     for problem in sliced.problems:
         typer.echo(f"{problem.path}: {problem.message}.", err=True)
     if not sliced.cases:
@@ -347,16 +346,17 @@ def _tell_problems(cases: Sequence[Case], problems: Sequence[DataProblem], path:
     split.
     """
     from lungseg.datasets.leaks import find_leaks
+    from lungseg.datasets.problems import place_of, problem_table
     from lungseg.writers import write_file
 
     leaks = find_leaks(cases)
-    write_file(path, _table(problems, leaks))
+    write_file(path, problem_table(problems, leaks))
     for kind, found in kinds_of(problems).items():
         typer.echo(told(kind, found))
     pairs: dict[str, list[str]] = {}
     for leak in leaks:
         pairs.setdefault(f"leak, {leak.reason}", []).append(
-            f"{_place(leak.first)} = {_place(leak.second)}"
+            f"{place_of(leak.first)} = {place_of(leak.second)}"
         )
     for kind, names in sorted(pairs.items(), key=lambda entry: -len(entry[1])):
         typer.echo(
@@ -368,9 +368,7 @@ def _tell_problems(cases: Sequence[Case], problems: Sequence[DataProblem], path:
 
 
 def _draw(sheet: Path | None, cases: Sequence[Case], problems: Sequence[DataProblem]) -> None:
-    """Draws, if asked, the cases of which something was found; what could not be cut into slices is
-    none of them.
-    """
+    """Draws, if asked, the cases of which something was found, but for what could not be cut."""
     listed = {(case.source, case.case) for case in cases}
     found = [problem for problem in problems if (problem.source, problem.case) in listed]
     if sheet and not found:
@@ -381,19 +379,3 @@ def _draw(sheet: Path | None, cases: Sequence[Case], problems: Sequence[DataProb
 
         write_file(sheet, picture_png(suspicious_sheet(cases, found)))
         typer.echo(f"Picture: {sheet}")
-
-
-def _table(problems: Sequence[DataProblem], leaks: Sequence[Leak]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("source", "case", "problem"))
-    writer.writerows((problem.source, problem.case, problem.message) for problem in problems)
-    writer.writerows(
-        (leak.first.source, leak.first.case, f"leak, {leak.reason}: {_place(leak.second)}")
-        for leak in leaks
-    )
-    return text.getvalue().encode()
-
-
-def _place(case: Case) -> str:
-    return f"{case.source}/{case.case}" + (f" ({case.split})" if case.split else "")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +15,7 @@ from lungseg.cli import flags
 from lungseg.cli.exit_status import FAILED, INTERRUPTED
 from lungseg.cli.masks import UNREADABLE, Check, Labels, stop_at_problems
 from lungseg.cli.messages import say
+from lungseg.cli.terminal_tables import fitted
 from lungseg.errors import UsageError
 from lungseg.installation import extra_error
 
@@ -97,7 +100,7 @@ def evaluate(
     Example: lungseg evaluate cxr mine.onnx runs/mine/cases.csv -o report
     """
     from lungseg.evaluate import evaluate as evaluated
-    from lungseg.predict import processors
+    from lungseg.writers.lock import only_writer
 
     *models, place = paths
     known = _read(place, source, labels or "")
@@ -110,25 +113,25 @@ def evaluate(
         training=bool(recipe or settings),
         dilate=dilate is not None,
     )
-    workers = workers or processors()
+    workers = _at_once(workers)
     millimetres = None if spacing is None else (_positive(spacing), spacing)
-    split = "all" if cross_dataset else split or ("all" if boxes else "validation")
-    chosen = _of_split(known, split, place)
+    chosen = _of_split(known, "all" if cross_dataset else split, place, every=boxes)
     if check and not boxes:
         stop_at_problems(chosen, Path(place), left_out=UNREADABLE)
-    if cross_dataset:
-        evaluation = _cross_dataset(models, chosen, output, recipe, settings, workers)
-    elif boxes:
-        evaluation = _with_boxes(models[0], chosen, place, output, dilate, millimetres, workers)
-    else:
-        evaluation = evaluated(
-            *(models, chosen, output),
-            robustness=robustness,
-            enter=card,
-            spacing=millimetres,
-            workers=workers,
-        )
-    _print(evaluation)
+    with only_writer(output):
+        if cross_dataset:
+            evaluation = _cross_dataset(models, chosen, output, recipe, settings, workers)
+        elif boxes:
+            evaluation = _with_boxes(models[0], chosen, place, output, dilate, millimetres, workers)
+        else:
+            evaluation = evaluated(
+                *(models, chosen, output),
+                robustness=robustness,
+                enter=card,
+                spacing=millimetres,
+                workers=workers,
+            )
+    _print(evaluation, output)
 
 
 def _cross_dataset(
@@ -175,9 +178,14 @@ def _with_boxes(
     )
 
 
-def _print(evaluation: Evaluation) -> None:
-    """Says what came of it, and what was left out."""
-    typer.echo(evaluation.text)
+def _print(evaluation: Evaluation, folder: Path) -> None:
+    """Says what came of it, and what was left out; on a terminal, of each table as much as is wide
+    enough.
+    """
+    text = evaluation.text
+    if sys.stdout.isatty():
+        text = fitted(text, shutil.get_terminal_size().columns, folder)
+    typer.echo(text)
     for why in evaluation.failures:
         say(f"left out: {why}")
     if evaluation.without_mask:
@@ -227,6 +235,12 @@ def _check(
         )
 
 
+def _at_once(workers: int | None) -> int:
+    from lungseg.predict import processors
+
+    return workers or processors()
+
+
 def _positive(spacing: float) -> float:
     if not 0 < spacing < float("inf"):
         raise UsageError(
@@ -259,10 +273,12 @@ def _read(place: str, sources: list[str] | None, labels: str) -> list[Case]:
     return with_declared_labels(known, labels)
 
 
-def _of_split(cases: list[Case], split: str, place: str) -> list[Case]:
+def _of_split(cases: list[Case], split: str | None, place: str, *, every: bool) -> list[Case]:
+    """The cases of a split; where none was asked for, `every` one, or those for validation."""
     from lungseg.datasets import split_by_patient
     from lungseg.train.settings import TrainingSettings
 
+    split = split or ("all" if every else "validation")
     if split == "all":
         return cases
     default = TrainingSettings()

@@ -4,6 +4,7 @@ several commands share.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -28,6 +29,10 @@ Spacing = Annotated[
 SkipDamaged = Annotated[bool, typer.Option("--skip-damaged", help=_ABOUT["skip_damaged"])]
 Dilate = Annotated[float, typer.Option(metavar="N", help=_ABOUT["dilate"])]
 Hull = Annotated[bool, typer.Option("--hull", help=_ABOUT["hull"])]
+CropSquare = Annotated[bool, typer.Option("--crop-square", help=_ABOUT["crop_square"])]
+CropSize = Annotated[int | None, typer.Option(metavar="N", help=_ABOUT["crop_size"])]
+OverlayStyle = Annotated[str | None, typer.Option(metavar="STYLE", help=_ABOUT["overlay_style"])]
+OverlaySize = Annotated[int | None, typer.Option(metavar="N", help=_ABOUT["overlay_size"])]
 Binary = Annotated[bool, typer.Option("--binary", help=_ABOUT["binary"])]
 SkipQuality = Annotated[bool, typer.Option("--skip-quality", help=_ABOUT["skip_quality"])]
 SkipRefused = Annotated[bool, typer.Option("--skip-refused", help=_ABOUT["skip_refused"])]
@@ -48,6 +53,16 @@ ShowIdentity = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Name only what failed or is to be reviewed.")
 ]
+
+
+def options_of(given: Mapping[str, Any]) -> SegmentOptions:
+    """The options that the flags of a command state, which are called as they are.
+
+    Raises:
+        UsageError: one has no meaning.
+    """
+    values = {name: given[name] for name in _ABOUT}
+    return SegmentOptions(**values | {"spacing": spacing_of(values["spacing"])})
 
 
 def recipe(about: str) -> Any:

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from lungseg.cli.exit_status import FAILED, WRONG_USE
+from lungseg.cli.interrupt import end_at_the_second
 from lungseg.cli.messages import in_flags, say
 from lungseg.errors import (
     InstallationError,
@@ -31,6 +32,7 @@ COMMANDS: Final = {
     "train": "Train a network on images with lung masks.",
     "compare-runs": "Draw the curves of training runs over each other.",
     "export": "Write a trained network as ONNX file and card.",
+    "card": "Write the card of an ONNX file that was made elsewhere.",
     "calibrate": "Fit what judges the masks of a model.",
     "evaluate": "Score models on cases with known masks.",
     "serve": "Serve a page to drop images on, and a REST interface.",
@@ -123,6 +125,7 @@ def main() -> None:
     if not sys.warnoptions:
         # What libraries find odd in a file that they read all the same.
         warnings.simplefilter("ignore")
+    end_at_the_second()
     app(prog_name="lungseg")
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections import Counter
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +34,8 @@ Paths = Annotated[
     list[str],
     typer.Argument(
         metavar="PATH...",
-        help="Images, DICOM, NIfTI, NRRD; folders (with all below); patterns; zip, tar, DICOMDIR.",
+        help="Images, DICOM, NIfTI, NRRD; folders (with all below); patterns; zip, tar, DICOMDIR; "
+        "- for standard input.",
     ),
 ]
 Outputs = Annotated[
@@ -49,10 +53,25 @@ Report = Annotated[
     bool, typer.Option("--report", help="Also write a report of each input, and OUT/report.html.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what OUT already holds.")]
+RelativeTo = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Results name inputs by their path below DIR [absolute]."),
+]
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Images at a time [one a processor].")
 ]
 
+
+JobTimeout = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        help="Give up an input that takes longer. Each worker then is a process of its own.",
+    ),
+]
+
+PIPE = "-"
+"""What is named for standard input."""
 
 TO_REVIEW = ("review", "refused")
 """Verdicts of what a person should look at."""
@@ -67,8 +86,12 @@ def segment(
     output: flags.Results,
     outputs: Outputs = None,
     crop: Crop = False,
+    crop_square: flags.CropSquare = False,
+    crop_size: flags.CropSize = None,
     masked: Masked = False,
     probabilities: Probabilities = False,
+    overlay_style: flags.OverlayStyle = None,
+    overlay_size: flags.OverlaySize = None,
     binary: flags.Binary = False,
     dilate: flags.Dilate = 0.0,
     hull: flags.Hull = False,
@@ -85,7 +108,9 @@ def segment(
     pdf: flags.Pdf = False,
     show_identity: flags.ShowIdentity = False,
     overwrite: Overwrite = False,
+    relative_to: RelativeTo = None,
     workers: Workers = None,
+    job_timeout: JobTimeout = None,
     quiet: flags.Quiet = False,
 ) -> None:
     """Segment the lungs, right and left, in radiographs and CT: files, or folders of them.
@@ -101,25 +126,14 @@ def segment(
     """
     from lungseg.runner import RunOptions
 
-    options = SegmentOptions(
-        modality=modality,
-        model=model,
-        structures=None if structures is None else (structures,),
-        frame=frame,
-        series=series,
-        spacing=flags.spacing_of(spacing),
-        skip_damaged=skip_damaged,
-        dilate=dilate,
-        hull=hull,
-        binary=binary,
-        skip_quality=skip_quality,
-        skip_refused=skip_refused,
-    )
+    options = flags.options_of(ctx.params)
+    crop = crop or crop_square or crop_size is not None
     also = {"crop": crop, "masked": masked, "probabilities": probabilities}
     chosen = _outputs(outputs, also, binary=binary)
     reports = formats_of(report=report, pdf=pdf, show_identity=show_identity)
     run = RunOptions(output, chosen, reports, show_identity=show_identity, overwrite=overwrite)
-    _segment(ctx, paths, options, run, workers, quiet=quiet)
+    run = replace(run, relative_to=relative_to)
+    _segment(ctx, paths, options, run, workers, job_timeout, quiet=quiet)
 
 
 def _segment(
@@ -128,6 +142,7 @@ def _segment(
     options: SegmentOptions,
     run: RunOptions,
     workers: int | None,
+    job_timeout: float | None,
     *,
     quiet: bool,
 ) -> None:
@@ -139,10 +154,34 @@ def _segment(
     files, left_out, missing = _inputs(paths, modality)
     at_once = min(workers or processors(), len(files))
     segmenter = Segmenter(threads=max(1, processors() // at_once))
-    outcomes = segment_many(files, options, run, at_once, segmenter=segmenter, left_out=left_out)
-    counts = _report(ctx, outcomes, len(files), missing, run.folder, quiet=quiet, left_out=left_out)
+    with _executor(at_once, job_timeout) as executor:
+        outcomes = segment_many(
+            files, options, run, executor, segmenter=segmenter, left_out=left_out
+        )
+        counts = _report(
+            ctx, outcomes, len(files), missing, run.folder, quiet=quiet, left_out=left_out
+        )
     if counts["failed"] or missing:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _executor(at_once: int, job_timeout: float | None) -> Iterator[int | Executor]:
+    """Who works on so many inputs at a time: threads, which nothing can end, or processes."""
+    if job_timeout is None:
+        yield at_once
+        return
+    if not 0 < job_timeout < float("inf"):
+        raise UsageError(f"--job-timeout {job_timeout:g} is no time", cure="give seconds above 0")
+    from lungseg.runner.executors import ProcessExecutor
+
+    with ProcessExecutor(at_once, timeout=job_timeout, initializer=without_warnings) as executor:
+        yield executor
+
+
+def without_warnings() -> None:
+    """In each process as in `lungseg.cli.main.main`."""
+    warnings.simplefilter("ignore")
 
 
 def _outputs(names: str | None, also: dict[str, bool], *, binary: bool) -> tuple[str, ...]:
@@ -173,15 +212,21 @@ def _inputs(
     from lungseg.readers import find_inputs
     from lungseg.runner.job import absolute
 
-    found = find_inputs(paths, series=modality != "radiograph")
+    named = [path for path in paths if path != PIPE]
+    found = find_inputs(named, series=modality != "radiograph")
+    piped: list[Probe] = []
+    try:
+        piped += [_piped()] if PIPE in paths else []
+    except InputError as error:
+        found.problems.append(error)
     for problem in found.problems:
         say(f"failed: {problem}")
     files = without_own_outputs(found.files)
     if left_out := len(found.files) - len(files):
         say(f"{left_out} left out: results of an earlier run (see results.jsonl beside them).")
-    if not files and found.problems:
+    if not (files or piped) and found.problems:
         raise typer.Exit(FAILED)
-    if not files:
+    if not (files or piped):
         raise InputError(
             "there is no image to segment",
             where=", ".join(paths),
@@ -189,10 +234,29 @@ def _inputs(
         )
     others = {*without_own_outputs(one.path for one in found.left_out)}
     return (
-        [found.probes.get(absolute(file), file) for file in files],
+        [*piped, *(found.probes.get(absolute(file), file) for file in files)],
         [one for one in found.left_out if one.path in others],
         len(found.problems),
     )
+
+
+def _piped() -> Probe:
+    """The image on standard input, called by its content, so that another one has another name.
+
+    Raises:
+        InputError: there is none, or its header is damaged.
+        UsageError: standard input is a terminal.
+    """
+    from hashlib import sha256
+
+    from lungseg.readers.probe import probe
+
+    if sys.stdin.isatty():
+        raise UsageError(f"{PIPE} is standard input, a terminal", cure="pipe an image into it")
+    content = sys.stdin.buffer.read()
+    if not content:
+        raise InputError("standard input is empty", cure="pipe an image into it")
+    return probe(content, name=f"stdin-{sha256(content).hexdigest()[:12]}")
 
 
 def _report(
@@ -282,7 +346,7 @@ def _sum(counts: Counter[str], total: int, missing: int, folder: Path, seconds: 
 
 def _line(outcome: Outcome) -> str:
     if outcome.status == "failed":
-        why = outcome.reasons[0]
+        why = outcome.why
         return (
             f"failed: {why}"
             if why.startswith(str(outcome.source))

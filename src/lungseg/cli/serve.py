@@ -27,6 +27,14 @@ Workers = Annotated[
 Queue = Annotated[
     int, typer.Option(min=1, metavar="N", help="Jobs that may wait; more are answered with 429.")
 ]
+QueuePerClient = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Of these, for one address [half of them; all where only this machine is served].",
+    ),
+]
 MaxUpload = Annotated[
     float, typer.Option(metavar="MB", help="Largest upload, and content of an archive.")
 ]
@@ -49,6 +57,7 @@ def serve(
     token: Token = None,
     workers: Workers = 1,
     queue: Queue = 16,
+    queue_per_client: QueuePerClient = None,
     max_upload_mb: MaxUpload = 512,
     max_stored_mb: MaxStored = 8000,
     job_timeout: JobTimeout = 600,
@@ -75,6 +84,7 @@ def serve(
         token=token,
         workers=workers,
         queue=queue,
+        queue_per_client=queue_per_client,
         max_upload_mb=max_upload_mb,
         max_stored_mb=max_stored_mb,
         job_timeout=job_timeout,

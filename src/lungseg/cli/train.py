@@ -32,7 +32,9 @@ SettingsFile = Annotated[
 ShowAugmented = Annotated[
     int | None,
     typer.Option(
-        metavar="N", help="Do not train, but draw N cases into RUN as the network would see them."
+        min=1,
+        metavar="N",
+        help="Do not train, but draw N cases into RUN as the network would see them.",
     ),
 ]
 Resume = Annotated[
@@ -174,13 +176,10 @@ def train(
 
 
 def _show_augmented(cases: list[Any], settings: TrainingSettings, count: int, folder: Path) -> None:
-    from lungseg.writers import make_folder
-
     run_cases = training_module("run_cases")
     training, _ = run_cases.training_and_validation(
         run_cases.assign_splits(cases, settings), settings
     )
-    make_folder(folder)
     picture = folder / "augmented.png"
     arrays = training_module("fit").arrays(training, settings)
     training_module("preview").write_augmented(arrays, count, picture)

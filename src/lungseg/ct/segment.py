@@ -32,7 +32,6 @@ from lungseg.ct.sides import cut_planes, open_slices, settle_sides
 from lungseg.ct.slices import (
     Planes,
     blacken_surround,
-    clip_hounsfield,
     fill_between,
     sampled_slices,
 )
@@ -41,8 +40,8 @@ from lungseg.errors import UsageError
 from lungseg.geometry import VolumeGeometry
 from lungseg.morphology.sides import sides
 from lungseg.options import DEFAULTS, SegmentOptions
-from lungseg.predict import SidedPredictor, processors
-from lungseg.preprocess import shrink_labels, to_network
+from lungseg.predict import processors
+from lungseg.preprocess import clip_hounsfield, shrink_labels, to_network
 from lungseg.quality.confidence import confidence
 from lungseg.quality.features import Features, agreement_features, mask_features
 from lungseg.quality.files import quality_model_of
@@ -57,6 +56,7 @@ from lungseg.segmentation import (
     probabilities_without_sides,
     without_sides,
 )
+from lungseg.sided import SidedPredictor
 from lungseg.structures import LUNGS, LUNGS_AS_ONE, PLURAL, Structure
 from lungseg.timing import Seconds, timed
 from lungseg.volume import Volume

@@ -21,7 +21,7 @@ def settle_sides(planes: Planes, lungs: list[int], threshold: float) -> None:
     does: each pixel those of the nearest lung there. Where too few tell, all stays as it is.
 
     Args:
-        planes: (slices, structures, rows, columns), as `lungseg.predict.SidedPredictor` sees them.
+        planes: (slices, structures, rows, columns), as `lungseg.sided.SidedPredictor` sees them.
         lungs: where right and left lung are among the structures.
         threshold: 0 to 1, from which on a pixel is lung.
     """

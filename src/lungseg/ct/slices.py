@@ -1,6 +1,4 @@
-"""Which slices of a volume the network sees, and how: Hounsfield units clipped, white surroundings
-blackened.
-"""
+"""Which slices of a volume the network sees, and how: white surroundings blackened."""
 
 from __future__ import annotations
 
@@ -12,16 +10,6 @@ from numpy.typing import NDArray
 
 from lungseg.geometry import VolumeGeometry
 from lungseg.segmentation import Array
-
-HOUNSFIELD = (-1024, 600)
-"""Hounsfield units beyond which values say nothing of the lungs: paddings, metal, dense bone. They
-are cut off before all else."""
-
-
-def clip_hounsfield(voxels: Array) -> Array:
-    """Voxels in Hounsfield units, cut off at `HOUNSFIELD`, as CT goes into `to_network`."""
-    return np.clip(voxels, *HOUNSFIELD)
-
 
 WHITE_SHARE = 0.3
 """Of the border of a slice; from here on, white is what the slice was set in, and no tissue that

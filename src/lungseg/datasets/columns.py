@@ -17,7 +17,7 @@ from lungseg.datasets.manifest import (
     read_decides,
     read_manifest,
 )
-from lungseg.datasets.spreadsheets import CsvRow, located, read_rows
+from lungseg.datasets.spreadsheets import CsvRow, is_there, located, read_rows
 from lungseg.errors import InputError
 
 NAMES: Final = {
@@ -174,7 +174,7 @@ def _file(entry: str, column: str, path: Path, columns: dict[str, str]) -> Path 
         path.parent,
         *(path.parent / name for name in (own, f"{own}s", column, f"{column}s")),
     ):
-        if (found := located(folder, entry)).exists():
+        if is_there(found := located(folder, entry)):
             return found.resolve()
     raise InputError(
         f"the list of cases names a missing {column}, {path.parent / entry}",

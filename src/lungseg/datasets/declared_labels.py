@@ -196,7 +196,7 @@ def _beside(mask: Path) -> Declared:
 def _declaration(path: Path) -> Declared:
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"what the data set declares cannot be read ({error})",
             where=path,

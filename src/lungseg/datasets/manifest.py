@@ -17,10 +17,11 @@ from lungseg.datasets.cases import (
     LungExtent,
     patients_in_several_splits,
 )
-from lungseg.datasets.spreadsheets import CsvRow, located, read_rows
+from lungseg.datasets.spreadsheets import CsvRow, is_there, located, read_rows
 from lungseg.errors import InputError, UsageError
 from lungseg.structures import BACKGROUND, STRUCTURES, read_names, write_names
 from lungseg.writers import write_file
+from lungseg.writers.cells import harmless
 
 COLUMNS: Final = tuple(field.name for field in fields(Case) if field.name != "other_masks")
 NEEDED: Final = COLUMNS[:5]
@@ -59,7 +60,7 @@ def write_manifest(cases: Sequence[Case], path: Path, *, comment: str = "") -> N
         masks = {name: mask or NONE_THERE for name, mask in case.other_masks}
         values = [getattr(case, name) for name in COLUMNS]
         values += [masks.get(OTHER_MASKS[column]) for column in others]
-        writer.writerow(_cell(value, path) for value in values)
+        writer.writerow(harmless(_cell(value, path)) for value in values)
     write_file(path, text.getvalue().encode())
 
 
@@ -168,9 +169,11 @@ def _case(row: CsvRow, path: Path) -> Case:
 
 
 def _file(entry: str, column: str, case: str, path: Path) -> Path:
-    file = located(path.parent, entry).resolve()
-    if not file.exists():
+    file = located(path.parent, entry)
+    if not is_there(file):
         raise InputError(
-            f"case {case} names a missing {column}, {file}", where=path, cure="correct the path"
+            f"case {case} names a missing {column}, {file}",
+            where=path,
+            cure="correct the path",
         )
-    return file
+    return file.resolve()

@@ -157,7 +157,7 @@ def _json(path: Path, what: str) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{what} are no JSON ({error})", where=path, cure=CURE) from error
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.ct.postprocess import FIELD, fill_holes
-from lungseg.ct.slices import HOUNSFIELD, clip_hounsfield
 from lungseg.datasets.cases import Case
 from lungseg.datasets.checks import DataProblem
 from lungseg.datasets.folders import is_volume
@@ -23,7 +22,7 @@ from lungseg.datasets.ground_truth import lungs_only, read_volume_labels, sizes_
 from lungseg.errors import InputError, UsageError
 from lungseg.morphology.boxes import enclosing_box
 from lungseg.morphology.runs import components
-from lungseg.preprocess import window
+from lungseg.preprocess import HOUNSFIELD, clip_hounsfield, window
 from lungseg.readers import read_image, read_volume
 from lungseg.readers.frames import without_frame
 from lungseg.readers.looks_like_ct import looks_like_ct
@@ -76,7 +75,7 @@ def slice_cases(cases: Sequence[Case], folder: Path, *, every: int = 1) -> Slice
     slices; other cases stay as they are.
 
     Slices are in axial order, numbered from the feet, in `folder`/source/images and, under the same
-    name, `folder`/source/masks. In Hounsfield units, `lungseg.ct.slices.HOUNSFIELD` becomes 0 to
+    name, `folder`/source/masks. In Hounsfield units, `lungseg.preprocess.HOUNSFIELD` becomes 0 to
     255; of other values the percentiles `GREYS` do. Right and left are told in space (see
     `split_lungs`), and small holes within one lung are filled. Slices of one grey are left out, as
     they cannot be read.

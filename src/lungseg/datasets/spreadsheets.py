@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from lungseg.errors import InputError
+from lungseg.writers.cells import as_it_was
 
 CsvRow = dict[str, str]
 
@@ -49,7 +50,9 @@ def read_rows(path: Path) -> list[CsvRow]:
         raise InputError("the list of cases is empty", where=path)
     return [
         {
-            name.strip() if name else name: cell.strip() if isinstance(cell, str) else cell
+            name.strip() if name else name: as_it_was(cell.strip())
+            if isinstance(cell, str)
+            else cell
             for name, cell in row.items()
         }
         for row in rows
@@ -83,6 +86,14 @@ def located(folder: Path, entry: str) -> Path:
     written = [entry, entry.replace("\\", "/")]
     forms = [unicodedata.normalize(form, text) for text in written for form in ("NFC", "NFD")]
     for text in dict.fromkeys([*written, *forms]):
-        if (folder / text).exists():
+        if is_there(folder / text):
             return folder / text
     return folder / entry
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file; no where its name is none, such as one that is too long."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

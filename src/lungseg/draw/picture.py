@@ -4,7 +4,6 @@ sheets of such tiles.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,22 +14,23 @@ from numpy.typing import NDArray
 from lungseg.errors import UsageError
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
+from lungseg.options import OverlayStyle
+from lungseg.preprocess import resize
 from lungseg.segmentation import Segmentation
 from lungseg.structures import LUNGS_AS_ONE, STRUCTURES
 from lungseg.verdict import Verdict
 
 Picture = NDArray[np.uint8]
-Colour = tuple[int, int, int]
-"""Red, green, blue, each 0 to 255."""
-
 WINDOW: Final = (0.5, 99.5)
 """Percentiles that become black and white where an image is deeper than 8 bits."""
-OPACITY: Final = 0.25
-"""Fraction of a structure's colour in its tint."""
+STYLE: Final = OverlayStyle()
+"""Of overlays, unless another one is asked for."""
 GAP: Final = 4
 """Pixels of black between the tiles of a sheet."""
-CAPTION: Final = 22
+CAPTION: Final = 28
 """Pixels of height for the caption under a tile."""
+LETTERS: Final = (0.55, 0.4)
+"""Scale of a caption's letters, and the least that they are shrunk to where it is long."""
 REFUSED: Final = (213, 94, 0)
 """The vermilion of the palette of `lungseg.structures`, for the edge of a picture whose mask means
 nothing."""
@@ -119,59 +119,89 @@ def coloured(labels: NDArray[Any]) -> Picture:
 
 def thumbnail(picture: Picture, side: int) -> Picture:
     """A picture (rows, columns, 3), resized so that its longer side has `side` pixels."""
-    rows, columns = (
-        max(1, round(length * side / max(picture.shape[:2]))) for length in picture.shape[:2]
-    )
+    rows, columns = _size(picture.shape, side)
     return np.asarray(cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def overlay(
     image: Image,
     segmentation: Segmentation[ImageGeometry],
+    style: OverlayStyle = STYLE,
     *,
-    opacity: float = OPACITY,
-    colour: Colour | None = None,
+    size: int | None = None,
 ) -> Picture:
     """Red, green, blue (rows, columns, 3): the image as `display` shows it, its structures painted
     as `paint` does, the layer of the lungs first.
 
+    Args:
+        image: a radiograph.
+        segmentation: on its grid.
+        style: of what is painted.
+        size: pixels of the longer side, to which the image is brought before it is painted on; None
+            for its own.
+
     Raises:
-        UsageError: the segmentation has another shape than the image, or the opacity is outside 0
-            to 1.
+        UsageError: the segmentation has another shape than the image.
     """
+    check_shape(segmentation.labels, image.array, "an image")
     picture = display(image)
     first = segmentation.labels
-    for labels in (first, *(one for one in segmentation.layers if one is not first)):
-        picture = paint(picture, labels, opacity=opacity, colour=colour)
+    layers = [first, *(one for one in segmentation.layers if one is not first)]
+    if size is not None:
+        brought = _size(picture.shape, size)
+        picture = np.rint(resize(picture, brought)).astype(np.uint8)
+        layers = [resize_labels(labels, brought) for labels in layers]
+    for labels in layers:
+        picture = paint(picture, labels, style)
     return picture
+
+
+def resize_labels(labels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A label map (rows, columns) at another size: each structure where it covers half of a pixel,
+    so that its border stays smooth where it grows.
+    """
+    found = np.zeros(size, np.uint8)
+    for number in 1 + np.flatnonzero(np.bincount(labels.ravel())[1:]):
+        found[resize((labels == number).astype(np.float32), size) >= 0.5] = number
+    return found
+
+
+def check_shape(labels: NDArray[Any], array: NDArray[Any], what: str) -> None:
+    """Whether labels lie on the grid of an array, which is an image or a volume.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if labels.shape != array.shape:
+        raise UsageError(
+            f"a segmentation of shape {labels.shape} is not one of {what} of shape {array.shape}"
+        )
+
+
+def _size(shape: Sequence[int], side: int) -> tuple[int, int]:
+    """Rows and columns, the longer of which is `side`, of a picture of these proportions."""
+    rows, columns = (max(1, round(length * side / max(shape[:2]))) for length in shape[:2])
+    return rows, columns
 
 
 def paint(
     grey: Picture,
     labels: NDArray[np.uint8],
-    *,
-    opacity: float = OPACITY,
-    colour: Colour | None = None,
+    style: OverlayStyle = STYLE,
 ) -> Picture:
     """Red, green, blue (rows, columns, 3): a grey picture, or one that was painted before, its
-    structures tinted and outlined in their colours, or all in the one `colour` that is given.
+    structures (labels (rows, columns)) tinted and outlined in their colours, or all in that of the
+    style.
 
     Outside of them a pixel keeps its grey g in all three channels. Inside it becomes (1 - opacity)
-    g + opacity c, rounded, for the structure's colour c; on the outline, `outline_width` pixels
-    wide and within the structure, it is c.
-
-    Raises:
-        UsageError: the labels have another shape than the picture, or the opacity is outside 0 to
-            1.
+    g + opacity c, rounded, for the structure's colour c; on the outline, as wide as the style says,
+    else `outline_width` pixels, and within the structure, it is c.
     """
-    if labels.shape != grey.shape[:2]:
-        raise UsageError(
-            f"a segmentation of shape {labels.shape} is not one of an image of shape {grey.shape}"
-        )
-    if not 0.0 <= opacity <= 1.0:
-        raise UsageError(f"opacity is between 0 and 1, not {opacity}")
     picture = grey_to_rgb(grey) if grey.ndim == 2 else grey.copy()
-    width = outline_width((grey.shape[0], grey.shape[1]))
+    width = (
+        outline_width((grey.shape[0], grey.shape[1])) if style.outline is None else style.outline
+    )
+    opacity = style.opacity
     present = np.bincount(labels.ravel(), minlength=len(PALETTE))
     for structure in PAINTED:
         if not present[structure.number]:
@@ -180,11 +210,12 @@ def paint(
         box = np.s_[top : top + rows, left : left + columns]
         inside = labels[box] == structure.number
         part = picture[box]
-        tone = colour or structure.colour
+        tone = style.colour or structure.colour
         tones = np.arange(256)[:, None] * (1 - opacity) + opacity * np.array(tone)
         tinted = cv2.LUT(part, np.rint(tones).astype(np.uint8)[None])
         cv2.copyTo(tinted, inside.view(np.uint8), part)
-        part[contour(inside, width)] = tone
+        if width:
+            part[contour(inside, width)] = tone
     return picture
 
 
@@ -219,10 +250,10 @@ def montage(
     """A sheet of tiles in rows of `columns`, red, green, blue.
 
     Args:
-        tiles: each (rows, columns, 3). A cell is as large as the largest tile; smaller ones stand
-            in its middle, none is resampled.
+        tiles: each (rows, columns, 3). A cell is as wide as the widest tile and as high as the
+            highest of its row; smaller ones stand in its middle, none is resampled.
         columns: tiles in a row; fewer where there are fewer tiles.
-        captions: a line under each tile, cut off at the cell's right border.
+        captions: a line under each tile, in smaller letters where it is long, then cut off.
 
     Returns:
         Cells with `GAP` black pixels between and around them, each higher by `CAPTION` where there
@@ -240,19 +271,23 @@ def montage(
             f"a montage of {len(tiles)} tiles needs as many captions, not {len(captions)}"
         )
     columns = min(columns, len(tiles))
-    tall, wide = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
-    cell = tall + (CAPTION if captions else 0)
+    wide = max(tile.shape[1] for tile in tiles)
+    lines = [tiles[first : first + columns] for first in range(0, len(tiles), columns)]
+    talls = [max(tile.shape[0] for tile in line) for line in lines]
+    below = GAP + (CAPTION if captions else 0)
     sheet = np.zeros(
-        (GAP + math.ceil(len(tiles) / columns) * (cell + GAP), GAP + columns * (wide + GAP), 3),
-        np.uint8,
+        (GAP + sum(talls) + below * len(lines), GAP + columns * (wide + GAP), 3), np.uint8
     )
-    for number, tile in enumerate(tiles):
-        top, left = GAP + number // columns * (cell + GAP), GAP + number % columns * (wide + GAP)
-        rows, across = tile.shape[:2]
-        down, right = top + (tall - rows) // 2, left + (wide - across) // 2
-        sheet[down : down + rows, right : right + across] = tile
-        if captions:
-            _caption(sheet[top + tall : top + cell, left : left + wide], captions[number])
+    top = GAP
+    for number, (line, tall) in enumerate(zip(lines, talls, strict=True)):
+        for column, tile in enumerate(line):
+            left, (rows, across) = GAP + column * (wide + GAP), tile.shape[:2]
+            down, right = top + (tall - rows) // 2, left + (wide - across) // 2
+            sheet[down : down + rows, right : right + across] = tile
+            if captions:
+                text = captions[number * columns + column]
+                _caption(sheet[top + tall : top + tall + CAPTION, left : left + wide], text)
+        top += tall + below
     return sheet
 
 
@@ -262,14 +297,8 @@ def _caption(strip: Picture, text: str) -> None:
     """
     plain = text.encode("ascii", "replace").decode("ascii")
     line = np.zeros(strip.shape, np.uint8)
-    cv2.putText(
-        line,
-        plain,
-        (2, CAPTION - 7),
-        cv2.FONT_HERSHEY_SIMPLEX,
-        0.42,
-        (220, 220, 220),
-        1,
-        cv2.LINE_AA,
-    )
+    font, (largest, smallest) = cv2.FONT_HERSHEY_SIMPLEX, LETTERS
+    wide = cv2.getTextSize(plain, font, largest, 1)[0][0]
+    scale = max(smallest, min(largest, largest * (strip.shape[1] - 4) / max(1, wide)))
+    cv2.putText(line, plain, (2, CAPTION - 9), font, scale, (235, 235, 235), 1, cv2.LINE_AA)
     strip[:] = line

@@ -4,25 +4,42 @@ outlined.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.draw.picture import Picture, grey_to_rgb, montage, paint, to_8_bits, window
-from lungseg.errors import UsageError
+from lungseg.draw.picture import (
+    CAPTION,
+    GAP,
+    STYLE,
+    Picture,
+    check_shape,
+    grey_to_rgb,
+    montage,
+    paint,
+    resize_labels,
+    to_8_bits,
+    window,
+)
 from lungseg.geometry import VolumeGeometry
+from lungseg.options import OverlayStyle
+from lungseg.preprocess import resize
 from lungseg.segmentation import Segmentation
 from lungseg.volume import Volume
 
 SHEET_WINDOW: Final = (-1350.0, 150.0)
 """Hounsfield units that become black and white on a sheet, which nobody can window again: the usual
 lung window, level -600 and width 1500, in which vessels and lung differ most."""
-TILES: Final = 6
-"""Slices shown in each plane."""
-TILE: Final = 256
-"""Pixels of the longest side of the volume on the sheet."""
+TILES: Final = (8, 4, 4)
+"""Axial, coronal and sagittal slices that are shown."""
+COLUMNS: Final = 4
+"""Slices beside each other."""
+SHEET: Final = 1600
+"""Pixels of the longer side of a sheet."""
+MIN_TILE: Final = 8
+"""Pixels of a slice on a sheet that is too small for all."""
 MAX_SLICE_SIDE: Final = 1024
 """Pixels of the longer side of a volume of one slice, which has the sheet to itself; a larger one
 is shrunk."""
@@ -31,7 +48,12 @@ AXES: Final = ("slice", "row", "column")
 
 
 def overview(
-    volume: Volume, segmentation: Segmentation[VolumeGeometry], *, marked: bool = True
+    volume: Volume,
+    segmentation: Segmentation[VolumeGeometry],
+    style: OverlayStyle = STYLE,
+    *,
+    size: int | None = None,
+    marked: bool = True,
 ) -> Picture:
     """Red, green, blue (rows, columns, 3): `TILES` axial, coronal and sagittal slices, evenly
     spread over what was found; all that there is of a volume of one slice. Across unevenly spaced
@@ -44,43 +66,74 @@ def overview(
     Args:
         volume: in any order.
         segmentation: decides which slices are shown.
+        style: of what is tinted and outlined.
+        size: pixels of the longer side; None for `SHEET`, or for that of a volume of one slice, but
+            at most `MAX_SLICE_SIDE`.
         marked: tint and outline what was found; without it the same slices stay grey.
 
     Raises:
         UsageError: the segmentation has another shape than the volume.
     """
-    if segmentation.labels.shape != volume.array.shape:
-        raise UsageError(
-            f"a segmentation of shape {segmentation.labels.shape} is not one of a volume of "
-            f"shape {volume.array.shape}"
-        )
+    check_shape(segmentation.labels, volume.array, "a volume")
     axial = volume.geometry.to_axial()
     voxels, labels = axial.apply(volume.array), axial.apply(segmentation.labels)
     grid = axial.geometry(volume.geometry)
     drawn = grid if grid.planes is None else grid.even()[0]
     spacing = drawn.spacing or (1.0, 1.0, 1.0)
     low, high = _window(voxels, hounsfield=volume.hounsfield)
-    planes = [axis for axis in range(3) if voxels.shape[axis] == 1] or range(3)
-    longest = max(
-        drawn.shape[axis] * spacing[axis]
-        for axis in range(3)
-        if axis not in planes or len(planes) == 3
-    )
-    scale = (
-        TILE if len(planes) == 3 else min(MAX_SLICE_SIDE, max(voxels.shape))
-    ) / longest  # pixels of the sheet to a millimetre
+    lines = _lines(labels)
+    lengths = [side * step for side, step in zip(drawn.shape, spacing, strict=True)]
+    scale = _scale(lengths, lines, size, min(MAX_SLICE_SIDE, max(voxels.shape)))
     tiles, captions = [], []
-    for axis in planes:
-        down, across = (spacing[other] * scale for other in range(3) if other != axis)
-        for number in _spread(labels, axis):
+    for axis, numbers in lines:
+        height, width = (max(1, int(lengths[i] * scale + 1e-6)) for i in range(3) if i != axis)
+        for number in numbers:
             grey, found = (_slice(array, axis, number, grid) for array in (voxels, labels))
-            size = max(1, round(grey.shape[0] * down)), max(1, round(grey.shape[1] * across))
-            tile = to_8_bits(_resized(grey.astype(np.float32), size), low, high)
-            tiles.append(paint(tile, _resized(found, size)) if marked else grey_to_rgb(tile))
+            tile = to_8_bits(resize(grey, (height, width)), low, high)
+            found = resize_labels(found, (height, width))
+            tiles.append(paint(tile, found, style) if marked else grey_to_rgb(tile))
             last = volume.array.shape[axial.order[axis]] - 1
             own = last - number if axial.flipped[axis] else number
             captions.append(f"{PLANES[axis]}, {AXES[axial.order[axis]]} {own}")
-    return tiles[0] if len(tiles) == 1 else montage(tiles, TILES, captions)
+        rest = -len(numbers) % COLUMNS if len(lines) > 1 else 0
+        tiles += [np.zeros((1, 1, 3), np.uint8)] * rest
+        captions += [""] * rest
+    return tiles[0] if len(tiles) == 1 else montage(tiles, COLUMNS, captions)
+
+
+def _lines(labels: NDArray[np.uint8]) -> list[tuple[int, list[int]]]:
+    """What stands beside each other on a sheet: the axis that is cut across, and numbers of slices;
+    of a volume of one slice, that slice.
+    """
+    planes = [axis for axis in range(3) if labels.shape[axis] == 1] or range(3)
+    return [
+        (axis, numbers[first : first + COLUMNS])
+        for axis in planes
+        for numbers in [_spread(labels, axis)]
+        for first in range(0, len(numbers), COLUMNS)
+    ]
+
+
+def _scale(
+    lengths: Sequence[float], lines: Sequence[tuple[int, list[int]]], size: int | None, own: int
+) -> float:
+    """Pixels of the sheet to a millimetre.
+
+    Args:
+        lengths: millimetres of the volume along each axis.
+        lines: of slices on the sheet.
+        size: pixels of its longer side, if they were asked for.
+        own: pixels of the longer side of a volume of one slice.
+    """
+    sides = [[lengths[i] for i in range(3) if i != axis] for axis, _ in lines]
+    heights, width = [height for height, _ in sides], max(width for _, width in sides)
+    if len(lines) == 1 and len(lines[0][1]) == 1:
+        return (size or own) / max(*heights, width)
+    free = (size or SHEET) - GAP
+    return min(
+        max(MIN_TILE, free - len(lines) * (GAP + CAPTION)) / sum(heights),
+        max(MIN_TILE, free - COLUMNS * GAP) / (COLUMNS * width),
+    )
 
 
 def slice_picture(
@@ -110,9 +163,7 @@ def slice_picture(
         max(1, round(side * width / max(height, width))),
     )
     low, high = _window(voxels, hounsfield=volume.hounsfield)
-    return paint(
-        to_8_bits(_resized(grey.astype(np.float32), size), low, high), _resized(found, size)
-    )
+    return paint(to_8_bits(resize(grey, size), low, high), resize_labels(found, size))
 
 
 def _window(voxels: NDArray[Any], *, hounsfield: bool) -> tuple[float, float]:
@@ -131,19 +182,11 @@ def _slice(array: NDArray[Any], axis: int, number: int, grid: VolumeGeometry) ->
 
 
 def _spread(labels: NDArray[np.uint8], axis: int) -> list[int]:
-    """Numbers of at most `TILES` slices across an axis, through the lungs, or through all where
-    there are none.
+    """Numbers of at most as many slices across an axis as `TILES` says, through the lungs, or
+    through all where there are none.
     """
+    count = TILES[axis]
     others = tuple(other for other in range(3) if other != axis)
     inside = np.flatnonzero(labels.any(axis=others))
     first, last = (int(inside[0]), int(inside[-1])) if inside.size else (0, labels.shape[axis] - 1)
-    return sorted({first + int((last - first + 1) * (i + 0.5) / TILES) for i in range(TILES)})
-
-
-def _resized(tile: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Grey values averaged where they shrink, labels taken at the centre."""
-    if tile.dtype == np.uint8:
-        return np.asarray(cv2.resize(tile, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT))
-    smaller = min(size[0], tile.shape[0]), min(size[1], tile.shape[1])
-    averaged = cv2.resize(tile, smaller[::-1], interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(averaged, size[::-1], interpolation=cv2.INTER_LINEAR))
+    return sorted({first + int((last - first + 1) * (i + 0.5) / count) for i in range(count)})

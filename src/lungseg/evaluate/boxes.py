@@ -237,7 +237,7 @@ def _try(
     try:
         result = segmenter(case.image, SegmentOptions(spacing=spacing, structures=asked))
     except InputError as error:
-        return str(error)
+        return error.recorded
     known = result.image.geometry.spacing
     lungs = result.segmentation.foreground.view(np.uint8)
     widened, bridged = (dilate(mask, radius, (1,), known) for mask in (lungs, hull(lungs, (1,))))

@@ -27,6 +27,7 @@ from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.structures import OPACITY, PLURAL
 from lungseg.writers import write_file
+from lungseg.writers.cells import harmless
 
 PERCENTILE: Final = 90.0
 """Of the probabilities of opacity inside the lungs: by it films are ranked. On films of
@@ -191,7 +192,7 @@ def write_submission(
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("patientId", "PredictionString"))
-    writer.writerows((patient, " ".join(words)) for patient, words in rows.items())
+    writer.writerows((harmless(patient), " ".join(words)) for patient, words in rows.items())
     write_file(path, text.getvalue().encode())
     return [problem for problem in found if isinstance(problem, str)]
 
@@ -200,7 +201,7 @@ def _try(segmenter: RadiographSegmenter, case: Case) -> list[tuple[float, Opacit
     try:
         return found_boxes(segmenter(case.image, SegmentOptions(structures=STRUCTURES)))
     except InputError as error:
-        return str(error)
+        return error.recorded
 
 
 def _words(boxes: Sequence[tuple[float, OpacityBox]]) -> list[str]:

@@ -263,11 +263,11 @@ def _text(
 def _page(
     done: Mapping[str, _ModelScores], compared: Sequence[Difference], failures: Sequence[str]
 ) -> str:
-    first, shown = next((name, each.shown) for name, each in done.items())
-    radiographs = done[first].scores[0].kind == "radiograph"
+    first = next(iter(done.values()))
+    radiographs = first.scores[0].kind == "radiograph"
     sections = []
     if failures:
-        left_out = _left_out(failures, len(failures) + len(done[first].scores))
+        left_out = _left_out(failures, len(failures) + len(first.scores))
         sections.append(Section("Left out", left_out))
     if compared:
         caption = (
@@ -293,11 +293,14 @@ def _page(
             human if radiographs else "Of what shows something.",
             charts=distributions(shown_in),
         ),
-        Section(
-            f"The worst of {first}",
-            "By Dice. The true outlines are yellow.",
-            pictures=shown,
-            caption="What was found, and the true outlines in yellow",
+        *(
+            Section(
+                f"The worst of {name}",
+                "By Dice. The true outlines are yellow.",
+                pictures=each.shown,
+                caption="What was found, and the true outlines in yellow",
+            )
+            for name, each in done.items()
         ),
         *(
             every_metric(f"Every metric of {name}", summaries(each.scores))

@@ -89,7 +89,7 @@ def _try(
             )
     except InputError as error:
         log.warning("case %s of %s is left out: %s", case.case, case.source, error)
-        return Failure(case.case, case.source, str(error))
+        return Failure(case.case, case.source, error.recorded)
 
 
 def _scored(case: Case, result: Result[Image]) -> CaseScore:

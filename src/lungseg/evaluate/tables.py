@@ -16,6 +16,7 @@ from lungseg.evaluate.cases import METRICS, NAN, CaseScore, MaskScore, SliceScor
 from lungseg.evaluate.summary import Summary, group, structures_of
 from lungseg.structures import BY_NAME
 from lungseg.writers import write_file
+from lungseg.writers.cells import harmless
 
 Cells = dict[str, object]
 """A line of a CSV by its columns."""
@@ -33,7 +34,7 @@ def write_table(rows: Iterable[Cells], path: Path) -> None:
     writer = csv.DictWriter(stream, list(lines[0]))
     writer.writeheader()
     writer.writerows(
-        {name: f"{v:.4f}" if isinstance(v, float) else v for name, v in line.items()}
+        {name: f"{v:.4f}" if isinstance(v, float) else harmless(v) for name, v in line.items()}
         for line in lines
     )
     write_file(path, stream.getvalue().encode())

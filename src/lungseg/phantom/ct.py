@@ -89,14 +89,24 @@ def _paint_trunk(canvas: Canvas, thorax: Thorax, *, bowel: bool) -> None:
         LIVER,
     )
     canvas.ellipsoid((85.0, 40.0, thorax.domes[1] - 55.0), (32.0, 40.0, 52.0), SPLEEN)
-    canvas.ellipsoid((62.0, -28.0, thorax.domes[1] - 48.0), (46.0, 44.0, 42.0), MUSCLE)
-    canvas.ellipsoid((62.0, -38.0, thorax.domes[1] - 34.0), (36.0, 26.0, 20.0), AIR + 20)
+    _paint_stomach(canvas, thorax)
     for side, _ in SIDES:
         canvas.tube(
             (side * 100.0, -20.0, -290.0), (side * 95.0, -35.0, -170.0), 19.0, AIR + 30
         )  # colon
     if bowel:
         _paint_bowel(canvas, thorax)
+
+
+def _paint_stomach(canvas: Canvas, thorax: Thorax) -> None:
+    """Fluid with a level, and gas in front of it, as in one who lies on his back."""
+    canvas.ellipsoid((62.0, -28.0, thorax.domes[1] - 48.0), (46.0, 44.0, 42.0), MUSCLE)
+    x, y, z = canvas.points()
+    inside: Solid = ((x - 62.0) / 42.0) ** 2 + ((y + 28.0) / 40.0) ** 2 + (
+        (z - thorax.domes[1] + 52.0) / 36.0
+    ) ** 2 < 1
+    canvas.paint(EVERYWHERE, inside, FLUID)
+    canvas.paint(EVERYWHERE, inside & (y < -44.0), AIR + 20)
 
 
 def _paint_bowel(canvas: Canvas, thorax: Thorax) -> None:

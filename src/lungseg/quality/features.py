@@ -144,11 +144,16 @@ def _intensity_features(image: Float, together: Float, lungs: NDArray[np.bool_])
     gradient = _gradient(smooth)
     return {
         "contrast": float(image[around].mean() - image[lungs].mean()) if around.any() else 0.0,
-        "edge_gradient": float(gradient[edge].mean()) / (float(gradient.mean()) + 1e-6),
+        "edge_gradient": _mean(gradient[edge]) / (float(gradient.mean()) + 1e-6),
         "roughness": float(np.abs(image - smooth).mean()),
-        "probability_gradient": float(_gradient(together)[edge].mean()),
+        "probability_gradient": _mean(_gradient(together)[edge]),
         "intensity_std": float(image[lungs].std()),
     }
+
+
+def _mean(values: Float) -> float:
+    """0 of nothing, as of the edge of a mask that covers the whole picture."""
+    return float(values.mean()) if values.size else 0.0
 
 
 def _gradient(plane: Float) -> Any:

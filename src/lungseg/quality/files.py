@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from lungseg.card import ModelCard
 from lungseg.errors import ModelError
+from lungseg.json_file import parse_json, read_json
 from lungseg.modality import Modality
 from lungseg.quality.features import AGREEMENT_FEATURES, CERTAINTY_FEATURES, SHAPE_FEATURES
 from lungseg.quality.model import CalibrationCurve, FrontalModel, QuadraticModel, QualityModel
@@ -37,17 +38,7 @@ def decode_quality_model(text: str | bytes) -> QualityModel:
     Raises:
         ValueError: it is no JSON, lacks an entry, has an unknown one, or one that cannot be.
     """
-    entries = _object(json.loads(text), "the file")
-    entries["dice"] = _quadratic(entries.get("dice"), "dice")
-    entries["curves"] = {
-        scope: _make(CalibrationCurve, curve, f"the curve of {scope}")
-        for scope, curve in _object(entries.get("curves"), "curves").items()
-    }
-    if entries.get("frontal") is not None:
-        frontal = _object(entries["frontal"], "frontal")
-        frontal["log_odds"] = _quadratic(frontal.get("log_odds"), "log_odds")
-        entries["frontal"] = _make(FrontalModel, frontal, "frontal")
-    return _make(QualityModel, entries, "the file")
+    return _quality_model(parse_json(text))
 
 
 def quality_model_of(model: Path, card: ModelCard, modality: Modality) -> QualityModel | None:
@@ -76,7 +67,7 @@ def read_quality_model(model: Path, sha256: str) -> QualityModel | None:
     if not path.is_file():
         return None
     try:
-        quality = decode_quality_model(path.read_bytes())
+        quality = _quality_model(read_json(path))
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(
@@ -89,6 +80,20 @@ def read_quality_model(model: Path, sha256: str) -> QualityModel | None:
             cure=_CURE,
         )
     return quality
+
+
+def _quality_model(content: object) -> QualityModel:
+    entries = _object(content, "the file")
+    entries["dice"] = _quadratic(entries.get("dice"), "dice")
+    entries["curves"] = {
+        scope: _make(CalibrationCurve, curve, f"the curve of {scope}")
+        for scope, curve in _object(entries.get("curves"), "curves").items()
+    }
+    if entries.get("frontal") is not None:
+        frontal = _object(entries["frontal"], "frontal")
+        frontal["log_odds"] = _quadratic(frontal.get("log_odds"), "log_odds")
+        entries["frontal"] = _make(FrontalModel, frontal, "frontal")
+    return _make(QualityModel, entries, "the file")
 
 
 def _quadratic(entries: object, what: str) -> QuadraticModel:

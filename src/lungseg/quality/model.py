@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +16,9 @@ from lungseg.structures import PLURAL
 MAX_STD: Final = 4.0
 """Standard deviations; a feature that lies farther from its mean counts as this far, so that no
 single one outvotes all others."""
+
+MAX_NUMBER: Final = 1e9
+"""What no number of a quality model exceeds; the sum of any such is finite."""
 
 Scope = Literal["radiograph", "slice", "volume"]
 """What an expected Dice is of: a radiograph; a single slice of CT; several slices of CT."""
@@ -33,8 +35,8 @@ class QuadraticModel:
         offset: what is added.
 
     Raises:
-        ValueError: a number is not finite, a standard deviation not above 0, or the lists are not
-            of one length.
+        ValueError: a number is not finite or exceeds `MAX_NUMBER`, a standard deviation is not
+            above 0, or the lists are not of one length.
     """
 
     features: tuple[str, ...]
@@ -179,6 +181,7 @@ class QualityModel:
         unknown = sorted(set(self.curves) - set(get_args(Scope)))
         if unknown:
             raise ValueError(f"there is a calibration curve of the unknown scope {unknown[0]!r}")
+        _check_finite({"uncertain": (self.uncertain,)})
         if not 0 <= self.uncertain <= 1:
             raise ValueError("uncertain leaves 0 to 1")
 
@@ -209,5 +212,5 @@ def _check_lengths(columns: Mapping[str, Collection[object]]) -> None:
 
 def _check_finite(columns: Mapping[str, Sequence[float]]) -> None:
     for name, values in columns.items():
-        if not all(type(value) in (int, float) and math.isfinite(value) for value in values):
-            raise ValueError(f"{name} holds what is no finite number")
+        if not all(type(value) in (int, float) and abs(value) <= MAX_NUMBER for value in values):
+            raise ValueError(f"{name} holds what is no finite number, or one above 1e9")

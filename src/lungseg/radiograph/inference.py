@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
 from lungseg.morphology.sides import sides
-from lungseg.predict import SidedPredictor
 from lungseg.preprocess import zero_mean
 from lungseg.quality.confidence import confidence
 from lungseg.quality.features import Features, mask_features
@@ -20,6 +19,7 @@ from lungseg.quality.model import FrontalModel
 from lungseg.radiograph.orientation import AS_USUAL, View, is_negative, tilt, turn
 from lungseg.radiograph.postprocess import postprocess_lungs
 from lungseg.readers.frames import Frame
+from lungseg.sided import SidedPredictor
 from lungseg.structures import LUNGS, PLURAL, Structure
 
 Float = NDArray[np.float32]

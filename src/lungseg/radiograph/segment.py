@@ -15,7 +15,6 @@ from lungseg.morphology.dilation import dilate
 from lungseg.morphology.hull import hull
 from lungseg.morphology.sides import cut_in_the_middle, is_undecided
 from lungseg.options import DEFAULTS, SegmentOptions
-from lungseg.predict import SidedPredictor
 from lungseg.preprocess import to_network
 from lungseg.quality.confidence import confidences
 from lungseg.quality.files import quality_model_of
@@ -44,6 +43,7 @@ from lungseg.segmentation import (
     probabilities_without_sides,
     without_sides,
 )
+from lungseg.sided import SidedPredictor
 from lungseg.structures import LUNGS, PLURAL, groups
 from lungseg.timing import Seconds, timed
 

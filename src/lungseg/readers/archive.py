@@ -250,7 +250,8 @@ class _Archive(io.FileIO):
 @contextmanager
 def _zip_entries(path: Path, limits: Limits) -> Iterator[list[Entry]]:
     with _Archive(path) as file, zipfile.ZipFile(file) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir()]
+        # Of an entry without a name `is_dir` raises an IndexError.
+        infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
         _check_count(len(infos), limits, path.name)
         for info in infos:
             _check_zipped(info, path.name)
@@ -260,6 +261,8 @@ def _zip_entries(path: Path, limits: Limits) -> Iterator[list[Entry]]:
 
 def _check_zipped(entry: zipfile.ZipInfo, where: str) -> None:
     _check_name(entry.orig_filename, where)
+    if not entry.filename:
+        raise zipfile.BadZipFile
     if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
         raise _no_file(where)
     if entry.flag_bits & _ENCRYPTED:

@@ -69,9 +69,9 @@ def read(
     Args:
         source: a file; a folder with a DICOM series; the bytes of a file, or a binary stream of
             them; an array, (rows, columns), (rows, columns, 3 or 4) in colours, or (slices, rows,
-            columns), or a tensor of such axes; an image of nibabel or SimpleITK; a data set of
-            pydicom; a list of DICOM files, their bytes, or data sets, which are slices of CT. An
-            `Image` and a `Volume` are passed on.
+            columns), or a tensor of such axes; an image of Pillow, nibabel or SimpleITK; a data
+            set of pydicom; a list of DICOM files, their bytes, or data sets, which are slices of
+            CT. An `Image` and a `Volume` are passed on.
         modality: what it is taken for; None for what its format, header or axes say. A picture says
             nothing, and is then an `Image`.
         frame: which page of a TIFF file, frame of a DICOM file or volume of four axes, counted from

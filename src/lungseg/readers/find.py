@@ -193,7 +193,8 @@ def _some(resolve: Callable[[], list[Path]], found: FoundInputs, path: Path) -> 
     if of_series:
         found.problems += [
             UnsupportedError(
-                f"it holds {words}, and no radiograph and no CT",
+                "it holds other DICOM, and no radiograph and no CT",
+                shown=f"it holds {words}, and no radiograph and no CT",
                 where=path,
                 cure="give radiographs or CT",
             )
@@ -301,7 +302,8 @@ def _refuse_series(named: Sequence[Path], found: FoundInputs) -> None:
         found.files = [file for file in found.files if file not in paths]
         found.problems.append(
             UnsupportedError(
-                f"{in_words(others)[0]} are neither radiographs nor CT",
+                f"{len(others)} files {others[0].what} are neither radiographs nor CT",
+                shown=f"{in_words(others)[0]} are neither radiographs nor CT",
                 where=paths[0].parent,
                 cure="give radiographs or CT",
             )

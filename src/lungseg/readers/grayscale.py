@@ -110,6 +110,8 @@ def _voi(
     if not possible:
         return None, (f"window width {windows[0][1]:g} is not possible, full range used",)
     kind = "" if function == "LINEAR" else f" {function}"
+    if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):  # damaged, and not repeated
+        kind = " of an unknown function"
     useful = possible
     if len(windows) > 1:
         useful = [one for one in possible if _share_within(values, counts, *one) >= _MIN_SHOWN]

@@ -65,6 +65,17 @@ class SimpleItkImage(Protocol):
 
 
 @runtime_checkable
+class PillowImage(Protocol):
+    """An image of Pillow."""
+
+    def getbands(self) -> Any:
+        """Names of its channels."""
+
+    def convert(self, mode: str) -> Any:
+        """The same in another mode."""
+
+
+@runtime_checkable
 class DicomDataset(Protocol):
     """A data set of pydicom."""
 
@@ -128,7 +139,7 @@ class ArrayInput:
 
 
 def array_input(
-    source: Array | Tensor | NibabelImage | SimpleItkImage, *, frame: int | None
+    source: Array | Tensor | NibabelImage | SimpleItkImage | PillowImage, *, frame: int | None
 ) -> ArrayInput:
     """Pixels or voxels of what another library holds, in the order (slices, rows, columns).
 
@@ -139,8 +150,8 @@ def array_input(
     Raises:
         UnsupportedError: several frames and none chosen, colours in a volume, more than four axes.
         InputError: there is no such frame.
-        UsageError: a frame of an array or a tensor was asked for, which have none; or it has no
-            axes.
+        UsageError: a frame was asked for of an array, a tensor or an image of Pillow, which has the
+            one that it was last sought to; or it has no axes.
     """
     if isinstance(source, NibabelImage):
         return _from_nibabel(source, frame)
@@ -148,6 +159,8 @@ def array_input(
         return _from_simpleitk(source, frame)
     if frame is not None:
         raise UsageError("an array has no frames", cure="leave `frame` out")
+    if isinstance(source, PillowImage):
+        return _from_pillow(source)
     array = source if isinstance(source, np.ndarray) else _from_tensor(source)
     if array.ndim not in (2, 3):
         raise UsageError(
@@ -167,6 +180,15 @@ def _from_tensor(tensor: Tensor) -> Array:
         raise UnsupportedError(
             "the tensor cannot become an array", where="array", cure="give a dense one of numbers"
         ) from error
+
+
+def _from_pillow(image: Any) -> ArrayInput:
+    """Its pixels as they lie, whatever an orientation tag asks; what is no plain grey, such as a
+    palette, in colours.
+    """
+    plain = image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
+    pixels = np.asarray(image if plain else image.convert("RGBA"))
+    return ArrayInput(pixels, Format.PILLOW.value, Format.PILLOW)
 
 
 def _from_nibabel(image: Any, frame: int | None) -> ArrayInput:

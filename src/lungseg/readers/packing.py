@@ -6,7 +6,9 @@ import bz2
 import importlib
 import io
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, BinaryIO, Final, Literal
 
@@ -28,6 +30,7 @@ MAX_UNPACKED_BYTES: Final = 2**28
 """Bytes of a file that is unpacked as a whole; voxels of NIfTI are read from the stream instead."""
 _CHUNK_BYTES: Final = 2**20
 _ZSTD_MODULES: Final = ("compression.zstd", "backports.zstd")
+_limit: ContextVar[int | None] = ContextVar("_limit", default=None)
 _NAMES: Final = {"deflate": "gzip", "bzip2": "bzip2", "zstd": "Zstandard"}
 
 
@@ -38,13 +41,54 @@ def unpacking(file: BinaryIO, packing: Packing, *, source: str) -> BinaryIO:
         UnsupportedError: nothing that is installed unpacks it.
     """
     stream: Any = file
+    if packing == "none":
+        return file
     if packing == "deflate":
         stream = InflatingStream(file)
     elif packing == "bzip2":
         stream = bz2.BZ2File(file)
     elif packing == "zstd":
         stream = _zstd_stream(file, source)
-    return stream
+    limit = _limit.get()
+    bounded: Any = stream if limit is None else _Bounded(stream, limit, source)
+    return bounded
+
+
+@contextmanager
+def unpacking_at_most(count: int) -> Iterator[None]:
+    """Within it no packed file may hold more than so many bytes, whatever its header says."""
+    token = _limit.set(count)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that gives no more than it should, and says so."""
+
+    def __init__(self, stream: Any, limit: int, source: str) -> None:
+        self._stream, self._limit, self._left, self._source = stream, limit, limit, source
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """As of the stream.
+
+        Raises:
+            TooLargeError: it gave too much.
+        """
+        count: int = self._stream.readinto(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise TooLargeError(
+                f"it holds more than {self._limit / 1e6:g} MB, and was not unpacked",
+                where=self._source,
+                cure="give a smaller one",
+            )
+        return count
 
 
 def _zstd_stream(file: BinaryIO, source: str) -> Any:
@@ -79,6 +123,8 @@ def read_into(stream: BinaryIO, target: memoryview, *, source: str) -> int:
             done += count
     except EOFError:
         return done
+    except TooLargeError:
+        raise
     except Exception as error:  # zlib's, bz2's and zstd's own
         raise _damaged(source) from error
     return done

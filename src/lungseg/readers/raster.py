@@ -1,9 +1,9 @@
 """Pictures: the header is checked first, then the pixels are decoded.
 
-PNG and JPEG, the common ones, are checked by walking their own structure, which is quicker than a
-second library and finds a truncated file whatever the decoder thinks of it; OpenCV then decodes all
-their depths. TIFF, BMP, GIF, WebP and AVIF are Pillow's, HEIC pillow-heif's, and TIFF that Pillow
-does not open our own.
+PNG and JPEG, the common ones, are checked by walking their own structure, which finds a truncated
+file whatever the decoder thinks of it. JPEG is decoded by OpenCV, and nothing else is, since the
+libraries for PNG and TIFF within it are years old: PNG, TIFF, BMP, GIF, WebP and AVIF are Pillow's,
+HEIC is pillow-heif's, and TIFF that Pillow does not open our own.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from lungseg.readers.codestream import FRAME_HEADERS, SCAN, segments
 from lungseg.readers.decoded import DecodedImage
 from lungseg.readers.dicom_pixels import quiet_pydicom
 from lungseg.readers.limits import MAX_AREA_PIXELS, SMALLER_IMAGE, chosen_frame, refuse_too_large
+from lungseg.readers.sixteen_bits import colours_of_sixteen_bits, grey_with_opacity_as_colours
 from lungseg.readers.tiff import read_tiff
 from lungseg.readers.to_grey import to_grey, to_image_type
 from lungseg.segmentation import Array
@@ -42,6 +43,7 @@ _ORIENTATIONS = {
 }
 """What the EXIF and TIFF tag 274, Orientation, asks for; 1 is upright."""
 _ORIENTATION = 0x0112
+_PNG_COLOURS, _PNG_GREY_AND_OPACITY, _PNG_COLOURS_AND_OPACITY = 2, 4, 6
 _PHOTOMETRIC, _BITS_PER_SAMPLE, _SAMPLE_FORMAT, _PLANAR = 262, 258, 339, 284
 _WHITE_IS_ZERO, _RGB_COLOURS, _SIGNED, _APART = 0, 2, 2, 2
 """Tags of TIFF, and what they can hold (TIFF 6.0)."""
@@ -83,7 +85,8 @@ def read_raster(
             else (content, _check_jpeg(content, source))
         )
         chosen_frame(frame, 1, source=source)
-        pixels = _decode_with_opencv(pictorial, file_format, source)
+        decode = _decode_png if file_format is Format.PNG else _decode_jpeg
+        pixels = decode(pictorial, source)
         orientation = _exif_orientation(content) if has_exif else 1
         pixels = _upright(pixels, orientation)
     else:
@@ -199,18 +202,34 @@ def _check_jpeg(content: bytes, source: str) -> bool:
     raise _truncated(Format.JPEG, source)
 
 
-def _decode_with_opencv(content: bytes, file_format: Format, source: str) -> Array:
+def _decode_jpeg(content: bytes, source: str) -> Array:
     pixels: Array | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
-        raise _damaged(file_format, source)
-    return _rgb(pixels)
+        raise _damaged(Format.JPEG, source)
+    return pixels if pixels.ndim == 2 else pixels[..., ::-1]  # OpenCV has blue, green, red
 
 
-def _rgb(pixels: Array) -> Array:
-    """OpenCV's blue, green, red as red, green, blue."""
-    if pixels.ndim == 2:
-        return pixels
-    return pixels[..., [2, 1, 0]] if pixels.shape[2] == 3 else pixels[..., [2, 1, 0, 3]]
+def _decode_png(content: bytes, source: str) -> Array:
+    from PIL import Image as Pillow
+
+    def opened(whole: bytes = content) -> PillowImage:
+        return Pillow.open(BytesIO(whole), formats=("PNG",))
+
+    try:
+        header = struct.unpack_from(">4s8xBB", content, 12)
+        if header == (b"IHDR", 16, _PNG_GREY_AND_OPACITY):
+            numbers = np.asarray(opened(grey_with_opacity_as_colours(content))).astype(np.uint16)
+            return (numbers[..., ::2] << 8 | numbers[..., 1::2])[..., [0, 0, 0, 1]]
+        picture = opened()
+        deep = header[1:] in ((16, _PNG_COLOURS), (16, _PNG_COLOURS_AND_OPACITY))
+        pixels = colours_of_sixteen_bits(opened) if deep else _from_pillow(picture)
+        if header[2] == _PNG_COLOURS and "transparency" in picture.info:  # a colour stands for it
+            shown = (pixels != np.array(picture.info["transparency"])).any(axis=2, keepdims=True)
+            opacity = shown.astype(pixels.dtype) * np.iinfo(pixels.dtype).max
+            pixels = np.concatenate([pixels, opacity], axis=2)
+    except (OSError, SyntaxError, ValueError, struct.error):
+        raise _damaged(Format.PNG, source) from None
+    return pixels
 
 
 def _exif_orientation(content: bytes) -> int:
@@ -255,7 +274,7 @@ def _decode_with_pillow(
                     "it is a TIFF of 16-bit colours that are not red, green and blue side by side"
                 )
                 raise UnsupportedError(what, where=source, cure="export it in grey")
-            return _decode_tiff_with_opencv(content, index, source), orientation
+            return _deep_tiff(content, index, source), orientation
         pixels = _as_stated(_from_pillow(opened), tags)
         if pixels.dtype == np.uint16 and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
             # Which Pillow heeds in 8 bits only.
@@ -333,13 +352,20 @@ def _as_stated(pixels: Array, tags: dict[int, Any]) -> Array:
     return pixels
 
 
-def _decode_tiff_with_opencv(content: bytes, index: int, source: str) -> Array:
-    done, pages = cv2.imdecodemulti(
-        np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED, range=(index, index + 1)
-    )
-    if not done or len(pages) != 1:
-        raise _damaged(Format.TIFF, source)
-    return _rgb(pages[0])
+def _deep_tiff(content: bytes, index: int, source: str) -> Array:
+    """A page of colours of 16 bits."""
+
+    def opened() -> PillowImage:
+        picture = _opened_with_pillow(content, Format.TIFF, source)
+        if picture is None:
+            raise ValueError("it was opened before")
+        picture.seek(index)
+        return picture
+
+    try:
+        return colours_of_sixteen_bits(opened)
+    except (OSError, SyntaxError, ValueError):
+        raise _damaged(Format.TIFF, source) from None
 
 
 def _from_pillow(opened: PillowImage) -> Array:

@@ -215,7 +215,8 @@ def chosen(series: Sequence[Series], wanted: str | None, source: str) -> Series:
     listed = ", ".join(_listed(number, series, traits) for number in range(len(series)))
     if wanted is None:
         raise UnsupportedError(
-            f"it holds {len(series)} CT series: {listed}",
+            f"it holds {len(series)} CT series",
+            shown=f"it holds {len(series)} CT series: {listed}",
             where=source,
             cure="choose one with `series`: number, UID, name or what else tells it apart",
         )
@@ -235,7 +236,8 @@ def chosen(series: Sequence[Series], wanted: str | None, source: str) -> Series:
     if len(fitting) != 1:
         which = "no series is" if not fitting else f"{len(fitting)} series are"
         raise InputError(
-            f"{which} called {wanted!r} among {listed}",
+            f"{which} what `series` calls it, of {len(series)}",
+            shown=f"{which} called {wanted!r} among {listed}",
             where=source,
             cure="choose one by its number, or by what else tells it apart",
         )

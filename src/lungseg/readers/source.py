@@ -19,6 +19,7 @@ from lungseg.readers.objects import (
     ArrayInput,
     DicomDataset,
     NibabelImage,
+    PillowImage,
     SimpleItkImage,
     Tensor,
     array_input,
@@ -45,6 +46,7 @@ Source = (
     | Tensor
     | NibabelImage
     | SimpleItkImage
+    | PillowImage
     | DicomDataset
     | Sequence[str | Path | bytes | DicomDataset]
     | Probe
@@ -54,8 +56,8 @@ Source = (
 """What `read` takes; see there."""
 
 ACCEPTED: Final = (
-    "a path, bytes, a binary stream, a NumPy array, a tensor, a nibabel or SimpleITK image, a "
-    "pydicom data set, or a list of DICOM files or data sets"
+    "a path, bytes, a binary stream, a NumPy array, a tensor, an image of Pillow, nibabel or "
+    "SimpleITK, a pydicom data set, or a list of DICOM files or data sets"
 )
 
 
@@ -152,7 +154,7 @@ def _opened(source: Any, modality: Modality | None, frame: int | None) -> Opened
         return probing(source)
     if isinstance(source, bytearray | memoryview):
         return probing(bytes(source))
-    if isinstance(source, np.ndarray | Tensor | NibabelImage | SimpleItkImage):
+    if isinstance(source, np.ndarray | Tensor | NibabelImage | SimpleItkImage | PillowImage):
         return array_input(source, frame=frame)
     if isinstance(source, DicomDataset):
         dataset: Any = source

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.draw.picture import Colour
+from lungseg.options import Colour
 
 WIDTH: Final = 700
 LEFT: Final = 210
@@ -83,8 +83,8 @@ class Axis:
     def shapes(self, height: float) -> list[Shape]:
         """Ticks, grid lines and the mark."""
         found = []
-        for value in np.linspace(self.low, self.high, 6):
-            x = self.at(float(value))
+        for value in round_values(self.low, self.high):
+            x = self.at(value)
             label = f"{value:.0f}" if self.high - self.low >= 100 else f"{value:.3g}"
             found.append(_path("grid", f"M{x:.1f} {TOP}V{TOP + height:.1f}"))
             found.append(_text(x, TOP + height + 16.0, label, anchor="middle"))
@@ -94,6 +94,17 @@ class Axis:
             found.append(_path("mark", f"M{x:.1f} {TOP - 4}V{TOP + height:.1f}"))
             found.append(_text(x, TOP - 9, self.mark[1], anchor=anchor, look="marked"))
         return found
+
+
+def round_values(low: float, high: float) -> list[float]:
+    """The values from `low` to `high` that are whole multiples of 1, 2, 2.5 or 5 times a power of
+    ten, whichever gives about six.
+    """
+    rough = (high - low) / 6
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= rough * 0.999)
+    first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
+    return [round(number * step, 10) + 0.0 for number in range(first, last + 1)]
 
 
 def strips(series: Mapping[str, Sequence[float]], axis: Axis) -> Chart:

@@ -16,13 +16,15 @@ from lungseg.predict import embedded_models, find_model
 from lungseg.provenance import Patient
 from lungseg.report import texts
 from lungseg.report.deidentify import blanked, identity, patient_of_record, secrets, shown_name
-from lungseg.report.pictures import Shown, pictures_again, pictures_of
+from lungseg.report.pictures import MAX_SIDE, Shown, pictures_again, pictures_of
 from lungseg.report.tables import (
+    SIZES,
     Densities,
     Entries,
     MeasurementTable,
     densities_of,
     is_one_slice,
+    key_numbers,
     making,
     measurement_table,
     readable,
@@ -79,7 +81,7 @@ class Pictures:
     def side_by_side(self) -> bool:
         """Whether there are two, and they are narrow enough to stand beside each other."""
         rows, columns = self.all[-1].shape[:2]
-        return len(self.all) == 2 and columns < 1.5 * rows
+        return len(self.all) == 2 and columns < 1.5 * rows and columns <= MAX_SIDE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +93,7 @@ class ReportContent:
             for.
         identity: file and patient; empty unless that was asked for.
         verdict: whether to rely on the mask.
+        numbers: those that count most, each with its unit, and its name; none of a refused input.
         pictures: as read, and marked.
         remarks: what the reader must know of the pictures.
         quality: the expected Dice as a sentence; empty of a refused input, whose mask no person
@@ -103,6 +106,7 @@ class ReportContent:
     name: str
     identity: Entries
     verdict: VerdictSection
+    numbers: Entries
     pictures: Pictures
     remarks: tuple[str, ...]
     quality: str
@@ -186,6 +190,7 @@ def _content(
         name=shown_name(record, None if patient is None and not show_identity else secret),
         identity=readable(known.items()),
         verdict=VerdictSection(record["verdict"], title, sentence, reasons, texts.doubts(record)),
+        numbers=key_numbers(record) if rated else (),
         pictures=_pictures(record, shown),
         remarks=shown.remarks,
         quality=texts.expected(values) if rated else "",
@@ -196,11 +201,7 @@ def _content(
 
 
 def _pictures(record: Mapping[str, Any], shown: Shown) -> Pictures:
-    sizes = {
-        m["structure"]: m["value"]
-        for m in record["measurements"]
-        if m["name"] in ("area", "volume")
-    }
+    sizes = {m["structure"]: m["value"] for m in record["measurements"] if m["name"] in SIZES}
     found = [structure for structure in shown.structures if sizes.get(structure.name)]
     one_slice = record["modality"] == "ct" and is_one_slice(record)
     lines = [

@@ -14,6 +14,7 @@ from typing import Any, Final
 from lungseg.errors import InputError
 from lungseg.provenance import Format, Patient
 from lungseg.readers import patient_of
+from lungseg.writers import input_path
 
 FIELDS: Final = {
     "name": "Patient's name",
@@ -39,7 +40,7 @@ def patient_of_record(entry: Mapping[str, Any]) -> Patient | None:
     if stated and not is_dicom:
         return Patient()
     try:
-        return patient_of(Path(entry["input"]), is_dicom=is_dicom) or Patient()
+        return patient_of(Path(input_path(entry)), is_dicom=is_dicom) or Patient()
     except InputError:
         return None
 
@@ -73,6 +74,7 @@ def blanked(text: str, entry: Mapping[str, Any], words: tuple[str, ...]) -> str:
     folder = str(Path(source).parent)
     # What has no separator in it is no path, and may be a word like any other.
     paths = [path for path in (source, folder, folder + os.sep) if os.sep in path and len(path) > 1]
+    paths += [entry["relative_to"]] if "relative_to" in entry else []
     if source in paths and text.startswith(source):
         text = text[len(source) :].partition(": ")[2]
     for path in paths:

@@ -102,6 +102,7 @@ def _story(content: ReportContent) -> list[Flowable]:
         _text(verdict.sentence),
         *(_text(f"- {reason}") for reason in verdict.reasons),
         *(_text(doubt, "BodyText", bold=True) for doubt in verdict.doubts),
+        *(_text(f"{name}: {value}", "BodyText", bold=True) for value, name in content.numbers),
         *_pictures(content.pictures),
         *(_text(remark) for remark in content.remarks),
     ]

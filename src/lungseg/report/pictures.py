@@ -28,6 +28,7 @@ from lungseg.segmenter import read_source
 from lungseg.structures import LUNGS_AS_ONE, Structure, groups, shown_among
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
+from lungseg.writers import input_path
 
 MAX_SIDE: Final = 1024
 """Pixels of the longer side of a radiograph in a report; a larger one is shrunk. Sheets of slices
@@ -163,7 +164,7 @@ def _read_again(record: Mapping[str, Any]) -> Image | Volume:
         LungsegError: it cannot be read.
     """
     options = SegmentOptions.from_record(record.get("options", {}))
-    return read_source(record["input"], record["modality"], options)
+    return read_source(input_path(record), record["modality"], options)
 
 
 def _mask_again(
@@ -189,8 +190,10 @@ def _mask_again(
 
 def _read_picture(path: Path) -> Picture | None:
     """A PNG file as (rows, columns, 3) of red, green and blue; None where there is none."""
+    from PIL import Image as Pillow
+
     try:
-        picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error):
+        with Pillow.open(path, formats=("PNG",)) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError):
         return None
-    return None if picture is None else np.asarray(picture[..., ::-1], np.uint8)

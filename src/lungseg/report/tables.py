@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lungseg.card import ModelCard
 from lungseg.measurement import OWNERS
 from lungseg.report import texts
-from lungseg.structures import shown_among
+from lungseg.structures import PLURAL, shown_among
 
 STEP: Final = 10
 """Hounsfield units in one step of the histogram."""
@@ -47,6 +47,27 @@ class MeasurementRow:
     values: tuple[str, ...]
     unit: str
     published: str
+
+
+KEY: Final = {
+    "radiograph": (
+        ("area", PLURAL),
+        ("cardiothoracic_ratio", ""),
+        ("expected_dice", PLURAL),
+        ("asymmetry", PLURAL),
+        ("confidence", PLURAL),
+    ),
+    "ct": (
+        ("volume", PLURAL),
+        ("laa950", PLURAL),
+        ("expected_dice", PLURAL),
+        ("asymmetry", PLURAL),
+        ("confidence", PLURAL),
+    ),
+}
+"""What counts most, of which the first `KEY_NUMBERS` that were measured begin a report."""
+KEY_NUMBERS: Final = 3
+SIZES: Final = ("area", "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +109,21 @@ class Densities:
     def percent(self) -> dict[str, NDArray[np.float64]]:
         """The same, in percent of each structure's voxels."""
         return {name: 100 * counts / max(1, counts.sum()) for name, counts in self.counts.items()}
+
+
+def key_numbers(record: Mapping[str, Any]) -> Entries:
+    """The numbers that count most of a record, each with its unit and then its name."""
+    found = {(m["name"], m["structure"]): m for m in record["measurements"]}
+    known = texts.definitions(record["modality"])
+    numbers = []
+    for key in KEY[record["modality"]]:
+        if key in found and found[key]["value"] is not None:
+            unit, restriction = found[key]["unit"], found[key]["restriction"]
+            value = texts.number(found[key]["value"], unit)
+            what = known[key[0]].title + (f" of the {key[1]}" if key[0] in SIZES else "")
+            words = texts.unit_in_words(unit, restriction)
+            numbers.append((f"{value} {words}".rstrip(), what))
+    return tuple(numbers[:KEY_NUMBERS])
 
 
 def measurement_table(record: Mapping[str, Any]) -> MeasurementTable:

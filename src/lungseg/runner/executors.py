@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import pickle
+import pickle  # nosec B403
 import queue
 import signal
 import threading
@@ -290,7 +290,7 @@ def _work(connection: Connection, initializer: Callable[[], None] | None) -> Non
         except EOFError:
             return
         try:
-            fn, args, kwargs = pickle.loads(packed)  # noqa: S301 (from our own executor)
+            fn, args, kwargs = pickle.loads(packed)  # noqa: S301 (from our own executor)  # nosec B301
             answer = pickle.dumps(("result", fn(*args, **kwargs)))
         except Exception as problem:  # noqa: BLE001 (whatever it is, the caller gets it)
             answer = _packed(problem)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from lungseg.errors import UsageError
 from lungseg.options import SegmentOptions
@@ -32,6 +32,8 @@ class RunOptions:
         reports: "report" for one in HTML, "pdf" for one in PDF.
         show_identity: let the reports show paths, and of DICOM patient's name and ID.
         overwrite: do again what is there; otherwise it is left alone.
+        relative_to: folder in which the paths of inputs begin that results state; those of inputs
+            elsewhere, and where it is not given, are absolute.
 
     Raises:
         UsageError: an output or a report is not known, nothing is to be written, or PDF was asked
@@ -43,9 +45,12 @@ class RunOptions:
     reports: tuple[ReportFormat, ...] = ()
     show_identity: bool = False
     overwrite: bool = False
+    relative_to: Path | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folder", absolute(self.folder))
+        if self.relative_to is not None:
+            object.__setattr__(self, "relative_to", absolute(self.relative_to))
         if self.outputs or not self.reports:
             chosen = tuple(output.name for output in check_outputs(self.outputs))
             object.__setattr__(self, "outputs", chosen)
@@ -57,6 +62,18 @@ class RunOptions:
                 )
         if "pdf" in self.reports:
             check_reportlab()
+
+    def called(self, source: Path) -> str:
+        """What results call an input, of which the absolute path is given."""
+        base = self.relative_to
+        inside = base is not None and base in source.parents
+        return str(source.relative_to(base) if base is not None and inside else source)
+
+    def named(self, source: Path) -> Any:
+        """The fields of a record that say which input it is of."""
+        called = self.called(source)
+        relative = {} if called == str(source) else {"relative_to": str(self.relative_to)}
+        return {"input": called, **relative}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +110,11 @@ class Outcome:
     Attributes:
         source: the input's path.
         status: "done"; "skipped" where results exist and were left alone; "failed".
-        record: what `results.jsonl` says of it; None where it was skipped.
+        record: what `results.jsonl` says of it; None where it was skipped, or failed since files
+            that are not ours lie where its own belong.
         outputs: the files written now, by name of output.
-        why: it was skipped.
+        why: it was skipped or failed, for the eyes of whoever has the input: with words out of it
+            that its record has not.
     """
 
     source: Path

@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.draw.painted import painted
-from lungseg.errors import InstallationError, LungsegError, TooLargeError, UnexpectedError
+from lungseg.errors import (
+    InstallationError,
+    LungsegError,
+    OutputError,
+    TooLargeError,
+    UnexpectedError,
+)
 from lungseg.installation import broken_library
 from lungseg.report import ENDINGS, content_of, write_reports
 from lungseg.result import Result
 from lungseg.runner.job import Job, Outcome
 from lungseg.segmenter import Segmenter
 from lungseg.timing import Progress, no_progress
-from lungseg.writers import Record, box_of_crop, failure, save
+from lungseg.writers import Record, box_of_crop, failure, is_there, save
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +52,8 @@ def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Ou
         record["seconds"]["write"] = round(time.perf_counter() - start, 4)
         record["outputs"] = kept | {output: path.name for output, path in paths.items()}
         if "crop" in record["outputs"]:
-            record["boxes"] = {"crop": box_of_crop(result.image, result.segmentation)}
+            box = box_of_crop(result.image, result.segmentation, job.options)
+            record["boxes"] = {"crop": box}
         return Outcome(job.source, "done", _named(record, job), paths)
     except InstallationError:
         raise  # the next input would meet it, too
@@ -61,8 +68,10 @@ def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Ou
 
 def failed(job: Job, problem: BaseException) -> Outcome:
     """What became of a job that ended with an exception."""
-    record = failure(str(job.source), problem, str(_in_words(problem, job)))
-    return Outcome(job.source, "failed", _named(record, job))
+    words = _in_words(problem, job)
+    sentence = str(words) if job.run.show_identity else words.recorded
+    record = failure(str(job.source), problem, sentence)
+    return Outcome(job.source, "failed", _named(record, job), why=str(words))
 
 
 def _write(
@@ -72,10 +81,13 @@ def _write(
     that are new, by name of output.
     """
     kept, paths, run = dict(job.written), dict[str, Path](), job.run
+    if not is_there(run.folder):  # what is written into a new one nobody would know of
+        raise OutputError("was removed meanwhile", where=run.folder, cure="segment it again")
     hidden = job.options.skip_refused and result.verdict.status == "refused"
-    # Once for the file and the report.
+    # Once for the file and the report, which has a size of its own.
     twice = run.reports and "overlay" in run.outputs and not hidden
-    overlay = painted(result.image, result.segmentation) if twice else None
+    once = twice and job.options.overlay_size is None
+    overlay = painted(result.image, result.segmentation, job.options) if once else None
     if hidden:
         for output in kept.keys() - ENDINGS.keys():  # of an earlier run that wrote them
             (run.folder / kept.pop(output)).unlink(missing_ok=True)
@@ -85,12 +97,12 @@ def _write(
             result.segmentation,
             run.folder,
             run.outputs,
+            options=job.options,
             name=job.name,
-            binary=job.options.binary,
             overwrite=job.replace,
             probabilities=result.probabilities,
             verdict=result.verdict,
-            painted=overlay,
+            overlay=overlay,
         )
     if run.reports:
         progress(0.9, "writing the report")
@@ -115,10 +127,9 @@ def _in_words(problem: BaseException, job: Job) -> LungsegError:
             "there is not enough memory for it", where=job.source, cure="use fewer workers"
         )
     log.error(redacted(problem))
-    # Where the file is somebody else's, nobody knows what the text of an error may tell.
-    text = "" if job.display_name else f": {problem}"
     return UnexpectedError(
-        f"unexpected {type(problem).__name__}{text}",
+        f"unexpected {type(problem).__name__}",
+        shown=f"unexpected {type(problem).__name__}: {problem}",  # nobody knows what that tells
         where=job.source,
         cure="report this, if you can with the file",
     )
@@ -128,8 +139,9 @@ def _named(record: Record, job: Job) -> Record:
     """The record with the names of input and outputs, and without the input's path where it is
     called otherwise.
     """
-    record |= {"input": job.display_name or str(job.source), "name": job.name}
-    if job.display_name:
+    record |= {"input": job.display_name} if job.display_name else job.run.named(job.source)
+    record["name"] = job.name
+    if record["input"] != str(job.source):
         record["reasons"] = [_without_path(text, job) for text in record["reasons"]]
         if "notes" in record:
             record["notes"] = [_without_path(text, job) for text in record["notes"]]
@@ -139,7 +151,7 @@ def _named(record: Record, job: Job) -> Record:
 def _without_path(text: str, job: Job) -> str:
     for path, instead in (
         (f"{job.source}{os.sep}", ""),
-        (str(job.source), job.display_name),
+        (str(job.source), job.display_name or job.run.called(job.source)),
         (f"{job.source.parent}{os.sep}", ""),
     ):
         text = text.replace(path, instead)

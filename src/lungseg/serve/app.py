@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -14,7 +15,8 @@ from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -24,14 +26,16 @@ from lungseg.predict import embedded_models, find_model, processors
 from lungseg.report.texts import VERDICTS, definitions
 from lungseg.runner.executors import ProcessExecutor
 from lungseg.segmenter import Segmenter
+from lungseg.serve.bundle import write_bundle
 from lungseg.serve.folder import private_folder
 from lungseg.serve.jobs import OVER, Jobs, ServedJob
 from lungseg.serve.metrics import Metrics
 from lungseg.serve.names import RESULTS, SENT
 from lungseg.serve.problems import HTTPProblem
+from lungseg.serve.refusals import refused
 from lungseg.serve.requests import ServedModels, form_schema, task_of
-from lungseg.serve.schemas import About, Health, JobDocument, LabelDocument, Limits, Problem
-from lungseg.serve.security import SecurityMiddleware
+from lungseg.serve.schemas import About, Bundle, Health, JobDocument, LabelDocument, Limits, Problem
+from lungseg.serve.security import BUNDLE, SecurityMiddleware
 from lungseg.serve.settings import ServerSettings
 from lungseg.serve.upload import receive
 from lungseg.serve.worker import prepare_process
@@ -69,7 +73,13 @@ def _problems(*statuses: HTTPStatus) -> Problems:
     return {int(status): {"model": Problem, "description": status.phrase} for status in statuses}
 
 
-UNKNOWN: Final = _problems(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND)
+UNKNOWN: Final = _problems(
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
 
 
 class Server:
@@ -133,15 +143,17 @@ class Server:
             lifespan=self._life,
         )
         for problem in (HTTPProblem, RequestValidationError, HTTPException, Exception):
-            self.api.add_exception_handler(problem, _refused)
+            self.api.add_exception_handler(problem, refused)
         self.app = SecurityMiddleware(self.api, settings, self.metrics.request)
         self._add_page()
         self._add_jobs()
         self._add_results()
+        self._add_bundle()
 
     @asynccontextmanager
     async def _life(self, _: FastAPI) -> AsyncIterator[None]:
         with private_folder() as folder:
+            self._folder = folder
             start = partial(
                 ProcessExecutor, timeout=self.settings.job_timeout, initializer=prepare_process
             )
@@ -216,6 +228,7 @@ class Server:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             HTTPStatus.UNPROCESSABLE_ENTITY,
             HTTPStatus.TOO_MANY_REQUESTS,
+            HTTPStatus.INSUFFICIENT_STORAGE,
         )
         late: Problems = {200: {"model": JobDocument, "description": "The job is over."}}
 
@@ -227,7 +240,7 @@ class Server:
             summary="Send an image, a volume or a series",
         )
         async def segment(request: Request, response: Response, wait: Wait = 0.0) -> JobDocument:
-            with self.jobs.place() as job:
+            with self.jobs.place(request.client.host if request.client else "") as job:
                 try:
                     upload = await receive(request, job.folder / SENT, self.settings)
                     task = await asyncio.to_thread(
@@ -263,7 +276,12 @@ class Server:
             "response_class": Response,
             "responses": {**UNKNOWN, 200: {"content": {"image/png": {}}}},
         }
-        whole: Problems = {**UNKNOWN, 200: {"content": {"application/octet-stream": {}}}}
+        whole: Problems = {
+            **UNKNOWN,
+            **_problems(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE),
+            200: {"content": {"application/octet-stream": {}}},
+            206: {"content": {"application/octet-stream": {}}},
+        }
 
         @api.get(
             "/jobs/{number}/files/{name}",
@@ -310,6 +328,30 @@ class Server:
         async def labels(number: str, index: int) -> Response:
             return await _picture(self._done(number), ViewerSlices.labels_png, index)
 
+    def _add_bundle(self) -> None:
+        zipped: Problems = {200: {"content": {"application/octet-stream": {}}}}
+        refusals = _problems(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE)
+
+        @self.api.post(
+            BUNDLE,
+            responses=UNKNOWN | zipped | refusals,
+            response_class=FileResponse,
+            summary="The results of several jobs in a zip, with one table",
+        )
+        async def bundle(wanted: Bundle) -> FileResponse:
+            jobs = [self._done(number) for number in wanted.jobs]
+            path = self._folder / f"{secrets.token_hex(16)}.zip"
+            remove = BackgroundTask(path.unlink, missing_ok=True)
+            try:
+                await asyncio.to_thread(write_bundle, jobs, path)
+            except OSError:
+                path.unlink(missing_ok=True)
+                raise HTTPProblem(
+                    HTTPStatus.INSUFFICIENT_STORAGE,
+                    "There is no room for all of it, or a result was deleted; try fewer.",
+                ) from None
+            return FileResponse(path, filename="lungseg.zip", background=remove)
+
     def _done(self, number: str) -> ServedJob:
         job = self.jobs.get(number)
         if job.state != "done":
@@ -344,22 +386,3 @@ async def _picture(
     except (IndexError, FileNotFoundError):  # the second where it was deleted meanwhile
         raise HTTPProblem(HTTPStatus.NOT_FOUND, "There is no such slice.") from None
     return Response(content, media_type="image/png")
-
-
-def _refused(_: Request, problem: Exception) -> JSONResponse:
-    """Every refusal as JSON with one sentence."""
-    if isinstance(problem, HTTPProblem):
-        return JSONResponse({"detail": problem.sentence}, problem.status, headers=problem.headers)
-    if isinstance(problem, RequestValidationError):
-        first = problem.errors()[0]
-        return JSONResponse(
-            {"detail": f"{first['loc'][-1]}: {first['msg'].lower()}."},
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-        )
-    if isinstance(problem, HTTPException):
-        return JSONResponse(
-            {"detail": f"{problem.detail}."}, problem.status_code, headers=problem.headers
-        )
-    return JSONResponse(
-        {"detail": "The server could not answer; see its log."}, HTTPStatus.INTERNAL_SERVER_ERROR
-    )

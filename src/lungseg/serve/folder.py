@@ -12,12 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-try:
-    import fcntl
-except ImportError:  # Windows: what a server leaves that was ended by force, stays
-    fcntl = None  # type: ignore[assignment]
-
-from lungseg.errors import UsageError
+from lungseg.errors import OutputError, UsageError
+from lungseg.writers.lock import CAN_LOCK, Lock
 
 NAME: Final = "lungseg-serve-"
 LOCK: Final = ".lock"
@@ -31,9 +27,7 @@ def private_folder() -> Iterator[Path]:
     _remove_leftovers(temporary_folder())
     with tempfile.TemporaryDirectory(prefix=NAME, ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        with (folder / LOCK).open("w") as lock:
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX)  # held until this process ends
+        with Lock(folder / LOCK):
             yield folder
 
 
@@ -53,13 +47,13 @@ def temporary_folder() -> Path:
 
 
 def _remove_leftovers(place: Path) -> None:
-    if fcntl is None:
+    if not CAN_LOCK:  # what a server leaves that was ended by force, stays
         return
     for folder in place.glob(f"{NAME}*"):
         # Another's, a link, one that is in use, or one that is just being made: left alone.
-        with suppress(OSError):
+        with suppress(OSError, OutputError):
             if folder.is_symlink() or folder.lstat().st_uid != os.getuid():
                 continue
-            with (folder / LOCK).open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder)
+            if (folder / LOCK).exists():
+                with Lock(folder / LOCK):
+                    shutil.rmtree(folder)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import secrets
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -29,7 +31,7 @@ from lungseg.serve.worker import UploadResult, UploadTask, segment_upload
 log = logging.getLogger(__name__)
 
 OVER: tuple[State, ...] = ("done", "failed", "cancelled")
-GONE = "There is no such job, or its time is over."
+GONE = "There is no such job: its time is over, or the server was started anew."
 MAX_JOBS_WITHOUT_RESULT = 1000
 """Jobs that failed or were cancelled and are still known; of more, the earliest are forgotten, so
 that they cannot fill the memory."""
@@ -50,6 +52,7 @@ class ServedJob:
     Attributes:
         id: that nobody can guess.
         folder: what was sent, and later the results.
+        client: of whose places in the queue it takes one, as `client_of` has it.
         name: of the file that was sent.
         task: what a process is told.
         call: of the process that does it; None until it is queued.
@@ -60,11 +63,13 @@ class ServedJob:
         stored: bytes of its results.
         created: seconds since 1970.
         ended: the same; None until it is over.
+        until: when it is forgotten, on the clock of `passed`; None until it is over.
         over: set once it is.
     """
 
     id: str
     folder: Path
+    client: str = ""
     name: str = ""
     task: UploadTask | None = None
     call: Call[UploadResult] | None = None
@@ -75,6 +80,7 @@ class ServedJob:
     stored: int = 0
     created: float = field(default_factory=time.time)
     ended: float | None = None
+    until: float | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -108,31 +114,27 @@ class Jobs:
         self._settings, self._folder = settings, folder
         self._pool, self._segmenter = pool, segmenter
         self._jobs: dict[str, ServedJob] = {}
-        self._coming = 0
+        self._coming: Counter[str] = Counter()
         self.ended: Callable[[ServedJob], None] = lambda _: None
 
     @contextmanager
-    def place(self) -> Iterator[ServedJob]:
+    def place(self, address: str) -> Iterator[ServedJob]:
         """A new job with a place in the queue, for as long as its files are coming; what was not
         queued meanwhile leaves nothing behind.
 
+        Args:
+            address: of the client.
+
         Raises:
-            HTTPProblem: 429, the queue is full, or there is no room for more results.
+            HTTPProblem: 429, the queue or the client's part of it is full, or there is no room for
+                more results.
         """
-        if self.queued + self._coming >= self._settings.queue:
-            raise HTTPProblem(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                "The queue is full; try again in a few seconds.",
-                after=5,
-            )
+        client = client_of(address)
+        self._check_queue(client)
         if self.stored >= self._settings.max_stored_bytes:
             after = max(
                 1,
-                round(
-                    min(job.ended for job in self._jobs.values() if job.ended)
-                    + self._settings.retention
-                    - time.time()
-                ),
+                round(min(job.until for job in self._jobs.values() if job.until) - passed()),
             )
             what = (
                 "There is no room for more results until earlier ones are deleted; delete "
@@ -140,15 +142,28 @@ class Jobs:
             )
             raise HTTPProblem(HTTPStatus.TOO_MANY_REQUESTS, what, after=after)
         number = secrets.token_hex(16)
-        job = ServedJob(number, self._folder / number)
-        self._coming += 1
+        job = ServedJob(number, self._folder / number, client)
+        self._coming[client] += 1
         try:
             job.folder.mkdir(mode=0o700)
             yield job
         finally:
-            self._coming -= 1
+            self._coming -= Counter((client,))
             if job.id not in self._jobs:
                 self.clear(job)
+
+    def _check_queue(self, client: str) -> None:
+        waiting = self._coming + Counter(self._jobs[number].client for number in self._waiting())
+        if waiting.total() >= self._settings.queue:
+            what = "The queue is full; try again in a few seconds."
+        elif waiting[client] >= self._settings.places_per_client:
+            what = (
+                f"{waiting[client]} jobs from your address wait already, as many as one may have; "
+                "try again when one is done."
+            )
+        else:
+            return
+        raise HTTPProblem(HTTPStatus.TOO_MANY_REQUESTS, what, after=5)
 
     def queue(self, job: ServedJob, task: UploadTask) -> None:
         """Puts a job at the end of the queue."""
@@ -201,7 +216,7 @@ class Jobs:
         it.
         """
         job.end, job.error, job.found = state, error, found or {}
-        job.ended = time.time()
+        job.ended, job.until = time.time(), passed() + self._settings.retention
         if state == "done":
             shutil.rmtree(job.folder / SENT, ignore_errors=True)
             job.stored = sum(
@@ -244,7 +259,7 @@ class Jobs:
     def expire(self) -> None:
         """Forgets all whose time is over."""
         for job in list(self._jobs.values()):
-            if job.ended is not None and time.time() >= job.ended + self._settings.retention:
+            if job.until is not None and passed() >= job.until:
                 self.remove(job)
 
     @property
@@ -282,6 +297,27 @@ class Jobs:
     def _waiting(self) -> list[str]:
         """Those in the queue, in order."""
         return [job.id for job in self._jobs.values() if job.state == "queued"]
+
+
+def passed() -> float:
+    """Seconds on a clock that nobody sets, and that runs on while the machine sleeps where there is
+    such a one.
+    """
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
+def client_of(address: str) -> str:
+    """Who is at an address: of IPv6 whoever has its first 64 bits, of which one client has all."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(known, ipaddress.IPv4Address):
+        return address
+    if known.ipv4_mapped is not None:
+        return str(known.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(known) >> 64 << 64, 64)))
 
 
 def _time(seconds: float) -> str:

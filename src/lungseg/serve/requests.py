@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from lungseg.errors import InputError, TooLargeError, UsageError
 from lungseg.modality import MODALITIES, Modality
-from lungseg.options import SegmentOptions
+from lungseg.options import MAX_PICTURE, MIN_PICTURE, SegmentOptions
 from lungseg.provenance import Format
 from lungseg.readers.probe import identify
 from lungseg.readers.signatures import OtherContent
@@ -66,6 +66,11 @@ class Field:
 
 
 _TRUTH: Final = Field(_truth, "true or false", {"type": "boolean", "default": False})
+_SIDE: Final = Field(
+    _count,
+    "a number of pixels",
+    {"type": "integer", "minimum": MIN_PICTURE, "maximum": MAX_PICTURE},
+)
 
 FIELDS: Final[dict[str, Field]] = {
     "modality": Field(
@@ -81,6 +86,10 @@ FIELDS: Final[dict[str, Field]] = {
     "skip_damaged": _TRUTH,
     "dilate": Field(float, "a number", {"type": "number", "minimum": 0, "default": 0}),
     "hull": _TRUTH,
+    "crop_square": _TRUTH,
+    "crop_size": _SIDE,
+    "overlay_style": Field(str, "a text", {"type": "string"}),
+    "overlay_size": _SIDE,
     "binary": _TRUTH,
     "skip_quality": _TRUTH,
     "skip_refused": _TRUTH,
@@ -95,7 +104,12 @@ def form_schema() -> dict[str, Any]:
         option.name: {**FIELDS[option.name].schema, "description": option.metadata["about"]}
         for option in fields(SegmentOptions)
     }
-    return {"type": "object", "required": ["file"], "properties": {"file": file, **options}}
+    return {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": file, **options},
+        "additionalProperties": False,
+    }
 
 
 @dataclass(frozen=True, slots=True)

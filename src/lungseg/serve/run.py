@@ -6,7 +6,9 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable
+from importlib import metadata
 from typing import Final
 
 import uvicorn
@@ -15,10 +17,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from lungseg.errors import UsageError
 from lungseg.serve.app import Server
 from lungseg.serve.folder import temporary_folder
+from lungseg.serve.security import MAX_REQUEST_HEADER_BYTES
 from lungseg.serve.settings import ServerSettings
 
-MAX_REQUEST_HEADER_BYTES: Final = 16384
-"""Bytes of a request before its body."""
+log = logging.getLogger(__name__)
 GRACE: Final = 3
 """Seconds that answers in the making have when the server is stopped."""
 
@@ -78,6 +80,30 @@ class ReadTimeout(H11Protocol):
             self.transport.close()
 
 
+class LoggedServer(uvicorn.Server):
+    """Says in the log when it began and when it ended, before a signal ends the process."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """It can be asked."""
+        await super().startup(sockets)
+        log.info("lungseg %s began", metadata.version("lungseg"))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """All that was sent and found is deleted."""
+        await super().shutdown(sockets)
+        log.info("lungseg %s ended", metadata.version("lungseg"))
+
+
+def _log_with_time() -> None:
+    """On standard error, each line with the time (UTC)."""
+    formatter = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler])
+    log.setLevel(logging.INFO)
+
+
 def run(settings: ServerSettings, *, say: Callable[[str], None]) -> None:
     """Serves until it is interrupted; where, is said once it can be asked.
 
@@ -85,7 +111,7 @@ def run(settings: ServerSettings, *, say: Callable[[str], None]) -> None:
         UsageError: the address cannot be listened on, or there is nowhere to keep what is sent.
         ModelError: the model or its card is missing or broken.
     """
-    logging.basicConfig(format="%(message)s")
+    _log_with_time()
     os.umask(0o077)  # what clients send is nobody else's business
     temporary_folder()
     server = Server(settings)
@@ -106,7 +132,7 @@ def run(settings: ServerSettings, *, say: Callable[[str], None]) -> None:
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         say(f"http://{shown}:{port} (Ctrl-C ends it)")
-        uvicorn.Server(config).run([listener])
+        LoggedServer(config).run([listener])
 
 
 def _listening(settings: ServerSettings) -> socket.socket:

@@ -12,6 +12,12 @@ from lungseg.report.texts import Definition
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
+class Bundle(BaseModel):
+    """Which results are wanted in one zip."""
+
+    jobs: list[str] = Field(min_length=1, max_length=10_000, description="Ids of jobs.")
+
+
 class MeasurementDocument(BaseModel):
     """One number; see `docs/measurements.md`."""
 

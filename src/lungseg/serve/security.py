@@ -4,10 +4,12 @@ name.
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 from collections.abc import Callable
 from http import HTTPStatus
+from itertools import chain
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -25,6 +27,8 @@ OPEN: Final = ("/", "/healthz", "/about", "/openapi.json")
 """What is answered without a token, with all below `PAGE`: nothing that was sent or found."""
 PAGE: Final = "/page/"
 LOCAL: Final = ("localhost", "127.0.0.1", "::1")
+MAX_REQUEST_HEADER_BYTES: Final = 16384
+"""Bytes of a request before its body, without what parts names and values."""
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
 
 POLICY: Final = (
@@ -44,6 +48,10 @@ HEADERS: Final = {
 }
 """Of every answer that does not say otherwise."""
 
+BUNDLE: Final = "/bundle"
+MAX_LIST_BYTES: Final = 1_000_000
+"""Of the list of jobs that are wanted at once, which is read into memory."""
+
 OnAnswer = Callable[[Scope, int], None]
 """Called after each answer with the request and the status."""
 
@@ -61,15 +69,22 @@ class SecurityMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = 0
+        status, sentence = 0, b""
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, sentence
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                plain = headers.get("content-type", "").startswith("text/plain")
+                if status >= HTTPStatus.BAD_REQUEST and plain:  # of Starlette, about a range
+                    sentence = json.dumps({"detail": f"{HTTPStatus(status).phrase}."}).encode()
+                    headers["content-type"] = "application/json"
+                    headers["content-length"] = str(len(sentence))
+            elif sentence:
+                message = {**message, "body": b"" if scope["method"] == "HEAD" else sentence}
             await send(message)
 
         try:
@@ -91,6 +106,12 @@ class SecurityMiddleware:
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
+        length = len(scope["path"]) + len(scope["query_string"])
+        if length + sum(map(len, chain(*headers.raw))) > MAX_REQUEST_HEADER_BYTES:
+            raise HTTPProblem(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                f"Address and header have at most {MAX_REQUEST_HEADER_BYTES} bytes together.",
+            )
         if self._settings.is_local and _host(headers.get("host", "")) not in (
             *LOCAL,
             self._settings.host,
@@ -103,6 +124,12 @@ class SecurityMiddleware:
         if scope["method"] not in SAFE and not _from_here(headers):
             raise HTTPProblem(HTTPStatus.FORBIDDEN, "Pages of other sites may not use this server.")
         path: str = scope["path"]
+        listed = headers.get("content-length", "")
+        fits = listed.isdecimal() and int(listed) <= MAX_LIST_BYTES
+        if path == BUNDLE and scope["method"] == "POST" and not fits:
+            raise HTTPProblem(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "A list of jobs has at most a megabyte."
+            )
         if path not in OPEN and not path.startswith(PAGE) and not self._has_token(headers):
             raise HTTPProblem(
                 HTTPStatus.UNAUTHORIZED,

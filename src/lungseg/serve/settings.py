@@ -21,7 +21,11 @@ class ServerSettings:
         token: that clients must show; None where none is needed.
         workers: processes that segment, one job at a time each.
         queue: jobs that may wait, with those that are being uploaded.
-        max_upload_mb: megabytes of one request's body, and of what is in an archive.
+        queue_per_client: of these, how many one address may have, so that no client can fill the
+            queue alone; None for half of them, or on loopback, where one address is everybody's,
+            for all.
+        max_upload_mb: megabytes of one request's body, and of what is in an archive, or in any file
+            that is packed itself.
         max_stored_mb: megabytes of results that are kept, all together; beyond them nothing new is
             taken.
         max_files: in one request, or in one archive.
@@ -42,6 +46,7 @@ class ServerSettings:
     token: str | None = field(default=None, repr=False)
     workers: int = 1
     queue: int = 16
+    queue_per_client: int | None = None
     max_upload_mb: float = 512.0
     max_stored_mb: float = 8000.0
     max_files: int = 3000
@@ -56,6 +61,7 @@ class ServerSettings:
         above_zero = (
             "workers",
             "queue",
+            "places_per_client",
             "max_upload_mb",
             "max_stored_mb",
             "max_files",
@@ -77,7 +83,7 @@ class ServerSettings:
             raise UsageError(
                 "the token has characters that a header cannot carry", cure="use letters and digits"
             )
-        if self.token == "":
+        if self.token is not None and not self.token:
             raise UsageError("the token is empty", cure="give one, or leave it out")
         if self.is_local:
             return
@@ -91,6 +97,13 @@ class ServerSettings:
                 f"the token has {len(self.token)} characters, too few to keep others out",
                 cure=f"give at least {MIN_TOKEN_LENGTH}",
             )
+
+    @property
+    def places_per_client(self) -> int:
+        """Of the queue, for one address."""
+        if self.queue_per_client is not None:
+            return self.queue_per_client
+        return self.queue if self.is_local else (self.queue + 1) // 2
 
     @property
     def max_upload_bytes(self) -> int:

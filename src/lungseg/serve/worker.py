@@ -14,12 +14,13 @@ from typing import Any
 from lungseg.errors import InputError
 from lungseg.geometry import VolumeGeometry
 from lungseg.readers import find_inputs
+from lungseg.readers.packing import unpacking_at_most
 from lungseg.runner import Job, Outcome, failed
 from lungseg.runner.work import work
 from lungseg.segmenter import Segmenter
 from lungseg.serve.archive import unzip
 from lungseg.timing import Progress
-from lungseg.writers import write_file
+from lungseg.writers import make_folder, write_file
 from lungseg.writers.atomic import not_written
 from lungseg.writers.viewer import ViewerSlices
 
@@ -31,7 +32,7 @@ class UploadTask:
     Attributes:
         job: whose source is the file that was sent, or the folder of several.
         packed: whether it is a zip.
-        max_bytes: of what is in it.
+        max_bytes: of what is in it, and of what any file holds that is packed itself.
         max_files: in it.
     """
 
@@ -70,10 +71,12 @@ def segment_upload(task: UploadTask, segmenter: Segmenter, progress: Progress) -
     """
     job = task.job
     try:
-        job = _chosen(task, progress)
-        outcome = work(
-            job, segmenter, lambda fraction, step: progress(0.05 + 0.95 * fraction, step)
-        )
+        with unpacking_at_most(task.max_bytes):
+            job = _chosen(task, progress)
+            make_folder(job.run.folder)
+            outcome = work(
+                job, segmenter, lambda fraction, step: progress(0.05 + 0.95 * fraction, step)
+            )
         if outcome.status != "done" or outcome.record is None:
             return UploadResult(outcome)
         path = job.run.folder / f"{job.name}_record.json"

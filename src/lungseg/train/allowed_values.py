@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, Final, Literal, get_args, get_origin
@@ -44,6 +45,15 @@ METRICS: Final = tuple(
 )
 """What is logged each epoch and can be monitored, beside val_dice_SOURCE."""
 
+NAMED: Final = {
+    "architecture": ("unet", "unetpp"),
+    "loss": ("bce", "dice", "bce+dice", "focal", "tversky", "boundary"),
+}
+"""What is known by these names; anything else is written by the user, as `OWN` has it."""
+
+OWN: Final = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*:[A-Za-z_]\w*")
+"""A class or function in a module, such as mypackage.module:Class."""
+
 _WORDS: Final = {
     int: "a whole number",
     float: "a number",
@@ -73,6 +83,11 @@ def check_value(name: str, kind: Any, value: Any) -> None:
     nested = outer is tuple and get_origin(get_args(kind)[0]) is tuple  # which says more elsewhere
     if not fits or (outer is tuple and not nested and not all(isinstance(v, str) for v in value)):
         raise UsageError(f"{name} is {_WORDS[outer]}, not {value!r}")
+    if name in NAMED and value not in NAMED[name] and not OWN.fullmatch(value):
+        raise UsageError(
+            f"{name} is one of {', '.join(NAMED[name])}, not {value!r}",
+            cure="take one of them, or one of your own as mypackage.module:Name",
+        )
     low, high = RANGES.get(name, (None, None))
     if low is not None and (not low <= value <= high or value == math.inf):
         raise UsageError(

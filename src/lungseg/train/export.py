@@ -4,11 +4,12 @@ both give what torch gives.
 
 from __future__ import annotations
 
+import json
 import logging
 import tomllib
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +27,7 @@ from lungseg.datasets import read_manifest
 from lungseg.datasets.label_sets import MEDIASTINUM, LayerClasses
 from lungseg.errors import ModelError, UsageError
 from lungseg.predict import Predictor
+from lungseg.preprocess import steps
 from lungseg.train.losses import split_channels
 from lungseg.train.module import load_checkpoint
 from lungseg.train.settings import TrainingSettings
@@ -176,8 +178,9 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
         output.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".export-", dir=output.parent) as folder:
             made = Path(folder, output.name)
-            onnx.save(halve_weights(_graph(shipped, example)), made)
-            _card(settings, layers, facts, made).write(made.with_suffix(".json"))
+            card = _card(settings, layers, facts)
+            onnx.save(with_metadata(halve_weights(_graph(shipped, example)), card), made)
+            replace(card, sha256=file_sha256(made)).write(made.with_suffix(".json"))
             difference = _difference(made, example.numpy(), expected, output)
             for path in (output, described):
                 made.with_suffix(path.suffix).replace(path)
@@ -187,18 +190,45 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
     return ExportedModel(output, described, difference)
 
 
-def _card(
-    settings: TrainingSettings, layers: Layers, facts: dict[str, Any], model: Path
-) -> ModelCard:
+def _card(settings: TrainingSettings, layers: Layers, facts: dict[str, Any]) -> ModelCard:
+    """All of it but the hash of the file, which holds some of the card itself."""
     return ModelCard(
         modality=settings.modality,
         layers=layers,
         architecture=_architecture(settings),
         input_size=(settings.size, settings.size),
         clip=(settings.clip_low, settings.clip_high),
-        sha256=file_sha256(model),
+        sha256="",
+        steps=steps(settings.modality),
         **facts,
     )
+
+
+METADATA = (
+    "name",
+    "version",
+    "modality",
+    "input_size",
+    "resize",
+    "intensity",
+    "clip",
+    "outputs",
+    "threshold",
+    "steps",
+    "terms",
+)
+"""Fields of the card that a model carries itself, for those who have it without its card."""
+
+
+def with_metadata(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
+    """Enters `METADATA` into a model: text as it is, anything else as JSON."""
+    facts = asdict(card)
+    texts = {
+        name: value if isinstance(value := facts[name], str) else json.dumps(value)
+        for name in METADATA
+    }
+    helper.set_model_props(model, texts)
+    return model
 
 
 def _difference(
@@ -327,6 +357,8 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _architecture(settings: TrainingSettings) -> str:
+    if settings.is_own_network:
+        return settings.architecture
     name = {"unet": "U-Net", "unetpp": "U-Net++"}[settings.architecture]
     return (
         f"{name}, width {settings.width}, depth {settings.depth}, at most {settings.max_width} "

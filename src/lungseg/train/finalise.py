@@ -30,10 +30,15 @@ from lungseg.result import Result
 from lungseg.scores import count
 from lungseg.structures import LUNGS, regions, sided
 from lungseg.train.export import export
-from lungseg.train.pictures import ROWS, case_row, write_sheet
+from lungseg.train.pictures import MAX_CASES, case_row, write_sheet
+from lungseg.writers.lock import only_writer
 from lungseg.writers.names import unused
 
 log = logging.getLogger(__name__)
+
+
+PREDICTIONS = "predictions"
+"""The folder of them in that of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
     predictions/CASE_mask.png (SOURCE_CASE where two sources have a case of that name) for each test
     case, or validation case where there are none for testing, and for each case without a mask;
     montage_best.png, montage_median.png and montage_worst.png, each a third of the scored cases but
-    at most `ROWS`; montage_unlabelled.png.
+    at most `MAX_CASES`; montage_unlabelled.png.
 
     Everything runs through the exported model as users run it. A case that cannot be read is named
     in the log and in what is returned, and the others are finished.
@@ -93,7 +98,7 @@ def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
     Raises:
         InputError: the list of cases is broken, or names a file that is not there.
         ModelError: the weights cannot be read or exported.
-        OutputError: a file cannot be written.
+        OutputError: a file cannot be written, or another program writes there.
         UsageError: there are no weights, or no settings.
     """
     best = folder / "best.ckpt"
@@ -103,6 +108,11 @@ def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
             where=folder,
             cure="train for at least one epoch",
         )
+    with only_writer(folder), only_writer(folder / PREDICTIONS):
+        return _finalised(folder, best, with_quality_model=with_quality_model)
+
+
+def _finalised(folder: Path, best: Path, *, with_quality_model: bool) -> FinalisedRun:
     cases = read_manifest(folder / "cases.csv")
     exported = export(best, folder / "model.onnx")
     replace(read_card(exported.card), name=folder.resolve().name).write(exported.card)
@@ -119,7 +129,7 @@ def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
     predicted: list[_Prediction] = []
     for case, name in zip(chosen, _names(chosen), strict=True):
         with _recorded(case, failed):
-            predicted.append(_predict(segmenter, case, folder / "predictions", name))
+            predicted.append(_predict(segmenter, case, folder / PREDICTIONS, name))
     scored = [p for p in predicted if p.dice and p.case.notes != "questionable"]
     scored.sort(key=lambda p: p.mean_dice, reverse=True)
     pictures = _montages(folder, segmenter, scored, [p for p in predicted if p.case.mask is None])
@@ -216,13 +226,13 @@ def _montages(
     """Draws the sheets, those of the scored cases from a list that begins with the best; returns
     their paths.
     """
-    rows = min(ROWS, math.ceil(len(scored) / 3))
+    rows = min(MAX_CASES, math.ceil(len(scored) / 3))
     middle = (len(scored) - rows) // 2
     sheets = {
         "best": scored[:rows],
         "median": scored[middle : middle + rows],
         "worst": scored[::-1][:rows],
-        "unlabelled": unlabelled[:ROWS],
+        "unlabelled": unlabelled[:MAX_CASES],
     }
     paths = []
     for name, cases in sheets.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from lungseg.train.run_cases import assign_splits, check_same_cases, training_an
 from lungseg.train.sampler import EpochSampler
 from lungseg.train.settings import TrainingSettings, read_settings
 from lungseg.train.trainer import SetEpoch, build_trainer, interruptible, without_log_noise
-from lungseg.writers import make_folder
+from lungseg.writers.lock import only_writer
 
 STATISTICS_SAMPLES = 32
 """Samples on which batch normalisation is measured, where a model to start from has lost its
@@ -64,8 +65,8 @@ def fit(
     Raises:
         InputError: there is nothing to train on or to validate on, or a patient is in two splits.
         ModelError: `start_from`, a model of `pseudo_label_with`, or last.ckpt cannot be used.
-        OutputError: the folder cannot be written to, or the disk is full; what was there before is
-            whole.
+        OutputError: the folder cannot be written to, another program writes there, or the disk is
+            full; what was there before is whole.
         UsageError: the memory will not do; the folder holds a run but should not, or none but
             should, or one of other cases; `start_from` has the weights of another network; what is
             monitored is not logged; there are fewer devices than asked for.
@@ -78,7 +79,8 @@ def fit(
         check_same_cases(cases, folder / "cases.csv")
     training, validation = training_and_validation(cases, settings)
     check_memory(settings, len({*training, *validation}))
-    with without_log_noise(), interruptible():
+    alone = only_writer(folder) if is_first() else nullcontext()
+    with alone, without_log_noise(), interruptible():
         trainer = build_trainer(folder, settings, progress=progress)
         lightning.seed_everything(settings.seed, workers=True, verbose=False)
         data, judged = arrays(training, settings), arrays(validation, settings, augmented=False)
@@ -130,14 +132,23 @@ def is_first() -> bool:
 def _checked_checkpoint(folder: Path, settings: TrainingSettings, *, resume: bool) -> Path:
     """The path of last.ckpt: of one that can be used where a run is resumed, else of none."""
     last = folder / "last.ckpt"
-    if last.exists() != resume:
-        problem = "there is no run to resume" if resume else "the folder holds a run already"
-        if not resume and (other := _difference(folder / "settings.toml", settings)):
-            problem += f", and one of other settings ({other})"
+    if last.exists() and not resume:
+        other = _difference(folder / "settings.toml", settings)
+        other = f", and one of other settings ({other})" if other else ""
         raise UsageError(
-            problem,
+            "the folder holds a run already"
+            + (f", and one of other settings ({other})" * bool(other)),
             where=folder,
-            cure="choose another folder" if resume else "choose another folder, or resume it",
+            cure="choose another folder, or resume it",
+        )
+    if resume and not last.exists():
+        begun = (folder / "settings.toml").exists()
+        raise UsageError(
+            "the run was stopped before its first epoch was whole"
+            if begun
+            else "there is no run to resume",
+            where=folder,
+            cure="begin it again, without `resume`" if begun else "choose another folder",
         )
     if resume:
         read_checkpoint(last)
@@ -161,7 +172,6 @@ def _begin_folder(
     """Writes what is known before the first epoch."""
     if not is_first():
         return
-    make_folder(folder)
     settings.write(folder / "settings.toml")
     write_manifest(cases, folder / "cases.csv")
     if not resume:  # a table can only be left of a run that was stopped in its first epoch

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import lightning
+import torch
 from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -29,6 +30,8 @@ REDRAWN_AFTER: Final = 30.0
 """Seconds between two drawings of the curves, so that short epochs are not spent on drawing."""
 SHOWN_AFTER: Final = 0.5
 """Seconds between two looks at the loss; each waits for the device to finish."""
+TOLD_AFTER: Final = 60.0
+"""Seconds of silence after which a line is written where there is no terminal."""
 
 
 def callbacks(
@@ -52,8 +55,8 @@ def callbacks(
 
 
 class _TensorBoard(lightning.Callback):
-    """Logs every metric of an epoch, as loss/train, dice/val and so on, and the settings as
-    text.
+    """Logs every metric of an epoch, counted from 1, as loss/train, dice/val and so on, and the
+    settings as text.
     """
 
     def __init__(self, folder: Path, settings: TrainingSettings) -> None:
@@ -70,7 +73,7 @@ class _TensorBoard(lightning.Callback):
 
         # Each start adds a file; what an earlier one logged of the epochs that now come again is
         # purged from view.
-        self.writer = SummaryWriter(self.folder, purge_step=trainer.current_epoch)
+        self.writer = SummaryWriter(self.folder, purge_step=trainer.current_epoch + 1)
         table = "\n".join(f"| {name} | {value} |" for name, value in asdict(self.settings).items())
         self.writer.add_text(
             "settings", f"| setting | value |\n|---|---|\n{table}", trainer.current_epoch
@@ -82,7 +85,7 @@ class _TensorBoard(lightning.Callback):
         if self.writer is None:
             return
         for name, value in trainer.callback_metrics.items():
-            self.writer.add_scalar(_tag(name), value.item(), trainer.current_epoch)
+            self.writer.add_scalar(_tag(name), value.item(), trainer.current_epoch + 1)
         self.writer.flush()
 
     def on_train_end(
@@ -184,8 +187,9 @@ class _Cost(lightning.Callback):
 
 
 class _Bar(ProgressBar):
-    """One bar over all epochs on standard error, or in a notebook's cell, with loss, Dice and the
-    time left; where that is no terminal, a line for each epoch.
+    """On standard error, or in a notebook's cell, what is trained on what; then one bar over all
+    epochs, with loss, Dice and the time left, and where that is no terminal a line for each epoch,
+    and for each `TOLD_AFTER` seconds within a longer one.
 
     The time left is that until the last epoch; early stopping may come before it.
     """
@@ -218,6 +222,8 @@ class _Bar(ProgressBar):
         self.batches = int(trainer.num_training_batches)
         self.done = self.first = trainer.current_epoch * self.batches
         self.start = self.shown = time.monotonic()
+        if self.enabled:
+            self.console.print(_what_is_trained(trainer, pl_module), soft_wrap=True)
         if self.enabled and in_notebook():
             self.cell = CellBar()
         elif self.enabled and self.console.is_terminal:
@@ -246,11 +252,16 @@ class _Bar(ProgressBar):
         batch_idx: int,
     ) -> None:
         self.done += 1
-        if self.draws and time.monotonic() - self.shown >= SHOWN_AFTER:
-            loss = (
-                float(outputs["loss"]) * trainer.accumulate_grad_batches
-            )  # by which Lightning has divided it
-            self._show(trainer, f"loss {loss:.4f}, {self.metrics}")
+        silent = time.monotonic() - self.shown
+        if not self.enabled or silent < (SHOWN_AFTER if self.draws else TOLD_AFTER):
+            return
+        # Lightning has divided the loss by the number of batches that are accumulated.
+        loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
+        text = f"loss {loss:.4f}, {self.metrics}"
+        if self.draws:
+            self._show(trainer, text)
+        else:
+            self._print(f"{self._epoch(trainer)}, batch {batch_idx + 1} of {self.batches}: {text}")
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -266,10 +277,15 @@ class _Bar(ProgressBar):
         if self.draws:
             self._show(trainer, text)
         elif self.enabled:
-            self.console.print(
-                f"epoch {trainer.current_epoch + 1} of {self.epochs}: {text}{self._left()} left",
-                soft_wrap=True,
-            )
+            self._print(f"{self._epoch(trainer)}: {text}")
+
+    def _epoch(self, trainer: lightning.Trainer) -> str:
+        return f"epoch {trainer.current_epoch + 1} of {self.epochs}"
+
+    def _print(self, line: str) -> None:
+        """A line that ends with the time left."""
+        self.console.print(f"{line}{self._left()} left", soft_wrap=True)
+        self.shown = time.monotonic()
 
     @property
     def draws(self) -> bool:
@@ -311,3 +327,22 @@ class _Bar(ProgressBar):
         if self.progress is not None:
             self.progress.stop()  # and gives the cursor back
             self.progress = None
+
+
+def _what_is_trained(trainer: lightning.Trainer, module: lightning.LightningModule) -> str:
+    """Device, cases and network, in a line."""
+    device = trainer.strategy.root_device
+    name = "CPU"
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    elif device.type != "cpu":
+        name = device.type.upper()
+    several = f"{trainer.world_size} x " if trainer.world_size > 1 else ""
+    loaders: Any = (trainer.train_dataloader, trainer.val_dataloaders)
+    training, validation = (0 if loader is None else len(loader.dataset) for loader in loaders)
+    parameters = sum(part.numel() for part in module.parameters())
+    return (
+        f"{several}{name}: {training} training and {validation} validation cases, "
+        f"{trainer.num_training_batches} batches an epoch, {parameters / 1e6:.2g} million "
+        "parameters"
+    )

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from lungseg.datasets.label_sets import LUNG_LAYERS, LayerClasses
+from lungseg.train.allowed_values import NAMED
+from lungseg.train.own import own_loss
 from lungseg.train.settings import TrainingSettings
 
 IMPOSSIBLE = -1e4
@@ -56,6 +58,8 @@ def _layer_loss(
     weights: Tensor,
     settings: TrainingSettings,
 ) -> Tensor:
+    if settings.loss not in NAMED["loss"]:
+        return own_loss(settings.loss, logits, allowed, classes)
     if settings.loss == "focal":
         return focal_loss(logits, allowed, gamma=settings.focal_gamma, weights=weights)
     if settings.loss == "tversky":
@@ -107,7 +111,7 @@ def partial_label_loss(
         log = (p * inside).sum(dim=1).clamp(min=TINY).log()
         terms.append((1 - dice_weight) * -_mean(log, each))
     if dice_weight > 0:
-        probability, certain, known = _certain(p, allowed, classes)
+        probability, certain, known = certain_pixels(p, allowed, classes)
         dice = (2 * (probability * certain).sum(dim=(2, 3)) + 1) / (
             probability.sum(dim=(2, 3)) + certain.sum(dim=(2, 3)) + 1
         )
@@ -156,7 +160,7 @@ def tversky_loss(
     """
     from monai.losses.tversky import TverskyLoss
 
-    probability, certain, known = _certain(logits.float().softmax(dim=1), allowed, classes)
+    probability, certain, known = certain_pixels(logits.float().softmax(dim=1), allowed, classes)
     each = TverskyLoss(alpha=alpha, beta=beta, smooth_nr=0.5, smooth_dr=0.5, reduction="none")(
         probability, certain
     )
@@ -175,7 +179,7 @@ def boundary_loss(logits: Tensor, allowed: Tensor, classes: LayerClasses = LUNG_
     """
     from monai.losses.hausdorff_loss import LogHausdorffDTLoss
 
-    probability, certain, _ = _certain(logits.float().softmax(dim=1), allowed, classes)
+    probability, certain, _ = certain_pixels(logits.float().softmax(dim=1), allowed, classes)
     loss: Tensor = LogHausdorffDTLoss(include_background=True)(probability, certain)
     return loss
 
@@ -213,12 +217,17 @@ def _mean(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
-def _certain(
+def certain_pixels(
     probability: Tensor, allowed: Tensor, classes: LayerClasses
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Probability and ground truth (0, 1) of each structure, (N, structures, H, W) each, both 0
     where it is open whether a pixel is that structure; and whether it is certain anywhere, (N,
     structures).
+
+    Args:
+        probability: (N, C, H, W), of each class of a layer: the logits' softmax.
+        allowed: (N, H, W), uint8, sets of allowed classes as sums of class bits.
+        classes: of the layer.
     """
     count = len(classes.structures)
     bits = _bits(1, count, allowed.device)

@@ -18,6 +18,7 @@ from lungseg.nets import UNet, UNetPlusPlus
 from lungseg.scores import Counts
 from lungseg.train.checkpoints import network_weights
 from lungseg.train.losses import loss_of
+from lungseg.train.own import own_network
 from lungseg.train.regions import certain_counts, regions_of
 from lungseg.train.settings import TrainingSettings, read_settings
 
@@ -37,8 +38,13 @@ SLOWER = 0.5
 def build_network(settings: TrainingSettings) -> nn.Module:
     """The network that the settings describe, with fresh weights: (N, 1, H, W) -> logits (N, all
     channels, H, W), of each layer one for each of its classes.
+
+    Raises:
+        UsageError: it is one of the user's, and cannot be made or is of another shape.
     """
     channels = sum(len(classes.names) for classes in settings.classes)
+    if settings.is_own_network:
+        return own_network(settings.architecture, channels, settings.size)
     shared: dict[str, Any] = {
         "width": settings.width,
         "depth": settings.depth,

@@ -12,16 +12,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.draw.picture import Colour, Picture, coloured, grey, montage, overlay, thumbnail
+from lungseg.draw.picture import Picture, coloured, grey, montage, overlay, thumbnail
 from lungseg.image import Image
+from lungseg.options import OverlayStyle
 from lungseg.result import Result
 from lungseg.writers import picture_png, write_file
 
 TILE: Final = 256
 """Side of a picture on a sheet of cases, in pixels."""
-ROWS: Final = 20
-"""Most cases on a sheet."""
-RED: Final[Colour] = (255, 0, 0)
+MAX_CASES: Final = 10
+"""On a sheet, so that it can be looked at as a whole."""
+BESIDE: Final = 2
+"""Cases beside each other on a sheet."""
+RED: Final = OverlayStyle(colour=(255, 0, 0))
 
 DPI: Final = 200
 """Of curves; they can be printed."""
@@ -144,19 +147,20 @@ def case_row(
         (grey(result.image), name),
         *known,
         (coloured(result.segmentation.labels), "prediction"),
-        (overlay(result.image, result.segmentation, colour=RED), score),
+        (overlay(result.image, result.segmentation, RED), score),
     ]
     return [(thumbnail(tile, TILE), caption) for tile, caption in tiles]
 
 
 def write_sheet(rows: Sequence[Sequence[tuple[Picture, str]]], path: Path) -> None:
-    """Writes rows of tiles with captions, all of one length, as one PNG.
+    """Writes cases, each a row of tiles with captions and all of one length, as one PNG, `BESIDE`
+    of them in a line.
 
     Raises:
         OutputError: it cannot be written.
     """
     tiles = [tile for row in rows for tile in row]
     sheet = montage(
-        [picture for picture, _ in tiles], len(rows[0]), [caption for _, caption in tiles]
+        [picture for picture, _ in tiles], BESIDE * len(rows[0]), [caption for _, caption in tiles]
     )
     write_file(path, picture_png(sheet))

@@ -18,7 +18,7 @@ from lungseg.draw.picture import Picture, contour, montage
 from lungseg.errors import UsageError
 from lungseg.preprocess import window
 from lungseg.train.data import CaseArrays
-from lungseg.writers import picture_png, write_file
+from lungseg.writers import make_folder, picture_png, write_file
 
 EPOCHS: Final = 5
 """Augmented samples in a row: those of the first so many epochs."""
@@ -40,7 +40,7 @@ def augmented_sheet(data: CaseArrays, count: int) -> Picture:
         still = sample_parameters(np.random.default_rng(0), NO_AUGMENTATION)
         for parameters in (still, *(_parameters(data, index, epoch) for epoch in range(EPOCHS))):
             tiles.append(_tile(*data.augmented(index, parameters), data.clip, data.layers))
-        captions += [data.cases[index].case, *(f"epoch {epoch}" for epoch in range(EPOCHS))]
+        captions += [data.cases[index].case, *(f"epoch {epoch + 1}" for epoch in range(EPOCHS))]
     return montage(tiles, 1 + EPOCHS, captions)
 
 
@@ -54,7 +54,7 @@ def augmented_lines(data: CaseArrays, count: int) -> list[str]:
                 "source": data.cases[index].source,
                 "case": data.cases[index].case,
                 "index": index,
-                "epoch": epoch,
+                "epoch": epoch + 1,
                 "parameters": json.loads(_parameters(data, index, epoch).to_json()),
             }
         )
@@ -82,17 +82,17 @@ def replay(line: str, data: CaseArrays) -> tuple[NDArray[Any], Sets]:
 
 
 def write_augmented(data: CaseArrays, count: int, picture: Path) -> None:
-    """Writes `augmented_sheet` as PNG, and `augmented_lines` beside it with the ending .jsonl.
+    """Writes `augmented_sheet` as PNG, and `augmented_lines` beside it with the ending .jsonl, into
+    a folder that is created where it does not exist.
 
     Raises:
         OutputError: one of them cannot be written.
         UsageError: as `augmented_sheet`.
     """
-    write_file(picture, picture_png(augmented_sheet(data, count)))
-    write_file(
-        picture.with_suffix(".jsonl"),
-        "".join(f"{line}\n" for line in augmented_lines(data, count)).encode(),
-    )
+    sheet, lines = augmented_sheet(data, count), augmented_lines(data, count)
+    make_folder(picture.parent)
+    write_file(picture, picture_png(sheet))
+    write_file(picture.with_suffix(".jsonl"), "".join(f"{line}\n" for line in lines).encode())
 
 
 def _chosen(data: CaseArrays, count: int) -> list[int]:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets.label_sets import LUNG_LAYERS, LayerClasses, Sets
-from lungseg.predict import SidedPredictor
 from lungseg.preprocess import resize_back, to_network
 from lungseg.radiograph.orientation import turn
+from lungseg.sided import SidedPredictor
 from lungseg.structures import LUNGS, LUNGS_AS_ONE, regions
 
 Array = NDArray[Any]
@@ -36,7 +36,7 @@ class Teachers:
     """
 
     def __init__(self, models: Sequence[str]) -> None:
-        """Names or paths of the models, as `lungseg.predict.SidedPredictor` takes them."""
+        """Names or paths of the models, as `lungseg.sided.SidedPredictor` takes them."""
         self.models = tuple(models)
 
     def __reduce__(self) -> tuple[type[Teachers], tuple[tuple[str, ...]]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_
 from lungseg.card import as_tuples, problem_of_layers
 from lungseg.errors import UsageError
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
-from lungseg.train.allowed_values import METRICS, check_value, suggestion
+from lungseg.train.allowed_values import METRICS, NAMED, check_value, suggestion
 
 if TYPE_CHECKING:
     from lungseg.datasets.label_sets import LayerClasses
@@ -48,7 +48,9 @@ class TrainingSettings:
         "without sides; repeated for a layer that may overlap them",
     ] = ((RIGHT_LUNG.name, LEFT_LUNG.name),)
 
-    architecture: Annotated[Literal["unet", "unetpp"], "U-Net or U-Net++"] = "unet"
+    architecture: Annotated[
+        str, "unet or unetpp (U-Net++), or a network of your own, as mypackage.module:Class"
+    ] = "unet"
     width: Annotated[int, "feature channels of the finest level, doubled at each deeper one"] = 16
     depth: Annotated[int, "number of resolutions, the input's included"] = 6
     max_width: Annotated[int, "no level has more channels than this"] = 192
@@ -138,8 +140,9 @@ class TrainingSettings:
     weak: Annotated[float, "probability that a sample is changed only a little"] = 0.0
 
     loss: Annotated[
-        Literal["bce", "dice", "bce+dice", "focal", "tversky", "boundary"],
-        "what is minimised; boundary is added to bce+dice",
+        str,
+        "what is minimised: bce, dice, bce+dice, focal, tversky, boundary (beside bce+dice), or a "
+        "loss of your own, as mypackage.module:function",
     ] = "bce+dice"
     dice_weight: Annotated[
         float, "weight of Dice in bce+dice, 0 to 1; the rest is binary cross-entropy"
@@ -220,17 +223,7 @@ class TrainingSettings:
                 "max_width is at least width, and clip_low is below clip_high",
                 cure="change one of them",
             )
-        step = 2 ** (self.depth - 1)
-        if self.size < step or self.size % step:
-            raise UsageError(
-                f"size {self.size} is not a multiple of {step}, as depth {self.depth} needs",
-                cure="change one of them",
-            )
-        if self.size == step:
-            raise UsageError(
-                f"size {self.size} leaves a single pixel at depth {self.depth}",
-                cure="take a larger size or a smaller depth",
-            )
+        self._check_size()
         if not 0 < self.validation < 1:
             raise UsageError(f"validation is a fraction between 0 and 1, not {self.validation}")
         if not 0 <= self.test < 1 - self.validation:
@@ -251,6 +244,33 @@ class TrainingSettings:
             _ = self.classes
         self.repeats()
         self.weights()
+
+    @property
+    def is_own_network(self) -> bool:
+        """Whether the network is not one of the package's."""
+        return self.architecture not in NAMED["architecture"]
+
+    def _check_size(self) -> None:
+        """That the size suits the depth, of which a network of one's own says nothing."""
+        if self.is_own_network:
+            if self.freeze:
+                raise UsageError(
+                    "freeze is for unet and unetpp, whose contracting path is known",
+                    cure="leave it out",
+                )
+            return
+        # No size reaches that, and a depth of many digits would take for ever.
+        step = 2 ** min(self.depth - 1, 64)
+        if self.size < step or self.size % step:
+            raise UsageError(
+                f"size {self.size} is not a multiple of {step}, as depth {self.depth} needs",
+                cure="change one of them",
+            )
+        if self.size == step:
+            raise UsageError(
+                f"size {self.size} leaves a single pixel at depth {self.depth}",
+                cure="take a larger size or a smaller depth",
+            )
 
     @property
     def classes(self) -> tuple[LayerClasses, ...]:
@@ -276,9 +296,9 @@ class TrainingSettings:
         """
         pairs = [entry.rpartition("=") for entry in self.oversample]
         for entry, (source, _, times) in zip(self.oversample, pairs, strict=True):
-            if not (source and times.isdecimal() and int(times)):
+            if not (source and times.isdecimal() and len(times) < 7 and int(times)):
                 raise UsageError(
-                    f"oversample is SOURCE=N with N at least 1, not {entry!r}",
+                    f"oversample is SOURCE=N with N from 1 to 999999, not {entry!r}",
                     cure="write, for example, montgomery=2",
                 )
         return {source: int(times) for source, _, times in pairs}
@@ -343,7 +363,7 @@ def read_settings(path: Path) -> TrainingSettings:
     """
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"the settings cannot be read ({error})", where=path) from error
     names = [field.name for field in fields(TrainingSettings)]
     for name in entries:

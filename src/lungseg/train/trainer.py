@@ -59,8 +59,8 @@ class SetEpoch(lightning.Callback):
 
 
 class _MetricsTable(lightning.Callback):
-    """Keeps metrics.csv, a line for each epoch; Lightning's own log begins afresh at a resume, and
-    parts an epoch over two lines.
+    """Keeps metrics.csv, a line for each epoch, counted from 1; Lightning's own log begins afresh
+    at a resume, and parts an epoch over two lines.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,12 +78,12 @@ class _MetricsTable(lightning.Callback):
                 lines = [
                     line
                     for line in csv.DictReader(stream)
-                    if int(line["epoch"]) < trainer.current_epoch
+                    if int(line["epoch"]) <= trainer.current_epoch
                 ]
         table = io.StringIO(newline="")
         writer = csv.DictWriter(table, ["epoch", *metrics])
         writer.writeheader()
-        writer.writerows([*lines, {"epoch": trainer.current_epoch, **metrics}])
+        writer.writerows([*lines, {"epoch": trainer.current_epoch + 1, **metrics}])
         write_file(self.path, table.getvalue().encode())
 
 

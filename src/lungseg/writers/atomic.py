@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator
@@ -13,18 +14,25 @@ from lungseg.errors import OutputError
 _TEMPORARY = re.compile(r"\.lungseg-[0-9a-f]{16}\.tmp")
 
 
-def write_file(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Writes one file; see `write_files`."""
-    write_files([(path, data)])
+    write_files([(path, data)], durable=durable)
 
 
-def write_files(files: Iterable[tuple[Path, bytes | Iterable[bytes]]]) -> None:
+def write_files(
+    files: Iterable[tuple[Path, bytes | Iterable[bytes]]], *, durable: bool = True
+) -> None:
     """Writes each file's bytes, whole or piece by piece, to a temporary file beside it, and once
     all are written renames them, replacing what was there.
 
     Whatever happens, each path holds either what it held before or all of its bytes, and no
-    temporary file is left. Where the disk gets full, or the bytes of a file cannot be made, none is
-    replaced.
+    temporary file is left by what does not end the program. Where the disk gets full, or the bytes
+    of a file cannot be made, none is replaced.
+
+    Args:
+        files: path of each, and its bytes.
+        durable: hold that where the power fails, too; what is checked when it is read, and can be
+            made again, need not wait for the disk.
 
     Raises:
         OutputError: a folder cannot be written to, or the disk is full.
@@ -36,6 +44,9 @@ def write_files(files: Iterable[tuple[Path, bytes | Iterable[bytes]]]) -> None:
             temporaries[path] = path.with_name(f".lungseg-{secrets.token_hex(8)}.tmp")
             with _told(path), temporaries[path].open("xb") as stream:
                 stream.writelines([data] if isinstance(data, bytes) else data)
+                if durable:  # or a power cut could leave the name without the content
+                    stream.flush()
+                    os.fsync(stream.fileno())
         for path, temporary in temporaries.items():
             with _told(path):
                 temporary.replace(path)

@@ -10,25 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.draw.painted import painted
 from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.image import Image
-from lungseg.morphology.boxes import enclosing_box
+from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.provenance import Format
 from lungseg.segmentation import Labels, Probabilities, Segmentation
 from lungseg.structures import PLURAL, Structure, is_finding
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
+from lungseg.writers.crops import crop, crop_box, masked, volume_crop_box
 from lungseg.writers.png import (
-    MARGIN,
-    crop_box,
-    crop_png,
     finding_png,
+    image_png,
     label_png,
     mask_png,
-    masked_png,
-    overlay_png,
     probabilities_tiff,
-    sheet_png,
     stamped_png,
 )
 from lungseg.writers.viewer import viewer_npy
@@ -39,9 +36,6 @@ Encode = Callable[[], bytes | Iterable[bytes]]
 PICTURE = ".png"
 ENDINGS = (PICTURE, ".nii.gz", ".nrrd")
 """What the name of an output can end in: pictures, and volumes in the format of the input."""
-
-AIR = -1024
-"""Hounsfield units of what is blanked; other greys become 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +57,36 @@ class Encoders:
 def encoders_of(
     image: Image | Volume,
     segmentation: Segmentation[Any],
+    options: SegmentOptions,
     *,
-    binary: bool,
     probabilities: Probabilities | None,
     verdict: Verdict,
-    painted: NDArray[np.uint8] | None = None,
+    overlay: NDArray[np.uint8] | None = None,
 ) -> Encoders:
     """What makes the files of one input; arguments as for `lungseg.writers.outputs.save`."""
     if isinstance(image, Image):
-        encoders = _of_image(image, segmentation, binary, probabilities, verdict)
+        encoders = _of_image(image, segmentation, options, probabilities)
     elif _is_flat(image):
-        encoders = _of_slice(image, segmentation, binary, probabilities, verdict)
+        encoders = _of_slice(image, segmentation, options, probabilities)
     else:
-        encoders = _of_volume(image, segmentation, binary, probabilities, verdict)
-    if painted is not None:
-        encoders.outputs["overlay"] = partial(stamped_png, painted, verdict)
+        encoders = _of_volume(image, segmentation, options, probabilities)
+    encoders.outputs["overlay"] = lambda: stamped_png(
+        painted(image, segmentation, options) if overlay is None else overlay, verdict
+    )
     encoders.outputs["viewer"] = partial(viewer_npy, image, segmentation)
     return encoders
 
 
-def box_of_crop(image: Image | Volume, segmentation: Segmentation[Any]) -> list[list[int]]:
+def box_of_crop(
+    image: Image | Volume, segmentation: Segmentation[Any], options: SegmentOptions = DEFAULTS
+) -> list[list[int]]:
     """Where the crop lies on the input's grid: the first index along each axis and the one after
-    the last.
+    the last; below 0 or beyond the grid where it was filled up to a square.
     """
     if isinstance(image, Volume) and not _is_flat(image):
         return [[along.start, along.stop] for along in volume_crop_box(segmentation)]
     flat = _flat(image, segmentation)[1] if isinstance(image, Volume) else segmentation
-    top, left, bottom, right = crop_box(flat)
+    top, left, bottom, right = crop_box(flat, options)
     of_slice = [[0, 1]] if isinstance(image, Volume) else []
     return [*of_slice, [top, bottom], [left, right]]
 
@@ -113,15 +110,13 @@ def volume_nifti(volume: Volume) -> bytes:
 def _of_image(
     image: Image,
     segmentation: Segmentation[ImageGeometry],
-    binary: bool,  # noqa: FBT001 (of this module alone)
+    options: SegmentOptions,
     probabilities: Probabilities | None,
-    verdict: Verdict,
 ) -> Encoders:
     outputs: dict[str, Encode] = {
-        "mask": partial(mask_png, segmentation, binary=binary),
-        "overlay": partial(overlay_png, image, segmentation, verdict),
-        "crop": partial(crop_png, image, segmentation),
-        "masked": partial(masked_png, image, segmentation),
+        "mask": partial(mask_png, segmentation, binary=options.binary),
+        "crop": lambda: image_png(crop(image, segmentation, options), of=image),
+        "masked": lambda: image_png(masked(image, segmentation), of=image),
     }
     if probabilities is not None:
         outputs["probabilities"] = partial(probabilities_tiff, probabilities)
@@ -151,18 +146,15 @@ def _finding(
 def _of_slice(
     volume: Volume,
     segmentation: Segmentation[VolumeGeometry],
-    binary: bool,  # noqa: FBT001
+    options: SegmentOptions,
     probabilities: Probabilities | None,
-    verdict: Verdict,
 ) -> Encoders:
     """Those of an image, for a slice that came as one."""
     image, flat = _flat(volume, segmentation)
     if probabilities is not None:
         channels = probabilities.channels[:, 0] * np.float32(1 / 255)
         probabilities = Probabilities(probabilities.names, channels, image.geometry)
-    encoders = _of_image(image, flat, binary, probabilities, verdict)
-    encoders.outputs["overlay"] = partial(sheet_png, volume, segmentation, verdict)
-    return encoders
+    return _of_image(image, flat, options, probabilities)
 
 
 def _flat(
@@ -178,11 +170,9 @@ def _flat(
 def _of_volume(
     volume: Volume,
     segmentation: Segmentation[VolumeGeometry],
-    binary: bool,  # noqa: FBT001
+    options: SegmentOptions,
     probabilities: Probabilities | None,
-    verdict: Verdict,
 ) -> Encoders:
-    sheet = partial(sheet_png, volume, segmentation, verdict)
     volume, segmentation, values = on_even_grid(volume, segmentation, probabilities)
     whole = tuple(slice(0, side) for side in volume.geometry.shape)
     ending = ".nrrd" if volume.provenance.format is Format.NRRD else ".nii.gz"
@@ -202,24 +192,18 @@ def _of_volume(
 
         return nifti_gz(make(), volume, box, channels=channels, scale=scale)
 
-    def masked() -> NDArray[Any]:
-        blank = volume.array.dtype.type(AIR * volume.hounsfield)
-        return np.where(segmentation.foreground, volume.array, blank)
-
     def mask() -> NDArray[np.uint8]:
-        if binary or not segmentation.tells_sides:
+        if options.binary or not segmentation.tells_sides:
             return segmentation.foreground.view(np.uint8)
         return segmentation.labels
 
-    def crop() -> bytes:
-        box = volume_crop_box(segmentation)
-        return encode(lambda: [volume.array[box]], box)
+    def cropped() -> bytes:
+        return encode(lambda: [crop(volume, segmentation)], volume_crop_box(segmentation))
 
     outputs: dict[str, Encode] = {
         "mask": partial(encode, lambda: [mask()]),
-        "overlay": sheet,
-        "crop": crop,
-        "masked": partial(encode, lambda: [masked()]),
+        "crop": cropped,
+        "masked": partial(encode, lambda: [masked(volume, segmentation)]),
     }
     if probabilities is not None:
         outputs["probabilities"] = partial(
@@ -270,16 +254,3 @@ def _further_layers(segmentation: Segmentation[Any]) -> dict[str, Labels]:
 
 def _name(structures: Sequence[Structure]) -> str:
     return "_".join(structure.name.replace(" ", "_") for structure in structures)
-
-
-def volume_crop_box(segmentation: Segmentation[VolumeGeometry]) -> tuple[slice, slice, slice]:
-    """Slices, rows and columns of the lungs with a margin of `MARGIN` of each side; the whole grid
-    where there is no lung.
-    """
-    box = []
-    lungs = enclosing_box(segmentation.foreground)
-    for inside, side in zip(lungs, segmentation.geometry.shape, strict=True):
-        first, stop = (inside.start, inside.stop) if inside.stop else (0, side)
-        margin = max(1, round(MARGIN * (stop - first)))
-        box.append(slice(max(0, first - margin), min(side, stop + margin)))
-    return box[0], box[1], box[2]

@@ -5,7 +5,8 @@ as a table.
 written, so whatever stops a run, what was done stays known. A later record of an input replaces an
 earlier one. Opening and closing a ledger bring it into order: half a line is dropped, replaced
 records go, and temporary files of a run that was killed are removed. Closing writes the table from
-the records.
+the records. In between nobody else writes into the folder, and what is begun is noted: a kill
+between the files of an input and its record loses nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Final, Self, TypeGuard
@@ -21,7 +23,8 @@ from typing import Any, Final, Self, TypeGuard
 from lungseg.errors import OutputError
 from lungseg.modality import MODALITIES
 from lungseg.writers.atomic import make_folder, not_written, remove_leftovers, write_file
-from lungseg.writers.record import FAILED, LEFT_OUT, SCHEMA, SEVERITY, Record
+from lungseg.writers.lock import LOCK, Lock
+from lungseg.writers.record import FAILED, LEFT_OUT, SCHEMA, SEVERITY, Record, input_path
 from lungseg.writers.table import measured, row, table
 
 HALF: Final = "\\udc"
@@ -38,18 +41,31 @@ class Ledger:
     Args:
         folder: the output folder, created where it does not exist.
 
+    Attributes:
+        unfinished: of inputs that an earlier run began and did not record, the names of their
+            outputs, which are ours to replace.
+
     Raises:
-        OutputError: the folder or one of the two files cannot be read or written, or the records
-            are of a later schema.
+        OutputError: the folder or one of the two files cannot be read or written, another program
+            writes there, or the records are of a later schema.
     """
 
     def __init__(self, folder: Path) -> None:
         make_folder(folder)
-        remove_leftovers(folder)
         self._ledger, self._summary = folder / LEDGER, folder / SUMMARY
-        # Kept as lines of text: a hundred thousand records as dictionaries would take a gigabyte.
-        self._lines = {entry["input"]: _line_of(entry) for entry in read_records(self._ledger)}
-        _write_where_it_differs(self._ledger, self._text())
+        self._lock = Lock(folder / LOCK)
+        try:
+            remove_leftovers(folder)
+            # Kept as lines of text: a hundred thousand records as dictionaries would take a
+            # gigabyte.
+            self._lines = dict(_lines_of(read_records(self._ledger)))
+            _write_where_it_differs(self._ledger, self._text())
+        except BaseException:
+            self._lock.release()
+            raise
+        self.unfinished = {
+            source: name for source, name in self._lock.unfinished.items() if _is_name(name)
+        }
 
     def __enter__(self) -> Self:
         return self
@@ -60,9 +76,11 @@ class Ledger:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        _write_where_it_differs(self._ledger, self._text())
-        summary = table(self.records(), measured(self.records()))
-        _write_where_it_differs(self._summary, summary)
+        with self._lock:
+            self._lock.check()
+            _write_where_it_differs(self._ledger, self._text())
+            summary = table(self.records(), measured(self.records()))
+            _write_where_it_differs(self._summary, summary)
 
     def record(self, source: str) -> Record | None:
         """The newest record of an input."""
@@ -73,24 +91,51 @@ class Ledger:
         """The newest record of each input, in the order in which they first came."""
         return (_entry_of(line) for line in self._lines.values())
 
+    def begin(self, source: str, name: str) -> None:
+        """Notes that the files of an input are going to be written, under that name.
+
+        Raises:
+            OutputError: it cannot be noted.
+        """
+        self._lock.begin(source, name)
+
+    def give_up(self, source: str) -> None:
+        """Strikes off an input of which nothing was written after all."""
+        self._lock.done(source)
+
     def add(self, entry: Record) -> None:
         """Appends one record, where it is not there already; the table follows when the ledger is
         closed. One of a failure, or of what was left out, never replaces one of a success, whose
         files are still there.
 
         Raises:
-            OutputError: it cannot be written; no half line is left.
+            OutputError: it cannot be written, and no half line is left; or the folder is not there
+                any more.
         """
         source, line = entry["input"], _line_of(entry)
         earlier = self.record(source)
-        if self._lines.get(source) == line or (
-            entry["verdict"] in _WITHOUT_RESULT
-            and earlier is not None
-            and earlier["verdict"] not in _WITHOUT_RESULT
+        if self._lines.get(source) != line and (
+            entry["verdict"] not in _WITHOUT_RESULT
+            or earlier is None
+            or earlier["verdict"] in _WITHOUT_RESULT
         ):
-            return
-        _append(self._ledger, f"{line}\n".encode())
-        self._lines[source] = line
+            self._lock.check()
+            _append(self._ledger, f"{line}\n".encode())
+            self._lines[source] = line
+        self._lock.done(input_path(entry))
+
+    def move(self, moved: Mapping[str, Record]) -> None:
+        """Puts other records in the place of those of the inputs that they are given by.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        entries = ((moved.get(source), source, line) for source, line in self._lines.items())
+        self._lines = dict(
+            (source, line) if entry is None else (entry["input"], _line_of(entry))
+            for entry, source, line in entries
+        )
+        _write_where_it_differs(self._ledger, self._text())
 
     def sort(self, sources: Sequence[str]) -> None:
         """Puts the records of these inputs into this order, those of others staying where they are;
@@ -116,10 +161,19 @@ def read_records(path: Path) -> Iterator[Record]:
     for line in _read(path).splitlines():
         try:
             entry = _entry_of(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # lists too deep in one another
             continue
         if _is_record(entry, path):
             yield entry
+
+
+def _lines_of(entries: Iterable[Record]) -> Iterator[tuple[str, str]]:
+    """Input and line of each record that can be written again: one with a number that is not finite
+    cannot.
+    """
+    for entry in entries:
+        with suppress(ValueError, RecursionError):
+            yield entry["input"], _line_of(entry)
 
 
 def _line_of(entry: Record) -> str:
@@ -175,12 +229,19 @@ def _is_record(entry: Any, path: Path) -> TypeGuard[Record]:
         names = [entry.get("name", "none"), *entry.get("outputs", {}).values()]
         return (
             major == known
+            and isinstance(entry["input"], str)
             and entry["verdict"] in (*SEVERITY, LEFT_OUT)
             and (entry["verdict"] in _WITHOUT_RESULT or entry["modality"] in MODALITIES)
-            and all(name and PurePath(name).name == name for name in names)
+            and all(isinstance(entry.get(name, {}), dict) for name in ("model", "options"))
+            and all(map(_is_name, names))
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
         return False
+
+
+def _is_name(name: str) -> bool:
+    """Whether it is one of a file, in no other folder."""
+    return bool(name) and PurePath(name).name == name
 
 
 def _read(path: Path) -> bytes:

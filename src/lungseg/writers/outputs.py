@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lungseg.errors import OutputError, UsageError
 from lungseg.image import Image
+from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.segmentation import Probabilities, Segmentation
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
@@ -64,7 +65,7 @@ OUTPUTS = (
         "Radiograph, or sheet of CT slices in three planes, with the lungs tinted and outlined.",
         (PICTURE,),
     ),
-    Output("crop", "Image or volume cut to the lungs with a small margin, values as read."),
+    Output("crop", "Image or volume cut to the lungs with a small margin."),
     Output("masked", "Image with all but the lungs set to 0, or volume with -1024 HU there."),
     Output(
         "probabilities",
@@ -124,12 +125,12 @@ def save(
     folder: Path,
     outputs: Sequence[str] = ("mask", "overlay"),
     *,
+    options: SegmentOptions = DEFAULTS,
     name: str | None = None,
-    binary: bool = False,
     overwrite: bool = False,
     probabilities: Probabilities | None = None,
     verdict: Verdict = UNJUDGED,
-    painted: NDArray[np.uint8] | None = None,
+    overlay: NDArray[np.uint8] | None = None,
 ) -> dict[str, Path]:
     """Writes outputs of one input into `folder`, which is created where it does not exist.
 
@@ -143,14 +144,13 @@ def save(
         segmentation: its structures.
         folder: where to.
         outputs: names from `OUTPUTS`.
+        options: what they say of masks, crops and overlays holds.
         name: the files are NAME_mask.png and so on; the name of the input's file without ending, or
             of its folder, where not given.
-        binary: masks that say where the lungs are, without sides: 255 in a PNG, 1 in a volume; so
-            they are in any case where nobody knows the sides.
         overwrite: replace files that exist.
         probabilities: of each structure; only where they are to be written.
         verdict: where it is "refused", the overlay says so.
-        painted: what `lungseg.draw.painted` made of the image and its structures, for who has it
+        overlay: what `lungseg.draw.painted` made of the image and its structures, for who has it
             already.
 
     Returns:
@@ -165,10 +165,10 @@ def save(
     encoders = encoders_of(
         image,
         segmentation,
-        binary=binary,
+        options,
         probabilities=probabilities,
         verdict=verdict,
-        painted=painted,
+        overlay=overlay,
     )
     base = stem(image.source) if name is None else name
     files = dict(_files(chosen, encoders, folder, base))

@@ -14,17 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.draw.picture import overlay, refused_stamp
-from lungseg.draw.volume import overview
-from lungseg.geometry import ImageGeometry, VolumeGeometry
+from lungseg.draw.picture import refused_stamp
+from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.segmentation import Probabilities, Segmentation
 from lungseg.structures import STRUCTURES
 from lungseg.verdict import Verdict
-from lungseg.volume import Volume
-
-MARGIN = 0.02
-"""Kept around the lungs in a crop, as a part of the longer side of their bounding box."""
 
 
 def mask_png(segmentation: Segmentation[ImageGeometry], *, binary: bool = False) -> bytes:
@@ -61,22 +56,8 @@ def finding_png(inside: NDArray[np.bool_], probability: NDArray[np.float32] | No
     return encode(np.where(inside, np.rint(value * np.float32(255.0)), 0).astype(np.uint8))
 
 
-def overlay_png(image: Image, segmentation: Segmentation[ImageGeometry], verdict: Verdict) -> bytes:
-    """The radiograph with its structures tinted and outlined, 8 bits a colour; marked where it was
-    refused.
-    """
-    return picture_png(refused_stamp(overlay(image, segmentation), verdict))
-
-
-def sheet_png(
-    volume: Volume, segmentation: Segmentation[VolumeGeometry], verdict: Verdict
-) -> bytes:
-    """Slices in three planes with their structures tinted and outlined; marked where refused."""
-    return picture_png(refused_stamp(overview(volume, segmentation), verdict))
-
-
 def stamped_png(painted: NDArray[np.uint8], verdict: Verdict) -> bytes:
-    """What was painted already; marked where it was refused."""
+    """What `lungseg.draw.painted` made; marked where it was refused."""
     return picture_png(refused_stamp(painted, verdict))
 
 
@@ -112,42 +93,11 @@ def probabilities_tiff(probabilities: Probabilities) -> bytes:
     return stream.getvalue()
 
 
-def crop_png(image: Image, segmentation: Segmentation[ImageGeometry]) -> bytes:
-    """The image cut to the lungs (see `crop_box`), pixel values as read."""
-    top, left, bottom, right = crop_box(segmentation)
-    return image_png(image.array[top:bottom, left:right], of=image)
-
-
-def masked_png(image: Image, segmentation: Segmentation[ImageGeometry]) -> bytes:
-    """The image with all but the lungs set to 0, pixel values as read within them."""
-    pixels = _whole_numbers(image.array, image)
-    return encode(np.where(segmentation.foreground, pixels, pixels.dtype.type(0)))
-
-
 def image_png(pixels: NDArray[Any], *, of: Image) -> bytes:
-    """A part of an image's pixels as grey PNG: 8 and 16 bits stay what they are, real numbers are
-    spread over 16 bits.
+    """Pixels of an image, or of a part of it, as grey PNG: 8 and 16 bits stay what they are, real
+    numbers are spread over 16 bits.
     """
     return encode(_whole_numbers(pixels, of))
-
-
-def crop_box(segmentation: Segmentation[ImageGeometry]) -> tuple[int, int, int, int]:
-    """Top, left, bottom, right of the lungs with a margin of `MARGIN`, the last two exclusive; the
-    whole grid where there is no lung.
-    """
-    rows, columns = segmentation.geometry.shape
-    left, top, width, height = (
-        int(n) for n in cv2.boundingRect(segmentation.foreground.view(np.uint8))
-    )
-    if not width:
-        return 0, 0, rows, columns
-    margin = max(1, round(MARGIN * max(width, height)))
-    return (
-        max(0, top - margin),
-        max(0, left - margin),
-        min(rows, top + height + margin),
-        min(columns, left + width + margin),
-    )
 
 
 def _whole_numbers(pixels: NDArray[Any], image: Image) -> NDArray[Any]:

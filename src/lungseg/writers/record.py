@@ -7,7 +7,9 @@ from __future__ import annotations
 import functools
 import json
 import math
+import os
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal, NotRequired, TypedDict
@@ -56,6 +58,7 @@ class Record(TypedDict):
 
     schema: str
     input: str
+    relative_to: NotRequired[str]
     verdict: Status | Literal["failed", "left_out"]
     codes: list[str]
     reasons: list[str]
@@ -104,6 +107,11 @@ def record(
         "versions": versions(),
         "seconds": {step: round(value, 4) for step, value in seconds.items()},
     }
+
+
+def input_path(record: Mapping[str, Any]) -> str:
+    """Where the input of a record is, or was."""
+    return os.path.join(record.get("relative_to", ""), record["input"])  # noqa: PTH118 (of text)
 
 
 def failure(source: str, error: BaseException, sentence: str) -> Record:

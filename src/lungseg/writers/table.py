@@ -10,6 +10,7 @@ from typing import Final
 from lungseg.measurement import OWNERS, QUANTITIES
 from lungseg.modality import MODALITIES, Modality
 from lungseg.structures import LUNGS, groups
+from lungseg.writers.cells import harmless
 from lungseg.writers.record import Record
 
 COLUMNS: Final = (
@@ -28,9 +29,6 @@ COLUMNS: Final = (
 
 ALWAYS: Final = (*groups(LUNGS), "")
 """Whose columns each block has, whether they were measured or not."""
-
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What spreadsheets take for the beginning of a formula (OWASP, "CSV Injection")."""
 
 
 def measured(records: Iterable[Record]) -> dict[Modality, set[str]]:
@@ -106,7 +104,7 @@ def row(record: Record) -> dict[str, str]:
         "notes": "; ".join(record.get("notes", [])),
         "report": outputs.get("report", outputs.get("pdf", "")),
     }
-    cells = {name: f"'{text}" if text.startswith(FORMULA) else text for name, text in cells.items()}
+    cells = {name: harmless(text) for name, text in cells.items()}
     return cells | {
         column(m["name"], m["structure"], m["unit"]): f"{m['value']:.6g}"
         for m in measurements

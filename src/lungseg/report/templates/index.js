@@ -24,7 +24,7 @@ function row(entry) {
   if (entry[THUMBNAIL]) {
     const image = element("img");
     image.loading = "lazy";
-    image.width = 96;
+    image.width = 128;
     image.alt = "Lungs of " + entry[TITLE];
     image.src = "report_thumbnails/" + encodeURIComponent(entry[TITLE] + ".jpg");
     picture.append(image);

@@ -1,6 +1,6 @@
 /** What was found on one image, in words and numbers, and the files of it. */
 
-import { request } from "./server.js";
+import { save } from "./server.js";
 
 const EXPECTED = ["expected_dice", "expected_dice_low", "expected_dice_high"];
 const FILES = { mask: "Mask", overlay: "Overlay", record: "Record", report: "Report", pdf: "Report as PDF" };
@@ -52,23 +52,9 @@ export class Findings {
     button.type = "button";
     button.dataset.file = name;
     button.setAttribute("aria-label", `Download: ${button.textContent}`);
-    button.addEventListener("click", () => this.#save(name, address));
+    button.addEventListener("click", () => save(address, name).catch(this.#onTrouble));
     item.append(button);
     return item;
-  }
-
-  /** Fetched with the token, which a plain link could not send, and handed to the browser to keep. */
-  async #save(name, address) {
-    try {
-      const response = await request(address);
-      const link = made("a");
-      link.href = URL.createObjectURL(await response.blob());
-      link.download = fileName(response.headers.get("Content-Disposition")) ?? name;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    } catch (error) {
-      this.#onTrouble(error);
-    }
   }
 }
 
@@ -113,11 +99,6 @@ function shown(measurement, digits) {
 function inWords({ unit, restriction }) {
   const words = unit === "1" ? "" : unit.replace("percent", "%").replace("mm2", "mm²");
   return restriction ? `${words}, ${restriction}` : words;
-}
-
-function fileName(disposition) {
-  const encoded = /filename\*=utf-8''([^;]+)/i.exec(disposition ?? "");
-  return encoded ? decodeURIComponent(encoded[1]) : /filename="([^"]+)"/.exec(disposition ?? "")?.[1];
 }
 
 function made(tag, text = "", className = "") {

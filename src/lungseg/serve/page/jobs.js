@@ -9,6 +9,7 @@ const AGAIN = 60_000; // ms until it is asked again whether a result has been de
 const LONGEST = 2 ** 31 - 1; // ms that a timer can wait
 
 const WAITING = "waiting to be sent";
+const GONE = "no longer on the server: its time is over, or the server was started anew";
 
 /** One line of the list. `state` is waiting, sending, or what the server says of a job; gone where the server has deleted it. */
 class Entry {
@@ -46,6 +47,12 @@ export class Jobs extends EventTarget {
     return !this.#entries.length;
   }
 
+  /** Of all in the list: how many there are, how many are over, and the ids of those with results. */
+  get tally() {
+    const done = this.#entries.filter(({ state, job }) => state === "done" && job);
+    return { all: this.#entries.length, over: this.#entries.filter(({ ended }) => ended).length, done: done.map(({ job }) => job.id) };
+  }
+
   /** Takes groups of files, as `intake.grouped` gives them, with the options chosen for them. */
   add(groups, { modality, skipQuality, spacing }) {
     for (const { name, files } of groups) {
@@ -60,6 +67,7 @@ export class Jobs extends EventTarget {
       if (bytes > most) this.#change(entry, "failed", `It has ${megabytes(bytes)}, and this server takes ${megabytes(most)} at most.`);
       else this.#change(entry, "waiting", WAITING);
     }
+    this.#entries.at(-1)?.item.scrollIntoView({ block: "nearest" }); // and what runs meanwhile stays where it is
     this.#send();
   }
 
@@ -145,7 +153,7 @@ export class Jobs extends EventTarget {
         this.#update(entry, await json(`jobs/${job.id}`, { signal }));
       } catch (error) {
         if (error.name === "AbortError") return;
-        if (error.status === 404) this.#change(entry, "gone", "deleted by the server");
+        if (error.status === 404) this.#change(entry, "gone", GONE);
         else this.#change(entry, entry.state, error.message, 0);
       }
     }
@@ -179,6 +187,7 @@ export class Jobs extends EventTarget {
     const end = item.querySelector(".end");
     end.textContent = entry.ended ? "\u2715" : "Cancel";
     end.setAttribute("aria-label", `${entry.ended ? "Remove" : "Cancel"} ${entry.name}`);
+    if (news) this.dispatchEvent(new Event("tally"));
     if (news && entry.ended) this.dispatchEvent(new CustomEvent("ended", { detail: { entry, words } }));
   }
 
@@ -214,7 +223,7 @@ export class Jobs extends EventTarget {
       }
     } catch (error) {
       if (error.status !== 404 || entry.job === null) return;
-      this.#change(entry, "gone", "deleted by the server");
+      this.#change(entry, "gone", GONE);
       if (this.chosen === entry) this.choose(null);
     }
   }

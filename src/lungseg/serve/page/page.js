@@ -3,7 +3,7 @@
 import { Findings } from "./findings.js";
 import { fromDrop, fromList, grouped } from "./intake.js";
 import { Jobs, megabytes } from "./jobs.js";
-import { json, onTokenWanted, takeToken } from "./server.js";
+import { json, onTokenWanted, save, takeToken } from "./server.js";
 import { listenToKeys } from "./keys.js";
 import { connectTools } from "./tools.js";
 import { Viewer } from "./viewer.js";
@@ -80,6 +80,21 @@ function connectIntake(jobs) {
   addEventListener("paste", (event) => event.clipboardData.files.length && take(fromList(event.clipboardData.files)));
 }
 
+/** How far the list is, and all of it as one file. */
+function connectTally(jobs, trouble) {
+  const show = () => {
+    const { all, over, done } = jobs.tally;
+    $("tally").hidden = all < 2;
+    $("tally").querySelector("span").textContent = `${over} of ${all}`;
+    $("download-all").disabled = !done.length;
+    $("download-all").textContent = over < all && done.length ? `Download these ${done.length}` : "Download all";
+  };
+  for (const news of ["length", "tally"]) jobs.addEventListener(news, show);
+  $("download-all").addEventListener("click", () =>
+    save("bundle", "lungseg.zip", { method: "POST", content: { jobs: jobs.tally.done } }).catch(trouble),
+  );
+}
+
 function connectJobs(jobs, viewer, findings) {
   jobs.addEventListener("length", ({ detail: next }) => {
     document.body.classList.toggle("empty", jobs.empty);
@@ -121,6 +136,7 @@ async function start() {
     $("stage-note").textContent = error.message;
     say(error.message);
   };
+  connectTally(jobs, trouble);
   connectJobs(jobs, viewer, new Findings($("findings"), about, trouble));
   connectTools(viewer, jobs, about.labels); // after the line above, so that the picture is the chosen one's when the tools look at it
   viewer.addEventListener("trouble", ({ detail }) => trouble(detail));

@@ -28,12 +28,13 @@ export function onTokenWanted(ask) {
 }
 
 /** The response of an address that is reached, with the token where there is one. Throws Refusal, or AbortError. */
-export async function request(path, { method = "GET", signal } = {}) {
+export async function request(path, { method = "GET", signal, content } = {}) {
   for (;;) {
     const sent = sessionStorage.getItem(KEY);
     let response;
     try {
-      response = await fetch(path, { method, signal, headers: credentials() });
+      const headers = { ...credentials(), ...(content && { "Content-Type": "application/json" }) };
+      response = await fetch(path, { method, signal, headers, body: content && JSON.stringify(content) });
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw unreachable();
@@ -72,6 +73,21 @@ function post(path, form, onSent, signal) {
     if (signal.aborted) call.onabort();
     else call.send(form);
   });
+}
+
+/** Fetched with the token, which a plain link could not send, and handed to the browser to keep. */
+export async function save(path, name, options) {
+  const response = await request(path, options);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = fileName(response.headers.get("Content-Disposition")) ?? name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+function fileName(disposition) {
+  const encoded = /filename\*=utf-8''([^;]+)/i.exec(disposition ?? "");
+  return encoded ? decodeURIComponent(encoded[1]) : /filename="([^"]+)"/.exec(disposition ?? "")?.[1];
 }
 
 function credentials() {

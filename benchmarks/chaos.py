@@ -1,0 +1,364 @@
+"""Stops commands at random moments, in every way in which they are stopped, and looks at what they
+leave and whether the same command goes on, as a Markdown table.
+
+    python benchmarks/chaos.py [--tasks films both2 ...] [--ways kill ...] [--times 5] [--seed 1]
+
+Tasks: `films` (eight radiographs, one worker), `films2` (two workers), `ct` (two volumes), `both2`
+(six radiographs and a volume, two workers), `train`, `evaluate`, `serve`. Ways: `kill` (SIGKILL),
+`term`, `int`, `full` (a disk without room, a tmpfs; as root), `removed` (the output folder goes),
+`twice` (a second run in the same folder), `clock` (set back by a day, as Python sees it). `serve`
+knows the first three. All inputs are phantoms.
+
+Of each run: nothing stands under a final name that is not whole; nothing is said with a traceback;
+the same command then ends well; of what was recorded nothing is lost or done again; in the end all
+files are those of a run that nobody disturbed, `train`'s weights included, and each input has one
+record.
+
+Exit status: 0 all is right, 1 something is not: each fault is named on standard error. Linux only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import httpx
+
+from lungseg.phantom.ct import ct_phantom
+from lungseg.phantom.radiograph import radiograph_phantom
+from lungseg.writers import volume_nifti
+
+COMMAND: Final = (sys.executable, "-m", "lungseg")
+PATIENCE_S: Final = 300.0
+SIGNALS: Final = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT}
+WAYS: Final = (*SIGNALS, "full", "removed", "twice", "clock")
+CLOCK: Final = """
+import random, sys, time
+real, moment = time.time, time.time() + float(sys.argv.pop(1))
+time.time = lambda: real() - 86400 * (real() > moment)
+time.time_ns = lambda: int(1e9 * time.time())
+from lungseg.__main__ import main
+main()
+"""
+SMALL: Final = (
+    "--width=4",
+    "--depth=3",
+    "--size=64",
+    "--batch=2",
+    "--validation=0.3",
+    "--precision=32-true",
+    "--workers=0",
+    "--epochs=6",
+    "-q",
+)
+"""A training run of some seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A command.
+
+    Attributes:
+        arguments: before the output folder, which is the last.
+        goes_on: what is added to the same command so that it goes on; the first that ends well.
+        compared: patterns of files that are equal, byte for byte, whenever they are there.
+        inputs: records that there have to be; 0 where there are none.
+    """
+
+    arguments: tuple[str, ...]
+    compared: tuple[str, ...]
+    inputs: int = 0
+    goes_on: tuple[tuple[str, ...], ...] = ((),)
+
+
+def draw(folder: Path) -> dict[str, Task]:
+    """The inputs, and the commands about them."""
+    for name in ("films", "few", "ct", "cases/images", "cases/masks"):
+        (folder / name).mkdir(parents=True)
+    for name, count in (("films", 8), ("few", 6), ("cases/images", 8)):
+        for number in range(count):
+            phantom = radiograph_phantom((128, 128), seed=number)
+            file = f"p{number}.png"
+            cv2.imwrite(str(folder / name / file), phantom.image.array)
+            if name == "cases/images":
+                labels = phantom.ground_truth.labels
+                cv2.imwrite(str(folder / "cases/masks" / file), (labels > 0).astype("u1") * 255)
+    for number in range(2):
+        content = volume_nifti(ct_phantom((24, 96, 96), seed=number).volume)
+        (folder / "ct" / f"v{number}.nii.gz").write_bytes(content)
+    places = {name: str(folder / name) for name in ("films", "few", "ct", "cases")}
+    volume = str(folder / "ct" / "v0.nii.gz")
+    pictures = ("*_mask.png", "*_overlay.png", "*_mask.nii.gz")
+
+    def segment(workers: int, inputs: int, *paths: str) -> Task:
+        options = ("--skip-quality", "--workers", str(workers), "-o")
+        return Task(("segment", *paths, *options), pictures, inputs)
+
+    return {
+        "films": segment(1, 8, places["films"]),
+        "films2": segment(2, 8, places["films"]),
+        "ct": segment(1, 2, places["ct"]),
+        "both2": segment(2, 7, volume, places["few"]),
+        "train": Task(
+            ("train", places["cases"], *SMALL, "-o"),
+            ("model.onnx",),
+            goes_on=(("--resume",), ()),
+        ),
+        "evaluate": Task(("evaluate", "cxr", places["cases"], "-o"), ("*.csv",)),
+    }
+
+
+class Chaos:
+    """Disturbs runs of one task.
+
+    Args:
+        task: the command.
+        folder: for its outputs; empty.
+        rng: draws the moments.
+    """
+
+    def __init__(self, task: Task, folder: Path, rng: random.Random) -> None:
+        self._task, self._folder, self._rng = task, folder, rng
+        self._whole = folder / "whole"
+        start = time.monotonic()
+        done = self._end(self._start(self._whole))
+        self._seconds = time.monotonic() - start
+        if done[0]:
+            raise SystemExit(f"the undisturbed run failed: {done[1]}")
+        self.number = 0
+
+    def disturb(self, way: str) -> list[str]:
+        """One run, stopped and gone on with; what is wrong of it."""
+        self.number += 1
+        out = self._folder / f"{way}{self.number}" / "out"
+        out.parent.mkdir()
+        with _small_disk(out.parent, self._rng, self._whole, way) as give_room:
+            status, said = self._disturbed(out, way)
+            faults = [f"trace: {said[-300:]}"] if "Traceback" in said else []
+            if way == "clock" and status:
+                faults.append(f"status {status}: {said[-200:]}")
+            if way == "removed" and status == 0 and not self._is_whole(out):
+                faults.append("status 0, and the folder is not whole")
+            faults += self._not_whole(out)
+            recorded = self._recorded(out)
+            give_room()
+            faults += self._goes_on(out)
+            again = self._recorded(out)
+            changed = [one for one, state in recorded.items() if again.get(one) != state]
+            faults += [f"done again or lost: {', '.join(sorted(changed))}"] if changed else []
+            faults += self._different(out)
+        shutil.rmtree(out.parent)
+        return faults
+
+    def _start(self, out: Path, *more: str, clock: float | None = None) -> subprocess.Popen[str]:
+        command = COMMAND if clock is None else (sys.executable, "-c", CLOCK, str(clock))
+        return subprocess.Popen(
+            [*command, *self._task.arguments, str(out), *more],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(self._folder)},
+        )
+
+    def _end(self, process: subprocess.Popen[str]) -> tuple[int, str]:
+        try:
+            _, said = process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return 1, f"it did not end within {PATIENCE_S:g} s"
+        return process.returncode, said
+
+    def _disturbed(self, out: Path, way: str) -> tuple[int, str]:
+        moment = self._rng.uniform(0, self._seconds)
+        process = self._start(out, clock=moment if way == "clock" else None)
+        if way in ("full", "clock"):
+            return self._end(process)
+        time.sleep(moment)
+        if way in SIGNALS:
+            process.send_signal(SIGNALS[way])
+        elif way == "removed":
+            shutil.rmtree(out, ignore_errors=True)
+        else:
+            _, theirs = self._end(self._start(out))
+            status, said = self._end(process)
+            return status, said + theirs
+        return self._end(process)
+
+    def _goes_on(self, out: Path) -> list[str]:
+        """The same command again; what it says where it does not end well."""
+        for more in self._task.goes_on:
+            status, said = self._end(self._start(out, *more))
+            if status == 0:
+                return []
+        if self._task.goes_on != ((),) and self._is_whole(out):
+            return []  # it had ended, and says so
+        return [f"does not go on: {said[-300:]}"]
+
+    def _files(self, out: Path) -> Iterator[Path]:
+        for pattern in self._task.compared:
+            yield from sorted(out.glob(pattern))
+
+    def _not_whole(self, out: Path) -> list[str]:
+        wrong = [
+            path.name
+            for path in self._files(out)
+            if path.read_bytes() != (self._whole / path.name).read_bytes()
+        ]
+        return [f"not whole: {', '.join(wrong)}"] if wrong else []
+
+    def _recorded(self, out: Path) -> dict[str, tuple[str, float]]:
+        """Of each input that was recorded, its record and when its mask was written."""
+        if not (out / "results.jsonl").is_file():
+            return {}
+        found = {}
+        for line in (out / "results.jsonl").read_text().splitlines():
+            try:
+                record = json.loads(line)
+                mask = out / record["outputs"]["mask"]
+                found[Path(record["input"]).name] = (line, mask.stat().st_mtime)
+            except (ValueError, KeyError, OSError):
+                continue  # half a line, a failure, or a mask that was removed
+        return found
+
+    def _is_whole(self, out: Path) -> bool:
+        return not self._different(out)
+
+    def _different(self, out: Path) -> list[str]:
+        def names(folder: Path) -> set[str]:
+            return {path.relative_to(folder).as_posix() for path in self._files(folder)}
+
+        faults = self._not_whole(out)
+        missing = names(self._whole) - names(out)
+        faults += [f"missing: {', '.join(sorted(missing))}"] if missing else []
+        if left := [path.name for path in out.rglob(".lungseg-*.tmp")]:
+            faults.append(f"left behind: {', '.join(left)}")
+        if self._task.inputs:
+            lines = (out / "results.jsonl").read_text() if out.is_dir() else ""
+            records = [json.loads(line) for line in lines.splitlines()]
+            inputs = {record["input"] for record in records}
+            if not len(records) == len(inputs) == self._task.inputs:
+                faults.append(f"{len(records)} records of {len(inputs)} inputs")
+            if any(record["verdict"] == "failed" for record in records):
+                faults.append("an input failed")
+        return faults
+
+
+@contextmanager
+def _small_disk(
+    folder: Path, rng: random.Random, whole: Path, way: str
+) -> Iterator[Callable[[], object]]:
+    """For `full`, a disk in the folder that has less room than is needed; it gets more when what is
+    given is called.
+    """
+    if way != "full":
+        yield lambda: None
+        return
+    needed = sum(path.stat().st_size for path in whole.rglob("*") if path.is_file())
+    size = f"size={rng.randrange(8192, max(16384, needed))}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "chaos", str(folder)], check=True)
+    grow = ["mount", "-o", "remount,size=1g", str(folder)]
+    try:
+        yield lambda: subprocess.run(grow, check=True)
+        shutil.rmtree(folder / "out", ignore_errors=True)
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def serve(folder: Path, films: Sequence[Path], way: str, rng: random.Random) -> list[str]:
+    """A server that is stopped while it works, and one after it on the same port."""
+    environment = {**os.environ, "TMPDIR": str(folder), "OMP_NUM_THREADS": "1"}
+
+    def started(port: str) -> tuple[subprocess.Popen[str], str]:
+        server = subprocess.Popen(
+            [*COMMAND, "serve", "--port", port],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        assert server.stderr is not None
+        return server, server.stderr.readline().split()[0]
+
+    faults = []
+    server, address = started("0")
+    for film in films:
+        httpx.post(f"{address}/segment", files={"file": film.read_bytes()}, trust_env=False)
+    workers = [
+        int(child)
+        for path in Path(f"/proc/{server.pid}/task").glob("*/children")
+        for child in path.read_text().split()
+    ]
+    time.sleep(rng.uniform(0, 6))
+    server.send_signal(SIGNALS[way])
+    _, said = server.communicate(timeout=60)
+    end = time.monotonic() + 20
+    while (alive := [one for one in workers if Path(f"/proc/{one}").exists()]) and (
+        time.monotonic() < end
+    ):
+        time.sleep(0.1)
+    faults += [f"{len(alive)} workers stay"] if alive else []
+    faults += [f"trace: {said[-300:]}"] if "Traceback" in said else []
+    left = list(folder.glob("lungseg-serve-*"))
+    faults += ["its folder stays"] if left and way != "kill" else []
+    server, again = started(address.rpartition(":")[2])
+    query = f"{again}/segment?wait=60"
+    reply = httpx.post(query, files={"file": films[0].read_bytes()}, timeout=90, trust_env=False)
+    faults += ["the next server does not work"] if reply.json()["state"] != "done" else []
+    kept = list(folder.glob("lungseg-serve-*"))
+    faults += ["the folder of the server before stays"] if len(kept) != 1 else []
+    server.terminate()
+    server.communicate(timeout=60)
+    return faults
+
+
+def main() -> int:
+    """Prints the table."""
+    parser = argparse.ArgumentParser()
+    names = ("films", "films2", "ct", "both2", "train", "evaluate", "serve")
+    parser.add_argument("--tasks", nargs="+", choices=names, default=names)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    print("| command | way | times | right | what is not |\n|---|---|---|---|---|")
+    is_right = True
+    with tempfile.TemporaryDirectory() as name:
+        tasks = draw(Path(name) / "inputs")
+        for task in arguments.tasks:
+            rng = random.Random(f"{arguments.seed} {task}")
+            place = Path(name) / task
+            place.mkdir()
+            films = sorted((Path(name) / "inputs" / "films").iterdir())[:3]
+            chaos = Chaos(tasks[task], place, rng) if task in tasks else None
+            for way in arguments.ways:
+                if chaos is None and way not in SIGNALS:
+                    continue
+                counts: Counter[str] = Counter()
+                for number in range(arguments.times):
+                    faults = chaos.disturb(way) if chaos else serve(place, films, way, rng)
+                    for fault in faults:
+                        print(f"{task}, {way} {number}: {fault}", file=sys.stderr, flush=True)
+                    counts.update({fault.partition(":")[0] for fault in faults} or {""})
+                wrong = ", ".join(f"{what} ({count})" for what, count in counts.items() if what)
+                is_right = is_right and not wrong
+                right = counts[""]
+                print(f"| {task} | {way} | {arguments.times} | {right} | {wrong} |", flush=True)
+    return int(not is_right)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Cards of models that were made elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from command_line import lungseg
+from lungseg.card import read_card
+from tiny_model import dark_ellipses, write_tiny_model
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """A model without a card."""
+    model = write_tiny_model(tmp_path, name="foreign")
+    model.with_suffix(".json").unlink()
+    return model
+
+
+def network(path: Path, kind: str, side: int | str = 32, channels: int = 3) -> Path:
+    """A network that does one thing with its picture."""
+    nodes = [
+        helper.make_node("Concat", ["image"] * channels, ["copies"], axis=1),
+        helper.make_node(
+            kind, ["copies"], ["probabilities"], **({"axis": 1} if kind == "Softmax" else {})
+        ),
+    ]
+    image, found = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", depth, side, side])
+        for name, depth in (("image", 1), ("probabilities", channels))
+    )
+    graph = helper.make_graph(nodes, "one", [image], [found])
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path
+    )
+    return path
+
+
+def test_a_model_from_elsewhere_gets_its_card_and_segments(foreign: Path, tmp_path: Path) -> None:
+    made = lungseg("card", foreign, "--layers", "lungs", "--terms", "ours", "--clip", "1,99")
+    assert (made.exit_code, made.stderr) == (0, "")
+    card = foreign.with_suffix(".json")
+    assert made.output == f"{card}: background, right lung, left lung of 64 x 64 pixels\n"
+    found = read_card(card)
+    assert (found.name, found.terms, found.clip) == ("foreign", "ours", (1.0, 99.0))
+    cv2.imwrite(str(tmp_path / "film.png"), dark_ellipses())
+    done = lungseg("segment", tmp_path / "film.png", "-o", tmp_path / "out", "--model", foreign)
+    assert done.exit_code == 0
+    mask = cv2.imread(str(tmp_path / "out" / "film_mask.png"))
+    assert 0.2 < mask.any(axis=2).mean() < 0.5
+
+
+def test_a_card_that_is_there_stays(foreign: Path) -> None:
+    assert lungseg("card", foreign, "--layers", "lungs").exit_code == 0
+    before = foreign.with_suffix(".json").read_bytes()
+    again = lungseg("card", foreign, "--layers", "left lung, right lung")
+    assert (again.exit_code, again.stderr) == (
+        2,
+        f"Error: {foreign.with_suffix('.json')}: the model has a card; replace it with "
+        "--overwrite.\n",
+    )
+    assert foreign.with_suffix(".json").read_bytes() == before
+    assert (
+        lungseg("card", foreign, "--layers", "left lung, right lung", "--overwrite").exit_code == 0
+    )
+    assert read_card(foreign.with_suffix(".json")).layers == (("left lung", "right lung"),)
+
+
+@pytest.mark.parametrize(
+    ("made", "flags", "sentence"),
+    [
+        (("Softmax", "side"), ["--size", "32"], ""),
+        (("Softmax", "side"), [], "takes pictures of any size; state one with --size."),
+        (("Softmax",), ["--size", "64"], "takes 32 x 32 pixels, not 64 x 64; leave --size out."),
+        (("Sigmoid",), [], "no probabilities that add up to 1 in each layer; end the network with"),
+        (("Softmax", 32, 4), [], "gives (1, 4, 32, 32) of one picture, not (1, 3, 32, 32)"),
+        (("Softmax",), ["--clip", "99,1"], "--clip is two percentiles, the lower first, not 99.0"),
+        (("Softmax",), ["--clip", "low"], "--clip low is not LOW,HIGH; give 0.5,99.5."),
+    ],
+)
+def test_what_is_no_such_network_gets_no_card(
+    tmp_path: Path, made: tuple[str | int, ...], flags: list[str], sentence: str
+) -> None:
+    model = network(tmp_path / "one.onnx", *made)  # type: ignore[arg-type]
+    done = lungseg("card", model, "--layers", "lungs", *flags)
+    if not sentence:
+        assert (done.exit_code, done.stderr) == (0, "")
+        return
+    assert done.exit_code == 2
+    assert sentence in done.stderr
+    assert not model.with_suffix(".json").exists()

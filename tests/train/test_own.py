@@ -1,0 +1,159 @@
+"""Networks and losses of other packages, from settings to a model in use; no card imports any."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from lungseg.card import read_card
+from lungseg.datasets import Case
+from lungseg.errors import UsageError
+from lungseg.segmenter import Segmenter
+from lungseg.train import own
+from lungseg.train.export import export
+from lungseg.train.fit import fit
+from lungseg.train.losses import loss_of
+from lungseg.train.module import build_network
+from tiny_model import write_tiny_model
+from tiny_run import SETTINGS
+
+MODULE = """
+import torch
+from torch import nn
+
+from lungseg.train.losses import certain_pixels
+
+
+class Plain(nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        first = nn.Conv2d(in_channels, 8, 7, padding=3)
+        self.layers = nn.Sequential(first, nn.ReLU(), nn.Conv2d(8, out_channels, 7, padding=3))
+
+    def forward(self, image):
+        return self.layers(image)
+
+
+class Half(Plain):
+    def forward(self, image):
+        return self.layers(image)[..., ::2, ::2]
+
+
+class Several(Plain):
+    def forward(self, image):
+        return [self.layers(image)]
+
+
+def squared(logits, allowed, classes):
+    probability, inside, _ = certain_pixels(logits.softmax(dim=1), allowed, classes)
+    return ((probability - inside) ** 2).mean()
+
+
+def each(logits, allowed, classes):
+    return logits.mean(dim=(1, 2, 3))
+
+
+def nothing(in_channels, out_channels):
+    return None
+"""
+
+
+@pytest.fixture(autouse=True)
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A package called mine, as an installed one."""
+    (tmp_path / "site" / "mine").mkdir(parents=True)
+    (tmp_path / "site" / "mine" / "nets.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    own._imported.cache_clear()
+    yield
+    own._imported.cache_clear()
+    for name in ("mine", "mine.nets"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.slow
+def test_an_own_network_with_an_own_loss_becomes_a_model(
+    cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(
+        SETTINGS, architecture="mine.nets:Plain", loss="mine.nets:squared", epochs=1, size=50
+    )
+    fit(cases, tmp_path / "run", settings, progress=False)
+    made = export(tmp_path / "run" / "best.ckpt", tmp_path / "run" / "model.onnx")
+    assert made.largest_difference < 0.01
+    assert read_card(made.card).architecture == "mine.nets:Plain"
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if Path(path).name != "site"])
+    sys.modules.pop("mine.nets")
+    result = Segmenter(made.model)(cases[0].image)  # which needs the package no more
+    assert result.mask.shape == result.image.array.shape
+    assert "mine.nets" not in sys.modules
+
+
+def test_an_own_loss_is_that_of_each_layer() -> None:
+    settings = replace(SETTINGS, loss="mine.nets:squared")
+    logits = torch.zeros(2, 4, 8, 8)
+    allowed = torch.full((2, 1, 8, 8), 2, dtype=torch.uint8)  # right lung
+    # A quarter each: 0.75 is missing of the right lung, and 0.25 too much of the left one.
+    wanted = (0.75**2 + 0.25**2) / 2
+    assert float(loss_of(logits, allowed, settings)) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("reference", "sentence"),
+    [
+        (
+            "nowhere.nets:Net",
+            "nowhere.nets:Net cannot be imported (No module named 'nowhere'); install its package "
+            "in this environment, or set PYTHONPATH to its folder.",
+        ),
+        (
+            "mine.nets:Other",
+            "mine.nets:Other: the module mine.nets has no class or function Other.",
+        ),
+        (
+            "mine.nets:nothing",
+            "mine.nets:nothing makes an object of type NoneType, and no network; name a class of "
+            "torch.nn.Module.",
+        ),
+        (
+            "mine.nets:Half",
+            "mine.nets:Half gives (1, 4, 32, 32) of an input of shape (1, 1, 64, 64), not logits "
+            "of shape (1, 4, 64, 64); give a logit for each pixel and each of the channels that it "
+            "is made with.",
+        ),
+        (
+            "mine.nets:Several",
+            "mine.nets:Several gives list of an input of shape (1, 1, 64, 64), not logits of shape "
+            "(1, 4, 64, 64); give a logit for each pixel and each of the channels that it is made "
+            "with.",
+        ),
+    ],
+)
+def test_what_is_no_network_is_one_sentence(reference: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        build_network(replace(SETTINGS, architecture=reference))
+    assert str(refused.value) == sentence
+
+
+def test_what_is_no_loss_is_one_sentence() -> None:
+    with pytest.raises(UsageError, match=r"mine\.nets:each gives no loss, which is a tensor of a"):
+        loss_of(
+            torch.zeros(2, 4, 8, 8),
+            torch.ones(2, 1, 8, 8, dtype=torch.uint8),
+            replace(SETTINGS, loss="mine.nets:each"),
+        )
+
+
+def test_a_card_that_names_a_class_imports_nothing(tmp_path: Path) -> None:
+    tiny_model = write_tiny_model(tmp_path)
+    card = tiny_model.with_suffix(".json")
+    entries = json.loads(card.read_text())
+    card.write_text(json.dumps(entries | {"architecture": "mine.nets:Plain"}))
+    Segmenter(tiny_model)
+    assert "mine.nets" not in sys.modules
