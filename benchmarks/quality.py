@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--model", default="cxr", help="name or path")
     parser.add_argument("--split", default="validation", help="whose cases are measured")
     parser.add_argument("--degraded", type=int, default=2, help="made of each case [2]")
-    parser.add_argument("--only-masks", action="store_true", help="show no other pictures")
+    parser.add_argument("--masks-alone", action="store_true", help="show no other pictures")
     parser.add_argument(
         "--keep", type=Path, default=Path("quality.jsonl"), help="where what was computed is kept"
     )
@@ -82,7 +82,7 @@ def main() -> None:
     segmenter = RadiographSegmenter(model, threads=1)
     rest = chain(others(flags.out_of_distribution, both_halves=flags.all), frontal(flags.frontal))
     items = chain(
-        () if flags.only_masks else rest,
+        () if flags.masks_alone else rest,
         radiographs(flags.cases, flags.split, flags.degraded),
     )
     rows = measured(segmenter, items, Kept(flags.keep, model), flags.workers)
