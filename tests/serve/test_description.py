@@ -62,6 +62,7 @@ OPERATIONS = [
     "GET /healthz",
     "GET /metrics",
     "POST /segment",
+    "POST /bundle",
     "GET /jobs/{number}",
     "DELETE /jobs/{number}",
     "GET /jobs/{number}/files/{name}",
