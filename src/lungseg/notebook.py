@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import cv2
 import numpy as np
 
 from lungseg.cell_bar import in_notebook
@@ -106,17 +105,17 @@ def show(
 
 
 def _read_picture(path: Path) -> Picture:
+    from PIL import Image as Pillow
+
     try:
-        picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error):
-        picture = None
-    if picture is None:
+        with Pillow.open(path, formats=("PNG", "JPEG")) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
         raise UnreadableError(
             "there is no picture to show",
             where=path,
             cure="give a PNG or JPEG; of a film or a series what `lungseg.read` gives",
-        )
-    return np.asarray(picture[..., ::-1], np.uint8)
+        ) from error
 
 
 def _size(source: Image | Volume) -> str:

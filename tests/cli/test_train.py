@@ -381,7 +381,7 @@ def test_without_the_extra_it_is_said_what_to_install(monkeypatch) -> None:
     monkeypatch.delitem(sys.modules, "lungseg.train.fit")
     monkeypatch.setitem(sys.modules, "lightning", None)
     with pytest.raises(UsageError) as refused:
-        cli_training._training("fit")
+        cli_training.training_module("fit")
     assert str(refused.value) == (
         "training needs the library lightning; install it with `pip install 'lungseg[train]'`."
     )

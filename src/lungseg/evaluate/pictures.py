@@ -61,7 +61,7 @@ def _tile(segmenter: Segmenter, case: Case) -> Picture:
     structures = [structure for those in names.values() for structure in those]
     if isinstance(result.image, Image):
         labels = read_labels(case)
-        labels[~pixels_of(labels, structures)] = 0
+        labels = np.where(pixels_of(labels, structures), labels, 0)
         picture = _with_outlines(overlay(result.image, result.segmentation), labels)
         for name, inside in read_other_masks(case, result.image.geometry.shape).items():
             if name in names:
