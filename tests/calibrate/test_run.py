@@ -27,6 +27,8 @@ from lungseg.writers import volume_nifti
 from lungseg.writers.lock import Lock
 from tiny_model import dark_ellipses, write_tiny_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:

@@ -13,6 +13,8 @@ from lungseg.datasets import write_manifest
 from phantom_radiographs import write_radiographs
 from tiny_model import write_tiny_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def few_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

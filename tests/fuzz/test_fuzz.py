@@ -23,6 +23,8 @@ from lungseg.datasets import public
 from lungseg.datasets.declared_labels import read_declared
 from lungseg.errors import LungsegError
 
+pytestmark = pytest.mark.slow
+
 CASES = 12
 """Of each group."""
 

@@ -7,6 +7,7 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 import SimpleITK
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,8 @@ from random_volumes import (
     random_voxels,
     shapes,
 )
+
+pytestmark = pytest.mark.slow
 
 TYPES = {
     "MET_CHAR": "i1",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import nibabel
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -29,6 +30,8 @@ from random_volumes import (
     random_voxels,
     shapes,
 )
+
+pytestmark = pytest.mark.slow
 
 TYPES = ["u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"]
 UNITS = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import nrrd
 import numpy as np
+import pytest
 import SimpleITK
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +28,8 @@ from random_volumes import (
     random_voxels,
     shapes,
 )
+
+pytestmark = pytest.mark.slow
 
 TYPES = {
     "signed char": "i1",

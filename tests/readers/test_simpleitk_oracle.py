@@ -20,6 +20,8 @@ from random_volumes import (
     shapes,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("ending", [".mha", ".mhd", ".nrrd", ".nhdr"])
 @random_examples

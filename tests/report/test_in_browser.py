@@ -13,6 +13,8 @@ from lungseg.result import Result
 from report.test_index import entry
 from serve.browser import chromium
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Any]:

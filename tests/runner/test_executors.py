@@ -14,6 +14,8 @@ import processes
 from lungseg.errors import LungsegError, UnexpectedError, UnreadableError
 from lungseg.runner.executors import ProcessExecutor, report_progress, workers_of
 
+pytestmark = pytest.mark.slow
+
 
 def until(holds: Callable[[], object]) -> None:
     """Waits until it holds."""

@@ -17,6 +17,8 @@ import pytest
 from live_server import LiveServer
 from lungseg.segmenter import Segmenter
 
+pytestmark = pytest.mark.slow
+
 HEAD = (
     b"POST /segment HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; "
     b"boundary=xyz\r\n"

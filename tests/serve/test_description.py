@@ -17,6 +17,8 @@ from lungseg.serve.app import Server
 from lungseg.serve.jobs import Jobs
 from lungseg.serve.settings import ServerSettings
 
+pytestmark = pytest.mark.slow
+
 ADDRESS = "http://127.0.0.1:8080"
 BOUNDED = settings(
     max_examples=25,

@@ -31,6 +31,8 @@ from phantom_volumes import AFFINE, draw_chest, write_series
 from readers.conftest import make_dataset
 from serve.browser import chromium, serving
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "a-token-of-the-tests"
 CT_SHAPE = (12, 96, 96)
 

@@ -20,6 +20,8 @@ from lungseg.writers import volume_nifti
 from phantom_volumes import AFFINE, CHEST, TURNS, stored_as, write_series
 from tiny_model import write_tiny_model
 
+pytestmark = pytest.mark.slow
+
 
 def served(folder, model):
     server = LiveServer(folder, "--model", str(model))

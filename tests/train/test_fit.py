@@ -20,6 +20,8 @@ from lungseg.train.regions import certain_counts
 from lungseg.train.settings import read_settings
 from tiny_run import SETTINGS, metrics, stop_in_epoch, weights
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_run_leaves_settings_cases_metrics_and_weights(run, cases) -> None:
     left = [
