@@ -289,8 +289,8 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on(films, tmp_path, monkeypatc
     assert done.exit_code == 0, done.output
     assert [line.split(",")[0] for line in (tmp_path / "metrics.csv").read_text().splitlines()] == [
         "epoch",
-        "0",
         "1",
+        "2",
     ]
 
 
@@ -316,7 +316,8 @@ def test_a_run_stopped_in_its_first_epoch_is_not_told_to_be_resumed(
     [
         (
             ("--epochs", 1),
-            "{run}: the folder holds a run already; choose another folder, or resume it.",
+            "{run}: the folder holds a run already, and one of other settings (size is 64 there, and "
+            "256 here); choose another folder, or resume it.",
         ),
         (
             ("--resume", "--epochs", 20),

@@ -70,7 +70,8 @@ def test_an_allocation_for_several_trains_in_one_process(
 @pytest.mark.parametrize(
     "code",
     [
-        "from lungseg.cli.train import _training; _training('pictures'); import matplotlib",
+        "from lungseg.cli.train import training_module; "
+        "training_module('pictures'); import matplotlib",
         "import lungseg.train.trainer, matplotlib",
     ],
     ids=["command", "Python"],

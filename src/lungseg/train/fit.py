@@ -136,8 +136,7 @@ def _checked_checkpoint(folder: Path, settings: TrainingSettings, *, resume: boo
         other = _difference(folder / "settings.toml", settings)
         other = f", and one of other settings ({other})" if other else ""
         raise UsageError(
-            "the folder holds a run already"
-            + (f", and one of other settings ({other})" * bool(other)),
+            f"the folder holds a run already{other}",
             where=folder,
             cure="choose another folder, or resume it",
         )
