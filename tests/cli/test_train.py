@@ -316,8 +316,8 @@ def test_a_run_stopped_in_its_first_epoch_is_not_told_to_be_resumed(
     [
         (
             ("--epochs", 1),
-            "{run}: the folder holds a run already, and one of other settings (size is 64 there, and "
-            "256 here); choose another folder, or resume it.",
+            "{run}: the folder holds a run already, and one of other settings (size is 64 there, "
+            "and 256 here); choose another folder, or resume it.",
         ),
         (
             ("--resume", "--epochs", 20),
