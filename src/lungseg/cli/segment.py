@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -131,8 +130,12 @@ def segment(
     also = {"crop": crop, "masked": masked, "probabilities": probabilities}
     chosen = _outputs(outputs, also, binary=binary)
     reports = formats_of(report=report, pdf=pdf, show_identity=show_identity)
-    run = RunOptions(output, chosen, reports, show_identity=show_identity, overwrite=overwrite)
-    run = replace(run, relative_to=relative_to)
+    run = RunOptions(
+        *(output, chosen, reports),
+        show_identity=show_identity,
+        overwrite=overwrite,
+        relative_to=relative_to,
+    )
     _segment(ctx, paths, options, run, workers, job_timeout, quiet=quiet)
 
 

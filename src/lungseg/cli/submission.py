@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lungseg.cli.exit_status import FAILED
 from lungseg.cli.messages import say
 
 if TYPE_CHECKING:
     from lungseg.datasets import Case
-
-SOME_UNREADABLE = 1
-"""Exit status where images could not be read."""
 
 RsnaSubmission = Annotated[
     str | None,
@@ -42,4 +40,4 @@ def submit(model: str, cases: Sequence[Case], output: Path) -> None:
     for problem in problems:
         say(f"without boxes: {problem}")
     if problems:
-        raise typer.Exit(SOME_UNREADABLE)
+        raise typer.Exit(FAILED)
