@@ -22,6 +22,7 @@ OTHERS: dict[str, Any] = {
     "spacing": (5.0, 0.7, 0.7),
     "skip_damaged": True,
     "dilate": 3.0,
+    "lung_extent": "through-heart",
     "hull": True,
     "crop_square": True,
     "crop_size": 512,
@@ -54,6 +55,7 @@ def test_every_option_says_what_it_is_and_for_which_modality() -> None:
     assert {name for name, meant in said.items() if meant == ("ct",)} == {"series", "skip_damaged"}
     assert {name for name, meant in said.items() if meant == ("radiograph",)} == {
         "dilate",
+        "lung_extent",
         "hull",
         "crop_square",
         "crop_size",
@@ -70,6 +72,10 @@ def test_every_option_says_what_it_is_and_for_which_modality() -> None:
     ("values", "sentence"),
     [
         ({"modality": "mri"}, "there is no modality called 'mri'; choose from radiograph, ct."),
+        (
+            {"lung_extent": "all"},
+            "lungs cannot follow 'all'; choose from field, through-heart.",
+        ),
         ({"frame": 0}, "frames are counted from 1, and `frame` is 0."),
         ({"dilate": -1.0}, "a mask is widened by a finite radius of at least 0, not by -1.0."),
         (

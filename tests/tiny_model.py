@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from lungseg.card import ModelCard, file_sha256
-from lungseg.modality import Modality
+from lungseg.modality import LUNG_EXTENTS, Modality
 
 SIZE = (64, 64)
 HEART_ROWS, HEART_COLUMNS = (32, 52), slice(28, 40)
@@ -25,13 +25,15 @@ def write_tiny_model(
     modality: Modality = "radiograph",
     heart: bool = False,
     as_one: bool = False,
+    mediastinum: bool = False,
 ) -> Path:
     """Writes `name`.onnx and its card into `folder`, and returns the path of the first.
 
     Dark pixels are lung: the patient's right one in the left half of the image, the left one in the
     right half. The three by three mean before that leaves single dark pixels out. The limit is
     halfway between dark and bright where a third of the image is dark. With `heart` what is bright
-    in a box below the middle is that. With `as_one` it does not tell the sides."""
+    in a box below the middle is that. With `as_one` it does not tell the sides. With `mediastinum`
+    it also says that all of that box is mediastinum."""
     rows, columns = size
     kernel = np.full((1, 1, 3, 3), 1 / 9, np.float32)
     limit = np.full(1, 0.4, np.float32)
@@ -52,24 +54,40 @@ def write_tiny_model(
         helper.make_node("Add", ["dark", "side"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
+    box = np.zeros((1, 1, rows, columns), np.float32)
+    box[:, :, HEART_ROWS[0] * rows // 64 : HEART_ROWS[1] * rows // 64, HEART_COLUMNS] = 1.0
+    if mediastinum:
+        nodes[-1:] = [
+            helper.make_node("Softmax", ["logits"], ["layer"], axis=1),
+            helper.make_node("Sub", ["dark", "dark"], ["zeros"]),
+            helper.make_node("ReduceMax", ["zeros"], ["zero"], axes=[1]),
+            helper.make_node("Add", ["zero", "box"], ["mediastinum"]),
+            helper.make_node("Concat", ["layer", "mediastinum"], ["probabilities"], axis=1),
+        ]
+    channels = scale.shape[1] + mediastinum
     graph = helper.make_graph(
         nodes,
         "tiny",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, rows, columns])],
         [
             helper.make_tensor_value_info(
-                "probabilities", TensorProto.FLOAT, ["N", scale.shape[1], rows, columns]
+                "probabilities", TensorProto.FLOAT, ["N", channels, rows, columns]
             )
         ],
         [
             numpy_helper.from_array(a, n)
-            for a, n in ((kernel, "kernel"), (limit, "limit"), (side, "side"), (scale, "scale"))
+            for a, n in (
+                *((kernel, "kernel"), (limit, "limit"), (side, "side"), (scale, "scale")),
+                *[(box, "box")] * mediastinum,
+            )
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = folder / f"{name}.onnx"
     onnx.save(model, str(path))
-    write_card(path, size=size, modality=modality, heart=heart, as_one=as_one)
+    write_card(
+        path, size=size, modality=modality, heart=heart, as_one=as_one, mediastinum=mediastinum
+    )
     return path
 
 
@@ -80,6 +98,7 @@ def write_card(
     modality: Modality = "radiograph",
     heart: bool = False,
     as_one: bool = False,
+    mediastinum: bool = False,
 ) -> None:
     """Writes the card of the .onnx file at `path` beside it."""
     card = ModelCard(
@@ -89,6 +108,7 @@ def write_card(
         architecture="three by three mean and a threshold",
         input_size=size,
         layers=(("lungs",) if as_one else ("right lung", "left lung", *["heart"] * heart),),
+        lung_extents=LUNG_EXTENTS if mediastinum else LUNG_EXTENTS[:1],
         sha256=file_sha256(path),
     )
     card.write(path.with_suffix(".json"))

@@ -11,12 +11,13 @@ from typing import Any, Literal, get_args
 
 from lungseg.errors import ModelError, UsageError
 from lungseg.json_file import read_json
-from lungseg.modality import MODALITIES, Modality
+from lungseg.modality import LUNG_EXTENTS, MODALITIES, LungExtent, Modality
 from lungseg.structures import (
     BACKGROUND,
     BY_NAME,
     LUNGS,
     LUNGS_AS_ONE,
+    MEDIASTINUM,
     Structure,
     partner,
     sided,
@@ -49,9 +50,11 @@ class ModelCard:
             proportions (see `lungseg.preprocess.resize`).
         outputs: name of each output channel, in order: of each layer the background, then its
             structures. Over the channels of a layer probabilities add up to 1. A network for one
-            structure may give its probability alone.
-        lung_extents: what its lungs follow: "field" is what a reader sees as air, heart and
-            mediastinum outside.
+            structure may give its probability alone. Last, where `lung_extents` has
+            "through-heart", the mediastinum: the part of the background of the lungs' layer that
+            such lungs take in.
+        lung_extents: what its lungs can follow: "field" is what a reader sees as air, heart and
+            mediastinum outside; "through-heart" takes in what of these lungs are drawn through.
         input_channels: how many the network takes: 1, the image or slice itself.
         intensity: rule by which pixels become network input (see `lungseg.preprocess`).
         clip: percentiles of the image that are mapped to 0 and 1 by the "percentile" rule.
@@ -77,7 +80,7 @@ class ModelCard:
     sha256: str
     resize: Resize = "stretch"
     outputs: tuple[str, ...] = ()
-    lung_extents: tuple[str, ...] = ("field",)
+    lung_extents: tuple[LungExtent, ...] = ("field",)
     input_channels: int = 1
     default_structures: tuple[str, ...] = ()
     intensity: Intensity = "percentile"
@@ -91,7 +94,7 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         if not self.outputs:
-            object.__setattr__(self, "outputs", outputs_of(self.layers))
+            object.__setattr__(self, "outputs", outputs_of(self.layers, self.lung_extents))
 
     @property
     def tells_sides(self) -> bool:
@@ -109,10 +112,11 @@ class ModelCard:
         def with_sides(names: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(one.name for one in sided(BY_NAME[name] for name in names))
 
+        layers, alone = tuple(map(with_sides, self.layers)), len(self.outputs) == 1
         return replace(
             self,
-            layers=tuple(map(with_sides, self.layers)),
-            outputs=with_sides(self.outputs),
+            layers=layers,
+            outputs=with_sides(self.outputs) if alone else outputs_of(layers, self.lung_extents),
             default_structures=with_sides(self.default_structures),
         )
 
@@ -146,6 +150,20 @@ class ModelCard:
         layers = (tuple(s for s in layer if s.name in wanted) for layer in self.structures)
         return tuple(layer for layer in layers if layer)
 
+    def check_extent(self, asked: LungExtent) -> None:
+        """Whether its lungs can follow an extent.
+
+        Raises:
+            UsageError: they cannot.
+        """
+        if asked not in self.lung_extents:
+            raise UsageError(
+                f"the lungs of the model {self.name} {self.version} follow "
+                f"{' or '.join(self.lung_extents)}, not {asked}",
+                cure="leave `lung_extent` out, or give a model that was trained with masks which "
+                "are drawn so",
+            )
+
     def channels(self, layer: int) -> slice:
         """Which output channels are a layer's: its background, then its structures."""
         start = sum(1 + len(names) for names in self.layers[:layer])
@@ -170,7 +188,9 @@ class ModelCard:
     def mirrored_channels(self) -> tuple[int, ...]:
         """For each output channel the one that holds the same structure in a mirror."""
         return tuple(
-            number if name == BACKGROUND.name else self.outputs.index(partner(BY_NAME[name]).name)
+            number
+            if name in (BACKGROUND.name, MEDIASTINUM)
+            else self.outputs.index(partner(BY_NAME[name]).name)
             for number, name in enumerate(self.outputs)
         )
 
@@ -186,9 +206,12 @@ class ModelCard:
         )
 
 
-def outputs_of(layers: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+def outputs_of(
+    layers: tuple[tuple[str, ...], ...], lung_extents: Sequence[str] = ("field",)
+) -> tuple[str, ...]:
     """Names of the output channels of a network that predicts these layers, in order."""
-    return tuple(name for layer in layers for name in (BACKGROUND.name, *layer))
+    last = (MEDIASTINUM,) * ("through-heart" in lung_extents)
+    return (*(name for layer in layers for name in (BACKGROUND.name, *layer)), *last)
 
 
 _TUPLES = ("input_size", "clip", "layers", "outputs", "lung_extents", "default_structures")
@@ -280,9 +303,11 @@ def _meaningful(card: ModelCard) -> dict[str, bool]:
     return {
         **{name: isinstance(getattr(card, name), str) for name in texts},
         "modality": card.modality in MODALITIES,
-        "outputs": card.outputs == outputs_of(card.layers)
+        "outputs": card.outputs == outputs_of(card.layers, card.lung_extents)
         or (card.layers == (card.outputs,) and len(card.outputs) == 1),
-        "lung_extents": _all_of(card.lung_extents, tuple, str),
+        "lung_extents": _all_of(card.lung_extents, tuple, str)
+        and card.lung_extents in (LUNG_EXTENTS[:1], LUNG_EXTENTS)
+        and (card.has_lungs or card.lung_extents == LUNG_EXTENTS[:1]),
         "resize": card.resize in get_args(Resize),
         "default_structures": _all_of(card.default_structures, tuple, str)
         and set(card.default_structures) <= {name for layer in card.layers for name in layer},

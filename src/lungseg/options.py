@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lungseg.errors import UsageError
-from lungseg.modality import MODALITIES, Modality
+from lungseg.modality import LUNG_EXTENTS, MODALITIES, LungExtent, Modality
 
 _NOUNS: Final[dict[Modality, tuple[str, str]]] = {
     "radiograph": ("radiographs", "a radiograph"),
@@ -115,6 +115,9 @@ class SegmentOptions:
         skip_damaged: leave out slices of a series that cannot be decoded.
         dilate: how far the mask is widened: in millimetres where the spacing is known, else in
             pixels.
+        lung_extent: what the lungs of a radiograph follow: "field", what a reader sees as air, or
+            "through-heart", with what lies behind heart and mediastinum, before anything is
+            widened; for models whose card names it.
         hull: take what lies between the lungs into the mask, before it is widened.
         crop_square: crop to a square around the lungs; where the image ends before, it is black.
         crop_size: bring the square crop to so many pixels a side.
@@ -164,6 +167,14 @@ class SegmentOptions:
             "radiograph",
         ),
     )
+    lung_extent: LungExtent = field(
+        default="field",
+        metadata=_about(
+            "What a radiograph's lungs follow: the air that is seen, or also what lies behind the "
+            "heart.",
+            "radiograph",
+        ),
+    )
     hull: bool = field(
         default=False,
         metadata=_about(
@@ -209,6 +220,11 @@ class SegmentOptions:
             raise UsageError(
                 f"there is no modality called {self.modality!r}",
                 cure=f"choose from {', '.join(MODALITIES)}",
+            )
+        if self.lung_extent not in LUNG_EXTENTS:
+            raise UsageError(
+                f"lungs cannot follow {self.lung_extent!r}",
+                cure=f"choose from {', '.join(LUNG_EXTENTS)}",
             )
         if self.frame is not None and self.frame < 1:
             raise UsageError(f"frames are counted from 1, and `frame` is {self.frame}")

@@ -113,6 +113,10 @@ LUNGS_AS_ONE: Final = Structure(
 """Both lungs of a model, or a mask, that does not tell right from left. Its number is that of a
 binary mask, and no label: no label map of several structures has it."""
 
+MEDIASTINUM: Final = "mediastinum"
+"""No structure, but a class that training knows and whose probability a model may give: the shadow
+of heart and mediastinum, as far as masks of the extent "through-heart" call it lung."""
+
 ANY_LUNG: Final = (*LUNGS, LUNGS_AS_ONE)
 """What is lung in a label map."""
 

@@ -39,6 +39,7 @@ OF_CT = {
 }
 OF_RADIOGRAPHS = {
     "dilate": ("2", 2.0),
+    "lung_extent": ("through-heart", "through-heart"),
     "hull": (None, True),
     "crop_square": (None, True),
     "crop_size": ("64", 64),
@@ -50,7 +51,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with film.png and scan.nii.gz; the embedded models are tiny ones."""
     (tmp_path / "models").mkdir()
     monkeypatch.setattr(predict, "MODELS", tmp_path / "models")
-    write_tiny_model(tmp_path / "models", name="cxr")
+    write_tiny_model(tmp_path / "models", name="cxr", mediastinum=True)
     write_tiny_model(tmp_path / "models", name="ct", modality="ct")
     (tmp_path / "scan.nii.gz").write_bytes(volume_nifti(ellipsoids((12, 64, 64))[0]))
     cv2.imwrite(str(tmp_path / "film.png"), radiograph_phantom((128, 128)).image.array)

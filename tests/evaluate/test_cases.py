@@ -16,6 +16,7 @@ from lungseg.datasets.label_sets import mediastinal_band
 from lungseg.errors import InputError
 from lungseg.evaluate import MaskScore, score_cases
 from lungseg.evaluate.cases import score
+from lungseg.evaluate.scoring import EVERYTHING
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.measurement import Measurements
@@ -283,7 +284,8 @@ def test_a_spacing_that_is_given_is_used(tmp_path) -> None:
     segmenter = RadiographSegmenter(write_tiny_model(tmp_path), threads=1)
     case = write_case(tmp_path, "a")
     ((pixels,), _), ((millimetres,), _) = (
-        score_cases(segmenter, [case], spacing=spacing) for spacing in (None, (0.5, 0.5))
+        score_cases(segmenter, [case], replace(EVERYTHING, spacing=spacing))
+        for spacing in (None, (0.5, 0.5))
     )
     assert (pixels.unit, millimetres.unit) == ("pixels", "mm")
     assert millimetres.first.assd == pytest.approx(pixels.first.assd / 2)

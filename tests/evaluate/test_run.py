@@ -17,7 +17,10 @@ from lungseg.errors import InputError, ModelError, OutputError, UsageError
 from lungseg.evaluate import evaluate, pictures, score_cases
 from lungseg.evaluate import run as module
 from lungseg.evaluate.run import name_models
+from lungseg.evaluate.scoring import EVERYTHING
+from lungseg.options import SegmentOptions
 from lungseg.predict import Predictor
+from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.segmenter import Segmenter
 from phantom_radiographs import write_radiographs
 from tiny_model import dark_ellipses, write_tiny_model
@@ -94,7 +97,7 @@ def test_every_structure_that_is_scored_is_outlined(tmp_path) -> None:
     for heart in (True, False):
         segmenter = Segmenter(write_tiny_model(tmp_path, heart=heart))
         scores, _ = score_cases(segmenter, [case])
-        ((_, picture),) = pictures.worst(segmenter, [case], scores)
+        ((_, picture),) = pictures.worst(segmenter, [case], scores, EVERYTHING)
         yellow.append((picture == pictures.GROUND_TRUTH_COLOUR).all(axis=2))
     # Of 160 x 200 pixels 256 x 320 are shown.
     assert [drawn[158:163, 152:168].any() for drawn in yellow] == [True, False]
@@ -275,3 +278,29 @@ def test_a_file_in_place_of_the_folder_is_named(cases, model, tmp_path) -> None:
     with pytest.raises(OutputError, match="is a file, and results need a folder"):
         evaluate([model], cases, taken)
     assert taken.read_text() == "mine"
+
+
+def test_lungs_drawn_through_the_heart_are_scored_whole_on_masks_that_are(tmp_path) -> None:
+    model = write_tiny_model(tmp_path, mediastinum=True)
+    picture = dark_ellipses()
+    drawn = RadiographSegmenter(model, threads=1)(
+        picture, SegmentOptions(lung_extent="through-heart")
+    )
+    cv2.imwrite(str(tmp_path / "a.png"), picture)
+    cv2.imwrite(str(tmp_path / "m.png"), drawn.mask)
+    case = Case(
+        *("a", "a", tmp_path / "a.png", tmp_path / "m.png", "v7"), lung_extent="through-heart"
+    )
+    field = replace(case, case="b", patient="b", lung_extent="field")
+    out = tmp_path / "out"
+    evaluate([model], [case, field], out, lung_extent="through-heart")
+    (line,) = read_csv(out / "scores.csv")
+    assert (line["case"], line["lungs_dice"], line["lungs_hd95"]) == ("a", "1.0000", "0.0000")
+    evaluate([model], [case], tmp_path / "banded")
+    assert "lungs_hd95" not in read_csv(tmp_path / "banded" / "scores.csv")[0]
+    with pytest.raises(InputError, match="none of the 1 cases has a mask that is drawn through"):
+        evaluate([model], [field], out, lung_extent="through-heart")
+    with pytest.raises(
+        UsageError, match="cards and robustness are of lungs as they are by default"
+    ):
+        evaluate([model], [case], out, lung_extent="through-heart", robustness=True)

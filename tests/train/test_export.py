@@ -103,6 +103,13 @@ def test_each_layer_has_its_background_and_its_structures_and_no_mediastinum() -
     torch.testing.assert_close(found, torch.tensor([0.6, 0.4, 0.25, 0.2, 0.3, 0.25]))
 
 
+def test_the_mediastinum_is_shown_last_if_asked_for() -> None:
+    layers = layer_classes((("right lung", "left lung"), ("heart",)))
+    net = Given(0.1, 0.2, 0.3, 0.4, 0.2, 0.8)
+    shown = ExportModel(net, layers, shows_mediastinum=True)(torch.zeros(1, 1, 2, 2))[0, :, 0, 0]
+    torch.testing.assert_close(shown, torch.tensor([0.5, 0.2, 0.3, 0.2, 0.8, 0.4]))
+
+
 def test_layers_that_are_joined_exclude_each_other() -> None:
     layers = layer_classes((("right lung", "left lung"), ("heart",), ("opacity",)))
     net = Given(0.1, 0.2, 0.3, 0.4, 0.2, 0.8, 0.6, 0.4)
@@ -152,6 +159,17 @@ def test_the_card_has_the_layers_that_were_learnt(tmp_path, cases) -> None:
     assert found.shape == (1, 6, 32, 32)
     for layer in range(2):
         np.testing.assert_allclose(found[:, card.channels(layer)].sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_lungs_can_follow_what_the_masks_did_that_taught_them(tmp_path, cases) -> None:
+    both = [*cases, *(replace(c, lung_extent="through-heart", source="v7") for c in cases)]
+    settings = replace(SETTINGS, width=2)
+    card = read_card(export(write_run(tmp_path / "run", both, settings), tmp_path / "m.onnx").card)
+    assert card.lung_extents == ("field", "through-heart")
+    assert card.outputs == ("background", "right lung", "left lung", "mediastinum")
+    without = write_run(tmp_path / "without", both, replace(settings, leave_out=("v7",)))
+    assert read_card(export(without, tmp_path / "n.onnx").card).lung_extents == ("field",)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -82,6 +82,7 @@ def evaluate(
     spacing: Spacing = None,
     boxes: Boxes = False,
     dilate: Dilate = None,
+    lung_extent: flags.LungExtent = "field",
     cross_dataset: CrossDataset = False,
     recipe: Recipe = None,
     settings: SettingsFile = None,
@@ -112,6 +113,7 @@ def evaluate(
         scoring=robustness or card,
         training=bool(recipe or settings),
         dilate=dilate is not None,
+        extent=lung_extent != "field",
     )
     workers = _at_once(workers)
     millimetres = None if spacing is None else (_positive(spacing), spacing)
@@ -122,13 +124,15 @@ def evaluate(
         if cross_dataset:
             evaluation = _cross_dataset(models, chosen, output, recipe, settings, workers)
         elif boxes:
-            evaluation = _with_boxes(models[0], chosen, place, output, dilate, millimetres, workers)
+            options = {"spacing": millimetres, "lung_extent": lung_extent, "workers": workers}
+            evaluation = _with_boxes(models[0], chosen, place, output, dilate, options)
         else:
             evaluation = evaluated(
                 *(models, chosen, output),
                 robustness=robustness,
                 enter=card,
                 spacing=millimetres,
+                lung_extent=lung_extent,
                 workers=workers,
             )
     _print(evaluation, output)
@@ -160,22 +164,13 @@ def _with_boxes(
     place: str,
     output: Path,
     dilate: float | None,
-    spacing: tuple[float, float] | None,
-    workers: int,
+    options: dict[str, Any],
 ) -> Evaluation:
     """Scores a model by the marked opacities that its masks keep."""
     from lungseg.evaluate import evaluate_boxes
 
     radius = 10.0 if dilate is None else dilate
-    return evaluate_boxes(
-        model,
-        cases,
-        _boxes(cases, place),
-        output,
-        radius=radius,
-        spacing=spacing,
-        workers=workers,
-    )
+    return evaluate_boxes(model, cases, _boxes(cases, place), output, radius=radius, **options)
 
 
 def _print(evaluation: Evaluation, folder: Path) -> None:
@@ -202,11 +197,16 @@ def _check(
     scoring: bool,
     training: bool,
     dilate: bool,
+    extent: bool,
 ) -> None:
     """That what was asked for fits together."""
     if cross_dataset and boxes:
         raise UsageError(
             "--cross-dataset and --boxes are two questions", cure="ask them one after the other"
+        )
+    if cross_dataset and extent:
+        raise UsageError(
+            "--cross-dataset compares lungs as they are by default", cure="leave --lung-extent out"
         )
     if scoring and (cross_dataset or boxes):
         raise UsageError(

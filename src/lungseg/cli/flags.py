@@ -28,6 +28,7 @@ Spacing = Annotated[
 ]
 SkipDamaged = Annotated[bool, typer.Option("--skip-damaged", help=_ABOUT["skip_damaged"])]
 Dilate = Annotated[float, typer.Option(metavar="N", help=_ABOUT["dilate"])]
+LungExtent = Annotated[modality.LungExtent, typer.Option(help=_ABOUT["lung_extent"])]
 Hull = Annotated[bool, typer.Option("--hull", help=_ABOUT["hull"])]
 CropSquare = Annotated[bool, typer.Option("--crop-square", help=_ABOUT["crop_square"])]
 CropSize = Annotated[int | None, typer.Option(metavar="N", help=_ABOUT["crop_size"])]

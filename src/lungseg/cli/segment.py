@@ -93,6 +93,7 @@ def segment(
     overlay_size: flags.OverlaySize = None,
     binary: flags.Binary = False,
     dilate: flags.Dilate = 0.0,
+    lung_extent: flags.LungExtent = "field",
     hull: flags.Hull = False,
     spacing: flags.Spacing = None,
     frame: flags.Frame = None,

@@ -29,6 +29,7 @@ from lungseg.structures import (
     LEFT_LUNG,
     LUNGS,
     LUNGS_AS_ONE,
+    MEDIASTINUM,
     RIGHT_LUNG,
     STRUCTURES,
     Side,
@@ -40,10 +41,6 @@ from lungseg.structures import (
 Array = NDArray[Any]
 Sets = NDArray[np.uint8]
 """Sets of allowed classes of a layer, one at each pixel: sums of their bits."""
-
-MEDIASTINUM: Final = "mediastinum"
-"""The class that only training knows: no structure, and part of the background when a network is
-exported."""
 
 ONLY_BACKGROUND: Final = 1
 """The set of the background alone, in every layer."""

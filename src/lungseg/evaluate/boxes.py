@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from lungseg.evaluate.page import Section, page
 from lungseg.evaluate.pictures import GROUND_TRUTH_COLOUR, TILE, WORST_CASES, Shown, write_sheet
 from lungseg.evaluate.run import Evaluation
 from lungseg.evaluate.tables import Table, write_table
+from lungseg.modality import LungExtent
 from lungseg.morphology.dilation import dilate
 from lungseg.morphology.hull import hull
 from lungseg.options import SegmentOptions, check_radius
@@ -84,6 +85,7 @@ def evaluate_boxes(
     *,
     radius: float = 10.0,
     spacing: tuple[float, float] | None = None,
+    lung_extent: LungExtent = "field",
     workers: int = 1,
 ) -> Evaluation:
     """Measures how much of each box lies inside the lung mask, and leaves scores.md, boxes.csv,
@@ -99,15 +101,18 @@ def evaluate_boxes(
         radius: how far the mask is widened: in millimetres where the spacing is known, else in
             pixels.
         spacing: millimetres between rows and between columns, instead of what the files say.
+        lung_extent: what the lungs are to follow.
         workers: images at a time.
 
     Raises:
         InputError: no image has a box, or none of those can be read.
         ModelError: the model cannot be used.
         OutputError: the folder or a file in it cannot be written.
-        UsageError: the radius is negative or not finite, or the model predicts no lungs.
+        UsageError: the radius is negative or not finite, or the model predicts no lungs, or none of
+            that extent.
     """
     check_radius(radius)
+    options = SegmentOptions(spacing=spacing, lung_extent=lung_extent)
     marked = [case for case in cases if boxes.get(case.patient)]
     if not marked:
         raise InputError(
@@ -119,7 +124,7 @@ def evaluate_boxes(
     listed = [case for case in cases if case.patient in boxes]
     asked = listed if finds_opacities(segmenter) else marked
     with ThreadPoolExecutor(workers, "lungseg") as pool:
-        found = list(pool.map(partial(_try, segmenter, boxes, radius, spacing), asked))
+        found = list(pool.map(partial(_try, segmenter, boxes, radius, options), asked))
     scores = [score for one in found if isinstance(one, _Found) for score in one.boxes]
     opacities = [one.opacities for one in found if isinstance(one, _Found) and one.opacities]
     failures = tuple(one for one in found if isinstance(one, str))
@@ -129,7 +134,7 @@ def evaluate_boxes(
         )
     rows = (asdict(score) for score in sorted(scores, key=lambda score: score.inside_dilated))
     write_table(rows, folder / "boxes.csv")
-    shown = _worst(segmenter, marked, scores, boxes, radius, spacing)
+    shown = _worst(segmenter, marked, scores, boxes, radius, options)
     write_sheet(shown, folder / "worst.png")
     marked_patients = {patient for patient, own in boxes.items() if own}
     missing = len(marked_patients - {case.patient for case in cases})
@@ -229,13 +234,13 @@ def _try(
     segmenter: RadiographSegmenter,
     boxes: Mapping[str, Sequence[OpacityBox]],
     radius: float,
-    spacing: tuple[float, float] | None,
+    options: SegmentOptions,
     case: Case,
 ) -> _Found | str:
     opaque = finds_opacities(segmenter)
     asked = STRUCTURES if opaque else None
     try:
-        result = segmenter(case.image, SegmentOptions(spacing=spacing, structures=asked))
+        result = segmenter(case.image, replace(options, structures=asked))
     except InputError as error:
         return error.recorded
     known = result.image.geometry.spacing
@@ -266,7 +271,7 @@ def _worst(
     scores: Sequence[BoxScore],
     boxes: Mapping[str, Sequence[OpacityBox]],
     radius: float,
-    spacing: tuple[float, float] | None,
+    options: SegmentOptions,
 ) -> list[Shown]:
     """The images of the boxes that are kept least."""
     least: dict[str, float] = {}
@@ -276,7 +281,7 @@ def _worst(
     return [
         (
             f"{fraction:.3f} {name}",
-            _tile(segmenter, known[name], boxes[known[name].patient], radius, spacing),
+            _tile(segmenter, known[name], boxes[known[name].patient], radius, options),
         )
         for name, fraction in list(least.items())[:WORST_CASES]
     ]
@@ -287,9 +292,9 @@ def _tile(
     case: Case,
     boxes: Sequence[OpacityBox],
     radius: float,
-    spacing: tuple[float, float] | None,
+    options: SegmentOptions,
 ) -> Picture:
-    result = segmenter(case.image, SegmentOptions(spacing=spacing, dilate=radius))
+    result = segmenter(case.image, replace(options, dilate=radius))
     picture = overlay(result.image, result.segmentation)
     for box in boxes:
         corners = (

@@ -157,12 +157,14 @@ def score(
         InputError: the model predicts nothing that the mask decides.
     """
     spacing = result.image.geometry.spacing
+    # A mask of the extent that was asked for is a ground truth everywhere.
+    extent = "field" if case.lung_extent == result.options.lung_extent else case.lung_extent
     scored = scored_regions(result.segmentation, case)
     scores, raw, halves, drawn = {}, {}, {}, list[bool]()
     for name, those in scored.items():
         found = result.segmentation.mask(name)
         inside = others[name] if name in others else pixels_of(ground_truth, those)
-        judged = None if name in others else judged_pixels(ground_truth, those, case.lung_extent)
+        judged = None if name in others else judged_pixels(ground_truth, those, extent)
         drawn.append(bool(inside.any()))
         scores[name] = with_hd95_at_1024(
             compare_masks(inside, found, spacing, judged=judged), inside, found, spacing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from lungseg.draw.picture import Picture, contour, montage, overlay, thumbnail
 from lungseg.draw.volume import PLANES, slice_picture
 from lungseg.evaluate.cases import CaseScore, pixels_of, scored_regions
 from lungseg.image import Image
-from lungseg.options import ALL, SegmentOptions
+from lungseg.options import SegmentOptions
 from lungseg.segmenter import Segmenter
 from lungseg.volume import Volume
 from lungseg.writers import picture_png, write_file
@@ -33,7 +34,12 @@ Shown = tuple[str, Picture]
 """A caption in words, and a picture."""
 
 
-def worst(segmenter: Segmenter, cases: Sequence[Case], scores: Sequence[CaseScore]) -> list[Shown]:
+def worst(
+    segmenter: Segmenter,
+    cases: Sequence[Case],
+    scores: Sequence[CaseScore],
+    options: SegmentOptions,
+) -> list[Shown]:
     """The `WORST_CASES` cases of lowest Dice, the lowest first, as overlays (ground truth yellow),
     shrunk to `TILE`; of a volume three planes, those where most is wrong. They are segmented again:
     to keep the pictures of all cases until the worst are known would take the memory of all.
@@ -41,7 +47,10 @@ def worst(segmenter: Segmenter, cases: Sequence[Case], scores: Sequence[CaseScor
     known = {(case.source, case.case): case for case in cases}
     shown = sorted(scores, key=lambda score: score.first.dice)[:WORST_CASES]
     return [
-        (f"{score.first.dice:.3f} {score.case}", _tile(segmenter, known[score.source, score.case]))
+        (
+            f"{score.first.dice:.3f} {score.case}",
+            _tile(segmenter, known[score.source, score.case], options),
+        )
         for score in shown
     ]
 
@@ -55,8 +64,8 @@ def write_sheet(shown: Sequence[Shown], path: Path) -> None:
     write_file(path, picture_png(sheet))
 
 
-def _tile(segmenter: Segmenter, case: Case) -> Picture:
-    result = segmenter(case.image, SegmentOptions(skip_quality=True, structures=ALL))
+def _tile(segmenter: Segmenter, case: Case, options: SegmentOptions) -> Picture:
+    result = segmenter(case.image, replace(options, skip_quality=True))
     names = scored_regions(result.segmentation, case)
     structures = [structure for those in names.values() for structure in those]
     if isinstance(result.image, Image):

@@ -19,7 +19,7 @@ from lungseg.evaluate.compare import Difference, compare_table, differences, nee
 from lungseg.evaluate.page import HUMAN_DICE, Section, distributions, every_metric, page
 from lungseg.evaluate.pictures import Shown, worst, write_sheet
 from lungseg.evaluate.robustness import measure_robustness
-from lungseg.evaluate.scoring import score_cases
+from lungseg.evaluate.scoring import EVERYTHING, score_cases
 from lungseg.evaluate.summary import group, structures_of, summaries
 from lungseg.evaluate.tables import (
     Table,
@@ -31,6 +31,8 @@ from lungseg.evaluate.tables import (
     write_scores,
     write_table,
 )
+from lungseg.modality import LungExtent
+from lungseg.options import SegmentOptions
 from lungseg.predict import find_model
 from lungseg.readers import read_image
 from lungseg.segmenter import Segmenter
@@ -89,6 +91,7 @@ def evaluate(
     robustness: bool = False,
     enter: bool = False,
     spacing: tuple[float, float] | None = None,
+    lung_extent: LungExtent = "field",
     workers: int = 1,
 ) -> Evaluation:
     """Scores each model on `cases`.
@@ -105,6 +108,9 @@ def evaluate(
             (`lungseg.evaluate.robustness`).
         enter: write the mean Dice, 5th percentile and HD95 of each source into the models' cards.
         spacing: millimetres between rows and between columns, instead of what the files say.
+        lung_extent: what the lungs of radiographs are to follow. "field" is scored on all masks, of
+            those that draw through the heart outside the mediastinal band; "through-heart" on these
+            alone, and all of them.
         workers: cases at a time.
 
     Raises:
@@ -119,15 +125,28 @@ def evaluate(
             f"none of the {len(cases)} cases has a mask to be judged by",
             cure="give cases with masks",
         )
+    if lung_extent == "through-heart":
+        if enter or robustness:
+            raise UsageError(
+                "cards and robustness are of lungs as they are by default",
+                cure="leave `lung_extent` out",
+            )
+        labelled = [case for case in labelled if case.lung_extent == lung_extent]
+        if not labelled:
+            raise InputError(
+                f"none of the {len(cases)} cases has a mask that is drawn through the heart",
+                cure="give such cases, or leave `lung_extent` out",
+            )
     named = name_models(models)
     _check_models(named, robustness=robustness)
     threads = None if workers == 1 else 1
+    options = replace(EVERYTHING, spacing=spacing, lung_extent=lung_extent)
     segmenters = {name: Segmenter(model, threads=threads) for name, model in named.items()}
     done: dict[str, _ModelScores] = {}
     for name, segmenter in segmenters.items():
         place = folder if len(named) == 1 else folder / name
         done[name] = _one(
-            segmenter, labelled, place, robustness=robustness, spacing=spacing, workers=workers
+            segmenter, labelled, place, options, robustness=robustness, workers=workers
         )
         if enter:
             _enter(done[name].scores, find_model(named[name]).with_suffix(".json"))
@@ -187,13 +206,13 @@ def _one(
     segmenter: Segmenter,
     cases: Sequence[Case],
     folder: Path,
+    options: SegmentOptions,
     *,
     robustness: bool,
-    spacing: tuple[float, float] | None,
     workers: int,
 ) -> _ModelScores:
     make_folder(folder)
-    scores, failures = score_cases(segmenter, cases, spacing=spacing, workers=workers)
+    scores, failures = score_cases(segmenter, cases, options, workers=workers)
     if not scores:
         raise InputError(
             f"none of {len(cases)} cases could be scored; the first: {failures[0].why.rstrip('.')}"
@@ -202,7 +221,7 @@ def _one(
     write_scores(scores, folder / "scores.csv")
     write_patients(scores, folder / "patients.csv")
     write_table((asdict(summary) for summary in found), folder / "summary.csv")
-    shown = worst(segmenter, cases, scores)
+    shown = worst(segmenter, cases, scores, options)
     write_sheet(shown, folder / "worst.png")
     tables = _tables(scores) | {
         "Confidence intervals, and what postprocessing does": summarise_confidence(found)

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from threading import BoundedSemaphore
-from typing import Any
+from typing import Any, Final
 
 from lungseg.datasets import Case, read_labels
 from lungseg.datasets.folders import is_volume
@@ -25,7 +25,8 @@ from lungseg.segmenter import MAX_VOLUMES, Segmenter
 
 log = logging.getLogger(__name__)
 
-Spacing = tuple[float, float]
+EVERYTHING: Final = SegmentOptions(structures=ALL)
+"""All that a model predicts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class Failure:
 def score_cases(
     segmenter: Segmenter | RadiographSegmenter,
     cases: Sequence[Case],
+    options: SegmentOptions = EVERYTHING,
     *,
-    spacing: Spacing | None = None,
     workers: int = 1,
 ) -> tuple[list[CaseScore], list[Failure]]:
     """Segments and scores cases, `workers` at a time, of volumes at most `MAX_VOLUMES`; scores and
@@ -57,16 +58,15 @@ def score_cases(
     Args:
         segmenter: the model.
         cases: with masks.
-        spacing: millimetres between rows and between columns, instead of what the files say; not
-            for volumes.
+        options: how they are segmented.
         workers: cases at a time.
 
     Raises:
-        UsageError: a spacing is given for a volume.
+        UsageError: an option means nothing for a case, or for the model.
     """
     with ThreadPoolExecutor(workers, "lungseg") as pool:
         found = list(
-            pool.map(partial(_try, segmenter, spacing, BoundedSemaphore(MAX_VOLUMES)), cases)
+            pool.map(partial(_try, segmenter, options, BoundedSemaphore(MAX_VOLUMES)), cases)
         )
     return [one for one in found if isinstance(one, CaseScore)], [
         one for one in found if isinstance(one, Failure)
@@ -75,15 +75,13 @@ def score_cases(
 
 def _try(
     segmenter: Segmenter | RadiographSegmenter,
-    spacing: Spacing | None,
+    options: SegmentOptions,
     slots: BoundedSemaphore,
     case: Case,
 ) -> CaseScore | Failure:
     try:
         with slots if is_volume(case.image) else nullcontext():
-            result: Result[Any] = segmenter(
-                case.image, SegmentOptions(spacing=spacing, structures=ALL)
-            )
+            result: Result[Any] = segmenter(case.image, options)
             return (
                 _scored(case, result) if isinstance(result.image, Image) else score_ct(case, result)
             )

@@ -27,6 +27,8 @@ from lungseg.radiograph.inference import (
     with_augmentation,
 )
 from lungseg.radiograph.judge import is_cut_short, judge, without_padding
+from lungseg.radiograph.lung_extent import NOTE as THROUGH_HEART
+from lungseg.radiograph.lung_extent import lungs_apart, through_heart
 from lungseg.radiograph.measure import doubt_of_scale, doubted, measure
 from lungseg.radiograph.orientation import View
 from lungseg.radiograph.postprocess import postprocess_layers
@@ -192,8 +194,9 @@ class RadiographSegmenter:
         seconds = {} if seconds is None else seconds
         frame = prediction.frame
         shown = image if frame is None else frame.within(image)
+        self.card.check_extent(options.lung_extent)
         structures = self._predictor.card.layers_of(options.structures)
-        probabilities = self._probabilities(shown, prediction, structures)
+        probabilities = self._probabilities(shown, prediction.as_given, structures)
         with timed("clean", seconds):
             segmentation, found, probabilities = self._cleaned(shown, probabilities, structures)
         with timed("measure", seconds):
@@ -211,8 +214,15 @@ class RadiographSegmenter:
             verdict = judge(segmentation, measurements | of_quality, evidence, box)
             findings, why = of_frontal(findings, segmentation, verdict)
             notes += why
+        judged = segmentation  # not a wider one, which may reach the edge though no lung is cut off
+        if options.lung_extent == "through-heart":
+            with timed("clean", seconds):
+                layers = lungs_apart(structures)
+                drawn = through_heart(prediction.as_given, self._predictor.card)
+                probabilities = self._probabilities(shown, drawn, layers)
+                segmentation, _, probabilities = self._cleaned(shown, probabilities, layers)
+            notes += (THROUGH_HEART,)
         if options.dilate or options.hull:
-            # Of the judged mask: a wider one may reach the edge, and no lung be cut off.
             with timed("dilate", seconds):
                 segmentation, of_width = _widened(
                     segmentation, shown, options.dilate, bridged=options.hull
@@ -221,7 +231,7 @@ class RadiographSegmenter:
         segmentation = _in_frame(image, frame, segmentation)
         if frame is not None:
             probabilities = replace(probabilities, geometry=image.geometry, box=frame.box)
-        if options.dilate or options.hull or frame is not None:
+        if segmentation is not judged or frame is not None:
             with timed("measure", seconds):
                 measurements = measure(segmentation, sure)
         return Result(
@@ -239,12 +249,11 @@ class RadiographSegmenter:
         )
 
     def _probabilities(
-        self, shown: Image, prediction: ForwardPass, structures: Layers
+        self, shown: Image, channels: NDArray[np.float32], structures: Layers
     ) -> Probabilities:
         names = tuple(structure.name for layer in structures for structure in layer)
         outputs = self._predictor.card.outputs
-        channels = prediction.as_given[[outputs.index(name) for name in names]]
-        return Probabilities(names, channels, shown.geometry)
+        return Probabilities(names, channels[[outputs.index(n) for n in names]], shown.geometry)
 
     def _cleaned(
         self, shown: Image, probabilities: Probabilities, structures: Layers

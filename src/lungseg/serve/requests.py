@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lungseg.errors import InputError, TooLargeError, UsageError
-from lungseg.modality import MODALITIES, Modality
+from lungseg.modality import LUNG_EXTENTS, MODALITIES, Modality
 from lungseg.options import MAX_PICTURE, MIN_PICTURE, SegmentOptions
 from lungseg.provenance import Format
 from lungseg.readers.probe import identify
@@ -85,6 +85,11 @@ FIELDS: Final[dict[str, Field]] = {
     "spacing": Field(_numbers, "numbers with commas between", {"type": "string"}),
     "skip_damaged": _TRUTH,
     "dilate": Field(float, "a number", {"type": "number", "minimum": 0, "default": 0}),
+    "lung_extent": Field(
+        lambda text: {str(name): name for name in LUNG_EXTENTS}[text],
+        f"one of {', '.join(LUNG_EXTENTS)}",
+        {"type": "string", "enum": LUNG_EXTENTS, "default": LUNG_EXTENTS[0]},
+    ),
     "hull": _TRUTH,
     "crop_square": _TRUTH,
     "crop_size": _SIDE,

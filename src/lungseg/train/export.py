@@ -23,11 +23,13 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from lungseg.card import ModelCard, as_tuples, file_sha256, problem_of_layers
-from lungseg.datasets import read_manifest
-from lungseg.datasets.label_sets import MEDIASTINUM, LayerClasses
+from lungseg.datasets import Case, read_manifest
+from lungseg.datasets.label_sets import LayerClasses
 from lungseg.errors import ModelError, UsageError
+from lungseg.modality import LUNG_EXTENTS, LungExtent
 from lungseg.predict import Predictor
 from lungseg.preprocess import steps
+from lungseg.structures import MEDIASTINUM
 from lungseg.train.losses import split_channels
 from lungseg.train.module import load_checkpoint
 from lungseg.train.settings import TrainingSettings
@@ -45,7 +47,7 @@ to float16) that is accepted."""
 
 class ExportModel(nn.Module):
     """The network as it is shipped: probabilities instead of logits, the mediastinum merged into
-    the background.
+    the background, and beside that, if asked for, on its own.
 
     Args:
         net: with a channel for each class of each layer.
@@ -54,19 +56,26 @@ class ExportModel(nn.Module):
             each where nothing is given. Of a layer that joins several, those of a later one are
             only where nothing of an earlier one is: their probability is multiplied by that of its
             background.
+        shows_mediastinum: whether its probability is the last channel.
     """
 
     def __init__(
-        self, net: nn.Module, layers: Sequence[LayerClasses], joined: Sequence[int] = ()
+        self,
+        net: nn.Module,
+        layers: Sequence[LayerClasses],
+        joined: Sequence[int] = (),
+        *,
+        shows_mediastinum: bool = False,
     ) -> None:
         super().__init__()
         self.net = net
+        self.shows_mediastinum = shows_mediastinum
         self.layers = tuple(layers)
         self.joined = tuple(joined) or (1,) * len(self.layers)
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 1, H, W) -> (N, C, H, W): of each layer the background, then its structures, adding
-        up to 1.
+        up to 1; then the mediastinum, if asked for.
         """
         logits = self.net(image)
         parts = split_channels(logits, self.layers) if len(self.layers) > 1 else (logits,)
@@ -81,6 +90,12 @@ class ExportModel(nn.Module):
                 background = own if background is None else own * background
             if background is not None:
                 found += [background, *structures]
+        if self.shows_mediastinum:
+            found += [
+                part.softmax(dim=1)[:, -1:]
+                for part, classes in zip(parts, self.layers, strict=True)
+                if MEDIASTINUM in classes.names
+            ]
         return torch.cat(found, dim=1)
 
 
@@ -162,7 +177,15 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
     facts: dict[str, Any] = _read_about(about) if about else {"name": output.stem, "version": "0"}
     layers = facts.pop("layers", settings.layers)
     joined = _joined(layers, settings.layers, about)
-    shipped = ExportModel(net, settings.classes, joined).eval()
+    taught = [
+        case
+        for case in read_manifest(checkpoint.parent / "cases.csv")
+        if case.split == "train" and case.mask is not None
+    ]
+    facts["lung_extents"] = _lung_extents(taught, settings)
+    shipped = ExportModel(
+        net, settings.classes, joined, shows_mediastinum="through-heart" in facts["lung_extents"]
+    ).eval()
     example = torch.randn(
         2, 1, settings.size, settings.size, generator=torch.Generator().manual_seed(0)
     )
@@ -173,7 +196,7 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
         raise ModelError(
             "the network gives no numbers; its training has diverged", where=checkpoint, cure=cure
         )
-    facts["data"] = _data(checkpoint.parent / "cases.csv", facts.pop("sources", {}))
+    facts["data"] = _data(taught, facts.pop("sources", {}))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".export-", dir=output.parent) as folder:
@@ -315,13 +338,20 @@ def _read_about(path: Path) -> dict[str, Any]:
     return facts
 
 
-def _data(cases: Path, sources: dict[str, Any]) -> list[dict[str, Any]]:
+def _lung_extents(taught: Sequence[Case], settings: TrainingSettings) -> tuple[LungExtent, ...]:
+    """What the lungs of a network can follow that learnt from these cases."""
+    learns = any(MEDIASTINUM in classes.names for classes in settings.classes)
+    drawn = any(
+        case.lung_extent == "through-heart" and case.source not in settings.leave_out
+        for case in taught
+    )
+    return LUNG_EXTENTS if learns and drawn else LUNG_EXTENTS[:1]
+
+
+def _data(training: Sequence[Case], sources: dict[str, Any]) -> list[dict[str, Any]]:
     """One entry for each source that was trained on: how many images and patients, and what is
     known of its terms.
     """
-    training = [
-        case for case in read_manifest(cases) if case.split == "train" and case.mask is not None
-    ]
     entries: list[dict[str, Any]] = []
     for source in sorted({case.source for case in training}):
         mine = [case for case in training if case.source == source]
