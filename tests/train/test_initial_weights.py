@@ -3,18 +3,20 @@ its file as it went in."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from lungseg.datasets import Case, write_manifest
 from lungseg.datasets.label_sets import LUNG_LAYERS
 from lungseg.errors import ModelError, UsageError
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.predict import Predictor
 from lungseg.preprocess import to_network
-from lungseg.train.export import ExportModel, halve_weights
+from lungseg.train.export import ExportModel, export, halve_weights
 from lungseg.train.export import _graph as graph
 from lungseg.train.initial_weights import _fill as fill
 from lungseg.train.initial_weights import load_initial_weights, measure_statistics
@@ -39,7 +41,7 @@ def test_the_embedded_model_goes_on_as_it_is() -> None:
     settings = TrainingSettings()
     net = build_network(settings).eval()
     pictures = phantoms(256, 4)
-    load_initial_weights("cxr", net, pictures)
+    load_initial_weights("cxr", net, pictures, LUNG_LAYERS)
     other = phantoms(256, 6)[4:]
     with torch.inference_mode():
         found = ExportModel(net, LUNG_LAYERS)(other).numpy()
@@ -69,7 +71,7 @@ def test_an_exported_network_is_read_back(changes) -> None:
     net(x)  # moves the statistics of batch normalisation
     model = halve_weights(graph(ExportModel(net.eval(), LUNG_LAYERS).eval(), x[:2]))
     again = build_network(settings).eval()
-    fill(again, model.graph)
+    fill(again, model.graph, None, [])
     with torch.inference_mode():
         expected = net(x)
         torch.testing.assert_close(again(x), expected, rtol=0, atol=5e-3)
@@ -95,7 +97,7 @@ def test_measuring_statistics_changes_nothing_but_them() -> None:
 def test_a_model_of_another_network_is_refused_and_says_which_it_is() -> None:
     net = build_network(SMALL)
     with pytest.raises(UsageError) as refused:
-        load_initial_weights("cxr", net, phantoms(32, 1))
+        load_initial_weights("cxr", net, phantoms(32, 1), LUNG_LAYERS)
     assert (
         "cxr.onnx: this model has the weights of another network; give the settings of this one: "
         "U-Net, width 16, depth 6, " in str(refused.value)
@@ -108,7 +110,9 @@ def test_a_model_that_no_network_of_ours_made_is_refused(tmp_path) -> None:
         match="this model has the weights of another network; give the settings of this one: "
         "three by three",
     ):
-        load_initial_weights(str(write_tiny_model(tmp_path)), build_network(SMALL), phantoms(32, 1))
+        load_initial_weights(
+            str(write_tiny_model(tmp_path)), build_network(SMALL), phantoms(32, 1), LUNG_LAYERS
+        )
 
 
 @pytest.mark.parametrize(
@@ -125,7 +129,7 @@ def test_a_model_that_no_network_of_ours_made_is_refused(tmp_path) -> None:
 )
 def test_what_is_not_there_is_said(source, words) -> None:
     with pytest.raises(ModelError) as refused:
-        load_initial_weights(source, build_network(SMALL), [])
+        load_initial_weights(source, build_network(SMALL), [], LUNG_LAYERS)
     assert words in str(refused.value)
 
 
@@ -144,5 +148,33 @@ def test_weights_of_another_network_in_a_checkpoint_are_refused(tmp_path: Path) 
         r"and depth",
     ):
         load_initial_weights(
-            str(tmp_path / "a.ckpt"), build_network(TrainingSettings(width=2, depth=3, size=32)), []
+            *(str(tmp_path / "a.ckpt"), build_network(replace(SMALL, width=2)), [], LUNG_LAYERS)
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("exported", [False, True])
+def test_a_layer_that_was_not_learnt_begins_anew_and_the_others_go_on(
+    tmp_path: Path, exported: bool
+) -> None:
+    lungs, heart, opacity = ("right lung", "left lung"), ("heart",), ("opacity",)
+    before = replace(SMALL, layers=(lungs, heart), norm="none")
+    first = build_network(before)
+    (tmp_path / "run").mkdir()
+    before.write(tmp_path / "run" / "settings.toml")
+    weights = {f"net.{name}": value for name, value in first.state_dict().items()}
+    torch.save({"state_dict": weights}, tmp_path / "run" / "best.ckpt")
+    (tmp_path / "a.png").touch()
+    case = Case("a", "a", tmp_path / "a.png", None, "here")
+    write_manifest([case], tmp_path / "run" / "cases.csv")
+    source = tmp_path / "run" / "best.ckpt"
+    if exported:
+        source = export(source, tmp_path / "first.onnx").model
+    after = replace(before, layers=(opacity, lungs))
+    second = build_network(after)
+    own = second.head.weight.detach().clone()
+    load_initial_weights(str(source), second, [], after.classes)
+    torch.testing.assert_close(second.head.weight[2:], first.head.weight[:4], rtol=0, atol=1e-3)
+    torch.testing.assert_close(second.head.weight[:2], own[:2])
+    load_initial_weights(str(source), third := build_network(before), [], before.classes)
+    torch.testing.assert_close(third.head.bias, first.head.bias, rtol=0, atol=1e-3)

@@ -30,6 +30,7 @@ from lungseg.modality import LUNG_EXTENTS, LungExtent
 from lungseg.predict import Predictor
 from lungseg.preprocess import steps
 from lungseg.structures import MEDIASTINUM
+from lungseg.train.initial_weights import LEARNT
 from lungseg.train.losses import split_channels
 from lungseg.train.module import load_checkpoint
 from lungseg.train.settings import TrainingSettings
@@ -202,7 +203,8 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
         with TemporaryDirectory(prefix=".export-", dir=output.parent) as folder:
             made = Path(folder, output.name)
             card = _card(settings, layers, facts)
-            onnx.save(with_metadata(halve_weights(_graph(shipped, example)), card), made)
+            learnt = [list(classes.names) for classes in settings.classes]
+            onnx.save(with_metadata(halve_weights(_graph(shipped, example)), card, learnt), made)
             replace(card, sha256=file_sha256(made)).write(made.with_suffix(".json"))
             difference = _difference(made, example.numpy(), expected, output)
             for path in (output, described):
@@ -243,12 +245,16 @@ METADATA = (
 """Fields of the card that a model carries itself, for those who have it without its card."""
 
 
-def with_metadata(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
-    """Enters `METADATA` into a model: text as it is, anything else as JSON."""
-    facts = asdict(card)
+def with_metadata(
+    model: onnx.ModelProto, card: ModelCard, learnt: Sequence[Sequence[str]]
+) -> onnx.ModelProto:
+    """Enters `METADATA` into a model, and what the channels before its last steps are, layer by
+    layer: text as it is, anything else as JSON.
+    """
+    facts = asdict(card) | {LEARNT: learnt}
     texts = {
         name: value if isinstance(value := facts[name], str) else json.dumps(value)
-        for name in METADATA
+        for name in (*METADATA, LEARNT)
     }
     helper.set_model_props(model, texts)
     return model

@@ -88,9 +88,8 @@ def fit(
         if settings.start_from and not resume:
             # Evenly over the list, whose first cases may all be of one patient.
             spread = {round(place) for place in np.linspace(0, len(data) - 1, STATISTICS_SAMPLES)}
-            load_initial_weights(
-                settings.start_from, module.net, (data[i][0] for i in sorted(spread))
-            )
+            pictures = (data[i][0] for i in sorted(spread))
+            load_initial_weights(settings.start_from, module.net, pictures, settings.classes)
         _begin_folder(folder, settings, cases, resume=resume)
         loaders = _loader(data, settings), _loader(judged, settings)
         trainer.callbacks.insert(0, SetEpoch(data))

@@ -4,27 +4,42 @@ its ONNX file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import onnx
 import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from lungseg.datasets.label_sets import LayerClasses
 from lungseg.errors import UsageError
 from lungseg.predict import Predictor
 from lungseg.train.checkpoints import network_weights
+from lungseg.train.settings import read_settings
+
+Names = list[list[str]]
+"""Of the classes of each layer."""
+
+LEARNT: Final = "learnt"
+"""What an exported model says of the channels of its head, as `Names` in JSON."""
+
+HEADS: Final = ("head.", "heads.")
+"""How weights of the last convolutions are called, whose channels are classes."""
 
 
-def load_initial_weights(source: str, net: nn.Module, pictures: Iterable[Tensor]) -> None:
-    """Fills a network with weights.
+def load_initial_weights(
+    source: str, net: nn.Module, pictures: Iterable[Tensor], layers: Sequence[LayerClasses]
+) -> None:
+    """Fills a network with weights. A layer that those were not learnt with begins anew.
 
     Args:
         source: checkpoint of a run (.ckpt), or a model: .onnx file, or name of an embedded one.
         net: of `lungseg.train.module.build_network`.
+        layers: that it is to learn.
         pictures: (1, H, W) each, as the network takes them; where an exported network has lost the
             statistics of its batch normalisation, they are measured anew on these.
 
@@ -32,11 +47,21 @@ def load_initial_weights(source: str, net: nn.Module, pictures: Iterable[Tensor]
         ModelError: the file cannot be used.
         UsageError: it has the weights of another network.
     """
+    wanted = [list(classes.names) for classes in layers]
     if source.endswith(".ckpt"):
         path = Path(source)
         weights = network_weights(path)
+        learnt = _learnt_in_run(path)
+        own = net.state_dict()
         try:
-            net.load_state_dict(weights)
+            net.load_state_dict(
+                {
+                    name: _for_layers(weight, own[name], learnt, wanted)
+                    if name.startswith(HEADS) and name in own
+                    else weight
+                    for name, weight in weights.items()
+                }
+            )
         except RuntimeError as error:
             raise UsageError(
                 "these are the weights of another network",
@@ -45,8 +70,10 @@ def load_initial_weights(source: str, net: nn.Module, pictures: Iterable[Tensor]
             ) from error
         return
     predictor = Predictor(source, threads=1)  # which checks the file against its card
+    model = onnx.load(predictor.path)
+    learnt = next((json.loads(p.value) for p in model.metadata_props if p.key == LEARNT), None)
     try:
-        _fill(net, onnx.load(predictor.path).graph)
+        _fill(net, model.graph, learnt, wanted)
     except (KeyError, ValueError, RuntimeError, AttributeError) as error:
         cure = f"give the settings of this one: {predictor.card.architecture}"
         raise UsageError(
@@ -56,7 +83,26 @@ def load_initial_weights(source: str, net: nn.Module, pictures: Iterable[Tensor]
         measure_statistics(net, torch.stack(list(pictures)))
 
 
-def _fill(net: nn.Module, graph: Any) -> None:
+def _learnt_in_run(checkpoint: Path) -> Names | None:
+    """The classes of the layers of a run; None where only its checkpoint is left."""
+    settings = checkpoint.parent / "settings.toml"
+    if not settings.is_file():
+        return None
+    return [list(classes.names) for classes in read_settings(settings).classes]
+
+
+def _for_layers(head: Tensor, own: Tensor, learnt: Names | None, wanted: Names) -> Tensor:
+    """Weights, or biases, of a head, (channels, ...), for the layers that are wanted: those of the
+    layers that they were learnt with, and a network's own of the others.
+    """
+    if learnt is None or learnt == wanted:
+        return head
+    rows = dict(zip(map(tuple, learnt), torch.split(head, [*map(len, learnt)]), strict=True))
+    parts = zip(wanted, torch.split(own, [*map(len, wanted)]), strict=True)
+    return torch.cat([rows.get(tuple(names), part) for names, part in parts])
+
+
+def _fill(net: nn.Module, graph: Any, learnt: Names | None, wanted: Names) -> None:
     """Copies weight and bias of each convolution of a graph into the one of the same name.
 
     The exporter folds batch normalisation into the convolution before it, whose bias the network
@@ -78,14 +124,18 @@ def _fill(net: nn.Module, graph: Any) -> None:
                 continue
             name = node.input[1].removeprefix("net.").removesuffix(".weight")
             convolution: Any = modules[name]
-            _copy(convolution.weight, arrays[node.input[1]])
+            weight, bias = (torch.from_numpy(arrays[given]) for given in node.input[1:3])
+            if f"{name}.".startswith(HEADS):
+                weight = _for_layers(weight, convolution.weight, learnt, wanted)
+                bias = _for_layers(bias, convolution.bias, learnt, wanted)
+            _copy(convolution.weight, weight)
             if convolution.bias is not None:
-                _copy(convolution.bias, arrays[node.input[2]])
+                _copy(convolution.bias, bias)
             else:
                 block, _, place = name.rpartition(".")
                 normalisation: Any = modules[f"{block}.{int(place) + 1}"]
                 normalisation.weight.fill_(1)
-                _copy(normalisation.bias, arrays[node.input[2]])
+                _copy(normalisation.bias, bias)
                 normalisation.running_mean.zero_()
                 normalisation.running_var.fill_(1 - normalisation.eps)
             convolutions.discard(name)
@@ -93,10 +143,10 @@ def _fill(net: nn.Module, graph: Any) -> None:
         raise ValueError(f"the model has no {sorted(convolutions)[0]}")
 
 
-def _copy(target: Tensor, array: Any) -> None:
-    if target.shape != array.shape:
-        raise ValueError(f"{array.shape} instead of {tuple(target.shape)}")
-    target.copy_(torch.from_numpy(array))
+def _copy(target: Tensor, source: Tensor) -> None:
+    if target.shape != source.shape:
+        raise ValueError(f"{tuple(source.shape)} instead of {tuple(target.shape)}")
+    target.copy_(source)
 
 
 def measure_statistics(net: nn.Module, pictures: Tensor) -> None:
