@@ -93,14 +93,15 @@ def pictures_of(
         if source.hounsfield and segmentation.labels.any():
             counts = histograms(source.array, segmentation.labels, groups(segmentation.shown))
     marked = refused_stamp(marked, verdict)
-    return Shown(original, marked, segmentation.shown, counts, patient=patient)
+    return Shown(original, marked, _every_structure(segmentation), counts, patient=patient)
 
 
 def pictures_again(record: Mapping[str, Any], folder: Path, *, hidden: bool) -> Shown:
     """What is shown for a record in the `results.jsonl` of `folder`; the input is read again.
 
     Where it is gone or is another one now, or the mask is not there, the overlay of the folder
-    stands alone, and that is said.
+    stands alone, and that is said. The overlay is also what is marked where the mask does not hold
+    all of the structures.
 
     Args:
         record: of an input that could be segmented.
@@ -126,12 +127,21 @@ def pictures_again(record: Mapping[str, Any], folder: Path, *, hidden: bool) -> 
     if source is not None:
         verdict = Verdict(record["verdict"], tuple(record["codes"]), tuple(record["reasons"]))
         shown = pictures_of(source, segmentation, verdict)
-    if segmentation is None and not hidden and "overlay" in outputs:
+    measured = shown_among(m["structure"] for m in record["measurements"])
+    whole = segmentation is not None and set(measured) <= set(shown.structures)
+    if not hidden and "overlay" in outputs and not whole:
         marked = _read_picture(folder / outputs["overlay"])
         if marked is not None and record["modality"] != "ct":
             marked = _shrunk(marked)
-        shown = replace(shown, marked=marked, structures=_in_mask(record))
+        if marked is not None or segmentation is None:
+            shown = replace(shown, marked=marked, structures=measured)
     return replace(shown, remarks=tuple(remarks))
+
+
+def _every_structure(segmentation: Segmentation[Any]) -> tuple[Structure, ...]:
+    """Those of all layers, the layer of the lungs first."""
+    others = (one for layer in segmentation.structures for one in layer)
+    return tuple(dict.fromkeys((*segmentation.shown, *others)))
 
 
 def _in_mask(record: Mapping[str, Any]) -> tuple[Structure, ...]:
