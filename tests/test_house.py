@@ -35,21 +35,27 @@ ABOUT_THE_HEART = {
     "datasets/label_sets.py",
     "datasets/layouts.py",
     "datasets/public.py",
+    "evaluate/run.py",
+    "modality.py",
+    "options.py",
     "phantom/ct.py",
     "phantom/ct_patient.py",
     "phantom/radiograph.py",
     "phantom/radiograph_patient.py",
     "radiograph/findings.py",
     "radiograph/judge.py",
+    "radiograph/lung_extent.py",
     "radiograph/orientation.py",
     "radiograph/postprocess.py",
+    "radiograph/segment.py",
     "radiograph/sides.py",
     "report/texts.py",
     "structures.py",
+    "train/export.py",
+    "train/taught.py",
 }
-"""Modules that may name it: the table of structures, phantoms, and what is about masks that draw
-the lungs through it, about its shadow, or about where it lies. Everything else is for any
-structure."""
+"""Modules that may name it: the table of structures, phantoms, and what is about lungs that are
+drawn through it, about its shadow, or about where it lies. Everything else is for any structure."""
 
 TRAINING = set(CONTRACTS["The command line itself imports no torch"]["forbidden_modules"])
 WATCHED = """

@@ -17,9 +17,11 @@ from lungseg.errors import InputError
 from lungseg.evaluate import MaskScore, score_cases
 from lungseg.evaluate.cases import score
 from lungseg.evaluate.scoring import EVERYTHING
+from lungseg.evaluate.tables import summarise_ratio
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.measurement import Measurements
+from lungseg.radiograph.findings import measure_findings
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.structures import HEART, LUNGS, OPACITY, Structure
@@ -303,3 +305,19 @@ def test_structures_with_masks_of_their_own_are_scored_where_they_overlap_the_lu
     assert found.first.dice == 1
     assert found.scores["heart"].dice == pytest.approx(2 * 600 / (600 + 1000))
     assert not found.is_empty
+
+
+def test_the_cardiothoracic_ratio_is_compared_with_that_of_the_masks() -> None:
+    heart, labels = np.zeros(SHAPE, bool), lungs()
+    heart[20:40, 40:70], labels[20:40, 40:64] = True, 3
+    case = replace(CASE, other_masks=(("heart", Path("h.png")),))
+    found = result(labels, structures=(*LUNGS, HEART))
+    found = replace(found, measurements=measure_findings(found.segmentation))
+    scored = score(case, lungs(), found, {"heart": heart})
+    columns = np.flatnonzero(lungs().any(axis=0))
+    assert scored.ratio_error == pytest.approx((24 - 30) / (1 + columns[-1] - columns[0]))
+    table = summarise_ratio(
+        [scored, replace(scored, ratio_error=0.03), score(CASE, lungs(), found)]
+    )
+    assert [row[1:] for row in table.rows] == [["2", "-0.018", "0.048", "0.065", "0.067"]]
+    assert summarise_ratio([score(CASE, lungs(), result(lungs()))]).rows == []

@@ -117,6 +117,7 @@ def evaluate(
     )
     workers = _at_once(workers)
     millimetres = None if spacing is None else (_positive(spacing), spacing)
+    how: Any = {"spacing": millimetres, "lung_extent": lung_extent, "workers": workers}
     chosen = _of_split(known, "all" if cross_dataset else split, place, every=boxes)
     if check and not boxes:
         stop_at_problems(chosen, Path(place), left_out=UNREADABLE)
@@ -124,17 +125,9 @@ def evaluate(
         if cross_dataset:
             evaluation = _cross_dataset(models, chosen, output, recipe, settings, workers)
         elif boxes:
-            options = {"spacing": millimetres, "lung_extent": lung_extent, "workers": workers}
-            evaluation = _with_boxes(models[0], chosen, place, output, dilate, options)
+            evaluation = _with_boxes(models[0], chosen, place, output, dilate, how)
         else:
-            evaluation = evaluated(
-                *(models, chosen, output),
-                robustness=robustness,
-                enter=card,
-                spacing=millimetres,
-                lung_extent=lung_extent,
-                workers=workers,
-            )
+            evaluation = evaluated(models, chosen, output, robustness=robustness, enter=card, **how)
     _print(evaluation, output)
 
 

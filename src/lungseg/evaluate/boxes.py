@@ -108,8 +108,7 @@ def evaluate_boxes(
         InputError: no image has a box, or none of those can be read.
         ModelError: the model cannot be used.
         OutputError: the folder or a file in it cannot be written.
-        UsageError: the radius is negative or not finite, or the model predicts no lungs, or none of
-            that extent.
+        UsageError: the radius is none, or the model predicts no lungs, or none of that extent.
     """
     check_radius(radius)
     options = SegmentOptions(spacing=spacing, lung_extent=lung_extent)
@@ -136,9 +135,8 @@ def evaluate_boxes(
     write_table(rows, folder / "boxes.csv")
     shown = _worst(segmenter, marked, scores, boxes, radius, options)
     write_sheet(shown, folder / "worst.png")
-    marked_patients = {patient for patient, own in boxes.items() if own}
-    missing = len(marked_patients - {case.patient for case in cases})
-    left_out = _left_out(scores, failures, len(asked), missing)
+    missing = {patient for patient, own in boxes.items() if own} - {case.patient for case in cases}
+    left_out = _left_out(scores, failures, len(asked), len(missing))
     return _written(folder, Path(model).stem, scores, opacities, left_out, shown, failures)
 
 

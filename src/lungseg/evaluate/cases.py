@@ -18,6 +18,7 @@ from lungseg.datasets.label_sets import judged_pixels
 from lungseg.errors import InputError
 from lungseg.image import Image
 from lungseg.morphology.runs import component_sizes
+from lungseg.radiograph.findings import ratio_error
 from lungseg.result import Result
 from lungseg.scores import Mask, components, count, surface_distances
 from lungseg.segmentation import Segmentation
@@ -112,6 +113,7 @@ class CaseScore:
         kind: what was scored.
         is_empty: whether the ground truth of the first of them is.
         slices: of a volume, of the first of them.
+        ratio_error: of the cardiothoracic ratio, what was measured less what the masks give.
     """
 
     case: str
@@ -126,6 +128,7 @@ class CaseScore:
     kind: Literal["radiograph", "slice", "volume"] = "radiograph"
     is_empty: bool = False
     slices: SliceScores | None = None
+    ratio_error: float = NAN
 
     @property
     def name(self) -> str:
@@ -190,6 +193,7 @@ def score(
         scores=scores | halves,
         raw=raw,
         is_empty=not drawn[0],
+        ratio_error=ratio_error(result.measurements, result.image, ground_truth, others),
     )
 
 

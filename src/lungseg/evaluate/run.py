@@ -25,6 +25,7 @@ from lungseg.evaluate.tables import (
     Table,
     summarise,
     summarise_confidence,
+    summarise_ratio,
     summarise_robustness,
     summarise_volumes,
     write_patients,
@@ -119,24 +120,7 @@ def evaluate(
         OutputError: the folder or a file in it cannot be written.
         UsageError: there are several models, and SciPy is not installed.
     """
-    labelled = [case for case in cases if case.mask is not None]
-    if not labelled:
-        raise InputError(
-            f"none of the {len(cases)} cases has a mask to be judged by",
-            cure="give cases with masks",
-        )
-    if lung_extent == "through-heart":
-        if enter or robustness:
-            raise UsageError(
-                "cards and robustness are of lungs as they are by default",
-                cure="leave `lung_extent` out",
-            )
-        labelled = [case for case in labelled if case.lung_extent == lung_extent]
-        if not labelled:
-            raise InputError(
-                f"none of the {len(cases)} cases has a mask that is drawn through the heart",
-                cure="give such cases, or leave `lung_extent` out",
-            )
+    labelled = _judgeable(cases, lung_extent, of_default=enter or robustness)
     named = name_models(models)
     _check_models(named, robustness=robustness)
     threads = None if workers == 1 else 1
@@ -158,6 +142,39 @@ def evaluate(
     write_file(folder / "scores.md", f"{text}\n".encode())
     write_file(folder / "report.html", _page(done, compared, failures).encode())
     return Evaluation(text, failures, len(cases) - len(labelled))
+
+
+def _judgeable(cases: Sequence[Case], extent: LungExtent, *, of_default: bool) -> list[Case]:
+    """Those with a mask that lungs of an extent can be judged by.
+
+    Args:
+        cases: all of them.
+        extent: what the lungs are to follow.
+        of_default: whether something is asked for that is of lungs as they are by default.
+
+    Raises:
+        InputError: there are none.
+        UsageError: that and the extent do not go together.
+    """
+    labelled = [case for case in cases if case.mask is not None]
+    if not labelled:
+        raise InputError(
+            f"none of the {len(cases)} cases has a mask to be judged by",
+            cure="give cases with masks",
+        )
+    if extent == "through-heart":
+        if of_default:
+            raise UsageError(
+                "cards and robustness are of lungs as they are by default",
+                cure="leave `lung_extent` out",
+            )
+        labelled = [case for case in labelled if case.lung_extent == extent]
+        if not labelled:
+            raise InputError(
+                f"none of the {len(cases)} cases has a mask that is drawn through the heart",
+                cure="give such cases, or leave `lung_extent` out",
+            )
+    return labelled
 
 
 def _check_models(named: Mapping[str, str | Path], *, robustness: bool) -> None:
@@ -255,7 +272,8 @@ def _tables(scores: Sequence[CaseScore]) -> dict[str, Table]:
         if 1 < len(mine) <= MAX_LISTED_VOLUMES:
             each = {f"{score.source}/{score.case}": [score] for score in mine}
             tables[f"Each volume{of}"] = summarise_volumes(each, structure)
-    return tables
+    ratios = summarise_ratio(pictures)
+    return tables | ({"Cardiothoracic ratio": ratios} if ratios.rows else {})
 
 
 def _left_out(failures: Sequence[str], total: int) -> str:

@@ -178,6 +178,22 @@ def summarise(scores: Sequence[CaseScore], structure: str) -> Table:
     return Table(header, rows)
 
 
+def summarise_ratio(scores: Sequence[CaseScore]) -> Table:
+    """Of pictures: how far the cardiothoracic ratio is from that of the masks, where both have one;
+    empty where none has.
+    """
+    rows = []
+    for name, members in group(scores).items():
+        errors = np.array([score.ratio_error for score in members])
+        errors = errors[~np.isnan(errors)]
+        if len(errors):
+            far = np.abs(errors)
+            cells = (errors.mean(), far.mean(), np.percentile(far, 95), far.max())
+            rows.append([name, str(len(errors)), *(f"{value:.3f}" for value in cells)])
+    header = ("cases", "n", "bias", "mean absolute error", "95th percentile", "largest")
+    return Table(header, rows)
+
+
 def _halves(scores: Sequence[CaseScore], structure: str) -> list[str]:
     """The halves of a pair, which are scored by themselves; none of any other structure."""
     names = dict.fromkeys(name for score in scores for name in score.scores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.geometry import ImageGeometry
+from lungseg.image import Image
 from lungseg.measurement import Measurement, Measurements
 from lungseg.radiograph.orientation import AS_USUAL, View
 from lungseg.segmentation import Segmentation
@@ -41,6 +43,31 @@ def measure_findings(
         view: that sets the chest upright; widths are measured across it.
     """
     return Measurements([*_cardiothoracic(segmentation, view), *_opacities(segmentation, view)])
+
+
+def ratio_error(
+    found: Measurements,
+    image: Image,
+    ground_truth: NDArray[np.uint8],
+    others: Mapping[str, NDArray[np.bool_]],
+) -> float:
+    """How much a cardiothoracic ratio is above that of hand-drawn masks; NaN where either has none.
+
+    Args:
+        found: what was measured on the image.
+        image: upright.
+        ground_truth: labels (rows, columns) of its lungs, and of its heart where that is drawn
+            in the same map.
+        others: where structures are that have a mask of their own, by their names.
+    """
+    heart = others.get(HEART.name, ground_truth == HEART.number)
+    numbers = [lung.number for lung in LUNGS]
+    lungs = np.where(np.isin(ground_truth, numbers), ground_truth, np.uint8(0))
+    layers = [lungs, heart.astype(np.uint8) * np.uint8(HEART.number)]
+    drawn = measure_findings(image.with_layers(layers, [LUNGS, (HEART,)]))
+    if RATIO not in drawn or RATIO not in found:
+        return float("nan")
+    return float(found[RATIO].value) - float(drawn[RATIO].value)
 
 
 def no_ratio(segmentation: Segmentation[ImageGeometry]) -> str | None:

@@ -215,19 +215,10 @@ class RadiographSegmenter:
             findings, why = of_frontal(findings, segmentation, verdict)
             notes += why
         judged = segmentation  # not a wider one, which may reach the edge though no lung is cut off
-        if options.lung_extent == "through-heart":
-            with timed("clean", seconds):
-                layers = lungs_apart(structures)
-                drawn = through_heart(prediction.as_given, self._predictor.card)
-                probabilities = self._probabilities(shown, drawn, layers)
-                segmentation, _, probabilities = self._cleaned(shown, probabilities, layers)
-            notes += (THROUGH_HEART,)
-        if options.dilate or options.hull:
-            with timed("dilate", seconds):
-                segmentation, of_width = _widened(
-                    segmentation, shown, options.dilate, bridged=options.hull
-                )
-            notes += of_width
+        segmentation, probabilities, drawn = self._as_asked(
+            shown, prediction, options, (segmentation, probabilities), seconds
+        )
+        notes += drawn
         segmentation = _in_frame(image, frame, segmentation)
         if frame is not None:
             probabilities = replace(probabilities, geometry=image.geometry, box=frame.box)
@@ -247,6 +238,32 @@ class RadiographSegmenter:
             seconds=seconds,
             options=options,
         )
+
+    def _as_asked(
+        self,
+        shown: Image,
+        prediction: ForwardPass,
+        options: SegmentOptions,
+        found: tuple[Segmentation[ImageGeometry], Probabilities],
+        seconds: Seconds,
+    ) -> tuple[Segmentation[ImageGeometry], Probabilities, tuple[str, ...]]:
+        """What was found with its lungs drawn and widened as asked, and notes of it."""
+        segmentation, probabilities = found
+        notes: tuple[str, ...] = ()
+        if options.lung_extent == "through-heart":
+            with timed("clean", seconds):
+                layers = lungs_apart(segmentation.structures)
+                drawn = through_heart(prediction.as_given, self._predictor.card)
+                probabilities = self._probabilities(shown, drawn, layers)
+                segmentation, _, probabilities = self._cleaned(shown, probabilities, layers)
+            notes += (THROUGH_HEART,)
+        if options.dilate or options.hull:
+            with timed("dilate", seconds):
+                segmentation, of_width = _widened(
+                    segmentation, shown, options.dilate, bridged=options.hull
+                )
+            notes += of_width
+        return segmentation, probabilities, notes
 
     def _probabilities(
         self, shown: Image, channels: NDArray[np.float32], structures: Layers

@@ -23,10 +23,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from lungseg.card import ModelCard, as_tuples, file_sha256, problem_of_layers
-from lungseg.datasets import Case, read_manifest
 from lungseg.datasets.label_sets import LayerClasses
 from lungseg.errors import ModelError, UsageError
-from lungseg.modality import LUNG_EXTENTS, LungExtent
 from lungseg.predict import Predictor
 from lungseg.preprocess import steps
 from lungseg.structures import MEDIASTINUM
@@ -34,6 +32,7 @@ from lungseg.train.initial_weights import LEARNT
 from lungseg.train.losses import split_channels
 from lungseg.train.module import load_checkpoint
 from lungseg.train.settings import TrainingSettings
+from lungseg.train.taught import lung_extents, sources_of, taught_by
 from lungseg.writers.atomic import not_written
 
 log = logging.getLogger(__name__)
@@ -178,12 +177,8 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
     facts: dict[str, Any] = _read_about(about) if about else {"name": output.stem, "version": "0"}
     layers = facts.pop("layers", settings.layers)
     joined = _joined(layers, settings.layers, about)
-    taught = [
-        case
-        for case in read_manifest(checkpoint.parent / "cases.csv")
-        if case.split == "train" and case.mask is not None
-    ]
-    facts["lung_extents"] = _lung_extents(taught, settings)
+    taught = taught_by(checkpoint.parent)
+    facts["lung_extents"] = lung_extents(taught, settings)
     shipped = ExportModel(
         net, settings.classes, joined, shows_mediastinum="through-heart" in facts["lung_extents"]
     ).eval()
@@ -197,7 +192,7 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
         raise ModelError(
             "the network gives no numbers; its training has diverged", where=checkpoint, cure=cure
         )
-    facts["data"] = _data(taught, facts.pop("sources", {}))
+    facts["data"] = sources_of(taught, facts.pop("sources", {}))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".export-", dir=output.parent) as folder:
@@ -342,34 +337,6 @@ def _read_about(path: Path) -> dict[str, Any]:
     if wrong:
         raise UsageError(f"the layers of the description {wrong}", where=path)
     return facts
-
-
-def _lung_extents(taught: Sequence[Case], settings: TrainingSettings) -> tuple[LungExtent, ...]:
-    """What the lungs of a network can follow that learnt from these cases."""
-    learns = any(MEDIASTINUM in classes.names for classes in settings.classes)
-    drawn = any(
-        case.lung_extent == "through-heart" and case.source not in settings.leave_out
-        for case in taught
-    )
-    return LUNG_EXTENTS if learns and drawn else LUNG_EXTENTS[:1]
-
-
-def _data(training: Sequence[Case], sources: dict[str, Any]) -> list[dict[str, Any]]:
-    """One entry for each source that was trained on: how many images and patients, and what is
-    known of its terms.
-    """
-    entries: list[dict[str, Any]] = []
-    for source in sorted({case.source for case in training}):
-        mine = [case for case in training if case.source == source]
-        entries.append(
-            {
-                "source": source,
-                "images": len(mine),
-                "patients": len({c.patient for c in mine}),
-                **sources.get(source, {}),
-            }
-        )
-    return entries
 
 
 def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
