@@ -12,8 +12,9 @@ import numpy as np
 from lungseg.cell_bar import in_notebook
 from lungseg.draw.cell import picture_html, small_jpeg, small_png
 from lungseg.draw.picture import Picture, grey, montage, thumbnail
+from lungseg.draw.stored import read_picture
 from lungseg.draw.volume import overview, slice_picture
-from lungseg.errors import InstallationError, UnreadableError, UsageError
+from lungseg.errors import InstallationError, UsageError
 from lungseg.image import Image
 from lungseg.result import Result
 from lungseg.volume import Volume
@@ -79,7 +80,7 @@ def show(
         UsageError: this is nothing that can be shown, or a slider has no slices.
     """
     if isinstance(shown, str | Path):
-        return _without_slider(Sheet(_read_picture(Path(shown)), "picture"), slider)
+        return _without_slider(Sheet(read_picture(Path(shown)), "picture"), slider)
     if isinstance(shown, Image):
         return _without_slider(Sheet(grey(shown), f"radiograph, {_size(shown)}"), slider)
     if isinstance(shown, Volume):
@@ -102,20 +103,6 @@ def show(
     captions = [f"{i}: {one.verdict.status}" for i, one in enumerate(results, 1)]
     sheet = Sheet(montage(tiles, COLUMNS, captions), f"{len(results)} results")
     return _without_slider(sheet, slider)
-
-
-def _read_picture(path: Path) -> Picture:
-    from PIL import Image as Pillow
-
-    try:
-        with Pillow.open(path, formats=("PNG", "JPEG")) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
-        raise UnreadableError(
-            "there is no picture to show",
-            where=path,
-            cure="give a PNG or JPEG; of a film or a series what `lungseg.read` gives",
-        ) from error
 
 
 def _size(source: Image | Volume) -> str:

@@ -5,6 +5,7 @@ its histograms; of a result at hand, or read again for a record in a folder of r
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from lungseg.draw.painted import painted
 from lungseg.draw.picture import Picture, grey, refused_stamp, thumbnail
+from lungseg.draw.stored import read_picture
 from lungseg.draw.volume import overview
-from lungseg.errors import LungsegError
+from lungseg.errors import LungsegError, UnreadableError
 from lungseg.image import Image
 from lungseg.morphology.histograms import histograms
 from lungseg.options import SegmentOptions
@@ -130,10 +132,9 @@ def pictures_again(record: Mapping[str, Any], folder: Path, *, hidden: bool) -> 
     measured = shown_among(m["structure"] for m in record["measurements"])
     whole = segmentation is not None and set(measured) <= set(shown.structures)
     if not hidden and "overlay" in outputs and not whole:
-        marked = _read_picture(folder / outputs["overlay"])
-        if marked is not None and record["modality"] != "ct":
-            marked = _shrunk(marked)
-        if marked is not None or segmentation is None:
+        with suppress(UnreadableError):  # then what the mask holds is all there is
+            marked = read_picture(folder / outputs["overlay"])
+            marked = marked if record["modality"] == "ct" else _shrunk(marked)
             shown = replace(shown, marked=marked, structures=measured)
     return replace(shown, remarks=tuple(remarks))
 
@@ -195,15 +196,4 @@ def _mask_again(
             return source.with_labels(labels, structures)
         return source.with_labels(labels[0], structures) if labels.shape[0] == 1 else None
     except LungsegError:
-        return None
-
-
-def _read_picture(path: Path) -> Picture | None:
-    """A PNG file as (rows, columns, 3) of red, green and blue; None where there is none."""
-    from PIL import Image as Pillow
-
-    try:
-        with Pillow.open(path, formats=("PNG",)) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError):
         return None
