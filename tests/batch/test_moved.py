@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lungseg.errors import UsageError
+from lungseg.errors import UnreadableError, UsageError
 from lungseg.runner import Outcome
 
 Draw = Callable[..., Path]
@@ -77,10 +77,10 @@ def test_what_cannot_be_read_stops_no_other(
     x.unlink()
     y = draw("y.png", 100)
 
-    def denied(path: Path) -> str:
-        raise PermissionError(13, "Permission denied", str(path))
+    def denied(*parts: Path) -> str:
+        raise UnreadableError("permission to read it was denied", where=parts[0], cure="change it")
 
-    monkeypatch.setattr("lungseg.batch.moved.file_sha256", denied)
+    monkeypatch.setattr("lungseg.readers.check_sum.sha256", denied)
     assert statuses(run([y], tmp_path / "out")) == ["done"]
 
 

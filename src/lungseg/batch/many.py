@@ -113,7 +113,7 @@ def _run(
     )
     with Ledger(run.folder) as ledger, opened as pool:
         limit = WAITING_PER_WORKER * workers_of(pool)
-        follow_moved(ledger, sources, run)
+        follow_moved(ledger, sources, options, run)
         known = {input_path(record): str(record.get("name", "")) for record in ledger.records()}
         known |= ledger.unfinished
         names = name_inputs(

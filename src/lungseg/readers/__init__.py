@@ -4,6 +4,7 @@ and from what a user names to files.
 
 from __future__ import annotations
 
+from lungseg.readers.check_sum import checksum
 from lungseg.readers.dispatch import read
 from lungseg.readers.find import FoundInputs, find_inputs, may_be_image
 from lungseg.readers.image import read_image, read_label_map, read_mask, read_mask_pixels
@@ -21,6 +22,7 @@ __all__ = [
     "MaskPixels",
     "Probe",
     "Source",
+    "checksum",
     "find_inputs",
     "holds_series",
     "may_be_image",

@@ -274,7 +274,7 @@ class Decoder:
         self._file: DicomFile | None = None
         self._dataset: FileDataset | None = None
         self.content = b""
-        """Of the last file; see `DicomFile.content`."""
+        """Of the last file; see `DicomFile.load`."""
 
     def __call__(self, wanted: Slice) -> Array:
         """(rows, columns), int16, rescaled; what is beyond 16 bits is cut off there.

@@ -48,7 +48,7 @@ class DicomFile:
         if not isinstance(self.data, Path | bytes):
             return _shallow_copy(self.data)
         with read_errors(self.data):
-            stream = open_data(self._content())
+            stream = open_data(self.content())
         with stream:
             refuse_what_stands_for_a_file(stream.read(HEAD_BYTES), self.name)
             stream.seek(0)
@@ -63,13 +63,17 @@ class DicomFile:
             TooLargeError: a deflated file holds too much.
         """
         if isinstance(self.data, Path | bytes):
-            content = read_data(self._content())
+            content = read_data(self.content())
             return content, DicomFile(self.name, content).parse()
         pixels = self.data.get("PixelData")
         return pixels if isinstance(pixels, bytes) else b"", _shallow_copy(self.data)
 
-    def _content(self) -> Data:
-        """The file, or what it holds where it is packed."""
+    def content(self) -> Data:
+        """The file, or what it holds where it is packed; not of a data set.
+
+        Raises:
+            UnreadableError: the file cannot be read, or not be unpacked.
+        """
         data: Any = self.data
         with read_errors(data):
             packing = PACKINGS.get(sniff(file_head(data)[1]))

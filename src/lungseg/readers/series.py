@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -18,7 +19,7 @@ from lungseg.provenance import Format, Provenance
 from lungseg.readers.dicom_ct import CtFile, Decoder, Slice, read_header
 from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.dicom_kind import GIVE_SLICES, LOCALIZER, NO_USE_OF_LOCALIZERS, DicomKind
-from lungseg.readers.files import file_head, read_errors
+from lungseg.readers.files import file_head, read_errors, sha256
 from lungseg.readers.hounsfield import is_hounsfield, padding_notes
 from lungseg.readers.limits import chosen_frame
 from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS
@@ -72,14 +73,44 @@ def read_series(
         InputError: two different slices at one position.
     """
     single = file_format is Format.DICOM
-    found = _contents(files, headers)
-    if found.damaged and not skip_damaged:
-        raise _refused(found.damaged[0])
-    meant = _chosen(found, series, source, single=single)
-    slices = meant.slices
+    found, slices = _meant(files, headers, series, source, single=single, skip_damaged=skip_damaged)
     if frame is not None:
         slices = [slices[chosen_frame(frame, len(slices), source=source)]]
     return _assembled(slices, found, source, file_format, skip_damaged=skip_damaged)
+
+
+def hash_of_series(
+    files: Sequence[DicomFile],
+    *,
+    source: str,
+    headers: Sequence[CtFile] = (),
+    series: str | None = None,
+    skip_damaged: bool = False,
+    counts: Container[int],
+) -> str:
+    """The check sum of the volume that `read_series` would give, in the order of its slices,
+    whatever its files are called; nothing is decoded.
+
+    Args:
+        files: that may belong to it, in any order.
+        source: the folder.
+        headers: as in `read_series`.
+        series: as there.
+        skip_damaged: as there, of headers.
+        counts: how many slices it may have for any file to be read whole.
+
+    Returns:
+        In hexadecimal; empty where it has another number of slices.
+
+    Raises:
+        InputError: as `read_series`, for what headers tell.
+    """
+    slices = _meant(files, headers, series, source, single=False, skip_damaged=skip_damaged)[1]
+    _refuse_unlike(slices, source)
+    stacked = stack_slices(slices).slices
+    if len(stacked) not in counts:
+        return ""
+    return sha256(*(file.content() for file, _ in groupby(one.file for one in stacked)))
 
 
 def holds_series(folder: Path) -> bool:
@@ -151,6 +182,22 @@ def _contents(files: Sequence[DicomFile], headers: Sequence[CtFile]) -> _FolderC
     return found
 
 
+def _meant(
+    files: Sequence[DicomFile],
+    headers: Sequence[CtFile],
+    series: str | None,
+    source: str,
+    *,
+    single: bool,
+    skip_damaged: bool,
+) -> tuple[_FolderContents, list[Slice]]:
+    """What the files are, and the slices of the series that is meant."""
+    found = _contents(files, headers)
+    if found.damaged and not skip_damaged:
+        raise _refused(found.damaged[0])
+    return found, _chosen(found, series, source, single=single).slices
+
+
 def _refused(error: InputError) -> InputError:
     return UnreadableError(
         error.what,
@@ -184,7 +231,7 @@ def _assembled(
 ) -> Volume:
     _refuse_unlike(slices, source)
     stack = stack_slices(slices)
-    voxels, used, sha256, damaged = _decoded(stack, skip_damaged=skip_damaged)
+    voxels, used, digest, damaged = _decoded(stack, skip_damaged=skip_damaged)
     duplicates = len(slices) - len(used) - len(damaged)
     if used != stack.slices:
         stack = stack_slices(used)
@@ -208,7 +255,7 @@ def _assembled(
         hounsfield=hounsfield,
         missing_slices=stack.missing_slices,
         assumed_order=bool(stack.order_from),
-        provenance=replace(_provenance(used), source=source, format=file_format, sha256=sha256),
+        provenance=replace(_provenance(used), source=source, format=file_format, sha256=digest),
         notes=tuple(notes),
     )
 
@@ -318,7 +365,7 @@ def _decoded(
     voxels = np.empty((len(stack.slices), *stack.slices[0].shape), np.int16)
     used: list[Slice] = []
     damaged: list[InputError] = []
-    decode, sha256 = Decoder(), hashlib.sha256()
+    decode, digest = Decoder(), hashlib.sha256()
     last: DicomFile | None = None
 
     def decoded(slice_: Slice, by: Decoder) -> Array | None:
@@ -338,7 +385,7 @@ def _decoded(
                 continue
             if kept is None:
                 if slice_.file is not last:
-                    sha256.update(decode.content)
+                    digest.update(decode.content)
                     last = slice_.file
                 voxels[len(used)] = kept = pixels
                 used.append(slice_)
@@ -349,4 +396,4 @@ def _decoded(
                 )
     if not used:
         raise damaged[0]
-    return voxels[: len(used)], used, sha256.hexdigest(), damaged
+    return voxels[: len(used)], used, digest.hexdigest(), damaged

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -42,26 +44,47 @@ def read_volume_file(
     Raises:
         InputError: as `lungseg.readers.volume.read_volume`.
     """
+    with _in_words(probed):
+        raw = _header(probed, frame)
+        voxels, is_hounsfield, notes = read_voxels(raw, source=probed.source, hounsfield=hounsfield)
+    return raw, voxels, is_hounsfield, notes
+
+
+def hash_of_file(probed: Probe, *, frame: int | None) -> str:
+    """The check sum of a volume, of which no voxel is read; see `hash_of`.
+
+    Raises:
+        InputError: as `read_volume_file`, for what the header tells.
+    """
+    with _in_words(probed):
+        raw = _header(probed, frame)
+    return hash_of(probed, raw)
+
+
+def _header(probed: Probe, frame: int | None) -> RawVolume:
     source = probed.source
+    if probed.format is Format.NIFTI:
+        return read_nifti(
+            probed.data, probed.head, source=source, packing=probed.packing, frame=frame
+        )
+    read_header = read_nrrd if probed.format is Format.NRRD else read_metaimage
+    return read_header(probed.data, source=source, frame=frame)
+
+
+@contextmanager
+def _in_words(probed: Probe) -> Iterator[None]:
+    """Whatever a damaged header leads to, as an error of this package."""
     try:
-        if probed.format is Format.NIFTI:
-            raw = read_nifti(
-                probed.data, probed.head, source=source, packing=probed.packing, frame=frame
-            )
-        else:
-            read_header = read_nrrd if probed.format is Format.NRRD else read_metaimage
-            raw = read_header(probed.data, source=source, frame=frame)
-        voxels, is_hounsfield, notes = read_voxels(raw, source=source, hounsfield=hounsfield)
+        yield
     except (LungsegError, MemoryError):
         raise
-    except Exception as error:  # whatever a damaged header leads to
-        _log.debug("%s: %s while decoding", source, type(error).__name__)
+    except Exception as error:
+        _log.debug("%s: %s while decoding", probed.source, type(error).__name__)
         raise UnreadableError(
-            f"the {probed.format.value} file is damaged and could not be read",
-            where=source,
+            f"the {Format(probed.format).value} file is damaged and could not be read",
+            where=probed.source,
             cure="export it again",
         ) from error
-    return raw, voxels, is_hounsfield, notes
 
 
 def hash_of(probed: Probe, raw: RawVolume) -> str:
