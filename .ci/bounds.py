@@ -27,7 +27,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PASSED = ROOT / ".ci" / "lowest.txt"
 EXTRAS = ("train", "pdf", "serve", "formats")  # those that users install
 TOOLS = ("httpx", "hypothesis", "jsonschema", "nibabel", "playwright", "pytest", "pytest-xdist")
-TOOLS += ("simpleitk",)  # all that the tests import of the extra dev
+TOOLS += ("ipywidgets", "simpleitk")  # all that the tests import of the extra dev
+NEWER_TOOLS = ("schemathesis",)
+"""Which want newer libraries than the lowest; there the tests that need them are skipped."""
 AS_PINNED = ("torch",)
 PYTHONS = ("3.11", "3.12", "3.13")
 QUIET = ("-Wignore::DeprecationWarning", "-Wignore::PendingDeprecationWarning")
@@ -56,16 +58,17 @@ def lowest() -> list[str]:
 def pinned() -> list[str]:
     """The lines of constraints.txt that hold in either environment."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line.partition("==")[0] in (*TOOLS, *AS_PINNED)]
+    names = (*TOOLS, *NEWER_TOOLS, *AS_PINNED)
+    return [line for line in lines if line.partition("==")[0] in names]
 
 
-def run_tests(constraints: list[str], arguments: list[str]) -> int:
-    """The status of pytest in a fresh environment with these versions."""
+def run_tests(constraints: list[str], tools: tuple[str, ...], arguments: list[str]) -> int:
+    """The status of pytest in a fresh environment with these versions and tools."""
     with tempfile.TemporaryDirectory() as folder:
         file, python = Path(folder, "constraints.txt"), str(Path(folder, "venv", "bin", "python"))
         file.write_text("\n".join(constraints) + "\n", encoding="utf-8")
         venv.create(Path(folder, "venv"), with_pip=True)
-        wanted = ["-e", f"{ROOT}[{','.join(EXTRAS)}]", *TOOLS]
+        wanted = ["-e", f"{ROOT}[{','.join(EXTRAS)}]", *tools]
         for command in (
             ["pip", "install", "-q", "-c", str(file), *wanted],
             ["pip", "check"],
@@ -101,9 +104,9 @@ def main() -> int:
     if command == "wheels":
         return look_for_wheels()
     if command == "newest":
-        return run_tests(pinned(), arguments)
+        return run_tests(pinned(), (*TOOLS, *NEWER_TOOLS), arguments)
     if command == "lowest":
-        status = run_tests(pinned() + lowest(), arguments)
+        status = run_tests(pinned() + lowest(), TOOLS, arguments)
         if status == 0:
             first = " ".join(["# These pass: pytest", *map(shlex.quote, arguments)])
             PASSED.write_text("\n".join([first, *lowest()]) + "\n", encoding="utf-8")

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis import GenerationMode
-from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from lungseg.runner.executors import Call
 from lungseg.serve.app import Server
 from lungseg.serve.jobs import Jobs
 from lungseg.serve.settings import ServerSettings
+
+schemathesis = pytest.importorskip("schemathesis")  # it wants a newer rich than lungseg
+checks = pytest.importorskip("schemathesis.specs.openapi.checks")
 
 pytestmark = pytest.mark.slow
 
@@ -86,8 +86,12 @@ def test_every_operation_is_asked(described):
 @pytest.mark.parametrize(
     ("label", "mode"),
     [
-        *((label, GenerationMode.POSITIVE) for label in OPERATIONS),
-        *((label, GenerationMode.NEGATIVE) for label in OPERATIONS if label not in TAKE_ANYTHING),
+        *((label, schemathesis.GenerationMode.POSITIVE) for label in OPERATIONS),
+        *(
+            (label, schemathesis.GenerationMode.NEGATIVE)
+            for label in OPERATIONS
+            if label not in TAKE_ANYTHING
+        ),
     ],
 )
 def test_answers_are_as_described(described, label, mode):
@@ -100,6 +104,6 @@ def test_answers_are_as_described(described, label, mode):
         if "POST" in label and isinstance(dict(case.query or {}).get("wait"), int | float):
             case.query["wait"] = 0  # nobody works, and the job would never be over
         # No file that is drawn is an image.
-        case.call_and_validate(base_url=ADDRESS, excluded_checks=[positive_data_acceptance])
+        case.call_and_validate(base_url=ADDRESS, excluded_checks=[checks.positive_data_acceptance])
 
     ask()
