@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Executor
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lungseg.cli import flags
+from lungseg.cli.executor import check_sandbox, executor_for
 from lungseg.cli.exit_status import FAILED, INTERRUPTED
 from lungseg.cli.messages import in_flags, printable, say, with_bar
 from lungseg.cli.remarks import remarks_on, widespread
@@ -69,6 +68,15 @@ JobTimeout = Annotated[
     ),
 ]
 
+Sandbox = Annotated[
+    bool,
+    typer.Option(
+        "--sandbox",
+        help="Read and segment in processes that can open nothing but inputs, model and OUT, and "
+        "no network (Linux).",
+    ),
+]
+
 PIPE = "-"
 """What is named for standard input."""
 
@@ -111,6 +119,7 @@ def segment(
     relative_to: RelativeTo = None,
     workers: Workers = None,
     job_timeout: JobTimeout = None,
+    sandbox: Sandbox = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """Segment the lungs, right and left, in radiographs and CT: files, or folders of them.
@@ -137,7 +146,7 @@ def segment(
         overwrite=overwrite,
         relative_to=relative_to,
     )
-    _segment(ctx, paths, options, run, workers, job_timeout, quiet=quiet)
+    _segment(ctx, paths, options, run, workers, job_timeout, sandbox=sandbox, quiet=quiet)
 
 
 def _segment(
@@ -148,17 +157,21 @@ def _segment(
     workers: int | None,
     job_timeout: float | None,
     *,
+    sandbox: bool,
     quiet: bool,
 ) -> None:
     from lungseg.batch import segment_many
     from lungseg.predict import processors
     from lungseg.segmenter import Segmenter
 
+    if sandbox:
+        check_sandbox()
     modality = Segmenter().modality(options)
     files, left_out, missing = _inputs(paths, modality)
     at_once = min(workers or processors(), len(files))
     segmenter = Segmenter(threads=max(1, processors() // at_once))
-    with _executor(at_once, job_timeout) as executor:
+    work = (files, options, run) if sandbox else None
+    with executor_for(at_once, job_timeout, work) as executor:
         outcomes = segment_many(
             files, options, run, executor, segmenter=segmenter, left_out=left_out
         )
@@ -167,25 +180,6 @@ def _segment(
         )
     if counts["failed"] or missing:
         raise typer.Exit(FAILED)
-
-
-@contextmanager
-def _executor(at_once: int, job_timeout: float | None) -> Iterator[int | Executor]:
-    """Who works on so many inputs at a time: threads, which nothing can end, or processes."""
-    if job_timeout is None:
-        yield at_once
-        return
-    if not 0 < job_timeout < float("inf"):
-        raise UsageError(f"--job-timeout {job_timeout:g} is no time", cure="give seconds above 0")
-    from lungseg.runner.executors import ProcessExecutor
-
-    with ProcessExecutor(at_once, timeout=job_timeout, initializer=without_warnings) as executor:
-        yield executor
-
-
-def without_warnings() -> None:
-    """In each process as in `lungseg.cli.main.main`."""
-    warnings.simplefilter("ignore")
 
 
 def _outputs(names: str | None, also: dict[str, bool], *, binary: bool) -> tuple[str, ...]:

@@ -49,6 +49,12 @@ ClientTimeout = Annotated[
     float,
     typer.Option(metavar="SECONDS", help="A client that is sending may be silent for so long."),
 ]
+NoSandbox = Annotated[
+    bool,
+    typer.Option(
+        "--no-sandbox", help="Do not confine workers; otherwise they are as far as the system can."
+    ),
+]
 
 
 def serve(
@@ -63,6 +69,7 @@ def serve(
     job_timeout: JobTimeout = 600,
     retention: Retention = 3600,
     client_timeout: ClientTimeout = 20,
+    no_sandbox: NoSandbox = False,
     model: flags.Model = None,
 ) -> None:
     """Serve a page to drop images on, and a REST interface, to this machine or, with a token, to
@@ -90,6 +97,7 @@ def serve(
         job_timeout=job_timeout,
         retention=retention,
         client_timeout=client_timeout,
+        sandbox=not no_sandbox,
         model=model,
     )
     run(settings, say=say)

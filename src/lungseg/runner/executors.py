@@ -16,12 +16,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, ParamSpec, TypeVar
 
+from lungseg.confine import Confinement
+from lungseg.confine.process import begin, begin_call
 from lungseg.errors import LungsegError, UnexpectedError
 from lungseg.predict import processors
+from lungseg.runner.answers import MAX_ANSWER_BYTES, StrangeAnswerError, read_answer
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +96,8 @@ class ProcessExecutor(Executor):
         *,
         timeout: float | None = None,
         initializer: Callable[[], None] | None = None,
+        confinement: Confinement | None = None,
+        answers: tuple[type, ...] = (),
     ) -> None:
         """Starts the processes.
 
@@ -100,16 +106,21 @@ class ProcessExecutor(Executor):
             timeout: seconds for one call, from when a process has it, which may have to start
                 first; None for as long as it takes.
             initializer: called first in each process.
+            confinement: of each process, before it loads any library; None for none. The main
+                module must import none either, as a new process imports it, too.
+            answers: of confined processes, as `lungseg.runner.answers.read_answer` takes them;
+                whoever answers otherwise is ended. Other processes may answer what they like.
 
         Raises:
             OSError: one cannot be started.
         """
         self.workers, self.restarts = workers, 0
-        self._timeout, self._initializer = timeout, initializer
+        self._timeout = timeout
+        self._start = partial(_Process, initializer, confinement, answers)
         self._calls: queue.SimpleQueue[tuple[Call[Any], bytes] | None] = queue.SimpleQueue()
         self._over = threading.Event()
         self._running: dict[int, Call[Any]] = {}
-        self._processes = {seat: _Process(initializer) for seat in range(workers)}
+        self._processes = {seat: self._start() for seat in range(workers)}
         self._threads = [
             threading.Thread(
                 target=self._serve, args=(seat,), name=f"lungseg-seat-{seat}", daemon=True
@@ -177,7 +188,7 @@ class ProcessExecutor(Executor):
         call.done_by(process.kill)
         try:
             succeeded, value = self._answer(process, call, packed)
-        except (EOFError, OSError, TimeoutError) as problem:
+        except (EOFError, OSError, StrangeAnswerError, TimeoutError) as problem:
             process.close()  # so that it writes nothing any more once that is known
             call.set_exception(self._explained(call, problem))
             self._replace(seat)
@@ -193,12 +204,13 @@ class ProcessExecutor(Executor):
 
         Raises:
             EOFError, OSError: the process ended.
+            StrangeAnswerError: it was confined, and is not what it was.
             TimeoutError: its time is over.
         """
         process.connection.send_bytes(packed)
         end = None if self._timeout is None else time.monotonic() + self._timeout
         while process.connection.poll(None if end is None else max(0.0, end - time.monotonic())):
-            what, *message = process.connection.recv()
+            what, *message = process.receive()
             if what != "progress":
                 return what == "result", message[0]
             call.progress = message[0], message[1]
@@ -223,7 +235,7 @@ class ProcessExecutor(Executor):
         self.restarts += 1
         while not self._over.is_set():
             try:
-                self._processes[seat] = _Process(self._initializer)
+                self._processes[seat] = self._start()
             except OSError:
                 log.error("a process could not be started")
                 self._over.wait(RETRY_S)
@@ -234,13 +246,26 @@ class ProcessExecutor(Executor):
 class _Process:
     """A process and the pipe to it."""
 
-    def __init__(self, initializer: Callable[[], None] | None) -> None:
+    def __init__(
+        self,
+        initializer: Callable[[], None] | None,
+        confinement: Confinement | None,
+        answers: tuple[type, ...],
+    ) -> None:
         # A fork would copy threads and open connections.
         spawn = multiprocessing.get_context("spawn")
         self.connection: Connection
         self.connection, theirs = spawn.Pipe()
+        self._answers = None if confinement is None else answers
+        # Packed, or it would be unpacked, with all that it imports, before the process is confined.
+        work = (theirs, pickle.dumps((initializer, confinement)))
+        target, arguments = (
+            (_work, work)
+            if confinement is None
+            else (begin, (confinement, _work.__module__, _work.__name__, *work))
+        )
         self._process: SpawnProcess = spawn.Process(
-            target=_work, args=(theirs, initializer), name="lungseg-worker", daemon=True
+            target=target, args=arguments, name="lungseg-worker", daemon=True
         )
         self._process.start()
         theirs.close()  # so that its end is heard of here
@@ -251,6 +276,17 @@ class _Process:
         with suppress(ValueError):  # it was closed
             return self._process.pid if self._process.is_alive() else None
         return None
+
+    def receive(self) -> tuple[Any, ...]:
+        """What it says next.
+
+        Raises:
+            EOFError, OSError: the process ended, or said more than is taken.
+            StrangeAnswerError: it was confined, and says what it should not.
+        """
+        if self._answers is None:
+            return self.connection.recv()
+        return read_answer(self.connection.recv_bytes(MAX_ANSWER_BYTES), self._answers)
 
     def kill(self) -> None:
         """Ends it at once, whatever it is doing."""
@@ -277,11 +313,12 @@ def report_progress(fraction: float, step: str) -> None:
         _reported_to.send(("progress", fraction, step))
 
 
-def _work(connection: Connection, initializer: Callable[[], None] | None) -> None:
+def _work(connection: Connection, packed_start: bytes) -> None:
     """What runs in a process: calls, until the other end hangs up."""
     global _reported_to  # noqa: PLW0603 (of this process alone)
     _reported_to = connection
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ends with its executor, not with the terminal
+    initializer, confinement = pickle.loads(packed_start)  # noqa: S301 (as below)  # nosec B301
     if initializer is not None:
         initializer()
     while True:
@@ -289,6 +326,8 @@ def _work(connection: Connection, initializer: Callable[[], None] | None) -> Non
             packed = connection.recv_bytes()
         except EOFError:
             return
+        if confinement is not None:
+            begin_call(confinement)
         try:
             fn, args, kwargs = pickle.loads(packed)  # noqa: S301 (from our own executor)  # nosec B301
             answer = pickle.dumps(("result", fn(*args, **kwargs)))

@@ -24,9 +24,11 @@ from lungseg.card import ModelCard, read_card
 from lungseg.modality import MODALITIES
 from lungseg.predict import embedded_models, find_model, processors
 from lungseg.report.texts import VERDICTS, definitions
+from lungseg.runner import Outcome
 from lungseg.runner.executors import ProcessExecutor
 from lungseg.segmenter import Segmenter
 from lungseg.serve.bundle import write_bundle
+from lungseg.serve.confined import confinement_of
 from lungseg.serve.folder import private_folder
 from lungseg.serve.jobs import OVER, Jobs, ServedJob
 from lungseg.serve.metrics import Metrics
@@ -38,7 +40,7 @@ from lungseg.serve.schemas import About, Bundle, Health, JobDocument, LabelDocum
 from lungseg.serve.security import BUNDLE, SecurityMiddleware
 from lungseg.serve.settings import ServerSettings
 from lungseg.serve.upload import receive
-from lungseg.serve.worker import prepare_process
+from lungseg.serve.worker import UploadResult, prepare_process
 from lungseg.structures import LUNGS_AS_ONE, Structure
 from lungseg.writers.viewer import ViewerSlices
 
@@ -155,7 +157,11 @@ class Server:
         with private_folder() as folder:
             self._folder = folder
             start = partial(
-                ProcessExecutor, timeout=self.settings.job_timeout, initializer=prepare_process
+                ProcessExecutor,
+                timeout=self.settings.job_timeout,
+                initializer=prepare_process,
+                confinement=confinement_of(self.settings, folder),
+                answers=(UploadResult, Outcome),
             )
             self.pool = await asyncio.to_thread(start, self.settings.workers)
             self.jobs = Jobs(self.settings, folder, self.pool, self.segmenter)

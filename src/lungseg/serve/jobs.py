@@ -22,7 +22,7 @@ from lungseg.errors import LungsegError
 from lungseg.runner.executors import Call, ProcessExecutor, report_progress
 from lungseg.runner.work import redacted
 from lungseg.segmenter import Segmenter
-from lungseg.serve.names import SENT
+from lungseg.serve.names import RESULTS, SENT
 from lungseg.serve.problems import HTTPProblem
 from lungseg.serve.schemas import JobDocument, State
 from lungseg.serve.settings import ServerSettings
@@ -199,7 +199,9 @@ class Jobs:
                 error = SENTENCES[record["error"]]
             self.end(job, "failed", error=error)
             return
-        job.viewer = outputs.pop("viewer", None)
+        # By name, which is all that is believed of what a worker says of files.
+        viewer = outputs.pop("viewer", None)
+        job.viewer = None if viewer is None else job.folder / RESULTS / viewer.name
         found = {key: record[key] for key in RECORDED}
         files = {output: path.name for output, path in outputs.items()}
         self.end(job, "done", found=found | {"files": files} | result.shown)

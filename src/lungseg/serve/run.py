@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from lungseg.errors import UsageError
 from lungseg.serve.app import Server
+from lungseg.serve.confined import confinement_in_words
 from lungseg.serve.folder import temporary_folder
 from lungseg.serve.security import MAX_REQUEST_HEADER_BYTES
 from lungseg.serve.settings import ServerSettings
@@ -81,12 +82,19 @@ class ReadTimeout(H11Protocol):
 
 
 class LoggedServer(uvicorn.Server):
-    """Says in the log when it began and when it ended, before a signal ends the process."""
+    """Says in the log when it began, with what confines its workers, and when it ended, before a
+    signal ends the process.
+    """
+
+    def __init__(self, config: uvicorn.Config, settings: ServerSettings) -> None:
+        super().__init__(config)
+        self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """It can be asked."""
         await super().startup(sockets)
         log.info("lungseg %s began", metadata.version("lungseg"))
+        log.info("%s", confinement_in_words(self._settings))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """All that was sent and found is deleted."""
@@ -132,7 +140,7 @@ def run(settings: ServerSettings, *, say: Callable[[str], None]) -> None:
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         say(f"http://{shown}:{port} (Ctrl-C ends it)")
-        LoggedServer(config).run([listener])
+        LoggedServer(config, settings).run([listener])
 
 
 def _listening(settings: ServerSettings) -> socket.socket:

@@ -35,6 +35,7 @@ class ServerSettings:
         min_upload_rate: bytes a second below which an upload is cut, once it has lasted for
             `client_timeout`.
         max_connections: that may be open at the same time.
+        sandbox: whether workers are confined to their folder, as far as the system can.
         model: as in `SegmentOptions`, for every input.
 
     Raises:
@@ -55,6 +56,7 @@ class ServerSettings:
     client_timeout: float = 20.0
     min_upload_rate: float = 8192.0
     max_connections: int = 256
+    sandbox: bool = True
     model: str | None = None
 
     def __post_init__(self) -> None:

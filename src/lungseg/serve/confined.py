@@ -1,0 +1,41 @@
+"""What the server's processes may do, and how that is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lungseg.confine import Confinement, lacking, memory_for
+from lungseg.predict import find_model
+from lungseg.quality.files import quality_model_path
+from lungseg.serve.settings import ServerSettings
+
+
+def confinement_of(settings: ServerSettings, folder: Path) -> Confinement | None:
+    """What the server's processes may do; None where they are not confined.
+
+    Args:
+        settings: of the server.
+        folder: of what is sent and found, the only one that they read and write.
+    """
+    if not settings.sandbox:
+        return None
+    model = None if settings.model is None else find_model(settings.model).absolute()
+    return Confinement(
+        () if model is None else (model, model.with_suffix(".json"), quality_model_path(model)),
+        (folder,),
+        memory=memory_for(settings.workers),
+        seconds=settings.job_timeout,
+    )
+
+
+def confinement_in_words(settings: ServerSettings) -> str:
+    """What the server says in its log of how its processes are confined."""
+    if not settings.sandbox:
+        return "workers are not confined: --no-sandbox was given"
+    memory = memory_for(settings.workers)
+    limits = f"{settings.job_timeout:g} s a job" + (
+        "" if memory is None else f" and {memory / 1e9:.1f} GB of memory each"
+    )
+    if missing := lacking():
+        return f"workers are confined in part, to {limits}: this system lacks {missing}"
+    return f"workers are confined by Landlock and seccomp to their folder, no network, {limits}"
