@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from lungseg.errors import InputError, LungsegError, TooLargeError, UnreadableError, UsageError
+from lungseg.errors import (
+    InputError,
+    LungsegError,
+    TimedOutError,
+    TooLargeError,
+    UnreadableError,
+    UsageError,
+)
 from lungseg.verdict import REASONS, Verdict, failure_code, verdict_of
 
 
@@ -42,6 +49,7 @@ def test_codes_are_short_and_each_stands_once() -> None:
         (TooLargeError("a"), "too_large"),
         (UsageError("a"), "usage_error"),
         (MemoryError(), "out_of_memory"),
+        (TimedOutError("a"), "timed_out"),
         (LungsegError("a"), "unexpected"),
         (ZeroDivisionError(), "unexpected"),
     ],

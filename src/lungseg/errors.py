@@ -10,6 +10,7 @@ LungsegError
 ├── ModelError              a model or its card cannot be used, or the two do not belong together
 ├── OutputError             a result cannot be written
 ├── InstallationError       a library that is needed is missing or broken
+├── TimedOutError           work took longer than it was given
 ├── UsageError              settings that contradict each other or name something unknown
 └── UnexpectedError         what nobody foresaw, while many inputs are done
 """
@@ -94,6 +95,10 @@ class OutputError(LungsegError):
 
 class InstallationError(LungsegError):
     """A library that this package needs is missing or broken; no input is to blame."""
+
+
+class TimedOutError(LungsegError):
+    """Work took longer than it was given, and was stopped."""
 
 
 class UsageError(LungsegError):

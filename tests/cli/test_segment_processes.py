@@ -211,7 +211,7 @@ def test_a_model_that_never_ends_is_given_up_in_time(
     ran = lungseg("segment", films / "x.png", *limited, 4, "--model", endless)
     assert ran.exit_code == 1
     assert "it was not done within 4 s, and was stopped; give a smaller one." in ran.stderr
-    assert [row["verdict"] for row in table(tmp_path)] == ["failed"]
+    assert [(row["verdict"], row["codes"]) for row in table(tmp_path)] == [("failed", "timed_out")]
     assert lungseg("segment", films / "x.png", *limited, 60, "--model", model).exit_code == 0
     assert [row["verdict"] for row in table(tmp_path)] == ["ok"]
     assert lungseg("segment", films / "x.png", *limited, 0, "--model", model).exit_code == 2

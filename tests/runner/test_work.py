@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from lungseg.draw import picture
 from lungseg.errors import ModelError, UsageError
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.phantom.radiograph import radiograph_phantom
+from lungseg.result import Result
 from lungseg.runner import Job, Outcome, RunOptions, failed
 from lungseg.runner.executors import ProcessExecutor
 from lungseg.runner.work import work
@@ -73,6 +75,21 @@ def test_without_a_crop_there_is_no_box(job: Job, segmenter: Segmenter) -> None:
     record = work(job, segmenter).record
     assert record is not None
     assert "boxes" not in record
+
+
+def test_a_number_that_json_lacks_is_a_failure_without_files(
+    job: Job, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Result.record
+    for number in (math.nan, math.inf):
+        monkeypatch.setattr(
+            Result, "record", lambda result, _=number: whole(result) | {"seconds": {"read": _}}
+        )
+        outcome = work(job, segmenter)
+        assert outcome.status == "failed"
+        assert outcome.record is not None
+        assert outcome.record["codes"] == ["unexpected"]
+        assert list(job.run.folder.iterdir()) == []
 
 
 def test_an_overlay_is_painted_once_for_its_file_and_the_report(

@@ -44,8 +44,9 @@ def server(tmp_path_factory, tiny_model):
     assert "patient" not in said
     assert "unexpected" not in said
     assert server.kept() == []
-    first, *_, last = said.splitlines()
+    first, second, *_, last = said.splitlines()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ lungseg 0\.\d\S* began", first)
+    assert re.match(r"\S+Z workers are confined", second)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ lungseg 0\.\d\S* ended", last)
 
 

@@ -29,7 +29,9 @@ def check_sandbox() -> None:
     from lungseg.confine import lacking
 
     if missing := lacking():
-        raise UsageError(f"`sandbox` needs {missing}", cure="leave `sandbox` out, or use such one")
+        raise UsageError(
+            f"`sandbox` needs {missing}", cure="leave `sandbox` out, or use such a system"
+        )
 
 
 @contextmanager

@@ -31,7 +31,9 @@ _PART_OF_MEMORY: Final = 0.75
 _SYSTEM: Final = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store", "/gnu/store"),
     *("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"),
-    *("/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu", "/dev/urandom"),
+    *("/proc/cpuinfo", "/proc/meminfo", "/dev/urandom"),
+    # ONNX Runtime asks which processors there are, and says so where it may not.
+    *("/sys/devices", "/sys/bus/pci", "/sys/class/drm"),
 )
 """What libraries read of the system, and nobody's data."""
 _CGROUP_LIMITS: Final = (
@@ -132,18 +134,25 @@ def begin_call(confinement: Confinement) -> None:
 
 def libraries() -> list[Path]:
     """Files and folders from which this Python loads what it needs."""
-    home, here = Path.home() if "HOME" in os.environ else None, Path.cwd()
-    script = Path(sys.argv[0]).resolve().parent  # whose folder is where Python looks first
-    private = {script, here, *here.parents, *(() if home is None else (home, *home.parents))}
     paths = sysconfig.get_paths()
-    named = {Path(path).resolve() for path in sys.path if path}
+    found = {Path(path).resolve() for path in sys.path if path} | {Path(paths["stdlib"]).parent}
+    # The folder of a script is where Python looks first, and no library; nor are these.
+    private = {Path(sys.argv[0]).resolve().parent}
+    for place in (os.environ.get("PWD"), os.environ.get("HOME"), _working_folder()):
+        if place:
+            private |= {Path(place), *Path(place).parents}
     return [
-        *(path for path in named if path not in private),
-        Path(paths["stdlib"]).parent,
+        *(path for path in found if path not in private),
         *(Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
         Path(__file__).resolve().parent.parent,
         *map(Path, _SYSTEM),
     ]
+
+
+def _working_folder() -> str | None:
+    with suppress(OSError):  # it was removed
+        return os.getcwd()  # noqa: PTH109 (may fail)
+    return None
 
 
 def _limit(confinement: Confinement) -> None:

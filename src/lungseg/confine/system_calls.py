@@ -11,6 +11,7 @@ import ctypes
 import errno
 import os
 import platform
+import sys
 from typing import Final
 
 from lungseg.confine.landlock import forbid_new_privileges
@@ -71,7 +72,7 @@ class _Program(ctypes.Structure):
 
 def can_filter() -> bool:
     """Whether the kernel takes a filter, and this one is for its processor."""
-    if not hasattr(os, "uname") or platform.machine() not in _MACHINES:
+    if sys.platform != "linux" or platform.machine() not in _MACHINES:
         return False
     libc = ctypes.CDLL(None, use_errno=True)
     # Of a kernel that knows filters, the address of none is wrong.

@@ -23,7 +23,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from lungseg.confine import Confinement
 from lungseg.confine.process import begin, begin_call
-from lungseg.errors import LungsegError, UnexpectedError
+from lungseg.errors import TimedOutError, UnexpectedError
 from lungseg.predict import processors
 from lungseg.runner.answers import MAX_ANSWER_BYTES, StrangeAnswerError, read_answer
 
@@ -221,7 +221,7 @@ class ProcessExecutor(Executor):
         if call.stopped:
             return CancelledError()
         if isinstance(problem, TimeoutError):
-            return LungsegError(
+            return TimedOutError(
                 f"it was not done within {self._timeout:g} s, and was stopped",
                 cure="give a smaller one",
             )

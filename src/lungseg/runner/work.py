@@ -23,7 +23,7 @@ from lungseg.result import Result
 from lungseg.runner.job import Job, Outcome
 from lungseg.segmenter import Segmenter
 from lungseg.timing import Progress, no_progress
-from lungseg.writers import Record, box_of_crop, failure, is_there, save
+from lungseg.writers import Record, box_of_crop, check_record, failure, is_there, save
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Ou
         progress(0.8, "writing")
         start = time.perf_counter()
         record = result.record()
+        check_record(record)  # before there are files of it
         kept, paths = _write(result, record, job, progress)
         record["seconds"]["write"] = round(time.perf_counter() - start, 4)
         record["outputs"] = kept | {output: path.name for output, path in paths.items()}

@@ -31,11 +31,11 @@ def confinement_of(settings: ServerSettings, folder: Path) -> Confinement | None
 def confinement_in_words(settings: ServerSettings) -> str:
     """What the server says in its log of how its processes are confined."""
     if not settings.sandbox:
-        return "workers are not confined: --no-sandbox was given"
-    memory = memory_for(settings.workers)
-    limits = f"{settings.job_timeout:g} s a job" + (
-        "" if memory is None else f" and {memory / 1e9:.1f} GB of memory each"
-    )
+        return "workers are not confined, as --no-sandbox says"
+    memory, limits = memory_for(settings.workers), [f"{settings.job_timeout:g} s a job"]
+    if memory is not None:
+        limits.append(f"{memory / 1e9:.1f} GB of memory each")
     if missing := lacking():
-        return f"workers are confined in part, to {limits}: this system lacks {missing}"
-    return f"workers are confined by Landlock and seccomp to their folder, no network, {limits}"
+        return f"workers are confined in part, as this system lacks {missing}: {', '.join(limits)}"
+    limits = ["their folder alone", "no network", *limits]
+    return f"workers are confined by Landlock and seccomp: {', '.join(limits)}"

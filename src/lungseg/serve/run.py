@@ -120,6 +120,7 @@ def run(settings: ServerSettings, *, say: Callable[[str], None]) -> None:
         ModelError: the model or its card is missing or broken.
     """
     _log_with_time()
+    os.environ.pop("LUNGSEG_TOKEN", None)  # for which workers, who get it all, have no use
     os.umask(0o077)  # what clients send is nobody else's business
     temporary_folder()
     server = Server(settings)

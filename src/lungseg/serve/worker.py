@@ -80,7 +80,9 @@ def segment_upload(task: UploadTask, segmenter: Segmenter, progress: Progress) -
         if outcome.status != "done" or outcome.record is None:
             return UploadResult(outcome)
         path = job.run.folder / f"{job.name}_record.json"
-        write_file(path, json.dumps(outcome.record, indent=2, ensure_ascii=False).encode())
+        write_file(
+            path, json.dumps(outcome.record, indent=2, ensure_ascii=False, allow_nan=False).encode()
+        )
         outputs = {**outcome.outputs, "record": path}
         return UploadResult(replace(outcome, outputs=outputs), _shown(outcome))
     except OSError as problem:

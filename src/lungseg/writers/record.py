@@ -133,6 +133,15 @@ def failure(source: str, error: BaseException, sentence: str) -> Record:
     }
 
 
+def check_record(record: Record) -> None:
+    """That JSON can say it.
+
+    Raises:
+        ValueError: a number in it is infinite, or none.
+    """
+    json.dumps(record, allow_nan=False)
+
+
 def left_out(source: str, code: str, sentence: str) -> Record:
     """The record of a file that is no input.
 
