@@ -35,6 +35,8 @@ async def running(model, **settings):
 async def mask(client, film):
     """Of a film that is sent."""
     job = (await client.post("/segment?wait=60", files={"file": ("a.png", film)})).json()
+    while job["state"] in ("queued", "running"):
+        job = (await client.get(f"/jobs/{job['id']}?wait=60")).json()
     assert job["state"] == "done", job
     return (await client.get(job["files"]["mask"])).content
 
