@@ -128,9 +128,8 @@ def evaluate_boxes(
     opacities = [one.opacities for one in found if isinstance(one, _Found) and one.opacities]
     failures = tuple(one for one in found if isinstance(one, str))
     if not scores:
-        raise InputError(
-            f"no box of {len(marked)} images could be looked at", cure="see the log for the reasons"
-        )
+        what = f"no box of {len(marked)} images could be looked at"
+        raise InputError(what, cure="see the log for the reasons")
     rows = (asdict(score) for score in sorted(scores, key=lambda score: score.inside_dilated))
     write_table(rows, folder / "boxes.csv")
     shown = _worst(segmenter, marked, scores, boxes, radius, options)
