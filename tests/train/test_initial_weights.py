@@ -38,19 +38,21 @@ def phantoms(size: int, count: int) -> torch.Tensor:
 
 @pytest.mark.slow
 def test_the_embedded_model_goes_on_as_it_is() -> None:
-    settings = TrainingSettings()
-    net = build_network(settings).eval()
-    pictures = phantoms(256, 4)
+    known = Predictor("cxr", threads=1)
+    size = known.card.input_size[0]
+    net = build_network(TrainingSettings(size=size)).eval()
+    pictures = phantoms(size, 4)
     load_initial_weights("cxr", net, pictures, LUNG_LAYERS)
-    other = phantoms(256, 6)[4:]
+    other = phantoms(size, 6)[4:]
     with torch.inference_mode():
         found = ExportModel(net, LUNG_LAYERS)(other).numpy()
         trained = ExportModel(net.train(), LUNG_LAYERS)(pictures).numpy()
-    assert np.abs(found - Predictor("cxr", threads=1)(other.numpy())).max() < 1e-2
+    lungs = slice(1, 3)
+    assert np.abs(found[:, lungs] - known(other.numpy())[:, lungs]).max() < 1e-2
     assert (found[:, 1:].sum(axis=1) > 0.5).mean() > 0.1  # there are lungs to agree on
     # In training mode, on the pictures that the statistics were measured on, it computes what it
     # did.
-    assert np.abs(trained - Predictor("cxr", threads=1)(pictures.numpy())).mean() < 1e-3
+    assert np.abs(trained[:, lungs] - known(pictures.numpy())[:, lungs]).mean() < 1e-3
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ def test_there_is_a_recipe_for_each_reference_and_for_the_shipped_model() -> Non
         "r4-ct-unet-512",
         "r5-unet-128-laptop",
     )
-    assert {"cxr", "cxr-long", *reference} <= set(recipes())
+    assert {"cxr", "cxr-small", *reference} <= set(recipes())
     assert {read_recipe(name).size for name in reference[:4]} == {512}
     assert {read_recipe(name).layers for name in reference} == {(("lungs",),)}
     for name in recipes():

@@ -17,6 +17,9 @@ export function connectTools(viewer, jobs, labels) {
     const where = job.shape[0] > 1 ? `, slice ${viewer.slice + 1} of ${job.shape[0]}` : "";
     const lungs = viewer.lungs === "hidden" ? "lungs not shown" : "lungs shown over it";
     $("stage").setAttribute("aria-label", `${name}${where}, ${lungs}`);
+    for (const item of $("legend").children) {
+      item.hidden = !job.measurements.some(({ structure }) => structure === item.dataset.structure);
+    }
     const parts = [`${Math.round(viewer.zoomed * 100)} %`];
     if (job.hounsfield) parts.push(`level ${signed(middle(viewer))} HU`, `width ${across(viewer)} HU`);
     $("stage-numbers").textContent = parts.join(" · ");
@@ -29,6 +32,7 @@ function connectLungs(viewer, labels) {
   const legend = labels.map(({ name, colour }) => {
     const item = document.createElement("li");
     const swatch = document.createElement("span");
+    item.dataset.structure = name;
     swatch.style.backgroundColor = `rgb(${colour.join(" ")})`;
     item.append(swatch, name);
     return item;
