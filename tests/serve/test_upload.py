@@ -108,6 +108,7 @@ SAID = {
 RADIOGRAPH = {
     "modality": "radiograph",
     "dilate": "2.5",
+    "lung_extent": "through-heart",
     "hull": "true",
     "crop_square": "true",
     "crop_size": "512",
@@ -137,7 +138,12 @@ def test_every_option_has_a_part_of_the_form_and_reaches_the_worker(door, film):
         (
             RADIOGRAPH,
             SegmentOptions(
-                modality="radiograph", dilate=2.5, hull=True, crop_square=True, crop_size=512
+                modality="radiograph",
+                dilate=2.5,
+                lung_extent="through-heart",
+                hull=True,
+                crop_square=True,
+                crop_size=512,
             ),
         ),
     ):

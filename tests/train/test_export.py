@@ -163,12 +163,13 @@ def test_the_card_has_the_layers_that_were_learnt(tmp_path, cases) -> None:
 
 @pytest.mark.slow
 def test_lungs_can_follow_what_the_masks_did_that_taught_them(tmp_path, cases) -> None:
-    both = [*cases, *(replace(c, lung_extent="through-heart", source="v7") for c in cases)]
-    settings = replace(SETTINGS, width=2)
+    drawn = [replace(c, lung_extent="through-heart", source=f"{c.source}_v7") for c in cases]
+    both, settings = [*cases, *drawn], replace(SETTINGS, width=2)
     card = read_card(export(write_run(tmp_path / "run", both, settings), tmp_path / "m.onnx").card)
     assert card.lung_extents == ("field", "through-heart")
     assert card.outputs == ("background", "right lung", "left lung", "mediastinum")
-    without = write_run(tmp_path / "without", both, replace(settings, leave_out=("v7",)))
+    left_out = replace(settings, leave_out=tuple({case.source for case in drawn}))
+    without = write_run(tmp_path / "without", both, left_out)
     assert read_card(export(without, tmp_path / "n.onnx").card).lung_extents == ("field",)
 
 
@@ -186,7 +187,8 @@ def test_weights_are_stored_as_float16(exported, checkpoint) -> None:
 def test_the_file_bears_no_traces_of_the_machine(exported) -> None:
     model = onnx.load(exported.model)
     carried = {entry.key: entry.value for entry in model.metadata_props}
-    assert tuple(carried) == module.METADATA
+    assert tuple(carried) == (*module.METADATA, "learnt")
+    assert json.loads(carried["learnt"]) == [[*LUNG_LAYERS[0].names]]
     assert (carried["name"], carried["clip"]) == ("small", "[1, 99]")
     assert json.loads(carried["outputs"]) == ["background", "right lung", "left lung"]
     assert not any(node.doc_string or node.metadata_props for node in model.graph.node)

@@ -217,7 +217,7 @@ def test_statistics_are_measured_on_samples_from_the_whole_list(
     monkeypatch.setattr("lungseg.train.fit.STATISTICS_SAMPLES", 3)
     monkeypatch.setattr(
         "lungseg.train.fit.load_initial_weights",
-        lambda source, net, pictures: seen.extend(pictures),
+        lambda source, net, pictures, layers: seen.extend(pictures),
     )
     settings = replace(SETTINGS, epochs=1, start_from="given")
     fit(cases, tmp_path, settings, progress=False)

@@ -46,7 +46,7 @@ from lungseg.segmentation import (
     without_sides,
 )
 from lungseg.sided import SidedPredictor
-from lungseg.structures import LUNGS, PLURAL, groups
+from lungseg.structures import LUNGS, PLURAL, groups, sided
 from lungseg.timing import Seconds, timed
 
 Source = str | Path | Array | Image
@@ -252,7 +252,7 @@ class RadiographSegmenter:
         notes: tuple[str, ...] = ()
         if options.lung_extent == "through-heart":
             with timed("clean", seconds):
-                layers = lungs_apart(segmentation.structures)
+                layers = lungs_apart(tuple(sided(layer) for layer in segmentation.structures))
                 drawn = through_heart(prediction.as_given, self._predictor.card)
                 probabilities = self._probabilities(shown, drawn, layers)
                 segmentation, _, probabilities = self._cleaned(shown, probabilities, layers)
