@@ -42,9 +42,8 @@ def write_tiny_model(
     side[:, 2, :, : columns // 2] = -30.0
     scale = np.array([steepness, -steepness, -steepness], np.float32).reshape(1, 3, 1, 1)
     if heart:  # where the background would be sure, and twice as sure as that
-        inside = np.full((1, 1, rows, columns), -30.0, np.float32)
-        inside[:, :, HEART_ROWS[0] * rows // 64 : HEART_ROWS[1] * rows // 64, HEART_COLUMNS] = 0.0
-        side = np.concatenate([np.repeat(side, rows, axis=2), inside], axis=1)
+        beside = 30.0 * (_box(size) - 1)
+        side = np.concatenate([np.repeat(side, rows, axis=2), beside], axis=1)
         scale = np.concatenate([scale, 2 * scale[:, :1]], axis=1)
     if as_one:
         side, scale = np.zeros((1, 2, 1, 1), np.float32), scale[:, :2]
@@ -54,9 +53,9 @@ def write_tiny_model(
         helper.make_node("Add", ["dark", "side"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
-    box = np.zeros((1, 1, rows, columns), np.float32)
-    box[:, :, HEART_ROWS[0] * rows // 64 : HEART_ROWS[1] * rows // 64, HEART_COLUMNS] = 1.0
+    weights = {"kernel": kernel, "limit": limit, "side": side, "scale": scale}
     if mediastinum:
+        weights["box"] = _box(size)
         nodes[-1:] = [
             helper.make_node("Softmax", ["logits"], ["layer"], axis=1),
             helper.make_node("Sub", ["dark", "dark"], ["zeros"]),
@@ -64,23 +63,12 @@ def write_tiny_model(
             helper.make_node("Add", ["zero", "box"], ["mediastinum"]),
             helper.make_node("Concat", ["layer", "mediastinum"], ["probabilities"], axis=1),
         ]
-    channels = scale.shape[1] + mediastinum
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, rows, columns])],
-        [
-            helper.make_tensor_value_info(
-                "probabilities", TensorProto.FLOAT, ["N", channels, rows, columns]
-            )
-        ],
-        [
-            numpy_helper.from_array(a, n)
-            for a, n in (
-                *((kernel, "kernel"), (limit, "limit"), (side, "side"), (scale, "scale")),
-                *[(box, "box")] * mediastinum,
-            )
-        ],
+        [_values("image", 1, size)],
+        [_values("probabilities", scale.shape[1] + mediastinum, size)],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = folder / f"{name}.onnx"
@@ -89,6 +77,18 @@ def write_tiny_model(
         path, size=size, modality=modality, heart=heart, as_one=as_one, mediastinum=mediastinum
     )
     return path
+
+
+def _box(size: tuple[int, int]) -> np.ndarray:
+    """(1, 1, rows, columns): 1 where heart and mediastinum lie, 0 elsewhere."""
+    box = np.zeros((1, 1, *size), np.float32)
+    first, last = (row * size[0] // 64 for row in HEART_ROWS)
+    box[:, :, first:last, HEART_COLUMNS] = 1.0
+    return box
+
+
+def _values(name: str, channels: int, size: tuple[int, int]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", channels, *size])
 
 
 def write_card(

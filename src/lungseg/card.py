@@ -305,9 +305,8 @@ def _meaningful(card: ModelCard) -> dict[str, bool]:
         "modality": card.modality in MODALITIES,
         "outputs": card.outputs == outputs_of(card.layers, card.lung_extents)
         or (card.layers == (card.outputs,) and len(card.outputs) == 1),
-        "lung_extents": _all_of(card.lung_extents, tuple, str)
-        and card.lung_extents in (LUNG_EXTENTS[:1], LUNG_EXTENTS)
-        and (card.has_lungs or card.lung_extents == LUNG_EXTENTS[:1]),
+        "lung_extents": card.lung_extents == LUNG_EXTENTS[:1]
+        or (card.lung_extents == LUNG_EXTENTS and card.has_lungs),
         "resize": card.resize in get_args(Resize),
         "default_structures": _all_of(card.default_structures, tuple, str)
         and set(card.default_structures) <= {name for layer in card.layers for name in layer},

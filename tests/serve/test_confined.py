@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 import confined_calls
 from lungseg.confine import lacking
 from lungseg.errors import UnexpectedError
 from lungseg.serve import confined
-from lungseg.serve.app import Server
 from lungseg.serve.confined import confinement_in_words, confinement_of
 from lungseg.serve.settings import ServerSettings
+from running_server import running
 
 can_confine = pytest.mark.skipif(lacking() is not None, reason=f"nothing confines: {lacking()}")
-
-
-@asynccontextmanager
-async def running(model, **settings):
-    server = Server(ServerSettings(model=str(model), **settings))
-    async with server.api.router.lifespan_context(server.api):
-        transport = httpx.ASGITransport(server.app)
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://localhost", timeout=60
-        ) as client:
-            yield server, client
 
 
 async def mask(client, film):

@@ -6,28 +6,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 
-from lungseg.serve.app import Server
-from lungseg.serve.settings import ServerSettings
+from running_server import running
 
 pytestmark = pytest.mark.skipif(
     not hasattr(signal, "SIGSTOP"), reason="processes cannot be stopped on this system"
 )
-
-
-@asynccontextmanager
-async def running(model, **settings):
-    server = Server(ServerSettings(model=str(model), **settings))
-    async with server.api.router.lifespan_context(server.api):
-        transport = httpx.ASGITransport(server.app)
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://localhost", timeout=60
-        ) as client:
-            yield server, client
 
 
 async def begun(client, film):

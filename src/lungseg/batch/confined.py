@@ -10,7 +10,7 @@ from typing import Final
 from lungseg.confine import Confinement, memory_for
 from lungseg.options import SegmentOptions
 from lungseg.predict import find_model
-from lungseg.quality.files import quality_model_path
+from lungseg.quality.files import model_files
 from lungseg.readers import Probe
 from lungseg.runner import RunOptions
 from lungseg.runner.job import absolute
@@ -47,8 +47,7 @@ def confinement_of(
     make_folder(run.folder)
     read = dict.fromkeys(place for given in inputs for place in _places(given))
     if options.model is not None:
-        model = find_model(options.model)
-        read |= dict.fromkeys((model, model.with_suffix(".json"), quality_model_path(model)))
+        read |= dict.fromkeys(model_files(find_model(options.model)))
     return Confinement(
         tuple(absolute(path) for path in read),
         (run.folder,),

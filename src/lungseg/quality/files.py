@@ -24,6 +24,11 @@ def quality_model_path(model: Path) -> Path:
     return model.with_suffix(".judge.json")
 
 
+def model_files(model: Path) -> tuple[Path, Path, Path]:
+    """An ONNX file, its card and its quality model, which need not be there."""
+    return model, model.with_suffix(".json"), quality_model_path(model)
+
+
 def encode_quality_model(quality: QualityModel) -> bytes:
     """A quality model as JSON, numbers with five digits."""
     rounded = json.loads(

@@ -60,12 +60,14 @@ def ratio_error(
             in the same map.
         others: where structures are that have a mask of their own, by their names.
     """
+    if RATIO not in found:
+        return float("nan")
     heart = others.get(HEART.name, ground_truth == HEART.number)
     numbers = [lung.number for lung in LUNGS]
     lungs = np.where(np.isin(ground_truth, numbers), ground_truth, np.uint8(0))
     layers = [lungs, heart.astype(np.uint8) * np.uint8(HEART.number)]
     drawn = measure_findings(image.with_layers(layers, [LUNGS, (HEART,)]))
-    if RATIO not in drawn or RATIO not in found:
+    if RATIO not in drawn:
         return float("nan")
     return float(found[RATIO].value) - float(drawn[RATIO].value)
 

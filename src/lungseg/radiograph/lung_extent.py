@@ -45,9 +45,11 @@ def lungs_apart(structures: Layers) -> Layers:
     """The same structures, the lungs in a layer of their own: drawn through the heart they overlap
     what excludes them otherwise.
     """
-    apart: list[Layers] = []
-    for layer in structures:
-        lungs = tuple(structure for structure in layer if structure in LUNGS)
-        others = tuple(structure for structure in layer if structure not in LUNGS)
-        apart.append(tuple(part for part in (lungs, others) if part))
-    return tuple(part for parts in apart for part in parts)
+    apart = (
+        (
+            tuple(structure for structure in layer if structure in LUNGS),
+            tuple(structure for structure in layer if structure not in LUNGS),
+        )
+        for layer in structures
+    )
+    return tuple(part for parts in apart for part in parts if part)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lungseg.confine import Confinement, lacking, memory_for
 from lungseg.predict import find_model
-from lungseg.quality.files import quality_model_path
+from lungseg.quality.files import model_files
 from lungseg.serve.settings import ServerSettings
 
 
@@ -19,9 +19,9 @@ def confinement_of(settings: ServerSettings, folder: Path) -> Confinement | None
     """
     if not settings.sandbox:
         return None
-    model = None if settings.model is None else find_model(settings.model).absolute()
+    own = None if settings.model is None else find_model(settings.model).absolute()
     return Confinement(
-        () if model is None else (model, model.with_suffix(".json"), quality_model_path(model)),
+        () if own is None else model_files(own),
         (folder,),
         memory=memory_for(settings.workers),
         seconds=settings.job_timeout,

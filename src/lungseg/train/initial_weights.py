@@ -39,9 +39,9 @@ def load_initial_weights(
     Args:
         source: checkpoint of a run (.ckpt), or a model: .onnx file, or name of an embedded one.
         net: of `lungseg.train.module.build_network`.
-        layers: that it is to learn.
         pictures: (1, H, W) each, as the network takes them; where an exported network has lost the
             statistics of its batch normalisation, they are measured anew on these.
+        layers: that it is to learn.
 
     Raises:
         ModelError: the file cannot be used.

@@ -12,7 +12,7 @@ from lungseg.structures import MEDIASTINUM
 from lungseg.train.settings import TrainingSettings
 
 
-def taught_by(run: Path) -> list[Case]:
+def taught_by(run: Path, settings: TrainingSettings) -> list[Case]:
     """The cases with a mask that the run in a folder learnt from.
 
     Raises:
@@ -21,17 +21,14 @@ def taught_by(run: Path) -> list[Case]:
     return [
         case
         for case in read_manifest(run / "cases.csv")
-        if case.split == "train" and case.mask is not None
+        if case.split == "train" and case.mask is not None and case.source not in settings.leave_out
     ]
 
 
 def lung_extents(taught: Sequence[Case], settings: TrainingSettings) -> tuple[LungExtent, ...]:
     """What the lungs of a network can follow that learnt from these cases."""
     learns = any(MEDIASTINUM in classes.names for classes in settings.classes)
-    drawn = any(
-        case.lung_extent == "through-heart" and case.source not in settings.leave_out
-        for case in taught
-    )
+    drawn = any(case.lung_extent == "through-heart" for case in taught)
     return LUNG_EXTENTS if learns and drawn else LUNG_EXTENTS[:1]
 
 
