@@ -118,6 +118,7 @@ def test_importing_the_package_loads_no_library_for_training_and_no_model() -> N
     )
 
 
+@pytest.mark.slow
 def test_segment_leaves_torch_alone_and_asks_nothing_of_the_network(tmp_path: Path) -> None:
     import cv2
 

@@ -81,6 +81,7 @@ def test_a_result_is_a_verdict_a_picture_and_the_main_measurements(films) -> Non
     assert all(reason in refused for reason in films[1].verdict.reasons)
 
 
+@pytest.mark.slow
 def test_no_cell_is_large_or_says_whose_it_is(films, scan) -> None:
     for result in (*films, scan):
         page, picture = result._repr_html_(), result._repr_png_()
@@ -158,6 +159,7 @@ def test_without_the_extra_a_notebook_shows_three_planes(kernel, scan, monkeypat
     assert kernel == []
 
 
+@pytest.mark.slow
 def test_the_slider_moves_through_the_slices(scan) -> None:
     pytest.importorskip("ipywidgets")
     sheet = show(scan, slider=True)

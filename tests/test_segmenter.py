@@ -312,6 +312,7 @@ def test_a_slice_with_a_spacing_has_an_area() -> None:
         assert (found.unit, found.value) == ("mm2", 4.0 * (result.mask == 1).sum())
 
 
+@pytest.mark.slow
 def test_whatever_holds_a_scan_gives_the_same_lungs(scan: Path) -> None:
     expected, voxels = segment(scan), ellipsoids()[0]
     for source in (

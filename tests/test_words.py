@@ -8,6 +8,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "src" / "lungseg").rglob("*.py"))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("benchmarks/*.py")])
@@ -69,6 +71,7 @@ def identifiers(tree: ast.AST) -> set[str]:
     return names
 
 
+@pytest.mark.slow
 def test_no_identifier_is_a_word_that_the_field_does_not_use() -> None:
     found = []
     for path in SOURCES:

@@ -189,6 +189,7 @@ def test_a_cross_dataset_table_of_models_that_are_there(model, split, tmp_path) 
     assert ", n=4 |" in done.stdout  # of south every film
 
 
+@pytest.mark.slow
 def test_a_cross_dataset_evaluation_trains_what_is_not_there_and_keeps_it(
     model, split, tmp_path, monkeypatch
 ) -> None:

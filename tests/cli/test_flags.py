@@ -58,6 +58,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_option_has_a_flag_that_reaches_the_record(inputs: Path) -> None:
     assert OF_CT.keys() | OF_RADIOGRAPHS.keys() == {field.name for field in fields(SegmentOptions)}
     for file, flags in (("scan.nii.gz", OF_CT), ("film.png", OF_RADIOGRAPHS)):

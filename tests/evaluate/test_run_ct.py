@@ -53,6 +53,7 @@ def ct_model(tmp_path: Path) -> Path:
     return write_tiny_model(tmp_path, modality="ct", name="tiny-ct")
 
 
+@pytest.mark.slow
 def test_ct_volumes_and_slices_stand_in_tables_of_their_own(scans, ct_model, tmp_path) -> None:
     out = tmp_path / "out"
     evaluation = evaluate([ct_model], scans, out, enter=True, workers=2)

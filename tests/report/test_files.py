@@ -76,6 +76,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cxr", "ct", "heart"])
 def test_a_report_made_again_is_the_one_made_at_once(
     kind: str, models: dict[str, Path], film: Path, scan: Path, tmp_path: Path

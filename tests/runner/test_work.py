@@ -190,6 +190,7 @@ def test_a_run_says_at_once_what_it_cannot_write(tmp_path: Path) -> None:
     assert RunOptions(tmp_path, (), ("report",)).outputs == ()
 
 
+@pytest.mark.slow
 def test_a_batch_in_processes_gives_what_threads_give(
     job: Job, segmenter: Segmenter, tmp_path: Path
 ) -> None:

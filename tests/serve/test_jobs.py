@@ -84,6 +84,7 @@ def test_a_killed_worker_fails_its_job_a_cancelled_one_is_replaced_and_others_go
     assert caplog.text == ""
 
 
+@pytest.mark.slow
 def test_a_job_has_its_time_and_results_have_theirs(tiny_model, film):
     async def scenario():
         async with running(tiny_model, job_timeout=0.2, retention=0.4) as (server, client):

@@ -274,6 +274,7 @@ def test_it_may_be_repeated(run, cases) -> None:
     assert {name: (run / name).read_bytes() for name in files(run)} == before
 
 
+@pytest.mark.slow
 def test_a_quality_model_is_fitted_to_validation_cases(run, cases, monkeypatch) -> None:
     monkeypatch.setattr("lungseg.calibrate.run.MAX_DEGRADED", 6)
     monkeypatch.setattr("lungseg.calibrate.out_of_distribution.DRAWINGS", 1)

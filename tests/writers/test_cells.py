@@ -55,6 +55,7 @@ def test_the_list_of_problems_has_none(tmp_path: Path) -> None:
     assert problem_table([problem], []).decode().splitlines()[1] == "'@s,'=1+1,'-is odd"
 
 
+@pytest.mark.slow
 def test_whatever_writes_a_csv_is_on_the_list() -> None:
     """A writer of its own would have to be seen to here."""
     root = Path(lungseg.__file__).parent

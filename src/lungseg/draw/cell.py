@@ -53,7 +53,7 @@ def small_jpeg(picture: Picture) -> bytes:
 
 def small_png(picture: Picture) -> bytes:
     """A picture (rows, columns, 3) as PNG of at most `MAX_BYTES`."""
-    return _small(picture, ".png", (cv2.IMWRITE_PNG_COMPRESSION, 9))
+    return _small(picture, ".png", (cv2.IMWRITE_PNG_COMPRESSION, 6))
 
 
 def _small(picture: Picture, ending: str, how: tuple[int, int]) -> bytes:
@@ -63,7 +63,7 @@ def _small(picture: Picture, ending: str, how: tuple[int, int]) -> bytes:
         content = cv2.imencode(ending, np.ascontiguousarray(shown[..., ::-1]), how)[1].tobytes()
         if len(content) <= MAX_BYTES or side < 2:
             return content
-        side = side * 4 // 5
+        side = max(1, min(side * 4 // 5, int(side * math.sqrt(MAX_BYTES / len(content)))))
 
 
 def picture_html(picture: Picture, alt: str) -> str:

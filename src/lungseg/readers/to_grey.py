@@ -71,6 +71,8 @@ def coloured_fraction(rgb: Array) -> float:
     small = cv2.resize(rgb, (columns, rows), interpolation=cv2.INTER_AREA)
     sample = small.reshape(-1, 3) * (255.0 / np.iinfo(rgb.dtype).max)
     differences = sample[:, [0, 2]] - sample[:, [1]]
+    if 2 * np.abs(differences).max() <= COLOURED_DEVIATION:
+        return 0.0  # as in films that are grey but for a lossy compression
     bins = (sample.mean(axis=1) * (_BRIGHTNESS_BINS / 256.0)).astype(np.intp)
     deviation = np.zeros(len(sample))
     for number in np.unique(bins):
