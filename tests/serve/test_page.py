@@ -560,16 +560,33 @@ def test_dicom_files_that_come_together_are_offered_as_one_series(
 
 
 @pytest.mark.slow
-def test_radiographs_in_dicom_are_images_of_their_own_without_a_question(
+def test_what_is_no_slice_in_dicom_is_an_image_of_its_own_without_a_question(
     page: Any, tmp_path: Path
 ) -> None:
-    for number in range(2):
-        film = radiograph_phantom((128, 128), seed=number).image
-        make_dataset(film.array, Modality="CR").save_as(tmp_path / f"{number}.dcm")
+    for modality in ("CR", "MG"):
+        film = radiograph_phantom((128, 128)).image
+        make_dataset(film.array, Modality=modality).save_as(tmp_path / f"{modality}.dcm")
     page.set_input_files("#files", sorted(tmp_path.glob("*.dcm")))
     page.wait_for_selector("#jobs li:nth-child(2)")
     assert page.locator("#series[open]").count() == 0
     state(page, "done", 2)
+
+
+@pytest.mark.slow
+def test_options_make_room_for_the_list_unless_one_was_chosen(
+    page: Any, done: SimpleNamespace
+) -> None:
+    page.check("#skip-quality")
+    page.set_input_files("#files", done.folder / "film.png")
+    state(page, "done")
+    assert page.is_visible("#spacing")
+    page.click(".end")
+    page.uncheck("#skip-quality")
+    page.set_input_files("#files", done.folder / "film.png")
+    state(page, "done")
+    assert not page.is_visible("#spacing")
+    page.click("#options-title")
+    assert page.is_visible("#spacing")
 
 
 @pytest.mark.slow
@@ -651,6 +668,7 @@ def test_keys_are_listed_and_can_be_turned_off(film: Any) -> None:
 
 
 def test_every_control_has_a_name_and_shows_when_it_has_the_focus(scan: Any) -> None:
+    scan.press("#options-title", "Enter")
     tree = scan.context.new_cdp_session(scan).send("Accessibility.getFullAXTree")["nodes"]
     roles = {
         "button",
@@ -686,6 +704,7 @@ def test_every_control_has_a_name_and_shows_when_it_has_the_focus(scan: Any) -> 
         "help-open",
         "pick-files",
         "pick-folder",
+        "options-title",
         "modality",
         "spacing",
         "skip-quality",

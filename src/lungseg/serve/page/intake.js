@@ -3,7 +3,7 @@
 const HEADER = /\.(mhd|nhdr)$/i; // of a volume whose voxels lie in a second file
 const VOXELS = /\.z?raw(\.gz)?$/i;
 const HEAD = 8192; // bytes in which the modality of a DICOM file stands
-const RADIOGRAPH = /\x08\0\x60\0(CS[^]{2}|[^]{4})(CR|DX|RG|PX|XA|RF)[\0 ]*/; // Modality (0008,0060), with or without its type
+const NO_SLICE = /\x08\0\x60\0(CS[^]{2}|[^]{4})(?!CT|MR|PT)[A-Z]{2}/; // Modality (0008,0060), with or without its type
 const NOT_IMAGES = /^(\.|Thumbs\.db$|desktop\.ini$|DICOMDIR$)/i;
 
 /** A file and the folder it came in, "" where it came alone. */
@@ -49,7 +49,7 @@ function isImage({ file }) {
  * Groups of files, each to become one job: [{name, files}].
  *
  * Every file is a job of its own, but a header goes with its voxels, and DICOM files that came together from one folder may be one series,
- * unless they say that they are radiographs; `ask(count, folders)` gives a promise of "series", "single" or "none".
+ * unless they say that they are something else, such as radiographs; `ask(count, folders)` gives a promise of "series", "single" or "none".
  */
 export async function grouped(found, ask) {
   const dicom = await Promise.all(found.map(({ file }) => mayBeSlice(file)));
@@ -79,9 +79,9 @@ function seriesName(folder, members) {
   return `${folder || members[0].file.name} (${members.length} files)`;
 }
 
-/** Whether it has the four letters that stand behind the preamble of every DICOM file, and does not say that it is a radiograph. */
+/** Whether it has the four letters that stand behind the preamble of every DICOM file, and does not say that it is no slice. */
 async function mayBeSlice(file) {
   if (file.size < 132) return false;
   const head = String.fromCharCode(...new Uint8Array(await file.slice(128, 128 + HEAD).arrayBuffer()));
-  return head.startsWith("DICM") && !RADIOGRAPH.test(head);
+  return head.startsWith("DICM") && !NO_SLICE.test(head);
 }

@@ -50,11 +50,9 @@ function connectIntake(jobs) {
       if (!found.length) $("intake-note").textContent = "There is no file in this that could be an image.";
       const groups = await grouped(found, askAboutSeries);
       if (!groups.length) return;
-      jobs.add(groups, {
-        modality: $("modality").value,
-        skipQuality: $("skip-quality").checked,
-        spacing: $("spacing").value.trim(),
-      });
+      const options = { modality: $("modality").value, skipQuality: $("skip-quality").checked, spacing: $("spacing").value.trim() };
+      if (jobs.empty) $("options").open = Object.values(options).some(Boolean); // the list needs the room; what was chosen stays in sight
+      jobs.add(groups, options);
       say(groups.length === 1 ? `${groups[0].name} was added` : `${groups.length} images were added`);
     } catch (error) {
       $("intake-note").textContent = `This cannot be read: ${error.message}`;
