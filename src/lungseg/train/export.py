@@ -79,29 +79,28 @@ class ExportModel(nn.Module):
         """
         logits = self.net(image)
         parts = split_channels(logits, self.layers) if len(self.layers) > 1 else (logits,)
+        learnt = [(part.softmax(dim=1), of) for part, of in zip(parts, self.layers, strict=True)]
         found: list[Tensor] = []
-        learnt = zip(parts, self.layers, strict=True)
+        left = iter(learnt)
         for count in self.joined:
             background: Tensor | None = None
             structures: list[Tensor] = []
-            for part, classes in islice(learnt, count):
-                own, those = _of_layer(part, classes)
+            for p, classes in islice(left, count):
+                own, those = _of_layer(p, classes)
                 structures.append(those if background is None else those * background)
                 background = own if background is None else own * background
             if background is not None:
                 found += [background, *structures]
         if self.shows_mediastinum:
-            found += [
-                part.softmax(dim=1)[:, -1:]
-                for part, classes in zip(parts, self.layers, strict=True)
-                if MEDIASTINUM in classes.names
-            ]
+            found += [p[:, -1:] for p, classes in learnt if MEDIASTINUM in classes.names]
         return torch.cat(found, dim=1)
 
 
-def _of_layer(logits: Tensor, classes: LayerClasses) -> tuple[Tensor, Tensor]:
-    """Probability of the background, with the mediastinum, and of the structures of a layer."""
-    p, last = logits.softmax(dim=1), 1 + len(classes.structures)
+def _of_layer(p: Tensor, classes: LayerClasses) -> tuple[Tensor, Tensor]:
+    """Of a layer's probabilities those of the background, with the mediastinum, and of the
+    structures.
+    """
+    last = 1 + len(classes.structures)
     background = p[:, 0:1]
     if MEDIASTINUM in classes.names:
         background = background + p[:, last : last + 1]
