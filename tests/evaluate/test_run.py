@@ -293,7 +293,9 @@ def test_lungs_drawn_through_the_heart_are_scored_whole_on_masks_that_are(tmp_pa
     )
     field = replace(case, case="b", patient="b", lung_extent="field")
     out = tmp_path / "out"
-    evaluate([model], [case, field], out, lung_extent="through-heart")
+    evaluation = evaluate([model], [case, field], out, lung_extent="through-heart")
+    assert (evaluation.without_mask, evaluation.other_extent) == (0, 1)
+    assert module.HOW_JUDGED_THROUGH_HEART in (out / "report.html").read_text()
     (line,) = read_csv(out / "scores.csv")
     assert (line["case"], line["lungs_dice"], line["lungs_hd95"]) == ("a", "1.0000", "0.0000")
     evaluate([model], [case], tmp_path / "banded")

@@ -178,6 +178,11 @@ def _print(evaluation: Evaluation, folder: Path) -> None:
         say(f"left out: {why}")
     if evaluation.without_mask:
         say(f"{evaluation.without_mask} cases have no mask to be judged by, and are left out.")
+    if evaluation.other_extent:
+        say(
+            f"{evaluation.other_extent} cases have masks that are not drawn through the heart, and "
+            "are left out."
+        )
     if evaluation.failures:
         raise typer.Exit(FAILED)
 

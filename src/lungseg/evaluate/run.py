@@ -40,10 +40,12 @@ from lungseg.segmenter import Segmenter
 from lungseg.writers import make_folder, write_file
 
 WAYS_TO_READ = (
-    f"Scores are of what users run, at the input's own resolution. {HOW_JUDGED} HD95 (at 1024) is "
+    "Scores are of what users run, at the input's own resolution. {} HD95 (at 1024) is "
     "in pixels of a picture whose longer side has 1024. Intervals are of the mean, by resampling "
     "patients. Raw: the same probabilities, only thresholded."
 )
+
+HOW_JUDGED_THROUGH_HEART = "Lungs are drawn through the heart, and judged by masks that are drawn so, in the whole picture."
 
 WAYS_TO_READ_CT = (
     "Volumes are scored in space, at their own resolution, in millimetres where the spacing is "
@@ -67,11 +69,13 @@ class Evaluation:
         text: the tables, as Markdown; the same as in scores.md.
         failures: why each case that is not in the tables could not be scored.
         without_mask: cases that nobody drew a mask for; they are not in the tables either.
+        other_extent: cases whose masks do not follow what the lungs were to follow; likewise.
     """
 
     text: str
     failures: tuple[str, ...]
     without_mask: int
+    other_extent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +144,9 @@ def evaluate(
     failures = tuple(dict.fromkeys(why for each in done.values() for why in each.failures))
     text = _text(done, compared, failures, len(labelled))
     write_file(folder / "scores.md", f"{text}\n".encode())
-    write_file(folder / "report.html", _page(done, compared, failures).encode())
-    return Evaluation(text, failures, len(cases) - len(labelled))
+    write_file(folder / "report.html", _page(done, compared, failures, lung_extent).encode())
+    without = sum(case.mask is None for case in cases)
+    return Evaluation(text, failures, without, len(cases) - without - len(labelled))
 
 
 def _judgeable(cases: Sequence[Case], extent: LungExtent, *, of_default: bool) -> list[Case]:
@@ -298,7 +303,10 @@ def _text(
 
 
 def _page(
-    done: Mapping[str, _ModelScores], compared: Sequence[Difference], failures: Sequence[str]
+    done: Mapping[str, _ModelScores],
+    compared: Sequence[Difference],
+    failures: Sequence[str],
+    extent: LungExtent,
 ) -> str:
     first = next(iter(done.values()))
     radiographs = first.scores[0].kind == "radiograph"
@@ -344,7 +352,8 @@ def _page(
             for name, each in done.items()
         ),
     ]
-    how = WAYS_TO_READ if radiographs else WAYS_TO_READ_CT
+    judged = HOW_JUDGED if extent == "field" else HOW_JUDGED_THROUGH_HEART
+    how = WAYS_TO_READ.format(judged) if radiographs else WAYS_TO_READ_CT
     return page(f"Evaluation of {', '.join(done)}", sections, how)
 
 
