@@ -45,7 +45,9 @@ WAYS_TO_READ = (
     "patients. Raw: the same probabilities, only thresholded."
 )
 
-HOW_JUDGED_THROUGH_HEART = "Lungs are drawn through the heart, and judged by masks that are drawn so, in the whole picture."
+HOW_JUDGED_THROUGH_HEART = (
+    "Lungs are drawn through the heart, and judged in the whole picture by masks drawn that way."
+)
 
 WAYS_TO_READ_CT = (
     "Volumes are scored in space, at their own resolution, in millimetres where the spacing is "
