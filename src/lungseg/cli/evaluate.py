@@ -180,8 +180,8 @@ def _print(evaluation: Evaluation, folder: Path) -> None:
         say(f"{evaluation.without_mask} cases have no mask to be judged by, and are left out.")
     if evaluation.other_extent:
         say(
-            f"{evaluation.other_extent} cases have masks that are not drawn through the heart, and "
-            "are left out."
+            f"{evaluation.other_extent} cases have masks that follow another lung extent, and are "
+            "left out."
         )
     if evaluation.failures:
         raise typer.Exit(FAILED)
