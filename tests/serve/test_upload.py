@@ -376,9 +376,15 @@ def test_what_is_over_is_forgotten_in_time(door, film, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("asked", "status"), [("bytes=9-12", HTTPStatus(416)), ("bytes=x", HTTPStatus.BAD_REQUEST)]
+    ("asked", "status", "sentence"),
+    [
+        ("bytes=9-12", 416, f"{HTTPStatus(416).phrase}."),  # from Python 3.13 on another one
+        ("bytes=x", 400, "Bad Request."),
+    ],
 )
-def test_a_range_that_is_not_there_is_refused_like_everything_else(door, film, asked, status):
+def test_a_range_that_is_not_there_is_refused_like_everything_else(
+    door, film, asked, status, sentence
+):
     job = door.server.jobs.get(door.send(("a.png", film)).json()["id"])
     (job.folder / "results").mkdir()
     (job.folder / "results" / "a_mask.png").write_bytes(b"12345")
@@ -386,7 +392,7 @@ def test_a_range_that_is_not_there_is_refused_like_everything_else(door, film, a
     address = f"/jobs/{job.id}/files/mask"
     assert door.client.get(address, headers={"Range": "bytes=1-2"}).content == b"23"
     answer = door.client.get(address, headers={"Range": asked})
-    assert (answer.status_code, answer.json()) == (status, {"detail": f"{status.phrase}."})
+    assert (answer.status_code, answer.json()) == (status, {"detail": sentence})
     assert int(answer.headers["content-length"]) == len(answer.content)
 
 

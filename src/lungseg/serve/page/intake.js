@@ -3,7 +3,7 @@
 const HEADER = /\.(mhd|nhdr)$/i; // of a volume whose voxels lie in a second file
 const VOXELS = /\.z?raw(\.gz)?$/i;
 const HEAD = 8192; // bytes in which the modality of a DICOM file stands
-const NO_SLICE = /\x08\0\x60\0(CS[^]{2}|[^]{4})(?!CT|MR|PT)[A-Z]{2}/; // Modality (0008,0060), with or without its type
+const NO_SLICE = /\x08\0\x60\0[^]{4}(?!CT|MR|PT)[A-Z]{2}/; // Modality (0008,0060); its length, with or without its type, takes four bytes
 const NOT_IMAGES = /^(\.|Thumbs\.db$|desktop\.ini$|DICOMDIR$)/i;
 
 /** A file and the folder it came in, "" where it came alone. */
