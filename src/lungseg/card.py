@@ -303,10 +303,11 @@ def _meaningful(card: ModelCard) -> dict[str, bool]:
     return {
         **{name: isinstance(getattr(card, name), str) for name in texts},
         "modality": card.modality in MODALITIES,
-        "outputs": card.outputs == outputs_of(card.layers, card.lung_extents)
-        or (card.layers == (card.outputs,) and len(card.outputs) == 1),
         "lung_extents": card.lung_extents == LUNG_EXTENTS[:1]
         or (card.lung_extents == LUNG_EXTENTS and card.has_lungs),
+        "outputs": _all_of(card.lung_extents, tuple, str)
+        and card.outputs == outputs_of(card.layers, card.lung_extents)
+        or (card.layers == (card.outputs,) and len(card.outputs) == 1),
         "resize": card.resize in get_args(Resize),
         "default_structures": _all_of(card.default_structures, tuple, str)
         and set(card.default_structures) <= {name for layer in card.layers for name in layer},

@@ -184,7 +184,7 @@ def _of_text(content: bytes, rng: Random, other: bytes) -> bytes:
 
 def _of_json(content: bytes, rng: Random, other: bytes) -> bytes:
     """A node becomes another value, goes, or is nested deep."""
-    root = {"": json.loads(content)}
+    root, copies = {"": json.loads(content)}, (1, 2, 200)
     for _ in range(_count(rng)):
         place: Any = root
         while True:
@@ -201,7 +201,8 @@ def _of_json(content: bytes, rng: Random, other: bytes) -> bytes:
             elif way == 1 and isinstance(place, dict):
                 place[rng.choice(("a", "", "name", "__class__"))] = place[key]
             elif way == 2:
-                place[key] = [place[key]] * rng.choice((1, 2, 200))
+                place[key] = [place[key]] * rng.choice(copies)
+                copies = (1,)  # of copies it would soon be more than any memory holds
             else:
                 place[key] = rng.choice(VALUES)
             break
