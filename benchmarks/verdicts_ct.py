@@ -12,11 +12,13 @@ from __future__ import annotations
 import argparse
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import cv2
 import numpy as np
+from scipy import ndimage
 
 from lungseg.calibrate.out_of_distribution import clouds, head, noise, volume_of
 from lungseg.errors import LungsegError
@@ -29,6 +31,10 @@ from quality_ct import Array, read_mask_volume, volume_source
 EVERY = 4
 MANY = 50
 MOUSE = (0.5, 0.31, 0.31)
+ORIGIN = -250.0, -250.0, -700.0
+"""Millimetres; at 0, 0, 0 a volume is taken to say nothing of where it lies."""
+SHIFT = 40.0
+"""Millimetres, by which a mediastinum moves."""
 Trial = tuple[str, Volume]
 
 
@@ -95,13 +101,32 @@ def real(folder: Path) -> Iterator[Trial]:
         spacing = grid[0] * EVERY, grid[1], grid[2]
         voxels = clip_hounsfield(axial.apply(source.volume.array)[::EVERY]).astype(np.float32)
         for name, changed in changes(voxels, source.lungs[::EVERY]):
-            yield f"lctsc {name}", volume_of(changed, spacing)
-        for name, changed in bodies(voxels, source.lungs[::EVERY], spacing[1]):
-            yield f"lctsc {name}", volume_of(changed, spacing)
+            yield f"lctsc {name}", placed(changed, spacing)
+        for name, changed in bodies(
+            voxels, right_lung(source.lungs)[::EVERY], source.lungs[::EVERY], spacing[1]
+        ):
+            yield f"lctsc {name}", placed(changed, spacing)
         greys = np.rint(255 * np.clip((voxels + 1350) / 1500, 0, 1))
         yield "lctsc in 256 greys", volume_of(greys, spacing, hounsfield=False)
         higher = volume_of(voxels + 1000, spacing, hounsfield=False)
         yield "lctsc 1000 higher, not called Hounsfield units", higher
+
+
+def placed(voxels: Array, spacing: tuple[float, float, float]) -> Volume:
+    """A volume of Hounsfield units that says where it lies, as a series of DICOM does."""
+    volume = volume_of(voxels, spacing)
+    affine = np.array(volume.geometry.affine)
+    affine[:3, 3] = ORIGIN
+    return replace(volume, geometry=replace(volume.geometry, affine=affine))
+
+
+def right_lung(lungs: Array) -> Array:
+    """Of a mask of two lungs that do not touch, in axial order."""
+    numbered, _ = ndimage.label(lungs)
+    sizes = np.bincount(numbered.ravel())[1:]
+    pair = np.argsort(sizes)[-2:] + 1
+    columns = [np.nonzero(numbered == number)[2].mean() for number in pair]
+    return np.asarray(numbered == pair[int(np.argmin(columns))])
 
 
 def changes(voxels: Array, lungs: Array) -> Iterator[tuple[str, Array]]:
@@ -132,9 +157,15 @@ def changes(voxels: Array, lungs: Array) -> Iterator[tuple[str, Array]]:
     yield "coronal slices called axial", voxels.transpose(1, 0, 2)[:, ::-1]
 
 
-def bodies(voxels: Array, lungs: Array, pixel: float) -> Iterator[tuple[str, Array]]:
-    """One lung beside air or gone, and both worn; `pixel` in mm."""
-    one = lungs & (np.arange(lungs.shape[2]) < np.median(np.nonzero(lungs)[2]))
+def bodies(voxels: Array, one: Array, lungs: Array, pixel: float) -> Iterator[tuple[str, Array]]:
+    """One lung beside air, gone or new, and both worn.
+
+    Args:
+        voxels: of a healthy patient.
+        one: the right lung.
+        lungs: both.
+        pixel: its side in mm.
+    """
     rng = np.random.default_rng(0)
     wall = np.zeros(lungs.shape)
     for number in np.flatnonzero(one.any(axis=(1, 2))):
@@ -148,9 +179,38 @@ def bodies(voxels: Array, lungs: Array, pixel: float) -> Iterator[tuple[str, Arr
         air = one & (wall < thickness)
         yield f"air of {thickness} mm beside a lung", np.where(air, noise, collapsed)
     fluid = 12 + 12 * rng.standard_normal(voxels.shape)
-    yield "fluid in place of a lung", np.where(one, fluid, voxels)
+    collapse = 40 + 20 * rng.standard_normal(voxels.shape)
     clouds = np.stack([cv2.GaussianBlur(p, (0, 0), 4) for p in rng.standard_normal(voxels.shape)])
-    yield "emphysema", np.where(lungs & (clouds > 0.3 * clouds.std()), -975, voxels)
+    worn = clouds > 0.3 * clouds.std()
+    for name, lung in (("right", one), ("left", lungs & ~one)):
+        filled = np.where(lung, fluid, voxels)
+        yield f"fluid in place of the {name} lung", filled
+        shifted = drawn_across(filled, lung, pixel)
+        yield f"fluid in place of the {name} lung, the other one across the middle", shifted
+        shifted = drawn_across(np.where(lung, collapse, voxels), lung, pixel)
+        yield f"the {name} lung collapsed, the other one across the middle", shifted
+        shifted = drawn_across(np.where(lungs & ~lung & worn, -975, voxels), lung, pixel)
+        yield f"emphysema but in a transplanted {name} lung, which is small", shifted
+    yield "emphysema", np.where(lungs & worn, -975, voxels)
+
+
+def drawn_across(voxels: Array, lung: Array, pixel: float) -> Array:
+    """With what lies in the middle drawn towards one lung, as the mediastinum moves where that is
+    gone or shrinks: by `SHIFT` mm at most.
+    """
+    columns = np.nonzero(lung)[2]
+    towards = 1 if columns.mean() > lung.shape[2] / 2 else -1
+    x = np.arange(lung.shape[2], dtype=np.float32)
+    middle = columns.min() if towards > 0 else columns.max()
+    away = SHIFT / pixel * np.exp(-(((x - middle) * pixel / (1.6 * SHIFT)) ** 2))
+    places = np.broadcast_to(x - towards * away, lung.shape[1:]).astype(np.float32)
+    rows = np.broadcast_to(
+        np.arange(lung.shape[1], dtype=np.float32)[:, np.newaxis], places.shape
+    ).copy()
+    planes = [
+        cv2.remap(plane, places, rows, cv2.INTER_LINEAR) for plane in voxels.astype(np.float32)
+    ]
+    return np.stack(planes)
 
 
 def disc(x: Array, y: Array, radius: float, centre: tuple[float, float] = (0, 0)) -> Array:
