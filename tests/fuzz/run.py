@@ -47,6 +47,7 @@ MAX_RESIDENT: Final = 10**9
 WALL_SECONDS: Final = 600.0
 KEPT: Final = 5
 WORD: Final = 8
+SEEDS: Final = "seeds.pickle"
 
 
 class Board:
@@ -178,14 +179,13 @@ def keep(finds: list[dict[str, Any]], cases: Cases, folder: Path) -> None:
             lay_out(cases[find["number"]].seed, place)
 
 
-def _seeds(folder: Path, made: Path | None) -> list[Seed]:
-    """Made once: those of the other process where it made them."""
-    if made is not None:
-        return pickle.loads((made / "seeds.pickle").read_bytes())
-    (folder / "seeds").mkdir()
-    seeds = make_seeds(folder / "seeds")
-    (folder / "seeds.pickle").write_bytes(pickle.dumps(seeds))
-    return seeds
+def _cases(arguments: argparse.Namespace, folder: Path) -> Cases:
+    """Those that are asked for, of the seeds that the first process left in the folder."""
+    if arguments.prove:
+        return Cases([one("proof", "proof", b"proof")], arguments.start, PROOF)
+    seeds: list[Seed] = pickle.loads((folder / SEEDS).read_bytes())
+    wanted = [seed for seed in seeds if arguments.only is None or seed.group in arguments.only]
+    return Cases(wanted, arguments.start)
 
 
 def main() -> int:
@@ -199,17 +199,16 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=sorted(TARGETS))
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.child:
+        folder = Path(arguments.child[0])
+        child(arguments, _cases(arguments, folder), folder, int(arguments.child[1]))
+        return 0
     shared = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=shared, prefix="lungseg-fuzz-") as name:
-        seeds = _seeds(Path(name), arguments.child and Path(arguments.child[0]))
-        wanted = [seed for seed in seeds if arguments.only is None or seed.group in arguments.only]
-        cases = Cases(wanted, arguments.start)
-        if arguments.prove:
-            cases = Cases([one("proof", "proof", b"proof")], arguments.start, PROOF)
-        if arguments.child:
-            child(arguments, cases, Path(arguments.child[0]), int(arguments.child[1]))
-            return 0
         folder = Path(name)
+        (folder / "seeds").mkdir()
+        (folder / SEEDS).write_bytes(pickle.dumps(make_seeds(folder / "seeds")))
+        cases = _cases(arguments, folder)
         with suppress(KeyboardInterrupt):
             parent(arguments, cases, folder)
         rows = Board(folder / "board", cases.groups).table()
