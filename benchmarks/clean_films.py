@@ -48,7 +48,7 @@ def main() -> None:
         scores, verdicts = [], []
         for path in framed:
             image = read_image(path)
-            with mock.patch("lungseg.radiograph.segment.find_frame", return_value=None):
+            with mock.patch("lungseg.radiograph.segment.frame_of", return_value=None):
                 before = segmenter(image)
             after = segmenter(image)
             verdicts.append([one.verdict.status == "ok" for one in (before, after)])

@@ -20,7 +20,7 @@ STATED_FILMS: Final = frozenset({"CR", "DX", "DR", "RG"})
 defined term but does occur)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Image:
     """A grey image, ready to be looked at: high values are bright, and dense tissue is bright
     unless the image is a negative.

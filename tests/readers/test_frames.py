@@ -9,7 +9,8 @@ import pytest
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.phantom.radiograph import radiograph_phantom
-from lungseg.readers.frames import Frame, find_frame
+from lungseg.readers import frames
+from lungseg.readers.frames import Frame, find_frame, frame_of
 from phantom_volumes import draw_chest
 
 ROWS, COLUMNS = 240, 200
@@ -155,3 +156,11 @@ def test_a_frame_takes_a_picture_out_and_puts_labels_back(film):
         "a frame round the picture was left out (10 at the top, 20 at the bottom, 5 at the right): "
         "looked at were rows 11 to 250 of 270 and columns 1 to 200 of 205"
     )
+
+
+def test_a_frame_is_looked_for_once_in_an_image(monkeypatch):
+    looked = []
+    monkeypatch.setattr(frames, "find_frame", looked.append)
+    one, other = (radiograph_phantom((ROWS, COLUMNS), seed=seed).image for seed in (1, 2))
+    assert [frame_of(image) for image in (one, one, other, one)] == [None] * 4
+    assert len(looked) == 2

@@ -167,7 +167,7 @@ def _problems(case: Case, *, whole_lungs: bool) -> Iterator[tuple[Path, str]]:
         shapes = (" x ".join(map(str, shape)) for shape in (image.array.shape, labels.shape))
         yield case.mask, f"sizes differ: {next(shapes)} in the image, {next(shapes)} in the mask"
     # Where the heart is no question.
-    is_slice = image is not None and looks_like_ct(without_frame(image.array))
+    is_slice = image is not None and looks_like_ct(without_frame(image))
     if not whole_lungs and is_slice and read_label_map(case.mask) is not None:
         return
     heart_outside = case.lung_extent == "field" and not is_slice

@@ -129,7 +129,7 @@ def _is_to_be_cut(image: Path) -> bool:
 def _is_ct(image: Path) -> bool:
     probed = probe(image)
     if probed.is_picture:
-        return looks_like_ct(without_frame(read_image(probed, frame=1).array))
+        return looks_like_ct(without_frame(read_image(probed, frame=1)))
     return probed.modality == "ct"
 
 

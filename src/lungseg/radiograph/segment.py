@@ -34,7 +34,7 @@ from lungseg.radiograph.orientation import View
 from lungseg.radiograph.postprocess import postprocess_layers
 from lungseg.radiograph.sides import with_stated_sides
 from lungseg.readers import read_image
-from lungseg.readers.frames import Frame, find_frame
+from lungseg.readers.frames import Frame, frame_of
 from lungseg.readers.looks_like_ct import DOUBT, ct_log_odds
 from lungseg.result import Result, notes_on_sides
 from lungseg.segmentation import (
@@ -150,7 +150,7 @@ class RadiographSegmenter:
         left are those of the header; see `lungseg.radiograph.sides`.
         """
         with timed("prepare", seconds):
-            frame = find_frame(image.array)
+            frame = frame_of(image)
             shown = image if frame is None else frame.within(image)
             picture = to_network(shown.array, self.card.input_size, self.card.clip)[0]
         with timed("predict", seconds):

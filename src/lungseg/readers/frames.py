@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -155,6 +156,18 @@ def find_frame(pixels: Array, *, of_slice: bool = False) -> Frame | None:
     return Frame(pixels.shape, rows, columns)
 
 
+def frame_of(image: Image) -> Frame | None:
+    """What frames an image, looked for once: it is asked for when the image is read, and again when
+    it is segmented.
+    """
+    if image not in _FOUND:
+        _FOUND[image] = find_frame(image.array)
+    return _FOUND[image]
+
+
+_FOUND: Final[WeakKeyDictionary[Image, Frame | None]] = WeakKeyDictionary()
+
+
 def _is_set_in_white(inside: Array, white: float) -> bool:
     """Whether a slice has white about it within its frame too: then that is no frame, but what the
     body was set in.
@@ -163,10 +176,10 @@ def _is_set_in_white(inside: Array, white: float) -> bool:
     return bool((border == white).mean() >= _SET_IN_WHITE)
 
 
-def without_frame(pixels: Array) -> Array:
-    """A picture (rows, columns) without what frames it."""
-    frame = find_frame(pixels)
-    return pixels if frame is None else pixels[frame.box]
+def without_frame(image: Image) -> Array:
+    """The pixels (rows, columns) of an image without what frames it."""
+    frame = frame_of(image)
+    return image.array if frame is None else image.array[frame.box]
 
 
 @dataclass(frozen=True, slots=True)

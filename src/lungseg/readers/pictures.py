@@ -33,7 +33,7 @@ def read_picture(
     """
     pair = None if spacing is None or len(spacing) == 3 else spacing
     image = read(opened, modality="radiograph", frame=frame, spacing=pair)
-    return image, ct_log_odds(without_frame(image.array))
+    return image, ct_log_odds(without_frame(image))
 
 
 def as_slice(opened: OpenedSource, image: Image, settings: ReadSettings) -> Volume:
