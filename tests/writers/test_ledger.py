@@ -189,6 +189,7 @@ def test_record_that_cannot_be_read(tmp_path: Path) -> None:
         {"options": ["x"]},
         {"measurements": [measured("area", 10**400, "1")]},
         {"measurements": [measured("area", [[1]], "1")]},  # type: ignore[arg-type]
+        {"measurements": [measured("area", 1.0, [1, "a"])]},  # type: ignore[arg-type]
     ],
 )
 def test_a_record_that_is_odd_or_names_files_of_other_folders_is_none(

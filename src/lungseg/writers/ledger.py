@@ -234,9 +234,18 @@ def _is_record(entry: Any, path: Path) -> TypeGuard[Record]:
             and (entry["verdict"] in _WITHOUT_RESULT or entry["modality"] in MODALITIES)
             and all(isinstance(entry.get(name, {}), dict) for name in ("model", "options"))
             and all(map(_is_name, names))
+            and all(map(_is_measurement, entry.get("measurements", ())))
         )
     except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
         return False
+
+
+def _is_measurement(entry: dict[str, Any]) -> bool:
+    """Whether it says in words what was measured of what, in which unit and with which
+    restriction.
+    """
+    words = entry["name"], entry["structure"], entry["unit"], entry["restriction"] or ""
+    return all(isinstance(word, str) for word in words)
 
 
 def _is_name(name: str) -> bool:
