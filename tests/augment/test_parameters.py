@@ -124,17 +124,19 @@ def test_probabilities_of_mirror_flip_and_rotation_by_180_degrees(name) -> None:
         assert not any(getattr(d, other) for d in parameters for other in others)
 
 
-def test_how_often_and_how_far_greys_are_windowed_and_inverted_can_be_set() -> None:
-    parameters = only(intensity=1, gamma=0.1, window=0.5, cut=0.4, negative=0.3)
+def test_how_often_and_how_far_greys_are_equalised_windowed_and_inverted_can_be_set() -> None:
+    parameters = only(intensity=1, gamma=0.1, equalise=0.4, window=0.5, cut=0.4, negative=0.3)
     logs = [np.log(d.gamma) for d in parameters if d.gamma != 1]
     assert np.std(logs) == pytest.approx(0.1, abs=0.02)
     cuts = [fraction for d in parameters for fraction in d.window if fraction]
     assert len(cuts) / 2 / len(parameters) == pytest.approx(0.5, abs=0.07)
     assert 0.35 < max(cuts) < 0.4
+    equalised = [d.equalise is not None for d in parameters]
+    assert np.mean(equalised) == pytest.approx(0.4, abs=0.07)
     assert np.mean([d.negative for d in parameters]) == pytest.approx(0.3, abs=0.07)
     still = only(intensity=1)
     assert {d.gamma for d in still} == {1.0}
-    assert not any(d.negative or any(d.window) for d in still)
+    assert not any(d.negative or d.equalise or any(d.window) for d in still)
 
 
 def test_intensity_and_occlusion_have_probabilities_of_their_own() -> None:

@@ -31,6 +31,7 @@ RANGES: Final = {
             "rotate_180",
             "padding",
             "intensity",
+            "equalise",
             "window",
             "negative",
             "occlusion",
@@ -64,6 +65,8 @@ class AugmentationSettings:
         intensity: probability that gamma, contrast, brightness, bias field, noise, blur and the
             like are changed.
         gamma: standard deviation of the logarithm of gamma, which 7 samples in 10 get.
+        equalise: probability of a local contrast equalisation, after which fat may be as dark as
+            lung.
         window: probability that the darkest and the brightest greys are cut off, as in CT that is
             shown in a window.
         cut: largest fraction of the greys that is cut off at either end.
@@ -91,6 +94,7 @@ class AugmentationSettings:
     padding: float = 0.125
     intensity: float = 1.0
     gamma: float = 0.3
+    equalise: float = 0.15
     window: float = 0.25
     cut: float = 0.15
     negative: float = 0.15
@@ -208,7 +212,7 @@ def sample_parameters(
         contrast=float(np.exp(rng.normal(0, 0.2))),
         brightness=float(rng.normal(0, 0.08)),
         bias_field=rng.normal(0, 0.12, (3, 3)).astype(np.float32) if happens(0.3) else None,
-        equalise=float(rng.uniform(1, 4)) if happens(0.15) else None,
+        equalise=float(rng.uniform(1, 4)) if happens(settings.equalise) else None,
         blur=float(rng.uniform(0.3, 1.5)) if happens(0.2) else 0.0,
         downsampling=float(rng.uniform(1.3, 3)) if happens(0.15) else 1.0,
         noise=float(rng.exponential(0.03)) if happens(0.4) else 0.0,

@@ -114,6 +114,9 @@ class TrainingSettings:
         float, ("probability that contrast, sharpness, noise and the like are changed")
     ] = 1.0
     gamma: Annotated[float, "standard deviation of the logarithm of gamma"] = 0.3
+    equalise: Annotated[
+        float, "probability of a local contrast equalisation, where `intensity` allows any"
+    ] = 0.15
     window: Annotated[
         float,
         (
