@@ -139,6 +139,16 @@ def test_how_often_and_how_far_greys_are_equalised_windowed_and_inverted_can_be_
     assert not any(d.negative or d.equalise or any(d.window) for d in still)
 
 
+def test_more_may_be_cut_off_at_the_dark_end_as_in_a_window_for_soft_tissue() -> None:
+    lows, highs = zip(
+        *(d.window for d in only(intensity=1, window=1, cut=0.3, cut_dark=0.8)), strict=True
+    )
+    assert 0.7 < max(lows) < 0.8
+    assert 0.25 < max(highs) < 0.3
+    assert max(low + high for low, high in zip(lows, highs, strict=True)) < 0.97
+    assert max(low for d in only(intensity=1, window=1, cut=0.3) for low in d.window) < 0.3
+
+
 def test_intensity_and_occlusion_have_probabilities_of_their_own() -> None:
     neutral = {
         "gamma": 1.0,

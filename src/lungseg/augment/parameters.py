@@ -42,6 +42,7 @@ RANGES: Final = {
         (0, 1),
     ),
     "cut": (0, 0.45),
+    "cut_dark": (0, 0.8),
 }
 """Lowest and highest value of each field of `AugmentationSettings`."""
 
@@ -70,6 +71,8 @@ class AugmentationSettings:
         window: probability that the darkest and the brightest greys are cut off, as in CT that is
             shown in a window.
         cut: largest fraction of the greys that is cut off at either end.
+        cut_dark: the same at the dark end, where it is to be more than `cut`: in a window for soft
+            tissue all lung is black. Of what is left a fifth is kept at least.
         negative: probability of black and white exchanged.
         occlusion: probability that opacities, tubes, text and the like may be painted in.
         degradation: probability that a sample is degraded: blurred, grainy, unevenly exposed,
@@ -97,6 +100,7 @@ class AugmentationSettings:
     equalise: float = 0.15
     window: float = 0.25
     cut: float = 0.15
+    cut_dark: float = 0.0
     negative: float = 0.15
     occlusion: float = 1.0
     degradation: float = 0.0
@@ -218,9 +222,7 @@ def sample_parameters(
         noise=float(rng.exponential(0.03)) if happens(0.4) else 0.0,
         seed=int(rng.integers(2**31)),
         jpeg=int(rng.integers(25, 90)) if happens(0.15) else None,
-        window=(float(rng.uniform(0, settings.cut)), float(rng.uniform(0, settings.cut)))
-        if happens(settings.window)
-        else (0.0, 0.0),
+        window=_sample_window(rng, settings) if happens(settings.window) else (0.0, 0.0),
         negative=happens(settings.negative),
     )
     # What is sampled last changes nothing of what was sampled before, whatever its probability.
@@ -242,6 +244,13 @@ def sample_parameters(
             parameters, occlusions=(sample_basal_effusion(rng), *parameters.occlusions)
         )
     return parameters
+
+
+def _sample_window(
+    rng: np.random.Generator, settings: AugmentationSettings
+) -> tuple[float, float]:
+    low = float(rng.uniform(0, max(settings.cut, settings.cut_dark)))
+    return low, min(float(rng.uniform(0, settings.cut)), 0.8 * (1 - low))
 
 
 def _degrade(

@@ -125,6 +125,9 @@ class TrainingSettings:
         ),
     ] = 0.25
     cut: Annotated[float, "largest fraction of the greys that is cut off at either end"] = 0.15
+    cut_dark: Annotated[
+        float, "the same at the dark end, where it is to be more, as in windows for soft tissue"
+    ] = 0.0
     negative: Annotated[float, "probability that black and white are inverted"] = 0.15
     occlusion: Annotated[
         float, "probability that opacities, tubes, text and the like may be painted in"
