@@ -15,6 +15,7 @@ from lungseg.errors import UsageError
 from lungseg.evaluate import evaluate, pictures
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
+from lungseg.writers.png import label_png
 from tiny_model import dark_ellipses, write_tiny_model
 from written import read_csv
 
@@ -152,3 +153,15 @@ def test_what_is_for_radiographs_is_not_for_ct(scans, model, ct_model, tmp_path)
         match="the `spacing` of a volume is three numbers, of slices, rows and columns; give three",
     ):
         evaluate([ct_model], scans, tmp_path / "out", spacing=(1.0, 1.0))
+
+
+def test_a_slice_whose_mask_is_a_label_map_of_ours_is_shown(ct_model, tmp_path) -> None:
+    """As `lungseg dataset --slices` writes it: with a palette."""
+    pixels = dark_ellipses((96, 120))
+    cv2.imwrite(str(tmp_path / "slice.png"), pixels)
+    labels = np.where(pixels < 100, np.where(np.arange(120) < 60, 1, 2), 0).astype(np.uint8)
+    (tmp_path / "mask.png").write_bytes(label_png(labels))
+    case = Case("one", "p", tmp_path / "slice.png", tmp_path / "mask.png", "slices")
+    evaluation = evaluate([ct_model], [case], tmp_path / "out", workers=1)
+    assert evaluation.text.splitlines()[2].startswith("| slices | 1 |")
+    assert (tmp_path / "out" / "worst.png").exists()

@@ -77,7 +77,7 @@ def _tile(segmenter: Segmenter, case: Case, options: SegmentOptions) -> Picture:
                 picture = _with_outlines(picture, inside.view(np.uint8))
         return thumbnail(picture, TILE)
     labels = read_volume_labels(case, result.image.geometry).labels
-    labels[~pixels_of(labels, structures)] = 0
+    labels = np.where(pixels_of(labels, structures), labels, 0)
     found = np.any([result.segmentation.mask(name) for name in names], axis=0)
     tiles, captions = zip(
         *_planes(result.image, result.segmentation.labels, found, labels), strict=True
