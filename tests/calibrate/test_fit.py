@@ -9,6 +9,7 @@ import pytest
 
 from lungseg.calibrate.fit import (
     MIN_FRONTAL_SAMPLES,
+    MIN_OF_SOURCE,
     Sample,
     SampleKind,
     calibration_curve,
@@ -18,6 +19,7 @@ from lungseg.calibrate.fit import (
     isotonic,
     left_out_scores,
     review_limit,
+    widening_for_strangers,
 )
 from lungseg.errors import InputError
 from lungseg.quality.features import CERTAINTY_FEATURES
@@ -113,6 +115,28 @@ def test_left_out_scores_are_by_other_patients() -> None:
     own = [i for i, one in enumerate(samples) if one.patient.endswith("/p0")]
     np.testing.assert_allclose(again[own], scores[own])
     assert not np.allclose(again, scores)
+
+
+def test_intervals_are_widened_as_far_as_a_source_needs_that_was_left_out() -> None:
+    rng = np.random.default_rng(3)
+    lacking = rng.uniform(0.02, 0.3, 300)
+
+    def of(group: str, factor: float) -> list[Sample]:
+        """Of a reader who finds what the confidence lacks to 1 so many times."""
+        return [
+            replace(sample(1 - factor * one, i, confidence=1 - one), group=group)
+            for i, one in enumerate(lacking.tolist())
+        ]
+
+    alike = [*of("north", 1.0), *of("south", 1.0)]
+    assert widening_for_strangers(alike, CERTAINTY_FEATURES, bin_size=30) < 1.2
+    stricter = [*alike, *of("west", 2.0)]
+    assert widening_for_strangers(stricter, CERTAINTY_FEATURES, bin_size=30) > 1.6
+    milder = [*alike, *of("west", 0.5)]
+    assert widening_for_strangers(milder, CERTAINTY_FEATURES, bin_size=30) > 1.6
+    assert widening_for_strangers(of("west", 2.0), CERTAINTY_FEATURES, bin_size=30) == 1
+    few = [*alike, *of("west", 2.0)[: MIN_OF_SOURCE - 1]]
+    assert widening_for_strangers(few, CERTAINTY_FEATURES, bin_size=30) < 1.2
 
 
 def test_the_limit_for_review_finds_the_bad_masks_at_what_may_be_spent() -> None:

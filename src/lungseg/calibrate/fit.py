@@ -18,6 +18,7 @@ from lungseg.quality.features import CERTAINTY_FEATURES, SHAPE_FEATURES, Feature
 from lungseg.quality.model import (
     MAX_STD,
     CalibrationCurve,
+    ExpectedDice,
     FrontalModel,
     QuadraticModel,
     Scope,
@@ -47,6 +48,10 @@ UNCERTAIN = 0.9
 RECALL, FALSE_ALARMS = 0.9, 0.1
 """What a limit for review is to find of the masks that are not good, and the fraction of the good
 ones that it may send to review at most."""
+
+HELD, MIN_OF_SOURCE = 0.9, 10
+"""The fraction of masks that an interval promises to hold for, also of a source that nothing was
+fitted to; and of a source that is left out to measure that, masks as they are."""
 
 MIN_BAD_MASKS = 10
 """With fewer that are not good, nothing is said of what a limit finds."""
@@ -157,6 +162,38 @@ def review_limit(expected: Sequence[float], dice: Sequence[float]) -> float:
     return float(np.nextafter(min(affordable, enough), 1.0))  # a reader looks at what lies below
 
 
+def widening_for_strangers(
+    samples: Sequence[Sample], names: tuple[str, ...], *, bin_size: int
+) -> float:
+    """How much intervals have to be widened to hold for `HELD` of the masks of a source that
+    nothing was fitted to: the most that any source needs which is left out, of those with
+    `MIN_OF_SOURCE` masks as they are; 1 where none can be left out. Each source has readers of its
+    own, and a cohort tells nothing of those of another.
+
+    Args:
+        samples: with Dice, of several sources.
+        names: of the features that are weighed.
+        bin_size: samples in a bin of the curve.
+    """
+    needed = [1.0]
+    for group in sorted({sample.group for sample in samples}):
+        others = [sample for sample in samples if sample.group != group]
+        own = [one for one in samples if one.group == group and one.kind == "as_is"]
+        if len(own) < MIN_OF_SOURCE or not is_enough(others):
+            continue
+        score, curve = fit_dice(others, names, bin_size=bin_size)
+        found = [_widening_of(curve(score(one.features)), one.dice or 0.0) for one in own]
+        needed.append(float(np.quantile(found, HELD, method="higher")))
+    return max(needed)
+
+
+def _widening_of(expected: ExpectedDice, dice: float) -> float:
+    """That with which the interval just reaches a Dice; see `calibration_curve`."""
+    lacking = max(1 - dice, DICE_FLOOR / 10)
+    below = lacking / max(1 - expected.low, DICE_FLOOR / 10)
+    return max(1.0, below, (1 - expected.high) / lacking)
+
+
 def fit_score(samples: Sequence[Sample], names: tuple[str, ...]) -> QuadraticModel:
     """The score alone; see `fit_dice`."""
     return _fit_score(samples, names)[0]
@@ -173,7 +210,8 @@ def calibration_curve(
         dice: of each mask.
         bin_size: masks in a bin; there are at least `MIN_BINS` bins all the same.
         widening: how much farther what a Dice lacks to 1 is taken at both ends of the interval;
-            above 1 where the masks are of patients that the network has learned from.
+            above 1 where the masks are of patients that the network has learned from, or of fewer
+            sources than it will meet.
     """
     order = np.argsort(scores)
     bins = np.array_split(order, max(MIN_BINS, len(order) // bin_size))

@@ -17,12 +17,14 @@ from lungseg.augment.degradations import degrade, shrink
 from lungseg.calibrate.fit import (
     Sample,
     SampleKind,
+    calibration_curve,
     check_enough,
-    fit_dice,
     fit_frontal,
+    fit_score,
     left_out_scores,
     of_cases,
     review_limit,
+    widening_for_strangers,
 )
 from lungseg.datasets import Case, read_labels
 from lungseg.datasets.label_sets import judged_pixels
@@ -172,8 +174,11 @@ def sample_of(item: RadiographItem, prediction: ForwardPass, result: Result[Imag
 def fit_radiograph(
     samples: Sequence[Sample], sha256: str, *, frontal: FrontalModel | None = None
 ) -> QualityModel:
-    """The quality model of the ONNX file with that hash. The limit for review is set by what it
-    costs on films as they are, degraded ones left aside: see `lungseg.calibrate.fit.review_limit`.
+    """The quality model of the ONNX file with that hash.
+
+    Its intervals are meant to hold for nine in ten films of any source, see
+    `lungseg.calibrate.fit.widening_for_strangers`; the limit for review is set by what it costs on
+    films as they are, degraded ones left aside, see `lungseg.calibrate.fit.review_limit`.
 
     Args:
         samples: of cases and of other pictures.
@@ -185,10 +190,17 @@ def fit_radiograph(
     """
     masks = of_cases(samples)
     check_enough(masks, "radiographs")
-    dice, curve = fit_dice(masks, CERTAINTY_FEATURES, bin_size=BIN_SIZE)
+    widening = widening_for_strangers(masks, CERTAINTY_FEATURES, bin_size=BIN_SIZE)
+    log.info("intervals are %.2f times as wide as films of known sources need", widening)
     scores = left_out_scores(masks, CERTAINTY_FEATURES)
+    worth = np.array([mask.dice for mask in masks], float)
+    curve = calibration_curve(scores, worth, bin_size=BIN_SIZE, widening=widening)
     films = [i for i, sample in enumerate(masks) if sample.kind == "as_is"]
-    limit = review_limit(
-        [curve(scores[i]).value for i in films], [masks[i].dice or 0.0 for i in films]
+    limit = review_limit([curve(scores[i]).value for i in films], worth[films].tolist())
+    return QualityModel(
+        sha256,
+        fit_score(masks, CERTAINTY_FEATURES),
+        {"radiograph": curve},
+        limit,
+        frontal or fit_frontal(samples),
     )
-    return QualityModel(sha256, dice, {"radiograph": curve}, limit, frontal or fit_frontal(samples))
