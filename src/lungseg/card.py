@@ -305,8 +305,10 @@ def _meaningful(card: ModelCard) -> dict[str, bool]:
         "modality": card.modality in MODALITIES,
         "lung_extents": card.lung_extents == LUNG_EXTENTS[:1]
         or (card.lung_extents == LUNG_EXTENTS and card.has_lungs),
-        "outputs": (_all_of(card.lung_extents, tuple, str)
-        and card.outputs == outputs_of(card.layers, card.lung_extents))
+        "outputs": (
+            _all_of(card.lung_extents, tuple, str)
+            and card.outputs == outputs_of(card.layers, card.lung_extents)
+        )
         or (card.layers == (card.outputs,) and len(card.outputs) == 1),
         "resize": card.resize in get_args(Resize),
         "default_structures": _all_of(card.default_structures, tuple, str)

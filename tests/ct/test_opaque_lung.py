@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lungseg.ct.opaque_lung import remove_opaque_remnant
+from lungseg.ct.opaque_lung import name_lung_alone, remove_opaque_remnant
 
 
 def drawn(columns: int, hu: int) -> tuple[np.ndarray, np.ndarray]:
@@ -32,6 +32,54 @@ def test_a_small_airless_second_lung_is_none(columns, hu, stays) -> None:
     remove_opaque_remnant(labels, voxels)
     assert (labels == 2).any() == stays
     assert np.count_nonzero(labels == 1) == 400
+
+
+def test_next_to_nothing_beside_a_whole_lung_is_none() -> None:
+    labels = np.zeros((6, 20, 60), np.uint8)
+    labels[1:5, 2:18, 5:25] = 1
+    labels[2, 5:8, 50:56] = 2  # 18 of 1280
+    voxels = np.full(labels.shape, -800, np.int16)
+    whole = labels.copy()
+    remove_opaque_remnant(whole, voxels)
+    assert set(np.unique(whole)) == {0, 1}
+    cut = labels.copy()
+    cut[0] = cut[1]  # the base of the other lung may be all that was scanned of it
+    remove_opaque_remnant(cut, voxels)
+    assert set(np.unique(cut)) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(("first", "side"), [(14, 1), (32, 2)], ids=["right", "left"])
+@pytest.mark.parametrize("called", [1, 2])
+def test_a_lung_alone_has_the_side_of_the_spine_that_it_lies_on(first, side, called) -> None:
+    """Also where it reaches across the middle, of the picture and of the spine."""
+    labels = np.zeros((6, 40, 80), np.uint8)
+    labels[1:5, 5:30, first : first + 34] = called
+    voxels = np.where(labels > 0, -800, 40).astype(np.int16)
+    voxels[:, 28:38, 37:43] = 600
+    voxels[:, 36:38, 10:70] = 400  # ribs
+    expected = np.where(labels > 0, side, 0)
+    name_lung_alone(labels, voxels)
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_a_lung_alone_keeps_its_name_where_nothing_tells() -> None:
+    labels = np.zeros((6, 40, 80), np.uint8)
+    labels[1:5, 5:30, 5:30] = 2
+    voxels = np.where(labels > 0, -800, 40).astype(np.int16)
+    before = labels.copy()
+    name_lung_alone(labels, voxels)  # no bone
+    np.testing.assert_array_equal(labels, before)
+    voxels[:, 28:38, 15:20] = 600
+    name_lung_alone(labels, voxels)  # before the spine
+    np.testing.assert_array_equal(labels, before)
+    labels[1:5, 5:30, 60:70] = 1
+    before = labels.copy()
+    voxels[:, 28:38, 60:70] = 600
+    name_lung_alone(labels, voxels)  # not alone
+    np.testing.assert_array_equal(labels, before)
+    labels[:] = 0
+    name_lung_alone(labels, voxels)
+    assert not labels.any()
 
 
 def test_a_lung_alone_is_left_alone() -> None:

@@ -94,6 +94,21 @@ def test_what_is_turned_over_is_looked_at_as_it_should_lie(surer):
         assert_array_equal(planes, first)
 
 
+def test_what_is_turned_over_is_told_by_the_sides_too() -> None:
+    """A network may be as sure of a chest in a mirror, and then takes the right lung for the
+    left."""
+    volume, labels = ellipsoids()
+    upside_down = with_spine(volume, rows=slice(10, 18))
+    second = planes_of(labels[:, ::-1]) // 3 * 2
+    first = planes_of(labels, exchanged=True)
+    seen, planes, notes = righted(upside_down, first, [0, 1], lambda _: second)
+    assert (notes, seen.doubts) == ((FRONT_IN_BACK,), ("orientation_mismatch",))
+    assert_array_equal(planes, second)
+    third = planes_of(labels[:, ::-1], exchanged=True) // 3 * 2
+    _, _, notes = righted(upside_down, first.copy(), [0, 1], lambda _: third)
+    assert notes == (SIDES_EXCHANGED,)  # nothing tells which, so the surer one
+
+
 def test_a_volume_that_lies_well_is_left_alone():
     volume, labels = ellipsoids()
     volume = with_spine(volume)

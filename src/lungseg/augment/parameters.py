@@ -246,9 +246,7 @@ def sample_parameters(
     return parameters
 
 
-def _sample_window(
-    rng: np.random.Generator, settings: AugmentationSettings
-) -> tuple[float, float]:
+def _sample_window(rng: np.random.Generator, settings: AugmentationSettings) -> tuple[float, float]:
     low = float(rng.uniform(0, max(settings.cut, settings.cut_dark)))
     return low, min(float(rng.uniform(0, settings.cut)), 0.8 * (1 - low))
 

@@ -82,8 +82,8 @@ def righted(
     """The volume as the network is to see it, what it saw, and notes.
 
     Where front and back are exchanged, it is looked at once more with its rows turned over, and
-    what the network is surer of counts. Right and left follow the affine in any case, unless that
-    says nothing of them.
+    that counts of which the network is surer, or which alone has the lungs on their sides. Right
+    and left follow the affine in any case, unless that says nothing of them.
 
     Args:
         volume: as it was looked at.
@@ -101,7 +101,9 @@ def righted(
     if volume.hounsfield and spine_in_front(seen, _shrunk(turn.apply(volume.array)[numbers], seen)):
         other = replace(volume, geometry=turned_over(volume.geometry))
         second = look(other)
-        if certainty(second[:, lungs]) >= certainty(planes[:, lungs]):
+        first, turned = planes[:, lungs], second[:, lungs]
+        sides_tell = exchanged(first) and not exchanged(turned)
+        if sides_tell or certainty(turned) >= certainty(first):
             volume, planes, notes = other, second, (FRONT_IN_BACK,)
     if exchanged(planes[:, lungs]):
         planes[:, lungs] = planes[:, lungs[::-1]]

@@ -25,7 +25,7 @@ from lungseg.ct.judge import judge_volume
 from lungseg.ct.layers import as_segmentation, certain_planes, layer_of, thresholded
 from lungseg.ct.lung_bases import complete_bases
 from lungseg.ct.measure import measure_volume
-from lungseg.ct.opaque_lung import remove_opaque_remnant
+from lungseg.ct.opaque_lung import name_lung_alone, remove_opaque_remnant
 from lungseg.ct.placing import on_grid_of, placed, possible, righted, with_doubt
 from lungseg.ct.postprocess import postprocess_volume
 from lungseg.ct.sides import cut_planes, open_slices, settle_sides
@@ -303,6 +303,7 @@ class VolumeSegmenter:
         labels = postprocess_volume(labels, spacing)
         if volume.hounsfield:
             remove_opaque_remnant(labels, turn.apply(volume.array))
+            name_lung_alone(labels, turn.apply(volume.array))
             complete_bases(labels, turn.apply(volume.array), spacing)
         return labels
 
