@@ -158,6 +158,17 @@ def test_a_frame_takes_a_picture_out_and_puts_labels_back(film):
     )
 
 
+def test_a_strip_is_no_chest_that_was_framed(film):
+    strip = film[:, 60:110]
+    white = np.full((ROWS, 150), 255, np.uint8)
+    assert find_frame(np.hstack([white, strip])) is None
+    both = np.pad(np.hstack([white, strip]), ((30, 30), (0, 0)), constant_values=255)
+    assert find_frame(both) == Frame(both.shape, (30, 30 + ROWS), (0, 200))
+    assert find_frame(np.hstack([white, film])) == Frame((ROWS, 350), (0, ROWS), (150, 350))
+    oblong = np.pad(strip, ((0, 0), (12, 12)), constant_values=255)  # a strip before, too
+    assert find_frame(oblong).columns == (12, 62)
+
+
 def test_a_frame_is_looked_for_once_in_an_image(monkeypatch):
     looked = []
     monkeypatch.setattr(frames, "find_frame", looked.append)

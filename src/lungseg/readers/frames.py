@@ -28,6 +28,8 @@ _GAP: Final = 0.08
 """Fraction of the lines over which a line of text may reach."""
 _MIN_PICTURE: Final = 0.2
 """Fraction of rows, and of columns, that a picture has of what is in its frame."""
+_MIN_ASPECT: Final = 0.4
+"""Of the sides of what is in a frame, the shorter by the longer."""
 _SOFT: Final = 0.012
 """Fraction of the lines within which a frame ends, where it was blurred."""
 _STRAIGHT: Final = 0.5
@@ -144,8 +146,11 @@ def find_frame(pixels: Array, *, of_slice: bool = False) -> Frame | None:
     edges = [
         _exact(pixels, number, depth, step) if depth else 0 for number, depth in enumerate(depths)
     ]
-    rows = edges[0], pixels.shape[0] - edges[1]
-    columns = edges[2], pixels.shape[1] - edges[3]
+    heights, widths = _of_a_chest(edges, pixels.shape)
+    rows = heights[0], pixels.shape[0] - heights[1]
+    columns = widths[0], pixels.shape[1] - widths[1]
+    if not any((*heights, *widths)):
+        return None
     if min(rows[1] - rows[0], columns[1] - columns[0]) < MIN_SIDE:
         return None
     inside = pixels[slice(*rows), slice(*columns)]
@@ -154,6 +159,17 @@ def find_frame(pixels: Array, *, of_slice: bool = False) -> Frame | None:
     if of_slice and _is_set_in_white(inside, pixels.max()):
         return None
     return Frame(pixels.shape, rows, columns)
+
+
+def _of_a_chest(edges: list[int], shape: tuple[int, int]) -> tuple[list[int], list[int]]:
+    """Depths at both ends of the rows, and of the columns; none along the axis where they leave of
+    a picture that is no strip itself a strip, as no chest is.
+    """
+    pairs = [edges[:2], edges[2:]]
+    left = [side - sum(pair) for side, pair in zip(shape, pairs, strict=True)]
+    if min(left) < _MIN_ASPECT * max(left) and min(shape) >= _MIN_ASPECT * max(shape):
+        pairs[int(np.argmin(left))] = [0, 0]
+    return pairs[0], pairs[1]
 
 
 def frame_of(image: Image) -> Frame | None:
