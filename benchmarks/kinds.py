@@ -1,7 +1,7 @@
 """How two models do on hard kinds of radiographs, told by what their masks and greys show.
 
     lungseg evaluate old.onnx cxr cases.csv -o compared --split test --split validation
-    python benchmarks/kinds.py compared/scores.csv cases.csv
+    python benchmarks/kinds.py compared/old/scores.csv compared/cxr/scores.csv cases.csv
 
 Prints a line for each kind: how many films, the mean Dice of both models, how many are under 0.90,
 and the mean of the twenty films on which either model is worst.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,15 +62,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("scores", type=Path, help="scores.csv of lungseg evaluate on two models")
+    parser.add_argument("first", type=Path, help="scores.csv of a model")
+    parser.add_argument("second", type=Path, help="scores.csv of another one, on the same list")
     parser.add_argument("cases", type=Path, help="the list that was evaluated")
     flags = parser.parse_args()
-    dice = scores_of(flags.scores)
-    first, second = dice
+    first, second = flags.first.parent.name, flags.second.parent.name
+    dice = {first: scores_of(flags.first), second: scores_of(flags.second)}
     looks = [
         look
         for case in read_manifest(flags.cases)
-        if (case.source, case.case) in dice[first] and (look := look_at(case)) is not None
+        if (case.source, case.case) in dice[first].keys() & dice[second]
+        and (look := look_at(case)) is not None
     ]
     print(
         f"| kind | films | {first} | {second} | under {BAD}, {first} | {second} | "
@@ -84,13 +85,11 @@ def main() -> None:
             print(f"| {kind} | {len(keys)} | {columns([dice[first], dice[second]], keys)} |")
 
 
-def scores_of(path: Path) -> dict[str, dict[tuple[str, str], float]]:
-    """Of each model the Dice of both lungs together, by source and case."""
-    dice: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)
+def scores_of(path: Path) -> dict[tuple[str, str], float]:
+    """The Dice of both lungs together, by source and case."""
     with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            dice[row["model"]][row["source"], row["case"]] = float(row["lungs_dice"])
-    return dice
+        rows = list(csv.DictReader(file))
+    return {(row["source"], row["case"]): float(row["lungs_dice"]) for row in rows}
 
 
 def look_at(case: Case) -> Look | None:
