@@ -1,6 +1,6 @@
 """How two models do on hard kinds of radiographs, told by what their masks and greys show.
 
-    lungseg evaluate old.onnx cxr cases.csv -o compared --split test --split validation
+    lungseg evaluate old.onnx cxr cases.csv -o compared --split test
     python benchmarks/kinds.py compared/old/scores.csv compared/cxr/scores.csv cases.csv
 
 Prints a line for each kind: how many films, the mean Dice of both models, how many are under 0.90,
@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets import Case, read_labels, read_manifest
+from lungseg.datasets.other_masks import read_other_masks
 from lungseg.errors import InputError
 from lungseg.readers import read_image
-from lungseg.readers.image import read_mask
 from lungseg.structures import LEFT_LUNG, LUNGS, RIGHT_LUNG
 
 WORST: Final = 20
@@ -97,6 +97,7 @@ def look_at(case: Case) -> Look | None:
     try:
         image = read_image(case.image)
         labels = read_labels(case, image.geometry.shape)
+        opacity = read_other_masks(case, image.geometry.shape).get("opacity")
     except InputError:
         return None
     lungs = np.isin(labels, [lung.number for lung in LUNGS])
@@ -108,7 +109,10 @@ def look_at(case: Case) -> Look | None:
     edge = np.concatenate([lungs[0], lungs[-1], lungs[:, 0], lungs[:, -1]])
     return Look(
         case,
-        (opacity_of(case, labels, RIGHT_LUNG.number), opacity_of(case, labels, LEFT_LUNG.number)),
+        (
+            fraction(opacity, labels == RIGHT_LUNG.number),
+            fraction(opacity, labels == LEFT_LUNG.number),
+        ),
         float(contrast),
         float(lungs.mean()),
         min(grey.shape),
@@ -116,13 +120,9 @@ def look_at(case: Case) -> Look | None:
     )
 
 
-def opacity_of(case: Case, labels: NDArray[np.uint8], lung: int) -> float:
-    """The fraction of a lung that the mask of opacities covers; nan where there is none."""
-    path = dict(case.other_masks).get("opacity")
-    inside = labels == lung
-    if path is None or not inside.any():
-        return float("nan")
-    return float((read_mask(path)[inside] > 0).mean())
+def fraction(opacity: NDArray[np.bool_] | None, lung: NDArray[np.bool_]) -> float:
+    """Of a lung that is opaque; nan where nobody says, or there is none."""
+    return float("nan") if opacity is None or not lung.any() else float(opacity[lung].mean())
 
 
 def kinds(looks: list[Look]) -> Mapping[str, Callable[[Look], Any]]:

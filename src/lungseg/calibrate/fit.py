@@ -127,7 +127,7 @@ def fit_dice(
         widening: see `calibration_curve`.
     """
     scores = left_out_scores(samples, names)
-    curve = calibration_curve(scores, _dice(samples), bin_size=bin_size, widening=widening)
+    curve = calibration_curve(scores, dice_of(samples), bin_size=bin_size, widening=widening)
     return fit_score(samples, names), curve
 
 
@@ -307,11 +307,12 @@ def _fit_score(
 ) -> tuple[QuadraticModel, Array, Array]:
     """The model, and the columns and the target that it was fitted to."""
     distance, mean, std = _standardise([sample.features for sample in samples], names)
-    columns, target = _with_squares(distance), -np.log(1 - _dice(samples) + DICE_FLOOR)
+    columns, target = _with_squares(distance), -np.log(1 - dice_of(samples) + DICE_FLOOR)
     return _quadratic(names, mean, std, _ridge(columns, target)), columns, target
 
 
-def _dice(samples: Sequence[Sample]) -> Array:
+def dice_of(samples: Sequence[Sample]) -> Array:
+    """Of each mask; nan where nothing is known."""
     return np.array([sample.dice for sample in samples], float)
 
 

@@ -19,6 +19,7 @@ from lungseg.calibrate.fit import (
     SampleKind,
     calibration_curve,
     check_enough,
+    dice_of,
     fit_frontal,
     fit_score,
     left_out_scores,
@@ -193,7 +194,7 @@ def fit_radiograph(
     widening = widening_for_strangers(masks, CERTAINTY_FEATURES, bin_size=BIN_SIZE)
     log.info("intervals are %.2f times as wide as films of known sources need", widening)
     scores = left_out_scores(masks, CERTAINTY_FEATURES)
-    worth = np.array([mask.dice for mask in masks], float)
+    worth = dice_of(masks)
     curve = calibration_curve(scores, worth, bin_size=BIN_SIZE, widening=widening)
     films = [i for i, sample in enumerate(masks) if sample.kind == "as_is"]
     limit = review_limit([curve(scores[i]).value for i in films], worth[films].tolist())

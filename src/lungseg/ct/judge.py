@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.ct.free_air import free_air
-from lungseg.ct.orientation import middles, spine_in_front
+from lungseg.ct.orientation import middles, spine_in_front, spread
 from lungseg.geometry import VolumeGeometry
 from lungseg.measurement import Measurements
 from lungseg.segmentation import Segmentation
@@ -67,9 +67,6 @@ is 0.02 to 0.05."""
 
 GAP = 0.1
 """Of the distance of slices, by which a gap may differ from a multiple of it."""
-
-SAMPLED_SLICES = 40
-"""Slices, evenly spread, in which bone and airless lung are looked for."""
 
 Labels = NDArray[np.uint8]
 
@@ -220,7 +217,7 @@ def _faces(labels: Labels) -> tuple[float, float, float]:
 
 def _airless(labels: Labels, voxels: NDArray[Any]) -> list[float]:
     """The fraction of each lung that is denser than `DENSE`; 0 of one that was not found."""
-    sampled = slice(None, None, -(-len(labels) // SAMPLED_SLICES))
+    sampled = spread(len(labels))
     found = [voxels[sampled][labels[sampled] == lung.number] for lung in ANY_LUNG]
     return [float(np.mean(values > DENSE)) if values.size else 0.0 for values in found]
 
@@ -229,7 +226,7 @@ def _open_air(labels: Labels, voxels: NDArray[Any]) -> float:
     """The median of the air outside the lungs, most of it around the patient; -1000 where there is
     next to none.
     """
-    sampled = slice(None, None, -(-len(labels) // SAMPLED_SLICES))
+    sampled = spread(len(labels))
     outside = voxels[sampled][labels[sampled] == 0]
     air = outside[(outside > AIR[0]) & (outside < AIR[1])]
     return float(np.median(air)) if air.size >= MIN_AIR_VOXELS else -1000.0
@@ -239,7 +236,7 @@ def _is_turned(volume: Volume, labels: Labels, voxels: NDArray[Any]) -> bool:
     """Whether the right lung lies to the patient's left of the left one, or the spine before the
     lungs, as the affine has it.
     """
-    sampled = slice(None, None, -(-len(labels) // SAMPLED_SLICES))
+    sampled = spread(len(labels))
     found = middles(labels[sampled])
     if found is None:
         return False

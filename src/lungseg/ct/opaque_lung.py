@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.ct.orientation import BONE, MIN_BONE_VOXELS
+from lungseg.ct.orientation import BONE, MIN_BONE_VOXELS, spread
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
 Labels = NDArray[np.uint8]
@@ -33,11 +33,8 @@ BESIDE_SPINE = 0.03
 """Fraction of the columns by which the middle of a lung lies beside the spine at least; else it
 tells no side. Of lungs that are alone in volumes of LCTSC it is 0.12 to 0.19."""
 
-SAMPLED_SLICES = 40
-"""Slices, evenly spread, in which the spine is looked for."""
 
-
-def remove_opaque_remnant(labels: Labels, voxels: NDArray[np.int16]) -> None:
+def remove_opaque_remnant(labels: Labels, voxels: NDArray[np.int16]) -> bool:
     """Takes out, in place, a lung that holds no air and is as dense as fluid, or small beside the
     other one; or that is next to nothing beside it, where neither reaches the first or last slice.
 
@@ -47,12 +44,15 @@ def remove_opaque_remnant(labels: Labels, voxels: NDArray[np.int16]) -> None:
     Args:
         labels: (slices, rows, columns), at most one right and one left lung.
         voxels: the same shape, Hounsfield units.
+
+    Returns:
+        Whether one lung is alone.
     """
     lungs = (RIGHT_LUNG, LEFT_LUNG)
     sizes = {lung: np.count_nonzero(labels == lung.number) for lung in lungs}
     smaller, larger = sorted(lungs, key=sizes.__getitem__)
     if not sizes[smaller]:
-        return
+        return bool(sizes[larger])
     inside = labels == smaller.number
     density = voxels[inside]
     small = sizes[smaller] <= MAX_FRACTION * sizes[larger]
@@ -62,6 +62,8 @@ def remove_opaque_remnant(labels: Labels, voxels: NDArray[np.int16]) -> None:
         and (small or FLUID[0] <= np.median(density) <= FLUID[1])
     ):
         labels[inside] = 0
+        return True
+    return False
 
 
 def name_lung_alone(labels: Labels, voxels: NDArray[np.int16]) -> None:
@@ -78,7 +80,7 @@ def name_lung_alone(labels: Labels, voxels: NDArray[np.int16]) -> None:
     inside = labels > 0
     rows = np.flatnonzero(inside.any(axis=(0, 2)))
     sampled = np.flatnonzero(inside.any(axis=(1, 2)))
-    sampled = sampled[:: -(-sampled.size // SAMPLED_SLICES)]
+    sampled = sampled[spread(sampled.size)]
     behind = (int(rows.min()) + int(rows.max()) + 1) // 2
     bone = np.count_nonzero(voxels[sampled, behind:] > BONE, axis=(0, 1))
     if bone.sum() < MIN_BONE_VOXELS:

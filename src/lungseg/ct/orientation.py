@@ -37,6 +37,9 @@ GLIMPSES: Final = 6
 MIDDLE: Final = (0.2, 0.8)
 """Of the height of a volume, where lungs are looked for."""
 
+SAMPLED_SLICES: Final = 40
+"""Slices, evenly spread, in which bone and airless lung are looked for."""
+
 ALIKE: Final = 0.8
 """Of the largest fraction of body in an outer plane: the trunk is cut through at the top and at the
 bottom of a volume, and elsewhere ends in air."""
@@ -45,6 +48,11 @@ Planes = NDArray[np.uint8]
 Glimpse = Callable[[Volume, NDArray[np.intp]], Planes]
 """Probabilities of right and left lung, (slices, 2, rows, columns) in 255ths, of axial slices of a
 volume by their numbers."""
+
+
+def spread(count: int) -> slice:
+    """Up to `SAMPLED_SLICES` of so many slices."""
+    return slice(None, None, -(-count // SAMPLED_SLICES))
 
 
 def middles(labels: NDArray[np.uint8]) -> tuple[float, float] | None:

@@ -296,15 +296,15 @@ class VolumeSegmenter:
     def _cleaned_lungs(self, volume: Volume, found: dict[str, Labels]) -> Labels:
         turn = volume.geometry.to_axial()
         spacing = turn.geometry(volume.geometry).spacing
-        labels = found.pop(PLURAL)
+        labels, voxels = found.pop(PLURAL), turn.apply(volume.array)
         if volume.hounsfield:
-            remove_trachea(labels, turn.apply(volume.array), spacing)
-            remove_bowel_gas(labels, turn.apply(volume.array), spacing)
+            remove_trachea(labels, voxels, spacing)
+            remove_bowel_gas(labels, voxels, spacing)
         labels = postprocess_volume(labels, spacing)
         if volume.hounsfield:
-            remove_opaque_remnant(labels, turn.apply(volume.array))
-            name_lung_alone(labels, turn.apply(volume.array))
-            complete_bases(labels, turn.apply(volume.array), spacing)
+            if remove_opaque_remnant(labels, voxels):
+                name_lung_alone(labels, voxels)
+            complete_bases(labels, voxels, spacing)
         return labels
 
     def features(self, volume: Volume, planes: Planes, labels: Labels) -> Features:
