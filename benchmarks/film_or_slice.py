@@ -45,8 +45,8 @@ PHANTOMS = 40
 MORE_FILMS = ("cxr_more/covid_qu_ex/Train/*/images/*", "cxr_more/wingspan/images/*")
 AIR = -500
 """Hounsfield units."""
-EVERY_MORE, EVERY_SLICE = 12, 5
-VARIANTS = {"film": 3, "slice": 9}
+EVERY_MORE, EVERY_SLICE = 6, 4
+VARIANTS = {"film": 6, "slice": 12}
 Sample = tuple[bool, NDArray[np.float64]]
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lungseg.ct.negative import segment_either_grey
 from lungseg.ct.segment import VolumeSegmenter
 from lungseg.geometry import VolumeGeometry
 from lungseg.options import SegmentOptions
@@ -22,9 +23,9 @@ def segment(
     if len(volume.array) != 1 or volume.hounsfield:
         return segmenter(volume, options, seconds=seconds)
     frame = find_frame(volume.array[0], of_slice=True)
-    if frame is None:
-        return segmenter(volume, options, seconds=seconds)
-    return whole(segmenter(within(volume, frame), options, seconds=seconds), volume, frame)
+    plane = volume if frame is None else within(volume, frame)
+    result = segment_either_grey(segmenter, plane, options, seconds)
+    return result if frame is None else whole(result, volume, frame)
 
 
 def within(volume: Volume, frame: Frame) -> Volume:

@@ -78,8 +78,9 @@ def features(pixels: Array) -> NDArray[np.float64]:
     smooth = cv2.GaussianBlur(whole, (0, 0), 1.0)
     steepness = _steepness(smooth)[0] / 8
     steep = [np.log((steepness > limit).mean() + _MIN_FRACTION) for limit in _STEEP]
-    small = cv2.resize(_ranks(whole), (_SMALL, _SMALL), interpolation=cv2.INTER_AREA)
-    of_ranks = _steepness(cv2.GaussianBlur(_ranks(whole), (0, 0), 1.0))[0]
+    ranks = _ranks(whole)
+    small = cv2.resize(ranks, (_SMALL, _SMALL), interpolation=cv2.INTER_AREA)
+    of_ranks = _steepness(cv2.GaussianBlur(ranks, (0, 0), 1.0))[0]
     flat = [np.log((of_ranks < limit).mean() + _MIN_FRACTION) for limit in (0.05, 0.2, 0.5)]
     return np.concatenate([[_entropy(smooth)], steep, flat, _directions(small)])
 

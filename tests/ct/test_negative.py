@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from lungseg.ct.negative import NOTE
+from lungseg.phantom.ct import ct_phantom
+from lungseg.segmenter import Segmenter
+
+
+@pytest.fixture(scope="module")
+def find() -> Segmenter:
+    return Segmenter(modality="ct")
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    """A slice in a window for lungs, of 8 bits."""
+    plane = ct_phantom((24, 256, 256)).volume.array[12]
+    return np.clip((plane + 1350) / 1500 * 255, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("greys", ["uint8", "uint16", "float32"])
+def test_the_negative_of_a_slice_has_its_mask(
+    find: Segmenter, pixels: np.ndarray, greys: str
+) -> None:
+    plain, negative = find(pixels), find((255 - pixels).astype(greys))
+    assert (plain.verdict.status, plain.notes) == ("ok", ())
+    assert (negative.verdict.status, negative.notes) == ("ok", (NOTE,))
+    np.testing.assert_array_equal(negative.mask, plain.mask)
+    # It is shown, and stored, as it was given.
+    np.testing.assert_array_equal(negative.image.array[0], 255 - pixels)
+
+
+def test_where_nothing_can_be_believed_either_way_it_stays_as_it_was(find: Segmenter) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (128, 128)).astype(np.uint8)
+    result = find(noise)
+    assert result.verdict.status != "ok"
+    assert NOTE not in result.notes
