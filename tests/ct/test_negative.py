@@ -1,9 +1,16 @@
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
-from lungseg.ct.negative import NOTE
+from lungseg.ct.negative import NOTE, segment_either_grey
+from lungseg.geometry import VolumeGeometry
+from lungseg.options import DEFAULTS
 from lungseg.phantom.ct import ct_phantom
 from lungseg.segmenter import Segmenter
+from lungseg.verdict import Verdict
+from lungseg.volume import Volume
 
 
 @pytest.fixture(scope="module")
@@ -35,3 +42,21 @@ def test_where_nothing_can_be_believed_either_way_it_stays_as_it_was(find: Segme
     result = find(noise)
     assert result.verdict.status != "ok"
     assert NOTE not in result.notes
+
+
+def test_dark_air_is_no_negative(pixels: np.ndarray) -> None:
+    seen = []
+
+    def doubtful(plane: Volume, *_: object, **__: object) -> SimpleNamespace:
+        seen.append(plane.array)
+        return SimpleNamespace(verdict=Verdict("review", ("uncertain",)))
+
+    segmenter: Any = doubtful
+    for greys in (pixels, 255 - pixels):
+        plane = Volume(greys[np.newaxis], VolumeGeometry((1, *greys.shape)), False)
+        segment_either_grey(segmenter, plane, DEFAULTS, {})
+    assert [bool(np.corrcoef(one.ravel(), pixels.ravel())[0, 1] > 0) for one in seen] == [
+        True,  # alone: where air is dark there is no second look
+        False,
+        True,
+    ]
