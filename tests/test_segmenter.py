@@ -161,7 +161,8 @@ def test_the_options_reach_every_wing_whole(
     options = SegmentOptions(skip_quality=skip_quality)
     for source in (scan, film, tmp_path / "slice.png"):
         Segmenter()(source, options)
-    assert told == [options] * 3
+    assert len(told) >= 3  # the slice may be looked at twice
+    assert all(one == options for one in told)
 
 
 def test_progress_is_told_from_nothing_to_measuring(scan: Path, film: Path) -> None:

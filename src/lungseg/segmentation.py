@@ -78,9 +78,7 @@ class Segmentation(Generic[G]):
 
     @property
     def _lungs_layer(self) -> int:
-        known = {*LUNGS, LUNGS_AS_ONE}
-        those = [i for i, layer in enumerate(self.structures) if known & set(layer)]
-        return those[0] if those else 0
+        return lungs_layer(self.structures)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -103,6 +101,12 @@ class Segmentation(Generic[G]):
             if numbers is not None:
                 return mask_of(labels, numbers, structures)
         raise KeyError(name)
+
+
+def lungs_layer(layers: Sequence[Sequence[Structure]]) -> int:
+    """Which layer of structures is that of the lungs; the first where none has them."""
+    known = {*LUNGS, LUNGS_AS_ONE}
+    return next((number for number, layer in enumerate(layers) if known & set(layer)), 0)
 
 
 def mask_of(

@@ -279,6 +279,7 @@ def test_after_a_disk_was_full_half_written_results_are_done_again(
         .startswith(f"{out / 'x_overlay.png'}: cannot be written (no space left on device)")
     )
     assert sorted(path.name for path in out.iterdir()) == [
+        LOCK,  # which knows that the mask is nobody else's
         "results.jsonl",
         "summary.csv",
         "x_mask.png",

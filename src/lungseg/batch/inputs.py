@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lungseg.errors import OutputError
 from lungseg.report import INDEX, THUMBNAILS
-from lungseg.writers import LEDGER, OUTPUTS, SUMMARY, is_there, read_records, stem
+from lungseg.writers import LEDGER, OUTPUTS, SUMMARY, Output, is_there, read_records, stem
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,12 @@ def _outputs_in(folder: Path) -> set[str]:
         return set()
 
 
-def name_inputs(files: Sequence[Path], known: Mapping[str, str], folder: Path) -> dict[Path, str]:
+def name_inputs(
+    files: Sequence[Path],
+    known: Mapping[str, str],
+    folder: Path,
+    outputs: Sequence[Output] = OUTPUTS,
+) -> dict[Path, str]:
     """A name for the outputs of each file; no two are equal, nor become so where letter case does
     not count.
 
@@ -75,6 +80,7 @@ def name_inputs(files: Sequence[Path], known: Mapping[str, str], folder: Path) -
             file.
         folder: where the outputs go; a name whose outputs would replace one of `files` is not
             given.
+        outputs: all that may be written of a file.
 
     Returns:
         The name of each file.
@@ -98,7 +104,7 @@ def name_inputs(files: Sequence[Path], known: Mapping[str, str], folder: Path) -
             free = counts[name.casefold()] == 1 and name.casefold() not in forbidden
             if free and not any(
                 str(path).casefold() in inputs
-                for output in OUTPUTS
+                for output in outputs
                 for path in output.paths(folder, name)
             ):
                 names[file] = name

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import closing, nullcontext, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from lungseg.batch.inputs import name_inputs
 from lungseg.batch.moved import follow_moved
-from lungseg.batch.plan import plan
+from lungseg.batch.plan import LayersOutputs, layers_outputs, left_something, plan
 from lungseg.cell_bar import CellBar, in_notebook
 from lungseg.errors import InstallationError, UsageError
 from lungseg.options import SegmentOptions
@@ -23,7 +22,7 @@ from lungseg.runner.job import absolute
 from lungseg.runner.work import work
 from lungseg.segmenter import Segmenter
 from lungseg.verdict import WHY_LEFT_OUT
-from lungseg.writers import Ledger, Record, input_path
+from lungseg.writers import OUTPUTS, Ledger, Record, input_path
 from lungseg.writers import left_out as record_left_out
 
 WAITING_PER_WORKER = 2
@@ -116,8 +115,12 @@ def _run(
         follow_moved(ledger, sources, options, run)
         known = {input_path(record): str(record.get("name", "")) for record in ledger.records()}
         known |= ledger.unfinished
+        layers = layers_outputs(segmenter, options)
         names = name_inputs(
-            list(sources), {path: name for path, name in known.items() if name}, run.folder
+            list(sources),
+            {path: name for path, name in known.items() if name},
+            run.folder,
+            (*OUTPUTS, *(output for outputs in layers.values() for output in outputs)),
         )
         others = _add_left_out(
             ledger, [one for one in left_out if absolute(one.path) not in sources], run
@@ -126,24 +129,29 @@ def _run(
         try:
             for source, given in sources.items():
                 job = plan(
-                    source,
-                    names[source],
+                    Job(
+                        source,
+                        names[source],
+                        options,
+                        run,
+                        probe=given if isinstance(given, Probe) else None,
+                    ),
                     _earlier(ledger, source, run),
-                    options,
-                    run,
                     segmenter,
+                    layers=layers,
+                    inputs=sources,
                     unfinished=str(source) in ledger.unfinished,
                 )
                 if isinstance(job, Outcome):
                     yield job
                     continue
-                if isinstance(given, Probe):
-                    job = replace(job, probe=given)
                 ledger.begin(str(source), names[source])
                 waiting[pool.submit(work, job, segmenter)] = job
-                yield from _finished(waiting, ledger, timeout=None if len(waiting) > limit else 0)
+                yield from _finished(
+                    waiting, ledger, layers, timeout=None if len(waiting) > limit else 0
+                )
             while waiting:
-                yield from _finished(waiting, ledger, timeout=None)
+                yield from _finished(waiting, ledger, layers, timeout=None)
         finally:
             # Reached with something waiting only where the run was stopped: what has begun is
             # finished and recorded.
@@ -151,7 +159,7 @@ def _run(
                 future.cancel()
             while waiting:
                 with suppress(InstallationError):  # said already
-                    _finished(waiting, ledger, timeout=None)
+                    _finished(waiting, ledger, layers, timeout=None)
             ledger.sort([*map(run.called, sources), *others])
         if run.reports:
             write_index(ledger.records(), run.folder, show_identity=run.show_identity)
@@ -174,7 +182,11 @@ def _earlier(ledger: Ledger, source: Path, run: RunOptions) -> Record | None:
 
 
 def _finished(
-    waiting: dict[Future[Outcome], Job], ledger: Ledger, *, timeout: float | None
+    waiting: dict[Future[Outcome], Job],
+    ledger: Ledger,
+    layers: LayersOutputs,
+    *,
+    timeout: float | None,
 ) -> Iterable[Outcome]:
     """Those that are done, or the first where none is and there is time: recorded, and only then
     taken off, so that an interruption loses nothing.
@@ -192,6 +204,9 @@ def _finished(
             outcome = future.result() if problem is None else failed(waiting[future], problem)
             if outcome.record is not None:
                 ledger.add(outcome.record)
+            job = waiting[future]
+            if outcome.status == "failed" and left_something(job, layers):
+                ledger.begin(str(job.source), job.name)  # what it left is ours to replace
             outcomes.append(outcome)
         del waiting[future]
     return outcomes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from lungseg.errors import UsageError
 from lungseg.options import SegmentOptions
 from lungseg.readers import Probe
 from lungseg.report import ENDINGS, ReportFormat, check_reportlab
-from lungseg.writers import FAILED, Record, check_outputs
+from lungseg.writers import FAILED, OUTPUTS, Record, check_outputs
 
 
 def absolute(path: str | Path) -> Path:
@@ -86,8 +86,10 @@ class Job:
         options: how it is segmented.
         run: what is written.
         replace: whether files of that name are ours to replace.
-        written: the files that earlier runs left of it, by name of output; their records go on
-            naming them.
+        written: the files that earlier runs left of it and that still hold, by name of output; its
+            record goes on naming them.
+        outdated: those that do not; each is made anew, or goes.
+        sha256: of the source as it was then; empty where no run before had a result of it.
         probe: what is known of the source already; None where it is to be looked at.
         display_name: what its record and its errors call it, in place of a path that is nobody's
             business; empty for the path.
@@ -99,8 +101,20 @@ class Job:
     run: RunOptions
     replace: bool = False
     written: Mapping[str, str] = field(default_factory=dict[str, str])
+    outdated: Mapping[str, str] = field(default_factory=dict[str, str])
+    sha256: str = ""
     probe: Probe | None = None
     display_name: str = ""
+
+    def anew(self) -> Job:
+        """The same, with all that earlier runs wrote of it done again: no file, and no report, may
+        go on telling what is no longer so.
+        """
+        run, written = self.run, self.written
+        outputs = tuple(o.name for o in OUTPUTS if o.name in run.outputs or o.name in written)
+        reports = tuple(one for one in ENDINGS if one in run.reports or one in written)
+        run = replace(run, outputs=outputs, reports=reports)
+        return replace(self, run=run, replace=True, written={}, outdated=written)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ def work(job: Job, segmenter: Segmenter, progress: Progress = no_progress) -> Ou
         start = time.perf_counter()
         record = result.record()
         check_record(record)  # before there are files of it
+        if job.sha256 not in ("", record["sha256"]):
+            job = job.anew()
         kept, paths = _write(result, record, job, progress)
         record["seconds"]["write"] = round(time.perf_counter() - start, 4)
         record["outputs"] = kept | {output: path.name for output, path in paths.items()}
@@ -81,7 +83,7 @@ def _write(
     """Writes what the job asks for; returns what stays of what was written before, and the paths
     that are new, by name of output.
     """
-    kept, paths, run = dict(job.written), dict[str, Path](), job.run
+    paths, run = dict[str, Path](), job.run
     if not is_there(run.folder):  # what is written into a new one nobody would know of
         raise OutputError("was removed meanwhile", where=run.folder, cure="segment it again")
     hidden = job.options.skip_refused and result.verdict.status == "refused"
@@ -89,10 +91,7 @@ def _write(
     twice = run.reports and "overlay" in run.outputs and not hidden
     once = twice and job.options.overlay_size is None
     overlay = painted(result.image, result.segmentation, job.options) if once else None
-    if hidden:
-        for output in kept.keys() - ENDINGS.keys():  # of an earlier run that wrote them
-            (run.folder / kept.pop(output)).unlink(missing_ok=True)
-    elif run.outputs:
+    if run.outputs and not hidden:
         paths = save(
             result.image,
             result.segmentation,
@@ -115,8 +114,12 @@ def _write(
             skip_refused=job.options.skip_refused,
             overlay=overlay,
         )
-        paths |= write_reports(content, run.folder, run.reports, job.written)
-    return kept, paths
+        paths |= write_reports(content, run.folder, run.reports, {**job.written, **job.outdated})
+    stale = {**job.outdated, **(job.written if hidden else {})}
+    for output in stale.keys() - ENDINGS.keys():
+        if paths.get(output) != run.folder / stale[output]:
+            (run.folder / stale[output]).unlink(missing_ok=True)
+    return {one: file for one, file in job.written.items() if one not in stale}, paths
 
 
 def _in_words(problem: BaseException, job: Job) -> LungsegError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lungseg.writers.atomic import is_there, make_folder, write_file
 from lungseg.writers.encode import ENDINGS, box_of_crop, volume_nifti
 from lungseg.writers.ledger import LEDGER, SUMMARY, Ledger, read_records
-from lungseg.writers.outputs import OUTPUTS, Output, check_outputs, save, stem
+from lungseg.writers.outputs import MASK, OUTPUTS, Output, check_outputs, layer_outputs, save, stem
 from lungseg.writers.png import image_png, picture_png
 from lungseg.writers.record import (
     FAILED,
@@ -25,6 +25,7 @@ __all__ = [
     "FAILED",
     "LEDGER",
     "LEFT_OUT",
+    "MASK",
     "OUTPUTS",
     "SEVERITY",
     "SUMMARY",
@@ -38,6 +39,7 @@ __all__ = [
     "image_png",
     "input_path",
     "is_there",
+    "layer_outputs",
     "left_out",
     "make_folder",
     "picture_png",

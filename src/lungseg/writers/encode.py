@@ -126,7 +126,9 @@ def _of_image(
     for labels, structures in zip(segmentation.layers, segmentation.structures, strict=True):
         if labels is not segmentation.labels and len(structures) == 1 and is_finding(structures):
             name = structures[0].name
-            layers[_name(structures)] = partial(_finding, labels, name, segmentation, probabilities)
+            layers[layer_name(structures)] = partial(
+                _finding, labels, name, segmentation, probabilities
+            )
     return Encoders(PICTURE, outputs, layers)
 
 
@@ -246,11 +248,12 @@ def _only(labels: Labels) -> list[NDArray[Any]]:
 def _further_layers(segmentation: Segmentation[Any]) -> dict[str, Labels]:
     """Label maps beside that of the lungs, by the names of their structures."""
     return {
-        _name(structures): labels
+        layer_name(structures): labels
         for labels, structures in zip(segmentation.layers, segmentation.structures, strict=True)
         if labels is not segmentation.labels
     }
 
 
-def _name(structures: Sequence[Structure]) -> str:
+def layer_name(structures: Sequence[Structure]) -> str:
+    """What the file of a layer is called by."""
     return "_".join(structure.name.replace(" ", "_") for structure in structures)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from lungseg.errors import OutputError, UsageError
 from lungseg.image import Image
 from lungseg.options import DEFAULTS, SegmentOptions
-from lungseg.segmentation import Probabilities, Segmentation
+from lungseg.segmentation import Layers, Probabilities, Segmentation, lungs_layer
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 from lungseg.writers.atomic import is_there, make_folder, write_files
-from lungseg.writers.encode import ENDINGS, PICTURE, Encode, Encoders, encoders_of
+from lungseg.writers.encode import ENDINGS, PICTURE, Encode, Encoders, encoders_of, layer_name
 
 MASK = "mask"
 
@@ -97,6 +97,20 @@ def check_outputs(names: Sequence[str]) -> tuple[Output, ...]:
     if not names:
         raise UsageError("no output was asked for", cure=f"choose from {', '.join(known)}")
     return tuple(output for output in OUTPUTS if output.name in names)
+
+
+def layer_outputs(layers: Layers) -> tuple[Output, ...]:
+    """What is written with the mask: an output for each layer of structures but that of the lungs.
+
+    Args:
+        layers: those that are found, as `lungseg.card.ModelCard.layers_of` gives them.
+    """
+    own = lungs_layer(layers)
+    return tuple(
+        Output(layer_name(layer), "Structures of another layer than the lungs; with the mask.")
+        for number, layer in enumerate(layers)
+        if number != own
+    )
 
 
 _PACKED: Final = re.compile(r"\.(nii|nrrd|mha|dcm|dicom|dic|ima)\.(gz|bz2|zst)$", re.IGNORECASE)
