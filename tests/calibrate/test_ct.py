@@ -85,6 +85,24 @@ def test_slices_are_shown_as_a_stack_and_a_single_one_by_itself(slices: list[Cas
         np.testing.assert_array_equal(one.stack.grey, other.stack.grey)
 
 
+def test_only_lung_is_lung_in_a_ground_truth_of_more(tmp_path: Path) -> None:
+    volume, labels = ellipsoids()
+    more = labels.copy()
+    more[:, 0, :] = 4  # the trachea
+    for name, voxels in (("image", volume.array), ("mask", more)):
+        is_image = name == "image"
+        voxels = voxels.astype(np.int16 if is_image else np.uint8)
+        drawn = replace(volume, array=voxels, hounsfield=is_image)
+        (tmp_path / f"{name}.nii.gz").write_bytes(volume_nifti(drawn))
+    decided = ("right lung", "left lung", "trachea")
+    case = Case(
+        *("a", "p", tmp_path / "image.nii.gz", tmp_path / "mask.nii.gz", "here"), decides=decided
+    )
+    (item,) = case_items([case], as_is=1, degraded=0)
+    assert 0 < item.stack.lungs.sum() <= (labels > 0).sum()
+    assert not item.stack.lungs[:, 0].any()
+
+
 def test_slices_of_another_shape_are_no_volume(slices: list[Case], tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "other.png"), dark_ellipses((80, 96)))
     cv2.imwrite(str(tmp_path / "mask.png"), (dark_ellipses((80, 96)) < 100) * np.uint8(255))

@@ -178,12 +178,16 @@ def test_a_model_that_another_program_calibrates_is_left_alone(
 
 def test_what_another_model_found_is_not_used_again(model: Path, films: list[Case]) -> None:
     kept = model.with_suffix(".samples.jsonl")
-    entry = {"model": "0" * 64, "key": "north/0", "samples": []}
+    content = run.content_of(next(iter(run.radiograph.case_items(films[0], degraded=0))))
+    entry = {"model": "0" * 64, "key": "north/0", "content": content, "samples": []}
     kept.write_text(json.dumps(entry))
     masks = calibrate(model, films[:10]).masks
     assert calibrate(model, films[:10]).masks == masks
     kept.write_text(json.dumps(entry | {"model": Segmenter(model).card("cxr").sha256}))
     assert calibrate(model, films[:10]).masks == masks - 1
+    changed = entry | {"model": Segmenter(model).card("cxr").sha256, "content": content + 1}
+    kept.write_text(json.dumps(changed))  # measured when the mask was another one
+    assert calibrate(model, films[:10]).masks == masks
 
 
 @pytest.mark.usefixtures("few_drawn")

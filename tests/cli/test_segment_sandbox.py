@@ -79,17 +79,19 @@ def test_volumes_come_out_the_same(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("header", ["pair.mhd", "pair"])
 def test_what_is_read_is_what_inputs_and_model_are_made_of(
-    films: Path, model: Path, tmp_path: Path
+    films: Path, model: Path, tmp_path: Path, header: str
 ) -> None:
-    for name in ("pair.mhd", "pair.raw", "other.txt"):
+    for name in ("pair.raw", "other.txt"):
         (films / "sub" / name).touch()
-    inputs = [films / "x.png", films / "sub" / "pair.mhd"]
+    (films / "sub" / header).write_text("ObjectType = Image\nNDims = 3\nDimSize = 2 2 2\n")
+    inputs = [films / "x.png", films / "sub" / header]
     run = RunOptions(tmp_path / "out")
     found = confinement_of(inputs, SegmentOptions(model=model), run, workers=2, seconds=60)
     assert {*found.read} == {
         films / "x.png",
-        *(films / "sub" / name for name in ("pair.mhd", "pair.raw", "other.txt", "x.png")),
+        *(films / "sub" / name for name in (header, "pair.raw", "other.txt", "x.png")),
         *(model.with_suffix(ending) for ending in (".onnx", ".json", ".judge.json")),
     }
     assert found.write == (tmp_path / "out",)

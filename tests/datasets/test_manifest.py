@@ -26,6 +26,16 @@ def case(mine: Path) -> Case:
     return Case("x", "7", mine / "images/x.tif", mine / "masks/x_mask.tif", "here")
 
 
+def test_a_manifest_in_a_folder_that_a_link_leads_to_names_the_same_files(mine, case) -> None:
+    (mine.parent / "deep" / "er").mkdir(parents=True)
+    (mine.parent / "link").symlink_to(mine.parent / "deep" / "er")
+    path = mine.parent / "link" / "cases.csv"
+    write_manifest([case], path)
+    (found,) = read_manifest(path)
+    assert found.image.samefile(case.image)
+    assert found.mask.samefile(case.mask)
+
+
 def test_a_manifest_comes_back_as_it_was(mine, case) -> None:
     cases = [
         replace(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import nibabel as nib
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -16,12 +17,12 @@ from lungseg.datasets.slices import SLICES_ABOVE, SLICES_BELOW, slice_cases, spl
 from lungseg.errors import UsageError
 from lungseg.geometry import VolumeGeometry
 from lungseg.phantom.ct import CtPhantom, ct_phantom
-from lungseg.readers import read_image
+from lungseg.readers import read_image, read_volume
 from lungseg.structures import HEART
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
 from lungseg.writers.nifti import nifti_gz
-from phantom_volumes import TURNS, stored_as, write_series
+from phantom_volumes import TURNS, enhanced, stored_as, write_series
 
 SHAPE = (24, 96, 96)
 STEP = (12.0, 3.7, 3.7)
@@ -228,6 +229,31 @@ def test_a_series_and_its_labels_are_recognised_and_cut(phantom, tmp_path) -> No
         np.where(phantom.ground_truth.labels[6:18] > 0, stacked(sliced.cases)[1], 0),
         phantom.ground_truth.labels[6:18],
     )
+
+
+@pytest.mark.parametrize("kind", ["enhanced", "pair"])
+def test_every_slice_of_a_volume_in_whatever_files_has_one_of_its_own(
+    phantom, tmp_path, kind
+) -> None:
+    voxels = phantom.volume.array[6:18]
+    affine = phantom.volume.geometry.affine
+    (tmp_path / "images").mkdir()
+    if kind == "enhanced":
+        image = tmp_path / "images" / "p1.dcm"
+        places = [affine[:3, 3] + affine[:3, 0] * number for number in range(len(voxels))]
+        enhanced(voxels, places, [1] * len(voxels)).save_as(image)
+        stated = read_volume(image).geometry.affine
+        mask = write(tmp_path / "p1.nii.gz", phantom.ground_truth.labels[6:18], stated)
+    else:
+        image = tmp_path / "images" / "p1.hdr"
+        nib.save(nib.Nifti1Pair(voxels.T, np.diag([3.7, 3.7, 12.0, 1.0])), image)
+        mask = tmp_path / "p1.nii.gz"
+        labels = np.ascontiguousarray(phantom.ground_truth.labels[6:18].T)
+        nib.save(nib.Nifti1Image(labels, np.diag([3.7, 3.7, 12.0, 1.0])), mask)
+    sliced = slice_cases([Case("p1", "p1", image, mask, "here")], tmp_path / "slices")
+    assert sliced.problems == ()
+    assert len({case.image for case in sliced.cases}) == len(sliced.cases) == len(voxels)
+    assert len(sliced.of_volumes) == len(voxels)
 
 
 def test_slices_of_sixteen_bits_become_eight_and_other_pictures_stay(phantom, tmp_path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from ellipsoids import ellipsoids, turned
 from lungseg.card import ModelCard
 from lungseg.datasets import Case
+from lungseg.datasets.ground_truth import VolumeGroundTruth
 from lungseg.errors import InputError
 from lungseg.evaluate import CaseScore, MaskScore, SliceScores
 from lungseg.evaluate.volumes import score_ct
@@ -61,6 +62,30 @@ def case(folder: Path, labels: np.ndarray, *, volume: Volume = VOLUME) -> Case:
         volume_nifti(Volume(labels.astype(np.uint8), volume.geometry, hounsfield=False))
     )
     return Case("c", "p", folder / "c.nii.gz", path, "here")
+
+
+def test_unevenly_spaced_slices_count_with_the_space_that_they_stand_for(
+    tmp_path, monkeypatch
+) -> None:
+    # Ten slices 2 mm apart, then ten 10 mm apart, of which the last eight are missed.
+    places = np.append(np.arange(10) * 2.0, 28.0 + np.arange(10) * 10.0)
+    step = places[-1] / (SHAPE[0] - 1)
+    affine = np.array(VOLUME.geometry.affine)
+    affine[:3, 0] *= step / SPACING[0]
+    grid = VolumeGeometry(SHAPE, affine, tuple(places / step), 0)
+    volume = replace(VOLUME, geometry=grid)
+    inside = np.zeros(SHAPE, np.uint8)
+    inside[:, 10:20, 10:20] = 1
+    found = inside.copy()
+    found[12:] = 0
+    known = VolumeGroundTruth(inside, sides=True)
+    monkeypatch.setattr("lungseg.evaluate.volumes.read_volume_labels", lambda *_: known)
+    where = Case("c", "p", tmp_path / "c.nii.gz", tmp_path / "m.nii.gz", "here")
+    score = score_ct(where, result(found, volume=volume)).scores["lungs"]
+    space = grid.widths(0) * step * 2.0 * 2.0 * 100 / 1000
+    assert score.volume_error == pytest.approx(-space[12:].sum())
+    assert score.relative_area_error == pytest.approx(-space[12:].sum() / space.sum())
+    assert score.hd == pytest.approx(places[-1] - places[11], abs=5.0)
 
 
 def test_a_perfect_mask(tmp_path) -> None:

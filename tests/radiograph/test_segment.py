@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from lungseg import predict
+from lungseg.card import read_card
 from lungseg.errors import UnreadableError, UsageError
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
@@ -129,6 +131,17 @@ def test_a_widened_mask_says_so(segmenter: RadiographSegmenter) -> None:
     )
     with pytest.raises(UsageError, match="not by -1"):
         segmenter(dark_ellipses(), SegmentOptions(dilate=-1))
+
+
+def test_what_a_model_without_lungs_finds_cannot_be_widened(tmp_path: Path) -> None:
+    path = write_tiny_model(tmp_path, as_one=True)
+    described = path.with_suffix(".json")
+    card, layers = read_card(described), (("heart",),)
+    replace(card, layers=layers, outputs=(), default_structures=()).write(described)
+    heart = RadiographSegmenter(path, threads=1)
+    for options in (SegmentOptions(dilate=2), SegmentOptions(hull=True)):
+        with pytest.raises(UsageError, match="the model finds no lungs, which could be widened"):
+            heart(dark_ellipses(), options)
 
 
 def test_a_spacing_that_cannot_be_right_is_noted(segmenter: RadiographSegmenter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,28 @@ def test_the_patient_of_a_file_and_of_a_folder(slice_file: Path, tmp_path: Path)
     write_series(tmp_path / "series", CHEST[:3], np.diag([1.0, 1, 1, 1]), PatientID="9001")
     entry = {"input": str(tmp_path / "series"), "format": "DICOM series"}
     assert patient_of_record(entry) == Patient(name="Secret^Name", id="9001")
+
+
+def test_the_patient_of_a_packed_file_and_of_a_series_in_several_folders(
+    slice_file: Path, tmp_path: Path
+) -> None:
+    packed = tmp_path / "packed" / "doe.dcm.gz"
+    packed.parent.mkdir()
+    packed.write_bytes(gzip.compress(slice_file.read_bytes()))
+    expected = Patient(name="Doe^Jane", id="AB-77/1", study_date="20200102")
+    assert patient_of_record({"input": str(packed)}) == expected
+    packed.write_bytes(packed.read_bytes()[:-200])  # the header is whole
+    assert patient_of_record({"input": str(packed)}) == expected
+    packed.write_bytes(packed.read_bytes()[:12])
+    assert patient_of_record({"input": str(packed)}) is None
+    for part in ("a", "b"):
+        write_series(tmp_path / "doe" / part, CHEST[:3], np.diag([1.0, 1, 1, 1]), PatientID="9001")
+    for entry in ({}, {"format": "DICOM series"}):
+        found = patient_of_record({"input": str(tmp_path / "doe"), **entry})
+        assert found == Patient(name="Secret^Name", id="9001")
+    (tmp_path / "empty").mkdir()
+    gone = {"input": str(tmp_path / "empty"), "format": "DICOM series"}
+    assert patient_of_record(gone) is None
 
 
 def test_what_is_no_dicom_names_nobody(tmp_path: Path) -> None:
@@ -94,6 +117,14 @@ def test_codes_differ_by_image_and_by_name() -> None:
         for sha in ("a", "b")
     }
     assert len(codes) == 4
+
+
+def test_texts_lose_the_folder_of_results(tmp_path: Path) -> None:
+    folder = tmp_path / "DOE_JOHN" / "out"
+    text = f"{folder}/x_mask.png: exists already; choose another folder."
+    assert blanked(text, {"input": "/data/x.png"}, (), folder) == (
+        "…/x_mask.png: exists already; choose another folder."
+    )
 
 
 def test_texts_lose_paths_and_secrets() -> None:

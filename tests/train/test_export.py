@@ -305,6 +305,11 @@ def test_a_model_that_cannot_be_loaded_is_not_left_behind(
         ),
         ('name = "a"', "about.toml: the description of the model lacks the field 'version'"),
         ("name = ", "about.toml: the description of the model cannot be read (Invalid value"),
+        (
+            'name = "a"\nversion = "1"\n[sources]\nmontgomery = "cite"',
+            "about.toml: the description of the model has sources that are no tables; write "
+            "[sources.NAME], and below it what =",
+        ),
     ],
 )
 def test_the_description_of_a_model_is_checked(

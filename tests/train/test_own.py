@@ -21,7 +21,7 @@ from lungseg.train.fit import fit
 from lungseg.train.losses import loss_of
 from lungseg.train.module import build_network
 from tiny_model import write_tiny_model
-from tiny_run import SETTINGS
+from tiny_run import SETTINGS, metrics, stop_in_epoch
 
 MODULE = """
 import torch
@@ -38,6 +38,11 @@ class Plain(nn.Module):
 
     def forward(self, image):
         return self.layers(image)
+
+
+class Random(Plain):
+    def forward(self, image):
+        return nn.functional.dropout(self.layers(image), 0.5, self.training)
 
 
 class Half(Plain):
@@ -93,6 +98,20 @@ def test_an_own_network_with_an_own_loss_becomes_a_model(
     result = Segmenter(made.model)(cases[0].image)  # which needs the package no more
     assert result.mask.shape == result.image.array.shape
     assert "mine.nets" not in sys.modules
+
+
+@pytest.mark.slow
+def test_a_network_that_draws_numbers_goes_on_as_if_it_had_not_been_stopped(
+    cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(SETTINGS, architecture="mine.nets:Random", epochs=3, size=48)
+    fit(cases, tmp_path / "whole", settings, progress=False)
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 1, batch=1)
+        with pytest.raises(KeyboardInterrupt):
+            fit(cases, tmp_path / "cut", settings, progress=False)
+    fit(cases, tmp_path / "cut", settings, resume=True, progress=False)
+    assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
 
 
 def test_an_own_loss_is_that_of_each_layer() -> None:

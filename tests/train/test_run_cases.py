@@ -83,6 +83,12 @@ def test_cases_without_a_mask_are_listed_and_nothing_is_learnt_from_them(cases, 
     )
 
 
+def test_a_source_that_is_to_be_seen_more_often_and_is_not_there_is_said(cases, caplog) -> None:
+    settings = replace(SETTINGS, oversample=("north=2", "North=3"))
+    training_and_validation(assign_splits(cases, settings), settings)
+    assert caplog.messages == ["oversample names North, and no case to train on is of that source"]
+
+
 def test_teachers_label_training_masks_alone(cases, tmp_path) -> None:
     model = write_tiny_model(tmp_path)
     heart = [replace(case, lung_extent="through-heart") for case in cases]

@@ -198,6 +198,7 @@ def test_a_missing_file_is_named(tmp_path) -> None:
             "'val_dise' is no metric that can be monitored; did you mean 'val_dice'.",
         ),
         ({"monitor": "zzz"}, "'zzz' is no metric that can be monitored."),
+        ({"monitor": "val_heart_dice"}, "'val_heart_dice' is no metric that can be monitored"),
         (
             {"class_weights": ("heart=2",)},
             "class_weights are CLASS=W, not 'heart=2'; name one of background, right lung, left "
@@ -215,6 +216,12 @@ def test_values_without_meaning_are_refused_in_words(changes, words) -> None:
     with pytest.raises(UsageError) as refused:
         TrainingSettings(**changes)
     assert words in str(refused.value)
+
+
+def test_the_dice_of_a_structure_can_be_monitored_where_there_are_several() -> None:
+    layers = (("right lung", "left lung"), ("heart",))
+    for monitor in ("val_heart_dice", "val_lungs_dice", "val_dice_montgomery"):
+        assert TrainingSettings(layers=layers, monitor=monitor).mode == "max"
 
 
 def test_every_setting_has_a_type_and_words() -> None:

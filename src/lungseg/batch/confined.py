@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Final
 
 from lungseg.confine import Confinement, memory_for
+from lungseg.errors import InputError
 from lungseg.options import SegmentOptions
 from lungseg.predict import find_model
+from lungseg.provenance import Format
 from lungseg.quality.files import model_files
 from lungseg.readers import Probe
+from lungseg.readers.probe import identify
 from lungseg.runner import RunOptions
 from lungseg.runner.job import absolute
 from lungseg.writers import make_folder
 
-_IN_SEVERAL_FILES: Final = (".mhd", ".mha", ".nhdr", ".nrrd", ".hdr", ".img")
-"""Endings of volumes whose voxels may be in files beside them."""
+_PAIR: Final = (".hdr", ".img")
+_WITH_HEADER: Final = (Format.METAIMAGE, Format.NRRD)
 
 
 def confinement_of(
@@ -68,6 +71,14 @@ def _places(given: str | Path | Probe) -> Iterator[Path]:
             yield file.data
 
 
+def _is_in_several_files(path: Path) -> bool:
+    """Whether it is of a volume whose voxels may be in files beside it."""
+    try:
+        return path.suffix.lower() in _PAIR or identify(path).format in _WITH_HEADER
+    except InputError:  # reading it will say why
+        return False
+
+
 def _beside(path: Path) -> Iterator[Path]:
     """A file, and what belongs to it; a folder, and what its links lead to."""
     yield path
@@ -75,7 +86,7 @@ def _beside(path: Path) -> Iterator[Path]:
         if path.is_dir():
             with os.scandir(path) as entries:
                 yield from (Path(entry.path) for entry in entries if entry.is_symlink())
-        elif path.suffix.lower() in _IN_SEVERAL_FILES:
+        elif _is_in_several_files(path):
             with os.scandir(path.parent) as entries:
                 yield from (Path(entry.path) for entry in entries if entry.is_file())
     except OSError:  # reading it will say why

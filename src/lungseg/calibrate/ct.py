@@ -96,6 +96,11 @@ class StackItem:
     stack: LabelledStack
     degradations: str = ""
 
+    @property
+    def arrays(self) -> list[Array]:
+        """All that is measured of it."""
+        return [self.stack.grey, self.stack.lungs]
+
 
 def group_slices(cases: Sequence[Case]) -> list[tuple[Case, ...]]:
     """Cases of one slice each that were cut from the same volume together, in order; each other
@@ -169,7 +174,8 @@ def _read(cases: Sequence[Case]) -> tuple[Volume, Array]:
     volumes, lungs = [], []
     for case in cases:
         volumes.append(read(case.image, modality="ct"))
-        lungs.append(read_volume_labels(case, volumes[-1].geometry).labels > 0)
+        known = read_volume_labels(case, volumes[-1].geometry)
+        lungs.append(lung_mask(known.labels) if known.sides else known.labels > 0)
     if len(cases) == 1:
         return volumes[0], lungs[0]
     shapes = {volume.array.shape for volume in volumes}

@@ -77,6 +77,12 @@ class RadiographItem:
     known: Array | None = None
     degradations: str = ""
 
+    @property
+    def arrays(self) -> list[Array]:
+        """All that is measured of it."""
+        image = self.image.array if isinstance(self.image, Image) else self.image
+        return [array for array in (image, self.labels, self.known) if array is not None]
+
 
 def case_items(case: Case, *, degraded: int, rotated: bool = False) -> Iterator[RadiographItem]:
     """A case as it is, degraded so many times, and rotated by one, two and three quarter turns; the

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -290,25 +291,39 @@ def _said(items: Iterator[Item], case: Case, failed: list[str]) -> Iterator[Item
         log.warning("case left out: %s", failed[-1])
 
 
+def content_of(item: radiograph.RadiographItem | ct.StackItem) -> int:
+    """A number that changes with what the model is shown of an input, or with its mask."""
+    found = 0
+    for array in item.arrays:
+        found = zlib.crc32(array.tobytes(), found)
+    return found
+
+
 class _Kept:
     """What was measured with one model, kept in a file, a line for each input."""
 
     def __init__(self, path: Path, model: str) -> None:
         self.path, self.model = path, model
-        self.samples: dict[str, list[Sample]] = {}
+        self.samples: dict[tuple[str, int], list[Sample]] = {}
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         for line in lines:
             try:
                 entry = json.loads(line)
                 known = [Sample(**one) for one in entry["samples"]]
+                key = entry["key"], entry["content"]
             except (ValueError, TypeError, KeyError):  # what was not written to its end
                 continue
             if entry["model"] == model:
-                self.samples[entry["key"]] = known
+                self.samples[key] = known
 
-    def add(self, key: str, samples: list[Sample]) -> None:
+    def add(self, key: tuple[str, int], samples: list[Sample]) -> None:
         """Keeps the samples of an input."""
-        entry = {"model": self.model, "key": key, "samples": [asdict(one) for one in samples]}
+        entry = {
+            "model": self.model,
+            "key": key[0],
+            "content": key[1],
+            "samples": [asdict(one) for one in samples],
+        }
         try:
             with self.path.open("a", encoding="utf-8") as stream:
                 stream.write("\n" + json.dumps(entry))  # never behind half a line
@@ -330,14 +345,15 @@ def _measured(
 ) -> list[Sample]:
     """The samples of all items, in order, before or now."""
 
-    def samples_of(item: Item) -> list[Sample]:
-        known = kept.samples.get(item.key)
-        return measure(item) if known is None else known
+    def samples_of(item: Item) -> tuple[tuple[str, int], list[Sample]]:
+        key = item.key, content_of(item)
+        known = kept.samples.get(key)
+        return key, measure(item) if known is None else known
 
     found: list[Sample] = []
-    for count, (item, samples) in enumerate(bounded_map(samples_of, items, workers), 1):
-        if item.key not in kept.samples:
-            kept.add(item.key, samples)
+    for count, (_, (key, samples)) in enumerate(bounded_map(samples_of, items, workers), 1):
+        if key not in kept.samples:
+            kept.add(key, samples)
         found += samples
         if progress is not None:
             progress(count)

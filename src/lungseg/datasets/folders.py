@@ -18,7 +18,7 @@ from lungseg.writers import stem
 
 VOLUME_ENDINGS: Final = (
     *(".nii", ".nii.gz", ".nii.bz2", ".nii.zst"),
-    *(".nrrd", ".nhdr", ".mha", ".mhd"),
+    *(".nrrd", ".nhdr", ".mha", ".mhd", ".hdr"),
 )
 """Endings of volumes."""
 

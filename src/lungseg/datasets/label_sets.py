@@ -252,7 +252,7 @@ def lungs_of(sets: Sets, layers: Sequence[LayerClasses]) -> dict[Side, NDArray[n
 
 HOW_JUDGED: Final = (
     "Masks that draw through the heart are judged outside the band where heart and mediastinum may "
-    "lie."
+    "lie, and masks of a part of the lungs within that part."
 )
 """`judged_pixels` for people."""
 
@@ -261,7 +261,8 @@ def judged_pixels(
     labels: Array, structures: Sequence[Structure], lung_extent: LungExtent
 ) -> NDArray[np.bool_] | None:
     """Where a mask is a ground truth of some of its structures: not beneath an abnormal one that
-    lies on them, and of lungs that are drawn through the heart not in `mediastinal_band`.
+    lies on them, of lungs that are drawn through the heart not in `mediastinal_band`, and of a part
+    of the lungs only there.
 
     Args:
         labels: (rows, columns), or (slices, rows, columns) of masks that are not drawn so.
@@ -275,6 +276,8 @@ def judged_pixels(
         s.number for s in structures
     }
     hidden = np.isin(labels, list(above))
+    if lung_extent == "aerated" and not set(ANY_LUNG).isdisjoint(structures):
+        return np.isin(labels, [lung.number for lung in ANY_LUNG]) & ~hidden
     if lung_extent == "through-heart" and not set(ANY_LUNG).isdisjoint(structures):
         return ~(hidden | mediastinal_band(labels))
     return ~hidden if hidden.any() else None

@@ -66,7 +66,8 @@ def write_manifest(cases: Sequence[Case], path: Path, *, comment: str = "") -> N
 
 def _cell(value: Any, path: Path) -> str:
     if isinstance(value, Path):
-        return os.path.relpath(value, path.parent)
+        # The folder's own place, since ".." leads out of that, whatever link it was named by.
+        return os.path.relpath(os.path.abspath(value), path.parent.resolve())  # noqa: PTH100
     return write_names(value) if isinstance(value, tuple) else value or ""
 
 

@@ -112,7 +112,7 @@ def slice_cases(cases: Sequence[Case], folder: Path, *, every: int = 1) -> Slice
             )
             continue
         kept += slices
-        if is_volume(case.image):
+        if len(slices) > 1 or is_volume(case.image):
             of_volumes |= {(made.source, made.case) for made in slices}
     return SliceExport(tuple(kept), frozenset(of_volumes), tuple(problems))
 
@@ -152,6 +152,7 @@ def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
             "there is nothing in the labels", where=case.mask, cure="leave the case out"
         )
     structures = [BY_NAME[name] for name in case.decides]
+    in_space = len(voxels) > 1 or is_volume(case.image)
     images, masks = (folder / _file_name(case.source) / kind for kind in ("images", "masks"))
     make_folder(images)
     make_folder(masks)
@@ -161,7 +162,7 @@ def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
         pixels = _greys(voxels[number], hounsfield=volume.hounsfield)
         if pixels.min() == pixels.max():
             continue
-        name = f"{case.case}_{number:03d}" if is_volume(case.image) else case.case
+        name = f"{case.case}_{number:03d}" if in_space else case.case
         image, file = read_image(pixels), f"{_file_name(name)}.png"
         write_file(images / file, image_png(image.array, of=image))
         write_file(masks / file, mask_png(image.with_labels(labels[number], structures)))

@@ -46,19 +46,37 @@ def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
     turn = grid.to_axial()
     axial = turn.geometry(grid)
     flat = axial.shape[0] == 1
-    spacing = axial.spacing and axial.spacing[1 if flat else 0 :]
+    across, planes, even = axial.uneven_axis, None, axial
+    if axial.planes is not None:  # so that each slice counts with the space that it stands for
+        even, planes = axial.even()
+    spacing = even.spacing and even.spacing[1 if flat else 0 :]
     scored = scored_regions(result.segmentation, case)
 
     def as_scored(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return turn.apply(mask)[0] if flat else turn.apply(mask)
 
+    def evened(mask: Mask) -> Mask:
+        return mask if planes is None else mask.take(planes, across)
+
+    def space(mask: Mask) -> float:
+        counts = np.moveaxis(mask, across, 0).reshape(mask.shape[across], -1).sum(axis=1)
+        return float(counts @ axial.widths(across))
+
     def compared(inside: Mask, found: Mask, those: Sequence[Structure]) -> MaskScore:
         judged = judged_pixels(labels, those, "field") if ground_truth.sides else None
-        score = compare_masks(inside, found, spacing, judged=judged)
-        if flat or grid.voxel_volume is None or judged is not None:
+        score = compare_masks(
+            evened(inside),
+            evened(found),
+            spacing,
+            judged=None if judged is None else evened(judged),
+        )
+        if flat or judged is not None:
             return score
-        surplus = int(np.count_nonzero(found)) - int(np.count_nonzero(inside))
-        return replace(score, volume_error=surplus * grid.voxel_volume / 1000.0)
+        true, surplus = space(inside), space(found) - space(inside)
+        score = replace(score, relative_area_error=surplus / true) if true else score
+        if axial.voxel_volume is None:
+            return score
+        return replace(score, volume_error=surplus * axial.voxel_volume / 1000.0)
 
     labels = ground_truth.labels[0] if flat else ground_truth.labels
     scores, raw, halves, slices = {}, {}, {}, None

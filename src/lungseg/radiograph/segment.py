@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
+from lungseg.errors import UsageError
 from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.morphology.dilation import dilate
@@ -360,6 +361,12 @@ def _widened(
     segmentation: Segmentation[ImageGeometry], image: Image, radius: float, *, bridged: bool
 ) -> tuple[Segmentation[ImageGeometry], tuple[str, ...]]:
     """With the lungs widened, and a note of it: whoever reads the record must know."""
+    if PLURAL not in segmentation.names:
+        raise UsageError(
+            "the model finds no lungs, which could be widened",
+            where=image.source,
+            cure="leave out `dilate` and `hull`",
+        )
     spacing = image.geometry.spacing
     numbers = groups(segmentation.shown)[PLURAL]
     layers, notes = list(segmentation.layers), []

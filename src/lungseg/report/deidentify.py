@@ -68,13 +68,18 @@ def tells(text: str, words: tuple[str, ...]) -> bool:
     return any(_bare(word) in _bare(text) for word in words)
 
 
-def blanked(text: str, entry: Mapping[str, Any], words: tuple[str, ...]) -> str:
-    """A text of a record without the path of the input, and without the words."""
+def blanked(
+    text: str, entry: Mapping[str, Any], words: tuple[str, ...], results: Path | None = None
+) -> str:
+    """A text of a record without the path of the input and of the folder of results, and without
+    the words.
+    """
     source = str(entry.get("input", ""))
     folder = str(Path(source).parent)
     # What has no separator in it is no path, and may be a word like any other.
     paths = [path for path in (source, folder, folder + os.sep) if os.sep in path and len(path) > 1]
     paths += [entry["relative_to"]] if "relative_to" in entry else []
+    paths += [] if results is None else [os.path.abspath(results)]  # noqa: PTH100 (as it was named)
     if source in paths and text.startswith(source):
         text = text[len(source) :].partition(": ")[2]
     for path in paths:

@@ -100,7 +100,7 @@ def rows_of(
     """
     there = {path.name for path in folder.glob(f"{THUMBNAILS}/*.jpg")}
     rows = [
-        _row(record, there, show_identity=show_identity)
+        _row(record, there, folder, show_identity=show_identity)
         for record in records
         if record["verdict"] != LEFT_OUT
     ]
@@ -112,7 +112,9 @@ def _order(row: IndexRow) -> float:
     return known[0] if known else -1.0
 
 
-def _row(record: Mapping[str, Any], there: set[str], *, show_identity: bool) -> IndexRow:
+def _row(
+    record: Mapping[str, Any], there: set[str], folder: Path, *, show_identity: bool
+) -> IndexRow:
     report = record.get("outputs", {}).get("report", "")
     secret: tuple[str, ...] | None = ()
     if report and (show_identity or report != f"{record.get('name')}{REPORT}"):
@@ -132,7 +134,7 @@ def _row(record: Mapping[str, Any], there: set[str], *, show_identity: bool) -> 
     reasons = (
         record["reasons"]
         if show_identity
-        else [blanked(reason, record, secret or ()) for reason in record["reasons"]]
+        else [blanked(reason, record, secret or (), folder) for reason in record["reasons"]]
     )
     return IndexRow(
         title=title,

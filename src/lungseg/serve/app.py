@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Query, Request, Response
@@ -59,6 +59,15 @@ MAX_WAIT_S: Final = 60.0
 CLIENT_GONE: Final = 499
 """What a request is counted as whose client did not wait for the answer."""
 
+FILE_TYPES: Final = {
+    ".png": "image/png",
+    ".html": "text/html",
+    ".pdf": "application/pdf",
+    ".json": "application/json",
+}
+OTHER_FILE: Final = "application/octet-stream"
+"""Media types of results by their ending, and of all others."""
+
 FORM: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -75,6 +84,12 @@ def _problems(*statuses: HTTPStatus) -> Problems:
     return {int(status): {"model": Problem, "description": status.phrase} for status in statuses}
 
 
+def _content(*types: str) -> Problems:
+    return {200: {"content": {one: {} for one in types}}}
+
+
+EVERYWHERE: Final = _problems(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+"""What `lungseg.serve.security` may answer to anything."""
 UNKNOWN: Final = _problems(
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED,
@@ -143,6 +158,7 @@ class Server:
             docs_url=None,
             redoc_url=None,
             lifespan=self._life,
+            responses=EVERYWHERE,
         )
         for problem in (HTTPProblem, RequestValidationError, HTTPException, Exception):
             self.api.add_exception_handler(problem, refused)
@@ -209,7 +225,12 @@ class Server:
                 queued=self.jobs.queued,
             )
 
-        @api.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
+        @api.get(
+            "/metrics",
+            summary="Numbers for Prometheus",
+            response_class=Response,
+            responses=_content("text/plain"),
+        )
         async def metrics() -> Response:
             return Response(
                 self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8"
@@ -280,14 +301,11 @@ class Server:
         api = self.api
         png: Any = {
             "response_class": Response,
-            "responses": {**UNKNOWN, 200: {"content": {"image/png": {}}}},
+            "responses": UNKNOWN | _content("image/png"),
         }
-        whole: Problems = {
-            **UNKNOWN,
-            **_problems(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE),
-            200: {"content": {"application/octet-stream": {}}},
-            206: {"content": {"application/octet-stream": {}}},
-        }
+        file = _content(*FILE_TYPES.values(), OTHER_FILE)
+        range_ = _problems(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+        whole: Problems = UNKNOWN | range_ | file | {206: file[200]}
 
         @api.get(
             "/jobs/{number}/files/{name}",
@@ -306,6 +324,7 @@ class Server:
             return FileResponse(
                 job.folder / RESULTS / file,
                 filename=file,
+                media_type=FILE_TYPES.get(PurePath(file).suffix, OTHER_FILE),
                 headers={"Content-Security-Policy": "sandbox"},
             )
 
@@ -335,17 +354,16 @@ class Server:
             return await _picture(self._done(number), ViewerSlices.labels_png, index)
 
     def _add_bundle(self) -> None:
-        zipped: Problems = {200: {"content": {"application/octet-stream": {}}}}
         refusals = _problems(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE)
 
         @self.api.post(
             BUNDLE,
-            responses=UNKNOWN | zipped | refusals,
+            responses=UNKNOWN | refusals | _content("application/zip"),
             response_class=FileResponse,
             summary="The results of several jobs in a zip, with one table",
         )
         async def bundle(wanted: Bundle) -> FileResponse:
-            jobs = [self._done(number) for number in wanted.jobs]
+            jobs = [self._done(number) for number in dict.fromkeys(wanted.jobs)]
             path = self._folder / f"{secrets.token_hex(16)}.zip"
             remove = BackgroundTask(path.unlink, missing_ok=True)
             try:

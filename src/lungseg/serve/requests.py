@@ -198,9 +198,10 @@ def task_of(
     if packed and base == first.name:
         base += "_unpacked"
     job.name = f"{first.name} ({len(upload.files)} files)" if several else first.name
+    cropped = options.crop_square or options.crop_size is not None
     run = RunOptions(
         job.folder / RESULTS,
-        ("mask", "overlay", "viewer"),
+        ("mask", "overlay", "viewer", *(("crop",) if cropped else ())),
         ("report", "pdf") if has_reportlab() else ("report",),
     )
     source = first.parent if several else first

@@ -68,7 +68,8 @@ class JobDocument(BaseModel):
     files: dict[str, str] = Field(
         {},
         description="Addresses of what can be downloaded: mask, overlay, record, report and, "
-        "where it can be made, pdf.",
+        "where it can be made, pdf; crop where a size or a square was asked for; of models that "
+        "find more than lungs a mask for each layer, such as opacity.",
     )
 
 

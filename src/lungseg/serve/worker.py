@@ -141,6 +141,7 @@ def _axial_grid(grid: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[float, 
     if "slices" not in grid:
         return (1, grid["rows"], grid["columns"]), grid["spacing_mm"]
     shape = grid["slices"], grid["rows"], grid["columns"]
-    geometry = VolumeGeometry(shape, grid["affine_lps"])
+    known = grid["spacing_mm"] is not None
+    geometry = VolumeGeometry(shape, grid["affine_lps"], spacing_known=known)
     axial = geometry.to_axial().geometry(geometry)
     return axial.shape, axial.spacing

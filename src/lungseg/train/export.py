@@ -332,6 +332,13 @@ def _read_about(path: Path) -> dict[str, Any]:
     for name in ("layers", "default_structures"):
         if name in facts:
             facts[name] = as_tuples(facts[name])
+    sources = facts.get("sources", {})
+    if not isinstance(sources, dict) or not all(isinstance(one, dict) for one in sources.values()):
+        raise UsageError(
+            "the description of the model has sources that are no tables",
+            where=path,
+            cure='write [sources.NAME], and below it what = "..." and terms = "..."',
+        )
     wrong = problem_of_layers(facts["layers"]) if "layers" in facts else None
     if wrong:
         raise UsageError(f"the layers of the description {wrong}", where=path)

@@ -92,7 +92,7 @@ def fit(
             load_initial_weights(settings.start_from, module.net, pictures, settings.classes)
         _begin_folder(folder, settings, cases, resume=resume)
         loaders = _loader(data, settings), _loader(judged, settings)
-        trainer.callbacks.insert(0, SetEpoch(data))
+        trainer.callbacks.insert(0, SetEpoch(data, settings.seed))
         trainer.fit(module, *loaders, ckpt_path=last if resume else None, weights_only=True)
     return folder / "best.ckpt"
 

@@ -243,6 +243,7 @@ class LungModule(lightning.LightningModule):
                     total_steps=steps,
                     pct_start=WARM_UP,
                     final_div_factor=1000,
+                    cycle_momentum=False,
                 )
             case "cosine":
                 schedule = lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from lungseg.datasets.spreadsheets import read_rows
 from lungseg.errors import InputError, UsageError
 from lungseg.structures import sided
 from lungseg.train.settings import TrainingSettings
+
+log = logging.getLogger(__name__)
 
 
 def assign_splits(cases: Sequence[Case], settings: TrainingSettings) -> list[Case]:
@@ -83,6 +86,8 @@ def training_and_validation(
             cure="leave it out of the layers, or name it in the column decides of the list of "
             "cases",
         )
+    for source in sorted(repeats.keys() - {case.source for case in training}):
+        log.warning("oversample names %s, and no case to train on is of that source", source)
     source = settings.monitor.removeprefix("val_dice_")
     sources = sorted({case.source for case in validation})
     if source != settings.monitor and source not in sources:

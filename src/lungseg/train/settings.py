@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_
 
 from lungseg.card import as_tuples, problem_of_layers
 from lungseg.errors import UsageError
-from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+from lungseg.structures import LEFT_LUNG, RIGHT_LUNG, regions
 from lungseg.train.allowed_values import METRICS, NAMED, check_value, suggestion
 
 if TYPE_CHECKING:
@@ -121,14 +121,16 @@ class TrainingSettings:
         float,
         (
             "probability that the darkest and the brightest greys are cut off, as CT is "
-            "shown in a window"
+            "shown in a window, where `intensity` allows any"
         ),
     ] = 0.25
     cut: Annotated[float, "largest fraction of the greys that is cut off at either end"] = 0.15
     cut_dark: Annotated[
         float, "the same at the dark end, where it is to be more, as in windows for soft tissue"
     ] = 0.0
-    negative: Annotated[float, "probability that black and white are inverted"] = 0.15
+    negative: Annotated[
+        float, "probability that black and white are inverted, where `intensity` allows any"
+    ] = 0.15
     occlusion: Annotated[
         float, "probability that opacities, tubes, text and the like may be painted in"
     ] = 1.0
@@ -239,15 +241,11 @@ class TrainingSettings:
             )
         if not 0 <= self.ema_decay < 1:
             raise UsageError(f"ema_decay is at least 0 and below 1, not {self.ema_decay}")
-        if self.monitor not in METRICS and not self.monitor.startswith("val_dice_"):
-            raise UsageError(
-                f"{self.monitor!r} is no metric that can be monitored",
-                cure=suggestion(self.monitor, METRICS),
-            )
         if problem := problem_of_layers(self.layers):
             raise UsageError(f"layers {problem}")
         if self.layers != ((RIGHT_LUNG.name, LEFT_LUNG.name),):
             _ = self.classes
+        self._check_monitor()
         self.repeats()
         self.weights()
 
@@ -255,6 +253,17 @@ class TrainingSettings:
     def is_own_network(self) -> bool:
         """Whether the network is not one of the package's."""
         return self.architecture not in NAMED["architecture"]
+
+    def _check_monitor(self) -> None:
+        if self.monitor in METRICS or self.monitor.startswith("val_dice_"):
+            return
+        learnt = [name for classes in self.classes for name in regions(classes.structures)]
+        known = [*METRICS, *(f"val_{name}_dice" for name in learnt if len(learnt) > 1)]
+        if self.monitor not in known:
+            raise UsageError(
+                f"{self.monitor!r} is no metric that can be monitored",
+                cure=suggestion(self.monitor, known),
+            )
 
     def _check_size(self) -> None:
         """That the size suits the depth, of which a network of one's own says nothing."""

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
+import torch
 from lightning.fabric.plugins.environments import (
     ClusterEnvironment,
     LightningEnvironment,
@@ -34,11 +36,11 @@ from lungseg.writers import write_file
 
 class SetEpoch(lightning.Callback):
     """Tells the data which epoch it is, so that each has its own augmentation, the same again after
-    a resume.
+    a resume; and so have networks that draw numbers at random.
     """
 
-    def __init__(self, data: CaseArrays) -> None:
-        self.data = data
+    def __init__(self, data: CaseArrays, seed: int) -> None:
+        self.data, self.seed = data, seed
 
     def on_load_checkpoint(
         self,
@@ -56,6 +58,17 @@ class SetEpoch(lightning.Callback):
     ) -> None:
         """Of the epoch that begins."""
         self.data.epoch.fill_(trainer.current_epoch)
+
+    def on_train_batch_start(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Numbers for a network that draws some."""
+        place = self.seed, trainer.current_epoch, batch_idx, trainer.global_rank
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
 
 
 class _MetricsTable(lightning.Callback):

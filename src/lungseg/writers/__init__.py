@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lungseg.writers.atomic import is_there, make_folder, write_file
-from lungseg.writers.encode import ENDINGS, box_of_crop, volume_nifti
+from lungseg.writers.crops import box_of_crop
+from lungseg.writers.encode import ENDINGS, volume_nifti
 from lungseg.writers.ledger import LEDGER, SUMMARY, Ledger, read_records
 from lungseg.writers.outputs import MASK, OUTPUTS, Output, check_outputs, layer_outputs, save, stem
 from lungseg.writers.png import image_png, picture_png

@@ -31,6 +31,8 @@ def crop(
     the options' `crop_size`, if there is one.
     """
     if isinstance(image, Volume):
+        if is_flat(image):
+            return crop(*flat_of(image, segmentation))[np.newaxis]
         return image.array[volume_crop_box(segmentation)]
     top, left, bottom, right = crop_box(segmentation, options)
     rows, columns = image.array.shape
@@ -49,6 +51,8 @@ def masked(image: Image | Volume, segmentation: Segmentation[Any]) -> NDArray[An
     """The image or volume in its own pixel type, with all but the lungs black: 0, the lowest value
     of an image of real numbers, or `AIR` in Hounsfield units.
     """
+    if isinstance(image, Volume) and is_flat(image):
+        return masked(*flat_of(image, segmentation))[np.newaxis]
     return np.where(segmentation.foreground, image.array, _black(image))
 
 
@@ -101,3 +105,36 @@ def volume_crop_box(segmentation: Segmentation[VolumeGeometry]) -> tuple[slice, 
         margin = max(1, round(MARGIN * (stop - first)))
         box.append(slice(max(0, first - margin), min(side, stop + margin)))
     return box[0], box[1], box[2]
+
+
+def box_of_crop(
+    image: Image | Volume, segmentation: Segmentation[Any], options: SegmentOptions = DEFAULTS
+) -> list[list[int]]:
+    """Where the crop lies on the input's grid: the first index along each axis and the one after
+    the last; below 0 or beyond the grid where it was filled up to a square.
+    """
+    if isinstance(image, Volume) and not is_flat(image):
+        return [[along.start, along.stop] for along in volume_crop_box(segmentation)]
+    flat = flat_of(image, segmentation)[1] if isinstance(image, Volume) else segmentation
+    top, left, bottom, right = crop_box(flat, options)
+    of_slice = [[0, 1]] if isinstance(image, Volume) else []
+    return [*of_slice, [top, bottom], [left, right]]
+
+
+def is_flat(volume: Volume) -> bool:
+    """Whether it is a slice that came as a picture, and is written as one."""
+    return (
+        len(volume.array) == 1
+        and not volume.hounsfield
+        and (volume.geometry.affine is None or volume.provenance.format.is_picture)
+    )
+
+
+def flat_of(
+    volume: Volume, segmentation: Segmentation[VolumeGeometry]
+) -> tuple[Image, Segmentation[ImageGeometry]]:
+    """A volume of one slice as an image, with its structures."""
+    rows, columns = volume.geometry.shape[1:]
+    image = Image(volume.array[0], ImageGeometry((rows, columns)), volume.provenance)
+    layers = [labels[0] for labels in segmentation.layers]
+    return image, image.with_layers(layers, segmentation.structures)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from lungseg.draw.painted import painted
 from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.image import Image
-from lungseg.options import DEFAULTS, SegmentOptions
+from lungseg.options import SegmentOptions
 from lungseg.provenance import Format
 from lungseg.segmentation import Labels, Probabilities, Segmentation
 from lungseg.structures import PLURAL, Structure, is_finding
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
-from lungseg.writers.crops import crop, crop_box, masked, volume_crop_box
+from lungseg.writers.crops import crop, flat_of, is_flat, masked, volume_crop_box
 from lungseg.writers.png import (
     finding_png,
     image_png,
@@ -66,7 +66,7 @@ def encoders_of(
     """What makes the files of one input; arguments as for `lungseg.writers.outputs.save`."""
     if isinstance(image, Image):
         encoders = _of_image(image, segmentation, options, probabilities)
-    elif _is_flat(image):
+    elif is_flat(image):
         encoders = _of_slice(image, segmentation, options, probabilities)
     else:
         encoders = _of_volume(image, segmentation, options, probabilities)
@@ -75,29 +75,6 @@ def encoders_of(
     )
     encoders.outputs["viewer"] = partial(viewer_npy, image, segmentation)
     return encoders
-
-
-def box_of_crop(
-    image: Image | Volume, segmentation: Segmentation[Any], options: SegmentOptions = DEFAULTS
-) -> list[list[int]]:
-    """Where the crop lies on the input's grid: the first index along each axis and the one after
-    the last; below 0 or beyond the grid where it was filled up to a square.
-    """
-    if isinstance(image, Volume) and not _is_flat(image):
-        return [[along.start, along.stop] for along in volume_crop_box(segmentation)]
-    flat = _flat(image, segmentation)[1] if isinstance(image, Volume) else segmentation
-    top, left, bottom, right = crop_box(flat, options)
-    of_slice = [[0, 1]] if isinstance(image, Volume) else []
-    return [*of_slice, [top, bottom], [left, right]]
-
-
-def _is_flat(volume: Volume) -> bool:
-    """Whether it is a slice that came as a picture, and is written as one."""
-    return (
-        len(volume.array) == 1
-        and not volume.hounsfield
-        and (volume.geometry.affine is None or volume.provenance.format.is_picture)
-    )
 
 
 def volume_nifti(volume: Volume) -> bytes:
@@ -152,21 +129,11 @@ def _of_slice(
     probabilities: Probabilities | None,
 ) -> Encoders:
     """Those of an image, for a slice that came as one."""
-    image, flat = _flat(volume, segmentation)
+    image, flat = flat_of(volume, segmentation)
     if probabilities is not None:
         channels = probabilities.channels[:, 0] * np.float32(1 / 255)
         probabilities = Probabilities(probabilities.names, channels, image.geometry)
     return _of_image(image, flat, options, probabilities)
-
-
-def _flat(
-    volume: Volume, segmentation: Segmentation[VolumeGeometry]
-) -> tuple[Image, Segmentation[ImageGeometry]]:
-    """A volume of one slice as an image, with its structures."""
-    rows, columns = volume.geometry.shape[1:]
-    image = Image(volume.array[0], ImageGeometry((rows, columns)), volume.provenance)
-    layers = [labels[0] for labels in segmentation.layers]
-    return image, image.with_layers(layers, segmentation.structures)
 
 
 def _of_volume(

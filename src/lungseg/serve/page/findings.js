@@ -3,7 +3,7 @@
 import { save } from "./server.js";
 
 const EXPECTED = ["expected_dice", "expected_dice_low", "expected_dice_high"];
-const FILES = { mask: "Mask", overlay: "Overlay", record: "Record", report: "Report", pdf: "Report as PDF" };
+const FILES = { mask: "Mask", opacity: "Opacities", overlay: "Overlay", crop: "Crop", record: "Record", report: "Report", pdf: "Report as PDF" };
 
 export class Findings {
   #root;
