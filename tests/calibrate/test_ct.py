@@ -91,8 +91,8 @@ def test_only_lung_is_lung_in_a_ground_truth_of_more(tmp_path: Path) -> None:
     more[:, 0, :] = 4  # the trachea
     for name, voxels in (("image", volume.array), ("mask", more)):
         is_image = name == "image"
-        voxels = voxels.astype(np.int16 if is_image else np.uint8)
-        drawn = replace(volume, array=voxels, hounsfield=is_image)
+        stored = voxels.astype(np.int16 if is_image else np.uint8)
+        drawn = replace(volume, array=stored, hounsfield=is_image)
         (tmp_path / f"{name}.nii.gz").write_bytes(volume_nifti(drawn))
     decided = ("right lung", "left lung", "trachea")
     case = Case(

@@ -267,3 +267,20 @@ def test_where_there_is_no_room_it_is_said(tmp_path, monkeypatch):
             "yourself, or name a larger temporary folder in TMPDIR."
         )
     ]
+
+
+def test_a_long_list_of_contents_is_read_and_a_longer_one_said(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(3000):
+            archive.writestr(f"{'folder' * 30}/CT 10:15:22/{number}", b"x")
+    unpack(path, tmp_path / "all", Limits())
+    assert sum(file.is_file() for file in (tmp_path / "all").rglob("*")) == 3000
+    with pytest.raises(
+        TooLargeError, match=r"a\.zip: its list of contents has 1 MB, and at most 0"
+    ):
+        unpack(path, tmp_path / "none", Limits(max_directory_bytes=100_000))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("C:/windows", b"x")
+    with pytest.raises(InputError, match="a name in the archive leads out of it"):
+        unpack(path, tmp_path / "none", Limits())

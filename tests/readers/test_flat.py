@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import nibabel
 import nrrd
 import numpy as np
@@ -15,6 +17,7 @@ from lungseg.provenance import Format
 from lungseg.readers import read, read_image, read_mask, read_volume
 from lungseg.readers.notes import NO_ORIENTATION, UNCALIBRATED
 from lungseg.readers.probe import probe
+from lungseg.readers.signatures import HEAD_BYTES
 from lungseg.readers.volume_file import EXCHANGED, transposed
 from lungseg.segmenter import segment
 from phantom_volumes import CHEST
@@ -215,3 +218,19 @@ def test_a_film_that_was_saved_with_rows_first_comes_out_right(tmp_path):
     found = segment(tmp_path / "film.nii")
     assert_array_equal(found.mask, segment(film).mask)
     assert EXCHANGED in found.image.notes
+
+
+@pytest.mark.parametrize("ending", [".mha", ".mhd", ".mha.gz"])
+def test_a_film_is_one_however_much_stands_before_its_sizes(tmp_path, film, ending):
+    path = written(tmp_path / f"film{ending.removesuffix('.gz')}", film)
+    content = path.read_bytes()
+    place = content.index(b"DimSize")
+    remarks = b"".join(b"0020|40%02d = %s\n" % (number, b"said " * 20) for number in range(60))
+    path.write_bytes(content[:place] + remarks + content[place:])
+    assert path.read_bytes().index(b"DimSize") > HEAD_BYTES
+    if ending == ".mha.gz":
+        packed = tmp_path / "film.mha.gz"
+        packed.write_bytes(gzip.compress(path.read_bytes()))
+        path = packed
+    assert probe(path).is_flat
+    assert_array_equal(read(path).array, film)

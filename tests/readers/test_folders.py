@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from lungseg.errors import UnsupportedError
 from lungseg.provenance import Format
-from lungseg.readers import FoundInputs, find_inputs, read
+from lungseg.readers import FoundInputs, dicomdir, find_inputs, read
 from phantom_volumes import AFFINE, CHEST, check_chest, ct_slice, write_series
 
 NO_PIXELS = ("Rows", "Columns", "PixelData")
@@ -244,3 +244,27 @@ def test_a_damaged_slice_is_still_named_by_reading(tmp_path):
         read(found.probes[tmp_path / "s"])
     volume = read(found.probes[tmp_path / "s"], skip_damaged=True)
     np.testing.assert_array_equal(volume.array, np.delete(CHEST, 3, axis=0))
+
+
+@pytest.mark.parametrize("ending", [".img", ".IMG", ".raw"])
+def test_slices_whose_names_end_otherwise_are_one_series(tmp_path, ending):
+    for path in write_series(tmp_path / "ct", CHEST, AFFINE):
+        path.rename(path.with_suffix(ending))
+    found = find_inputs([tmp_path])
+    assert [file.name for file in found.files] == ["ct"]
+    check_chest(read(tmp_path))
+
+
+def test_a_medium_whose_names_are_in_small_letters_is_looked_through_once(tmp_path, monkeypatch):
+    (tmp_path / "dicom").mkdir()
+    for number in range(5):
+        (tmp_path / "dicom" / f"im{number}.;1").touch()
+    names = [("DICOM", f"IM{number}") for number in range(5)]
+    monkeypatch.setattr(dicomdir, "_file_id", lambda record: [record])
+    monkeypatch.setattr(dicomdir.DicomFile, "parse", lambda *_: {"DirectoryRecordSequence": names})
+    looked, walk = [], Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda self: (looked.append(self), walk(self))[1])
+    files, problems = dicomdir.listed_files(tmp_path / "DICOMDIR")
+    assert [file.name for file in files] == [f"im{number}.;1" for number in range(5)]
+    assert problems == []
+    assert looked == [tmp_path, tmp_path / "dicom"]

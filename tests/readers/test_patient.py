@@ -53,7 +53,9 @@ def test_what_is_no_dicom_has_none(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
     (tmp_path / "empty").mkdir()
     assert patient_of(tmp_path / "a.png") is None
-    assert patient_of(tmp_path / "empty", is_dicom=True) is None
+    assert patient_of(tmp_path / "empty") is None
+    with pytest.raises(UnreadableError, match="there is no file in it any more"):
+        patient_of(tmp_path / "empty", is_dicom=True)
 
 
 def test_a_file_that_was_read_as_dicom_is_asked_whatever_it_begins_with(tmp_path: Path) -> None:

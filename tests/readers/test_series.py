@@ -16,6 +16,7 @@ from pydicom.uid import RLELossless
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError, UsageError
 from lungseg.provenance import Format
 from lungseg.readers import find_inputs, holds_series, read_volume
+from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.limits import MAX_SIDE_PIXELS
 from lungseg.readers.probe import probe
 from phantom_volumes import (
@@ -511,3 +512,96 @@ def test_a_folder_with_a_series_is_found_as_one(tmp_path):
     assert find_inputs([tmp_path]).files == [tmp_path / "patient" / "series"]
     assert probe(tmp_path / "patient" / "series").modality == "ct"
     assert probe(tmp_path / "patient").modality is None
+
+
+GREYS = np.rint((CHEST.astype(np.float64) + 1350) / 1500 * 255).clip(0, 255).astype(np.uint8)
+CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+CT = "1.2.840.10008.5.1.4.1.1.2"
+
+
+def eight_bits(number, pixels, **header):
+    """A slice in greys of 8 bits, or colours that are grey."""
+    samples = 3 if pixels.ndim == 3 else 1
+    slice_ = ct_slice(CHEST[number], AFFINE[:3, 3] + number * AFFINE[:3, 0], **header)
+    slice_.BitsAllocated = slice_.BitsStored = 8
+    slice_.HighBit, slice_.SamplesPerPixel = 7, samples
+    if samples == 3:
+        slice_.PhotometricInterpretation, slice_.PlanarConfiguration = "RGB", 0
+    slice_.PixelData = pixels.tobytes()
+    return slice_
+
+
+@pytest.mark.parametrize("kind", [CT, CAPTURE], ids=["CT", "capture"])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_a_rescale_that_was_left_over_makes_no_hounsfield_units_of_greys(tmp_path, kind, samples):
+    for number, greys in enumerate(GREYS):
+        pixels = greys if samples == 1 else np.repeat(greys[..., np.newaxis], 3, axis=2)
+        made = eight_bits(number, pixels, SOPClassUID=kind, RescaleIntercept=-1024)
+        made.save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
+    volume = read_volume(tmp_path)
+    assert not volume.hounsfield
+    assert_array_equal(volume.geometry.to_axial().apply(volume.array), GREYS)
+
+
+def test_eight_bits_that_do_hold_hounsfield_units_are_rescaled(tmp_path):
+    for number, greys in enumerate(GREYS):
+        header = {"RescaleSlope": 6, "RescaleIntercept": -1350}
+        eight_bits(number, greys, **header).save_as(tmp_path / f"{number}.dcm")
+    volume = read_volume(tmp_path)
+    assert volume.hounsfield
+    assert volume.array.max() == 6 * int(GREYS.max()) - 1350
+
+
+@pytest.mark.parametrize("kind", [CT, CAPTURE], ids=["CT", "capture"])
+def test_greys_without_a_rescale_are_white_where_dense(tmp_path, kind):
+    header = {"SOPClassUID": kind, "RescaleSlope": None, "RescaleIntercept": None}
+    shown = []
+    for photometric, greys in (("MONOCHROME2", GREYS[5]), ("MONOCHROME1", 255 - GREYS[5])):
+        made = eight_bits(5, greys, PhotometricInterpretation=photometric, **header)
+        made.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+        shown.append(read_volume(tmp_path / "a.dcm").array)
+    assert_array_equal(*shown)
+    assert_array_equal(shown[0][0], GREYS[5])
+
+
+@pytest.mark.parametrize("kind", [CT, CAPTURE], ids=["CT", "capture"])
+def test_greys_of_all_sixteen_bits_stay_as_they_are(tmp_path, kind):
+    bright = np.rint((CHEST + 1350.0) * 20).astype(np.uint16)
+    header = {"SOPClassUID": kind, "RescaleSlope": None, "RescaleIntercept": None}
+    for number, pixels in enumerate(bright):
+        made = ct_slice(CHEST[number], AFFINE[:3, 3] + number * AFFINE[:3, 0], **header)
+        made.PixelData = pixels.tobytes()
+        made.save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
+    volume = read_volume(tmp_path)
+    assert (volume.array.dtype, volume.hounsfield) == (np.uint16, False)
+    assert_array_equal(volume.geometry.to_axial().apply(volume.array), bright)
+
+
+def test_the_place_of_one_of_many_frames_is_not_that_of_all(tmp_path):
+    frames = ct_slice(CHEST[0], (1, 2, 3), NumberOfFrames=len(CHEST))
+    frames.PixelData = (CHEST.astype(np.int32) + 2000).astype(np.uint16).tobytes()
+    frames.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    volume = read_volume(tmp_path / "a.dcm")
+    assert_array_equal(volume.array, CHEST)
+    assert volume.assumed_order
+    assert volume.notes[0].startswith("no slice states its position: the order was taken from the")
+
+
+def test_of_very_many_series_the_first_are_listed(tmp_path):
+    for number in range(40):
+        own = {"SeriesInstanceUID": f"1.2.{number}", "SeriesNumber": number}
+        made = ct_slice(CHEST[0], (0, 0, 0), **own)
+        made.save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
+    with pytest.raises(UnsupportedError, match=r"it holds 40 CT series: 1: .*, and 10 more; ch"):
+        read_volume(tmp_path)
+
+
+def test_of_copies_of_a_file_of_many_frames_each_is_loaded_once(tmp_path, monkeypatch):
+    positions = [AFFINE[:3, 3] + number * AFFINE[:3, 0] for number in range(len(CHEST))]
+    for name in ("a.dcm", "b.dcm"):
+        enhanced(CHEST, positions, [1] * len(CHEST)).save_as(tmp_path / name)
+    shutil.copy(tmp_path / "a.dcm", tmp_path / "b.dcm")
+    loaded, load = [], DicomFile.load
+    monkeypatch.setattr(DicomFile, "load", lambda self: (loaded.append(self.name), load(self))[1])
+    check_chest(read_volume(tmp_path))
+    assert sorted(loaded) == [str(tmp_path / "a.dcm"), str(tmp_path / "b.dcm")]

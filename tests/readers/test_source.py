@@ -400,3 +400,10 @@ def test_reading_an_array_imports_none_of_the_other_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_an_empty_path_is_not_the_folder_one_is_in(tmp_path, monkeypatch, film):
+    cv2.imwrite(str(tmp_path / "film.png"), film)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnreadableError, match="a path is empty; name a file or a folder"):
+        read("")

@@ -142,8 +142,8 @@ def test_every_type_of_numbers(tmp_path, dtype, order, big):
 def test_strips_tiles_and_predictors(order, pack, predictor, blocks):
     dtype = np.int64 if predictor == 2 else np.float64
     content = tiff(FILM.astype(dtype), order=order, pack=pack, predictor=predictor, **blocks)
-    read = read_tiff(content, source="it", frame=None)
-    assert read.dtype == dtype
+    read, orientation = read_tiff(content, source="it", frame=None)
+    assert (read.dtype, orientation) == (dtype, 1)
     assert np.array_equal(read, FILM)
 
 
@@ -179,9 +179,42 @@ def test_white_may_be_zero(tmp_path):
     assert np.array_equal(read_image(path).array, 65535 - grey)
 
 
+@pytest.mark.parametrize(
+    ("bits", "order", "photometric"), [(10, "<", 1), (12, ">", 1), (12, "<", 0), (14, "<", 1)]
+)
+def test_numbers_of_a_few_bits_one_after_the_other(tmp_path, bits, order, photometric):
+    grey = np.rint(FILM / FILM.max() * (2**bits - 1)).astype(np.uint16)
+    each = np.unpackbits(grey.astype(">u2")[..., np.newaxis].view(np.uint8), axis=2)
+    rows = np.packbits(each[..., 16 - bits :].reshape(len(grey), -1), axis=1)
+    content = tiff(rows, order=order, t256=grey.shape[1], t258=bits, t262=photometric)
+    (tmp_path / "film.tif").write_bytes(content)
+    expected = grey if photometric else 2**bits - 1 - grey
+    assert np.array_equal(read_image(tmp_path / "film.tif").array, expected)
+
+
+@pytest.mark.parametrize("dtype", ["i2", "f4", "f8"])
+def test_white_may_be_zero_of_numbers_with_a_sign_too(tmp_path, dtype):
+    (tmp_path / "film.tif").write_bytes(tiff((FILM - 1000.0).astype(dtype), t262=0))
+    shown = read_image(tmp_path / "film.tif").array.astype(float)
+    assert np.corrcoef(shown.ravel(), -FILM.ravel().astype(float))[0, 1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 6])
+@pytest.mark.parametrize("kind", ["grey", "grey and opacity", "float"])
+def test_a_picture_is_turned_as_its_tag_asks_whoever_reads_it(tmp_path, orientation, kind):
+    grey = FILM.astype(np.float64 if kind == "float" else np.uint16)
+    pixels = np.stack([grey, np.full_like(grey, 65535)], -1) if kind == "grey and opacity" else grey
+    more = {"t338": 2} if pixels.ndim == 3 else {}
+    (tmp_path / "film.tif").write_bytes(tiff(pixels, t274=orientation, **more))
+    image = read_image(tmp_path / "film.tif")
+    turned = {2: FILM[:, ::-1], 3: FILM[::-1, ::-1], 6: np.rot90(FILM, -1)}[orientation]
+    assert np.array_equal(image.array, turned)
+    assert image.notes[0].endswith(", as its orientation tag asks")
+
+
 def test_one_of_several_pages():
     content = tiff(FILM.astype("f8"), pages=3)
-    assert np.array_equal(read_tiff(content, source="it", frame=3), FILM)
+    assert np.array_equal(read_tiff(content, source="it", frame=3)[0], FILM)
     with pytest.raises(UnsupportedError, match=r"it: it holds 3 frames.*from 1 to 3"):
         read_tiff(content, source="it", frame=None)
 
@@ -222,12 +255,14 @@ def test_what_is_not_read_says_so():
         read_tiff(tiff(np.zeros((9, 9, 2), "f8"), t284=2), source="it", frame=None)
     with pytest.raises(TooLargeError, match="the header states 60 x 20000 pixels"):
         read(t256=20_000)
+    for tags, bits in (({"t258": 12}, "12"), ({"t258": [64, 32], "t277": 2}, "32 and 64")):
+        with pytest.raises(UnsupportedError, match=f"a TIFF of numbers of {bits} bits, of a kind"):
+            read(**tags)
 
 
 @pytest.mark.parametrize(
     "tags",
     [
-        {"t258": 12},
         {"t339": 7},
         {"t273": 2**31},
         {"t279": 100},
@@ -235,7 +270,6 @@ def test_what_is_not_read_says_so():
         {"t317": 9},
         {"t273": [8, 9]},
         {"t324": 8, "t322": 2**16, "t323": 2**16, "t325": 9},
-        {"t258": [64, 32], "t277": 2},
     ],
 )
 def test_damaged_files_are_refused(tags):
@@ -252,6 +286,6 @@ def test_files_that_end_early_or_lead_in_a_circle():
     first = struct.unpack_from("<I", circle, 4)[0]
     end = bytes(circle).rindex(struct.pack("<I", 0))
     circle[end : end + 4] = struct.pack("<I", first)
-    assert np.array_equal(read_tiff(bytes(circle), source="it", frame=2), FILM)
+    assert np.array_equal(read_tiff(bytes(circle), source="it", frame=2)[0], FILM)
     with pytest.raises(InputError, match="frame 3 was asked for, and it holds 2"):
         read_tiff(bytes(circle), source="it", frame=3)

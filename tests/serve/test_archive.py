@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
-from lungseg.readers.archive import MAX_DIRECTORY_BYTES
-from lungseg.serve.archive import check_zip, unzip
+from lungseg.serve.archive import MAX_DIRECTORY_BYTES, check_zip, unzip
 
 MOST = {"max_bytes": 10**7, "max_entries": 100}
 
@@ -123,6 +122,10 @@ def test_a_list_of_contents_that_would_fill_the_memory_is_not_read(tmp_path):
     size = MAX_DIRECTORY_BYTES + 1
     end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, size, 0, 0)
     path.write_bytes(b"PK\3\4" + bytes(size - 4) + end)
+    what = r"its list of contents has 4 MB, and at most 4 are read; send one series"
+    with pytest.raises(TooLargeError, match=what):
+        check_zip(path, **MOST)
+    path.write_bytes(b"PK\3\4" + end)  # which says that it has more than there is
     with pytest.raises(UnreadableError, match="the archive is damaged"):
         check_zip(path, **MOST)
 

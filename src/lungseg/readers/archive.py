@@ -9,6 +9,7 @@ import errno
 import gzip
 import io
 import lzma
+import re
 import shutil
 import stat
 import struct
@@ -33,13 +34,17 @@ MAX_RATIO: Final = 200
 mask that is nearly empty 100 times."""
 MIN_SUSPECT_BYTES: Final = 2**20
 """Bytes below which the ratio is not looked at."""
-MAX_DIRECTORY_BYTES: Final = 4 * 2**20
-"""Bytes of an archive's list of contents, or of one name in a tar, which are held in memory."""
+MAX_DIRECTORY_BYTES: Final = 128 * 2**20
+"""Bytes of the list of contents of a zip that is named, which are held in memory."""
+MAX_NAME_BYTES: Final = 4 * 2**20
+"""Bytes of one name in a tar."""
 MAX_UNPACKED_BYTES: Final = 32 * 2**30
 """Bytes of all files together, of an archive that is named: some 200 series."""
 MAX_ENTRIES: Final = 200_000
 """Files of one archive that is named."""
 CHUNK_BYTES: Final = 2**20
+_DRIVE: Final = re.compile(r"[A-Za-z]:")
+"""What a name begins with that leads to another disk of Windows."""
 _ENCRYPTED: Final = 1
 _PACKINGS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _Stream = BinaryIO | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
@@ -70,11 +75,13 @@ class Limits:
     Attributes:
         max_bytes: of all files together, unpacked.
         max_entries: files.
+        max_directory_bytes: of the list of contents of a zip.
         cure: for one that is above them.
     """
 
     max_bytes: int = MAX_UNPACKED_BYTES
     max_entries: int = MAX_ENTRIES
+    max_directory_bytes: int = MAX_DIRECTORY_BYTES
     cure: str = "unpack it and name the folder"
 
 
@@ -237,19 +244,31 @@ def entries_of(path: Path, limits: Limits) -> Iterator[list[Entry]]:
 
 
 class _Archive(io.FileIO):
-    """A file of which nobody reads more than `MAX_DIRECTORY_BYTES` at once: zipfile takes the size
-    of its list of contents from the archive itself.
+    """A file of which nobody reads more than its limits allow at once: zipfile takes the size of
+    its list of contents from the archive itself.
     """
 
+    def __init__(self, path: Path, limits: Limits) -> None:
+        super().__init__(path)
+        self._path, self._limits = path, limits
+
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size > MAX_DIRECTORY_BYTES:
+        most = self._limits.max_directory_bytes
+        if size is None or size > self._path.stat().st_size:
             raise zipfile.BadZipFile
+        if size > most:
+            raise TooLargeError(
+                f"its list of contents has {size / 1e6:.0f} MB, and at most {most / 1e6:.0f} are "
+                "read",
+                where=self._path.name,
+                cure=self._limits.cure,
+            )
         return super().read(size) or b""
 
 
 @contextmanager
 def _zip_entries(path: Path, limits: Limits) -> Iterator[list[Entry]]:
-    with _Archive(path) as file, zipfile.ZipFile(file) as archive:
+    with _Archive(path, limits) as file, zipfile.ZipFile(file) as archive:
         # Of an entry without a name `is_dir` raises an IndexError.
         infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
         _check_count(len(infos), limits, path.name)
@@ -276,14 +295,14 @@ def _check_zipped(entry: zipfile.ZipInfo, where: str) -> None:
 
 
 class _Inside:
-    """What a packed tar holds, read as `_Archive` is."""
+    """What a packed tar holds, of which nobody reads more than a name may have at once."""
 
     def __init__(self, inside: _Stream) -> None:
         self._inside = inside
         self.seek, self.tell = inside.seek, inside.tell
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= MAX_DIRECTORY_BYTES:
+        if not 0 <= size <= MAX_NAME_BYTES:
             raise tarfile.ReadError
         return self._inside.read(size)
 
@@ -328,7 +347,7 @@ def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
 
 def _check_name(stated: str, where: str) -> None:
     name = stated.replace("\\", "/")
-    if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0] or "\0" in name:
+    if name.startswith("/") or ".." in name.split("/") or _DRIVE.match(name) or "\0" in name:
         raise InputError(
             "a name in the archive leads out of it, and nothing was unpacked",
             where=where,

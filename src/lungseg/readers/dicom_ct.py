@@ -4,6 +4,7 @@ of one slice.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -45,7 +46,8 @@ _WANTED: Final = [
     "Rows", "Columns", "NumberOfFrames",
     "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
     "SpacingBetweenSlices", "SliceLocation",
-    "RescaleSlope", "RescaleIntercept", "SamplesPerPixel", "SharedFunctionalGroupsSequence",
+    "RescaleSlope", "RescaleIntercept", "SamplesPerPixel", "BitsStored", "PixelRepresentation",
+    "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence", "InstanceNumber", "AcquisitionNumber", "ConvolutionKernel",
     "KVP", "TemporalPositionIdentifier", "ContentTime",
 ]
@@ -66,6 +68,10 @@ _GROUPS: Final = {
 }
 """In which functional group of an enhanced image an element is (PS3.3 C.7.6.16.2 and
 C.8.15.3.10)."""
+
+
+SOFT_TISSUE: Final = -150
+"""Hounsfield units, at most: fat, which is the darkest of it, has some -100."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,6 +222,8 @@ def _slice(
         stated("ImagePositionPatient", 3),
         stated("PixelSpacing", 2),
     )
+    if frames > 1 and "ImagePositionPatient" not in items:
+        position = None  # what is stated once for all frames is the place of one of them
     thickness = stated("SliceThickness", 1) or stated("SpacingBetweenSlices", 1) or [0.0]
     slope, intercept = stated("RescaleSlope", 1), stated("RescaleIntercept", 1)
     location, instance = numbers(dataset, "SliceLocation"), numbers(dataset, "InstanceNumber")
@@ -231,7 +239,7 @@ def _slice(
         location=location[0] if len(location) == 1 else None,
         spacing=(spacing[0], spacing[1]) if spacing and is_plausible_spacing(spacing) else None,
         thickness=abs(thickness[0]) if is_plausible_thickness(abs(thickness[0])) else None,
-        rescale=_rescale(slope, intercept, file.name),
+        rescale=_rescale(slope, intercept, dataset, file.name),
         instance=instance[0] if len(instance) == 1 else None,
         traits=traits_of(dataset, items),
         capture=False,
@@ -239,9 +247,11 @@ def _slice(
 
 
 def _rescale(
-    slope: list[float] | None, intercept: list[float] | None, name: str
+    slope: list[float] | None, intercept: list[float] | None, dataset: Dataset, name: str
 ) -> tuple[float, float] | None:
-    """Slope and intercept where both are stated.
+    """Slope and intercept where both are stated; not of colours, nor where the brightest that the
+    bits can store would be darker than soft tissue: such were left over when the picture was made
+    of Hounsfield units.
 
     Raises:
         UnreadableError: they are such as no CT has.
@@ -255,6 +265,10 @@ def _rescale(
             where=name,
             cure="export it again",
         )
+    bits, signed = numbers(dataset, "BitsStored"), numbers(dataset, "PixelRepresentation")
+    brightest = slope[0] * (2.0 ** (bits[0] - any(signed)) - 1) + intercept[0] if bits else math.inf
+    if (numbers(dataset, "SamplesPerPixel") or [1])[0] > 1 or brightest < SOFT_TISSUE:
+        return None
     return slope[0], intercept[0]
 
 
@@ -277,7 +291,8 @@ class Decoder:
         """Of the last file; see `DicomFile.load`."""
 
     def __call__(self, wanted: Slice) -> Array:
-        """(rows, columns), int16, rescaled; what is beyond 16 bits is cut off there.
+        """(rows, columns), int16, rescaled; what is beyond 16 bits is cut off there. Greys without
+        a rescale that are beyond them are int32.
 
         Raises:
             UnreadableError: the pixels are missing, damaged, or do not fit the header.
@@ -296,7 +311,7 @@ class Decoder:
                     )
                 self._file = wanted.file
             stored = decode(self._dataset, transfer_syntax(self._dataset), wanted.frame, name)
-            if wanted.capture:
+            if wanted.capture or wanted.rescale is None:
                 stored = _grey(stored, self._dataset, wanted)
         if stored.shape != wanted.shape:
             raise UnreadableError(
@@ -307,11 +322,13 @@ class Decoder:
             rescaled: Array = stored.astype(np.int32) + int(intercept)
         else:
             rescaled = np.rint(stored * np.float64(slope) + intercept)
+        if wanted.rescale is None and rescaled.max(initial=0) > LIMITS.max:
+            return rescaled.astype(np.int32)
         return np.clip(rescaled, LIMITS.min, LIMITS.max).astype(np.int16)
 
 
 def _grey(stored: Array, dataset: Dataset, wanted: Slice) -> Array:
-    """A secondary capture in greys, white where dense."""
+    """What has no Hounsfield units in greys, white where dense."""
     if stored.ndim == 3:
         return to_grey(stored, source=wanted.file.name)[0]
     inverted = str(dataset.get("PhotometricInterpretation") or "").strip() == "MONOCHROME1"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -47,11 +48,11 @@ def listed_files(path: Path) -> tuple[list[Path], list[InputError]]:
             cure="copy the medium again",
         )
         return [], [problem]
-    root = path.parent.resolve()
+    root, names_of = path.parent.resolve(), cache(_names_of)
     files: list[Path] = []
     outside, missing = 0, list[str]()
     for parts in names:
-        file = _inside(path.parent, root, parts)
+        file = _inside(path.parent, root, parts, names_of)
         if file is None:
             outside += 1
         elif not file.is_file():
@@ -87,28 +88,29 @@ def _file_id(record: Dataset) -> Iterator[tuple[str, ...]]:
         yield (value,) if isinstance(value, str) else tuple(str(part) for part in value)
 
 
-def _inside(folder: Path, root: Path, parts: tuple[str, ...]) -> Path | None:
+def _inside(
+    folder: Path,
+    root: Path,
+    parts: tuple[str, ...],
+    names_of: Callable[[Path], Mapping[str, Path]],
+) -> Path | None:
     """Where a file ID leads to, below the folder; None where it leads out of it."""
     place = folder
     for part in parts:
         if part in ("", ".", "..") or any(sign in part for sign in "/\\:\0"):
             return None
-        place = _named(place, part)
+        exact = place / part
+        place = exact if os.path.lexists(exact) else names_of(place).get(part.casefold(), exact)
     # Links on the medium count as what they lead to.
     return place if place.resolve().is_relative_to(root) else None
 
 
-def _named(folder: Path, name: str) -> Path:
-    """The file or folder of a name, in another case or with a version number where need be."""
-    exact = folder / name
-    if os.path.lexists(exact):
-        return exact
+def _names_of(folder: Path) -> dict[str, Path]:
+    """What is in a folder, by names in small letters and without version numbers; of several of
+    one name the first.
+    """
     try:
-        others = sorted(folder.iterdir())
+        others = sorted(folder.iterdir(), reverse=True)
     except OSError:
-        return exact
-    wanted = name.casefold()
-    for other in others:
-        if other.name.partition(";")[0].rstrip(".").casefold() == wanted:
-            return other
-    return exact
+        return {}
+    return {other.name.partition(";")[0].rstrip(".").casefold(): other for other in others}

@@ -13,7 +13,7 @@ from typing import Final
 from lungseg.provenance import Format
 from lungseg.readers.files import file_head
 from lungseg.readers.nifti import header_of_pair
-from lungseg.readers.signatures import has_dicom_ending, sniff
+from lungseg.readers.signatures import HEAD_BYTES, has_dicom_ending, sniff
 
 # fmt: off
 IMAGE_ENDINGS = frozenset(
@@ -74,7 +74,8 @@ _OTHER_NAMES: Final = frozenset(
 )
 _THUMBNAIL: Final = re.compile(r"(?<![a-z])thumb(nail)?s?(?![a-z])")
 """In the name of a picture that stands for another."""
-_HEADER_ENDINGS: Final = (".mhd", ".nhdr", ".hdr", ".mha", ".nrrd")
+_APART: Final = (".mhd", ".nhdr", ".hdr")
+_HEADER_ENDINGS: Final = (*_APART, ".mha", ".nrrd")
 _HEADER_BYTES: Final = 2**16
 
 
@@ -100,10 +101,13 @@ def look_at(path: Path) -> FileKind:
                 return FileKind.PART
             if _THUMBNAIL.search(name) or _THUMBNAIL.search(path.parent.name.lower()):
                 return FileKind.THUMBNAIL
+            if ending == ".img":  # which many write that have DICOM in it
+                is_dicom = is_dicom or sniff(file_head(path)[1]) is Format.DICOM
             return FileKind.DICOM if is_dicom else FileKind.IMAGE
         if name.endswith(ARCHIVE_ENDINGS):
             return FileKind.ARCHIVE
-        if ending in OTHER_ENDINGS or name in _OTHER_NAMES or not path.is_file():
+        is_other = ending in OTHER_ENDINGS and ending != ".raw"
+        if is_other or name in _OTHER_NAMES or not path.is_file():
             return FileKind.NO_IMAGE
         content = sniff(file_head(path)[1])
     except OSError:
@@ -131,13 +135,17 @@ def parts_of_volumes(others: Collection[Path], images: Sequence[Path]) -> set[Pa
     headers = [path for path in images if path.suffix.lower() in _HEADER_ENDINGS]
     if not headers or not others:
         return set()
-    stems, said = {path.stem for path in headers}, b""
+    stems, parts = {path.stem for path in headers}, list[bytes]()
     for path in headers:
         try:
             with path.open("rb") as file:
-                said += file.read(_HEADER_BYTES)
+                # Of a file that has the voxels itself the header alone.
+                parts.append(
+                    file.read(_HEADER_BYTES if path.suffix.lower() in _APART else HEAD_BYTES)
+                )
         except OSError:
             continue  # reading it will say why
+    said = b"\n".join(parts)
     return {
         path
         for path in others

@@ -90,6 +90,19 @@ def read_metaimage(data: Data, *, source: str, frame: int | None) -> RawVolume:
     )
 
 
+def whole_header(data: Data, head: bytes) -> bytes:
+    """The first bytes of a file, as many as it takes to hold its header: ITK writes all else that
+    it knows before the sizes, such as the elements of a DICOM header.
+
+    Raises:
+        OSError: it cannot be opened; see `lungseg.readers.files.read_errors`.
+    """
+    if b"ElementDataFile" in head:
+        return head
+    with open_data(data) as file:
+        return file.read(_MAX_HEADER_BYTES)
+
+
 def is_flat(head: bytes) -> bool:
     """Whether a header, of which the first bytes are given, states two axes, others of length 1
     aside.

@@ -112,7 +112,9 @@ def identify(source: str | Path | bytes | Probe, *, name: str = BYTES) -> Probe:
         if isinstance(data, Path) and data.is_dir():
             return Probe(where, data, OtherContent.FOLDER)
         size, head = file_head(data)
-    content = sniff(head)
+        content = sniff(head)
+        if content is Format.METAIMAGE:
+            head = metaimage.whole_header(data, head)
     if content in PACKINGS:
         return _packed(where, data, content, size, head)
     if content in (OtherContent.UNKNOWN, OtherContent.ANALYZE) and isinstance(data, Path):
@@ -147,5 +149,7 @@ def _packed(
         return _told(Probe(where, data, held, None, size, inside, packing))
     if isinstance(held, Format):
         whole = unpacked(data, packing, source=where)
+        if held is Format.METAIMAGE:
+            inside = metaimage.whole_header(whole, inside)
         return _told(Probe(where, whole, held, None, len(whole), inside))
     return Probe(where, data, held if held in _NAMED else content, None, size, head)

@@ -247,7 +247,8 @@ def _decode_with_pillow(
     """
     picture = _opened_with_pillow(content, file_format, source)
     if picture is None:
-        return _with_opacity(read_tiff(content, source=source, frame=frame), source), 1
+        pixels, orientation = read_tiff(content, source=source, frame=frame)
+        return _upright(_with_opacity(pixels, source), orientation), orientation
     with picture as opened:
         index = chosen_frame(frame, getattr(opened, "n_frames", 1), source=source)
         opened.seek(index)
@@ -276,9 +277,13 @@ def _decode_with_pillow(
                 raise UnsupportedError(what, where=source, cure="export it in grey")
             return _deep_tiff(content, index, source), orientation
         pixels = _as_stated(_from_pillow(opened), tags)
-        if pixels.dtype == np.uint16 and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
-            # Which Pillow heeds in 8 bits only.
-            pixels = np.uint16(2 ** bits[0] - 1) - pixels
+        if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # which Pillow heeds in 8 bits only
+            if pixels.dtype == np.uint16:
+                pixels = np.uint16(2 ** bits[0] - 1) - pixels
+            elif pixels.dtype == np.float32:
+                pixels = -pixels
+            elif pixels.ndim == 2 and pixels.dtype.itemsize > 1:
+                pixels = ~pixels
         return pixels, orientation
 
 

@@ -20,7 +20,7 @@ from lungseg.readers.dicom_ct import CtFile, Decoder, Slice, read_header
 from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.dicom_kind import GIVE_SLICES, LOCALIZER, NO_USE_OF_LOCALIZERS, DicomKind
 from lungseg.readers.files import file_head, read_errors, sha256
-from lungseg.readers.hounsfield import is_hounsfield, padding_notes
+from lungseg.readers.hounsfield import LIMITS, is_hounsfield, padding_notes
 from lungseg.readers.limits import chosen_frame
 from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS
 from lungseg.readers.series_parts import Series, chosen, volumes_in
@@ -165,20 +165,22 @@ def _contents(files: Sequence[DicomFile], headers: Sequence[CtFile]) -> _FolderC
             found.damaged.append(error)
     # Beside slices, captures are screenshots and tables of doses.
     whole = any(header.kind is DicomKind.SLICE for header in asked)
-    series: list[Series] = []
+    series: dict[str, list[Series]] = {}
     for header in asked:
         if header.other and (whole or not header.slices):
             found.others[header.other] += 1
             continue
         for slice_ in header.slices:
-            for one in series:
+            uid = slice_.provenance.series_uid
+            alike = series.setdefault(uid, [])
+            for one in alike:
                 if one.has(slice_):
                     break
             else:
-                one = Series(slice_.provenance.series_uid, header.number, header.description)
-                series.append(one)
+                one = Series(uid, header.number, header.description)
+                alike.append(one)
             one.slices.append(slice_)
-    found.series = volumes_in(series)
+    found.series = volumes_in(one for alike in series.values() for one in alike)
     return found
 
 
@@ -245,6 +247,8 @@ def _assembled(
         slice_.rescale and slice_.rescale[1] <= -500 for slice_ in used
     ) or is_hounsfield(voxels)
     if hounsfield:
+        if voxels.dtype != np.int16:
+            voxels = voxels.clip(LIMITS.min, LIMITS.max).astype(np.int16)
         notes += padding_notes(voxels)
     else:
         voxels, shift = _greys(voxels)
@@ -315,8 +319,12 @@ def _shape(voxels: Array) -> tuple[int, int, int]:
 
 
 def _greys(voxels: Array) -> tuple[Array, list[str]]:
-    """Of 16 bits and a sign: of 16 bits without."""
+    """Of 16 or 32 bits and a sign: of 16 bits without, or real numbers where these will not do."""
     low = int(voxels.min())
+    if voxels.dtype == np.int32:
+        if low < 0 or int(voxels.max()) >= 2**16:
+            return voxels.astype(np.float32), []
+        return voxels.astype(np.uint16), []
     if low >= 0:
         return voxels.view(np.uint16), []
     shifted = voxels.view(np.uint16)
@@ -365,7 +373,7 @@ def _decoded(
     voxels = np.empty((len(stack.slices), *stack.slices[0].shape), np.int16)
     used: list[Slice] = []
     damaged: list[InputError] = []
-    decode, digest = Decoder(), hashlib.sha256()
+    decode, again, digest = Decoder(), Decoder(), hashlib.sha256()
     last: DicomFile | None = None
 
     def decoded(slice_: Slice, by: Decoder) -> Array | None:
@@ -380,13 +388,15 @@ def _decoded(
     for first, duplicates in zip(stack.slices, stack.duplicates, strict=True):
         kept: Array | None = None
         for slice_ in (first, *duplicates):
-            pixels = decoded(slice_, decode if kept is None else Decoder())
+            pixels = decoded(slice_, decode if kept is None else again)
             if pixels is None:
                 continue
             if kept is None:
                 if slice_.file is not last:
                     digest.update(decode.content)
                     last = slice_.file
+                if pixels.dtype != voxels.dtype and voxels.dtype == np.int16:
+                    voxels = voxels.astype(pixels.dtype)
                 voxels[len(used)] = kept = pixels
                 used.append(slice_)
             elif not np.array_equal(pixels, kept):

@@ -31,6 +31,10 @@ _EVEN: Final = 0.1
 """Of the mean distance; slices that interlock more evenly are one stack, scanned in two turns."""
 
 
+MOST_LISTED: Final = 30
+"""Series that an error lists."""
+
+
 @dataclass(slots=True)
 class Series:
     """Slices of one series that have one orientation, and may be one volume."""
@@ -43,12 +47,11 @@ class Series:
     def has(self, slice_: Slice) -> bool:
         """Whether a slice has its UID and orientation."""
         mine, its = self.slices[0].orientation, slice_.orientation
-        alike = (
-            mine is its
-            if mine is None or its is None
-            else np.allclose(mine, its, atol=_SAME_DIRECTION)
-        )
-        return self.uid == slice_.provenance.series_uid and alike
+        if self.uid != slice_.provenance.series_uid:
+            return False
+        if mine is None or its is None:
+            return mine is its
+        return np.allclose(mine, its, atol=_SAME_DIRECTION)
 
     def traits(self) -> dict[str, str]:
         """What is the same in all of its slices, by the names in `LABELS`; the time is the
@@ -212,7 +215,11 @@ def chosen(series: Sequence[Series], wanted: str | None, source: str) -> Series:
     if wanted is None and len(series) == 1:
         return series[0]
     traits = [one.traits() for one in series]
-    listed = ", ".join(_listed(number, series, traits) for number in range(len(series)))
+    listed = ", ".join(
+        _listed(number, series, traits) for number in range(len(series))[:MOST_LISTED]
+    )
+    if len(series) > MOST_LISTED:
+        listed += f", and {len(series) - MOST_LISTED} more"
     if wanted is None:
         raise UnsupportedError(
             f"it holds {len(series)} CT series",

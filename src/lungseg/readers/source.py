@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
-from lungseg.errors import UsageError
+from lungseg.errors import UnreadableError, UsageError
 from lungseg.image import Image
 from lungseg.modality import Modality
 from lungseg.readers.dicom_ct import CtFile, read_header
@@ -144,6 +144,8 @@ def _opened(source: Any, modality: Modality | None, frame: int | None) -> Opened
     probing = probe if modality is None else identify
     if isinstance(source, Probe | ArrayInput | DicomInput | Image | Volume):
         return source
+    if isinstance(source, str) and not source:  # which `Path` takes for the working directory
+        raise UnreadableError("a path is empty", cure="name a file or a folder")
     if isinstance(source, str | Path):
         series = modality != "radiograph"
         named = archive_member(Path(source), series=series) or only_input(

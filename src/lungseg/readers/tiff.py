@@ -20,7 +20,14 @@ from lungseg.segmentation import Array
 
 Tags = dict[int, tuple[int, ...]]
 _COLUMNS, _ROWS, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
-_STRIPS, _SAMPLES, _ROWS_PER_STRIP, _STRIP_LENGTHS, _PLANAR = 273, 277, 278, 279, 284
+_STRIPS, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _STRIP_LENGTHS, _PLANAR = (
+    273,
+    274,
+    277,
+    278,
+    279,
+    284,
+)
 _PREDICTOR, _TILE_COLUMNS, _TILE_ROWS, _TILES, _TILE_LENGTHS, _FORMAT = 317, 322, 323, 324, 325, 339
 _WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
 _DEFLATES: Final = (8, 32946)
@@ -33,8 +40,8 @@ _MAX_VALUES: Final = 2**20
 """Numbers of one tag: as many strips or tiles as no picture has."""
 
 
-def read_tiff(content: bytes, *, source: str, frame: int | None) -> Array:
-    """One page of grey.
+def read_tiff(content: bytes, *, source: str, frame: int | None) -> tuple[Array, int]:
+    """One page of grey, and how it is to be turned.
 
     Args:
         content: the whole file.
@@ -42,8 +49,9 @@ def read_tiff(content: bytes, *, source: str, frame: int | None) -> Array:
         frame: which page, counted from 1.
 
     Returns:
-        (rows, columns), or (rows, columns, 2) of grey and opacity; of the type that is stored, in
-        the machine's order of bytes, bright where high.
+        (rows, columns), or (rows, columns, 2) of grey and opacity, as they are stored: of the type
+        that they have there, in the machine's order of bytes, bright where high; and the tag
+        Orientation (1 where there is none).
 
     Raises:
         UnreadableError: it is truncated or damaged.
@@ -54,7 +62,7 @@ def read_tiff(content: bytes, *, source: str, frame: int | None) -> Array:
     try:
         pages, order = _pages(content)
         tags = pages[chosen_frame(frame, len(pages), source=source)]
-        return _page(content, tags, order, source)
+        return _page(content, tags, order, source), tags.get(_ORIENTATION, (1,))[0]
     except (struct.error, zlib.error, IndexError, KeyError, TypeError, ValueError) as error:
         raise UnreadableError(
             f"the {Format.TIFF.value} file is truncated or damaged",
@@ -120,22 +128,33 @@ def _page(content: bytes, tags: Tags, order: str, source: str) -> Array:
         )
     bits = tags.get(_BITS, (1,))
     kind = _KINDS[tags.get(_FORMAT, (1,))[0]]
-    dtype = np.dtype(f"{order}{kind}{bits[0] // 8}")
-    if bits[0] % 8 or len(set(bits)) > 1:
-        raise ValueError("bits")
+    predictor = tags.get(_PREDICTOR, (1,))[0]
+    is_packed = bool(bits[0] % 8)  # numbers of 10, 12 or 14 bits, one after the other
+    if len(set(bits)) > 1 or (is_packed and (kind != "u" or bits[0] > 16 or predictor != 1)):
+        raise UnsupportedError(
+            f"it is a TIFF of numbers of {' and '.join(map(str, sorted(set(bits))))} bits, of a "
+            "kind that is not read",
+            where=source,
+            cure="export it in grey, with 8 or 16 bits",
+        )
+    dtype = np.dtype("u2") if is_packed else np.dtype(f"{order}{kind}{bits[0] // 8}")
     pixels = np.zeros((rows, columns, samples), dtype.newbyteorder("="))
     for stored, top, left, (height, width) in _blocks(content, tags, rows, columns):
-        size = height * width * samples * dtype.itemsize
+        size = height * -(-width * samples * bits[0] // 8)
         block = stored
         if compression in _DEFLATES:
             block = zlib.decompressobj().decompress(stored, size)
         numbers = np.frombuffer(block[:size], np.uint8)
-        predictor = tags.get(_PREDICTOR, (1,))[0]
-        decoded = _predicted(numbers, (height, width, samples), dtype, predictor)
+        shape = height, width, samples
+        if is_packed:
+            decoded = _unpacked(numbers, shape, bits[0])
+        else:
+            decoded = _predicted(numbers, shape, dtype, predictor)
         part = pixels[top : top + height, left : left + width]
         part[...] = decoded[: part.shape[0], : part.shape[1]]
-    if photometric == _WHITE_IS_ZERO and dtype.kind == "u":
-        pixels[..., 0] = np.iinfo(dtype).max - pixels[..., 0]
+    if photometric == _WHITE_IS_ZERO:
+        highest = 2 ** bits[0] - 1 if kind == "u" else 0
+        pixels[..., 0] = (highest - pixels[..., 0]) if kind != "i" else ~pixels[..., 0]
     return pixels[..., 0] if samples == 1 else pixels
 
 
@@ -165,6 +184,14 @@ def _blocks(
         )
         for (top, left), place, length in zip(corners, places, lengths, strict=True)
     ]
+
+
+def _unpacked(stored: Array, shape: tuple[int, int, int], bits: int) -> Array:
+    """Numbers (rows, columns, samples) of so many bits, of which each row begins with a byte."""
+    rows, columns, samples = shape
+    each = np.unpackbits(stored.reshape(rows, -1), axis=1)[:, : columns * samples * bits]
+    places = 1 << np.arange(bits - 1, -1, -1, dtype=np.uint16)
+    return (each.reshape(*shape, bits) * places).sum(axis=3, dtype=np.uint16)
 
 
 def _predicted(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from lungseg.readers.archive import Limits, entries_of, unpack
 from lungseg.serve.names import safe_name
+
+MAX_DIRECTORY_BYTES: Final = 4 * 2**20
+"""Bytes of the list of contents of a zip."""
 
 
 def check_zip(path: Path, *, max_bytes: int, max_entries: int) -> list[str]:
@@ -32,7 +36,7 @@ def unzip(path: Path, folder: Path, *, max_bytes: int, max_entries: int) -> None
 
 
 def _limits(max_bytes: int, max_entries: int) -> Limits:
-    return Limits(max_bytes, max_entries, "send one series")
+    return Limits(max_bytes, max_entries, MAX_DIRECTORY_BYTES, "send one series")
 
 
 def _in_one_folder(name: str) -> PurePosixPath:
