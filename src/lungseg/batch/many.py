@@ -113,29 +113,17 @@ def _run(
     with Ledger(run.folder) as ledger, opened as pool:
         limit = WAITING_PER_WORKER * workers_of(pool)
         follow_moved(ledger, sources, options, run)
-        known = {input_path(record): str(record.get("name", "")) for record in ledger.records()}
-        known |= ledger.unfinished
         layers = layers_outputs(segmenter, options)
-        names = name_inputs(
-            list(sources),
-            {path: name for path, name in known.items() if name},
-            run.folder,
-            (*OUTPUTS, *(output for outputs in layers.values() for output in outputs)),
-        )
+        names = _named(sources, ledger, run, layers)
         others = _add_left_out(
             ledger, [one for one in left_out if absolute(one.path) not in sources], run
         )
         waiting: dict[Future[Outcome], Job] = {}
         try:
             for source, given in sources.items():
+                known = given if isinstance(given, Probe) else None
                 job = plan(
-                    Job(
-                        source,
-                        names[source],
-                        options,
-                        run,
-                        probe=given if isinstance(given, Probe) else None,
-                    ),
+                    Job(source, names[source], options, run, probe=known),
                     _earlier(ledger, source, run),
                     segmenter,
                     layers=layers,
@@ -163,6 +151,17 @@ def _run(
             ledger.sort([*map(run.called, sources), *others])
         if run.reports:
             write_index(ledger.records(), run.folder, show_identity=run.show_identity)
+
+
+def _named(
+    sources: Mapping[Path, object], ledger: Ledger, run: RunOptions, layers: LayersOutputs
+) -> dict[Path, str]:
+    """A name for the outputs of each input: the one that it has, or a new one."""
+    known = {input_path(record): str(record.get("name", "")) for record in ledger.records()}
+    known |= ledger.unfinished
+    known = {path: name for path, name in known.items() if name}
+    outputs = (*OUTPUTS, *(output for own in layers.values() for output in own))
+    return name_inputs(list(sources), known, run.folder, outputs)
 
 
 def _add_left_out(ledger: Ledger, left_out: Sequence[LeftOut], run: RunOptions) -> list[str]:

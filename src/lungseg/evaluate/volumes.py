@@ -34,6 +34,39 @@ from lungseg.structures import Structure
 from lungseg.volume import Volume
 
 
+class _Space:
+    """The space of a volume in axial order, in which each slice counts with what it stands for."""
+
+    def __init__(self, grid: VolumeGeometry) -> None:
+        self.grid, self.across = grid, grid.uneven_axis
+        self.even = grid
+        self.planes: NDArray[np.intp] | None = None
+        if grid.planes is not None:
+            self.even, self.planes = grid.even()
+
+    def evened(self, mask: Mask) -> Mask:
+        """A mask on evenly spaced slices."""
+        return mask if self.planes is None else mask.take(self.planes, self.across)
+
+    def of(self, mask: Mask) -> float:
+        """Of a mask, in mean voxels."""
+        slices = np.moveaxis(mask, self.across, 0).reshape(mask.shape[self.across], -1)
+        return float(slices.sum(axis=1) @ self.grid.widths(self.across))
+
+    def compared(self, inside: Mask, found: Mask, judged: Mask | None) -> MaskScore:
+        """Two masks; volumes only where all of it is judged."""
+        known = None if judged is None else self.evened(judged)
+        a, b = self.evened(inside), self.evened(found)
+        score = compare_masks(a, b, self.even.spacing, judged=known)
+        if judged is not None:
+            return score
+        true, surplus = self.of(inside), self.of(found) - self.of(inside)
+        score = replace(score, relative_area_error=surplus / true) if true else score
+        if self.grid.voxel_volume is None:
+            return score
+        return replace(score, volume_error=surplus * self.grid.voxel_volume / 1000.0)
+
+
 def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
     """Scores one CT volume or slice against its masks.
 
@@ -46,37 +79,18 @@ def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
     turn = grid.to_axial()
     axial = turn.geometry(grid)
     flat = axial.shape[0] == 1
-    across, planes, even = axial.uneven_axis, None, axial
-    if axial.planes is not None:  # so that each slice counts with the space that it stands for
-        even, planes = axial.even()
-    spacing = even.spacing and even.spacing[1 if flat else 0 :]
+    space = _Space(axial)
+    spacing = space.even.spacing and space.even.spacing[1 if flat else 0 :]
     scored = scored_regions(result.segmentation, case)
 
     def as_scored(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return turn.apply(mask)[0] if flat else turn.apply(mask)
 
-    def evened(mask: Mask) -> Mask:
-        return mask if planes is None else mask.take(planes, across)
-
-    def space(mask: Mask) -> float:
-        counts = np.moveaxis(mask, across, 0).reshape(mask.shape[across], -1).sum(axis=1)
-        return float(counts @ axial.widths(across))
-
     def compared(inside: Mask, found: Mask, those: Sequence[Structure]) -> MaskScore:
         judged = judged_pixels(labels, those, "field") if ground_truth.sides else None
-        score = compare_masks(
-            evened(inside),
-            evened(found),
-            spacing,
-            judged=None if judged is None else evened(judged),
-        )
-        if flat or judged is not None:
-            return score
-        true, surplus = space(inside), space(found) - space(inside)
-        score = replace(score, relative_area_error=surplus / true) if true else score
-        if axial.voxel_volume is None:
-            return score
-        return replace(score, volume_error=surplus * axial.voxel_volume / 1000.0)
+        if flat:
+            return compare_masks(inside, found, spacing, judged=judged)
+        return space.compared(inside, found, judged)
 
     labels = ground_truth.labels[0] if flat else ground_truth.labels
     scores, raw, halves, slices = {}, {}, {}, None

@@ -23,7 +23,7 @@ from lungseg.readers.dicom_header import (
 )
 from lungseg.readers.dicom_kind import DicomKind, kind_of
 from lungseg.readers.dicom_pixels import decode, quiet_pydicom
-from lungseg.readers.hounsfield import LIMITS
+from lungseg.readers.hounsfield import LIMITS, SOFT_TISSUE
 from lungseg.readers.limits import (
     MAX_SIDE_PIXELS,
     is_plausible_place,
@@ -68,10 +68,6 @@ _GROUPS: Final = {
 }
 """In which functional group of an enhanced image an element is (PS3.3 C.7.6.16.2 and
 C.8.15.3.10)."""
-
-
-SOFT_TISSUE: Final = -150
-"""Hounsfield units, at most: fat, which is the darkest of it, has some -100."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -267,7 +263,7 @@ def _rescale(
         )
     bits, signed = numbers(dataset, "BitsStored"), numbers(dataset, "PixelRepresentation")
     brightest = slope[0] * (2.0 ** (bits[0] - any(signed)) - 1) + intercept[0] if bits else math.inf
-    if (numbers(dataset, "SamplesPerPixel") or [1])[0] > 1 or brightest < SOFT_TISSUE:
+    if (numbers(dataset, "SamplesPerPixel") or [1])[0] > 1 or brightest < SOFT_TISSUE[0]:
         return None
     return slope[0], intercept[0]
 

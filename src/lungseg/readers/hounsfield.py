@@ -104,6 +104,22 @@ def padding_notes(voxels: Array) -> tuple[str, ...]:
     )
 
 
+def as_greys(voxels: Array) -> tuple[Array, list[str]]:
+    """Whole numbers of 16 or 32 bits and a sign as greys of 16 bits without, or as real numbers
+    where these will not do; and what is to be said of it.
+    """
+    low = int(voxels.min())
+    if voxels.dtype == np.int32:
+        if low < 0 or int(voxels.max()) >= 2**16:
+            return voxels.astype(np.float32), []
+        return voxels.astype(np.uint16), []
+    if low >= 0:
+        return voxels.view(np.uint16), []
+    shifted = voxels.view(np.uint16)
+    shifted -= np.uint16(low % 2**16)  # wraps around exactly where the sign does
+    return shifted, [f"{-low} added to every voxel, so that none is below 0"]
+
+
 def _sample(voxels: Array) -> Array:
     """Every n-th voxel, n odd, so that it walks through rows and columns."""
     flat = voxels.reshape(-1)

@@ -20,7 +20,7 @@ from lungseg.readers.dicom_ct import CtFile, Decoder, Slice, read_header
 from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.dicom_kind import GIVE_SLICES, LOCALIZER, NO_USE_OF_LOCALIZERS, DicomKind
 from lungseg.readers.files import file_head, read_errors, sha256
-from lungseg.readers.hounsfield import LIMITS, is_hounsfield, padding_notes
+from lungseg.readers.hounsfield import LIMITS, as_greys, is_hounsfield, padding_notes
 from lungseg.readers.limits import chosen_frame
 from lungseg.readers.raw_volume import MAX_VOLUME_VOXELS
 from lungseg.readers.series_parts import Series, chosen, volumes_in
@@ -251,7 +251,7 @@ def _assembled(
             voxels = voxels.clip(LIMITS.min, LIMITS.max).astype(np.int16)
         notes += padding_notes(voxels)
     else:
-        voxels, shift = _greys(voxels)
+        voxels, shift = as_greys(voxels)
         notes += shift
     return Volume(
         array=voxels,
@@ -318,20 +318,6 @@ def _shape(voxels: Array) -> tuple[int, int, int]:
     return slices, rows, columns
 
 
-def _greys(voxels: Array) -> tuple[Array, list[str]]:
-    """Of 16 or 32 bits and a sign: of 16 bits without, or real numbers where these will not do."""
-    low = int(voxels.min())
-    if voxels.dtype == np.int32:
-        if low < 0 or int(voxels.max()) >= 2**16:
-            return voxels.astype(np.float32), []
-        return voxels.astype(np.uint16), []
-    if low >= 0:
-        return voxels.view(np.uint16), []
-    shifted = voxels.view(np.uint16)
-    shifted -= np.uint16(low % 2**16)  # wraps around exactly where the sign does
-    return shifted, [f"{-low} added to every voxel, so that none is below 0"]
-
-
 def _refuse_unlike(slices: list[Slice], source: str) -> None:
     """Slices of other sizes or spacings than the most usual; and more of them than a volume may
     have.
@@ -373,7 +359,7 @@ def _decoded(
     voxels = np.empty((len(stack.slices), *stack.slices[0].shape), np.int16)
     used: list[Slice] = []
     damaged: list[InputError] = []
-    decode, again, digest = Decoder(), Decoder(), hashlib.sha256()
+    decode, copies, digest = Decoder(), Decoder(), hashlib.sha256()
     last: DicomFile | None = None
 
     def decoded(slice_: Slice, by: Decoder) -> Array | None:
@@ -388,7 +374,7 @@ def _decoded(
     for first, duplicates in zip(stack.slices, stack.duplicates, strict=True):
         kept: Array | None = None
         for slice_ in (first, *duplicates):
-            pixels = decoded(slice_, decode if kept is None else again)
+            pixels = decoded(slice_, decode if kept is None else copies)
             if pixels is None:
                 continue
             if kept is None:

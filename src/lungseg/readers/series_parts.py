@@ -31,7 +31,7 @@ _EVEN: Final = 0.1
 """Of the mean distance; slices that interlock more evenly are one stack, scanned in two turns."""
 
 
-MOST_LISTED: Final = 30
+MAX_LISTED: Final = 30
 """Series that an error lists."""
 
 
@@ -216,10 +216,10 @@ def chosen(series: Sequence[Series], wanted: str | None, source: str) -> Series:
         return series[0]
     traits = [one.traits() for one in series]
     listed = ", ".join(
-        _listed(number, series, traits) for number in range(len(series))[:MOST_LISTED]
+        _listed(number, series, traits) for number in range(len(series))[:MAX_LISTED]
     )
-    if len(series) > MOST_LISTED:
-        listed += f", and {len(series) - MOST_LISTED} more"
+    if len(series) > MAX_LISTED:
+        listed += f", and {len(series) - MAX_LISTED} more"
     if wanted is None:
         raise UnsupportedError(
             f"it holds {len(series)} CT series",

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from importlib import metadata
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Query, Request, Response
@@ -32,7 +32,7 @@ from lungseg.serve.confined import confinement_of
 from lungseg.serve.folder import private_folder
 from lungseg.serve.jobs import OVER, Jobs, ServedJob
 from lungseg.serve.metrics import Metrics
-from lungseg.serve.names import RESULTS, SENT
+from lungseg.serve.names import FILE_TYPES, OTHER_FILE, RESULTS, SENT, media_type
 from lungseg.serve.problems import HTTPProblem
 from lungseg.serve.refusals import refused
 from lungseg.serve.requests import ServedModels, form_schema, task_of
@@ -58,15 +58,6 @@ MAX_WAIT_S: Final = 60.0
 """Seconds."""
 CLIENT_GONE: Final = 499
 """What a request is counted as whose client did not wait for the answer."""
-
-FILE_TYPES: Final = {
-    ".png": "image/png",
-    ".html": "text/html",
-    ".pdf": "application/pdf",
-    ".json": "application/json",
-}
-OTHER_FILE: Final = "application/octet-stream"
-"""Media types of results by their ending, and of all others."""
 
 FORM: Final[dict[str, Any]] = {
     "requestBody": {
@@ -304,27 +295,25 @@ class Server:
             "responses": UNKNOWN | _content("image/png"),
         }
         file = _content(*FILE_TYPES.values(), OTHER_FILE)
-        range_ = _problems(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-        whole: Problems = UNKNOWN | range_ | file | {206: file[200]}
+        whole = UNKNOWN | _problems(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE) | file
 
         @api.get(
             "/jobs/{number}/files/{name}",
-            responses=whole,
+            responses=whole | {206: file[200]},
             response_class=FileResponse,
             summary="A result as a file",
         )
         async def download(number: str, name: str) -> FileResponse:
             job = self._done(number)
-            file = job.found["files"].get(name)
-            if file is None:
+            if (file := job.found["files"].get(name)) is None:
+                known = ", ".join(job.found["files"])
                 raise HTTPProblem(
-                    HTTPStatus.NOT_FOUND,
-                    f"There is no such file; there are {', '.join(job.found['files'])}.",
+                    HTTPStatus.NOT_FOUND, f"There is no such file; there are {known}."
                 )
             return FileResponse(
                 job.folder / RESULTS / file,
                 filename=file,
-                media_type=FILE_TYPES.get(PurePath(file).suffix, OTHER_FILE),
+                media_type=media_type(file),
                 headers={"Content-Security-Policy": "sandbox"},
             )
 

@@ -11,6 +11,15 @@ SENT: Final = Path("sent")
 RESULTS: Final = Path("results")
 """The same of what is kept."""
 
+FILE_TYPES: Final = {
+    ".png": "image/png",
+    ".html": "text/html",
+    ".pdf": "application/pdf",
+    ".json": "application/json",
+}
+OTHER_FILE: Final = "application/octet-stream"
+"""Media types of results by their ending, and of all others."""
+
 MAX_NAME_CHARACTERS: Final = 80
 """Characters of a name that are kept, and at most twice as many bytes."""
 
@@ -27,3 +36,8 @@ def safe_name(name: str) -> str:
     while len(plain.encode()) > 2 * MAX_NAME_CHARACTERS:
         plain = plain[1:].lstrip(". ")
     return plain or "file"
+
+
+def media_type(name: str) -> str:
+    """Of a result, by the ending of its file."""
+    return FILE_TYPES.get(Path(name).suffix, OTHER_FILE)
