@@ -27,6 +27,7 @@ from lungseg.report.texts import VERDICTS, definitions
 from lungseg.runner import Outcome
 from lungseg.runner.executors import ProcessExecutor
 from lungseg.segmenter import Segmenter
+from lungseg.serve.answers import EVERYWHERE, FORM, UNKNOWN, Answers, content_of, problems
 from lungseg.serve.bundle import write_bundle
 from lungseg.serve.confined import confinement_of
 from lungseg.serve.folder import private_folder
@@ -35,8 +36,8 @@ from lungseg.serve.metrics import Metrics
 from lungseg.serve.names import FILE_TYPES, OTHER_FILE, RESULTS, SENT, media_type
 from lungseg.serve.problems import HTTPProblem
 from lungseg.serve.refusals import refused
-from lungseg.serve.requests import ServedModels, form_schema, task_of
-from lungseg.serve.schemas import About, Bundle, Health, JobDocument, LabelDocument, Limits, Problem
+from lungseg.serve.requests import ServedModels, task_of
+from lungseg.serve.schemas import About, Bundle, Health, JobDocument, LabelDocument, Limits
 from lungseg.serve.security import BUNDLE, SecurityMiddleware
 from lungseg.serve.settings import ServerSettings
 from lungseg.serve.upload import receive
@@ -59,35 +60,9 @@ MAX_WAIT_S: Final = 60.0
 CLIENT_GONE: Final = 499
 """What a request is counted as whose client did not wait for the answer."""
 
-FORM: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {"multipart/form-data": {"schema": form_schema()}},
-    }
-}
-Problems = dict[int | str, dict[str, Any]]
 Wait = Annotated[
     float, Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the end of the job.")
 ]
-
-
-def _problems(*statuses: HTTPStatus) -> Problems:
-    return {int(status): {"model": Problem, "description": status.phrase} for status in statuses}
-
-
-def _content(*types: str) -> Problems:
-    return {200: {"content": {one: {} for one in types}}}
-
-
-EVERYWHERE: Final = _problems(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-"""What `lungseg.serve.security` may answer to anything."""
-UNKNOWN: Final = _problems(
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-)
 
 
 class Server:
@@ -220,7 +195,7 @@ class Server:
             "/metrics",
             summary="Numbers for Prometheus",
             response_class=Response,
-            responses=_content("text/plain"),
+            responses=content_of("text/plain"),
         )
         async def metrics() -> Response:
             return Response(
@@ -237,7 +212,7 @@ class Server:
 
     def _add_jobs(self) -> None:
         api = self.api
-        refusals = _problems(
+        refusals = problems(
             HTTPStatus.BAD_REQUEST,
             HTTPStatus.UNAUTHORIZED,
             HTTPStatus.FORBIDDEN,
@@ -248,7 +223,7 @@ class Server:
             HTTPStatus.TOO_MANY_REQUESTS,
             HTTPStatus.INSUFFICIENT_STORAGE,
         )
-        late: Problems = {200: {"model": JobDocument, "description": "The job is over."}}
+        late: Answers = {200: {"model": JobDocument, "description": "The job is over."}}
 
         @api.post(
             "/segment",
@@ -292,10 +267,10 @@ class Server:
         api = self.api
         png: Any = {
             "response_class": Response,
-            "responses": UNKNOWN | _content("image/png"),
+            "responses": UNKNOWN | content_of("image/png"),
         }
-        file = _content(*FILE_TYPES.values(), OTHER_FILE)
-        whole = UNKNOWN | _problems(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE) | file
+        file = content_of(*FILE_TYPES.values(), OTHER_FILE)
+        whole = UNKNOWN | problems(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE) | file
 
         @api.get(
             "/jobs/{number}/files/{name}",
@@ -343,11 +318,11 @@ class Server:
             return await _picture(self._done(number), ViewerSlices.labels_png, index)
 
     def _add_bundle(self) -> None:
-        refusals = _problems(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE)
+        refusals = problems(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE)
 
         @self.api.post(
             BUNDLE,
-            responses=UNKNOWN | refusals | _content("application/zip"),
+            responses=UNKNOWN | refusals | content_of("application/zip"),
             response_class=FileResponse,
             summary="The results of several jobs in a zip, with one table",
         )
