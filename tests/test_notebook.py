@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -18,8 +19,10 @@ from html_pages import without_pictures
 from lungseg.cell_bar import CellBar, in_notebook
 from lungseg.draw.cell import MAX_BYTES, small_jpeg, small_png
 from lungseg.errors import InstallationError, UnreadableError, UsageError
+from lungseg.geometry import ImageGeometry
 from lungseg.notebook import Sheet, _slider, show
 from lungseg.result import Result
+from lungseg.segmenter import Segmenter
 from tiny_model import dark_ellipses, write_tiny_model
 
 MAX_CELL = 300_000
@@ -79,6 +82,21 @@ def test_a_result_is_a_verdict_a_picture_and_the_main_measurements(films) -> Non
     refused = films[1]._repr_html_()
     assert ">refused</b>" in refused
     assert all(reason in refused for reason in films[1].verdict.reasons)
+
+
+def test_a_cell_says_what_restricts_a_number(films) -> None:
+    image = films[0].image
+    shadow = replace(image, geometry=ImageGeometry(image.array.shape, (0.4, 0.4), "detector"))
+    assert "mm², detector plane" in Segmenter("cxr", threads=1)(shadow)._repr_html_()
+
+
+def test_a_film_of_oblong_pixels_is_shown_in_its_proportions(films) -> None:
+    image, pixels = films[0].image, films[0].image.array[::2]
+    oblong = replace(image, array=pixels, geometry=ImageGeometry(pixels.shape, (0.8, 0.4)))
+    shown = Segmenter("cxr", threads=1)(oblong)
+    rows, columns = cv2.imdecode(np.frombuffer(shown._repr_png_(), np.uint8), 1).shape[:2]
+    assert rows / columns == pytest.approx(900 / 1100, rel=0.02)
+    assert shown.overlay().shape[:2] == pixels.shape
 
 
 @pytest.mark.slow

@@ -164,3 +164,26 @@ def test_structures_are_named_in_any_way_and_a_plural_names_both() -> None:
         SegmentOptions(structures=("spleen",))
     with pytest.raises(UsageError, match="no structure is named"):
         SegmentOptions(structures=())
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"outline": -1}, "outline is 0 to 999 pixels, not -1."),
+        ({"outline": 1.5}, "outline is 0 to 999 pixels, not 1.5."),
+        ({"colour": (300, 0, 0)}, "colour is red, green and blue, 0 to 255 each, not (300, 0, 0)."),
+        ({"colour": (1, 2)}, "colour is red, green and blue, 0 to 255 each, not (1, 2)."),
+    ],
+)
+def test_a_style_without_meaning_is_refused_at_birth(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        OverlayStyle(**values)
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize("opacity", [0.0, 0.00001, 0.1, 1 / 3, 1.0])
+def test_every_style_comes_back_from_its_record(opacity: float) -> None:
+    options = SegmentOptions(overlay_style=OverlayStyle(opacity))
+    again = SegmentOptions.from_record(options.record())
+    assert again.overlay_style is not None
+    assert again.overlay_style.opacity == pytest.approx(opacity, abs=1e-4)

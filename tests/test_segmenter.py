@@ -370,3 +370,10 @@ def test_public_names() -> None:
     assert isinstance(lungseg.read(dark_ellipses()), Image)
     assert lungseg.Volume is Volume
     assert lungseg.__version__.count(".") == 2
+
+
+def test_a_card_is_that_of_the_modality(scan: Path) -> None:
+    both = Segmenter()
+    assert [both.card(one).modality for one in ("radiograph", "ct")] == ["radiograph", "ct"]
+    with pytest.raises(UsageError, match="ct: the model is for ct, not for radiograph"):
+        Segmenter("ct").card("radiograph")

@@ -44,6 +44,14 @@ OWNERS: Final = (*groups(LUNGS), *groups(s for s in STRUCTURES if s not in LUNGS
 """Names of all structures and pairs in the order of columns, those of the lungs first."""
 
 
+def unit_in_words(unit: str, restriction: str | None = None) -> str:
+    """A unit for a reader: "mm²" for "mm2", "%" for "percent", nothing for "1"; behind it what
+    restricts the value, as in "mm², detector plane".
+    """
+    words = {"percent": "%", "mm2": "mm²", "1": ""}.get(unit, unit)
+    return f"{words}, {restriction}" if restriction else words
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """What can be measured. Definitions are in `docs/measurements.md`.

@@ -23,6 +23,9 @@ ALL: Final = ("all",)
 """In place of names of structures: all that the model predicts."""
 
 
+MAX_OUTLINE: Final = 999
+"""Pixels."""
+
 Colour = tuple[int, int, int]
 """Red, green, blue, each 0 to 255."""
 
@@ -47,6 +50,14 @@ class OverlayStyle:
     def __post_init__(self) -> None:
         if not 0.0 <= self.opacity <= 1.0:
             raise UsageError(f"opacity is between 0 and 1, not {self.opacity}")
+        if self.outline is not None and not (
+            isinstance(self.outline, int) and 0 <= self.outline <= MAX_OUTLINE
+        ):
+            raise UsageError(f"outline is 0 to {MAX_OUTLINE} pixels, not {self.outline}")
+        if self.colour is not None and not (
+            len(self.colour) == 3 and all(one in range(256) for one in self.colour)
+        ):
+            raise UsageError(f"colour is red, green and blue, 0 to 255 each, not {self.colour}")
 
     @classmethod
     def parse(cls, text: str) -> OverlayStyle:
@@ -71,7 +82,8 @@ class OverlayStyle:
     def __str__(self) -> str:
         outline = "" if self.outline is None else f", outline={self.outline}"
         colour = "" if self.colour is None else f", colour=#{bytes(self.colour).hex()}"
-        return f"opacity={self.opacity:g}{outline}{colour}"
+        opacity = f"{self.opacity:.4f}".rstrip("0").rstrip(".")  # without an exponent
+        return f"opacity={opacity}{outline}{colour}"
 
 
 _STYLE: Final = re.compile(

@@ -96,12 +96,20 @@ class Result(Generic[I_co]):
         """As the last line of a notebook's cell: verdict, overlay, main measurements."""
         from lungseg.draw.cell import result_html
 
-        return result_html(self.overlay(), self.about, self.verdict, self.measurements, self.notes)
+        return result_html(self._shown(), self.about, self.verdict, self.measurements, self.notes)
 
     def _repr_png_(self) -> bytes:
         from lungseg.draw.cell import small_png
 
-        return small_png(self.overlay())
+        return small_png(self._shown())
+
+    def _shown(self) -> NDArray[np.uint8]:
+        """The overlay in the proportions of the patient, which a sheet of slices has."""
+        from lungseg.draw.picture import in_proportion
+
+        if isinstance(self.image, Volume):
+            return self.overlay()
+        return in_proportion(self.overlay(), self.image.geometry.spacing)
 
     @property
     def mask(self) -> NDArray[np.uint8]:

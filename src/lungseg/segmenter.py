@@ -105,8 +105,13 @@ class Segmenter:
 
         Raises:
             ModelError: there is none.
+            UsageError: the model that the options or the segmenter name is for the other one.
         """
-        return self._card(options.model or self._model or EMBEDDED_MODEL[modality])
+        model = options.model or self._model or EMBEDDED_MODEL[modality]
+        card = self._card(model)
+        if card.modality != modality:
+            raise _other_modality(model, card.modality, modality)
+        return card
 
     def _complete(self, options: SegmentOptions) -> SegmentOptions:
         """The options with model and modality of the segmenter where they name none, and with the
@@ -116,12 +121,8 @@ class Segmenter:
         modality = options.modality or self._modality
         if model is not None:
             own = self._card(model).modality
-            if modality not in (None, own):
-                raise UsageError(
-                    f"the model is for {own}, not for {modality}",
-                    where=model,
-                    cure="leave out `model` or `modality`",
-                )
+            if modality is not None and modality != own:
+                raise _other_modality(model, own, modality)
             modality = own
         return replace(options, model=model, modality=modality)
 
@@ -285,6 +286,14 @@ class Segmenter:
             if str(model) not in self._volumes:
                 self._volumes[str(model)] = VolumeSegmenter(model, threads=self._volume_threads)
             return self._volumes[str(model)]
+
+
+def _other_modality(model: str | Path, own: Modality, asked: Modality) -> UsageError:
+    return UsageError(
+        f"the model is for {own}, not for {asked}",
+        where=model,
+        cure="leave out `model` or `modality`",
+    )
 
 
 @overload

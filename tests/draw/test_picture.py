@@ -14,6 +14,7 @@ from lungseg.draw.picture import (
     contour,
     display,
     grey,
+    in_proportion,
     montage,
     outline_width,
     overlay,
@@ -191,6 +192,21 @@ def test_a_thumbnail_keeps_its_proportions(shape, expected):
     small = thumbnail(picture, 100)
     assert (small.shape, small.dtype) == ((*expected, 3), np.uint8)
     assert (small == (10, 20, 30)).all()
+
+
+@pytest.mark.parametrize(
+    ("spacing", "shape"),
+    [
+        (None, (40, 60)),
+        ((0.2, 0.2), (40, 60)),
+        ((0.2, 0.201), (40, 60)),
+        ((0.4, 0.2), (80, 60)),
+        ((0.2, 0.3), (40, 90)),
+        ((0.1, 5.0), (40, 60)),  # such a film there is not
+    ],
+)
+def test_pixels_become_as_wide_as_high(spacing, shape):
+    assert in_proportion(np.zeros((40, 60, 3), np.uint8), spacing).shape == (*shape, 3)
 
 
 def test_drawing_changes_neither_the_image_nor_the_segmentation(chest):

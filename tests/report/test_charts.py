@@ -145,3 +145,14 @@ def test_bars_name_and_number_every_count() -> None:
         ("bar", 620.0),
     ]
     assert chart.attrib["aria-label"] == "by <verdict>"
+
+
+def test_long_names_of_bars_go_on_in_the_next_line() -> None:
+    name = "slices are not evenly spaced: each counts with the space that it stands for, and files "
+    chart = tree(bars({name * 2: 3, "refused": 1}, "by reason", {}))
+    texts = [text.text for text in chart.findall("text")]
+    assert " ".join(texts[:2]) == (name * 2).strip()
+    assert texts[2:] == ["3", "refused", "1"]
+    assert max(map(len, texts)) <= 90
+    heights = [float(rect.attrib["y"]) for rect in chart.findall("rect")]
+    assert heights[1] - heights[0] == 38

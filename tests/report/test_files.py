@@ -113,7 +113,7 @@ def test_a_structure_beside_the_lungs_has_its_column_its_colour_and_its_name(
     segmented(film, out, models["heart"], reports=("report", "pdf"))
     text = (out / "film_report.html").read_text(encoding="utf-8")
     page = Page(text)
-    assert "MeasurementRight lungLeft lungLungsHeartUnit" in page.text
+    assert "MeasurementRight lungLeft lungLungsHeartChestUnit" in page.text
     assert page.all("img", "after")[0]["alt"] == (
         "The same with the lungs and heart marked: right lung, left lung and heart."
     )

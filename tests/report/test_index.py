@@ -173,6 +173,14 @@ def test_sizes_that_cannot_be_true_are_summed_up_by_their_number_alone(tmp_path:
     assert "4\N{NO-BREAK SPACE}734 mm², implausible spacingmedian" not in text
 
 
+def test_sizes_of_what_was_refused_mean_nothing(tmp_path: Path) -> None:
+    hand = entry("hand", verdict="refused", measurements=[measured("area", 900.0, "mm2")])
+    rows = rows_of([entry("x"), hand, {**hand, "input": "/data/foot.png"}], tmp_path)
+    assert "5\N{NO-BREAK SPACE}000 mm²median size" in Page(index_page(rows)).text
+    hidden = {**hand, "options": {"skip_refused": True}}
+    assert [row.size for row in rows_of([hand, hidden], tmp_path)] == [900.0, None]
+
+
 def test_volumes_and_areas_are_told_apart(tmp_path: Path) -> None:
     volume = [measured("volume", 4000.0, "mL")]
     rows = rows_of([entry("scan", modality="ct", measurements=volume), entry("film")], tmp_path)

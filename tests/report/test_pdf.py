@@ -12,6 +12,7 @@ import pytest
 
 from html_pages import EVIL
 from lungseg.errors import UsageError
+from lungseg.measurement import Measurement, Measurements
 from lungseg.report import to_pdf
 from lungseg.result import Result
 from lungseg.verdict import Verdict
@@ -20,6 +21,11 @@ from lungseg.verdict import Verdict
 def words(code: bytes) -> str:
     """The strings that a PDF of reportlab shows, one after the other, without spaces, which are at
     other places than in the text."""
+    return re.sub(r"\s", "", "".join(lines(code)))
+
+
+def lines(code: bytes) -> list[str]:
+    """Each of these strings, as it stands in a line."""
     found = []
     for stream in re.findall(
         rb"/ASCII85Decode /FlateDecode \] /Length \d+\s*>>\s*stream\s*(.*?)endstream",
@@ -28,7 +34,7 @@ def words(code: bytes) -> str:
     ):
         content = zlib.decompress(a85decode(stream.strip().removesuffix(b"~>"))).decode("cp1252")
         found += re.findall(r"\(((?:[^()\\]|\\.)*)\) Tj", content)
-    return re.sub(r"\s", "", "".join(re.sub(r"\\([()\\])", r"\1", text) for text in found))
+    return [re.sub(r"\\([()\\])", r"\1", text) for text in found]
 
 
 def test_the_same_result_gives_the_same_bytes(film: Result) -> None:
@@ -49,6 +55,15 @@ def test_the_same_result_gives_the_same_bytes(film: Result) -> None:
     assert b"/FontFile" not in code  # nothing but the fonts that every reader has
     assert "Doe" not in shown
     assert "/data/DoeJohn/b.png" in words(to_pdf(film, show_identity=True))
+
+
+def test_long_numbers_stay_whole(film: Result) -> None:
+    shown = film.measurements["area", "lungs"]
+    large = Measurement(shown.name, shown.structure, 123_456_789.0, "pixels")
+    code = to_pdf(dataclasses.replace(film, measurements=Measurements([large])))
+    assert [re.sub(r"\D", "", line) for line in lines(code)].count(
+        "123456789"
+    ) == 2  # above, and in the table
 
 
 def test_ct_has_its_planes_and_densities(scan: Result) -> None:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from lungseg.batch import segment_many
+from lungseg.geometry import ImageGeometry
 from lungseg.options import SegmentOptions
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.report.pictures import pictures_again, pictures_of
@@ -31,6 +32,16 @@ def test_all_layers_are_marked_and_named(film) -> None:
     shown = pictures_of(several.image, several.segmentation, several.verdict)
     assert (alone.structures, shown.structures) == (LUNGS, (*LUNGS, OPACITY))
     assert (shown.marked != alone.marked).any()
+
+
+def test_a_film_of_oblong_pixels_is_shown_in_its_proportions(film) -> None:
+    rows, columns = film.image.array.shape
+    image = replace(film.image, geometry=ImageGeometry((rows, columns), (0.8, 0.4)))
+    found = image.with_labels(film.segmentation.labels)
+    shown = pictures_of(image, found, film.verdict)
+    assert shown.original is not None
+    assert shown.marked is not None
+    assert shown.original.shape == shown.marked.shape == (2 * rows, columns, 3)
 
 
 def test_layers_in_files_of_their_own_are_marked_again_from_the_overlay(tmp_path: Path) -> None:

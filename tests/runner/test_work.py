@@ -19,6 +19,7 @@ from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.result import Result
 from lungseg.runner import Job, Outcome, RunOptions, failed
+from lungseg.runner import work as work_module
 from lungseg.runner.executors import ProcessExecutor
 from lungseg.runner.work import work
 from lungseg.segmenter import Segmenter
@@ -110,6 +111,23 @@ def test_an_overlay_is_painted_once_for_its_file_and_the_report(
     painted = cv2.imread(str(outcome.outputs["overlay"]))[..., ::-1]
     monkeypatch.undo()
     np.testing.assert_array_equal(painted, segmenter(job.source).overlay())
+
+
+def test_a_report_has_the_usual_colours_whatever_the_overlay_has(
+    job: Job, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+    content_of = work_module.content_of
+
+    def watched(*what: Any, overlay: Any, **more: Any) -> Any:
+        given.append(overlay)
+        return content_of(*what, overlay=overlay, **more)
+
+    monkeypatch.setattr(work_module, "content_of", watched)
+    run = replace(job.run, reports=("report",))
+    options = replace(job.options, overlay_style="colour=#ff8800")
+    work(replace(job, run=run, options=options), segmenter)
+    assert given == [None]
 
 
 def test_all_that_travels_pickles(job: Job, segmenter: Segmenter) -> None:

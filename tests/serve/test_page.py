@@ -104,6 +104,10 @@ CONTRASTS = """() => {
   }
   return found;
 }"""
+NO_SUCCESS = re.compile(
+    r"Failed to load resource: (the server responded with a status of (4|503|507)"
+    r"|net::ERR_CONNECTION_REFUSED)"
+)
 FOCUSED = """() => {
   const element = document.activeElement;
   if (element === document.body) return ["BODY", "", 0];
@@ -173,11 +177,7 @@ def watched(browser: Any, address: str, path: str = "/") -> Iterator[Any]:
     finally:
         context.close()
     # That an answer was no success is no complaint of the page's: it is what some tests are about.
-    assert [
-        text
-        for text in complaints
-        if not text.startswith("Failed to load resource: the server responded with a status of 4")
-    ] == []
+    assert [text for text in complaints if not NO_SUCCESS.match(text)] == []
     assert asked - {""} == {urlsplit(address).netloc}
 
 
@@ -524,6 +524,30 @@ def test_a_busy_server_is_asked_again_when_it_says(page: Any, done: SimpleNamesp
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("status", [0, 503, 507])
+def test_a_server_that_is_away_for_a_while_gets_all_of_the_list(
+    page: Any, done: SimpleNamespace, status: int
+) -> None:
+    tries: list[int] = []
+
+    def answer(route: Any) -> None:
+        tries.append(status)
+        if len(tries) > 1:
+            route.continue_()
+        elif status:
+            route.fulfill(status=status, json={"detail": "Not now."})
+        else:
+            route.abort("connectionrefused")
+
+    page.route("**/segment", answer)
+    page.set_input_files("#files", [done.folder / "letter.png"] * 2)
+    page.get_by_text("; trying again in 1 s").wait_for()
+    state(page, "failed", 2)
+    assert words(page, 1).startswith("This is no image that is read")
+    assert len(tries) == 3
+
+
+@pytest.mark.slow
 def test_too_large_a_file_is_not_even_sent(
     browser: Any, address: str, done: SimpleNamespace
 ) -> None:
@@ -627,6 +651,59 @@ def test_the_list_outlives_a_reload(film: Any) -> None:
     film.reload()
     film.wait_for_selector("#stage[data-slice='0']")
     assert film.locator("#jobs .name").all_inner_texts() == ["film.png"]
+
+
+@pytest.mark.slow
+def test_a_reload_forgets_nothing_though_the_server_is_away(
+    page: Any, done: SimpleNamespace
+) -> None:
+    page.set_input_files("#files", [done.folder / name for name in ("film.png", "half.png")])
+    for number in (1, 2):
+        state(page, "done", number)
+    refused: list[str] = []
+
+    def answer(route: Any) -> None:
+        refused.append(route.request.url)
+        if len(refused) > 1:
+            route.continue_()
+        else:
+            route.fulfill(status=503, json={"detail": "Not now."})
+
+    page.route("**/jobs/*", answer)
+    page.reload()
+    for number in (1, 2):
+        state(page, "done", number)
+    assert page.locator("#jobs .name").all_inner_texts() == ["film.png", "half.png"]
+    assert page.evaluate("JSON.parse(sessionStorage.getItem('lungseg jobs')).length") == 2
+
+
+@pytest.mark.slow
+def test_what_is_typed_into_a_field_is_no_key_of_the_picture(
+    page: Any, done: SimpleNamespace
+) -> None:
+    page.set_input_files("#files", done.folder / "film.png")
+    page.wait_for_selector("#stage[data-slice='0']")
+    page.click("#options summary")
+    page.focus("#spacing")
+    page.keyboard.type("0.143,1-[d")
+    assert page.input_value("#spacing") == "0.143,1-[d"
+
+
+@pytest.mark.slow
+def test_who_has_no_token_is_asked_once_for_all(browser: Any, done: SimpleNamespace) -> None:
+    with serving("--token", TOKEN) as address, watched(browser, address) as page:
+        page.set_input_files("#files", [done.folder / "letter.png"] * 3)
+        page.wait_for_selector("#token[open]")
+        page.keyboard.press("Escape")
+        state(page, "failed", 3)
+        assert words(page, 3).startswith("This server needs its token")
+        assert page.locator("#token[open]").count() == 0
+        page.set_input_files("#files", done.folder / "letter.png")  # who acts is asked again
+        page.wait_for_selector("#token[open]")
+        page.fill("#token-value", TOKEN)
+        page.keyboard.press("Enter")
+        state(page, "failed", 4)
+        assert words(page, 4).startswith("This is no image that is read")
 
 
 @pytest.mark.slow

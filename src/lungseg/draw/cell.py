@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from lungseg.draw.picture import Picture, thumbnail
-from lungseg.measurement import OWNERS, Measurement, Measurements, Unit
+from lungseg.measurement import OWNERS, Measurement, Measurements, unit_in_words
 from lungseg.verdict import Verdict
 
 MAX_BYTES: Final = 100_000
@@ -36,9 +36,6 @@ MAIN: Final = (
     "confidence",
 )
 """The quantities that a cell shows; all of them are in `Result.measurements`."""
-
-UNITS: Final[dict[Unit, str]] = {"mm2": "mm²", "percent": "%", "1": ""}
-"""Units that are written otherwise."""
 
 COLOURS: Final = {"ok": "#00704f", "review": "#8a5a00", "refused": "#b03a00"}
 """Behind white letters, for each verdict; readable on light and dark pages."""
@@ -103,7 +100,8 @@ def _table(measurements: Measurements) -> str:
     if not shown:
         return ""
     cell = f'style="text-align: right; padding: .1em .8em; {LINE}"'
-    head = "".join(f"<th {cell}>{escape(name)}</th>" for name in ("", *owners))
+    named = (name or "chest" for name in owners)
+    head = f"<td {cell}></td>" + "".join(f"<th {cell}>{escape(name)}</th>" for name in named)
     lines = []
     for name in MAIN:
         own = {m.structure: m for m in shown if m.name == name}
@@ -117,6 +115,7 @@ def _table(measurements: Measurements) -> str:
 
 def _number(measurement: Measurement) -> str:
     """A value and its unit, with as many digits as mean something."""
-    value, unit = measurement.value, measurement.unit
+    value = measurement.value
     digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return escape(f"{digits} {UNITS.get(unit, unit)}".rstrip())
+    unit = unit_in_words(measurement.unit, measurement.restriction)
+    return escape(f"{digits} {unit}".rstrip())

@@ -36,6 +36,11 @@ REFUSED: Final = (213, 94, 0)
 nothing."""
 
 
+SQUARE: Final = 0.01
+"""By which sides of a pixel may differ that counts as square."""
+MOST_STRETCHED: Final = 4.0
+
+
 PAINTED: Final = (*STRUCTURES[1:], LUNGS_AS_ONE)
 """What is painted, in this order."""
 PALETTE: Final = np.zeros((256, 3), np.uint8)
@@ -121,6 +126,23 @@ def thumbnail(picture: Picture, side: int) -> Picture:
     """A picture (rows, columns, 3), resized so that its longer side has `side` pixels."""
     rows, columns = _size(picture.shape, side)
     return np.asarray(cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def in_proportion(picture: Picture, spacing: tuple[float, float] | None) -> Picture:
+    """The picture (rows, columns, 3) of a radiograph with pixels as wide as high.
+
+    Args:
+        picture: with the pixels of the radiograph, or as many times fewer rows as columns.
+        spacing: millimetres between its rows and its columns; where it is not known, or where one
+            is more than `MOST_STRETCHED` times the other, the picture stays as it is.
+    """
+    ratio = 1.0 if spacing is None else spacing[0] / spacing[1]
+    if abs(ratio - 1) < SQUARE or not 1 / MOST_STRETCHED <= ratio <= MOST_STRETCHED:
+        return picture
+    rows, columns = picture.shape[:2]
+    wide, tall = round(columns * max(1.0, 1 / ratio)), round(rows * max(1.0, ratio))
+    stretched = cv2.resize(picture, (wide, tall), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(stretched, np.uint8)
 
 
 def overlay(

@@ -5,6 +5,7 @@ draws them as SVG. Their colours are classes that the page's style sheet fills i
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -19,8 +20,12 @@ LEFT: Final = 210
 RIGHT: Final = 34
 TOP: Final = 26
 ROW: Final = 30
+LINE: Final = 14
 PLOT: Final = 240
 """Height of a plot of curves; all in pixels."""
+
+LETTERS: Final = 90
+"""As many as a line has room for."""
 
 COLOURS: Final = 6
 """Classes c0 to c5; a seventh series has the first colour again."""
@@ -230,15 +235,18 @@ def bars(counts: Mapping[str, int], title: str, looks: Mapping[str, str]) -> Cha
         looks: classes of each bar in the style sheet; one that is absent has none.
     """
     widest = max(1, *counts.values()) if counts else 1
-    shapes = []
-    for number, (name, count) in enumerate(counts.items()):
-        y, wide = 4 + 38 * number, (WIDTH - 80) * count / widest
+    shapes, y = list[Shape](), 4
+    for name, count in counts.items():
+        wide = (WIDTH - 80) * count / widest
+        for line in textwrap.wrap(name, LETTERS) or [""]:
+            shapes.append(_text(0, y + 10, line))
+            y += LINE
         shapes += [
-            _text(0, y + 10, name),
-            _rect(f"bar {looks.get(name, '')}".rstrip(), 0, y + 15, wide, 14),
-            _text(wide + 6, y + 26, str(count)),
+            _rect(f"bar {looks.get(name, '')}".rstrip(), 0, y + 1, wide, 14),
+            _text(wide + 6, y + 12, str(count)),
         ]
-    return Chart(title, 38 * len(counts) + 4, tuple(shapes))
+        y += 38 - LINE
+    return Chart(title, y, tuple(shapes))
 
 
 def _chart(axis: Axis, height: float, shapes: list[Shape]) -> Chart:

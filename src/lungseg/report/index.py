@@ -12,11 +12,12 @@ from statistics import median
 from typing import Any, Final
 from urllib.parse import quote
 
+from lungseg.measurement import unit_in_words
 from lungseg.provenance import Patient
 from lungseg.report.charts import Axis, Chart, bars, columns
 from lungseg.report.deidentify import blanked, patient_of_record, secrets, shown_name
 from lungseg.report.html import render
-from lungseg.report.texts import NO_DEVICE, number, readable, unit_in_words
+from lungseg.report.texts import NO_DEVICE, number, readable
 from lungseg.structures import PLURAL
 from lungseg.writers import LEFT_OUT, SEVERITY
 
@@ -125,9 +126,10 @@ def _row(
         patient = Patient() if show_identity else patient_of_record(record)
         secret = None if patient is None else secrets(patient)
         title = shown_name(record, secret)
+    hidden = record["verdict"] == "refused" and record.get("options", {}).get("skip_refused")
     values = {
         (m["name"], m["structure"]): (m["value"], unit_in_words(m["unit"], m["restriction"]))
-        for m in record.get("measurements", ())
+        for m in (() if hidden else record.get("measurements", ()))
     }
     none = (None, "")
     size, unit = values.get(("volume", PLURAL), values.get(("area", PLURAL), none))
@@ -191,10 +193,10 @@ def _expected(rows: Sequence[IndexRow]) -> list[float]:
 
 
 def _sizes(rows: Sequence[IndexRow]) -> dict[str, list[float]]:
-    """Sizes by unit, without lungs that were not found."""
+    """Sizes by unit, without lungs that were not found and what was refused."""
     found: dict[str, list[float]] = {}
     for row in rows:
-        if row.size:
+        if row.size and row.verdict != "refused":
             found.setdefault(row.unit, []).append(row.size)
     return found
 

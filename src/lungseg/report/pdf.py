@@ -32,6 +32,8 @@ MAX_HEIGHT: Final = 330.0
 COLOURS: Final = {"ok": "#1a7f37", "review": "#9a5b00", "refused": "#b00020"}
 VALUE, UNIT, PUBLISHED = 0.09, 0.12, 0.27
 """Fractions of the width that columns of the measurements take; their names take the rest."""
+SIZE, PADDING = 9.0, 12.5
+"""Points of letters, and of what a cell of a table keeps free at both sides together."""
 DASHES: Final = (None, (4, 2), (1, 2), (6, 2, 1, 2), (8, 3))
 """Of curves, in order."""
 
@@ -154,7 +156,7 @@ def _measurements(found: MeasurementTable) -> list[Flowable]:
     for row in found.rows:
         title, definition = escape(_plain(row.title)), escape(_plain(row.definition))
         about = _markup(f"<b>{title}</b><br/><font size=7>{definition}</font>")
-        values = [_text(value) for value in (*row.values, row.unit)]
+        values = [*(_number(value) for value in row.values), _text(row.unit)]
         last = [_text(row.published, small=True)] if found.sources else []
         table.append([about, *values, *last])
     others = [VALUE] * len(found.columns) + [UNIT] + [PUBLISHED] * bool(found.sources)
@@ -171,6 +173,16 @@ def _measurements(found: MeasurementTable) -> list[Flowable]:
             for number, source in enumerate(found.sources, 1)
         ),
     ]
+
+
+def _number(value: str) -> Flowable:
+    """A value that stays whole: in smaller letters where its column is narrow for it."""
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
+    words, room = _plain(value), WIDTH * VALUE - PADDING
+    wide = stringWidth(words, "Helvetica", SIZE)
+    size = SIZE if wide <= room else SIZE * room / wide
+    return _markup(f'<font size="{size:.2f}">{escape(words)}</font>')
 
 
 def _chart(found: Densities) -> Drawing:
@@ -258,7 +270,7 @@ def _markup(text: str, style: str = "BodyText", *, small: bool = False) -> Flowa
     sizes = (
         {"fontSize": 7.5, "leading": 9, "spaceBefore": 1}
         if small
-        else {"fontSize": 9, "leading": 11.5, "spaceBefore": 3}
+        else {"fontSize": SIZE, "leading": 11.5, "spaceBefore": 3}
     )
     if style in ("BodyText", "Italic"):
         look = ParagraphStyle("own", known, splitLongWords=1, **sizes)

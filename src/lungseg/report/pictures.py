@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.draw.painted import painted
-from lungseg.draw.picture import Picture, grey, refused_stamp, thumbnail
+from lungseg.draw.picture import Picture, grey, in_proportion, refused_stamp, thumbnail
 from lungseg.draw.stored import read_picture
 from lungseg.draw.volume import overview
 from lungseg.errors import LungsegError, UnreadableError
@@ -82,10 +82,11 @@ def pictures_of(
     counts: Mapping[str, NDArray[np.int64]] = {}
     patient = source.provenance.patient
     if isinstance(source, Image):
-        original = _shrunk(grey(source))
+        spacing = source.geometry.spacing
+        original = _shrunk(grey(source), spacing)
         if segmentation is None:
             return Shown(original, patient=patient)
-        marked = _shrunk(painted(source, segmentation) if overlay is None else overlay)
+        marked = _shrunk(painted(source, segmentation) if overlay is None else overlay, spacing)
     elif segmentation is None:  # all of it, evenly spread
         nothing = source.with_labels(np.zeros(source.array.shape, np.uint8))
         return Shown(overview(source, nothing, marked=False), patient=patient)
@@ -134,7 +135,8 @@ def pictures_again(record: Mapping[str, Any], folder: Path, *, hidden: bool) -> 
     if not hidden and "overlay" in outputs and not whole:
         with suppress(UnreadableError):  # then what the mask holds is all there is
             marked = read_picture(folder / outputs["overlay"])
-            marked = marked if record["modality"] == "ct" else _shrunk(marked)
+            if record["modality"] != "ct":
+                marked = _shrunk(marked, record["grid"]["spacing_mm"])
             shown = replace(shown, marked=marked, structures=measured)
     return replace(shown, remarks=tuple(remarks))
 
@@ -164,8 +166,12 @@ def jpeg(picture: Picture) -> bytes:
     ].tobytes()
 
 
-def _shrunk(picture: Picture) -> Picture:
-    return thumbnail(picture, MAX_SIDE) if max(picture.shape[:2]) > MAX_SIDE else picture
+def _shrunk(picture: Picture, spacing: tuple[float, float] | None) -> Picture:
+    """In the proportions of the patient, and no larger than `MAX_SIDE`."""
+    if max(picture.shape[:2]) > MAX_SIDE:
+        picture = thumbnail(picture, MAX_SIDE)
+    shown = in_proportion(picture, spacing)
+    return thumbnail(shown, MAX_SIDE) if max(shown.shape[:2]) > MAX_SIDE else shown
 
 
 def _read_again(record: Mapping[str, Any]) -> Image | Volume:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
-from lungseg.measurement import OWNERS
+from lungseg.measurement import OWNERS, unit_in_words
 from lungseg.report import texts
 from lungseg.structures import PLURAL, shown_among
 
@@ -121,7 +121,7 @@ def key_numbers(record: Mapping[str, Any]) -> Entries:
             unit, restriction = found[key]["unit"], found[key]["restriction"]
             value = texts.number(found[key]["value"], unit)
             what = known[key[0]].title + (f" of the {key[1]}" if key[0] in SIZES else "")
-            words = texts.unit_in_words(unit, restriction)
+            words = unit_in_words(unit, restriction)
             numbers.append((f"{value} {words}".rstrip(), what))
     return tuple(numbers[:KEY_NUMBERS])
 
@@ -145,10 +145,10 @@ def measurement_table(record: Mapping[str, Any]) -> MeasurementTable:
         published = texts.published(about) if whole and unit != "voxels" else ""
         rows.append(
             MeasurementRow(
-                about.title, about.text, cells, texts.unit_in_words(unit, restriction), published
+                about.title, about.text, cells, unit_in_words(unit, restriction), published
             )
         )
-    columns = tuple(label.capitalize() for label in labels)
+    columns = tuple((label or "chest").capitalize() for label in labels)
     if any(row.published for row in rows):
         return MeasurementTable(columns, tuple(rows), texts.CAUTION, texts.SOURCES)
     remark = texts.SINGLE_SLICE if record["modality"] == "ct" else texts.NONE_PUBLISHED

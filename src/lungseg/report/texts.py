@@ -308,14 +308,6 @@ def readable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def unit_in_words(unit: str, restriction: str | None = None) -> str:
-    """A unit for a reader: "mm²" for "mm2", "%" for "percent", nothing for "1"; behind it what
-    restricts the value, as in "mm², detector plane".
-    """
-    words = {"percent": "%", "mm2": "mm²", "1": ""}.get(unit, unit)
-    return f"{words}, {restriction}" if restriction else words
-
-
 def doubts(record: Mapping[str, Any]) -> tuple[str, ...]:
     """What speaks against the measurements of a record, beside the verdict on its mask."""
     restrictions = {m["restriction"] for m in record["measurements"]}

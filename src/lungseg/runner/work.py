@@ -87,9 +87,9 @@ def _write(
     if not is_there(run.folder):  # what is written into a new one nobody would know of
         raise OutputError("was removed meanwhile", where=run.folder, cure="segment it again")
     hidden = job.options.skip_refused and result.verdict.status == "refused"
-    # Once for the file and the report, which has a size of its own.
+    # Once for the file and the report, which has a size and a style of its own.
     twice = run.reports and "overlay" in run.outputs and not hidden
-    once = twice and job.options.overlay_size is None
+    once = twice and job.options.overlay_size is None and job.options.overlay_style is None
     overlay = painted(result.image, result.segmentation, job.options) if once else None
     if run.outputs and not hidden:
         paths = save(

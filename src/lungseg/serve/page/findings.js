@@ -30,7 +30,9 @@ export class Findings {
     $("#measurements").replaceChildren(head(columns), body(rows, definitions, columns));
     $("#definitions").replaceChildren(...[...rows.keys()].flatMap((name) => defined(definitions[name])));
     $("#downloads").replaceChildren(...Object.keys(job.files).map((name) => this.#download(name, `jobs/${job.id}/files/${name}`)));
-    const until = new Date(job.expires).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const end = new Date(job.expires);
+    const day = end.toDateString() === new Date().toDateString() ? {} : { day: "numeric", month: "long" };
+    const until = end.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit" });
     $("#expires").textContent = `The server deletes this image and its results at ${until}, or when you remove it from the list.`;
   }
 
@@ -60,7 +62,7 @@ export class Findings {
 
 function head(columns) {
   const row = made("tr");
-  row.append(made("td"), ...columns.map((structure) => scoped("col", structure)));
+  row.append(made("td"), ...columns.map((structure) => scoped("col", structure || "chest")));
   const part = made("thead");
   part.append(row);
   return part;

@@ -1,12 +1,15 @@
 /** The list of images: sent one after the other, followed until they are done, cancelled and removed. */
 
-import { json, Refusal, submit } from "./server.js";
+import { askAgain, json, Refusal, submit } from "./server.js";
 
 const KEY = "lungseg jobs";
 const SOON = 250; // ms until a job is looked at again; longer with every look, up to LATE
 const LATE = 2000;
 const AGAIN = 60_000; // ms until it is asked again whether a result has been deleted, at least
 const LONGEST = 2 ** 31 - 1; // ms that a timer can wait
+
+const PASSING = { 0: "the server does not answer", 429: "the server is busy", 503: "the server has too much to do", 507: "the server has no room" };
+const MOST_PATIENCE = 60; // s until it is tried again, at most
 
 const WAITING = "waiting to be sent";
 const GONE = "no longer on the server: its time is over, or the server was started anew";
@@ -55,6 +58,7 @@ export class Jobs extends EventTarget {
 
   /** Takes groups of files, as `intake.grouped` gives them, with the options chosen for them. */
   add(groups, { modality, skipQuality, spacing }) {
+    askAgain();
     for (const { name, files } of groups) {
       const entry = this.#append(name, "waiting");
       entry.form = new FormData();
@@ -73,12 +77,19 @@ export class Jobs extends EventTarget {
 
   /** Lists again what was listed before this page was loaded anew, as far as the server still has it. */
   async restore() {
-    for (const { id, name } of JSON.parse(sessionStorage.getItem(KEY) ?? "[]")) {
+    const entries = JSON.parse(sessionStorage.getItem(KEY) ?? "[]").map(({ id, name }) => {
+      const entry = this.#append(name, "sending");
+      entry.job = { id }; // so that all are remembered, whatever becomes of the first
+      this.#change(entry, "sending", "looking for it");
+      return entry;
+    });
+    for (const entry of entries) {
       try {
-        const job = await json(`jobs/${id}`);
-        this.#follow(this.#append(name, "sending"), job);
+        this.#follow(entry, await json(`jobs/${entry.job.id}`, { signal: entry.stop.signal }));
       } catch (error) {
-        if (error.status !== 404) throw error;
+        if (error.name === "AbortError") continue;
+        if (error.status === 404) this.#drop(entry);
+        else this.#follow(entry, null); // the server may be back soon
       }
     }
   }
@@ -122,21 +133,22 @@ export class Jobs extends EventTarget {
       } catch (error) {
         if (error.name !== "AbortError") this.#change(entry, "failed", error.message);
       }
-      entry.form = null; // so that the browser can let go of the files
+      entry.form = null; // refused for good, or sent: so that the browser can let go of the files
     }
     this.#sending = false;
   }
 
   async #submit(entry) {
     const onSent = (fraction) => this.#change(entry, "sending", fraction < 1 ? "sending" : "being received", fraction);
-    for (;;) {
+    for (let patience = 2; ; patience = Math.min(patience * 2, MOST_PATIENCE)) {
       try {
         onSent(0);
         return await submit(entry.form, { onSent, signal: entry.stop.signal });
       } catch (error) {
-        if (!(error instanceof Refusal) || error.status !== 429) throw error;
-        for (let seconds = error.retryAfter; seconds > 0; seconds--) {
-          this.#change(entry, "sending", `the server is busy; trying again in ${seconds} s`, 0);
+        if (!(error instanceof Refusal) || !(error.status in PASSING)) throw error;
+        const wait = error.status === 429 ? error.retryAfter : Math.max(patience, error.retryAfter);
+        for (let seconds = wait; seconds > 0; seconds--) {
+          this.#change(entry, "sending", `${PASSING[error.status]}; trying again in ${seconds} s`, 0);
           await pause(1000, entry.stop.signal);
         }
       }
@@ -144,13 +156,13 @@ export class Jobs extends EventTarget {
   }
 
   async #follow(entry, job) {
-    this.#update(entry, job);
+    if (job) this.#update(entry, job);
     this.#remember();
     const { signal } = entry.stop;
     for (let wait = SOON; !entry.ended; wait = Math.min(wait * 1.2, LATE)) {
       try {
         await pause(wait, signal);
-        this.#update(entry, await json(`jobs/${job.id}`, { signal }));
+        this.#update(entry, await json(`jobs/${entry.job.id}`, { signal }));
       } catch (error) {
         if (error.name === "AbortError") return;
         if (error.status === 404) this.#change(entry, "gone", GONE);
@@ -199,12 +211,17 @@ export class Jobs extends EventTarget {
 
   #remove(entry) {
     const next = entry.item.nextElementSibling ?? entry.item.previousElementSibling;
+    this.#drop(entry, next?.querySelector(".end"));
+    this.#delete(entry);
+    if (this.chosen === entry) this.choose(null);
+  }
+
+  /** Takes an entry out of the list; `next` has the focus then. */
+  #drop(entry, next) {
     this.#entries = this.#entries.filter((other) => other !== entry);
     entry.stop.abort();
     entry.item.remove();
-    this.#delete(entry);
-    if (this.chosen === entry) this.choose(null);
-    this.dispatchEvent(new CustomEvent("length", { detail: next?.querySelector(".end") }));
+    this.dispatchEvent(new CustomEvent("length", { detail: next }));
   }
 
   #delete(entry) {

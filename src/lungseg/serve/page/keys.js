@@ -7,7 +7,8 @@ const STEP = 40; // CSS pixels that an arrow moves the picture
 /** Keys that the focused control has a use for itself. */
 function isTaken(event) {
   const control = event.target;
-  if (document.querySelector("dialog[open]") || control.matches("select, input[type=password]")) return true;
+  const written = "select, textarea, input:not([type=radio], [type=checkbox], [type=range], [type=file])";
+  if (document.querySelector("dialog[open]") || control.matches(written)) return true;
   if (!/^(Arrow|Page|Home|End)/.test(event.key)) return false;
   const scrolls = document.documentElement.scrollHeight > innerHeight;
   return control.matches("input") || control.closest("#findings") !== null || (scrolls && !control.matches("#stage, .open"));

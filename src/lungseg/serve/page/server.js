@@ -4,6 +4,7 @@ const KEY = "lungseg token";
 
 let askForToken = async () => null;
 let asking = null; // the question that is open, so that several refused requests ask once
+let declined = false; // whether it was answered with nothing; then it is not asked again before the user does something
 
 /** An answer that is no success, in the server's words. `status` is 0 where there was no answer. */
 export class Refusal extends Error {
@@ -25,6 +26,11 @@ export function takeToken() {
 /** `ask` gives a promise of a token, or of null where the user has none. */
 export function onTokenWanted(ask) {
   askForToken = ask;
+}
+
+/** After something that the user did, who may have a token by now. */
+export function askAgain() {
+  declined = false;
 }
 
 /** The response of an address that is reached, with the token where there is one. Throws Refusal, or AbortError. */
@@ -77,6 +83,7 @@ function post(path, form, onSent, signal) {
 
 /** Fetched with the token, which a plain link could not send, and handed to the browser to keep. */
 export async function save(path, name, options) {
+  askAgain();
   const response = await request(path, options);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await response.blob());
@@ -98,14 +105,16 @@ function credentials() {
 /** Whether there is now another token than the one that was refused. */
 async function renewToken(refused) {
   if (sessionStorage.getItem(KEY) !== refused) return true;
+  if (declined) return false;
   asking ??= askForToken().finally(() => (asking = null));
   const token = await asking;
   if (token) sessionStorage.setItem(KEY, token);
-  return Boolean(token);
+  declined = !token;
+  return !declined;
 }
 
 function unreachable() {
-  return new Refusal(0, "The server does not answer. Is lungseg serve still running?");
+  return new Refusal(0, "The server does not answer. Is lungseg serve still running?", 2);
 }
 
 function refusalOf(status, body, retryAfter) {
