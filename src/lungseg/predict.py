@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.card import ModelCard, problem_of_layers, read_card
+from lungseg.card import MAX_SIDE, ModelCard, problem_of_layers, read_card
 from lungseg.errors import ModelError, UsageError
 from lungseg.modality import Modality
 from lungseg.self_contained import names_other_files
@@ -232,8 +232,7 @@ def describe_model(
 
     Raises:
         ModelError: it is no such network; then no card is written.
-        UsageError: `layers` or `clip` are none, or the size is needed, or another than the
-            network's.
+        UsageError: `layers` or `clip` are none, or the size is needed, too large, or not its own.
     """
     if not 0 <= clip[0] < clip[1] <= 100:
         raise UsageError(f"`clip` is two percentiles, the lower first, not {clip[0]}, {clip[1]}")
@@ -270,9 +269,7 @@ def _is_alone(session: onnxruntime.InferenceSession, layers: tuple[tuple[str, ..
 def _input_size(
     session: onnxruntime.InferenceSession, size: int | None, path: Path
 ) -> tuple[int, int]:
-    """Raises:
-    UsageError: the size is needed, or another than the network's.
-    """
+    """Raises UsageError where the size is needed, too large, or another than the network's."""
     taken = session.get_inputs()[0].shape[2:]
     sides = [side if isinstance(side, int) else size or 0 for side in taken]
     if len(sides) != 2 or not all(sides):
@@ -285,6 +282,9 @@ def _input_size(
             where=path,
             cure="leave `size` out",
         )
+    if max(sides) > MAX_SIDE:
+        what = f"pictures of {max(sides)} pixels are too large, at most {MAX_SIDE} will do"
+        raise UsageError(what, where=path, cure="state a smaller `size`")
     return sides[0], sides[1]
 
 

@@ -94,3 +94,30 @@ def test_what_is_no_such_network_gets_no_card(
     assert done.exit_code == 2
     assert sentence in done.stderr
     assert not model.with_suffix(".json").exists()
+
+
+def test_lungs_as_one_have_a_card_too(tmp_path: Path) -> None:
+    model = network(tmp_path / "one.onnx", "Sigmoid", channels=1)
+    made = lungseg("card", model, "--layers", "lungs as one")
+    assert (made.exit_code, made.stderr) == (0, "")
+    assert read_card(model.with_suffix(".json")).layers == (("lungs",),)
+
+
+def test_the_card_of_a_run_stays(foreign: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    foreign.rename(run / "model.onnx")
+    assert lungseg("card", run, "--layers", "lungs").exit_code == 0
+    before = (run / "model.json").read_bytes()
+    again = lungseg("card", run, "--layers", "lungs", "--modality", "ct")
+    assert again.stderr == (
+        f"Error: {run / 'model.json'}: the model has a card; replace it with --overwrite.\n"
+    )
+    assert (run / "model.json").read_bytes() == before
+
+
+def test_a_size_that_no_card_may_have_is_refused(tmp_path: Path) -> None:
+    model = network(tmp_path / "any.onnx", "Softmax", side="side")
+    made = lungseg("card", model, "--layers", "lungs", "--size", 4160)
+    assert (made.exit_code, model.with_suffix(".json").exists()) == (2, False)
+    assert "pictures of 4160 pixels are too large, at most 4096 will do" in made.stderr

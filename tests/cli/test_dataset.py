@@ -169,9 +169,25 @@ def test_near_copies_are_kept_on_one_side(tmp_path) -> None:
     splits = {case.case: case.split for case in read_manifest(output)}
     assert [splits[f"a{i}"] for i in range(3)] == ["train", "validation", "test"]
     assert [splits[f"b{i}"] for i in (1, 2)] == ["validation", "test"]
+    assert "2 of 2 pairs of near copies are both among the cases.\n" in ran.stdout
     pairs.write_text("a,b\nx,y\n")
     ran = dataset(tmp_path, "-o", tmp_path / "new.csv", "--no-check", "--near-copies", pairs)
     assert "pairs.csv: the list of pairs lacks the columns file_a and file_b" in ran.stderr
+
+
+def test_a_list_that_parts_a_patient_can_be_split_anew(films, tmp_path) -> None:
+    first = tmp_path / "cases.csv"
+    dataset(films, "-o", first, "--no-check")
+    cases = read_manifest(first)
+    image = next(case.image for case in cases if case.split == "validation")
+    with first.open("a") as stream:
+        patient = next(case.patient for case in cases if case.image == image)
+        stream.write(f"again,{patient},{image},{image},{cases[0].source},train,,,,,\n")
+    ran = dataset(first, "-o", tmp_path / "new.csv", "--no-check")
+    assert "are in different splits" in ran.stderr
+    ran = dataset(first, "-o", tmp_path / "new.csv", "--no-check", "--resplit")
+    assert ran.exit_code == 0, ran.stderr
+    assert len(read_manifest(tmp_path / "new.csv")) == len(cases) + 1
 
 
 def test_a_split_that_parts_a_patient_is_told(tmp_path) -> None:
@@ -207,6 +223,10 @@ def test_a_split_that_parts_a_patient_is_told(tmp_path) -> None:
         (("--split", "half"), "--split half is no split; "),
         (("--split", "0/100"), "--split 0/100 is no split; "),
         (("--split", "120/-20"), "--split 120/-20 is no split; "),
+        (
+            ("--folds", "3", "--split", "80/0/20"),
+            "--folds deals out all patients but those that are given for testing; leave --split",
+        ),
         (("--folds", "30"), "30 folds cannot be made of 10 patients with a mask; "),
         (
             ("--no-check", "--drop-unusable"),

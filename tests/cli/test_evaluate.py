@@ -319,7 +319,7 @@ def test_a_cross_dataset_evaluation_trains_what_is_not_there_and_keeps_it(
         ),
         (
             ("{model}", "{cases}", "--source", "east", "--source", "west"),
-            "{cases}: there is no case of source east, west.",
+            "{cases}: there is no case of source east, west; choose of north, south.",
         ),
         (
             ("{model}", "{model}", "{cases}"),

@@ -42,6 +42,11 @@ def test_columns_are_told_by_their_names(folder) -> None:
     ]
 
 
+def test_a_number_of_its_own_makes_no_image_a_patient(folder) -> None:
+    (case,) = read(folder, "id,image,mask\n0,p1_a.png,p1_a_m.png\n")
+    assert (case.case, case.patient) == ("0", "p1")
+
+
 def test_a_column_says_what_the_masks_decide(folder) -> None:
     (case,) = read(folder, "image,mask,structures\np1_a.png,p1_a_m.png,lungs; heart\n")
     assert case.decides == ("right lung", "left lung", "heart")

@@ -307,6 +307,56 @@ def test_images_that_are_numbered_alike_in_each_folder_are_told_apart(tmp_path) 
     ]
 
 
+def test_only_what_is_numbered_alike_loses_its_patient(tmp_path) -> None:
+    touch(
+        tmp_path / "set",
+        *(
+            f"{kind}/{split}/{name}.png"
+            for kind in ("images", "masks")
+            for split in ("train", "test")
+            for name in (f"p0_{split}", "scout")
+        ),
+    )
+    found = rows(one(tmp_path / "set")[1])
+    assert [(case, patient) for case, patient, *_ in found] == [
+        ("p0_test", "p0"),
+        ("test-scout", "test-scout"),
+        ("p0_train", "p0"),
+        ("train-scout", "train-scout"),
+    ]
+
+
+def test_splits_above_folders_of_classes_are_kept(tmp_path) -> None:
+    for classes in ("covid", "normal"):
+        touch(
+            tmp_path / "set",
+            *(
+                f"{split}/{classes}/{kind}/{classes}_{split}.png"
+                for split in ("train", "val", "test")
+                for kind in ("images", "masks")
+            ),
+        )
+    cases = [case for found in discover(tmp_path / "set") for case in found.cases]
+    assert {(case.source, case.case, case.split) for case in cases} == {
+        (classes, f"{classes}_{split}", name)
+        for classes in ("covid", "normal")
+        for split, name in (("train", "train"), ("val", "validation"), ("test", "test"))
+    }
+
+
+def test_two_images_of_one_name_are_named(tmp_path) -> None:
+    touch(tmp_path / "set", "images/p0.png", "images/p0.jpg", "masks/p0.png")
+    with pytest.raises(InputError, match=r"p0\.png and p0\.jpg have the same name; rename one"):
+        discover(tmp_path / "set")
+
+
+def test_a_mask_of_something_else_is_none_of_the_lungs(tmp_path) -> None:
+    touch(tmp_path / "set", *(f"p1{end}.png" for end in ("", "_heartmask", "_lungmask")))
+    (case,) = one(tmp_path / "set")[1]
+    assert case.mask is not None
+    assert case.mask.name == "p1_lungmask.png"
+
+
 def test_a_set_of_the_heart_in_folders_of_splits_keeps_its_name_and_convention(tmp_path) -> None:
     place = tmp_path / "paediatric"
     touch(place, "train/images/a.png", "train/masks/a.png", "val/images/b.png", "val/masks/b.png")

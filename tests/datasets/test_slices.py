@@ -13,6 +13,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from lungseg.datasets import Case, discover, read_labels
+from lungseg.datasets.other_masks import read_other_masks
 from lungseg.datasets.slices import SLICES_ABOVE, SLICES_BELOW, slice_cases, split_lungs
 from lungseg.errors import UsageError
 from lungseg.geometry import VolumeGeometry
@@ -229,6 +230,20 @@ def test_a_series_and_its_labels_are_recognised_and_cut(phantom, tmp_path) -> No
         np.where(phantom.ground_truth.labels[6:18] > 0, stacked(sliced.cases)[1], 0),
         phantom.ground_truth.labels[6:18],
     )
+
+
+def test_masks_of_further_structures_are_cut_along(phantom, tmp_path) -> None:
+    opacity = np.zeros(SHAPE, np.uint8)
+    opacity[10:14, 30:50, 20:40] = 255
+    path = write(tmp_path / "opacity.nii.gz", opacity, phantom.volume.geometry.affine)
+    whole = replace(write_case(tmp_path, phantom), other_masks=(("opacity", path), ("heart", None)))
+    sliced = slice_cases([whole], tmp_path / "slices")
+    assert sliced.problems == ()
+    found = [read_other_masks(case, SHAPE[1:]) for case in sliced.cases]
+    numbers = [int(case.case.rpartition("_")[2]) for case in sliced.cases]
+    for number, masks in zip(numbers, found, strict=True):
+        assert_array_equal(masks["opacity"], opacity[number] > 0)
+        assert not masks["heart"].any()
 
 
 @pytest.mark.parametrize("kind", ["enhanced", "pair"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lungseg.datasets import Case, split_by_patient, split_into_folds
-from lungseg.datasets.split import on_one_side
+from lungseg.datasets.split import count_pairs, on_one_side
 from lungseg.errors import UsageError
 
 
@@ -174,6 +174,9 @@ def test_one_film_under_two_names_stays_in_the_split_that_gives_nothing_away() -
         "validation",
         "train",
     ]
+    named = [replace(c, case=f"case {i}") for i, c in enumerate(cases)]
+    assert [c.split for c in on_one_side(named, alike)][:3] == ["validation"] * 3
+    assert (count_pairs(named, alike), count_pairs(cases, alike)) == (2, 2)
     tied = on_one_side(cases, [*alike, ("p3_0", "p1_1")])
     assert [c.split for c in tied] == ["test"] * 5 + ["train"]
     assert [c.split for c in on_one_side([cases[4]], [("p4_0", "p5_0")])] == [""]

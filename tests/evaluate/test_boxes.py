@@ -14,7 +14,7 @@ import pytest
 from lungseg.card import read_card
 from lungseg.datasets import Case, OpacityBox, discover, read_boxes
 from lungseg.errors import InputError, UsageError
-from lungseg.evaluate import evaluate_boxes
+from lungseg.evaluate import boxes, evaluate_boxes
 from lungseg.evaluate.boxes import BoxScore, fraction_inside, summarise_boxes
 from lungseg.radiograph.segment import RadiographSegmenter
 from tiny_model import dark_ellipses, write_tiny_model
@@ -207,3 +207,14 @@ def test_the_embedded_model_keeps_most_of_what_was_marked_in_rsna_films(
     assert widened[:3] == ["| widened by 10 mm", "86", "55"]
     assert float(widened[4].split()[0]) > 0.9
     assert float(evaluation.text.splitlines()[4].split(" | ")[4].split()[0]) > 0.95
+
+
+def test_boxes_beside_their_picture_come_last() -> None:
+    kept = [0.9, math.nan, 0.1, math.nan, 0.05]
+    scores = [
+        BoxScore(f"c{i}", f"c{i}", 1, value, value, value, "10 mm", "ok", "")
+        for i, value in enumerate(kept)
+    ]
+    in_order = [score.inside_dilated for score in sorted(scores, key=boxes._kept)]
+    assert in_order[:3] == [0.05, 0.1, 0.9]
+    assert all(map(math.isnan, in_order[3:]))

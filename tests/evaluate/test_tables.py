@@ -5,17 +5,22 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 
+from lungseg.evaluate import SliceScores
+from lungseg.evaluate.compare import differences
 from lungseg.evaluate.summary import summaries
 from lungseg.evaluate.tables import (
     Table,
     summarise,
     summarise_confidence,
     summarise_robustness,
+    summarise_volumes,
     write_patients,
     write_scores,
     write_table,
 )
 from made_up_scores import MASK, PLAIN, THROUGH_HEART, scored, with_scores
+
+SLICES = SliceScores(0.9, "slice 1", 0.8, 1, 0, 1, 0)
 
 
 def rows(table: Table) -> dict[str, list[str]]:
@@ -172,3 +177,20 @@ def test_robustness_is_summed_up() -> None:
 
 def test_perturbations_that_nothing_could_be_judged_by_have_no_metrics() -> None:
     assert summarise_robustness({"negative": []}).rows == [["negative", "0", "-", "-", "-"]]
+
+
+def test_components_are_those_of_halves_where_there_are_some() -> None:
+    whole = with_scores(replace(PLAIN, source="west"))
+    whole = replace(whole, scores={"lungs": replace(MASK, components=3)})
+    table = rows(summarise([PLAIN, whole], "lungs"))
+    assert [cells[-2] for cells in table.values()] == ["1", "1", "3"]
+
+
+def test_millimetres_and_voxels_have_no_mean() -> None:
+    scores = [
+        replace(scored(name, 0.9, 3.0), kind="volume", unit=unit, slices=SLICES)
+        for name, unit in (("x", "mm"), ("y", "voxels"))
+    ]
+    table = summarise_volumes({"north": scores}, "lungs")
+    assert dict(zip(table.header, table.rows[0], strict=True))["HD95, mm or voxels"] == "-"
+    assert [one.metric for one in differences({"a": scores, "b": scores})] == ["dice"]

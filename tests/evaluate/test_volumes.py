@@ -19,12 +19,12 @@ from lungseg.evaluate.volumes import score_ct
 from lungseg.geometry import VolumeGeometry
 from lungseg.measurement import Measurements
 from lungseg.result import Result
-from lungseg.structures import HEART, LUNGS, Structure
+from lungseg.structures import HEART, LUNGS, OPACITY, Structure
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
 from made_up_probabilities import probabilities_of
-from phantom_volumes import TURNS
+from phantom_volumes import TURNS, stored_as
 
 SHAPE = (20, 40, 48)
 SPACING = (5.0, 2.0, 2.0)
@@ -86,6 +86,29 @@ def test_unevenly_spaced_slices_count_with_the_space_that_they_stand_for(
     assert score.volume_error == pytest.approx(-space[12:].sum())
     assert score.relative_area_error == pytest.approx(-space[12:].sum() / space.sum())
     assert score.hd == pytest.approx(places[-1] - places[11], abs=5.0)
+
+
+@pytest.mark.parametrize("turn", [None, TURNS[13]])
+def test_a_mask_of_its_own_is_the_ground_truth_of_its_structure(tmp_path, turn) -> None:
+    opacity = np.zeros(SHAPE, np.uint8)
+    opacity[5:12, 10:20, 10:18] = 1
+    path = tmp_path / "opacity.nii.gz"
+    voxels, affine = opacity, VOLUME.geometry.affine
+    if turn is not None:
+        voxels, affine = stored_as(opacity, affine, turn)
+    path.write_bytes(
+        volume_nifti(Volume(voxels, VolumeGeometry(voxels.shape, affine), hounsfield=False))
+    )
+    found = VOLUME.with_layers([LABELS, opacity * OPACITY.number], [LUNGS, (OPACITY,)])
+    probabilities = probabilities_of(
+        VOLUME, np.where(opacity, OPACITY.number, LABELS), inside=255, structures=(*LUNGS, OPACITY)
+    )
+    both = replace(result(LABELS), segmentation=found, probabilities=probabilities)
+    where = replace(case(tmp_path, LABELS), other_masks=(("opacity", path),))
+    scored = score_ct(where, both)
+    assert (scored.scores["lungs"].dice, scored.scores["opacity"].dice) == (1.0, 1.0)
+    none = score_ct(replace(where, other_masks=(("opacity", None),)), both)
+    assert none.scores["opacity"].dice == 0.0
 
 
 def test_a_perfect_mask(tmp_path) -> None:

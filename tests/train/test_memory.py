@@ -79,3 +79,18 @@ def test_this_machine_says_what_is_free_and_taken() -> None:
     free, peak = free_bytes(), peak_bytes()
     assert free is None or free > 0
     assert peak is None or peak > 50_000_000
+
+
+def test_files_that_a_container_only_keeps_are_free(monkeypatch, tmp_path) -> None:
+    for name, text in (
+        ("memory.max", "1000000"),
+        ("memory.current", "900000"),
+        ("memory.stat", "anon 100000\ninactive_file 700000\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    places = (str(tmp_path / "memory.max"), str(tmp_path / "memory.current"))
+    monkeypatch.setattr(memory, "CGROUPS", (places,))
+    monkeypatch.setattr(memory.torch.cuda, "is_available", lambda: False)
+    assert free_bytes() == 800_000
+    (tmp_path / "memory.stat").unlink()
+    assert free_bytes() == 100_000

@@ -65,3 +65,10 @@ def test_what_is_no_run_is_refused(tmp_path) -> None:
         read_runs([tmp_path])
     with pytest.raises(UsageError, match="1 to 28 runs"):
         read_runs([])
+
+
+def test_runs_are_compared_where_their_films_are_not(tmp_path) -> None:
+    folders = [run(tmp_path / name, [0.2, 0.8]) for name in ("one", "two")]
+    for folder in folders:
+        (folder / "film.png").unlink()
+    assert comparison(read_runs(folders)).count("0.8000") == 2

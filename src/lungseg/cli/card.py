@@ -16,8 +16,8 @@ Layers = Annotated[
     typer.Option(
         "--layers",
         metavar="NAMES",
-        help="Structures of the outputs behind the background, as 'lungs' or 'left lung,right "
-        "lung'; repeated for a layer that may overlap them.",
+        help="Structures of the outputs behind the background, as 'lungs', 'left lung,right "
+        "lung', or 'lungs as one'; repeated for a layer that may overlap them.",
     ),
 ]
 Modality = Annotated[
@@ -59,19 +59,19 @@ def card(
     Example: lungseg card mine.onnx --layers lungs && lungseg segment film.png -o out --model
     mine.onnx
     """
-    from lungseg.predict import describe_model
-    from lungseg.structures import read_names
+    from lungseg.predict import describe_model, find_model
+    from lungseg.structures import read_layer
 
     try:
         low, high = (float(number) for number in clip.split(","))
     except ValueError:
         raise UsageError(f"--clip {clip} is not LOW,HIGH", cure="give 0.5,99.5") from None
-    path = model.with_suffix(".json")
+    path = find_model(model).with_suffix(".json")
     if path.exists() and not overwrite:
         raise UsageError("the model has a card", where=path, cure="replace it with --overwrite")
     written = describe_model(
         model,
-        tuple(read_names(names) for names in layers),
+        tuple(read_layer(names) for names in layers),
         modality=modality,
         size=size,
         clip=(low, high),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -27,6 +27,7 @@ Paths = Annotated[
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="CASES.csv", help="The list of cases to write.")
 ]
+SPLIT: Final = "85/15"
 Split = Annotated[
     str,
     typer.Option(
@@ -80,7 +81,7 @@ Overwrite = Annotated[
 def dataset(
     paths: Paths,
     output: Output,
-    split: Split = "85/15",
+    split: Split = SPLIT,
     folds: Folds = None,
     seed: Seed = 0,
     resplit: Resplit = False,
@@ -107,10 +108,9 @@ def dataset(
     """
     from lungseg.datasets.checks import check_cases
     from lungseg.datasets.columns import read_pairs
-    from lungseg.datasets.split import on_one_side
 
     _refuse_contradictions(
-        split, check=check, sheet=sheet, drop_unusable=drop_unusable, slices=slices, every=every
+        *(split, folds, sheet, slices, every), check=check, drop_unusable=drop_unusable
     )
     files = [output.with_stem(f"{output.stem}-fold{i + 1}") for i in range(folds or 0)] or [output]
     _refuse_to_replace(output, files, slices, overwrite=overwrite)
@@ -125,16 +125,30 @@ def dataset(
         cases, problems, of_volumes = _sliced(cases, slices, every)
     if check:
         typer.echo(f"Looking at {len(cases)} cases ...", err=True)
-        # A slice of a volume may well have one lung only, or none.
-        problems += check_cases([c for c in cases if (c.source, c.case) not in of_volumes])
+        # A slice of a volume may well have one lung only, or none; those of a list may be such.
+        whole = not any(path.suffix.lower() == ".csv" for path in paths)
+        others = [case for case in cases if (case.source, case.case) not in of_volumes]
+        problems += check_cases(others, whole_lungs=whole)
     listed = _without(cases, problems) if drop_unusable else cases
     lists, comment = _split(listed, split, folds, seed)
-    lists = [on_one_side(one, alike) for one in lists]
+    lists = _kept_together(lists, alike)
     _write(lists, files, comment)
     if check:
         _tell_problems(lists[0], problems, output.with_suffix(".problems.csv"))
         _draw(sheet, cases, problems)
     _tell_several_splits(lists[0], files[0])
+
+
+def _kept_together(
+    lists: Sequence[Sequence[Case]], alike: Sequence[tuple[str, str]]
+) -> list[list[Case]]:
+    """Each list with both of a pair in one split; how many pairs are among the cases is said."""
+    from lungseg.datasets.split import count_pairs, on_one_side
+
+    if alike:
+        there = count_pairs(lists[0], alike)
+        typer.echo(f"{there} of {len(alike)} pairs of near copies are both among the cases.")
+    return [on_one_side(one, alike) for one in lists]
 
 
 def _gathered(paths: Sequence[Path], labels: str, *, resplit: bool) -> list[Case]:
@@ -147,7 +161,7 @@ def _gathered(paths: Sequence[Path], labels: str, *, resplit: bool) -> list[Case
 
     read_declared(labels)
     folders = list({path.resolve(): path for path in paths}.values())
-    found = [data_set for path in folders for data_set in discover(path)]
+    found = [data_set for path in folders for data_set in discover(path, resplit=resplit)]
     check_sources(found)
     _tell_layouts(folders, found)
     cases = with_declared_labels((c for data_set in found for c in data_set.cases), labels)
@@ -157,13 +171,18 @@ def _gathered(paths: Sequence[Path], labels: str, *, resplit: bool) -> list[Case
 
 def _refuse_contradictions(
     split: str,
-    *,
-    check: bool,
+    folds: int | None,
     sheet: Path | None,
-    drop_unusable: bool,
     slices: Path | None,
     every: int,
+    *,
+    check: bool,
+    drop_unusable: bool,
 ) -> None:
+    if folds is not None and split != SPLIT:
+        cure = "leave --split out, or give the list of a split that has a test set"
+        what = "--folds deals out all patients but those that are given for testing"
+        raise UsageError(what, cure=cure)
     for flag, given, does in (
         ("--sheet", sheet, "draws"),
         ("--drop-unusable", drop_unusable, "leaves out"),

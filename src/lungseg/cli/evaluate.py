@@ -113,7 +113,7 @@ def evaluate(
         scoring=robustness or card,
         training=bool(recipe or settings),
         dilate=dilate is not None,
-        extent=lung_extent != "field",
+        changed=_changed(lung_extent, split, spacing),
     )
     workers = _at_once(workers)
     millimetres = None if spacing is None else (_positive(spacing), spacing)
@@ -195,16 +195,18 @@ def _check(
     scoring: bool,
     training: bool,
     dilate: bool,
-    extent: bool,
+    changed: Sequence[str],
 ) -> None:
     """That what was asked for fits together."""
     if cross_dataset and boxes:
         raise UsageError(
             "--cross-dataset and --boxes are two questions", cure="ask them one after the other"
         )
-    if cross_dataset and extent:
+    if cross_dataset and changed:
         raise UsageError(
-            "--cross-dataset compares lungs as they are by default", cure="leave --lung-extent out"
+            "--cross-dataset compares lungs as they are by default, on cases that training has not "
+            "seen",
+            cure=f"leave {' and '.join(changed)} out",
         )
     if scoring and (cross_dataset or boxes):
         raise UsageError(
@@ -231,6 +233,12 @@ def _check(
             f"boxes are scored with one model, not with {len(models)}",
             cure="give one, and compare the tables",
         )
+
+
+def _changed(lung_extent: str, split: str | None, spacing: float | None) -> list[str]:
+    """Flags that were given of those that have no place beside --cross-dataset."""
+    given = {"--lung-extent": lung_extent != "field", "--split": split, "--spacing": spacing}
+    return [flag for flag, value in given.items() if value]
 
 
 def _at_once(workers: int | None) -> int:
@@ -260,14 +268,15 @@ def _read(place: str, sources: list[str] | None, labels: str) -> list[Case]:
             cure="name a CSV of cases, or a folder of data sets, as the last",
         )
 
-    known = [
-        case
-        for found in discover(Path(place))
-        for case in found.cases
-        if not sources or case.source in sources
-    ]
-    if not known:
-        raise UsageError(f"there is no case of source {', '.join(sources or ())}", where=place)
+    cases = [case for found in discover(Path(place)) for case in found.cases]
+    there = sorted({case.source for case in cases})
+    if unknown := sorted({*(sources or ())} - {*there}):
+        raise UsageError(
+            f"there is no case of source {', '.join(unknown)}",
+            where=place,
+            cure=f"choose of {', '.join(there)}",
+        )
+    known = [case for case in cases if not sources or case.source in sources]
     return with_declared_labels(known, labels)
 
 
@@ -280,9 +289,11 @@ def _of_split(cases: list[Case], split: str | None, place: str, *, every: bool) 
     if split == "all":
         return cases
     default = TrainingSettings()
+    masked = [case for case in cases if case.mask is not None]  # among which training draws
     assigned = split_by_patient(
-        cases, validation=default.validation, test=default.test, seed=default.seed
+        masked, validation=default.validation, test=default.test, seed=default.seed
     )
+    assigned += [case for case in cases if case.mask is None]
     chosen = [case for case in assigned if case.split == split]
     if not chosen:
         sources = ", ".join(sorted({case.source for case in cases}))

@@ -109,13 +109,15 @@ def stop_at_problems(cases: Sequence[Case], where: Path, *, left_out: Collection
     for kind, found in kinds_of(stopping or problems).items():
         say(told(kind, found))
     if stopping:
+        csv = where.suffix.lower() == ".csv"
+        usable = where.with_stem(f"{where.stem}-usable") if csv else "cases.csv"
         wrong = len({(problem.source, problem.case) for problem in stopping})
         raise InputError(
             f"{wrong} of {len(masked)} cases with a mask are not to be learnt from or judged by as "
             "they are",
             where=where,
             cure="correct what is said above; or leave these cases out with `lungseg dataset "
-            f"{where} -o cases.csv --drop-unusable`; or, where all is well, give --no-check",
+            f"{where} -o {usable} --drop-unusable`; or, where all is well, give --no-check",
         )
 
 

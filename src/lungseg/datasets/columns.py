@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, get_args
 
@@ -78,8 +79,9 @@ def has_columns(path: Path) -> bool:
     return {"image", "mask"} <= set(columns)
 
 
-def read_any(path: Path) -> list[Case]:
-    """The cases in a CSV: a manifest, or any with a column of images and one of masks.
+def read_any(path: Path, *, resplit: bool = False) -> list[Case]:
+    """The cases in a CSV: a manifest, or any with a column of images and one of masks; to
+    `resplit`, the splits that it gives are forgotten.
 
     Paths are relative to the CSV, or to a folder beside it that has the name of the column, or that
     name in the plural. An empty mask is none. A case without a name has that of its image, a
@@ -91,7 +93,7 @@ def read_any(path: Path) -> list[Case]:
     """
     rows = read_rows(path)
     if set(NEEDED) <= set(rows[0]):
-        return read_manifest(path)
+        return read_manifest(path, resplit=resplit)
     columns = _columns(rows[0])
     for wanted in ("image", "mask"):
         if wanted not in columns:
@@ -103,6 +105,8 @@ def read_any(path: Path) -> list[Case]:
         _case({name: row[column].strip() for name, column in columns.items()}, path, columns)
         for row in rows
     ]
+    if resplit:
+        cases = [replace(case, split="") for case in cases]
     check_cases_are_apart(cases, path)
     return cases
 
@@ -148,7 +152,7 @@ def _case(row: CsvRow, path: Path, columns: dict[str, str]) -> Case:
     _refuse_unknown(name, "lung_extent", lung_extent, get_args(LungExtent), path)
     return Case(
         name,
-        row.get("patient") or patient_of(name),
+        row.get("patient") or patient_of(name_of(image)),
         image,
         _file(row["mask"], "mask", path, columns),
         row.get("source") or path.resolve().parent.name,

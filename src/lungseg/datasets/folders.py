@@ -14,6 +14,7 @@ import numpy as np
 
 from lungseg.errors import LungsegError
 from lungseg.readers import may_be_image, read_mask
+from lungseg.structures import LUNGS, STRUCTURES
 from lungseg.writers import stem
 
 VOLUME_ENDINGS: Final = (
@@ -29,6 +30,15 @@ _MASK_START = re.compile(r"^(mask|label|lm|seg)[ _.-]")
 _IMAGE_END = re.compile(r"[ _.-](image|img|ct|cxr|0000)$", re.IGNORECASE)
 _IMAGE_START = re.compile(r"^(image|img|ct)[ _.-]")
 _SIDE_END = re.compile(r"[ _.-](left|right)([ _.-]?(lung|mask)s?)*$")
+_OTHERS = (
+    *(s.name for s in STRUCTURES[1:] if s not in LUNGS),
+    "cardi",
+    "airway",
+    "infect",
+    "lesion",
+)
+_OF_OTHERS = re.compile("|".join((*_OTHERS, "nodule", "clavicle")))
+"""What the end of a mask's name says that is of something else than lungs."""
 _SIDE_FOLDER = re.compile(r"(left|right)[ _.-]?(lung|mask)?s?")
 _ORIGINS = {"mcucxr": "montgomery", "chncxr": "shenzhen"}
 """How the names of the films of the two NLM sets begin."""
@@ -201,5 +211,6 @@ def _by_name(files: Sequence[Path]) -> dict[str, Path]:
     for name, path in listed:
         found.setdefault(name, path)
     for name, path in listed:
-        found.setdefault(_plain(name), path)
+        if not _OF_OTHERS.search(name.removeprefix(_plain(name))):
+            found.setdefault(_plain(name), path)
     return found

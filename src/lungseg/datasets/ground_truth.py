@@ -111,7 +111,7 @@ def _with_sides(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _labels_of_two(right: Path, left: Path, decides: Sequence[str]) -> NDArray[np.uint8]:
     _refuse_two_masks(left, decides)
-    lungs = [_inside(path) for path in (right, left)]
+    lungs = [inside_of(path) for path in (right, left)]
     if lungs[0].shape != lungs[1].shape:
         raise InputError(
             f"the mask of the left lung has shape {lungs[1].shape}, that of the right "
@@ -123,8 +123,12 @@ def _labels_of_two(right: Path, left: Path, decides: Sequence[str]) -> NDArray[n
     return labels
 
 
-def _inside(path: Path) -> NDArray[np.bool_]:
-    """Where a mask of one thing has it: (rows, columns)."""
+def inside_of(path: Path) -> NDArray[np.bool_]:
+    """Where a mask of one thing has it: (rows, columns).
+
+    Raises:
+        InputError: it cannot be read.
+    """
     pixels = read_mask_pixels(path)
     refuse_lossy(pixels, path)
     return is_inside(as_one_mask(pixels))
@@ -197,6 +201,32 @@ def read_volume_labels(case: Case, grid: VolumeGeometry) -> VolumeGroundTruth:
             mirrored[structure.number] = partner(structure).number
         labels = mirrored[labels]
     return VolumeGroundTruth(labels, sides=True, swapped=swapped)
+
+
+def read_other_volumes(case: Case, grid: VolumeGeometry) -> dict[str, NDArray[np.bool_]]:
+    """Where each of `Case.other_masks` has its structure, turned to axial slices: (slices, rows,
+    columns), by the structure's name.
+
+    Args:
+        case: of a CT volume or slice.
+        grid: of its image.
+
+    Raises:
+        InputError: a mask cannot be read, or lies elsewhere than its image or has another shape.
+    """
+    shape = grid.to_axial().geometry(grid).shape
+    return {
+        name: np.zeros(shape, bool) if path is None else _inside_in_space(path, grid)
+        for name, path in case.other_masks
+    }
+
+
+def _inside_in_space(path: Path, grid: VolumeGeometry) -> NDArray[np.bool_]:
+    if identify(path).is_picture:
+        plane = inside_of(path)[np.newaxis]
+        return _axial(path, plane, VolumeGeometry((1, *plane.shape[1:])), grid)
+    voxels, own = read_label_volume(path)
+    return is_inside(_axial(path, voxels, own, grid))
 
 
 def _labels_in_space(

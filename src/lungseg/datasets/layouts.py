@@ -106,15 +106,19 @@ def discover_cases(folder: Path) -> list[Case]:
     return sorted(cases, key=lambda case: (case.source, case.case))
 
 
-def discover(place: Path) -> list[DataSet]:
+def discover(place: Path, *, resplit: bool = False) -> list[DataSet]:
     """The data sets in a folder and in those below, or in a CSV, with all their cases; see
     `docs/datasets.md` for what is recognised.
+
+    Args:
+        place: the folder or CSV.
+        resplit: forget the splits that a CSV gives.
 
     Raises:
         InputError: there is no known layout, or two cases of one name, or a CSV cannot be used.
     """
     if place.is_file():
-        return [DataSet("a list of cases", place, tuple(read_any(place)))]
+        return [DataSet("a list of cases", place, tuple(read_any(place, resplit=resplit)))]
     if not place.is_dir():
         raise InputError(
             "no such folder or list",
@@ -148,24 +152,31 @@ def check_sources(found: Sequence[DataSet]) -> None:
                     f"two data sets have the same name: case {case.case} of source "
                     f"{case.source} is also {first}"
                 )
-                raise InputError(
-                    problem, where=case.image, cure="rename one folder, or leave one out"
-                )
+                cure = "rename one folder, or leave one out"
+                if first.parent == case.image.parent:
+                    problem = f"{case.image.name} and {first.name} have the same name"
+                    cure = "rename one of them, or leave one out"
+                raise InputError(problem, where=case.image, cure=cure)
 
 
 def _below(folder: Path, levels: int) -> list[DataSet]:
     if found := _look_at(folder):
         return [found]
-    below = (
-        [
-            data_set
-            for inner in folders_in(folder).values()
-            for data_set in _below(inner, levels - 1)
-        ]
-        if levels
-        else []
-    )
+    below, splits = list[DataSet](), set[str]()
+    for name, inner in folders_in(folder).items() if levels else ():
+        found_there = _below(inner, levels - 1)
+        split = SPLIT_FOLDERS.get(name, "") if found_there else ""
+        splits.add(split)
+        below += [_with_split(data_set, split) for data_set in found_there]
+    if "train" in splits and "validation" not in splits:
+        below = [replace(one, cases=tuple(_with_open_training(one.cases))) for one in below]
     return below or _tables(folder)
+
+
+def _with_split(found: DataSet, split: str) -> DataSet:
+    """The cases that have no split with that of a folder above them."""
+    cases = (replace(case, split=case.split or split) for case in found.cases)
+    return replace(found, cases=tuple(cases))
 
 
 def _look_at(folder: Path) -> DataSet | None:
@@ -287,12 +298,18 @@ def _given_splits(folder: Path) -> DataSet | None:
 
 def _with_own_names(cases: Sequence[Case]) -> list[Case]:
     """Where folders of different splits number their images alike, the split is put before the
-    names, and before those of patients.
+    names of these, and before those of their patients; the others keep theirs, by which a patient
+    in two splits is found.
     """
-    names = [case.case for case in cases]
-    if len(set(names)) == len(names):
-        return list(cases)
-    return [replace(c, case=f"{c.split}-{c.case}", patient=f"{c.split}-{c.patient}") for c in cases]
+    splits: dict[str, set[str]] = {}
+    for case in cases:
+        splits.setdefault(case.case, set()).add(case.split)
+    return [
+        replace(c, case=f"{c.split}-{c.case}", patient=f"{c.split}-{c.patient}")
+        if len(splits[c.case]) > 1
+        else c
+        for c in cases
+    ]
 
 
 def _with_open_training(cases: Sequence[Case]) -> list[Case]:

@@ -6,7 +6,7 @@ import csv
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -71,8 +71,12 @@ def _cell(value: Any, path: Path) -> str:
     return write_names(value) if isinstance(value, tuple) else value or ""
 
 
-def read_manifest(path: Path) -> list[Case]:
+def read_manifest(path: Path, *, resplit: bool = False) -> list[Case]:
     """The cases in a CSV. Lines before the names of the columns that begin with "#" are comments.
+
+    Args:
+        path: of the CSV.
+        resplit: forget the splits that it gives.
 
     Raises:
         InputError: the file cannot be read, or lacks a column or a name, or has an unknown
@@ -87,6 +91,8 @@ def read_manifest(path: Path) -> list[Case]:
             f"the list of cases lacks the columns {', '.join(missing)}", where=path, cure=cure
         )
     cases = [_case(row, path) for row in rows]
+    if resplit:
+        cases = [replace(case, split="") for case in cases]
     check_cases_are_apart(cases, path)
     return cases
 

@@ -8,14 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets.cases import Case
+from lungseg.datasets.ground_truth import inside_of
 from lungseg.errors import InputError
-from lungseg.readers import read_mask
 
 
 def read_other_masks(case: Case, shape: tuple[int, int]) -> dict[str, NDArray[np.bool_]]:
     """Where each of `Case.other_masks` has its structure: (rows, columns), by the structure's name.
-
-    What is above half of the mask's highest value is inside.
 
     Args:
         case: of a radiograph or slice.
@@ -29,12 +27,12 @@ def read_other_masks(case: Case, shape: tuple[int, int]) -> dict[str, NDArray[np
         if path is None:
             found[name] = np.zeros(shape, bool)
             continue
-        mask = read_mask(path)
+        mask = inside_of(path)
         if mask.shape != shape:
             raise InputError(
                 f"the mask of the {name} has shape {mask.shape}, its image {shape}",
                 where=path,
                 cure="correct the pair",
             )
-        found[name] = np.asarray(mask > mask.max() / 2)
+        found[name] = mask
     return found

@@ -18,7 +18,12 @@ from lungseg.ct.postprocess import FIELD, fill_holes
 from lungseg.datasets.cases import Case
 from lungseg.datasets.checks import DataProblem
 from lungseg.datasets.folders import is_volume
-from lungseg.datasets.ground_truth import lungs_only, read_volume_labels, sizes_and_centres
+from lungseg.datasets.ground_truth import (
+    lungs_only,
+    read_other_volumes,
+    read_volume_labels,
+    sizes_and_centres,
+)
 from lungseg.errors import InputError, UsageError
 from lungseg.morphology.boxes import enclosing_box
 from lungseg.morphology.runs import components
@@ -29,7 +34,7 @@ from lungseg.readers.looks_like_ct import looks_like_ct
 from lungseg.readers.probe import probe
 from lungseg.structures import BY_NAME, LEFT_LUNG, RIGHT_LUNG
 from lungseg.writers import image_png, make_folder, write_file
-from lungseg.writers.png import mask_png
+from lungseg.writers.png import label_png, mask_png
 
 SLICES_BELOW: Final = 40
 SLICES_ABOVE: Final = 25
@@ -154,8 +159,10 @@ def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
     structures = [BY_NAME[name] for name in case.decides]
     in_space = len(voxels) > 1 or is_volume(case.image)
     images, masks = (folder / _file_name(case.source) / kind for kind in ("images", "masks"))
-    make_folder(images)
-    make_folder(masks)
+    of_others = read_other_volumes(case, volume.geometry)
+    places = {name: masks.with_name(f"masks_{name}") for name, path in case.other_masks if path}
+    for place in (images, masks, *places.values()):
+        make_folder(place)
     for number in range(
         max(0, heights[0] - SLICES_BELOW), min(len(voxels), heights[-1] + SLICES_ABOVE + 1), every
     ):
@@ -166,7 +173,13 @@ def _written(case: Case, folder: Path, *, every: int) -> Iterator[Case]:
         image, file = read_image(pixels), f"{_file_name(name)}.png"
         write_file(images / file, image_png(image.array, of=image))
         write_file(masks / file, mask_png(image.with_labels(labels[number], structures)))
-        cut = replace(case, case=name, image=images / file, mask=masks / file)
+        for other, place in places.items():
+            inside = of_others[other][number].astype(np.uint8)
+            write_file(place / file, label_png(inside))
+        further = tuple(
+            (other, places[other] / file if path else None) for other, path in case.other_masks
+        )
+        cut = replace(case, case=name, image=images / file, mask=masks / file, other_masks=further)
         yield replace(cut, mask_left=None, labels="")  # the mask has the numbers of structures
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from lungseg.datasets.cases import Case
+from lungseg.datasets.folders import name_of
 from lungseg.errors import UsageError
 
 
@@ -50,6 +51,17 @@ def split_by_patient(
     return _assigned(cases, splits)
 
 
+def names_of(case: Case) -> set[str]:
+    """What a pair may call it: its name, or that of its image."""
+    return {case.case, name_of(case.image)}
+
+
+def count_pairs(cases: Sequence[Case], alike: Sequence[tuple[str, str]]) -> int:
+    """How many pairs of names are both among the cases."""
+    known = set[str]().union(*map(names_of, cases))
+    return sum(known.issuperset(pair) for pair in alike)
+
+
 STRICTEST: Final = ("test", "validation", "train")
 
 
@@ -65,7 +77,8 @@ def on_one_side(cases: Sequence[Case], alike: Sequence[tuple[str, str]]) -> list
     """
     patients: dict[str, set[tuple[str, str]]] = {}
     for case in cases:
-        patients.setdefault(case.case, set()).add((case.source, case.patient))
+        for name in names_of(case):
+            patients.setdefault(name, set()).add((case.source, case.patient))
     groups: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for pair in alike:
         joined = set().union(*(patients.get(name, set()) for name in pair))

@@ -5,6 +5,7 @@ masks.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -130,7 +131,7 @@ def evaluate_boxes(
     if not scores:
         what = f"no box of {len(marked)} images could be looked at"
         raise InputError(what, cure="see the log for the reasons")
-    rows = (asdict(score) for score in sorted(scores, key=lambda score: score.inside_dilated))
+    rows = (asdict(score) for score in sorted(scores, key=_kept))
     write_table(rows, folder / "boxes.csv")
     shown = _worst(segmenter, marked, scores, boxes, radius, options)
     write_sheet(shown, folder / "worst.png")
@@ -262,6 +263,11 @@ def _try(
     return _Found(scores, opacities)
 
 
+def _kept(score: BoxScore) -> tuple[bool, float]:
+    """What boxes are sorted by: those that lie beside their picture come last."""
+    return math.isnan(score.inside_dilated), score.inside_dilated
+
+
 def _worst(
     segmenter: RadiographSegmenter,
     cases: Sequence[Case],
@@ -272,8 +278,9 @@ def _worst(
 ) -> list[Shown]:
     """The images of the boxes that are kept least."""
     least: dict[str, float] = {}
-    for score in sorted(scores, key=lambda score: score.inside_dilated):
-        least.setdefault(score.case, score.inside_dilated)
+    for score in sorted(scores, key=_kept):
+        if not math.isnan(score.inside_dilated):
+            least.setdefault(score.case, score.inside_dilated)
     known = {case.case: case for case in cases}
     return [
         (

@@ -82,7 +82,10 @@ def differences(models: Mapping[str, Sequence[CaseScore]]) -> list[Difference]:
         both = [score for score in models[first] if (score.source, score.case) in others]
         for name, members in group(both).items():
             pairs = [(score, others[score.source, score.case]) for score in members]
+            mixed = len({score.unit for pair in pairs for score in pair}) > 1
             for structure, metric in product(structures_of(both), COMPARED):
+                if metric == "hd95" and mixed:
+                    continue  # millimetres and voxels have no mean
                 values = np.array(
                     [[_value(score, structure, metric) for score in pair] for pair in pairs]
                 )

@@ -146,7 +146,8 @@ def evaluate(
     failures = tuple(dict.fromkeys(why for each in done.values() for why in each.failures))
     text = _text(done, compared, failures, len(labelled))
     write_file(folder / "scores.md", f"{text}\n".encode())
-    write_file(folder / "report.html", _page(done, compared, failures, lung_extent).encode())
+    page = _page(done, compared, failures, len(labelled), lung_extent)
+    write_file(folder / "report.html", page.encode())
     without = sum(case.mask is None for case in cases)
     return Evaluation(text, failures, without, len(cases) - without - len(labelled))
 
@@ -308,14 +309,14 @@ def _page(
     done: Mapping[str, _ModelScores],
     compared: Sequence[Difference],
     failures: Sequence[str],
+    total: int,
     extent: LungExtent,
 ) -> str:
     first = next(iter(done.values()))
     radiographs = first.scores[0].kind == "radiograph"
     sections = []
     if failures:
-        left_out = _left_out(failures, len(failures) + len(first.scores))
-        sections.append(Section("Left out", left_out))
+        sections.append(Section("Left out", _left_out(failures, total)))
     if compared:
         caption = (
             "Second less first, on the same cases; p of the Wilcoxon signed-rank test on patients."

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.evaluate.cases import METRICS, NAN, CaseScore, MaskScore, SliceScores
-from lungseg.evaluate.summary import Summary, group, structures_of
+from lungseg.evaluate.summary import WITH_UNIT, Summary, group, structures_of
 from lungseg.structures import BY_NAME
 from lungseg.writers import write_file
 from lungseg.writers.cells import harmless
@@ -158,7 +158,7 @@ def summarise(scores: Sequence[CaseScore], structure: str) -> Table:
                 *(_shown(_of(members, half, "dice"), 4) for half in halves),
                 _shown(hd95, 1),
                 "-" if np.isnan(hd95).all() else f"{np.nanmax(hd95):.1f}",
-                _most_components(members, halves or [structure]),
+                _most_components(members, halves, structure),
                 str(sum(score.verdict != "ok" for score in members)),
             ]
         )
@@ -211,8 +211,11 @@ def _shown(values: NDArray[np.float64], digits: int) -> str:
     return "-" if np.isnan(values).all() else f"{np.nanmean(values):.{digits}f}"
 
 
-def _most_components(scores: Sequence[CaseScore], names: Sequence[str]) -> str:
-    return f"{max(np.nanmax(_of(scores, name, 'components')) for name in names):.0f}"
+def _most_components(scores: Sequence[CaseScore], halves: Sequence[str], structure: str) -> str:
+    """Of either half, where these are scored by themselves, else of the pair or structure."""
+    names = [name for name in halves if any(name in score.scores for score in scores)]
+    counts = np.concatenate([_of(scores, name, "components") for name in names or [structure]])
+    return f"{np.nanmax(counts):.0f}"
 
 
 def summarise_volumes(groups: Mapping[str, Sequence[CaseScore]], structure: str) -> Table:
@@ -250,6 +253,8 @@ def summarise_volumes(groups: Mapping[str, Sequence[CaseScore]], structure: str)
             *(_shown(_of(members, one, "dice"), 4) for one in (structure, *halves)),
             *(
                 _shown(_of(members, structure, metric), digits)
+                if metric not in WITH_UNIT or len({score.unit for score in members}) == 1
+                else "-"
                 for metric, digits in (
                     ("iou", 4),
                     ("hd95", 2),
@@ -260,7 +265,7 @@ def summarise_volumes(groups: Mapping[str, Sequence[CaseScore]], structure: str)
                 )
             ),
             *(_of_slices(members) if first else ()),
-            _most_components(members, halves or [structure]),
+            _most_components(members, halves, structure),
             str(sum(score.verdict != "ok" for score in members)),
         ]
         for name, members in groups.items()

@@ -12,7 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets import Case
-from lungseg.datasets.ground_truth import VolumeGroundTruth, read_volume_labels
+from lungseg.datasets.ground_truth import (
+    VolumeGroundTruth,
+    read_other_volumes,
+    read_volume_labels,
+)
 from lungseg.datasets.label_sets import judged_pixels
 from lungseg.draw.volume import AXES
 from lungseg.evaluate.cases import (
@@ -75,7 +79,7 @@ def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
             predicts nothing that they decide.
     """
     grid = result.image.geometry
-    ground_truth = read_volume_labels(case, grid)
+    ground_truth, others = read_volume_labels(case, grid), read_other_volumes(case, grid)
     turn = grid.to_axial()
     axial = turn.geometry(grid)
     flat = axial.shape[0] == 1
@@ -87,15 +91,17 @@ def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
         return turn.apply(mask)[0] if flat else turn.apply(mask)
 
     def compared(inside: Mask, found: Mask, those: Sequence[Structure]) -> MaskScore:
-        judged = judged_pixels(labels, those, "field") if ground_truth.sides else None
+        own = ground_truth.sides and not any(one.name in others for one in those)
+        judged = judged_pixels(labels, those, "field") if own else None
         if flat:
             return compare_masks(inside, found, spacing, judged=judged)
         return space.compared(inside, found, judged)
 
     labels = ground_truth.labels[0] if flat else ground_truth.labels
-    scores, raw, halves, slices = {}, {}, {}, None
+    scores, raw, halves, slices, drawn = {}, {}, {}, None, list[bool]()
     for name, those in scored.items():
-        inside = _inside(ground_truth, labels, those)
+        inside = _inside(ground_truth, labels, those, others.get(name))
+        drawn.append(bool(inside.any()))
         found = as_scored(result.segmentation.mask(name))
         scores[name] = compared(inside, found, those)
         if flat:
@@ -121,17 +127,22 @@ def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
         scores=scores | halves,
         raw=raw,
         kind="slice" if flat else "volume",
-        is_empty=not _inside(ground_truth, labels, next(iter(scored.values()))).any(),
+        is_empty=not drawn[0],
         slices=slices,
     )
 
 
 def _inside(
-    ground_truth: VolumeGroundTruth, labels: NDArray[np.uint8], structures: Sequence[Structure]
-) -> NDArray[np.bool_]:
-    """Where structures are; of a ground truth that does not tell the sides everywhere it has
-    lung.
+    ground_truth: VolumeGroundTruth,
+    labels: NDArray[np.uint8],
+    structures: Sequence[Structure],
+    own: Mask | None,
+) -> Mask:
+    """Where structures are: as a mask of their `own` says, or as the labels do; of a ground truth
+    that does not tell the sides everywhere it has lung.
     """
+    if own is not None:
+        return own[0] if labels.ndim < own.ndim else own
     return pixels_of(labels, structures) if ground_truth.sides else labels > 0
 
 

@@ -125,8 +125,17 @@ def free_bytes() -> int | None:
     for limit, used in CGROUPS:
         with suppress(OSError, ValueError):  # no such file, or "max"
             top, now = (int(Path(path).read_text(encoding="ascii")) for path in (limit, used))
-            known.append(top - now)
+            known.append(top - now + _cached(Path(used).with_name("memory.stat")))
     return min(known) if known else None
+
+
+def _cached(statistics: Path) -> int:
+    """Bytes of files that a container keeps in memory, and gives up where it is needed."""
+    with suppress(OSError, ValueError):
+        lines = (line.split() for line in statistics.read_text(encoding="ascii").splitlines())
+        known = {name: int(number) for name, number in lines}
+        return known.get("total_inactive_file", known.get("inactive_file", 0))
+    return 0
 
 
 def check_memory(settings: TrainingSettings, cases: int) -> None:

@@ -72,10 +72,14 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 
 
 def _validated(path: Path) -> frozenset[tuple[str, str]]:
-    from lungseg.datasets import read_manifest
+    from lungseg.datasets.spreadsheets import read_rows
 
-    cases = read_manifest(path) if path.is_file() else []
-    return frozenset((c.source, c.case) for c in cases if c.split == "validation" and c.mask)
+    rows = read_rows(path) if path.is_file() else []  # the films themselves may be elsewhere
+    return frozenset(
+        (row.get("source", ""), row.get("case", ""))
+        for row in rows
+        if row.get("split") == "validation" and row.get("mask")
+    )
 
 
 def comparison(runs: Sequence[Run]) -> str:
