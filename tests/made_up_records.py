@@ -42,7 +42,7 @@ def made_up(source: str, modality: str = "radiograph", **more: Any) -> Record:
     """Of an input that was segmented."""
     name = PurePath(source).stem
     known: Any = {
-        "schema": "1.2",
+        "schema": "1.3",
         "input": source,
         "name": name,
         "sha256": f"{name}-sha",
@@ -64,7 +64,7 @@ def made_up(source: str, modality: str = "radiograph", **more: Any) -> Record:
 def failed(source: str, reason: str = "it is odd") -> Record:
     """Of an input that could not be segmented."""
     known: Any = {
-        "schema": "1.2",
+        "schema": "1.3",
         "input": source,
         "name": PurePath(source).stem,
         "verdict": "failed",

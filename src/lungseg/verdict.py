@@ -118,6 +118,15 @@ REASONS: Final[Mapping[Modality, tuple[Reason, ...]]] = {
             "files have the nearest ones on an even grid",
         ),
         Reason(
+            "slices_disordered",
+            "the lungs grow and shrink from slice to slice as no lungs do: slices may be in the "
+            "wrong order, or of different scans",
+        ),
+        Reason(
+            "odd_proportions",
+            "the lungs are unusually high or low for their width, as where the spacing is wrong",
+        ),
+        Reason(
             "spacing_unknown",
             "the spacing that is stated is not to be believed, so sizes are in voxels",
         ),

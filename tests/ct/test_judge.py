@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungseg.ct.judge import judge_volume
+from lungseg.ct.judge import is_disordered, judge_volume
 from lungseg.ct.measure import measure_volume
+from lungseg.ct.plausible_size import has_odd_proportions
 from lungseg.geometry import AXIAL, VolumeGeometry
 from lungseg.measurement import Measurement, Measurements
 from lungseg.phantom.ct import ct_phantom
@@ -268,3 +269,36 @@ def test_every_reason_stands_in_the_page():
         (f"| `{reason.code}`", reason.sentence, "refused" if reason.refuses else "review")
         for reason in REASONS["ct"]
     ]
+
+
+@pytest.mark.parametrize("apart", [1, 3])
+def test_slices_in_the_wrong_order_are_to_be_looked_at(apart):
+    labels = ct_phantom((48, 64, 64), spacing=(7.0, 5.0, 5.0)).ground_truth.labels[::apart]
+    numbers = np.arange(len(labels))
+    by_name = np.array(sorted(numbers + 1, key=str)) - 1
+    odd_before_even = np.r_[numbers[::2], numbers[1::2]]
+    foreign = numbers.copy()
+    foreign[len(numbers) // 2] = 0
+    assert not is_disordered(labels)
+    for order in (by_name, odd_before_even, foreign):
+        assert is_disordered(labels[order])
+    assert not is_disordered(labels * 0)
+    gap = [(number, slices, *box) for number, _, *box in (RIGHT, LEFT) for slices in PARTS]
+    assert verdict(*gap) == given("ct", "review", "slices_disordered")
+
+
+PARTS = (slice(10, 24), slice(25, 40))
+
+
+@pytest.mark.parametrize(("step", "odd"), [(5.0, False), (2.3, True), (12.0, True)])
+def test_lungs_of_odd_proportions_are_to_be_looked_at(step, odd):
+    labels = np.zeros(SHAPE, np.uint8)
+    for number, *box in (RIGHT, LEFT):
+        labels[tuple(box)] = number
+    affine = np.eye(4)
+    affine[:3, :3] = AXIAL * (step, 5.0, 5.0)
+    volume = Volume(
+        np.where(labels, -800, 50).astype(np.int16), VolumeGeometry(SHAPE, affine), hounsfield=True
+    )
+    assert has_odd_proportions(volume.with_labels(labels), labels) is odd
+    assert not has_odd_proportions(volume.with_labels(labels), np.minimum(labels, 1))

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 from ellipsoids import ellipsoids, turned
 from lungseg.ct.orientation import is_at_origin, likeliest, spine_in_front, turned_over
-from lungseg.ct.placing import FRONT_IN_BACK, SIDES_EXCHANGED, placed, righted
+from lungseg.ct.placing import FRONT_IN_BACK, SIDES_EXCHANGED, SIDES_UNCERTAIN, placed, righted
 from lungseg.ct.segment import VolumeSegmenter
 from lungseg.geometry import Reorientation, VolumeGeometry, to_ras
 from lungseg.options import SegmentOptions
@@ -67,6 +67,8 @@ def test_sides_of_what_states_no_orientation_are_those_that_are_seen():
     for given in (replace(volume, notes=(NO_ORIENTATION,)), unknown):
         seen, planes, notes = righted(given, planes_of(labels, exchanged=True), [0, 1], never)
         assert_array_equal(planes, planes_of(labels, exchanged=True))
+        assert (seen.doubts, notes) == (("orientation_mismatch",), (SIDES_UNCERTAIN,))
+        seen, planes, notes = righted(given, planes_of(labels), [0, 1], never)
         assert (seen.doubts, notes) == ((), ())
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lungseg.geometry import ImageGeometry
+from lungseg.image import Image
 from lungseg.measurement import Measurement, Measurements
 from lungseg.radiograph.judge import is_cut_short, judge, without_padding
 from lungseg.radiograph.measure import measure
@@ -56,6 +57,19 @@ def test_a_network_that_is_unsure() -> None:
     lungs = (1, 20, 80, 15, 40), (2, 20, 80, 60, 85)
     assert verdict(*lungs, sure=0.89) == given("radiograph", "review", "uncertain")
     assert verdict(*lungs, sure=0.9).status == "ok"
+
+
+@pytest.mark.parametrize("side", range(4))
+def test_a_lung_that_ends_just_before_the_edge_is_cut_off(side: int) -> None:
+    labels = np.zeros((1000, 1000), np.uint8)
+    labels[200:800, 150:400], labels[200:800, 600:850] = 1, 2
+    labels[200:995, 150:400] = 1
+    image = Image(
+        np.arange(10**6).reshape(1000, 1000).astype(np.uint16), ImageGeometry((1000,) * 2)
+    )
+    segmentation = image.with_labels(np.ascontiguousarray(np.rot90(labels, side)))
+    sure = {"right lung": 0.97, "left lung": 0.97, "lungs": 0.97}
+    assert judge(segmentation, measure(segmentation, sure)).codes == ("cut_off",)
 
 
 def test_a_corner_at_the_edge_is_not_cut_off() -> None:

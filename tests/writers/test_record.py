@@ -29,7 +29,7 @@ def test_record_says_everything_and_is_json(result: Result) -> None:
     assert wrong(entry) == []
     assert entry.pop("versions")["numpy"] == np.__version__
     assert entry == {
-        "schema": "1.2",
+        "schema": "1.3",
         "input": "/a/b.png",
         "sha256": "ab12",
         "modality": "radiograph",

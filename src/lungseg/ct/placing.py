@@ -39,7 +39,11 @@ FRONT_IN_BACK: Final = (
 SIDES_EXCHANGED: Final = (
     "by the picture alone right and left look exchanged; they are those of the affine"
 )
-
+SIDES_UNCERTAIN: Final = (
+    "right and left lie the other way round than in an axial slice with the front at the top, as "
+    "in one whose rows were turned over, of a patient who lies prone, or in a coronal one: they "
+    "are uncertain"
+)
 
 AXES: Final = ("from right to left", "from front to back", "from the feet to the head")
 """What an affine may call an axis of its array."""
@@ -83,7 +87,9 @@ def righted(
 
     Where front and back are exchanged, it is looked at once more with its rows turned over, and
     that counts of which the network is surer, or which alone has the lungs on their sides. Right
-    and left follow the affine in any case, unless that says nothing of them.
+    and left follow the affine in any case, unless that says nothing of them; then they are those
+    that the network saw, and where these do not lie as in an axial slice that is seen from the
+    feet, the front at the top, that is said.
 
     Args:
         volume: as it was looked at.
@@ -93,8 +99,12 @@ def righted(
     """
     turn = volume.geometry.to_axial()
     stated = volume.geometry.affine is not None and NO_ORIENTATION not in volume.notes
-    if not stated or len(planes) == 1 or LOST in volume.doubts:
+    if LOST in volume.doubts:
         return volume, planes, ()
+    if not stated or len(planes) == 1:
+        if not exchanged(planes[:, lungs]):
+            return volume, planes, ()
+        return with_doubt(volume, "orientation_mismatch"), planes, (SIDES_UNCERTAIN,)
     notes: tuple[str, ...] = ()
     numbers = np.unique(np.linspace(0, len(planes) - 1, SAMPLED).round().astype(int))
     seen = as_labels(planes[numbers][:, lungs])

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from lungseg.card import ModelCard
 from lungseg.ct.bowel_gas import remove_bowel_gas
 from lungseg.ct.cut_out import cut_out_lungs
+from lungseg.ct.field_of_view import in_greys
 from lungseg.ct.judge import judge_volume
 from lungseg.ct.layers import as_segmentation, certain_planes, layer_of, thresholded
 from lungseg.ct.lung_bases import complete_bases
@@ -31,7 +32,6 @@ from lungseg.ct.postprocess import postprocess_volume
 from lungseg.ct.sides import cut_planes, open_slices, settle_sides
 from lungseg.ct.slices import (
     Planes,
-    blacken_surround,
     fill_between,
     sampled_slices,
 )
@@ -41,7 +41,7 @@ from lungseg.geometry import VolumeGeometry
 from lungseg.morphology.sides import sides
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import processors
-from lungseg.preprocess import clip_hounsfield, shrink_labels, to_network
+from lungseg.preprocess import shrink_labels, to_network
 from lungseg.quality.confidence import confidence
 from lungseg.quality.features import Features, agreement_features, mask_features
 from lungseg.quality.files import quality_model_of
@@ -219,7 +219,7 @@ class VolumeSegmenter:
 
     def _picture(self, volume: Volume, plane: NDArray[Any]) -> NDArray[np.float32]:
         """What the network sees of a slice: (1, rows, columns) on its own grid."""
-        pixels = clip_hounsfield(plane) if volume.hounsfield else blacken_surround(plane)
+        pixels = in_greys(volume, plane)
         return to_network(pixels, self.card.input_size, self.card.clip)
 
     def finish(

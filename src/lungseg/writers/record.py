@@ -22,7 +22,7 @@ from lungseg.modality import Modality
 from lungseg.verdict import Status, Verdict, failure_code
 from lungseg.volume import Volume
 
-SCHEMA: Final = "1.2"
+SCHEMA: Final = "1.3"
 """Version of the schema. A new field, code or quantity raises the number behind the point; what
 breaks those who read records raises the one before it."""
 
