@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lungseg.ct.negative import segment_either_grey
+from lungseg.ct.negative import NOTE, is_light_outside, negative
 from lungseg.ct.segment import VolumeSegmenter
 from lungseg.geometry import VolumeGeometry
 from lungseg.options import SegmentOptions
@@ -19,13 +19,39 @@ from lungseg.volume import Volume
 def segment(
     segmenter: VolumeSegmenter, volume: Volume, options: SegmentOptions, seconds: Seconds
 ) -> Result[Volume]:
-    """The lungs of CT that was no volume before it was read; what frames a picture is left out."""
+    """The lungs of CT that was no volume before it was read; what frames a picture is left out.
+
+    Where nothing is found that can be believed, the frame may be one that shows in the negative
+    alone, a black one round lighter air, and the greys may be those of a negative: what is found
+    so is taken if it can be believed.
+    """
     if len(volume.array) != 1 or volume.hounsfield:
         return segmenter(volume, options, seconds=seconds)
+
+    def look(at: Volume, frame: Frame | None) -> Result[Volume]:
+        if frame is None:
+            return segmenter(at, options, seconds=seconds)
+        return whole(segmenter(within(at, frame), options, seconds=seconds), at, frame)
+
     frame = find_frame(volume.array[0], of_slice=True)
-    plane = volume if frame is None else within(volume, frame)
-    result = segment_either_grey(segmenter, plane, options, seconds)
-    return result if frame is None else whole(result, volume, frame)
+    first = look(volume, frame)
+    if _is_believed(first):
+        return first
+    turned = negative(volume)
+    other = find_frame(turned.array[0], of_slice=True)
+    if other != frame and _is_believed(second := look(volume, other)):
+        return second
+    frame = other or frame
+    if is_light_outside(volume.array[0] if frame is None else volume.array[0][frame.box]):
+        second = look(turned, frame)
+        if _is_believed(second):
+            return replace(second, image=volume, notes=(*second.notes, NOTE))
+    return first
+
+
+def _is_believed(result: Result[Volume]) -> bool:
+    doubts = {"uncertain", "no_lung_in_slice"}
+    return result.verdict.status != "refused" and not doubts.intersection(result.verdict.codes)
 
 
 def within(volume: Volume, frame: Frame) -> Volume:
