@@ -42,6 +42,7 @@ import httpx
 from lungseg.phantom.ct import ct_phantom
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.writers import volume_nifti
+from lungseg.writers.lock import LOCK
 
 COMMAND: Final = (sys.executable, "-m", "lungseg")
 PATIENCE_S: Final = 300.0
@@ -148,11 +149,11 @@ class Chaos:
         out = self._folder / f"{way}{self.number}" / "out"
         out.parent.mkdir()
         with _small_disk(out.parent, self._rng, self._whole, way) as give_room:
-            status, said = self._disturbed(out, way)
+            was_over, status, said = self._disturbed(out, way)
             faults = [f"trace: {said[-300:]}"] if "Traceback" in said else []
             if way == "clock" and status:
                 faults.append(f"status {status}: {said[-200:]}")
-            if way == "removed" and status == 0 and not self._is_whole(out):
+            if way == "removed" and status == 0 and not (was_over or self._is_whole(out)):
                 faults.append("status 0, and the folder is not whole")
             faults += self._not_whole(out)
             recorded = self._recorded(out)
@@ -183,31 +184,35 @@ class Chaos:
             return 1, f"it did not end within {PATIENCE_S:g} s"
         return process.returncode, said
 
-    def _disturbed(self, out: Path, way: str) -> tuple[int, str]:
+    def _disturbed(self, out: Path, way: str) -> tuple[bool, int, str]:
+        """Whether all was done when it was disturbed, the exit status, and what was said."""
         moment = self._rng.uniform(0, self._seconds)
         process = self._start(out, clock=moment if way == "clock" else None)
         if way in ("full", "clock"):
-            return self._end(process)
+            return False, *self._end(process)
         time.sleep(moment)
+        was_over, theirs = False, ""
         if way in SIGNALS:
             process.send_signal(SIGNALS[way])
         elif way == "removed":
+            was_over = out.is_dir() and any(out.iterdir()) and not (out / LOCK).exists()
             shutil.rmtree(out, ignore_errors=True)
         else:
             _, theirs = self._end(self._start(out))
-            status, said = self._end(process)
-            return status, said + theirs
-        return self._end(process)
+        status, said = self._end(process)
+        return was_over, status, said + theirs
 
     def _goes_on(self, out: Path) -> list[str]:
         """The same command again; what it says where it does not end well."""
+        answers = []
         for more in self._task.goes_on:
             status, said = self._end(self._start(out, *more))
             if status == 0:
                 return []
+            answers.append(said[-300:].strip())
         if self._task.goes_on != ((),) and self._is_whole(out):
             return []  # it had ended, and says so
-        return [f"does not go on: {said[-300:]}"]
+        return [f"does not go on: {' | '.join(answers)}"]
 
     def _files(self, out: Path) -> Iterator[Path]:
         for pattern in self._task.compared:

@@ -321,13 +321,14 @@ def test_a_run_stopped_in_its_first_epoch_is_not_told_to_be_resumed(
         ),
         (
             ("--resume", "--epochs", 20),
-            "{run}: a run goes on with the settings it began with; give --resume without other "
-            "settings; to train longer, begin another run with --start-from {run}/best.ckpt.",
+            "{run}: a run goes on with the settings it began with (epochs is 25 there, and 20 "
+            "here); give --resume without other settings; to train longer, begin another run with "
+            "--start-from {run}/best.ckpt.",
         ),
         (
-            ("--resume", "--size", 64),
-            "{run}: a run goes on with the settings it began with; give --resume without other "
-            "settings.",
+            ("--resume", "--size", 32),
+            "{run}: a run goes on with the settings it began with (size is 64 there, and 32 here); "
+            "give --resume without other settings.",
         ),
         (("--recipe", "r9"), "there is no recipe 'r9'; there are {recipes}."),
         (

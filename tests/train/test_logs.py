@@ -7,6 +7,7 @@ import csv
 import io
 import re
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,23 @@ def test_what_cannot_be_drawn_after_an_error_does_not_hide_it(tmp_path, monkeypa
     monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter.close", no_room)
     with pytest.raises(ValueError, match="power cut"):
         train(tmp_path, 2, OneWeight(ValueError("power cut"), at=1))
+
+
+def test_what_tensorboard_cannot_write_is_raised_once_and_not_traced(
+    tmp_path, monkeypatch, capfd
+) -> None:
+    def no_room(writer: Any, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(
+        "tensorboard.summary.writer.record_writer.RecordWriter.write",
+        no_room,
+    )
+    hook = threading.excepthook
+    with pytest.raises(OSError, match="No space left"):
+        train(tmp_path, 2)
+    assert "Traceback" not in capfd.readouterr().err
+    assert threading.excepthook is hook
 
 
 def test_short_epochs_are_not_spent_on_drawing(tmp_path, monkeypatch) -> None:

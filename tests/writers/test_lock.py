@@ -100,3 +100,25 @@ def test_a_lock_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / LOCK).mkdir()
     with pytest.raises(OutputError, match=r"\.lungseg\.lock: cannot be written \(is a directory\)"):
         Lock(tmp_path / LOCK)
+
+
+def test_what_was_begun_in_a_folder_that_was_half_removed_is_known(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    with Lock(folder / LOCK) as lock:
+        lock.begin("a", "name of a")
+        lock.done("a")
+        lock.begin("b", "name of b")
+        (folder / LOCK).unlink()  # and the record of a with it
+    with Lock(folder / LOCK) as lock:
+        assert lock.unfinished == {"a": "name of a", "b": "name of b"}
+
+
+def test_nothing_is_noted_in_a_folder_that_took_the_place_of_another(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    with Lock(folder / LOCK) as lock:
+        lock.begin("a", "name of a")
+        folder.rename(tmp_path / "moved")
+        folder.mkdir()
+    assert list(folder.iterdir()) == []

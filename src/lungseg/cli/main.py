@@ -4,6 +4,7 @@ is heavy is imported inside the functions.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from importlib import import_module
@@ -68,8 +69,9 @@ class _Command(TyperCommand):
         except BrokenPipeError:  # whoever read the output has enough of it; typer ends quietly
             raise
         except OSError as error:  # such as a full disk below standard output
+            where = os.fsdecode(error.filename or "standard output")
             say(
-                f"Error: {error.filename or 'standard output'}: "
+                f"Error: {where}: "
                 f"{(error.strerror or str(error)).lower()}; make room or check permissions."
             )
             raise typer.Exit(FAILED) from error

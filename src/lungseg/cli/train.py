@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -189,26 +189,33 @@ def _show_augmented(cases: list[Any], settings: TrainingSettings, count: int, fo
 def _settings(
     output: Path, recipe: str | None, file: Path | None, given: dict[str, Any], *, resume: bool
 ) -> TrainingSettings:
-    """The settings of a run: those it began with, or those of recipe or file, overruled by the
-    flags that were given.
+    """The settings of a run: those of recipe or file, overruled by the flags that were given; of
+    one that is resumed those it began with, and no others may be given then.
     """
-    if resume:
-        if given or file or recipe:
-            best = output / "best.ckpt"
-            longer = f"; to train longer, begin another run with --start-from {best}"
-            raise UsageError(
-                "a run goes on with the settings it began with",
-                where=output,
-                cure=f"give --resume without other settings{longer if 'epochs' in given else ''}",
-            )
-        if not (output / "settings.toml").is_file():
-            raise UsageError(
-                "there is no run to resume",
-                where=output,
-                cure="give the folder of a run that was stopped",
-            )
-        return read_settings(output / "settings.toml")
-    return replace(choose_settings(recipe, file), **given)
+    if not resume:
+        return replace(choose_settings(recipe, file), **given)
+    if not (output / "settings.toml").is_file():
+        raise UsageError(
+            "there is no run to resume",
+            where=output,
+            cure="give the folder of a run that was stopped",
+        )
+    begun = read_settings(output / "settings.toml")
+    asked = replace(choose_settings(recipe, file) if recipe or file else begun, **given)
+    others = [
+        f"{one.name} is {getattr(begun, one.name)} there, and {getattr(asked, one.name)} here"
+        for one in fields(begun)
+        if getattr(asked, one.name) != getattr(begun, one.name)
+    ]
+    if others:
+        best = output / "best.ckpt"
+        longer = f"; to train longer, begin another run with --start-from {best}"
+        raise UsageError(
+            f"a run goes on with the settings it began with ({others[0]})",
+            where=output,
+            cure=f"give --resume without other settings{longer if 'epochs' in given else ''}",
+        )
+    return begun
 
 
 def export(checkpoint: Checkpoint, output: ExportedFile, about: About = None) -> None:

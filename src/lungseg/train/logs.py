@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -63,6 +65,7 @@ class _TensorBoard(lightning.Callback):
         self.folder = folder
         self.settings = settings
         self.writer: SummaryWriter | None = None
+        self._quiet = ExitStack()
 
     def on_train_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -73,6 +76,7 @@ class _TensorBoard(lightning.Callback):
 
         # Each start adds a file; what an earlier one logged of the epochs that now come again is
         # purged from view.
+        self._quiet.enter_context(_quiet_writers())
         self.writer = SummaryWriter(self.folder, purge_step=trainer.current_epoch + 1)
         table = "\n".join(f"| {name} | {value} |" for name, value in asdict(self.settings).items())
         self.writer.add_text(
@@ -103,9 +107,28 @@ class _TensorBoard(lightning.Callback):
             self._close()
 
     def _close(self) -> None:
-        if self.writer is not None:
-            self.writer.close()
-            self.writer = None
+        with self._quiet:
+            if self.writer is not None:
+                self.writer.close()
+        self.writer = None
+
+
+@contextmanager
+def _quiet_writers() -> Iterator[None]:
+    """TensorBoard's thread that writes prints its error, with a trace, and raises it again where
+    the next event is added, which is enough.
+    """
+    before = threading.excepthook
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        if type(args.thread).__module__ != "tensorboard.summary.writer.event_file_writer":
+            before(args)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _tag(name: str) -> str:

@@ -81,6 +81,7 @@ class Ledger:
             _write_where_it_differs(self._ledger, self._text())
             summary = table(self.records(), measured(self.records()))
             _write_where_it_differs(self._summary, summary)
+            self._lock.check()
 
     def record(self, source: str) -> Record | None:
         """The newest record of an input."""

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from io import FileIO
@@ -44,7 +44,9 @@ class Lock:
 
     Its file begins with who holds it. What is begun is noted in it, and struck off when it is done;
     whoever takes over a lock that was left behind by a program that was killed finds there what
-    that one had not done. Where all is done, the file goes with the lock.
+    that one had not done. Where all is done, the file goes with the lock. Where it was removed
+    meanwhile, and the folder is there still, all that this program had begun is noted in a new one:
+    a folder that is being removed may keep what was written into it meanwhile.
 
     Args:
         path: of its file, in a folder that is there.
@@ -58,6 +60,8 @@ class Lock:
         try:
             self._file = _locked(path)
             self._unfinished = _unfinished(_lines(path))
+            self._begun: dict[str, str] = {}
+            self._folder = os.open(path.parent, os.O_RDONLY) if CAN_LOCK else None
             self._write({"process": os.getpid(), "host": platform.node(), "since": _now()})
         except BlockingIOError:
             raise OutputError(
@@ -85,7 +89,7 @@ class Lock:
         Raises:
             OutputError: it cannot be written.
         """
-        self._unfinished[key] = note
+        self._unfinished[key] = self._begun[key] = note
         self._note(_begun(key, note))
 
     def done(self, key: str) -> None:
@@ -103,7 +107,7 @@ class Lock:
         Raises:
             OutputError: it, or the lock in it, was removed, moved or replaced.
         """
-        if not _is_at(self._file, self._path):
+        if not _is_at(self._file.fileno(), self._path):
             raise OutputError(
                 "was removed or moved while results were written into it",
                 where=self._path.parent,
@@ -113,13 +117,20 @@ class Lock:
     def release(self) -> None:
         """Lets go of it."""
         with suppress(OSError, OutputError):
-            if _is_at(self._file, self._path):
-                if self._unfinished:  # without what is done, or it would grow
-                    begun = (_begun(key, note) for key, note in self._unfinished.items())
-                    write_file(self._path, b"".join(map(_line, begun)))
-                else:
-                    self._path.unlink()
+            if _is_at(self._file.fileno(), self._path):
+                self._leave(self._unfinished)  # without what is done, or it would grow
+            elif not is_there(self._path) and _is_at(self._folder, self._path.parent):
+                self._leave(self._begun)
         self._file.close()
+        if self._folder is not None:
+            os.close(self._folder)
+
+    def _leave(self, notes: Mapping[str, str]) -> None:
+        if notes:
+            begun = (_begun(key, note) for key, note in notes.items())
+            write_file(self._path, b"".join(map(_line, begun)))
+        else:
+            self._path.unlink(missing_ok=True)
 
     def _note(self, entry: dict[str, Any]) -> None:
         try:
@@ -168,14 +179,15 @@ def _locked(path: Path) -> FileIO:
             raise
         except OSError as error:
             log.info("%s: cannot be locked (%s)", path, error)
-        if _is_at(file, path):
+        if _is_at(file.fileno(), path):
             return file
         file.close()  # whoever held it removed it meanwhile
 
 
-def _is_at(file: FileIO, path: Path) -> bool:
-    with suppress(OSError):
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+def _is_at(descriptor: int | None, path: Path) -> bool:
+    if descriptor is not None:
+        with suppress(OSError):
+            return os.path.samestat(os.fstat(descriptor), path.stat())
     return False
 
 
