@@ -95,6 +95,11 @@ def test_each_other_kind_has_its_cure(tmp_path, content, found, words):
         assert str(caught.value).startswith(f"{path}: ")
 
 
+@pytest.mark.parametrize("content", [b"\x80", b"\x80\x04", b"\x80\xff\x95"])
+def test_what_only_begins_like_a_pickle_is_none(content):
+    assert sniff(content) is OtherContent.UNKNOWN
+
+
 def test_every_kind_has_a_sentence_and_formats_have_none():
     for content in OtherContent:
         with pytest.raises(InputError, match=r"^it: .+; .+\.$"):

@@ -208,7 +208,9 @@ def _kind_of_numbers(head: bytes) -> OtherContent:
     if head[:4] == b"\0\0\0\1" and all(side <= _MAX_MGH_SIDE for side in sides):
         return OtherContent.MGH
     is_pickle = (
-        head[:1] == b"\x80" and 2 <= head[1] <= 5 and head[2:3] in (b"\x95", b"c", b"}", b"]")
+        head[:1] == b"\x80"
+        and b"\2" <= head[1:2] <= b"\5"
+        and head[2:3] in (b"\x95", b"c", b"}", b"]")
     )
     return OtherContent.PICKLE if is_pickle else OtherContent.UNKNOWN
 
