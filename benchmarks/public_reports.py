@@ -203,7 +203,7 @@ GROUPS: Final = (
     Group("ct_dicom", "slopes by slice, lost or doubled rescale, MR, PET, topogram", "some", (
         ct("slope_per_slice"),
         ct("no_rescale", status="review", codes=("not_hounsfield",)),
-        Case("rescaled_twice", "refused", ("no_chest", "small", "asymmetric",
+        Case("rescaled_twice", "refused", ("no_chest", "cut_off_side",
              "implausible_density", "uncertain"), turned=None),
         refused("mr_chest", r"35 of modality MR \(one series\)"),
         refused("pet", r"35 of modality PT \(one series\)"),

@@ -183,9 +183,9 @@ def test_what_another_model_found_is_not_used_again(model: Path, films: list[Cas
     kept.write_text(json.dumps(entry))
     masks = calibrate(model, films[:10]).masks
     assert calibrate(model, films[:10]).masks == masks
-    kept.write_text(json.dumps(entry | {"model": Segmenter(model).card("cxr").sha256}))
+    kept.write_text(json.dumps(entry | {"model": Segmenter(model).card("radiograph").sha256}))
     assert calibrate(model, films[:10]).masks == masks - 1
-    changed = entry | {"model": Segmenter(model).card("cxr").sha256, "content": content + 1}
+    changed = entry | {"model": Segmenter(model).card("radiograph").sha256, "content": content + 1}
     kept.write_text(json.dumps(changed))  # measured when the mask was another one
     assert calibrate(model, films[:10]).masks == masks
 

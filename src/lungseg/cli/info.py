@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import asdict
+from io import StringIO
 from typing import Annotated, Any
 
 import typer
@@ -80,7 +82,8 @@ def _known() -> dict[str, Any]:
     known: dict[str, Any] = {"broken": broken}
     for name, part in parts.items():
         try:
-            known[name] = part()
+            with redirect_stdout(StringIO()):  # where OpenCV tells that NumPy is broken
+                known[name] = part()
         except (ImportError, AttributeError):
             if not broken:
                 raise

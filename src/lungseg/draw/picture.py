@@ -38,7 +38,7 @@ nothing."""
 
 SQUARE: Final = 0.01
 """By which sides of a pixel may differ that counts as square."""
-MOST_STRETCHED: Final = 4.0
+MAX_STRETCH: Final = 4.0
 
 
 PAINTED: Final = (*STRUCTURES[1:], LUNGS_AS_ONE)
@@ -134,10 +134,10 @@ def in_proportion(picture: Picture, spacing: tuple[float, float] | None) -> Pict
     Args:
         picture: with the pixels of the radiograph, or as many times fewer rows as columns.
         spacing: millimetres between its rows and its columns; where it is not known, or where one
-            is more than `MOST_STRETCHED` times the other, the picture stays as it is.
+            is more than `MAX_STRETCH` times the other, the picture stays as it is.
     """
     ratio = 1.0 if spacing is None else spacing[0] / spacing[1]
-    if abs(ratio - 1) < SQUARE or not 1 / MOST_STRETCHED <= ratio <= MOST_STRETCHED:
+    if abs(ratio - 1) < SQUARE or not 1 / MAX_STRETCH <= ratio <= MAX_STRETCH:
         return picture
     rows, columns = picture.shape[:2]
     wide, tall = round(columns * max(1.0, 1 / ratio)), round(rows * max(1.0, ratio))

@@ -179,9 +179,9 @@ def _number(value: str) -> Flowable:
     """A value that stays whole: in smaller letters where its column is narrow for it."""
     from reportlab.pdfbase.pdfmetrics import stringWidth
 
-    words, room = _plain(value), WIDTH * VALUE - PADDING
+    words, widest = _plain(value), WIDTH * VALUE - PADDING
     wide = stringWidth(words, "Helvetica", SIZE)
-    size = SIZE if wide <= room else SIZE * room / wide
+    size = SIZE if wide <= widest else SIZE * widest / wide
     return _markup(f'<font size="{size:.2f}">{escape(words)}</font>')
 
 
