@@ -47,6 +47,38 @@ def stop_in_epoch(monkeypatch: pytest.MonkeyPatch, epoch: int, *, batch: int = 0
     monkeypatch.setattr(LungModule, "training_step", step)
 
 
+def stop(
+    cases: list[Case],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: TrainingSettings,
+    *,
+    epoch: int,
+    batch: int = 0,
+) -> None:
+    """A run that is interrupted in an epoch."""
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, epoch, batch=batch)
+        with pytest.raises(KeyboardInterrupt):
+            fit(cases, folder, settings, progress=False)
+
+
+def whole_and_resumed(
+    cases: list[Case],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: TrainingSettings,
+    *,
+    epoch: int,
+) -> tuple[Path, Path]:
+    """The folders of a run, and of the same that was interrupted amid an epoch and resumed."""
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    fit(cases, whole, settings, progress=False)
+    stop(cases, resumed, monkeypatch, settings, epoch=epoch, batch=1)
+    fit(cases, resumed, settings, resume=True, progress=False)
+    return whole, resumed
+
+
 def stop_move_and_resume(
     cases: list[Case],
     tmp_path: Path,
@@ -56,10 +88,7 @@ def stop_move_and_resume(
     epoch: int,
 ) -> Path:
     """The folder of a run that was interrupted in an epoch, moved, and resumed to its end."""
-    with monkeypatch.context() as patch:
-        stop_in_epoch(patch, epoch)
-        with pytest.raises(KeyboardInterrupt):
-            fit(cases, tmp_path / "here", settings, progress=False)
+    stop(cases, tmp_path / "here", monkeypatch, settings, epoch=epoch)
     moved = (tmp_path / "here").rename(tmp_path / "there")
     fit(cases, moved, settings, resume=True, progress=False)
     return moved

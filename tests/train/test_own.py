@@ -21,7 +21,7 @@ from lungseg.train.fit import fit
 from lungseg.train.losses import loss_of
 from lungseg.train.module import build_network
 from tiny_model import write_tiny_model
-from tiny_run import SETTINGS, metrics, stop_in_epoch
+from tiny_run import SETTINGS, metrics, whole_and_resumed
 
 MODULE = """
 import torch
@@ -105,13 +105,8 @@ def test_a_network_that_draws_numbers_goes_on_as_if_it_had_not_been_stopped(
     cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = replace(SETTINGS, architecture="mine.nets:Random", epochs=3, size=48)
-    fit(cases, tmp_path / "whole", settings, progress=False)
-    with monkeypatch.context() as patch:
-        stop_in_epoch(patch, 1, batch=1)
-        with pytest.raises(KeyboardInterrupt):
-            fit(cases, tmp_path / "cut", settings, progress=False)
-    fit(cases, tmp_path / "cut", settings, resume=True, progress=False)
-    assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+    whole, resumed = whole_and_resumed(cases, tmp_path, monkeypatch, settings, epoch=1)
+    assert metrics(resumed) == metrics(whole)
 
 
 def test_an_own_loss_is_that_of_each_layer() -> None:

@@ -14,7 +14,14 @@ from lungseg.errors import ModelError, OutputError, UsageError
 from lungseg.train import checkpoints
 from lungseg.train.fit import fit
 from lungseg.writers.lock import only_writer
-from tiny_run import SETTINGS, metrics, stop_in_epoch, stop_move_and_resume, weights
+from tiny_run import (
+    SETTINGS,
+    metrics,
+    stop_in_epoch,
+    stop_move_and_resume,
+    weights,
+    whole_and_resumed,
+)
 
 
 @pytest.mark.slow
@@ -54,17 +61,10 @@ def test_a_stopped_run_goes_on_to_the_bit_with_every_schedule(
     cases, tmp_path, monkeypatch, changes
 ) -> None:
     settings = replace(SETTINGS, epochs=5, **changes)
-    fit(cases, tmp_path / "whole", settings, progress=False)
-    with monkeypatch.context() as patch:
-        stop_in_epoch(patch, 3, batch=1)
-        with pytest.raises(KeyboardInterrupt):
-            fit(cases, tmp_path / "parted", settings, progress=False)
-    fit(cases, tmp_path / "parted", settings, resume=True, progress=False)
-    assert metrics(tmp_path / "parted") == metrics(tmp_path / "whole")
+    whole, resumed = whole_and_resumed(cases, tmp_path, monkeypatch, settings, epoch=3)
+    assert metrics(resumed) == metrics(whole)
     for name in ("best.ckpt", "last.ckpt"):
-        torch.testing.assert_close(
-            weights(tmp_path / "parted" / name), weights(tmp_path / "whole" / name), rtol=0, atol=0
-        )
+        torch.testing.assert_close(weights(resumed / name), weights(whole / name), rtol=0, atol=0)
 
 
 @pytest.mark.slow

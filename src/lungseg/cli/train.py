@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -15,7 +15,7 @@ from lungseg.cli.exit_status import FAILED, INTERRUPTED
 from lungseg.cli.masks import Check, Labels, stop_at_problems
 from lungseg.errors import InputError, UsageError
 from lungseg.installation import extra_error
-from lungseg.train.recipes import DATA, choose_settings
+from lungseg.train.recipes import DATA, choose_settings, difference
 from lungseg.train.settings import TrainingSettings, describe, read_settings
 
 Cases = Annotated[
@@ -202,16 +202,11 @@ def _settings(
         )
     begun = read_settings(output / "settings.toml")
     asked = replace(choose_settings(recipe, file) if recipe or file else begun, **given)
-    others = [
-        f"{one.name} is {getattr(begun, one.name)} there, and {getattr(asked, one.name)} here"
-        for one in fields(begun)
-        if getattr(asked, one.name) != getattr(begun, one.name)
-    ]
-    if others:
+    if other := difference(begun, asked):
         best = output / "best.ckpt"
         longer = f"; to train longer, begin another run with --start-from {best}"
         raise UsageError(
-            f"a run goes on with the settings it began with ({others[0]})",
+            f"a run goes on with the settings it began with ({other})",
             where=output,
             cure=f"give --resume without other settings{longer if 'epochs' in given else ''}",
         )

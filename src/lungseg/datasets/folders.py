@@ -30,14 +30,8 @@ _MASK_START = re.compile(r"^(mask|label|lm|seg)[ _.-]")
 _IMAGE_END = re.compile(r"[ _.-](image|img|ct|cxr|0000)$", re.IGNORECASE)
 _IMAGE_START = re.compile(r"^(image|img|ct)[ _.-]")
 _SIDE_END = re.compile(r"[ _.-](left|right)([ _.-]?(lung|mask)s?)*$")
-_OTHERS = (
-    *(s.name for s in STRUCTURES[1:] if s not in LUNGS),
-    "cardi",
-    "airway",
-    "infect",
-    "lesion",
-)
-_OF_OTHERS = re.compile("|".join((*_OTHERS, "nodule", "clavicle")))
+_OTHERS = (s.name for s in STRUCTURES[1:] if s not in LUNGS)
+_OF_OTHERS = re.compile("|".join((*_OTHERS, "cardi|airway|infect|lesion|nodule|clavicle")))
 """What the end of a mask's name says that is of something else than lungs."""
 _SIDE_FOLDER = re.compile(r"(left|right)[ _.-]?(lung|mask)?s?")
 _ORIGINS = {"mcucxr": "montgomery", "chncxr": "shenzhen"}

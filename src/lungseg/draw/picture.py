@@ -39,6 +39,7 @@ nothing."""
 SQUARE: Final = 0.01
 """By which sides of a pixel may differ that counts as square."""
 MAX_STRETCH: Final = 4.0
+"""Times that one side of a pixel may be the other; a header that states more is not believed."""
 
 
 PAINTED: Final = (*STRUCTURES[1:], LUNGS_AS_ONE)

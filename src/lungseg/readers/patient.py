@@ -29,9 +29,8 @@ def patient_of(path: Path, *, is_dicom: bool = False) -> Patient | None:
         TooLargeError: a deflated file holds too much.
     """
     with read_errors(path):
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-    if not path.is_dir():
-        files = [path]
+        inside = (file for file in path.rglob("*") if file.is_file())
+        files = sorted(inside) if path.is_dir() else [path]
     for file in files:
         if identify(file).format is Format.DICOM:
             return _patient(file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from lungseg.train.initial_weights import load_initial_weights
 from lungseg.train.memory import check_memory
 from lungseg.train.module import LungModule
 from lungseg.train.pseudo_labels import Teachers
+from lungseg.train.recipes import difference
 from lungseg.train.run_cases import assign_splits, check_same_cases, training_and_validation
 from lungseg.train.sampler import EpochSampler
 from lungseg.train.settings import TrainingSettings, read_settings
@@ -132,7 +133,8 @@ def _checked_checkpoint(folder: Path, settings: TrainingSettings, *, resume: boo
     """The path of last.ckpt: of one that can be used where a run is resumed, else of none."""
     last = folder / "last.ckpt"
     if last.exists() and not resume:
-        other = _difference(folder / "settings.toml", settings)
+        file = folder / "settings.toml"
+        other = difference(read_settings(file), settings, TELLING) if file.is_file() else ""
         other = f", and one of other settings ({other})" if other else ""
         raise UsageError(
             f"the folder holds a run already{other}",
@@ -151,17 +153,6 @@ def _checked_checkpoint(folder: Path, settings: TrainingSettings, *, resume: boo
     if resume:
         read_checkpoint(last)
     return last
-
-
-def _difference(path: Path, settings: TrainingSettings) -> str:
-    """The first of the settings that tell recipes apart that is another one in a file, in words;
-    empty where all are alike, or there is no file.
-    """
-    if not path.is_file():
-        return ""
-    theirs, ours = asdict(read_settings(path)), asdict(settings)
-    names = [name for name in TELLING if theirs[name] != ours[name]]
-    return f"{names[0]} is {theirs[names[0]]} there, and {ours[names[0]]} here" if names else ""
 
 
 def _begin_folder(

@@ -1,7 +1,9 @@
-"""The recipes: settings that come with the package."""
+"""The recipes, settings that come with the package; and how settings differ."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
@@ -60,3 +62,14 @@ def choose_settings(recipe: str | None, file: Path | None) -> TrainingSettings:
     if recipe and file:
         raise UsageError("`recipe` and `settings` both say how to train", cure="give one of them")
     return read_recipe(recipe) if recipe else read_settings(file) if file else TrainingSettings()
+
+
+def difference(theirs: TrainingSettings, ours: TrainingSettings, names: Sequence[str] = ()) -> str:
+    """The first of the settings of those names, or of all, that is another one in a run that is
+    there, in words; empty where all are alike.
+    """
+    for name in names or [field.name for field in fields(TrainingSettings)]:
+        there, here = getattr(theirs, name), getattr(ours, name)
+        if there != here:
+            return f"{name} is {there} there, and {here} here"
+    return ""
