@@ -2,12 +2,14 @@
 leave and whether the same command goes on, as a Markdown table.
 
     python benchmarks/chaos.py [--tasks films both2 ...] [--ways kill ...] [--times 5] [--seed 1]
+        [--forked]
 
 Tasks: `films` (eight radiographs, one worker), `films2` (two workers), `ct` (two volumes), `both2`
 (six radiographs and a volume, two workers), `train`, `evaluate`, `serve`. Ways: `kill` (SIGKILL),
 `term`, `int`, `full` (a disk without room, a tmpfs; as root), `removed` (the output folder goes),
 `twice` (a second run in the same folder), `clock` (set back by a day, as Python sees it). `serve`
-knows the first three. All inputs are phantoms.
+knows the first three. All inputs are phantoms. With `--forked` commands are forks of a process that
+has imported everything, so that moments fall into their work (not `serve`, not `clock`).
 
 Of each run: nothing stands under a final name that is not whole; nothing is said with a traceback;
 the same command then ends well; of what was recorded nothing is lost or done again; in the end all
@@ -39,6 +41,7 @@ from typing import Final
 import cv2
 import httpx
 
+from forked import Forked
 from lungseg.phantom.ct import ct_phantom
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.writers import volume_nifti
@@ -131,10 +134,11 @@ class Chaos:
         task: the command.
         folder: for its outputs; empty.
         rng: draws the moments.
+        forked: whether commands are forks.
     """
 
-    def __init__(self, task: Task, folder: Path, rng: random.Random) -> None:
-        self._task, self._folder, self._rng = task, folder, rng
+    def __init__(self, task: Task, folder: Path, rng: random.Random, *, forked: bool) -> None:
+        self._task, self._folder, self._rng, self._forked = task, folder, rng, forked
         self._whole = folder / "whole"
         start = time.monotonic()
         done = self._end(self._start(self._whole))
@@ -166,7 +170,11 @@ class Chaos:
         shutil.rmtree(out.parent)
         return faults
 
-    def _start(self, out: Path, *more: str, clock: float | None = None) -> subprocess.Popen[str]:
+    def _start(
+        self, out: Path, *more: str, clock: float | None = None
+    ) -> subprocess.Popen[str] | Forked:
+        if self._forked and clock is None:
+            return Forked([*self._task.arguments, str(out), *more], self._folder)
         command = COMMAND if clock is None else (sys.executable, "-c", CLOCK, str(clock))
         return subprocess.Popen(
             [*command, *self._task.arguments, str(out), *more],
@@ -176,10 +184,10 @@ class Chaos:
             env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(self._folder)},
         )
 
-    def _end(self, process: subprocess.Popen[str]) -> tuple[int, str]:
+    def _end(self, process: subprocess.Popen[str] | Forked) -> tuple[int, str]:
         try:
             _, said = process.communicate(timeout=PATIENCE_S)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, TimeoutError):
             process.kill()
             return 1, f"it did not end within {PATIENCE_S:g} s"
         return process.returncode, said
@@ -338,6 +346,7 @@ def main() -> int:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--forked", action="store_true")
     arguments = parser.parse_args()
     print("| command | way | times | right | what is not |\n|---|---|---|---|---|")
     is_right = True
@@ -348,7 +357,9 @@ def main() -> int:
             place = Path(name) / task
             place.mkdir()
             films = sorted((Path(name) / "inputs" / "films").iterdir())[:3]
-            chaos = Chaos(tasks[task], place, rng) if task in tasks else None
+            chaos = (
+                Chaos(tasks[task], place, rng, forked=arguments.forked) if task in tasks else None
+            )
             for way in arguments.ways:
                 if chaos is None and way not in SIGNALS:
                     continue

@@ -285,6 +285,8 @@ def test_slices_in_the_wrong_order_are_to_be_looked_at(apart):
     assert not is_disordered(labels * 0)
     gap = [(number, slices, *box) for number, _, *box in (RIGHT, LEFT) for slices in PARTS]
     assert verdict(*gap) == given("ct", "review", "slices_disordered")
+    # what is no lung has no order
+    assert verdict(*gap, expected=0.49) == given("ct", "refused", "no_chest")
 
 
 PARTS = (slice(10, 24), slice(25, 40))

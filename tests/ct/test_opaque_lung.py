@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lungseg.ct.opaque_lung import name_lung_alone, remove_opaque_remnant
+from lungseg.ct.opaque_lung import name_lung_alone, remove_fat, remove_opaque_remnant
 
 
 def drawn(columns: int, hu: int) -> tuple[np.ndarray, np.ndarray]:
@@ -13,6 +13,22 @@ def drawn(columns: int, hu: int) -> tuple[np.ndarray, np.ndarray]:
     labels = np.zeros((4, 10, 30), np.uint8)
     labels[:, :, 2:12], labels[:, :, 15 : 15 + columns] = 1, 2
     return labels, np.array([40, -800, hu], np.int16)[labels]
+
+
+@pytest.mark.parametrize(("hu", "stays"), [(-100, False), (-700, True), (45, True)])
+def test_a_piece_of_fat_beside_a_lung_is_none(hu, stays) -> None:
+    """One of air, or of consolidated lung, may be cut off; and a lung that is all fat is left to
+    those who judge it.
+    """
+    labels = np.zeros((6, 20, 60), np.uint8)
+    labels[1:5, 2:18, 5:25], labels[1:5, 2:18, 35:55] = 1, 2
+    labels[1:3, 2:8, 56:60] = 2
+    labels[1:3, 2:8, 55] = 0
+    voxels = np.where(labels == 2, hu, -800).astype(np.int16)
+    whole = labels.copy()
+    remove_fat(labels, voxels)
+    assert (labels[1:3, 2:8, 56:60] == 2).all() == stays
+    np.testing.assert_array_equal(labels[..., :56], whole[..., :56])
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,8 @@ def judge_volume(
         found["uncertain"] = measurements["confidence", PLURAL].value < MIN_CONFIDENCE
     elif measurements["expected_dice", PLURAL].value < LOST:
         found["no_chest"] = True
+    if found.get("no_chest"):
+        found["slices_disordered"] = False  # what is no lung has no order
     return verdict_of("ct", found)
 
 

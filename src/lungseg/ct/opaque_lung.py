@@ -1,5 +1,6 @@
-"""Bodies with one lung: a second one that is none, since it is fluid, or a part of what fills the
-place of a lung that was removed or has collapsed; and the side of the one that is left.
+"""What was labelled and holds no air: pieces of fat; and bodies with one lung: a second one that is
+none, since it is fluid, or a part of what fills the place of a lung that was removed or has
+collapsed; and the side of the one that is left.
 """
 
 from __future__ import annotations
@@ -8,12 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.ct.orientation import BONE, MIN_BONE_VOXELS, spread
+from lungseg.morphology.boxes import enclosing_box
+from lungseg.morphology.runs import component_sizes, components
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 
 Labels = NDArray[np.uint8]
 
 AIRLESS = -300
 """Hounsfield units above which next to nothing of a voxel is air: less than a third."""
+
+FAT, MIN_FAT_FRACTION = (-190, -30), 0.5
+"""Hounsfield units of fat (N. Mitsiopoulos et al., Journal of Applied Physiology 85, 1998), and the
+fraction of a piece that it takes for it to be no lung."""
 
 FLUID = -20, 25
 """Hounsfield units between which the median of fluid lies. Consolidated lung has those of tissue,
@@ -32,6 +39,27 @@ LCTSC with one lung painted over, 12 to 15 mL were found of it beside 1600 to 27
 BESIDE_SPINE = 0.03
 """Fraction of the columns by which the middle of a lung lies beside the spine at least; else it
 tells no side. Of lungs that are alone in volumes of LCTSC it is 0.12 to 0.19."""
+
+
+def remove_fat(labels: Labels, voxels: NDArray[np.int16]) -> None:
+    """Takes out, in place, pieces of a lung beside its largest that are fat for the most part, as
+    in an abdomen, about bowel.
+
+    Args:
+        labels: (slices, rows, columns), at most one right and one left lung.
+        voxels: the same shape, Hounsfield units.
+    """
+    for lung in (RIGHT_LUNG, LEFT_LUNG):
+        inside = labels == lung.number
+        pieces = component_sizes(inside).size
+        if pieces < 2:
+            continue
+        box = enclosing_box(inside)
+        numbers = components(inside[box])
+        for piece in range(2, pieces + 1):
+            density = voxels[box][numbers == piece]
+            if np.mean((density > FAT[0]) & (density < FAT[1])) >= MIN_FAT_FRACTION:
+                labels[box][numbers == piece] = 0
 
 
 def remove_opaque_remnant(labels: Labels, voxels: NDArray[np.int16]) -> bool:
