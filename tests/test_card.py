@@ -113,6 +113,7 @@ def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
         ({"terms": ["x" * 500]}, r"the model card's terms cannot be \['x{98}\.\.\.$|\.\.\.;"),
         ({"lung_extents": "field"}, "the model card's lung_extents cannot be field"),
         ({"lung_extents": 5}, "the model card's lung_extents cannot be 5"),
+        ({"lung_extents": None, "outputs": []}, "the model card's lung_extents cannot be None"),
         ({"limits": "none"}, "the model card's limits cannot be none"),
         ({"data": [1]}, r"the model card's data cannot be \[1\]"),
         ({"scores": []}, r"the model card's scores cannot be \[\]"),

@@ -96,6 +96,9 @@ def test_a_film_of_oblong_pixels_is_shown_in_its_proportions(films) -> None:
     shown = Segmenter("cxr", threads=1)(oblong)
     rows, columns = cv2.imdecode(np.frombuffer(shown._repr_png_(), np.uint8), 1).shape[:2]
     assert rows / columns == pytest.approx(900 / 1100, rel=0.02)
+    for sheet in (show(shown), show(oblong)):
+        rows, columns = sheet.picture.shape[:2]
+        assert rows / columns == pytest.approx(900 / 1100, rel=0.02)
     assert shown.overlay().shape[:2] == pixels.shape
 
 

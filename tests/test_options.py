@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lungseg.errors import UsageError
@@ -43,6 +44,29 @@ def test_every_option_reaches_the_record_and_comes_back() -> None:
         assert {key for key in entry if entry[key] != SegmentOptions().record()[key]} == {name}
         if name != "model":
             assert SegmentOptions.from_record(entry) == SegmentOptions(**{name: value})
+
+
+def test_numbers_of_other_libraries_are_plain_ones() -> None:
+    """So they reach a record as what they are."""
+    given = {
+        "frame": np.int64(2),
+        "series": 3,
+        "dilate": np.float32(1.5),
+        "hull": np.bool_(True),
+        "crop_size": np.uint16(256),
+        "overlay_style": OverlayStyle(np.float64(0.5), np.int64(2)),
+    }
+    options = SegmentOptions(**given)
+    assert json.loads(json.dumps(options.record())) == options.record()
+    assert [type(getattr(options, name)) for name in given] == [
+        int,
+        str,
+        float,
+        bool,
+        int,
+        OverlayStyle,
+    ]
+    assert options.overlay_style == OverlayStyle(0.5, 2)
 
 
 def test_a_record_does_not_tell_where_a_model_lies() -> None:
@@ -100,6 +124,13 @@ def test_every_option_says_what_it_is_and_for_which_modality() -> None:
             "opacity=0.5, outline=3, colour=#ff8800.",
         ),
         ({"overlay_style": "opacity=2"}, "opacity is between 0 and 1, not 2.0."),
+        ({"crop_size": 256.0}, "`crop_size` is a whole number, not 256.0."),
+        ({"frame": "1"}, "`frame` is a whole number, not '1'."),
+        ({"dilate": "wide"}, "`dilate` is a number, not 'wide'."),
+        ({"hull": "no"}, "`hull` is True or False, not 'no'."),
+        ({"series": 1.5}, "`series` is a text or a whole number, not 1.5."),
+        ({"overlay_style": {}}, "`overlay_style` is a style or its text, not {}."),
+        ({"structures": 3}, "`structures` is names of structures, not 3."),
         (
             {"modality": "ct", "hull": True},
             "`hull` is for radiographs, and this is CT; leave `hull` out.",
@@ -170,7 +201,7 @@ def test_structures_are_named_in_any_way_and_a_plural_names_both() -> None:
     ("values", "sentence"),
     [
         ({"outline": -1}, "outline is 0 to 999 pixels, not -1."),
-        ({"outline": 1.5}, "outline is 0 to 999 pixels, not 1.5."),
+        ({"outline": 1.5}, "`outline` is a whole number, not 1.5."),
         ({"colour": (300, 0, 0)}, "colour is red, green and blue, 0 to 255 each, not (300, 0, 0)."),
         ({"colour": (1, 2)}, "colour is red, green and blue, 0 to 255 each, not (1, 2)."),
     ],

@@ -258,6 +258,9 @@ def read_card(path: Path) -> ModelCard:
             entries[name] = as_tuples(entries[name])
     if problem := problem_of_layers(entries["layers"]):
         raise ModelError(f"the model card's layers {problem}", where=path, cure=cure)
+    if not _all_of(extents := entries.get("lung_extents", ()), tuple, str):
+        problem = f"the model card's lung_extents cannot be {_shortened(extents)}"
+        raise ModelError(problem, where=path, cure=cure)
     card = ModelCard(**entries)
     for name, holds in _meaningful(card).items():
         if not holds:

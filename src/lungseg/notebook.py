@@ -11,7 +11,7 @@ import numpy as np
 
 from lungseg.cell_bar import in_notebook
 from lungseg.draw.cell import picture_html, small_jpeg, small_png
-from lungseg.draw.picture import Picture, grey, montage, thumbnail
+from lungseg.draw.picture import Picture, grey, in_proportion, montage, thumbnail
 from lungseg.draw.stored import read_picture
 from lungseg.draw.volume import overview, slice_picture
 from lungseg.errors import InstallationError, UsageError
@@ -82,24 +82,26 @@ def show(
     if isinstance(shown, str | Path):
         return _without_slider(Sheet(read_picture(Path(shown)), "picture"), slider)
     if isinstance(shown, Image):
-        return _without_slider(Sheet(grey(shown), f"radiograph, {_size(shown)}"), slider)
+        picture = in_proportion(grey(shown), shown.geometry.spacing)
+        return _without_slider(Sheet(picture, f"radiograph, {_size(shown)}"), slider)
     if isinstance(shown, Volume):
         labels = np.zeros(shown.array.shape, np.uint8)
         picture = overview(shown, shown.with_labels(labels), marked=False)
         return _of_volume(picture, f"CT, {_size(shown)}", shown, labels, slider)
     if isinstance(shown, Result):
         about = f"{shown.about}: {shown.verdict.status}"
+        picture = shown.overlay(in_proportion=True)
         if isinstance(shown.image, Volume):
             labels = shown.segmentation.labels
-            return _of_volume(shown.overlay(), about, shown.image, labels, slider)
-        return _without_slider(Sheet(shown.overlay(), about), slider)
+            return _of_volume(picture, about, shown.image, labels, slider)
+        return _without_slider(Sheet(picture, about), slider)
     results = list(shown) if isinstance(shown, Iterable) else []
     if not results or not all(isinstance(one, Result) for one in results):
         raise UsageError(
             "there is nothing to show",
             cure="give an image or a volume of `lungseg.read`, a result, or a list of results",
         )
-    tiles = [thumbnail(one.overlay(), TILE) for one in results]
+    tiles = [thumbnail(one.overlay(in_proportion=True), TILE) for one in results]
     captions = [f"{i}: {one.verdict.status}" for i, one in enumerate(results, 1)]
     sheet = Sheet(montage(tiles, COLUMNS, captions), f"{len(results)} results")
     return _without_slider(sheet, slider)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -48,11 +49,11 @@ class OverlayStyle:
     colour: Colour | None = None
 
     def __post_init__(self) -> None:
+        _settle(self, ("opacity",), float, "a number")
+        _settle(self, ("outline",), operator.index, "a whole number")
         if not 0.0 <= self.opacity <= 1.0:
             raise UsageError(f"opacity is between 0 and 1, not {self.opacity}")
-        if self.outline is not None and not (
-            isinstance(self.outline, int) and 0 <= self.outline <= MAX_OUTLINE
-        ):
+        if self.outline is not None and not 0 <= self.outline <= MAX_OUTLINE:
             raise UsageError(f"outline is 0 to {MAX_OUTLINE} pixels, not {self.outline}")
         if self.colour is not None and not (
             len(self.colour) == 3 and all(one in range(256) for one in self.colour)
@@ -101,6 +102,39 @@ _STATED: Final[dict[str, Callable[[str], dict[str, Any]]]] = {
 MIN_PICTURE: Final = 32
 MAX_PICTURE: Final = 8192
 """Pixels of a side that a crop or an overlay may be brought to."""
+
+
+def _settle(owner: Any, names: Iterable[str], kind: Callable[[Any], Any], what: str) -> None:
+    """Makes values plain numbers and the like, where other libraries' were given; None stays.
+
+    Raises:
+        UsageError: one is of another kind.
+    """
+    for name in names:
+        value = getattr(owner, name)
+        if value is not None:
+            try:
+                object.__setattr__(owner, name, kind(value))
+            except (TypeError, ValueError) as error:
+                raise UsageError(f"`{name}` is {what}, not {value!r}") from error
+
+
+def _flag(value: Any) -> bool:
+    if value not in (True, False):
+        raise ValueError
+    return bool(value)
+
+
+def _series(value: Any) -> str:
+    return value if isinstance(value, str) else str(operator.index(value))
+
+
+def _style(value: Any) -> OverlayStyle:
+    if isinstance(value, OverlayStyle):
+        return value
+    if isinstance(value, str):
+        return OverlayStyle.parse(value)
+    raise TypeError
 
 
 def _about(about: str, *modalities: Modality) -> dict[str, Any]:
@@ -238,6 +272,11 @@ class SegmentOptions:
                 f"lungs cannot follow {self.lung_extent!r}",
                 cure=f"choose from {', '.join(LUNG_EXTENTS)}",
             )
+        _settle(self, ("frame", "crop_size", "overlay_size"), operator.index, "a whole number")
+        _settle(self, ("dilate",), float, "a number")
+        _settle(self, _FLAGS, _flag, "True or False")
+        _settle(self, ("series",), _series, "a text or a whole number")
+        _settle(self, ("overlay_style",), _style, "a style or its text")
         if self.frame is not None and self.frame < 1:
             raise UsageError(f"frames are counted from 1, and `frame` is {self.frame}")
         check_radius(self.dilate)
@@ -245,17 +284,7 @@ class SegmentOptions:
             side = getattr(self, name)
             if side is not None and not MIN_PICTURE <= side <= MAX_PICTURE:
                 raise UsageError(f"`{name}` is {MIN_PICTURE} to {MAX_PICTURE} pixels, not {side}")
-        style: Any = self.overlay_style
-        if isinstance(style, str):
-            object.__setattr__(self, "overlay_style", OverlayStyle.parse(style))
-        if self.structures is not None:
-            # Here, because the command line reads the options at every start.
-            from lungseg.structures import read_names
-
-            given = self.structures
-            text = given if isinstance(given, str) else ",".join(given)
-            named = ALL if text == ALL[0] else read_names(text)
-            object.__setattr__(self, "structures", named)
+        _settle(self, ("structures",), _structures, "names of structures")
         if self.spacing is not None:
             object.__setattr__(self, "spacing", check_spacing(self.spacing))
         if self.modality is not None:
@@ -302,7 +331,6 @@ class SegmentOptions:
             "structures": None if self.structures is None else list(self.structures),
             "spacing": None if self.spacing is None else list(self.spacing),
             "overlay_style": None if self.overlay_style is None else str(self.overlay_style),
-            "dilate": float(self.dilate),
         }
 
     @classmethod
@@ -314,6 +342,17 @@ class SegmentOptions:
             TypeError: there is no option of a name, or a value is of another type.
         """
         return cls(**entry)
+
+
+_FLAGS: Final = ("skip_damaged", "hull", "crop_square", "binary", "skip_quality", "skip_refused")
+
+
+def _structures(given: str | Iterable[str]) -> tuple[str, ...]:
+    # Here, because the command line reads the options at every start.
+    from lungseg.structures import read_names
+
+    text = given if isinstance(given, str) else ",".join(given)
+    return ALL if text == ALL[0] else read_names(text)
 
 
 def applies(option: Field[Any], modality: Modality) -> bool:

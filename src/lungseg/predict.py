@@ -183,7 +183,7 @@ class Predictor:
             ) from error
         if problem := _problem_of(probabilities, self.file_card, len(batch)):
             raise ModelError(f"the network gave {problem}", where=self.path, cure=EXPORT_AGAIN)
-        return probabilities
+        return np.clip(probabilities, 0.0, 1.0, out=probabilities)
 
 
 def _problem_of(given: NDArray[np.float32], card: ModelCard, batch: int) -> str | None:
@@ -232,10 +232,13 @@ def describe_model(
 
     Raises:
         ModelError: it is no such network; then no card is written.
-        UsageError: `layers` or `clip` are none, or the size is needed, too large, or not its own.
+        UsageError: `layers`, `clip` or `threshold` are none, or the size is needed, too large, or
+            not its own.
     """
     if not 0 <= clip[0] < clip[1] <= 100:
         raise UsageError(f"`clip` is two percentiles, the lower first, not {clip[0]}, {clip[1]}")
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"`threshold` is between 0 and 1, not {threshold}")
     if problem := problem_of_layers(layers):
         raise UsageError(f"layers {problem}")
     path = find_model(model)

@@ -96,26 +96,20 @@ class Result(Generic[I_co]):
         """As the last line of a notebook's cell: verdict, overlay, main measurements."""
         from lungseg.draw.cell import result_html
 
-        return result_html(self._shown(), self.about, self.verdict, self.measurements, self.notes)
+        picture = self.overlay(in_proportion=True)
+        return result_html(picture, self.about, self.verdict, self.measurements, self.notes)
 
     def _repr_png_(self) -> bytes:
         from lungseg.draw.cell import small_png
 
-        return small_png(self._shown())
-
-    def _shown(self) -> NDArray[np.uint8]:
-        """The overlay in the proportions of the patient, which a sheet of slices has."""
-        from lungseg.draw.picture import in_proportion
-
-        if isinstance(self.image, Volume):
-            return self.overlay()
-        return in_proportion(self.overlay(), self.image.geometry.spacing)
+        return small_png(self.overlay(in_proportion=True))
 
     @property
     def mask(self) -> NDArray[np.uint8]:
-        """The label map of the lungs' layer, of the shape of the input and in its order: 0
-        background, 1 right lung, 2 left lung (the patient's), and other structures of that layer
-        by their numbers (`lungseg.structures`).
+        """The label map of the lungs' layer, on the grid of `image`: 0 background, 1 right lung, 2
+        left lung (the patient's), and other structures of that layer by their numbers
+        (`lungseg.structures`). That is the grid of the input, but of a radiograph with directions
+        of its own, as of NIfTI and SimpleITK, which is turned to be looked at; `notes` say so.
 
         Raises:
             UsageError: `sides` is "undecided", so there are no labels.
@@ -137,15 +131,23 @@ class Result(Generic[I_co]):
             return "predicted"
         return "assigned" if self.segmentation.tells_sides else "undecided"
 
-    def overlay(self) -> NDArray[np.uint8]:
+    def overlay(self, *, in_proportion: bool = False) -> NDArray[np.uint8]:
         """(rows, columns, 3), red, green, blue: the radiograph, or a sheet of slices in three
         planes, with the structures tinted and outlined as the options say; marked where it was
         refused.
+
+        Args:
+            in_proportion: a radiograph with oblong pixels in the proportions of the patient, which
+                sheets of slices have in any case, and not pixel by pixel.
         """
         from lungseg.draw.painted import painted
+        from lungseg.draw.picture import in_proportion as proportioned
         from lungseg.draw.picture import refused_stamp
 
-        return refused_stamp(painted(self.image, self.segmentation, self.options), self.verdict)
+        picture = painted(self.image, self.segmentation, self.options)
+        if in_proportion and isinstance(self.image, Image):
+            picture = proportioned(picture, self.image.geometry.spacing)
+        return refused_stamp(picture, self.verdict)
 
     def crop(self, size: int | None = None, *, square: bool = False) -> NDArray[Any]:
         """The image or volume cut to the lungs with a small margin, in its own pixel type.
@@ -225,7 +227,7 @@ class Result(Generic[I_co]):
         return row(self.record())
 
     def to_nibabel(self) -> Any:
-        """The mask as `nibabel.Nifti1Image` on the input's grid; see
+        """The mask as `nibabel.Nifti1Image` on the grid of `image`; see
         `lungseg.writers.objects.to_nibabel`.
         """
         from lungseg.writers.objects import to_nibabel
@@ -233,7 +235,7 @@ class Result(Generic[I_co]):
         return to_nibabel(self.mask, self.image.geometry)
 
     def to_sitk(self) -> Any:
-        """The mask as `SimpleITK.Image` on the input's grid; see
+        """The mask as `SimpleITK.Image` on the grid of `image`; see
         `lungseg.writers.objects.to_sitk`.
         """
         from lungseg.writers.objects import to_sitk

@@ -171,7 +171,7 @@ class Probabilities(Mapping[str, Array]):
         channels: (structures, rows, columns) float32, or (structures, slices, rows, columns) uint8
             in axial order, on the network's grid.
         geometry: of the image or volume.
-        box: rows and columns of it that the channels are of; outside of it all is 0.
+        box: its own rows and columns that the channels are of; outside of it all is 0.
     """
 
     names: tuple[str, ...]
@@ -189,7 +189,7 @@ class Probabilities(Mapping[str, Array]):
             within[...] = to_image_grid(channel, within.shape)
             return plane
         whole = np.zeros(self.geometry.shape, np.uint8)
-        slices = self.geometry.to_axial().apply(whole)[(slice(None), *self.box)]
+        slices = self.geometry.to_axial().apply(whole[(slice(None), *self.box)])
         for number, plane in enumerate(channel):
             slices[number] = np.rint(
                 to_image_grid(as_fraction(plane), slices.shape[1:]) * np.float32(255.0)

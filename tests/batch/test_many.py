@@ -69,6 +69,15 @@ def test_files_are_written_and_recorded(
     assert list(record["seconds"]) == ["read", "write"]
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_input_needs_no_list(segmenter: Any, draw: Draw, tmp_path: Path, kind: Any) -> None:
+    out = RunOptions(tmp_path / "out", outputs="mask", reports="report")  # type: ignore[arg-type]
+    alone = kind(draw("x.png"))
+    outcomes = list(segment_many(alone, DEFAULTS, out, np.int64(1), segmenter=segmenter))
+    assert [(outcome.source.name, outcome.status) for outcome in outcomes] == [("x.png", "done")]
+    assert pictures(tmp_path / "out") == ["x_mask.png"]
+
+
 def test_outcomes_come_as_they_are_done_and_records_in_the_order_of_the_inputs(
     segmenter: Any, draw: Draw, tmp_path: Path
 ) -> None:

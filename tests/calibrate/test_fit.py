@@ -23,6 +23,7 @@ from lungseg.calibrate.fit import (
 )
 from lungseg.errors import InputError
 from lungseg.quality.features import CERTAINTY_FEATURES
+from lungseg.quality.files import as_stored
 
 
 def sample(dice: float, patient: int = 0, confidence: float | None = None) -> Sample:
@@ -149,6 +150,19 @@ def test_the_limit_for_review_finds_the_bad_masks_at_what_may_be_spent() -> None
     limit = review_limit([*good, *mixed], dice)  # all that may be spent does not find enough
     assert (good < limit).mean() == pytest.approx(0.1)
     assert (mixed < limit).mean() < 0.9
+
+
+def test_all_masks_on_a_step_of_the_curve_are_looked_at_or_none() -> None:
+    """Also once the numbers have the five digits of a file."""
+    step, above = 0.8212734567, [0.9] * 60 + [0.97] * 40
+    dice = [0.7] * 12 + [0.95] * 102
+    limit = review_limit([step] * 14 + above, dice)
+    assert limit == 0.9
+    assert as_stored(step) < as_stored(limit)
+    # A step with more good masks than may be spent is left alone, unless it is the lowest.
+    assert review_limit([step] * 6 + [0.85] * 36 + [0.97] * 72, [0.7] * 12 + [0.95] * 102) == 0.85
+    assert review_limit([step] * 42 + [0.97] * 72, dice) == 0.97
+    assert review_limit([step] * 114, dice) == 1.0
 
 
 def test_from_few_bad_masks_no_limit_is_taken() -> None:

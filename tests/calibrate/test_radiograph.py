@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lungseg.calibrate import radiograph
 from lungseg.calibrate.radiograph import (
     RadiographItem,
     case_items,
@@ -16,6 +17,8 @@ from lungseg.calibrate.radiograph import (
 )
 from lungseg.datasets import Case
 from lungseg.errors import InputError
+from lungseg.geometry import ImageGeometry
+from lungseg.image import Image
 from lungseg.quality.features import CERTAINTY_FEATURES, SHAPE_FEATURES
 from lungseg.radiograph.segment import RadiographSegmenter
 from tiny_model import dark_ellipses, write_tiny_model
@@ -41,6 +44,30 @@ def test_a_case_is_shown_as_it_is_degraded_and_rotated(films: list[Case]) -> Non
         assert shape == item.labels.shape
         assert bool(item.degradations) == (item.kind == "degraded")
     np.testing.assert_array_equal(np.rot90(items[5].labels, 2), items[0].labels)
+
+
+def test_what_hangs_otherwise_by_its_header_is_degraded_and_rotated_as_films_hang(
+    films: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the image itself says how it hangs; what is made of it says nothing."""
+    usual = list(case_items(films[0], degraded=1, rotated=True))
+    image, labels = usual[0].image, usual[0].labels
+    assert isinstance(image, Image)
+    assert labels is not None
+    provenance = replace(image.provenance, patient_orientation="F\\R")
+    lying = Image(
+        np.ascontiguousarray(np.rot90(image.array)),
+        ImageGeometry(image.array.shape[::-1], None),
+        provenance,
+    )
+    monkeypatch.setattr(radiograph, "read_image", lambda _: lying)
+    monkeypatch.setattr(radiograph, "read_labels", lambda *_: np.rot90(labels))
+    items = list(case_items(films[0], degraded=1, rotated=True))
+    assert items[0].labels is not None
+    np.testing.assert_array_equal(items[0].labels, np.rot90(labels))
+    for item, other in zip(items[1:], usual[1:], strict=True):
+        np.testing.assert_array_equal(item.image, other.image)
+        np.testing.assert_array_equal(item.labels, other.labels)
 
 
 def test_the_same_case_gives_the_same_images_and_more_are_added_behind(films: list[Case]) -> None:

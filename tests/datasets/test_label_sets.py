@@ -189,12 +189,13 @@ def test_a_mirror_swaps_the_bits_of_a_pair_and_no_others() -> None:
     assert mirror_table(LayerClasses((OPACITY,)))[:4].tolist() == [0, 1, 2, 3]
 
 
-def test_where_each_lung_may_be() -> None:
+def test_where_each_lung_is() -> None:
+    """Where a mask leaves all open nothing is known to be lung."""
     layers = (LayerClasses((HEART, TRACHEA)), *LUNG_LAYERS)
     sets = np.array([[[2, 4, 7, 1]], [[R, L | M, B | M, ANYTHING]]], np.uint8)
     found = lungs_of(sets, layers)
-    assert found["right"].tolist() == [[True, False, False, True]]
-    assert found["left"].tolist() == [[False, True, False, True]]
+    assert found["right"].tolist() == [[True, False, False, False]]
+    assert found["left"].tolist() == [[False, True, False, False]]
     assert not any(lung.any() for lung in lungs_of(sets[:1], layers[:1]).values())
 
 

@@ -12,7 +12,7 @@ from lungseg.image import Image
 from lungseg.radiograph.findings import RATIO, measure_findings, no_ratio, of_frontal
 from lungseg.radiograph.orientation import View
 from lungseg.segmentation import Segmentation, without_sides
-from lungseg.structures import HEART, LUNGS, OPACITY
+from lungseg.structures import HEART, LUNGS, LUNGS_AS_ONE, OPACITY
 from lungseg.verdict import Verdict, verdict_of
 
 SHAPE = (90, 120)
@@ -92,6 +92,17 @@ def test_without_a_lung_or_a_heart_there_is_no_ratio_and_it_is_said() -> None:
     without = segmented(*layers(heart=False))
     assert no_ratio(without) == "there is no cardiothoracic ratio: no heart was found"
     assert no_ratio(segmented(*layers())) is None
+
+
+def test_of_lungs_without_sides_none_is_no_ratio_either() -> None:
+    labels, _ = layers()
+    empty = np.zeros_like(labels)
+    image = Image(np.indices(SHAPE).sum(axis=0).astype(np.uint8), ImageGeometry(SHAPE, None))
+    none = image.with_layers(
+        [empty, (labels == HEART.number) * labels], [(LUNGS_AS_ONE,), (HEART,)]
+    )
+    assert no_ratio(none) == "there is no cardiothoracic ratio: no lungs was found"
+    assert RATIO not in measure_findings(none)
 
 
 def test_what_was_not_looked_for_is_not_measured() -> None:

@@ -342,6 +342,25 @@ def test_other_types_are_refused_and_what_is_accepted_named(source: Any, what: s
         read(source)
 
 
+def test_a_stream_that_is_no_open_file_of_bytes_is_refused(tmp_path: Path, film: Any) -> None:
+    path = tmp_path / "film.png"
+    cv2.imwrite(str(path), film)
+    with path.open(encoding="utf-8") as stream, pytest.raises(UsageError, match="a stream of text"):
+        read(stream)
+    with path.open("rb") as closed:
+        pass
+    with pytest.raises(UnreadableError, match=r"the stream cannot be read .*closed.*give one that"):
+        read(closed)
+
+
+def test_of_a_masked_array_the_values_count_as_they_are_stored() -> None:
+    values = GREYS.astype(np.float32)
+    np.testing.assert_array_equal(read(np.ma.masked_less(values, 1)).array, values)
+    values[0, 0] = np.nan
+    with pytest.raises(InputError, match="NaN or infinite"):
+        read(np.ma.masked_invalid(values))
+
+
 def test_spacing_replaces_what_a_file_says(tmp_path: Path, write_dicom: Any, film: Any) -> None:
     nibabel.save(nibabel.Nifti1Image(CHEST.T, to_ras(AFFINE)), tmp_path / "chest.nii")
     volume = read(tmp_path / "chest.nii", spacing=(5, 1, 2))

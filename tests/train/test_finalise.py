@@ -35,8 +35,9 @@ SETTINGS = TrainingSettings(width=4, depth=3, size=64, precision="32-true", work
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A run whose weights are exported as the tiny model that takes what is dark for lung."""
 
-    def exported(checkpoint: Path, output: Path) -> ExportedModel:
+    def exported(checkpoint: Path, output: Path, *, name: str) -> ExportedModel:
         model = write_tiny_model(output.parent, name=output.stem)
+        replace(read_card(model.with_suffix(".json")), name=name).write(model.with_suffix(".json"))
         return ExportedModel(model, model.with_suffix(".json"), 0.0)
 
     monkeypatch.setattr(finish_module, "export", exported)
@@ -316,7 +317,7 @@ def test_real_weights_are_exported(tmp_path, cases) -> None:
 
 @pytest.mark.parametrize("decides", [("right lung", "left lung"), ("heart",)])
 def test_only_what_a_mask_decides_is_scored(run, cases, tmp_path, monkeypatch, decides) -> None:
-    def exported(checkpoint: Path, output: Path) -> ExportedModel:
+    def exported(checkpoint: Path, output: Path, *, name: str) -> ExportedModel:
         model = write_tiny_model(output.parent, name=output.stem, heart=True)
         return ExportedModel(model, model.with_suffix(".json"), 0.0)
 

@@ -143,6 +143,8 @@ def test_tensorboard_has_every_figure_of_every_epoch_and_the_settings(tmp_path) 
         ("train_iou", "iou/train"),
         ("val_accuracy", "accuracy/val"),
         ("val_dice_diseased_adults", "dice/val_diseased_adults"),
+        ("val_dice_x_dice", "dice/val_x_dice"),
+        ("val_heart_dice", "dice/val_heart"),
         ("learning_rate", "learning_rate"),
     ],
 )

@@ -51,6 +51,17 @@ def test_what_the_first_level_keeps_is_counted_layer_by_layer() -> None:
     assert each > 4 * convolutions
 
 
+def test_each_process_takes_as_much_of_the_same_memory() -> None:
+    one, four = (memory_need(replace(SMALL, devices=devices), 4) for devices in (1, 4))
+    assert four.of_batch(8) == 4 * one.of_batch(8)
+
+
+def test_a_run_that_goes_on_cannot_take_another_batch(monkeypatch) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1)
+    with pytest.raises(UsageError, match="; free memory, or resume it on a machine that has more"):
+        check_memory(SMALL, 4, resume=True)
+
+
 def test_a_run_that_does_not_fit_says_what_would(monkeypatch) -> None:
     need = memory_need(SMALL, 4)
     monkeypatch.setattr(memory, "free_bytes", lambda: need.of_batch(5))

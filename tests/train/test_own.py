@@ -13,12 +13,15 @@ import torch
 
 from lungseg.card import read_card
 from lungseg.datasets import Case
-from lungseg.errors import UsageError
+from lungseg.datasets.label_sets import LUNG_LAYERS
+from lungseg.errors import ModelError, UsageError
 from lungseg.segmenter import Segmenter
 from lungseg.train import own
 from lungseg.train.export import export
 from lungseg.train.fit import fit
+from lungseg.train.initial_weights import load_initial_weights
 from lungseg.train.losses import loss_of
+from lungseg.train.memory import memory_need
 from lungseg.train.module import build_network
 from tiny_model import write_tiny_model
 from tiny_run import SETTINGS, metrics, whole_and_resumed
@@ -45,6 +48,28 @@ class Random(Plain):
         return nn.functional.dropout(self.layers(image), 0.5, self.training)
 
 
+class Grouped(Plain):
+    def __init__(self, in_channels, out_channels):
+        super().__init__(in_channels, out_channels)
+        self.layers.insert(1, nn.GroupNorm(2, 8))
+
+
+class Branching(Plain):
+    def forward(self, image):
+        return self.layers(image) if float(image.mean()) < 9 else self.layers(-image)
+
+
+class Recurrent(Plain):
+    def __init__(self, in_channels, out_channels):
+        super().__init__(in_channels, out_channels)
+        self.rows = nn.GRU(8, 8, batch_first=True)
+
+    def forward(self, image):
+        seen = self.layers[0](image)
+        mean, _ = self.rows(seen.mean(dim=3).transpose(1, 2))
+        return self.layers[1:](seen + mean.transpose(1, 2)[..., None])
+
+
 class Half(Plain):
     def forward(self, image):
         return self.layers(image)[..., ::2, ::2]
@@ -58,6 +83,10 @@ class Several(Plain):
 def squared(logits, allowed, classes):
     probability, inside, _ = certain_pixels(logits.softmax(dim=1), allowed, classes)
     return ((probability - inside) ** 2).mean()
+
+
+def coarse(logits, allowed, classes):
+    return squared(logits, allowed, classes).bfloat16()
 
 
 def each(logits, allowed, classes):
@@ -107,6 +136,39 @@ def test_a_network_that_draws_numbers_goes_on_as_if_it_had_not_been_stopped(
     settings = replace(SETTINGS, architecture="mine.nets:Random", epochs=3, size=48)
     whole, resumed = whole_and_resumed(cases, tmp_path, monkeypatch, settings, epoch=1)
     assert metrics(resumed) == metrics(whole)
+
+
+def test_what_a_model_does_not_tell_is_not_begun_with(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path)
+    net = build_network(replace(SETTINGS, architecture="mine.nets:Grouped"))
+    with pytest.raises(UsageError, match=r"the weights of GroupNorm cannot be taken .*\.ckpt"):
+        load_initial_weights(str(model), net, [], LUNG_LAYERS)
+
+
+@pytest.mark.slow
+def test_a_network_that_cannot_be_exported_is_told_in_a_sentence(
+    cases: list[Case], tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, architecture="mine.nets:Branching", epochs=1, size=48)
+    fit(cases, tmp_path / "run", settings, progress=False)
+    with pytest.raises(ModelError, match=r"torch cannot export the network .*without branches"):
+        export(tmp_path / "run" / "best.ckpt", tmp_path / "run" / "model.onnx")
+
+
+@pytest.mark.parametrize("name", ["Branching", "Recurrent"])
+def test_memory_is_checked_where_a_network_can_be_followed_without_values(name: str) -> None:
+    need = memory_need(replace(SETTINGS, architecture=f"mine.nets:{name}", size=48), 1)
+    assert (need.per_image > 0) == (name == "Recurrent")
+
+
+@pytest.mark.slow
+def test_a_loss_in_16_bits_leaves_scores_as_they_are(cases: list[Case], tmp_path: Path) -> None:
+    for loss in ("squared", "coarse"):
+        settings = replace(SETTINGS, loss=f"mine.nets:{loss}", epochs=1, learning_rate=1e-12)
+        fit(cases, tmp_path / loss, settings, progress=False)
+    fine, coarse = (metrics(tmp_path / loss)[0] for loss in ("squared", "coarse"))
+    assert float(coarse["val_loss"]) == pytest.approx(float(fine["val_loss"]), rel=0.01)
+    assert coarse["val_dice"] == fine["val_dice"]
 
 
 def test_an_own_loss_is_that_of_each_layer() -> None:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from lungseg.datasets import read_manifest
+from lungseg.datasets import read_manifest, write_manifest
 from lungseg.errors import InputError, UsageError
 from lungseg.train.allowed_values import METRICS
 from lungseg.train.fit import arrays, fit
 from lungseg.train.run_cases import assign_splits, training_and_validation
+from lungseg.train.taught import taught_by
 from tiny_model import write_tiny_model
 from tiny_run import SETTINGS, metrics
 
@@ -87,6 +88,31 @@ def test_a_source_that_is_to_be_seen_more_often_and_is_not_there_is_said(cases, 
     settings = replace(SETTINGS, oversample=("north=2", "North=3"))
     training_and_validation(assign_splits(cases, settings), settings)
     assert caplog.messages == ["oversample names North, and no case to train on is of that source"]
+
+
+def test_a_structure_that_no_case_to_validate_on_decides_is_said(cases, caplog) -> None:
+    settings = replace(SETTINGS, layers=(("right lung", "left lung"), ("heart",)))
+    split = assign_splits(cases, settings)
+    hearts = [
+        replace(case, decides=("heart",))
+        if case.split == "train" and case.source == "north"
+        else case
+        for case in split
+    ]
+    training_and_validation(hearts, settings)
+    assert caplog.messages == ["no case to validate on decides heart, so its Dice is not known"]
+    with pytest.raises(UsageError, match=r"no case to validate on decides heart.*; monitor"):
+        training_and_validation(hearts, replace(settings, monitor="val_heart_dice"))
+
+
+def test_a_card_names_what_taught_its_network_and_nothing_else(cases, tmp_path) -> None:
+    settings = replace(SETTINGS, layers=(("heart",),))
+    hearts = [
+        replace(case, decides=("heart",), split="train") if case.source == "north" else case
+        for case in (replace(case, split="train") for case in cases)
+    ]
+    write_manifest(hearts, tmp_path / "cases.csv")
+    assert {case.source for case in taught_by(tmp_path, settings)} == {"north"}
 
 
 def test_teachers_label_training_masks_alone(cases, tmp_path) -> None:

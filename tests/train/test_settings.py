@@ -56,6 +56,20 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.mark.parametrize(
+    "name", ["daten/\U00020bb7\u7530", "a\x7fb", 'quote"\\back', "Gr\u00f6\u00dfe"]
+)
+def test_any_name_comes_back_from_toml(tmp_path, name) -> None:
+    TrainingSettings(cache=name).write(tmp_path / "settings.toml")
+    assert read_settings(tmp_path / "settings.toml").cache == name
+
+
+def test_a_name_that_is_no_text_is_refused_before_anything_is_learnt(tmp_path) -> None:
+    with pytest.raises(UsageError, match="bytes that are no text; rename the file or folder"):
+        TrainingSettings(cache="odd\udcff").write(tmp_path / "settings.toml")
+    assert not (tmp_path / "settings.toml").exists()
+
+
 def test_settings_come_back_from_toml_as_they_were(tmp_path) -> None:
     settings = TrainingSettings(
         layers=(("heart",), ("right lung", "left lung")),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,24 @@ def test_no_output_is_refused() -> None:
 
 def test_outputs_come_once_and_in_order() -> None:
     assert [output.name for output in check_outputs(["crop", "mask", "crop"])] == ["mask", "crop"]
+    assert [output.name for output in check_outputs("crop, mask")] == ["mask", "crop"]
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "a\0b"])
+def test_a_name_is_one_of_a_file_in_the_folder(result: Result, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="is no name of a file; give one without folders"):
+        result.save(tmp_path / "out", name=name)
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_was_named_by_a_dot_has_its_name(
+    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "series").mkdir()
+    monkeypatch.chdir(tmp_path / "series")
+    here = replace(result.image, provenance=replace(result.image.provenance, source="."))
+    paths = replace(result, image=here).save(tmp_path / "out", "mask")
+    assert [path.name for path in paths.values()] == ["series_mask.png"]
 
 
 def test_existing_file_is_an_error_and_nothing_is_written(

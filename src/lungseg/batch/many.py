@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import closing, nullcontext, suppress
@@ -30,7 +31,7 @@ WAITING_PER_WORKER = 2
 
 
 def segment_many(
-    inputs: Sequence[str | Path | Probe],
+    inputs: Sequence[str | Path | Probe] | str | Path | Probe,
     options: SegmentOptions,
     run: RunOptions,
     executor: int | Executor | None = None,
@@ -50,7 +51,7 @@ def segment_many(
 
     Args:
         inputs: paths of images, volumes and folders with a DICOM series, or what was learned of
-            them when they were found; one given twice is done once.
+            them when they were found; one given twice is done once. One alone needs no list.
         options: how they are segmented.
         run: what is written.
         executor: number of threads, one for each processor where not given; or anything with the
@@ -67,12 +68,15 @@ def segment_many(
             it, or it was removed meanwhile.
         UsageError: there is no worker, or the model is for the other modality.
     """
+    if isinstance(inputs, str | Path | Probe):
+        inputs = [inputs]
     sources = {
         absolute(given.source if isinstance(given, Probe) else given): given for given in inputs
     }
     if executor is None:
         executor = processors()
-    if isinstance(executor, int):
+    if not hasattr(executor, "submit"):
+        executor = operator.index(executor)
         if executor < 1:
             raise UsageError(f"at least one worker is needed, not {executor}")
         executor = min(executor, max(1, len(sources)))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lungseg.errors import InputError
 from lungseg.quality.features import CERTAINTY_FEATURES, SHAPE_FEATURES, Features
+from lungseg.quality.files import as_stored
 from lungseg.quality.model import (
     MAX_STD,
     CalibrationCurve,
@@ -72,7 +73,7 @@ class Sample:
         patient: shared by the samples of one patient, and by no others.
         scope: what the mask is of.
         features: of the mask.
-        dice: of the mask, 0 to 1; None where nothing is known, as of inputs that are no chest.
+        dice: of the mask, 0 to 1; None where nothing is known; of CT that is no chest 0.
         first_features: of the first forward pass on a radiograph; empty for CT.
     """
 
@@ -147,19 +148,29 @@ def left_out_scores(samples: Sequence[Sample], names: tuple[str, ...]) -> Array:
 
 def review_limit(expected: Sequence[float], dice: Sequence[float]) -> float:
     """The expected Dice below which a reader should look: low enough to send at most
-    `FALSE_ALARMS` of the good masks to review, and no higher than finds `RECALL` of the others;
-    `UNCERTAIN` where fewer than `MIN_BAD_MASKS` are of either kind.
+    `FALSE_ALARMS` of the good masks to review, but for those with the lowest that there is, and no
+    higher than finds `RECALL` of the others; `UNCERTAIN` where fewer than `MIN_BAD_MASKS` are of
+    either kind.
+
+    Many masks share one expected Dice, on a step of the curve; the limit is the next higher one, as
+    the file has them.
 
     Args:
-        expected: of each mask, by what was fitted to other patients.
+        expected: of each mask, by a score that was fitted to other patients.
         dice: that it really has.
     """
     good = np.asarray(dice) >= UNCERTAIN
     if min(np.count_nonzero(good), np.count_nonzero(~good)) < MIN_BAD_MASKS:
         return UNCERTAIN
-    values = np.asarray(expected)
-    affordable, enough = np.quantile(values[good], FALSE_ALARMS), np.quantile(values[~good], RECALL)
-    return float(np.nextafter(min(affordable, enough), 1.0))  # a reader looks at what lies below
+    values = np.array([as_stored(value) for value in expected])
+    steps = np.unique(values)
+    spent, found = (
+        np.searchsorted(np.sort(own), steps, side="right") / len(own)
+        for own in (values[good], values[~good])
+    )
+    affordable = max(1, np.count_nonzero(spent <= FALSE_ALARMS))
+    limit = min(affordable, int(np.argmax(found >= RECALL)) + 1)
+    return float(steps[limit]) if limit < len(steps) else 1.0
 
 
 def widening_for_strangers(
@@ -277,7 +288,7 @@ def fit_frontal(samples: Sequence[Sample]) -> FrontalModel | None:
         log_odds,
         # Whoever refuses must be sure: below it lies one in a hundred of the degraded films, and
         # none as it is.
-        refuse=min(doubt, quantile(degraded, 0.01)),
+        refuse=min(doubt, quantile(degraded, 0.01), quantile(as_is, 0.0)),
         doubt=doubt,
         # As clear as 49 in 50 films as they are.
         clear=max(doubt, quantile(as_is, 0.02)),

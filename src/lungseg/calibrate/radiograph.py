@@ -34,8 +34,10 @@ from lungseg.geometry import ImageGeometry
 from lungseg.image import Image
 from lungseg.morphology.sides import lung_mask
 from lungseg.quality.features import CERTAINTY_FEATURES
+from lungseg.quality.files import decode_quality_model, encode_quality_model
 from lungseg.quality.model import FrontalModel, QualityModel
 from lungseg.radiograph.inference import ForwardPass
+from lungseg.radiograph.orientation import AS_USUAL, stated_view
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.readers import read_image
 from lungseg.result import Result
@@ -99,7 +101,10 @@ def case_items(case: Case, *, degraded: int, rotated: bool = False) -> Iterator[
     key, patient = f"{case.source}/{case.case}", f"{case.source}/{case.patient}"
     yield RadiographItem(key, "as_is", case.source, patient, image, labels, known)
     rng = np.random.default_rng(zlib.crc32(case.case.encode()))
-    shrunk, made = shrink(image.array, labels, known), 0
+    # Those without a header hang as films do.
+    view = stated_view(image.provenance.patient_orientation) or AS_USUAL
+    hung = [np.ascontiguousarray(view.of(array)) for array in (image.array, labels, known)]
+    shrunk, made = shrink(*hung), 0
     for _ in range(MAX_TRIES * degraded):
         if made == degraded:
             break
@@ -119,7 +124,7 @@ def case_items(case: Case, *, degraded: int, rotated: bool = False) -> Iterator[
         made += 1
     for quarters in (1, 2, 3) if rotated else ():
         turned, turned_labels, turned_known = (
-            np.ascontiguousarray(np.rot90(a, quarters)) for a in (image.array, labels, known)
+            np.ascontiguousarray(np.rot90(array, quarters)) for array in hung
         )
         yield RadiographItem(
             f"{key} rotated {quarters}",
@@ -204,10 +209,11 @@ def fit_radiograph(
     curve = calibration_curve(scores, worth, bin_size=BIN_SIZE, widening=widening)
     films = [i for i, sample in enumerate(masks) if sample.kind == "as_is"]
     limit = review_limit([curve(scores[i]).value for i in films], worth[films].tolist())
-    return QualityModel(
+    fitted = QualityModel(
         sha256,
         fit_score(masks, CERTAINTY_FEATURES),
         {"radiograph": curve},
         limit,
         frontal or fit_frontal(samples),
     )
+    return decode_quality_model(encode_quality_model(fitted))  # as its file will have it

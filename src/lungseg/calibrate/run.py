@@ -69,7 +69,7 @@ class Calibrated:
     Attributes:
         path: of the quality model.
         quality: what stands in it.
-        masks: how many of known Dice it was fitted to.
+        masks: how many of cases of known Dice it was fitted to.
         patients: how many these are of.
         out_of_distribution: how many inputs that are no chest were shown to the model.
         notes: what it lacks, in sentences.

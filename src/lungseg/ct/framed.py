@@ -8,7 +8,6 @@ import numpy as np
 
 from lungseg.ct.negative import NOTE, is_light_outside, negative
 from lungseg.ct.segment import VolumeSegmenter
-from lungseg.geometry import VolumeGeometry
 from lungseg.options import SegmentOptions
 from lungseg.readers.frames import Frame, find_frame
 from lungseg.result import Result
@@ -61,7 +60,8 @@ def within(volume: Volume, frame: Frame) -> Volume:
     if affine is not None:
         affine = np.array(affine)
         affine[:3, 3] += affine[:3, 1] * frame.rows[0] + affine[:3, 2] * frame.columns[0]
-    return replace(volume, array=array, geometry=VolumeGeometry((1, *array.shape[1:]), affine))
+    geometry = replace(volume.geometry, shape=array.shape, affine=affine)
+    return replace(volume, array=array, geometry=geometry)
 
 
 def whole(result: Result[Volume], volume: Volume, frame: Frame) -> Result[Volume]:

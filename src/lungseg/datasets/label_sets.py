@@ -231,8 +231,9 @@ def mirror_table(classes: LayerClasses) -> Sets:
 
 
 def lungs_of(sets: Sets, layers: Sequence[LayerClasses]) -> dict[Side, NDArray[np.bool_]]:
-    """Where each lung may be: (rows, columns), nowhere where no layer has the lungs. Of the lungs
-    as one the halves lie where `assign_sides` finds them.
+    """Where each lung is known to be, or else the other one or the mediastinum: (rows, columns),
+    nowhere where no layer has the lungs or where there may be background. Of the lungs as one the
+    halves lie where `assign_sides` finds them.
 
     Args:
         sets: (layers, rows, columns).
@@ -240,14 +241,20 @@ def lungs_of(sets: Sets, layers: Sequence[LayerClasses]) -> dict[Side, NDArray[n
     """
     for each, classes in zip(sets, layers, strict=True):
         if classes.as_one:
-            found = assign_sides(each & classes.bits(LUNGS_AS_ONE.name))
+            found = assign_sides(_known(each) & classes.bits(LUNGS_AS_ONE.name))
             return {"right": found == RIGHT_LUNG.number, "left": found == LEFT_LUNG.number}
 
     def where(lung: Structure) -> NDArray[np.bool_]:
-        own = [each & classes.bits(lung.name) for each, classes in zip(sets, layers, strict=True)]
+        pairs = zip(sets, layers, strict=True)
+        own = [_known(each) & classes.bits(lung.name) for each, classes in pairs]
         return np.any(own, axis=0)
 
     return {"right": where(RIGHT_LUNG), "left": where(LEFT_LUNG)}
+
+
+def _known(sets: Sets) -> Sets:
+    """The sets that have no background, elsewhere none."""
+    return np.where(sets & ONLY_BACKGROUND, np.uint8(0), sets)
 
 
 HOW_JUDGED: Final = (

@@ -29,10 +29,15 @@ def model_files(model: Path) -> tuple[Path, Path, Path]:
     return model, model.with_suffix(".json"), quality_model_path(model)
 
 
+def as_stored(number: float) -> float:
+    """With the five digits that a file has."""
+    return float(f"{number:.5g}")
+
+
 def encode_quality_model(quality: QualityModel) -> bytes:
     """A quality model as JSON, numbers with five digits."""
     rounded = json.loads(
-        json.dumps(asdict(quality)), parse_float=lambda number: float(f"{float(number):.5g}")
+        json.dumps(asdict(quality)), parse_float=lambda number: as_stored(float(number))
     )
     return (json.dumps(rounded, indent=1) + "\n").encode()
 

@@ -79,7 +79,7 @@ def no_ratio(segmentation: Segmentation[ImageGeometry]) -> str | None:
     names = segmentation.names
     if HEART.name not in names or PLURAL not in names:
         return None
-    asked = [s.name for s in (*LUNGS, HEART) if s.name in names]
+    asked = [name for name in (*(s.name for s in LUNGS), PLURAL, HEART.name) if name in names]
     missing = [name for name in asked if not segmentation.mask(name).any()]
     if not missing:
         return None

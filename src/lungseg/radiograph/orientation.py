@@ -119,7 +119,7 @@ def tilt(right: NDArray[np.bool_], left: NDArray[np.bool_], shape: tuple[int, in
     """By how many degrees a thorax lies turned clockwise in the picture.
 
     It is the mean of two angles, of the line from lung to lung against the horizontal, and of the
-    lungs' long axes (of inertia) against the vertical, in the image's true proportions; 0 where one
+    lungs' long axes (of inertia) against the vertical, as the image's pixels lie; 0 where one
     lung is missing, or an angle is above `MAX_MEASURED_TILT_DEGREES`.
 
     Args:
@@ -149,8 +149,8 @@ def tilt(right: NDArray[np.bool_], left: NDArray[np.bool_], shape: tuple[int, in
 
 
 def turn(plane: Float, degrees: float, shape: tuple[int, int], fill: float) -> Float:
-    """A plane (rows, columns) of the network's grid, turned clockwise about its centre in the
-    image's true proportions.
+    """A plane (rows, columns) of the network's grid, turned clockwise about its centre as the
+    image's pixels lie.
 
     Args:
         plane: (rows, columns).

@@ -33,12 +33,18 @@ SHARED = 255
 
 
 def postprocess_layers(
-    probabilities: Mapping[str, Float], layers: Sequence[Sequence[Structure]], threshold: float
+    probabilities: Mapping[str, Float],
+    layers: Sequence[Sequence[Structure]],
+    threshold: float,
+    *,
+    least: float = 1.0,
 ) -> list[Labels]:
     """The label map of each layer, see `postprocess`. What is abnormal lies on the lungs: of it
     nothing stays outside of them, where they are among the layers.
     """
-    found = [postprocess(probabilities, structures, threshold) for structures in layers]
+    found = [
+        postprocess(probabilities, structures, threshold, least=least) for structures in layers
+    ]
     lungs = [labels for labels, own in zip(found, layers, strict=True) if set(LUNGS) <= set(own)]
     for labels, structures in zip(found, layers, strict=True):
         if lungs and is_finding(structures):
@@ -47,7 +53,11 @@ def postprocess_layers(
 
 
 def postprocess(
-    probabilities: Mapping[str, Float], structures: Sequence[Structure], threshold: float
+    probabilities: Mapping[str, Float],
+    structures: Sequence[Structure],
+    threshold: float,
+    *,
+    least: float = 1.0,
 ) -> Labels:
     """The label map of one layer.
 
@@ -59,6 +69,7 @@ def postprocess(
         probabilities: of each structure, by its name, (rows, columns).
         structures: of the layer.
         threshold: 0 to 1.
+        least: see `postprocess_lungs`.
 
     Returns:
         (rows, columns), uint8: 0 background, else a structure's number.
@@ -66,7 +77,7 @@ def postprocess(
     pair = set(LUNGS) <= set(structures)
     if pair:
         right, left = (probabilities[lung.name] for lung in LUNGS)
-        labels = postprocess_lungs(right, left, threshold)
+        labels = postprocess_lungs(right, left, threshold, least=least)
     else:
         labels = np.zeros(probabilities[structures[0].name].shape, np.uint8)
     for structure in structures:
@@ -79,7 +90,9 @@ def postprocess(
     return labels
 
 
-def postprocess_lungs(right: Float, left: Float, threshold: float = 0.5) -> Labels:
+def postprocess_lungs(
+    right: Float, left: Float, threshold: float = 0.5, *, least: float = 1.0
+) -> Labels:
     """The label map of two probabilities.
 
     A pixel is lung where both probabilities together reach the threshold. Of each connected region
@@ -92,6 +105,7 @@ def postprocess_lungs(right: Float, left: Float, threshold: float = 0.5) -> Labe
         right: (rows, columns), probability of the patient's right lung.
         left: (rows, columns), probability of the left lung.
         threshold: 0 to 1.
+        least: of the size of the smallest lung, that a lung has at least.
 
     Returns:
         (rows, columns), uint8: 0 background, 1 right lung, 2 left lung; each lung in one component
@@ -103,7 +117,7 @@ def postprocess_lungs(right: Float, left: Float, threshold: float = 0.5) -> Labe
     if width == 0:
         return labels
     box = slice(y, y + height), slice(x, x + width)
-    min_area = max(1, math.ceil(MIN_LUNG_FRACTION * lung.size))
+    min_area = max(1, math.ceil(least * MIN_LUNG_FRACTION * lung.size))
     is_right = right[box] > left[box]
     assigned = _assign_sides(lung[box], is_right, min_area)
     inside = labels[box]

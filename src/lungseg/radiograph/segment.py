@@ -286,7 +286,8 @@ class RadiographSegmenter:
         )
         if undecided:
             found[right], found[left] = cut_in_the_middle(found[right], found[left])
-        layers = postprocess_layers(found, structures, threshold)
+        # Each half of lungs that were cut in the middle is as large as half of one may be.
+        layers = postprocess_layers(found, structures, threshold, least=0.5 if undecided else 1.0)
         if undecided:
             layers, structures = without_sides(layers, structures)
             probabilities = probabilities_without_sides(probabilities)

@@ -161,7 +161,8 @@ def array_input(
         raise UsageError("an array has no frames", cure="leave `frame` out")
     if isinstance(source, PillowImage):
         return _from_pillow(source)
-    array = source if isinstance(source, np.ndarray) else _from_tensor(source)
+    # Of a subclass, such as a masked array, the values as they are stored.
+    array = np.asarray(source) if isinstance(source, np.ndarray) else _from_tensor(source)
     if array.ndim not in (2, 3):
         raise UsageError(
             "an array is (rows, columns), (rows, columns, 3 or 4) or (slices, rows, columns), this "

@@ -166,10 +166,22 @@ def _opened(source: Any, modality: Modality | None, frame: int | None) -> Opened
         return _slices(source)
     if isinstance(source, BinaryStream):
         name = getattr(source, "name", None)
-        content = source.read()
-        if isinstance(content, bytes):
+        if isinstance(content := _content(source), bytes):
             return probing(content, name=name if isinstance(name, str) else BYTES)
     raise UsageError(f"{_described(source)} is no image", cure=f"give {ACCEPTED}")
+
+
+def _content(stream: BinaryStream) -> object:
+    """What is in it; None of a file with other bytes than text that was opened as text."""
+    try:
+        return stream.read()
+    except UnicodeDecodeError:
+        return None
+    except (ValueError, OSError) as error:
+        raise UnreadableError(
+            f"the stream cannot be read ({error})",
+            cure="give one that is open for reading, at its beginning",
+        ) from error
 
 
 def _described(source: Any) -> str:

@@ -12,7 +12,7 @@ from lungseg.errors import UsageError
 from lungseg.options import SegmentOptions
 from lungseg.readers import Probe
 from lungseg.report import ENDINGS, ReportFormat, check_reportlab
-from lungseg.writers import FAILED, OUTPUTS, Record, check_outputs
+from lungseg.writers import FAILED, OUTPUTS, Record, check_outputs, listed
 
 
 def absolute(path: str | Path) -> Path:
@@ -54,6 +54,7 @@ class RunOptions:
         if self.outputs or not self.reports:
             chosen = tuple(output.name for output in check_outputs(self.outputs))
             object.__setattr__(self, "outputs", chosen)
+        object.__setattr__(self, "reports", tuple(listed(self.reports)))
         for report in self.reports:
             if report not in ENDINGS:
                 raise UsageError(

@@ -148,7 +148,9 @@ class ExportedModel:
     largest_difference: float
 
 
-def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> ExportedModel:
+def export(
+    checkpoint: Path, output: Path, *, about: Path | None = None, name: str | None = None
+) -> ExportedModel:
     """Writes `output` (.onnx, weights in float16) and the card beside it (.json), and proves that
     what is loaded from them gives what torch gives; where it does not, what was there before stays.
 
@@ -158,10 +160,11 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
         about: TOML with what the run cannot know: name, version, terms, limits, and a table
             `sources` with each source's terms; also `default_structures`, and `layers` where layers
             of the run are to exclude each other in the model (see `ExportModel`).
+        name: of the model where `about` says none; that of the file where neither does.
 
     Raises:
-        ModelError: the checkpoint cannot be used, its network gives no numbers, or the exported
-            model disagrees with torch by more than `TOLERANCE`.
+        ModelError: the checkpoint cannot be used, its network gives no numbers or cannot be
+            exported, or the exported model disagrees with torch by more than `TOLERANCE`.
         OutputError: the file or its card cannot be written.
         UsageError: `about` cannot be read or has an unknown field, or `output` ends in .json.
     """
@@ -173,7 +176,9 @@ def export(checkpoint: Path, output: Path, *, about: Path | None = None) -> Expo
             cure=f"name the model {output.stem}.onnx",
         )
     net, settings = load_checkpoint(checkpoint)
-    facts: dict[str, Any] = _read_about(about) if about else {"name": output.stem, "version": "0"}
+    facts: dict[str, Any] = (
+        _read_about(about) if about else {"name": name or output.stem, "version": "0"}
+    )
     layers = facts.pop("layers", settings.layers)
     joined = _joined(layers, settings.layers, about)
     taught = taught_by(checkpoint.parent, settings)
@@ -297,6 +302,11 @@ def _graph(shipped: nn.Module, example: Tensor) -> onnx.ModelProto:
                 dynamo=True,
                 verbose=False,
             )
+    except torch.onnx.OnnxExporterError as error:
+        raise ModelError(
+            f"torch cannot export the network ({str(error).splitlines()[0]})",
+            cure="write its forward without branches on values",
+        ) from error
     finally:
         registration.setLevel(level)
     if program is None:

@@ -10,14 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.calibrate.run import calibrate, choose_cases
-from lungseg.card import read_card
 from lungseg.datasets import Case, read_labels, read_manifest
 from lungseg.datasets.label_sets import judged_pixels
 from lungseg.datasets.other_masks import read_other_masks
@@ -114,8 +113,7 @@ def finalise(folder: Path, *, with_quality_model: bool = True) -> FinalisedRun:
 
 def _finalised(folder: Path, best: Path, *, with_quality_model: bool) -> FinalisedRun:
     cases = read_manifest(folder / "cases.csv")
-    exported = export(best, folder / "model.onnx")
-    replace(read_card(exported.card), name=folder.resolve().name).write(exported.card)
+    exported = export(best, folder / "model.onnx", name=folder.resolve().name)
     quality_model_path(exported.model).unlink(missing_ok=True)  # that of earlier weights
     notes = _calibrate(exported.model, cases) if with_quality_model else ()
     segmenter = RadiographSegmenter(exported.model)

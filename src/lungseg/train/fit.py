@@ -32,7 +32,7 @@ from lungseg.writers.lock import only_writer
 
 STATISTICS_SAMPLES = 32
 """Samples on which batch normalisation is measured, where a model to start from has lost its
-statistics."""
+statistics; fewer of more than 256 x 256 pixels, since they go through the network at once."""
 
 TELLING = ("modality", "size", "architecture", "layers")
 """Settings by which a run of another recipe is told."""
@@ -79,7 +79,7 @@ def fit(
     if resume:
         check_same_cases(cases, folder / "cases.csv")
     training, validation = training_and_validation(cases, settings)
-    check_memory(settings, len({*training, *validation}))
+    check_memory(settings, len({*training, *validation}), resume=resume)
     alone = only_writer(folder) if is_first() else nullcontext()
     with alone, without_log_noise(), interruptible():
         trainer = build_trainer(folder, settings, progress=progress)
@@ -88,7 +88,9 @@ def fit(
         module = LungModule(settings, validation)
         if settings.start_from and not resume:
             # Evenly over the list, whose first cases may all be of one patient.
-            spread = {round(place) for place in np.linspace(0, len(data) - 1, STATISTICS_SAMPLES)}
+            few = max(4, STATISTICS_SAMPLES * 256**2 // settings.size**2)
+            samples = np.linspace(0, len(data) - 1, min(STATISTICS_SAMPLES, few))
+            spread = {round(place) for place in samples}
             pictures = (data[i][0] for i in sorted(spread))
             load_initial_weights(settings.start_from, module.net, pictures, settings.classes)
         _begin_folder(folder, settings, cases, resume=resume)

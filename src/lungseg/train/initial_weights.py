@@ -69,6 +69,7 @@ def load_initial_weights(
                 cure="give its architecture, width and depth",
             ) from error
         return
+    _refuse_other_layers(net, source)
     predictor = Predictor(source, threads=1)  # which checks the file against its card
     model = onnx.load(predictor.path)
     learnt = next((json.loads(p.value) for p in model.metadata_props if p.key == LEARNT), None)
@@ -81,6 +82,22 @@ def load_initial_weights(
         ) from error
     if any(isinstance(module, nn.BatchNorm2d) for module in net.modules()):
         measure_statistics(net, torch.stack(list(pictures)))
+
+
+COPIED: Final = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d)
+"""Layers whose weights are read from a model."""
+
+
+def _refuse_other_layers(net: nn.Module, source: str) -> None:
+    for module in net.modules():
+        has_own = next(module.parameters(recurse=False), None) is not None
+        if has_own and not isinstance(module, COPIED):
+            raise UsageError(
+                f"the weights of {type(module).__name__} cannot be taken from a model, only those "
+                "of convolutions and of batch normalisation",
+                where=source,
+                cure="start from the checkpoint of its run (.ckpt)",
+            )
 
 
 def _learnt_in_run(checkpoint: Path) -> Names | None:

@@ -59,7 +59,7 @@ def _layer_loss(
     settings: TrainingSettings,
 ) -> Tensor:
     if settings.loss not in NAMED["loss"]:
-        return own_loss(settings.loss, logits, allowed, classes)
+        return own_loss(settings.loss, logits.float(), allowed, classes)
     if settings.loss == "focal":
         return focal_loss(logits, allowed, gamma=settings.focal_gamma, weights=weights)
     if settings.loss == "tversky":

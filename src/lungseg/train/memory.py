@@ -54,23 +54,30 @@ class MemoryNeed:
 
 
 def memory_need(settings: TrainingSettings, cases: int) -> MemoryNeed:
-    """What a run will take on each device, by the sizes of all that its network computes for an
-    image; nothing is computed for it.
+    """What a run will take, of the processor's memory in all processes together, else on each
+    device, by the sizes of all that its network computes for an image; nothing is computed for it.
+    Of a network of one's own that cannot be followed without values it is 0.
 
     Args:
         settings: of the run.
         cases: that are decoded and kept, of training and validation together.
     """
     on_cpu = not torch.cuda.is_available()
-    with torch.device("meta"):
-        net = build_network(settings)
-        picture = torch.empty(1, 1, settings.size, settings.size)
-    numbers = _kept_numbers(net, picture)
+    try:
+        with torch.device("meta"):
+            net = build_network(settings)
+            picture = torch.empty(1, 1, settings.size, settings.size)
+        numbers = _kept_numbers(net, picture)
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError):
+        if not settings.is_own_network:
+            raise
+        return MemoryNeed(0, 0)  # it has to have values, and nobody knows
     width = 2 if _in_halves(settings) else 4
     weights = COPIES * 4 * sum(weight.numel() for weight in net.parameters())
     kept = 0 if settings.cache else cases * _case_bytes(settings)
     fixed = weights + (LIBRARIES_BYTES + kept if on_cpu else 0)
-    return MemoryNeed(fixed, round(BESIDE * numbers * width))
+    processes = settings.devices if on_cpu else 1
+    return MemoryNeed(processes * fixed, processes * round(BESIDE * numbers * width))
 
 
 def _in_halves(settings: TrainingSettings) -> bool:
@@ -96,7 +103,8 @@ def _kept_numbers(net: nn.Module, picture: Tensor) -> int:
 
     def add(_: nn.Module, __: Any, output: Any) -> None:
         nonlocal total
-        total += output.numel()
+        outputs = output if isinstance(output, list | tuple) else (output,)
+        total += sum(one.numel() for one in outputs if isinstance(one, Tensor))
 
     hooks = [
         module.register_forward_hook(add)
@@ -138,12 +146,13 @@ def _cached(statistics: Path) -> int:
     return 0
 
 
-def check_memory(settings: TrainingSettings, cases: int) -> None:
+def check_memory(settings: TrainingSettings, cases: int, *, resume: bool = False) -> None:
     """That a run will fit.
 
     Args:
         settings: of the run.
         cases: as for `memory_need`.
+        resume: whether it goes on, with the settings with which it began.
 
     Raises:
         UsageError: it will not; the largest batch that will is named, with the accumulation that
@@ -157,6 +166,8 @@ def check_memory(settings: TrainingSettings, cases: int) -> None:
         f"a batch of {settings.batch} at {settings.size} x {settings.size} takes about "
         f"{need.of_batch(settings.batch) / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"
     )
+    if resume:
+        raise UsageError(what, cure="free memory, or resume it on a machine that has more")
     fitting = fitting_batch(settings, need, free)
     if fitting is None:
         cure = "take a smaller `size` or `width`"

@@ -164,7 +164,9 @@ class LungModule(lightning.LightningModule):
         )
         first = index * self.settings.batch
         places = torch.tensor(self.places[first : first + len(x)], device=logits.device)
-        self.scored.append(torch.column_stack([places, losses, self._counts(logits, allowed)]))
+        self.scored.append(
+            torch.column_stack([places, losses.float(), self._counts(logits, allowed)])
+        )
 
     def on_validation_epoch_end(self) -> None:
         """Gathers the scores of all devices and logs the means; those of the training epoch too,

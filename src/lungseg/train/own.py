@@ -55,7 +55,7 @@ def own_loss(reference: str, logits: Tensor, allowed: Tensor, classes: LayerClas
 
     Args:
         reference: mypackage.module:function, which is called with the other three.
-        logits: (N, C, H, W), one channel for each class of the layer: background, structures.
+        logits: (N, C, H, W), float32, one channel for each class of the layer (`classes.names`).
         allowed: (N, H, W), uint8, sets of allowed classes as sums of class bits.
         classes: of the layer.
 

@@ -11,7 +11,7 @@ from lungseg.datasets import Case, split_by_patient
 from lungseg.datasets.cases import patients_in_several_splits
 from lungseg.datasets.spreadsheets import read_rows
 from lungseg.errors import InputError, UsageError
-from lungseg.structures import sided
+from lungseg.structures import regions, sided
 from lungseg.train.settings import TrainingSettings
 
 log = logging.getLogger(__name__)
@@ -61,8 +61,8 @@ def training_and_validation(
         UsageError: the source whose Dice is monitored is not validated on, or a structure that is
             to be learnt is decided by no case to train on.
     """
-    learnt = {one.name for classes in settings.classes for one in sided(classes.structures)}
-    known = [case for case in cases if case.mask is not None and learnt & set(case.decided)]
+    learnt = _learnt(settings)
+    known = [case for case in cases if teaches(case, settings)]
     if not known:
         raise InputError(
             "no case has a mask that decides what is to be learnt", cure="give cases with masks"
@@ -86,8 +86,27 @@ def training_and_validation(
             cure="leave it out of the layers, or name it in the column decides of the list of "
             "cases",
         )
+    _check_validation(validation, settings)
     for source in sorted(repeats.keys() - {case.source for case in training}):
         log.warning("oversample names %s, and no case to train on is of that source", source)
+    return training, validation
+
+
+def _learnt(settings: TrainingSettings) -> set[str]:
+    return {one.name for classes in settings.classes for one in sided(classes.structures)}
+
+
+def teaches(case: Case, settings: TrainingSettings) -> bool:
+    """Whether a case has a mask that decides anything of what is learnt."""
+    return case.mask is not None and not _learnt(settings).isdisjoint(case.decided)
+
+
+def _check_validation(validation: Sequence[Case], settings: TrainingSettings) -> None:
+    """Says of what there will be no Dice.
+
+    Raises:
+        UsageError: it is what is monitored.
+    """
     source = settings.monitor.removeprefix("val_dice_")
     sources = sorted({case.source for case in validation})
     if source != settings.monitor and source not in sources:
@@ -95,7 +114,15 @@ def training_and_validation(
             f"no case of the source {source!r} is validated on, so {settings.monitor} is not logged"
         )
         raise UsageError(problem, cure=f"take of {sources}")
-    return training, validation
+    decided = {name for case in validation for name in case.decided}
+    for classes in settings.classes:
+        for region, those in regions(classes.structures).items():
+            if not decided.isdisjoint(one.name for one in sided(those)):
+                continue
+            problem = f"no case to validate on decides {region}, so its Dice is not known"
+            if settings.monitor == f"val_{region}_dice":
+                raise UsageError(problem, cure="monitor something else")
+            log.warning("%s", problem)
 
 
 def check_same_cases(cases: Sequence[Case], began: Path) -> None:

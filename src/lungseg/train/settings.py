@@ -349,6 +349,7 @@ class TrainingSettings:
 
         Raises:
             OutputError: the folder cannot be written to.
+            UsageError: a name has bytes that are no text.
         """
         from lungseg.writers import write_file
 
@@ -356,10 +357,17 @@ class TrainingSettings:
         for name, value in asdict(self).items():
             if name in GROUPS:
                 lines.append(f"\n# {GROUPS[name]}")
-            lines.append(
-                f"{name} = {json.dumps(value)}"
-            )  # such values look the same in TOML as in JSON
-        write_file(path, ("\n".join(lines).lstrip() + "\n").encode())
+            # Such values look the same in TOML as in JSON, but for the two halves of a character
+            # that JSON may write, and for what TOML must not have as it is.
+            text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+            lines.append(f"{name} = {text}")
+        try:
+            content = ("\n".join(lines).lstrip() + "\n").encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                "a setting has a name with bytes that are no text", cure="rename the file or folder"
+            ) from error
+        write_file(path, content)
 
 
 @cache

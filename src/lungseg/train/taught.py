@@ -9,6 +9,7 @@ from typing import Any
 from lungseg.datasets import Case, read_manifest
 from lungseg.modality import LUNG_EXTENTS, LungExtent
 from lungseg.structures import MEDIASTINUM
+from lungseg.train.run_cases import teaches
 from lungseg.train.settings import TrainingSettings
 
 
@@ -21,7 +22,9 @@ def taught_by(run: Path, settings: TrainingSettings) -> list[Case]:
     return [
         case
         for case in read_manifest(run / "cases.csv")
-        if case.split == "train" and case.mask is not None and case.source not in settings.leave_out
+        if case.split == "train"
+        and case.source not in settings.leave_out
+        and teaches(case, settings)
     ]
 
 

@@ -6,7 +6,16 @@ from lungseg.writers.atomic import is_there, make_folder, write_file
 from lungseg.writers.crops import box_of_crop
 from lungseg.writers.encode import ENDINGS, volume_nifti
 from lungseg.writers.ledger import LEDGER, SUMMARY, Ledger, read_records
-from lungseg.writers.outputs import MASK, OUTPUTS, Output, check_outputs, layer_outputs, save, stem
+from lungseg.writers.outputs import (
+    MASK,
+    OUTPUTS,
+    Output,
+    check_outputs,
+    layer_outputs,
+    listed,
+    save,
+    stem,
+)
 from lungseg.writers.png import image_png, picture_png
 from lungseg.writers.record import (
     FAILED,
@@ -42,6 +51,7 @@ __all__ = [
     "is_there",
     "layer_outputs",
     "left_out",
+    "listed",
     "make_folder",
     "picture_png",
     "read_records",

@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from lungseg.errors import OutputError
 
@@ -67,6 +67,11 @@ def remove_leftovers(folder: Path) -> None:
         for path in folder.iterdir():
             if _TEMPORARY.fullmatch(path.name):
                 path.unlink(missing_ok=True)
+
+
+def is_name(name: str) -> bool:
+    """Whether it is one of a file, in no other folder."""
+    return name not in ("", "..") and PurePath(name).name == name and "\0" not in name
 
 
 def is_there(path: Path) -> bool:

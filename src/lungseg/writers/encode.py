@@ -15,7 +15,7 @@ from lungseg.geometry import ImageGeometry, VolumeGeometry
 from lungseg.image import Image
 from lungseg.options import SegmentOptions
 from lungseg.provenance import Format
-from lungseg.segmentation import Labels, Probabilities, Segmentation
+from lungseg.segmentation import Labels, Probabilities, Segmentation, as_fraction
 from lungseg.structures import PLURAL, Structure, is_finding
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
@@ -131,7 +131,7 @@ def _of_slice(
     """Those of an image, for a slice that came as one."""
     image, flat = flat_of(volume, segmentation)
     if probabilities is not None:
-        channels = probabilities.channels[:, 0] * np.float32(1 / 255)
+        channels = np.stack([as_fraction(whole[0]) for whole in probabilities.values()])
         probabilities = Probabilities(probabilities.names, channels, image.geometry)
     return _of_image(image, flat, options, probabilities)
 

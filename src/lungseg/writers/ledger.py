@@ -16,13 +16,13 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeGuard
 
 from lungseg.errors import OutputError
 from lungseg.modality import MODALITIES
-from lungseg.writers.atomic import make_folder, not_written, remove_leftovers, write_file
+from lungseg.writers.atomic import is_name, make_folder, not_written, remove_leftovers, write_file
 from lungseg.writers.lock import LOCK, Lock
 from lungseg.writers.record import FAILED, LEFT_OUT, SCHEMA, SEVERITY, Record, input_path
 from lungseg.writers.table import measured, row, table
@@ -64,7 +64,7 @@ class Ledger:
             self._lock.release()
             raise
         self.unfinished = {
-            source: name for source, name in self._lock.unfinished.items() if _is_name(name)
+            source: name for source, name in self._lock.unfinished.items() if is_name(name)
         }
 
     def __enter__(self) -> Self:
@@ -234,7 +234,7 @@ def _is_record(entry: Any, path: Path) -> TypeGuard[Record]:
             and entry["verdict"] in (*SEVERITY, LEFT_OUT)
             and (entry["verdict"] in _WITHOUT_RESULT or entry["modality"] in MODALITIES)
             and all(isinstance(entry.get(name, {}), dict) for name in ("model", "options"))
-            and all(map(_is_name, names))
+            and all(map(is_name, names))
             and all(map(_is_measurement, entry.get("measurements", ())))
         )
     except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
@@ -247,11 +247,6 @@ def _is_measurement(entry: dict[str, Any]) -> bool:
     """
     words = entry["name"], entry["structure"], entry["unit"], entry["restriction"] or ""
     return all(isinstance(word, str) for word in words)
-
-
-def _is_name(name: str) -> bool:
-    """Whether it is one of a file, in no other folder."""
-    return bool(name) and PurePath(name).name == name
 
 
 def _read(path: Path) -> bytes:

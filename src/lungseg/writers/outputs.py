@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.segmentation import Layers, Probabilities, Segmentation, lungs_layer
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
-from lungseg.writers.atomic import is_there, make_folder, write_files
+from lungseg.writers.atomic import is_name, is_there, make_folder, write_files
 from lungseg.writers.encode import ENDINGS, PICTURE, Encode, Encoders, encoders_of, layer_name
 
 MASK = "mask"
@@ -83,12 +84,14 @@ OUTPUTS = (
 
 
 def check_outputs(names: Sequence[str]) -> tuple[Output, ...]:
-    """The outputs of these names, each once, in the order of `OUTPUTS`.
+    """The outputs of these names, or of those in one text with commas, each once, in the order of
+    `OUTPUTS`.
 
     Raises:
         UsageError: a name is not known, or there is none.
     """
     known = [output.name for output in OUTPUTS]
+    names = listed(names)
     for name in names:
         if name not in known:
             raise UsageError(
@@ -97,6 +100,13 @@ def check_outputs(names: Sequence[str]) -> tuple[Output, ...]:
     if not names:
         raise UsageError("no output was asked for", cure=f"choose from {', '.join(known)}")
     return tuple(output for output in OUTPUTS if output.name in names)
+
+
+def listed(names: Sequence[str]) -> Sequence[str]:
+    """Names that may have been given in one text, with commas."""
+    if isinstance(names, str):
+        return [name.strip() for name in names.split(",") if name.strip()]
+    return names
 
 
 def layer_outputs(layers: Layers) -> tuple[Output, ...]:
@@ -184,7 +194,11 @@ def save(
         verdict=verdict,
         overlay=overlay,
     )
-    base = stem(image.source) if name is None else name
+    base = _own_name(image.source) if name is None else name
+    if not is_name(base):
+        raise UsageError(
+            f"{base!r} is no name of a file", cure="give one without folders, such as `film`"
+        )
     files = dict(_files(chosen, encoders, folder, base))
     if not overwrite:
         _check_that_none_is_there(path for path, _ in files.values())
@@ -192,6 +206,12 @@ def save(
     # Encoded one by one while they are written, so that they are not all in memory at once.
     write_files((path, encode()) for path, encode in files.values())
     return {output: path for output, (path, _) in files.items()}
+
+
+def _own_name(source: str) -> str:
+    """That of a file or folder, also where it was named as "." or ".."."""
+    name = stem(source)
+    return name if is_name(name) else stem(os.path.abspath(source))  # noqa: PTH100
 
 
 def _check_that_none_is_there(paths: Iterable[Path]) -> None:
