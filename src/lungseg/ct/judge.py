@@ -25,8 +25,8 @@ MIN_CONFIDENCE = 0.9
 """Of both lungs together, as in `lungseg.quality`; decides where there is no expected Dice."""
 
 LOST = 0.5
-"""Expected Dice below which a mask means nothing: of 77 such masks the mean Dice was 0.06
-(`docs/verdicts_ct.md`)."""
+"""Expected Dice below which a mask is of no use; what it was really worth stands in
+`docs/verdicts_ct.md`, under calibration."""
 
 MIN_VOLUME_ML, MAX_VOLUME_ML = 800.0, 12000.0
 """Millilitres of both lungs. Breathing out as far as can be leaves a woman of 1.45 m at 20 years
