@@ -67,7 +67,7 @@ SMALL: Final = (
     "--validation=0.3",
     "--precision=32-true",
     "--workers=0",
-    "--epochs=6",
+    "--epochs=3",
     "-q",
 )
 """A training run of some seconds."""

@@ -27,7 +27,7 @@ SHORTER = {
 
 
 @pytest.fixture(scope="module")
-def pages() -> Any:
+def pages() -> Iterator[Any]:
     """The module that makes the pages."""
     spec = importlib.util.spec_from_file_location(
         "notebook_pages", ROOT / "benchmarks" / "notebook_pages.py"
@@ -35,9 +35,10 @@ def pages() -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["notebook_pages"] = module  # where dataclasses look for it
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "notebook_pages", module)  # where dataclasses look for it
+        spec.loader.exec_module(module)
+        yield module
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -38,8 +38,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _embedded(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _embedded(models: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tiny models in place of those of the package, also where one was kept loaded."""
+    segmenter._kept.cache_clear()
     monkeypatch.setattr(predict, "MODELS", models)
+    yield
+    segmenter._kept.cache_clear()
 
 
 @pytest.fixture

@@ -99,6 +99,8 @@ def test_zoom_keeps_proportions_and_warp_does_not() -> None:
         assert parameters.matrix[0, 0] == parameters.matrix[1, 1]
         assert parameters.matrix[0, 1] == parameters.matrix[1, 0] == 0
         assert not parameters.elastic.any()
+    logs = [np.log(parameters.matrix[0, 0]) for parameters in only(zoom=0.2)]
+    assert np.std(logs) == pytest.approx(0.2 * (0.25**2 / 8 + 7 / 8) ** 0.5, rel=0.1)
     warped = only(warp=2)
     assert any(parameters.elastic.any() for parameters in warped)
     assert any(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 import confined_calls
-from lungseg.confine import Confinement, lacking
+from lungseg.confine import Confinement, lacking, landlock, system_calls
 from lungseg.errors import UnexpectedError, UnreadableError
 from lungseg.runner.executors import ProcessExecutor
 from tiny_model import write_tiny_model
@@ -68,6 +70,32 @@ def test_what_is_allowed_goes_on(pool: ProcessExecutor, place: Path) -> None:
     assert 0 <= min(background, lungs) <= max(background, lungs) <= 1
     with pytest.raises(UnreadableError, match=r"x\.png: the file is empty; copy it again\."):
         done(pool, confined_calls.refuse)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ptrace",
+        "process_vm_readv",
+        "process_vm_writev",
+        "pidfd_getfd",
+        "io_uring_setup",
+        "setxattr",
+        "lsetxattr",
+        "fsetxattr",
+        "fchown",
+        "fchownat",
+    ],
+)
+def test_calls_that_nothing_needs_are_refused(pool: ProcessExecutor, name: str) -> None:
+    number = system_calls.FORBIDDEN[name][system_calls._MACHINES[platform.machine()][0]]
+    assert number is not None
+    assert done(pool, confined_calls.error_of_call, number) == errno.EACCES
+
+
+@pytest.mark.skipif(landlock.version() < 6, reason="this Landlock knows no signals")
+def test_no_other_process_is_signalled(pool: ProcessExecutor) -> None:
+    refused(pool, confined_calls.signal_to, os.getpid())
 
 
 def test_no_other_file_is_read(pool: ProcessExecutor, place: Path) -> None:

@@ -35,7 +35,7 @@ def cut_out(phantom, blank):
     return np.where(labels > 0, phantom.volume.array, blank).astype(np.int16)
 
 
-@pytest.mark.parametrize("blank", [-1024, -1000, 0, -2000])
+@pytest.mark.parametrize("blank", [-1024, -1000, 0, -1200, -2000])
 def test_lungs_that_were_cut_out_are_found_and_parted_by_side(phantom, segmenter, tmp_path, blank):
     path = tmp_path / "masked.nii.gz"
     affine = to_ras(phantom.volume.geometry.affine)
@@ -51,7 +51,8 @@ def test_lungs_that_were_cut_out_are_found_and_parted_by_side(phantom, segmenter
         assert both > 0.98 * np.count_nonzero(result.mask == number)
     assert result.verdict.status == "review"
     assert "cut_out" in result.verdict.codes
-    assert not {"not_hounsfield", "no_chest", "uncertain"} & set(result.verdict.codes)
+    others = {"not_hounsfield", "no_chest", "uncertain", "cut_off_side", "implausible_density"}
+    assert not others & set(result.verdict.codes)
     assert ("expected_dice", "lungs") not in result.measurements
     assert result.measurements["mass", "lungs"].value > 0
 
@@ -92,6 +93,14 @@ def masked(labels):
     return Volume(
         np.where(labels > 0, -850, -1024).astype(np.int16), volume.geometry, hounsfield=True
     )
+
+
+def test_a_lung_may_come_in_several_pieces() -> None:
+    """As where fissures were blanked too, and whichever piece is the largest."""
+    _, labels = ellipsoids((20, 40, 48))
+    found = cut_out_lungs(masked(np.where(np.arange(40)[:, None] == 22, 0, labels)), -1024)
+    assert_array_equal(found[:, :22], labels[:, :22])
+    assert_array_equal(found[:, 23:], labels[:, 23:])
 
 
 def test_lungs_that_touch_are_parted_at_the_narrowest_place():

@@ -143,6 +143,14 @@ def test_boxes_beside_their_picture_and_of_unknown_patients_are_said(films, tmp_
     assert "| as it is | 1 | 1 | 1 |" in evaluation.text
 
 
+def test_where_all_boxes_lie_beside_their_pictures_it_is_said(films, tmp_path) -> None:
+    boxes = {"a": [OpacityBox(500, 10, 20, 20)]}
+    with pytest.raises(
+        InputError, match="all boxes of 1 images lie beside their pictures; correct"
+    ):
+        evaluate_boxes(write_tiny_model(tmp_path), write(tmp_path, films), boxes, tmp_path / "out")
+
+
 def test_means_over_boxes_and_over_images_are_two_things() -> None:
     fractions = [("a", 1, 0.4), ("a", 2, 0.6), ("b", 1, 1.0)]
     scores = [

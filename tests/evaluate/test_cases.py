@@ -321,3 +321,5 @@ def test_the_cardiothoracic_ratio_is_compared_with_that_of_the_masks() -> None:
     )
     assert [row[1:] for row in table.rows] == [["2", "-0.018", "0.048", "0.065", "0.067"]]
     assert summarise_ratio([score(CASE, lungs(), result(lungs()))]).rows == []
+    aerated = replace(case, lung_extent="aerated")  # which does not say where the chest ends
+    assert math.isnan(score(aerated, lungs(), found, {"heart": heart}).ratio_error)

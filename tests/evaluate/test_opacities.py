@@ -64,6 +64,12 @@ def test_boxes_that_overlap_are_counted_once(result: Any) -> None:
     assert (score.covered, score.hit, score.outside) == pytest.approx((1, 2, 20 / 1600))
 
 
+def test_a_box_beside_the_picture_cannot_be_hit(result: Any) -> None:
+    score = score_opacities(result, FILM, [OpacityBox(5, 10, 20, 20), OpacityBox(900, 10, 20, 20)])
+    assert (score.boxes, score.measured, score.hit) == (2, 1, 1)
+    assert summarise_opacities([score]).rows[3][1] == "1 of 1"
+
+
 def test_without_a_box_nothing_is_covered(result: Any) -> None:
     score = score_opacities(result, FILM, [])
     assert math.isnan(score.covered)
@@ -78,9 +84,9 @@ def test_the_area_under_the_curve_is_the_chance_of_the_right_order() -> None:
 
 def test_a_table_over_films() -> None:
     scores = [
-        OpacityScore("a", "a", 2, 0.9, 0.5, 1, 0.1),
-        OpacityScore("b", "b", 1, 0.3, 0.0, 0, 0.0),
-        OpacityScore("c", "c", 0, 0.4, float("nan"), 0, 0.2),
+        OpacityScore("a", "a", 2, 2, 0.9, 0.5, 1, 0.1),
+        OpacityScore("b", "b", 1, 1, 0.3, 0.0, 0, 0.0),
+        OpacityScore("c", "c", 0, 0, 0.4, float("nan"), 0, 0.2),
     ]
     assert [row[1] for row in summarise_opacities(scores).rows] == [
         "2, 1", "0.5000", "0.2500", "1 of 3", "0.0500", "0.2000",

@@ -19,6 +19,7 @@ from lungseg.evaluate.tables import (
     write_table,
 )
 from made_up_scores import MASK, PLAIN, THROUGH_HEART, scored, with_scores
+from written import read_csv
 
 SLICES = SliceScores(0.9, "slice 1", 0.8, 1, 0, 1, 0)
 
@@ -156,6 +157,24 @@ def test_the_csv_of_patients_has_means_over_their_images(tmp_path) -> None:
     ]
 
 
+def test_what_is_not_known_of_an_image_leaves_the_mean_of_its_patient(tmp_path) -> None:
+    scores = [
+        scored("a", 0.9, 12.0, patient="p"),
+        replace(
+            scored("b", 0.8, float("nan"), patient="p"), kind="volume", unit="mm", slices=SLICES
+        ),
+    ]
+    write_patients(scores, tmp_path / "patients.csv")
+    (line,) = read_csv(tmp_path / "patients.csv")
+    assert line["lungs_hd95_at_1024"] == "12.0000"
+    assert "nan" not in line.values()
+
+
+def test_names_that_are_no_text_do_not_lose_the_scores(tmp_path) -> None:
+    write_scores([scored("caf\udce9", 0.9)], tmp_path / "scores.csv")
+    assert read_csv(tmp_path / "scores.csv")[0]["case"] == r"caf\udce9"
+
+
 def test_cells_may_hold_what_parts_others(tmp_path) -> None:
     assert Table(("a|b", "c"), [("1", "x|y")]).markdown().splitlines() == [
         r"| a\|b | c |",
@@ -193,4 +212,7 @@ def test_millimetres_and_voxels_have_no_mean() -> None:
     ]
     table = summarise_volumes({"north": scores}, "lungs")
     assert dict(zip(table.header, table.rows[0], strict=True))["HD95, mm or voxels"] == "-"
+    each = summarise_volumes({score.case: [score] for score in scores}, "lungs")
+    column = each.header.index("HD95, mm or voxels")
+    assert [row[column].split()[1] for row in each.rows] == ["mm", "voxels"]
     assert "hd95" not in [one.metric for one in differences({"a": scores, "b": scores})]

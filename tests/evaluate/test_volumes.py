@@ -111,6 +111,25 @@ def test_a_mask_of_its_own_is_the_ground_truth_of_its_structure(tmp_path, turn) 
     assert none.scores["opacity"].dice == 0.0
 
 
+def test_slices_too_are_not_judged_beneath_an_opacity(tmp_path) -> None:
+    """Neither is a lung that is opaque throughout a slice claimed there."""
+    lung = np.where(LABELS == 1, LABELS, 0)
+    hidden = np.where(np.arange(SHAPE[0])[:, None, None] < 10, lung > 0, False)
+    drawn = np.where(hidden, OPACITY.number, LABELS)
+    where = replace(case(tmp_path, drawn), decides=(*(one.name for one in LUNGS), OPACITY.name))
+    scored = score_ct(where, result(LABELS))
+    assert scored.scores["lungs"].dice == 1.0
+    assert scored.slices is not None
+    assert (scored.slices.slice_dice, scored.slices.slices_claimed) == (1.0, 0)
+
+
+def test_of_a_part_of_the_lungs_only_that_part_is_judged(tmp_path) -> None:
+    part = np.where(np.arange(SHAPE[1])[:, None] < 20, LABELS, 0)
+    partly = replace(case(tmp_path, part), lung_extent="aerated")
+    assert score_ct(partly, result(LABELS)).scores["lungs"].dice == 1.0
+    assert score_ct(replace(partly, lung_extent="field"), result(LABELS)).first.dice < 0.9
+
+
 def test_a_perfect_mask(tmp_path) -> None:
     found = score_ct(case(tmp_path, LABELS), result(LABELS))
     assert (found.case, found.patient, found.source, found.verdict) == ("c", "p", "here", "review")

@@ -58,7 +58,7 @@ def test_what_is_damaged_is_read_or_refused(seeds, group, tmp_path, monkeypatch)
     cases = Cases(seeds[group], start=2)
     outcomes = [outcome_of(cases[number], tmp_path / "case") for number in range(CASES)]
     assert [one for one in outcomes if one[0] not in ("read", "refused")] == []
-    assert {one[0] for one in outcomes} <= {"read", "refused"}
+    assert len(outcomes) == CASES
 
 
 def test_a_number_is_a_case(seeds):
@@ -108,7 +108,11 @@ json_values = st.recursive(
     max_leaves=12,
 )
 LIGHT = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

@@ -3,6 +3,7 @@ or left out."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from lungseg.errors import UnsupportedError
+from lungseg.errors import InputError, UnsupportedError
 from lungseg.provenance import Format
 from lungseg.readers import FoundInputs, dicomdir, find_inputs, read
 from phantom_volumes import AFFINE, CHEST, check_chest, ct_slice, write_series
@@ -240,8 +241,9 @@ def test_a_damaged_slice_is_still_named_by_reading(tmp_path):
     paths[3].write_bytes(paths[3].read_bytes()[:200])
     found = find_inputs([tmp_path])
     assert names(found, tmp_path) == ["s"]
-    with pytest.raises(Exception, match=paths[3].name):
+    with pytest.raises(InputError, match=re.escape(paths[3].name)) as refused:
         read(found.probes[tmp_path / "s"])
+    assert refused.value.cure
     volume = read(found.probes[tmp_path / "s"], skip_damaged=True)
     np.testing.assert_array_equal(volume.array, np.delete(CHEST, 3, axis=0))
 

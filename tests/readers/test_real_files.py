@@ -99,6 +99,7 @@ def test_odd_files_and_computed_tomography_are_refused(data_folder):
 def test_radiographs_as_pictures(data_folder, pattern):
     found = find_inputs([data_folder / "cxr" / pattern])
     assert found.problems == []
+    assert found.files
     for path in found.files:
         assert read_image(path).array.dtype == np.uint8
 
@@ -156,7 +157,9 @@ def test_volumes_in_files(data_folder):
     assert_array_equal(straight.array, turned.array)
     assert_allclose(straight.geometry.spacing, turned.geometry.spacing)
     assert not np.allclose(straight.geometry.affine, turned.geometry.affine)
-    for path in sorted((data_folder / "ct" / "lctsc").glob("*_ct.nii.gz")):
+    paths = sorted((data_folder / "ct" / "lctsc").glob("*_ct.nii.gz"))
+    assert len(paths) == 5
+    for path in paths:
         volume = read_volume(path)
         assert (volume.hounsfield, volume.notes, volume.array.shape[1:]) == (True, (), (320, 320))
     for path in (small / "lm-64.nrrd", data_folder / "ct" / "lctsc" / "case0_lung.nii.gz"):
@@ -166,7 +169,9 @@ def test_volumes_in_files(data_folder):
 
 def test_slices_without_hounsfield_units(data_folder):
     for pattern, shape in (("covid19/ct/*", (1, 256, 256)), ("bmp/images/*", (1, 512, 512))):
-        for path in sorted((data_folder / "ct").glob(pattern)):
+        paths = sorted((data_folder / "ct").glob(pattern))
+        assert paths
+        for path in paths:
             volume = read_volume(path)
             assert (volume.array.shape, volume.hounsfield, volume.geometry.affine) == (
                 shape,

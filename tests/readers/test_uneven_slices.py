@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from lungseg.ct.judge import judge_volume
 from lungseg.ct.measure import measure_volume
 from lungseg.ct.slices import fill_between, sampled_slices
+from lungseg.errors import UsageError
 from lungseg.geometry import Reorientation, VolumeGeometry
 from lungseg.readers import read_volume
 from lungseg.readers.slice_stack import _missing as missing_slices
@@ -236,5 +237,5 @@ def test_the_network_sees_no_gap_larger_than_needed():
 
 def test_planes_that_are_none_are_refused():
     for planes in ((0.0, 1.0), (0.0, 2.0, 1.0, 3.0), (0.0, 1.0, 2.0, 4.0)):
-        with pytest.raises(Exception, match="planes have a position each"):
+        with pytest.raises(UsageError, match="planes have a position each"):
             VolumeGeometry((4, 5, 6), np.eye(4), planes)

@@ -315,3 +315,12 @@ def test_weights_of_another_network_are_refused(run, cases, tmp_path) -> None:
             replace(SETTINGS, width=2, start_from=str(run / "best.ckpt")),
             progress=False,
         )
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_run_on_a_gpu_learns(cases, tmp_path) -> None:
+    fit(cases, tmp_path, replace(SETTINGS, precision="bf16-mixed"), progress=False)
+    losses = [float(line["train_loss"]) for line in metrics(tmp_path)]
+    assert losses[-1] < losses[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -90,6 +91,25 @@ def test_this_machine_says_what_is_free_and_taken() -> None:
     free, peak = free_bytes(), peak_bytes()
     assert free is None or free > 0
     assert peak is None or peak > 50_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_linux_says_it_outside_of_containers_too(monkeypatch) -> None:
+    monkeypatch.setattr(memory, "CGROUPS", ())
+    free, peak = free_bytes(), peak_bytes()
+    assert free is not None
+    assert peak is not None
+    assert (free > 0, peak > 50_000_000) == (True, True)
+
+
+def test_on_a_gpu_its_own_memory_counts(monkeypatch) -> None:
+    on_cpu = memory_need(SMALL, 10)
+    monkeypatch.setattr(memory.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(memory.torch.cuda, "mem_get_info", lambda: (123, 456))
+    monkeypatch.setattr(memory.torch.cuda, "max_memory_reserved", lambda: 77)
+    assert (free_bytes(), peak_bytes()) == (123, 77)
+    assert on_cpu.fixed - memory_need(SMALL, 10).fixed == LIBRARIES_BYTES + 10 * 2 * 96 * 96
+    assert memory_need(replace(SMALL, devices=2), 10) == memory_need(SMALL, 10)
 
 
 def test_files_that_a_container_only_keeps_are_free(monkeypatch, tmp_path) -> None:

@@ -151,6 +151,7 @@ def rotate_90(stack: LabelledStack, rng: Rng) -> LabelledStack:
         stack,
         grey=np.rot90(stack.grey, quarters, (1, 2)).copy(),
         lungs=np.rot90(stack.lungs, quarters, (1, 2)).copy(),
+        spacing=stack.spacing and (stack.spacing[0], stack.spacing[2], stack.spacing[1]),
     )
 
 

@@ -208,7 +208,7 @@ def some_slices(volume: Volume, lungs: Array, rng: np.random.Generator) -> Label
         places = at[0] + step * (np.arange(STACK_SLICES) - 1 + rng.uniform(0, 1))
         chosen = np.unique(np.clip(places, 0, len(voxels) - 1).astype(int))
         voxels, lungs = voxels[chosen], lungs[chosen]
-        spacing = spacing and (spacing[0] * step, *spacing[1:])
+        spacing = spacing and (spacing[0] * max(1.0, step), *spacing[1:])
     return (
         from_hounsfield(voxels, lungs, spacing) if volume.hounsfield else from_grey(voxels, lungs)
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.ct.postprocess import postprocess_volume
-from lungseg.morphology.runs import components
+from lungseg.morphology.runs import component_sizes, components
 from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
 from lungseg.volume import Volume
 
@@ -28,27 +28,29 @@ AT_EDGES: Final = 0.25
 
 def cut_out_lungs(volume: Volume, blank: int) -> Labels:
     """The label map, (slices, rows, columns) in axial order, of what is not blank, parted by side:
-    the component nearer to the patient's right is the right lung; of one component the halves
-    before and after the narrowest place between two wide ones.
+    the components before the widest gap from the patient's right are the right lung; of one
+    component the halves before and after the narrowest place between two wide ones.
 
     Args:
         volume: in Hounsfield units.
         blank: the value of all that was cut away.
     """
     turn = volume.geometry.to_axial()
-    found = components(turn.apply(volume.array) != blank)
-    sizes = np.bincount(found.ravel())[1:]
+    inside = turn.apply(volume.array) != blank
+    sizes, found = component_sizes(inside), components(inside)
     labels = np.zeros(found.shape, np.uint8)
     if not sizes.size:
         return labels
-    if sizes.size > 1 and sizes[1] >= MIN_PART * sizes[0]:
-        columns = [_middle(found == number) for number in (1, 2)]
-        right = 1 if columns[0] <= columns[1] else 2
-        labels[found == right] = RIGHT_LUNG.number
-        labels[found == 3 - right] = LEFT_LUNG.number
+    parts = 1 + np.flatnonzero(sizes >= MIN_PART * sizes[0])
+    if parts.size > 1:
+        middles = np.array([_middle(found == number) for number in parts])
+        order = np.argsort(middles, kind="stable")
+        right = int(np.diff(middles[order]).argmax()) + 1
+        labels[np.isin(found, parts[order[:right]])] = RIGHT_LUNG.number
+        labels[np.isin(found, parts[order[right:]])] = LEFT_LUNG.number
     else:
-        border = _border(np.count_nonzero(found == 1, axis=(0, 1)))
         whole = found == 1
+        border = _border(np.count_nonzero(whole, axis=(0, 1)))
         labels[:, :, :border][whole[:, :, :border]] = RIGHT_LUNG.number
         labels[:, :, border:][whole[:, :, border:]] = LEFT_LUNG.number
     return postprocess_volume(labels, turn.geometry(volume.geometry).spacing)

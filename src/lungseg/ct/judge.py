@@ -16,6 +16,7 @@ from lungseg.ct.orientation import middles, spine_in_front, spread
 from lungseg.ct.plausible_size import has_odd_proportions
 from lungseg.geometry import VolumeGeometry
 from lungseg.measurement import Measurements
+from lungseg.morphology.sides import lung_mask
 from lungseg.segmentation import Segmentation
 from lungseg.structures import ANY_LUNG, LUNGS, PLURAL
 from lungseg.verdict import Verdict, verdict_of
@@ -95,8 +96,13 @@ def judge_volume(
             it is known.
         evidence: codes of reasons that were found elsewhere than on the mask: "uncertain".
     """
+    as_read = dict.fromkeys((*evidence, *volume.doubts), True) | {
+        "assumed_order": volume.assumed_order,
+        "slices_missing": volume.missing_slices > 0,
+        "slices_uneven": _is_uneven(volume),
+    }
     if ("confidence", PLURAL) not in measurements:  # the model was not asked for lungs
-        return verdict_of("ct", dict.fromkeys(evidence, True))
+        return verdict_of("ct", as_read)
     size = "area" if ("area", PLURAL) in measurements else "volume"
     # Of lungs whose sides nobody knows each may be there.
     halves = [lung.name if segmentation.tells_sides else PLURAL for lung in LUNGS]
@@ -104,13 +110,14 @@ def judge_volume(
     single = size == "area"
     if not any(sizes):
         empty = "no_lung_in_slice" if single else "no_lung"
-        return verdict_of("ct", dict.fromkeys((empty, *volume.doubts), True))
+        return verdict_of("ct", as_read | {empty: True})
     turn = segmentation.geometry.to_axial()
     labels, voxels = turn.apply(segmentation.labels), turn.apply(volume.array)
     above, below, sides = _faces(labels)
     oriented = segmentation.geometry.affine is not None
     known = not single and segmentation.geometry.spacing is not None
-    found = dict.fromkeys((*evidence, *volume.doubts), True) | {
+    is_cut_out = "cut_out" in volume.doubts  # then there is nothing around the lungs
+    found = as_read | {
         "one_lung": not all(sizes),
         "cut_off_above": above > MAX_FACE_FRACTION,
         "cut_off_below": below > MAX_FACE_FRACTION,
@@ -120,12 +127,18 @@ def judge_volume(
         or (not single and oriented and _is_turned(volume, labels, voxels)),
     }
     if not single:
-        found |= _slices_speak(volume, labels) | _sizes_speak(measurements, known=known)
-        found["odd_proportions"] = has_odd_proportions(segmentation, labels)
+        alone = all(one in ANY_LUNG for layer in segmentation.structures for one in layer)
+        lungs = labels if alone else np.where(lung_mask(labels), labels, np.uint8(0))
+        found |= _sizes_speak(measurements, known=known) | {
+            "slices_disordered": is_disordered(lungs),
+            "odd_proportions": has_odd_proportions(segmentation, lungs),
+        }
     if volume.hounsfield:
         spacing = turn.geometry(segmentation.geometry).spacing
-        found |= _densities_speak(labels, voxels, measurements, spacing)
-        found["cut_off_side"] |= beside_padding(labels, voxels) > MAX_FACE_FRACTION
+        air = -1000.0 if is_cut_out else _open_air(labels, voxels)
+        found |= _densities_speak(labels, voxels, measurements, spacing, air)
+        beside = 0.0 if is_cut_out else beside_padding(labels, voxels)
+        found["cut_off_side"] |= beside > MAX_FACE_FRACTION
     if not single and volume.hounsfield:
         gas = measurements["laa950", PLURAL].value > 100 * MAX_GAS_FRACTION
         found["no_chest"] = gas and found["small"]
@@ -139,16 +152,6 @@ def judge_volume(
     if found.get("no_chest"):
         found["slices_disordered"] = False  # what is no lung has no order
     return verdict_of("ct", found)
-
-
-def _slices_speak(volume: Volume, labels: Labels) -> dict[str, bool]:
-    """Of volumes only."""
-    return {
-        "assumed_order": volume.assumed_order,
-        "slices_missing": volume.missing_slices > 0,
-        "slices_uneven": _is_uneven(volume),
-        "slices_disordered": is_disordered(labels),
-    }
 
 
 def _is_uneven(volume: Volume) -> bool:
@@ -199,9 +202,10 @@ def _densities_speak(
     voxels: NDArray[Any],
     measurements: Measurements,
     spacing: tuple[float, float, float] | None,
+    air: float,
 ) -> dict[str, bool]:
-    """Of Hounsfield units only."""
-    mean, air = measurements["mean", PLURAL].value, _open_air(labels, voxels)
+    """Of Hounsfield units only; `air` is what lies around the patient."""
+    mean = measurements["mean", PLURAL].value
     implausible = not DENSITIES[0] <= mean <= DENSITIES[1] or not OPEN_AIR[0] <= air <= OPEN_AIR[1]
     airless = max(_airless(labels, voxels)) > MAX_AIRLESS_FRACTION
     return {

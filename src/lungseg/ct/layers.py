@@ -95,7 +95,7 @@ def layer_of(
     of what is anatomical the largest component, of what is abnormal all.
     """
     if lungs is not None and set(LUNGS) <= set(structures):
-        labels = lungs
+        labels = lungs if set(structures) <= set(LUNGS) else lungs.copy()
     else:
         labels = np.zeros_like(next(iter(found.values())) if found else lungs)
     for structure in structures:

@@ -43,8 +43,9 @@ def measure_volume(
     A single axial slice has an area instead of a volume, and neither mass nor height. Without
     Hounsfield units there are no densities and no mass. Units are "mL", "mm" and "g", or "voxels",
     "slices" (and "pixels", of a single slice) where the spacing is not known, and then there is no
-    mass. The first three are restricted by "slices missing" where some are, else by "sparse slices"
-    where they are more than `SPARSE_MM` mm apart; either way they are estimates.
+    mass. The first three are restricted by "slices missing" where some are, else by "contradictory
+    spacing" (so is an area then), else by "sparse slices" where they are more than `SPARSE_MM` mm
+    apart.
 
     Args:
         volume: what was segmented.
@@ -71,7 +72,9 @@ def measure_volume(
     values["confidence"] = {name: confidence[name] for name in counts}, "1"
     restriction = _restriction(volume, grid)
     measured = [
-        Measurement(name, structure, float(v), unit, restriction if unit in RESTRICTED else None)
+        Measurement(
+            name, structure, float(v), unit, restriction if _restricts(restriction, unit) else None
+        )
         for name, (of, unit) in values.items()
         for structure, v in of.items()
     ]
@@ -136,6 +139,11 @@ def _histograms(
         for name, counts in histograms(voxels[of_width], marked[of_width], numbers).items():
             found[name] += width * counts
     return dict(found)
+
+
+def _restricts(restriction: Restriction | None, unit: Unit) -> bool:
+    """Whether what is said of distances holds for a unit; of an area that they may be wrong."""
+    return unit in RESTRICTED or (unit == "mm2" and restriction == "contradictory spacing")
 
 
 def _restriction(volume: Volume, grid: VolumeGeometry) -> Restriction | None:

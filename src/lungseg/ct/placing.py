@@ -25,7 +25,7 @@ from lungseg.ct.orientation import (
 )
 from lungseg.ct.plausible_size import body_size, lung_size
 from lungseg.readers.notes import NO_ORIENTATION
-from lungseg.readers.stated_spacing import LOST
+from lungseg.readers.stated_spacing import LOST, is_lost
 from lungseg.result import Result
 from lungseg.volume import Volume
 
@@ -87,9 +87,9 @@ def righted(
 
     Where front and back are exchanged, it is looked at once more with its rows turned over, and
     that counts of which the network is surer, or which alone has the lungs on their sides. Right
-    and left follow the affine in any case, unless that says nothing of them; then they are those
-    that the network saw, and where these do not lie as in an axial slice that is seen from the
-    feet, the front at the top, that is said.
+    and left follow the affine of several slices, unless that says nothing of them; else they are
+    those that the network saw, and where these do not lie as in an axial slice that is seen from
+    the feet, the front at the top, that is said.
 
     Args:
         volume: as it was looked at.
@@ -99,7 +99,7 @@ def righted(
     """
     turn = volume.geometry.to_axial()
     stated = volume.geometry.affine is not None and NO_ORIENTATION not in volume.notes
-    if LOST in volume.doubts:
+    if LOST in volume.doubts and is_lost(volume.geometry.affine):
         return volume, planes, ()
     if not stated or len(planes) == 1:
         if not exchanged(planes[:, lungs]):

@@ -60,7 +60,9 @@ def body_size(volume: Volume) -> str:
     rims = [body[:, 0], body[:, -1], body[:, :, 0], body[:, :, -1]]
     whole = max(float(rim.mean()) for rim in rims) <= AIR_AROUND
     across = max(_extent(plane.mean(axis=0)) for plane in body) * spacing[2]
-    small, large = 0 < across < BODY_MM[0] and whole, across > BODY_MM[1]
+    field = voxels.shape[2] * spacing[2]
+    small = 0 < across < BODY_MM[0] and (whole or field < BODY_MM[0])
+    large = across > BODY_MM[1]
     return _note(f"the body would be {across:.0f} mm wide") if small or large else ""
 
 

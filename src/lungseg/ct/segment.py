@@ -195,7 +195,8 @@ class VolumeSegmenter:
         if seconds is not None:
             # The threads do both at once, so the time that passes is parted as theirs is.
             for step, fraction in zip(("prepare", "predict"), spent / spent.sum(), strict=True):
-                seconds[step] = float(fraction) * (time.perf_counter() - start)
+                own = float(fraction) * (time.perf_counter() - start)
+                seconds[step] = seconds.get(step, 0.0) + own
         with timed("interpolate", seconds):
             axial = volume.geometry.to_axial().geometry(volume.geometry)
             fill_between(planes, seen, axial.places(0))

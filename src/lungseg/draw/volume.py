@@ -88,7 +88,7 @@ def overview(
     for axis, numbers in lines:
         height, width = (max(1, int(lengths[i] * scale + 1e-6)) for i in range(3) if i != axis)
         for number in numbers:
-            grey, found = (_slice(array, axis, number, grid) for array in (voxels, labels))
+            grey, found = (cut(array, axis, number, grid) for array in (voxels, labels))
             tile = to_8_bits(resize(grey, (height, width)), low, high)
             found = resize_labels(found, (height, width))
             tiles.append(paint(tile, found, style) if marked else grey_to_rgb(tile))
@@ -152,7 +152,7 @@ def slice_picture(
     axial = volume.geometry.to_axial()
     voxels = axial.apply(volume.array)
     grid = axial.geometry(volume.geometry)
-    grey, found = (_slice(array, axis, number, grid) for array in (voxels, labels))
+    grey, found = (cut(array, axis, number, grid) for array in (voxels, labels))
     spacing = (grid if grid.planes is None else grid.even()[0]).spacing or (1.0, 1.0, 1.0)
     height, width = (
         length * spacing[other]
@@ -171,9 +171,9 @@ def _window(voxels: NDArray[Any], *, hounsfield: bool) -> tuple[float, float]:
     return SHEET_WINDOW if hounsfield else window(voxels)
 
 
-def _slice(array: NDArray[Any], axis: int, number: int, grid: VolumeGeometry) -> NDArray[Any]:
-    """One slice of an array in axial order, which begins at the feet; seen from the front or from
-    the side, its head is up.
+def cut(array: NDArray[Any], axis: int, number: int, grid: VolumeGeometry) -> NDArray[Any]:
+    """One slice of an array in axial order (slices, rows, columns), which begins at the feet; seen
+    from the front or from the side, its head is up, and unevenly spaced slices are evened.
     """
     tile = array.take(number, axis)
     if grid.planes is not None and grid.uneven_axis != axis:

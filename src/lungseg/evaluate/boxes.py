@@ -31,7 +31,7 @@ from lungseg.evaluate.opacities import (
 from lungseg.evaluate.page import Section, page
 from lungseg.evaluate.pictures import GROUND_TRUTH_COLOUR, TILE, WORST_CASES, Shown, write_sheet
 from lungseg.evaluate.run import Evaluation
-from lungseg.evaluate.tables import Table, write_table
+from lungseg.evaluate.tables import Table, printable, write_table
 from lungseg.modality import LungExtent
 from lungseg.morphology.dilation import dilate
 from lungseg.morphology.hull import hull
@@ -131,6 +131,11 @@ def evaluate_boxes(
     if not scores:
         what = f"no box of {len(marked)} images could be looked at"
         raise InputError(what, cure="see the log for the reasons")
+    if all(np.isnan(score.inside) for score in scores):
+        what = f"all boxes of {len(marked)} images lie beside their pictures"
+        raise InputError(
+            what, cure="correct the list of boxes, or give the images that they are of"
+        )
     rows = (asdict(score) for score in sorted(scores, key=_kept))
     write_table(rows, folder / "boxes.csv")
     shown = _worst(segmenter, marked, scores, boxes, radius, options)
@@ -159,9 +164,10 @@ def _written(
         of_opacities = summarise_opacities(opacities)
         text += f"\n\n{of_opacities.markdown()}"
         sections.insert(1, Section("How well opacities are found", table=of_opacities))
+    text = printable(text)
     write_file(folder / "scores.md", f"{text}\n".encode())
     title = f"Marked opacities in the lung masks of {model}"
-    write_file(folder / "report.html", page(title, sections).encode())
+    write_file(folder / "report.html", printable(page(title, sections)).encode())
     return Evaluation(text, failures, 0)
 
 

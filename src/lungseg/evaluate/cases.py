@@ -22,7 +22,7 @@ from lungseg.radiograph.findings import ratio_error
 from lungseg.result import Result
 from lungseg.scores import Mask, components, count, surface_distances
 from lungseg.segmentation import Segmentation
-from lungseg.structures import PLURAL, Structure, regions, sided, write_names
+from lungseg.structures import OPACITY, PLURAL, Structure, regions, sided, write_names
 
 NAN = float("nan")
 
@@ -193,8 +193,22 @@ def score(
         scores=scores | halves,
         raw=raw,
         is_empty=not drawn[0],
-        ratio_error=ratio_error(result.measurements, result.image, ground_truth, others),
+        ratio_error=_ratio_error(case, ground_truth, result, others),
     )
+
+
+def _ratio_error(
+    case: Case,
+    ground_truth: NDArray[np.uint8],
+    result: Result[Image],
+    others: Mapping[str, NDArray[np.bool_]],
+) -> float:
+    """See `lungseg.radiograph.findings.ratio_error`; NaN where the mask leaves open how wide the
+    chest is.
+    """
+    if case.lung_extent == "aerated" or (ground_truth == OPACITY.number).any():
+        return NAN
+    return ratio_error(result.measurements, result.image, ground_truth, others)
 
 
 def scored_regions(segmentation: Segmentation[Any], case: Case) -> dict[str, tuple[Structure, ...]]:

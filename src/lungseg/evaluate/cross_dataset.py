@@ -18,7 +18,7 @@ from lungseg.evaluate.page import Section, page
 from lungseg.evaluate.run import Evaluation
 from lungseg.evaluate.scoring import score_cases
 from lungseg.evaluate.summary import structures_of
-from lungseg.evaluate.tables import Table, write_scores, write_table
+from lungseg.evaluate.tables import Table, printable, write_scores, write_table
 from lungseg.segmenter import Segmenter
 from lungseg.writers import make_folder, write_file
 
@@ -92,6 +92,11 @@ def evaluate_cross_dataset(
     for name, segmenter in segmenters.items():
         tested, own = choose(name, judged, runs.get(name))
         scores, failed = score_cases(segmenter, tested, workers=workers)
+        if failed and not scores:
+            raise InputError(
+                f"none of {len(tested)} cases could be scored; the first: "
+                f"{failed[0].why.rstrip('.')}"
+            )
         if all(score.is_empty for score in scores):
             cure = "give cases of other sources, or with their splits"
             raise InputError(
@@ -109,10 +114,10 @@ def evaluate_cross_dataset(
         paragraphs.append(
             f"{len(failures)} cases could not be scored and are left out: {' '.join(failures)}"
         )
-    text = "\n\n".join(paragraphs)
+    text = printable("\n\n".join(paragraphs))
     write_file(folder / "cross_dataset.md", f"{text}\n".encode())
     sections = [Section(title, table=table, caption=EXPLANATION) for title, table in tables.items()]
-    write_file(folder / "report.html", page("Train set by test set", sections).encode())
+    write_file(folder / "report.html", printable(page("Train set by test set", sections)).encode())
     return Evaluation(text, tuple(failures), sum(case.mask is None for case in cases))
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lungseg.datasets import Case, OpacityBox
 from lungseg.errors import InputError, UsageError
-from lungseg.evaluate.tables import Table
+from lungseg.evaluate.tables import Table, printable
 from lungseg.image import Image
 from lungseg.morphology.components import components
 from lungseg.options import SegmentOptions
@@ -48,6 +48,7 @@ class OpacityScore:
     Attributes:
         case, patient: of the image.
         boxes: how many were marked.
+        measured: how many of them lie in the picture.
         score: by which films are ranked, 0 to 1; see `PERCENTILE`.
         covered: fraction of all that is in boxes that is opaque; NaN without a box.
         hit: boxes of which at least `HIT` is opaque.
@@ -57,6 +58,7 @@ class OpacityScore:
     case: str
     patient: str
     boxes: int
+    measured: int
     score: float
     covered: float
     hit: int
@@ -80,6 +82,7 @@ def score_opacities(result: Result[Image], case: Case, boxes: Sequence[OpacityBo
         case.case,
         case.patient,
         len(boxes),
+        sum(found[pixels].size > 0 for pixels in inside),
         score=_score(result, lungs),
         covered=_fraction(found, marked),
         hit=sum(found[pixels].size > 0 and found[pixels].mean() >= HIT for pixels in inside),
@@ -112,7 +115,7 @@ def area_under_roc(scores: Sequence[float], positive: Sequence[bool]) -> float:
 def summarise_opacities(scores: Sequence[OpacityScore]) -> Table:
     """Over all films that were looked at: how well they are told apart, and what lies in boxes."""
     marked = [score for score in scores if score.boxes]
-    boxes = sum(score.boxes for score in marked)
+    boxes = sum(score.measured for score in marked)
     clear = [score.outside for score in scores if not score.boxes]
     auroc = area_under_roc([s.score for s in scores], [s.boxes > 0 for s in scores])
     covered = [score.covered for score in marked if not np.isnan(score.covered)]
@@ -193,7 +196,7 @@ def write_submission(
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("patientId", "PredictionString"))
     writer.writerows((harmless(patient), " ".join(words)) for patient, words in rows.items())
-    write_file(path, text.getvalue().encode())
+    write_file(path, printable(text.getvalue()).encode())
     return [problem for problem in found if isinstance(problem, str)]
 
 

@@ -89,7 +89,11 @@ def distributions(models: Mapping[str, Sequence[CaseScore]]) -> list[Chart]:
     human = (HUMAN_DICE, f"human against human, {HUMAN_DICE}") if radiographs and lungs else None
     in_mm = _with_any(
         {
-            name: [s.first.hd95 for s in scores if s.kind == "volume" and s.unit == "mm"]
+            name: [
+                s.first.hd95
+                for s in scores
+                if s.kind == "volume" and s.unit == "mm" and not np.isnan(s.first.hd95)
+            ]
             for name, scores in series.items()
         }
     )

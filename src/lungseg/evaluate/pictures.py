@@ -15,7 +15,7 @@ from lungseg.datasets import Case, read_labels
 from lungseg.datasets.ground_truth import read_volume_labels
 from lungseg.datasets.other_masks import read_other_masks
 from lungseg.draw.picture import Picture, contour, montage, overlay, thumbnail
-from lungseg.draw.volume import PLANES, slice_picture
+from lungseg.draw.volume import PLANES, cut, slice_picture
 from lungseg.evaluate.cases import CaseScore, pixels_of, scored_regions
 from lungseg.image import Image
 from lungseg.options import SegmentOptions
@@ -111,7 +111,7 @@ def _planes(
         ground_truth: their labels (slices, rows, columns) in axial order.
     """
     turn = volume.geometry.to_axial()
-    labels = turn.apply(mask)
+    grid, labels = turn.geometry(volume.geometry), turn.apply(mask)
     wrong = turn.apply(found) != (ground_truth > 0)
     tiles = []
     for axis in [0] if len(labels) == 1 else range(3):
@@ -119,8 +119,7 @@ def _planes(
         counted = wrong if wrong.any() else ground_truth
         number = int(np.count_nonzero(counted, axis=others).argmax())
         picture = slice_picture(volume, labels, axis, number, TILE)
-        true = ground_truth.take([number], axis).squeeze(axis)
-        upright = true if axis == 0 else true[::-1]  # the head is up
-        resized = cv2.resize(upright, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        true = cut(ground_truth, axis, number, grid)
+        resized = cv2.resize(true, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
         tiles.append((_with_outlines(picture, np.asarray(resized, np.uint8)), PLANES[axis]))
     return tiles

@@ -23,6 +23,7 @@ from lungseg.evaluate.scoring import EVERYTHING, score_cases
 from lungseg.evaluate.summary import group, structures_of, summaries
 from lungseg.evaluate.tables import (
     Table,
+    printable,
     summarise,
     summarise_confidence,
     summarise_ratio,
@@ -144,10 +145,10 @@ def evaluate(
     if compared:
         write_table((asdict(difference) for difference in compared), folder / "comparison.csv")
     failures = tuple(dict.fromkeys(why for each in done.values() for why in each.failures))
-    text = _text(done, compared, failures, len(labelled))
+    text = printable(_text(done, compared, failures, len(labelled)))
     write_file(folder / "scores.md", f"{text}\n".encode())
     page = _page(done, compared, failures, len(labelled), lung_extent)
-    write_file(folder / "report.html", page.encode())
+    write_file(folder / "report.html", printable(page).encode())
     without = sum(case.mask is None for case in cases)
     return Evaluation(text, failures, without, len(cases) - without - len(labelled))
 
@@ -392,7 +393,7 @@ def _card_metrics(scores: Sequence[CaseScore], name: str) -> dict[str, float]:
     }
     for metric, values, digits in (
         ("hd95_at_1024_pixels", [v for v in at_1024 if not np.isnan(v)], 1),
-        ("hd95_mm", in_mm, 2),
+        ("hd95_mm", [v for v in in_mm if not np.isnan(v)], 2),
     ):
         if values and np.isfinite(values).all():
             metrics[metric] = round(float(np.mean(values)), digits)

@@ -37,7 +37,12 @@ def write_table(rows: Iterable[Cells], path: Path) -> None:
         {name: f"{v:.4f}" if isinstance(v, float) else harmless(v) for name, v in line.items()}
         for line in lines
     )
-    write_file(path, stream.getvalue().encode())
+    write_file(path, printable(stream.getvalue()).encode())
+
+
+def printable(text: str) -> str:
+    r"""A text in which a byte of a name that is no UTF-8 is written like \udcff."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,8 @@ def write_patients(scores: Sequence[CaseScore], path: Path) -> None:
 
 
 def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else NAN
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else NAN
 
 
 def summarise(scores: Sequence[CaseScore], structure: str) -> Table:
@@ -239,8 +245,8 @@ def summarise_volumes(groups: Mapping[str, Sequence[CaseScore]], structure: str)
         "IoU",
         f"HD95, {unit}",
         f"ASSD, {unit}",
-        "NSD at 1",
-        "NSD at 2",
+        f"NSD at 1 {unit}",
+        f"NSD at 2 {unit}",
         "volume error, mL",
         *(("Dice of slices", "worst slice", "slices missed", "slices claimed") if first else ()),
         "most components",
@@ -252,9 +258,7 @@ def summarise_volumes(groups: Mapping[str, Sequence[CaseScore]], structure: str)
             str(len(members)),
             *(_shown(_of(members, one, "dice"), 4) for one in (structure, *halves)),
             *(
-                _shown(_of(members, structure, metric), digits)
-                if metric not in WITH_UNIT or len({score.unit for score in members}) == 1
-                else "-"
+                _in_unit(members, structure, metric, digits, told=" or " not in unit)
                 for metric, digits in (
                     ("iou", 4),
                     ("hd95", 2),
@@ -271,6 +275,20 @@ def summarise_volumes(groups: Mapping[str, Sequence[CaseScore]], structure: str)
         for name, members in groups.items()
     ]
     return Table(header, rows)
+
+
+def _in_unit(
+    members: Sequence[CaseScore], structure: str, metric: str, digits: int, *, told: bool
+) -> str:
+    """A mean with its unit where it has one and the heading has not `told` it; none of several
+    units.
+    """
+    shown = _shown(_of(members, structure, metric), digits)
+    if metric not in WITH_UNIT:
+        return shown
+    if len({score.unit for score in members}) > 1:
+        return "-"
+    return shown if told or shown == "-" else f"{shown} {members[0].unit}"
 
 
 def _of_slices(members: Sequence[CaseScore]) -> list[str]:

@@ -32,6 +32,7 @@ from lungseg.evaluate.cases import (
     with_hd95_at_1024,
 )
 from lungseg.geometry import VolumeGeometry
+from lungseg.modality import LungExtent
 from lungseg.result import Result
 from lungseg.scores import Mask, dice
 from lungseg.structures import Structure
@@ -90,9 +91,14 @@ def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
     def as_scored(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return turn.apply(mask)[0] if flat else turn.apply(mask)
 
+    extent: LungExtent = "aerated" if case.lung_extent == "aerated" else "field"
+
+    def judged_in(those: Sequence[Structure]) -> Mask | None:
+        own = not any(one.name in others for one in those)
+        return judged_pixels(labels, those, extent) if own else None
+
     def compared(inside: Mask, found: Mask, those: Sequence[Structure]) -> MaskScore:
-        own = ground_truth.sides and not any(one.name in others for one in those)
-        judged = judged_pixels(labels, those, "field") if own else None
+        judged = judged_in(those)
         if flat:
             return compare_masks(inside, found, spacing, judged=judged)
         return space.compared(inside, found, judged)
@@ -115,7 +121,8 @@ def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
                 else MaskScore(components=count_components(own))
             )
         if not flat and slices is None:
-            slices = score_slices(inside, found, grid)
+            judged = judged_in(those)
+            slices = score_slices(inside, found if judged is None else found & judged, grid)
     return CaseScore(
         case=case.case,
         patient=case.patient,

@@ -57,8 +57,8 @@ def masked(image: Image | Volume, segmentation: Segmentation[Any]) -> NDArray[An
 
 
 def _black(image: Image | Volume) -> Any:
-    if isinstance(image, Volume):
-        return image.array.dtype.type(AIR * image.hounsfield)
+    if isinstance(image, Volume) and image.hounsfield:
+        return image.array.dtype.type(AIR)
     return image.array.min() if image.array.dtype == np.float32 else image.array.dtype.type(0)
 
 
