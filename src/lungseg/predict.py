@@ -343,11 +343,9 @@ def _loaded(content: bytes, path: Path, threads: int | None) -> onnxruntime.Infe
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         outside = names_other_files(content)
-        session = (
-            None
-            if outside
-            else onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        )
+        providers = ["CPUExecutionProvider"]
+        make = onnxruntime.InferenceSession
+        session = None if outside else make(content, options, providers=providers)
     except Exception as error:
         raise ModelError(
             f"ONNX Runtime cannot load the model ({_one_line(error)})",

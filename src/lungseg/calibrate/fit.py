@@ -168,7 +168,7 @@ def review_limit(expected: Sequence[float], dice: Sequence[float]) -> float:
         np.searchsorted(np.sort(own), steps, side="right") / len(own)
         for own in (values[good], values[~good])
     )
-    affordable = max(1, np.count_nonzero(spent <= FALSE_ALARMS))
+    affordable = max(1, int(np.count_nonzero(spent <= FALSE_ALARMS)))
     limit = min(affordable, int(np.argmax(found >= RECALL)) + 1)
     return float(steps[limit]) if limit < len(steps) else 1.0
 

@@ -96,11 +96,7 @@ def judge_volume(
             it is known.
         evidence: codes of reasons that were found elsewhere than on the mask: "uncertain".
     """
-    as_read = dict.fromkeys((*evidence, *volume.doubts), True) | {
-        "assumed_order": volume.assumed_order,
-        "slices_missing": volume.missing_slices > 0,
-        "slices_uneven": _is_uneven(volume),
-    }
+    as_read = dict.fromkeys((*evidence, *volume.doubts), True) | _slices_speak(volume)
     if ("confidence", PLURAL) not in measurements:  # the model was not asked for lungs
         return verdict_of("ct", as_read)
     size = "area" if ("area", PLURAL) in measurements else "volume"
@@ -113,38 +109,33 @@ def judge_volume(
         return verdict_of("ct", as_read | {empty: True})
     turn = segmentation.geometry.to_axial()
     labels, voxels = turn.apply(segmentation.labels), turn.apply(volume.array)
-    above, below, sides = _faces(labels)
     oriented = segmentation.geometry.affine is not None
     known = not single and segmentation.geometry.spacing is not None
-    is_cut_out = "cut_out" in volume.doubts  # then there is nothing around the lungs
-    found = as_read | {
-        "one_lung": not all(sizes),
-        "cut_off_above": above > MAX_FACE_FRACTION,
-        "cut_off_below": below > MAX_FACE_FRACTION,
-        "cut_off_side": sides > MAX_FACE_FRACTION,
-        "not_hounsfield": not volume.hounsfield and not single,
-        "orientation_mismatch": "orientation_mismatch" in volume.doubts
-        or (not single and oriented and _is_turned(volume, labels, voxels)),
-    }
-    if not single:
-        alone = all(one in ANY_LUNG for layer in segmentation.structures for one in layer)
-        lungs = labels if alone else np.where(lung_mask(labels), labels, np.uint8(0))
-        found |= _sizes_speak(measurements, known=known) | {
-            "slices_disordered": is_disordered(lungs),
-            "odd_proportions": has_odd_proportions(segmentation, lungs),
+    found = (
+        as_read
+        | _edges_speak(labels)
+        | {
+            "one_lung": not all(sizes),
+            "not_hounsfield": not volume.hounsfield and not single,
+            "orientation_mismatch": "orientation_mismatch" in volume.doubts
+            or (not single and oriented and _is_turned(volume, labels, voxels)),
         }
+    )
+    if not single:
+        found |= _shapes_speak(segmentation, labels) | _sizes_speak(measurements, known=known)
     if volume.hounsfield:
         spacing = turn.geometry(segmentation.geometry).spacing
+        is_cut_out = "cut_out" in volume.doubts  # then there is nothing around the lungs
         air = -1000.0 if is_cut_out else _open_air(labels, voxels)
         found |= _densities_speak(labels, voxels, measurements, spacing, air)
         beside = 0.0 if is_cut_out else beside_padding(labels, voxels)
         found["cut_off_side"] |= beside > MAX_FACE_FRACTION
-    if not single and volume.hounsfield:
-        gas = measurements["laa950", PLURAL].value > 100 * MAX_GAS_FRACTION
-        found["no_chest"] = gas and found["small"]
-    if not single and not found.get("no_chest"):
+    if not single:
         tiny = known and measurements["volume", PLURAL].value < MIN_CHEST_VOLUME_ML
-        found["no_chest"] = _is_no_chest({code for code in found if found[code]}, tiny=tiny)
+        codes = {code for code in found if found[code]}
+        found["no_chest"] = _is_all_gas(volume, measurements, codes) or _is_no_chest(
+            codes, tiny=tiny
+        )
     if ("expected_dice", PLURAL) not in measurements:
         found["uncertain"] = measurements["confidence", PLURAL].value < MIN_CONFIDENCE
     elif measurements["expected_dice", PLURAL].value < LOST:
@@ -152,6 +143,25 @@ def judge_volume(
     if found.get("no_chest"):
         found["slices_disordered"] = False  # what is no lung has no order
     return verdict_of("ct", found)
+
+
+def _slices_speak(volume: Volume) -> dict[str, bool]:
+    """Whatever is found in them."""
+    return {
+        "assumed_order": volume.assumed_order,
+        "slices_missing": volume.missing_slices > 0,
+        "slices_uneven": _is_uneven(volume),
+    }
+
+
+def _shapes_speak(segmentation: Segmentation[VolumeGeometry], labels: Labels) -> dict[str, bool]:
+    """Of volumes only."""
+    alone = all(one in ANY_LUNG for layer in segmentation.structures for one in layer)
+    lungs = labels if alone else np.where(lung_mask(labels), labels, np.uint8(0))
+    return {
+        "slices_disordered": is_disordered(lungs),
+        "odd_proportions": has_odd_proportions(segmentation, lungs),
+    }
 
 
 def _is_uneven(volume: Volume) -> bool:
@@ -175,6 +185,13 @@ def is_disordered(labels: Labels) -> bool:
     dips = np.minimum(areas[:-2], areas[2:]) - areas[1:-1]
     way = np.abs(np.diff(areas)).sum() / 2
     return bool(most) and (way > MAX_WAY * most or float(dips.max()) > MAX_DIP * most)
+
+
+def _is_all_gas(volume: Volume, measurements: Measurements, codes: Collection[str]) -> bool:
+    """Whether what was found is small and nearly all of it pure gas."""
+    if not volume.hounsfield or "small" not in codes:
+        return False
+    return measurements["laa950", PLURAL].value > 100 * MAX_GAS_FRACTION
 
 
 def _is_no_chest(codes: Collection[str], *, tiny: bool) -> bool:
@@ -231,6 +248,14 @@ def _sizes_speak(measurements: Measurements, *, known: bool) -> dict[str, bool]:
         "asymmetric": halves is not None
         and abs(halves.value) < 100
         and not MIN_ASYMMETRY <= halves.value <= MAX_ASYMMETRY,
+    }
+
+
+def _edges_speak(labels: Labels) -> dict[str, bool]:
+    where = "cut_off_above", "cut_off_below", "cut_off_side"
+    return {
+        code: fraction > MAX_FACE_FRACTION
+        for code, fraction in zip(where, _faces(labels), strict=True)
     }
 
 

@@ -30,11 +30,7 @@ from lungseg.ct.opaque_lung import name_lung_alone, remove_fat, remove_opaque_re
 from lungseg.ct.placing import on_grid_of, placed, possible, righted, with_doubt
 from lungseg.ct.postprocess import postprocess_volume
 from lungseg.ct.sides import cut_planes, open_slices, settle_sides
-from lungseg.ct.slices import (
-    Planes,
-    fill_between,
-    sampled_slices,
-)
+from lungseg.ct.slices import Planes, fill_between, sampled_slices
 from lungseg.ct.trachea import remove_trachea
 from lungseg.errors import UsageError
 from lungseg.geometry import VolumeGeometry

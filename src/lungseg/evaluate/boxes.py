@@ -128,14 +128,7 @@ def evaluate_boxes(
     scores = [score for one in found if isinstance(one, _Found) for score in one.boxes]
     opacities = [one.opacities for one in found if isinstance(one, _Found) and one.opacities]
     failures = tuple(one for one in found if isinstance(one, str))
-    if not scores:
-        what = f"no box of {len(marked)} images could be looked at"
-        raise InputError(what, cure="see the log for the reasons")
-    if all(np.isnan(score.inside) for score in scores):
-        what = f"all boxes of {len(marked)} images lie beside their pictures"
-        raise InputError(
-            what, cure="correct the list of boxes, or give the images that they are of"
-        )
+    _check_scores(scores, len(marked))
     rows = (asdict(score) for score in sorted(scores, key=_kept))
     write_table(rows, folder / "boxes.csv")
     shown = _worst(segmenter, marked, scores, boxes, radius, options)
@@ -143,6 +136,16 @@ def evaluate_boxes(
     missing = {patient for patient, own in boxes.items() if own} - {case.patient for case in cases}
     left_out = _left_out(scores, failures, len(asked), len(missing))
     return _written(folder, Path(model).stem, scores, opacities, left_out, shown, failures)
+
+
+def _check_scores(scores: Sequence[BoxScore], images: int) -> None:
+    if not scores:
+        what = f"no box of {images} images could be looked at"
+        raise InputError(what, cure="see the log for the reasons")
+    if all(np.isnan(score.inside) for score in scores):
+        what = f"all boxes of {images} images lie beside their pictures"
+        cure = "correct the list of boxes, or give the images that they are of"
+        raise InputError(what, cure=cure)
 
 
 def _written(

@@ -16,7 +16,7 @@ from lungseg.errors import InputError
 from lungseg.evaluate.cases import CaseScore
 from lungseg.evaluate.page import Section, page
 from lungseg.evaluate.run import Evaluation
-from lungseg.evaluate.scoring import score_cases
+from lungseg.evaluate.scoring import Failure, score_cases
 from lungseg.evaluate.summary import structures_of
 from lungseg.evaluate.tables import Table, printable, write_scores, write_table
 from lungseg.segmenter import Segmenter
@@ -92,16 +92,7 @@ def evaluate_cross_dataset(
     for name, segmenter in segmenters.items():
         tested, own = choose(name, judged, runs.get(name))
         scores, failed = score_cases(segmenter, tested, workers=workers)
-        if failed and not scores:
-            raise InputError(
-                f"none of {len(tested)} cases could be scored; the first: "
-                f"{failed[0].why.rstrip('.')}"
-            )
-        if all(score.is_empty for score in scores):
-            cure = "give cases of other sources, or with their splits"
-            raise InputError(
-                f"there is no case that shows what the model of {name} predicts", cure=cure
-            )
+        _check_scores(name, scores, failed)
         failures |= dict.fromkeys(failure.why for failure in failed)
         make_folder(folder / name)
         write_scores(scores, folder / name / "scores.csv")
@@ -119,6 +110,17 @@ def evaluate_cross_dataset(
     sections = [Section(title, table=table, caption=EXPLANATION) for title, table in tables.items()]
     write_file(folder / "report.html", printable(page("Train set by test set", sections)).encode())
     return Evaluation(text, tuple(failures), sum(case.mask is None for case in cases))
+
+
+def _check_scores(name: str, scores: Sequence[CaseScore], failed: Sequence[Failure]) -> None:
+    if failed and not scores:
+        first = failed[0].why.rstrip(".")
+        raise InputError(f"none of {len(failed)} cases could be scored; the first: {first}")
+    if all(score.is_empty for score in scores):
+        raise InputError(
+            f"there is no case that shows what the model of {name} predicts",
+            cure="give cases of other sources, or with their splits",
+        )
 
 
 def choose(

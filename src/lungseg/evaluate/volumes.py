@@ -5,13 +5,14 @@ is.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets import Case
+from lungseg.datasets.cases import LungExtent
 from lungseg.datasets.ground_truth import (
     VolumeGroundTruth,
     read_other_volumes,
@@ -32,7 +33,6 @@ from lungseg.evaluate.cases import (
     with_hd95_at_1024,
 )
 from lungseg.geometry import VolumeGeometry
-from lungseg.modality import LungExtent
 from lungseg.result import Result
 from lungseg.scores import Mask, dice
 from lungseg.structures import Structure
@@ -91,14 +91,8 @@ def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
     def as_scored(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return turn.apply(mask)[0] if flat else turn.apply(mask)
 
-    extent: LungExtent = "aerated" if case.lung_extent == "aerated" else "field"
-
-    def judged_in(those: Sequence[Structure]) -> Mask | None:
-        own = not any(one.name in others for one in those)
-        return judged_pixels(labels, those, extent) if own else None
-
     def compared(inside: Mask, found: Mask, those: Sequence[Structure]) -> MaskScore:
-        judged = judged_in(those)
+        judged = _judged(case, labels, those, others)
         if flat:
             return compare_masks(inside, found, spacing, judged=judged)
         return space.compared(inside, found, judged)
@@ -121,8 +115,7 @@ def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
                 else MaskScore(components=count_components(own))
             )
         if not flat and slices is None:
-            judged = judged_in(those)
-            slices = score_slices(inside, found if judged is None else found & judged, grid)
+            slices = score_slices(inside, found, grid, _judged(case, labels, those, others))
     return CaseScore(
         case=case.case,
         patient=case.patient,
@@ -137,6 +130,21 @@ def score_ct(case: Case, result: Result[Volume]) -> CaseScore:
         is_empty=not drawn[0],
         slices=slices,
     )
+
+
+def _judged(
+    case: Case,
+    labels: NDArray[np.uint8],
+    structures: Sequence[Structure],
+    others: Mapping[str, Mask],
+) -> Mask | None:
+    """Where labels are a ground truth of structures; None for everywhere, as of those with a mask
+    of their own.
+    """
+    if any(one.name in others for one in structures):
+        return None
+    extent: LungExtent = "aerated" if case.lung_extent == "aerated" else "field"
+    return judged_pixels(labels, structures, extent)
 
 
 def _inside(
@@ -163,11 +171,15 @@ def _thresholded(result: Result[Volume], structures: Sequence[Structure]) -> NDA
     return np.stack([sum_of([p.astype(np.uint16) for p in plane]) >= limit for plane in planes])
 
 
-def score_slices(ground_truth: Mask, found: Mask, grid: VolumeGeometry) -> SliceScores:
-    """Compares two masks (slices, rows, columns) in axial order, slice by slice; `grid` is the
-    volume's own, as it was stored.
+def score_slices(
+    ground_truth: Mask, found: Mask, grid: VolumeGeometry, judged: Mask | None = None
+) -> SliceScores:
+    """Compares two masks (slices, rows, columns) in axial order, slice by slice, where they are
+    judged; `grid` is the volume's own, as it was stored.
     """
     turn = grid.to_axial()
+    if judged is not None:
+        ground_truth, found = ground_truth & judged, found & judged
     scores: dict[str, float] = {}
     missed = claimed = 0
     for number, (a, b) in enumerate(zip(ground_truth, found, strict=True)):

@@ -170,15 +170,11 @@ def export(
     """
     described = output.with_suffix(".json")
     if described == output:
-        raise UsageError(
-            "the card of the model has this name",
-            where=output,
-            cure=f"name the model {output.stem}.onnx",
-        )
+        cure = f"name the model {output.stem}.onnx"
+        raise UsageError("the card of the model has this name", where=output, cure=cure)
     net, settings = load_checkpoint(checkpoint)
-    facts: dict[str, Any] = (
-        _read_about(about) if about else {"name": name or output.stem, "version": "0"}
-    )
+    unnamed = {"name": name or output.stem, "version": "0"}
+    facts: dict[str, Any] = _read_about(about) if about else unnamed
     layers = facts.pop("layers", settings.layers)
     joined = _joined(layers, settings.layers, about)
     taught = taught_by(checkpoint.parent, settings)

@@ -133,13 +133,13 @@ def _quiet_writers() -> Iterator[None]:
 
 def _tag(name: str) -> str:
     """The metric first, which is what TensorBoard groups by: train_loss -> loss/train,
-    val_dice_north -> dice/val_north, val_heart_dice -> dice/val_heart.
+    val_dice_north -> dice/val_north, val_lungs_dice -> dice/val_lungs.
     """
     split, _, rest = name.partition("_")
     if split not in ("train", "val"):
         return name
     region, _, metric = rest.rpartition("_")
-    if metric == "dice" and region and not rest.startswith("dice_"):  # val_heart_dice
+    if metric == "dice" and region and not rest.startswith("dice_"):
         return f"dice/{split}_{region}"
     metric, _, source = rest.partition("_")
     return f"{metric}/{split}_{source}" if source else f"{metric}/{split}"

@@ -194,12 +194,7 @@ def save(
         verdict=verdict,
         overlay=overlay,
     )
-    base = _own_name(image.source) if name is None else name
-    if not is_name(base):
-        raise UsageError(
-            f"{base!r} is no name of a file", cure="give one without folders, such as `film`"
-        )
-    files = dict(_files(chosen, encoders, folder, base))
+    files = dict(_files(chosen, encoders, folder, _name(image.source, name)))
     if not overwrite:
         _check_that_none_is_there(path for path, _ in files.values())
     make_folder(folder)
@@ -208,10 +203,16 @@ def save(
     return {output: path for output, (path, _) in files.items()}
 
 
-def _own_name(source: str) -> str:
-    """That of a file or folder, also where it was named as "." or ".."."""
-    name = stem(source)
-    return name if is_name(name) else stem(os.path.abspath(source))  # noqa: PTH100
+def _name(source: str, given: str | None) -> str:
+    """The one that was given, else that of a file or folder, also where it was named as "."."""
+    if given is None:
+        own = stem(source)
+        return own if is_name(own) else stem(os.path.abspath(source))  # noqa: PTH100
+    if not is_name(given):
+        raise UsageError(
+            f"{given!r} is no name of a file", cure="give one without folders, such as `film`"
+        )
+    return given
 
 
 def _check_that_none_is_there(paths: Iterable[Path]) -> None:
