@@ -111,16 +111,11 @@ def judge_volume(
     labels, voxels = turn.apply(segmentation.labels), turn.apply(volume.array)
     oriented = segmentation.geometry.affine is not None
     known = not single and segmentation.geometry.spacing is not None
-    found = (
-        as_read
-        | _edges_speak(labels)
-        | {
-            "one_lung": not all(sizes),
-            "not_hounsfield": not volume.hounsfield and not single,
-            "orientation_mismatch": "orientation_mismatch" in volume.doubts
-            or (not single and oriented and _is_turned(volume, labels, voxels)),
-        }
-    )
+    found = as_read | _edges_speak(labels)
+    found["one_lung"] = not all(sizes)
+    found["not_hounsfield"] = not volume.hounsfield and not single
+    if not single and oriented and _is_turned(volume, labels, voxels):
+        found["orientation_mismatch"] = True
     if not single:
         found |= _shapes_speak(segmentation, labels) | _sizes_speak(measurements, known=known)
     if volume.hounsfield:
