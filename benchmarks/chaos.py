@@ -139,7 +139,8 @@ class Chaos:
 
     def __init__(self, task: Task, folder: Path, rng: random.Random, *, forked: bool) -> None:
         self._task, self._folder, self._rng, self._forked = task, folder, rng, forked
-        self._whole = folder / "whole"
+        self._whole = folder / "whole" / "out"  # a run's model has the name of its folder
+        self._whole.parent.mkdir()
         start = time.monotonic()
         done = self._end(self._start(self._whole))
         self._seconds = time.monotonic() - start
