@@ -474,7 +474,8 @@ def test_a_folder_that_goes_meanwhile_is_one_error(
     ):
         list(outcomes)
     assert not (out / "summary.csv").exists()
-    assert not (out / "results.jsonl").exists()
+    # What was just being appended may be the first line in the new folder.
+    assert gone == "replaced" or not (out / "results.jsonl").exists()
     segmenter.before = lambda path: None
     again = list(segment_many(files, DEFAULTS, RunOptions(out), 1, segmenter=segmenter))
     assert gone == "replaced" or statuses(again) == ["done"] * 3

@@ -245,8 +245,8 @@ def summarise_volumes(groups: Mapping[str, Sequence[CaseScore]], structure: str)
         "IoU",
         f"HD95, {unit}",
         f"ASSD, {unit}",
-        f"NSD at 1 {unit}",
-        f"NSD at 2 {unit}",
+        "NSD at 1",
+        "NSD at 2",
         "volume error, mL",
         *(("Dice of slices", "worst slice", "slices missed", "slices claimed") if first else ()),
         "most components",
@@ -288,7 +288,8 @@ def _in_unit(
         return shown
     if len({score.unit for score in members}) > 1:
         return "-"
-    return shown if told or shown == "-" else f"{shown} {members[0].unit}"
+    is_length = metric in ("hd95", "assd") and shown != "-"
+    return f"{shown} {members[0].unit}" if is_length and not told else shown
 
 
 def _of_slices(members: Sequence[CaseScore]) -> list[str]:
