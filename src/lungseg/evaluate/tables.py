@@ -280,9 +280,7 @@ def summarise_volumes(groups: Mapping[str, Sequence[CaseScore]], structure: str)
 def _in_unit(
     members: Sequence[CaseScore], structure: str, metric: str, digits: int, *, told: bool
 ) -> str:
-    """A mean with its unit where it has one and the heading has not `told` it; none of several
-    units.
-    """
+    """A mean, of a length with its unit where the heading has not `told` it; none of several."""
     shown = _shown(_of(members, structure, metric), digits)
     if metric not in WITH_UNIT:
         return shown
