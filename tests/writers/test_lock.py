@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -122,3 +123,11 @@ def test_nothing_is_noted_in_a_folder_that_took_the_place_of_another(tmp_path: P
         folder.rename(tmp_path / "moved")
         folder.mkdir()
     assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_was_removed_meanwhile_is_said(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputError, match="was removed or moved while results were written into it"),
+        only_writer(tmp_path / "out"),
+    ):
+        shutil.rmtree(tmp_path / "out")

@@ -148,14 +148,16 @@ def only_writer(folder: Path) -> Iterator[None]:
     folder is created where it does not exist, and goes again where nothing was written.
 
     Raises:
-        OutputError: another program holds the lock, or it cannot be written.
+        OutputError: another program holds the lock, or it cannot be written; or the folder was
+            removed or moved meanwhile.
     """
     is_new = not is_there(folder)
     make_folder(folder)
     try:
-        with Lock(folder / LOCK):
+        with Lock(folder / LOCK) as lock:
             remove_leftovers(folder)
             yield
+            lock.check()
     finally:
         if is_new:
             with suppress(OSError):  # it is not empty
