@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from lungseg.phantom.ct import ct_phantom
 from lungseg.result import Result
 from lungseg.segmenter import Segmenter
 
@@ -20,16 +19,9 @@ WITHIN = (slice(ABOVE, -BELOW), slice(LEFT, -RIGHT))
 
 
 @pytest.fixture(scope="module")
-def find() -> Segmenter:
-    return Segmenter(modality="ct")
-
-
-@pytest.fixture(scope="module")
-def greys() -> np.ndarray:
-    """A slice in a window for lungs, of 8 bits, in a grey frame that is wider on two sides."""
-    plane = ct_phantom((24, 256, 256)).volume.array[12]
-    shown = np.clip((plane + 1350) / 1500 * 255, 0, 255).astype(np.uint8)
-    return np.pad(shown, ((ABOVE, BELOW), (LEFT, RIGHT)), constant_values=180)
+def greys(pixels: np.ndarray) -> np.ndarray:
+    """A slice in a grey frame that is wider on two sides."""
+    return np.pad(pixels, ((ABOVE, BELOW), (LEFT, RIGHT)), constant_values=180)
 
 
 def framed(result: Result[Any]) -> Result[Any]:

@@ -8,23 +8,10 @@ from lungseg.ct.framed import segment
 from lungseg.ct.negative import NOTE
 from lungseg.geometry import VolumeGeometry
 from lungseg.options import DEFAULTS
-from lungseg.phantom.ct import ct_phantom
 from lungseg.scores import dice
 from lungseg.segmenter import Segmenter
 from lungseg.verdict import Verdict
 from lungseg.volume import Volume
-
-
-@pytest.fixture(scope="module")
-def find() -> Segmenter:
-    return Segmenter(modality="ct")
-
-
-@pytest.fixture(scope="module")
-def pixels() -> np.ndarray:
-    """A slice in a window for lungs, of 8 bits."""
-    plane = ct_phantom((24, 256, 256)).volume.array[12]
-    return np.clip((plane + 1350) / 1500 * 255, 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("greys", ["uint8", "uint16", "float32"])

@@ -31,14 +31,14 @@ from lungseg.evaluate.opacities import (
 from lungseg.evaluate.page import Section, page
 from lungseg.evaluate.pictures import GROUND_TRUTH_COLOUR, TILE, WORST_CASES, Shown, write_sheet
 from lungseg.evaluate.run import Evaluation
-from lungseg.evaluate.tables import Table, printable, write_table
+from lungseg.evaluate.tables import Table, write_table
 from lungseg.modality import LungExtent
 from lungseg.morphology.dilation import dilate
 from lungseg.morphology.hull import hull
 from lungseg.options import SegmentOptions, check_radius
 from lungseg.radiograph.measure import doubt_of_scale
 from lungseg.radiograph.segment import RadiographSegmenter
-from lungseg.writers import make_folder, write_file
+from lungseg.writers import make_folder, write_file, written_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +167,10 @@ def _written(
         of_opacities = summarise_opacities(opacities)
         text += f"\n\n{of_opacities.markdown()}"
         sections.insert(1, Section("How well opacities are found", table=of_opacities))
-    text = printable(text)
+    text = written_out(text)
     write_file(folder / "scores.md", f"{text}\n".encode())
     title = f"Marked opacities in the lung masks of {model}"
-    write_file(folder / "report.html", printable(page(title, sections)).encode())
+    write_file(folder / "report.html", written_out(page(title, sections)).encode())
     return Evaluation(text, failures, 0)
 
 

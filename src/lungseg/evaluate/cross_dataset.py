@@ -18,9 +18,9 @@ from lungseg.evaluate.page import Section, page
 from lungseg.evaluate.run import Evaluation
 from lungseg.evaluate.scoring import Failure, score_cases
 from lungseg.evaluate.summary import structures_of
-from lungseg.evaluate.tables import Table, printable, write_scores, write_table
+from lungseg.evaluate.tables import Table, write_scores, write_table
 from lungseg.segmenter import Segmenter
-from lungseg.writers import make_folder, write_file
+from lungseg.writers import make_folder, write_file, written_out
 
 EXPLANATION = (
     "Rows: what the model was trained on; columns: what it was tested on. In bold: it was "
@@ -105,10 +105,12 @@ def evaluate_cross_dataset(
         paragraphs.append(
             f"{len(failures)} cases could not be scored and are left out: {' '.join(failures)}"
         )
-    text = printable("\n\n".join(paragraphs))
+    text = written_out("\n\n".join(paragraphs))
     write_file(folder / "cross_dataset.md", f"{text}\n".encode())
     sections = [Section(title, table=table, caption=EXPLANATION) for title, table in tables.items()]
-    write_file(folder / "report.html", printable(page("Train set by test set", sections)).encode())
+    write_file(
+        folder / "report.html", written_out(page("Train set by test set", sections)).encode()
+    )
     return Evaluation(text, tuple(failures), sum(case.mask is None for case in cases))
 
 

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from lungseg.datasets import Case, OpacityBox
 from lungseg.errors import InputError, UsageError
-from lungseg.evaluate.tables import Table, printable
+from lungseg.evaluate.tables import Table
 from lungseg.image import Image
 from lungseg.morphology.components import components
 from lungseg.options import SegmentOptions
 from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.result import Result
 from lungseg.structures import OPACITY, PLURAL
-from lungseg.writers import write_file
+from lungseg.writers import write_file, written_out
 from lungseg.writers.cells import harmless
 
 PERCENTILE: Final = 90.0
@@ -196,7 +196,7 @@ def write_submission(
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("patientId", "PredictionString"))
     writer.writerows((harmless(patient), " ".join(words)) for patient, words in rows.items())
-    write_file(path, printable(text.getvalue()).encode())
+    write_file(path, written_out(text.getvalue()).encode())
     return [problem for problem in found if isinstance(problem, str)]
 
 

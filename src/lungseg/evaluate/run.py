@@ -23,7 +23,6 @@ from lungseg.evaluate.scoring import EVERYTHING, score_cases
 from lungseg.evaluate.summary import group, structures_of, summaries
 from lungseg.evaluate.tables import (
     Table,
-    printable,
     summarise,
     summarise_confidence,
     summarise_ratio,
@@ -38,7 +37,7 @@ from lungseg.options import SegmentOptions
 from lungseg.predict import find_model
 from lungseg.readers import read_image
 from lungseg.segmenter import Segmenter
-from lungseg.writers import make_folder, write_file
+from lungseg.writers import make_folder, write_file, written_out
 
 WAYS_TO_READ = (
     "Scores are of what users run, at the input's own resolution. {} HD95 (at 1024) is "
@@ -145,10 +144,10 @@ def evaluate(
     if compared:
         write_table((asdict(difference) for difference in compared), folder / "comparison.csv")
     failures = tuple(dict.fromkeys(why for each in done.values() for why in each.failures))
-    text = printable(_text(done, compared, failures, len(labelled)))
+    text = written_out(_text(done, compared, failures, len(labelled)))
     write_file(folder / "scores.md", f"{text}\n".encode())
     page = _page(done, compared, failures, len(labelled), lung_extent)
-    write_file(folder / "report.html", printable(page).encode())
+    write_file(folder / "report.html", written_out(page).encode())
     without = sum(case.mask is None for case in cases)
     return Evaluation(text, failures, without, len(cases) - without - len(labelled))
 

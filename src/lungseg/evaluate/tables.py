@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lungseg.evaluate.cases import METRICS, NAN, CaseScore, MaskScore, SliceScores
 from lungseg.evaluate.summary import WITH_UNIT, Summary, group, structures_of
 from lungseg.structures import BY_NAME
-from lungseg.writers import write_file
+from lungseg.writers import write_file, written_out
 from lungseg.writers.cells import harmless
 
 Cells = dict[str, object]
@@ -37,12 +37,7 @@ def write_table(rows: Iterable[Cells], path: Path) -> None:
         {name: f"{v:.4f}" if isinstance(v, float) else harmless(v) for name, v in line.items()}
         for line in lines
     )
-    write_file(path, printable(stream.getvalue()).encode())
-
-
-def printable(text: str) -> str:
-    r"""A text in which a byte of a name that is no UTF-8 is written like \udcff."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    write_file(path, written_out(stream.getvalue()).encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lungseg.writers.atomic import is_there, make_folder, write_file
 from lungseg.writers.crops import box_of_crop
 from lungseg.writers.encode import ENDINGS, volume_nifti
-from lungseg.writers.ledger import LEDGER, SUMMARY, Ledger, read_records
+from lungseg.writers.ledger import LEDGER, SUMMARY, Ledger, read_records, written_out
 from lungseg.writers.outputs import (
     MASK,
     OUTPUTS,
@@ -61,4 +61,5 @@ __all__ = [
     "versions",
     "volume_nifti",
     "write_file",
+    "written_out",
 ]

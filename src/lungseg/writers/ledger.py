@@ -205,7 +205,7 @@ def _each_text(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def written_out(text: str) -> str:
-    r"""A text in which each byte that is no UTF-8 is written like \udce9."""
+    r"""A text in which each byte of a name that is no UTF-8 is written like \udce9."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
