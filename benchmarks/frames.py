@@ -1,6 +1,6 @@
 """Films and slices of CT in frames: the tables of docs/frames.md.
 
-    python benchmarks/frames.py FOLDER [--every N] [--masks-every M]
+    python benchmarks/frames.py FOLDER [--every N] [--masks-every M] [--only slices] [--seed S]
 
 FOLDER has cxr and ct. Only the halves of its sets are used that nothing was fitted to. Each
 picture gets every frame, each with a grading drawn at random, and the other way round; of these
@@ -104,13 +104,21 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--masks-every", type=int, default=1)
+    parser.add_argument("--only", choices=("films", "slices"))
+    parser.add_argument("--seed", type=int, default=1, help="of gradings and samples")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--wrong", action="store_true", help="list what was taken for the other")
     flags = parser.parse_args()
-    jobs = list(_jobs(flags.folder, flags.every, flags.masks_every))
+    jobs = [
+        job
+        for job in _jobs(flags.folder, flags.every, flags.masks_every, flags.seed)
+        if flags.only in (None, "slices" if job.is_slice else "films")
+    ]
     with Pool(flags.processes) as pool:
         outcomes = list(pool.imap_unordered(_outcome, jobs, chunksize=8))
     for is_slice, kind in ((False, "films"), (True, "slices")):
+        if flags.only not in (None, kind):
+            continue
         of_kind = [one for one in outcomes if one.job.is_slice == is_slice]
         for title, key in (
             ("frame", lambda one: one.job.frame),
@@ -124,8 +132,8 @@ def main() -> None:
                 print(one.job.source, one.job.path.name, one.job.frame, "/", one.job.grading)
 
 
-def _jobs(folder: Path, every: int, masks_every: int) -> Iterator[Job]:
-    random, count = np.random.default_rng(1), 0
+def _jobs(folder: Path, every: int, masks_every: int, seed: int) -> Iterator[Job]:
+    random, count = np.random.default_rng(seed), 0
     for is_slice, sets in ((False, FILMS), (True, SLICES)):
         for source, path in pictures(folder, sets, "report"):
             pairs = [(frame, str(random.choice(list(GRADINGS)))) for frame in FRAMES]

@@ -10,8 +10,15 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from ellipsoids import ellipsoids, turned
-from lungseg.ct.orientation import is_at_origin, likeliest, spine_in_front, turned_over
-from lungseg.ct.placing import FRONT_IN_BACK, SIDES_EXCHANGED, SIDES_UNCERTAIN, placed, righted
+from lungseg.ct.orientation import Planes, is_at_origin, likeliest, spine_in_front, turned_over
+from lungseg.ct.placing import (
+    FRONT_IN_BACK,
+    SIDES_ASSUMED,
+    SIDES_EXCHANGED,
+    SIDES_UNCERTAIN,
+    placed,
+    righted,
+)
 from lungseg.ct.segment import VolumeSegmenter
 from lungseg.geometry import Reorientation, VolumeGeometry, to_ras
 from lungseg.options import SegmentOptions
@@ -70,6 +77,27 @@ def test_sides_of_what_states_no_orientation_are_those_that_are_seen():
         assert (seen.doubts, notes) == (("orientation_mismatch",), (SIDES_UNCERTAIN,))
         seen, planes, notes = righted(given, planes_of(labels), [0, 1], never)
         assert (seen.doubts, notes) == ((), ())
+
+
+@pytest.mark.parametrize("consistent", [True, False])
+def test_the_sides_of_a_slice_are_assumed_where_its_mirror_image_has_the_same(
+    consistent: bool,
+) -> None:
+    volume, labels = ellipsoids()
+    middle = slice(len(labels) // 2, len(labels) // 2 + 1)
+    labels = labels[middle]
+    array = volume.array[middle]
+    given = Volume(array, VolumeGeometry(array.shape), hounsfield=True)
+
+    def look(other: Volume) -> Planes:
+        assert_array_equal(other.array, array[:, :, ::-1])
+        mirrored = np.where(labels, 3 - labels, 0)[:, :, ::-1]
+        return planes_of(mirrored, exchanged=consistent)
+
+    seen, planes, notes = righted(given, planes_of(labels, exchanged=True), [0, 1], look)
+    assert_array_equal(planes, planes_of(labels, exchanged=consistent))
+    assert seen.doubts == ("orientation_mismatch",)
+    assert notes == (SIDES_UNCERTAIN if consistent else SIDES_ASSUMED,)
 
 
 @pytest.mark.parametrize("surer", [True, False])

@@ -44,6 +44,10 @@ SIDES_UNCERTAIN: Final = (
     "in one whose rows were turned over, of a patient who lies prone, or in a coronal one: they "
     "are uncertain"
 )
+SIDES_ASSUMED: Final = (
+    "what is seen does not tell right from left: they were assumed to lie as in an axial slice "
+    "with the front at the top"
+)
 
 AXES: Final = ("from right to left", "from front to back", "from the feet to the head")
 """What an affine may call an axis of its array."""
@@ -89,7 +93,8 @@ def righted(
     that counts of which the network is surer, or which alone has the lungs on their sides. Right
     and left follow the affine of several slices, unless that says nothing of them; else they are
     those that the network saw, and where these do not lie as in an axial slice that is seen from
-    the feet, the front at the top, that is said.
+    the feet, the front at the top, that is said. A single slice whose mirror image has them lie so
+    has the sides of such a slice: the network does not know.
 
     Args:
         volume: as it was looked at.
@@ -104,7 +109,10 @@ def righted(
     if not stated or len(planes) == 1:
         if not exchanged(planes[:, lungs]):
             return volume, planes, ()
-        return with_doubt(volume, "orientation_mismatch"), planes, (SIDES_UNCERTAIN,)
+        note = SIDES_UNCERTAIN
+        if len(planes) == 1 and not exchanged(look(mirrored(volume))[:, lungs]):
+            planes[:, lungs], note = planes[:, lungs[::-1]], SIDES_ASSUMED
+        return with_doubt(volume, "orientation_mismatch"), planes, (note,)
     notes: tuple[str, ...] = ()
     numbers = np.unique(np.linspace(0, len(planes) - 1, SAMPLED).round().astype(int))
     seen = as_labels(planes[numbers][:, lungs])
@@ -141,6 +149,11 @@ def possible(volume: Volume, labels: NDArray[np.uint8]) -> tuple[Volume, tuple[s
 def without_spacing(volume: Volume) -> Volume:
     """The volume without the millimetres that it states."""
     return with_doubt(replace(volume, geometry=replace(volume.geometry, spacing_known=False)), LOST)
+
+
+def mirrored(volume: Volume) -> Volume:
+    """The volume with right and left exchanged, on the grid that it had."""
+    return replace(volume, array=np.flip(volume.array, volume.geometry.to_axial().order[2]))
 
 
 def with_doubt(volume: Volume, code: str) -> Volume:
