@@ -1,6 +1,6 @@
 """Films and slices of CT in frames: the tables of docs/frames.md.
 
-    python benchmarks/frames.py FOLDER [--every N] [--masks-every M] [--only slices] [--seed S]
+    python benchmarks/frames.py FOLDER [--every N] [--masks-every M] [--kind slices] [--seed S]
 
 FOLDER has cxr and ct. Only the halves of its sets are used that nothing was fitted to. Each
 picture gets every frame, each with a grading drawn at random, and the other way round; of these
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--masks-every", type=int, default=1)
-    parser.add_argument("--only", choices=("films", "slices"))
+    parser.add_argument("--kind", choices=("films", "slices"))
     parser.add_argument("--seed", type=int, default=1, help="of gradings and samples")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--wrong", action="store_true", help="list what was taken for the other")
@@ -112,12 +112,12 @@ def main() -> None:
     jobs = [
         job
         for job in _jobs(flags.folder, flags.every, flags.masks_every, flags.seed)
-        if flags.only in (None, "slices" if job.is_slice else "films")
+        if flags.kind in (None, "slices" if job.is_slice else "films")
     ]
     with Pool(flags.processes) as pool:
         outcomes = list(pool.imap_unordered(_outcome, jobs, chunksize=8))
     for is_slice, kind in ((False, "films"), (True, "slices")):
-        if flags.only not in (None, kind):
+        if flags.kind not in (None, kind):
             continue
         of_kind = [one for one in outcomes if one.job.is_slice == is_slice]
         for title, key in (
@@ -133,14 +133,13 @@ def main() -> None:
 
 
 def _jobs(folder: Path, every: int, masks_every: int, seed: int) -> Iterator[Job]:
-    random, count = np.random.default_rng(seed), 0
+    random = np.random.default_rng(seed)
     for is_slice, sets in ((False, FILMS), (True, SLICES)):
         for source, path in pictures(folder, sets, "report"):
             pairs = [(frame, str(random.choice(list(GRADINGS)))) for frame in FRAMES]
             pairs += [(str(random.choice(list(FRAMES))), grading) for grading in GRADINGS]
             pairs += [("none", "as it is")]
             for frame, grading in pairs:
-                count += 1
                 if random.random() < 1 / every:
                     with_masks = bool(random.random() < 1 / masks_every)
                     yield Job(is_slice, source, path, frame, grading, with_masks)

@@ -161,6 +161,24 @@ def test_the_heart_is_inside_where_the_lungs_are_close_at_mid_height(problems, g
     assert problems(mask, lung_extent="aerated") == []
 
 
+def test_a_heart_that_bears_the_name_of_a_lung_is_found(problems, tmp_path) -> None:
+    mask, path = lungs((16, 36), (56, 80)), tmp_path / "heart.png"
+
+    def told(heart: np.ndarray) -> list[str]:
+        cv2.imwrite(str(path), heart)
+        return problems(mask, other_masks=(("heart", path), ("opacity", None)))
+
+    assert told(lungs((36, 56), (36, 56), (50, 70))) == []
+    assert told(np.zeros_like(mask)) == []
+    assert told(lungs((58, 80), (58, 80))) == [
+        "masks may be exchanged: the middle of the heart lies at 83% of the width of the lungs, as "
+        "where its mask is that of a lung"
+    ]
+    assert told(mask[:50]) == [
+        f"masks do not fit: the mask of the heart has shape (50, {SIDE}), its image {mask.shape}"
+    ]
+
+
 def test_the_widest_gap_counts_and_only_at_mid_height(problems) -> None:
     mask = lungs((16, 43), (53, 80))
     mask[50:56, 38:58] = 0

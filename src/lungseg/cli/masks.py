@@ -49,6 +49,7 @@ SOMETIMES_TRUE: Final = (
     "mask empty",
     "mask empty, or nearly",
     "mask nearly empty",
+    "masks may be exchanged",
 )
 """Kinds of problems that a patient may have, though hardly many."""
 
