@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -102,6 +104,32 @@ def test_a_process_that_was_ended_while_idle_is_replaced(one: ProcessExecutor) -
     os.kill(process, signal.SIGKILL)
     until(lambda: one.processes == [])
     assert one.submit(processes.add, 1, second=1).result(timeout=30) == 2
+
+
+def test_a_process_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
+    code = (
+        "import processes, sys\n"
+        "from pathlib import Path\n"
+        "from lungseg.runner.executors import ProcessExecutor\n"
+        "if __name__ == '__main__':\n"
+        "    pool = ProcessExecutor(1)\n"
+        "    call = pool.submit(processes.wait_for, Path(sys.argv[1]))\n"
+        "    while call.progress[0] != 0.5: pass\n"
+        "    print('it works', flush=True)\n"
+        "    call.result()\n"
+    )
+    script = tmp_path / "parent.py"
+    script.write_text(code)
+    parent = subprocess.Popen(
+        [sys.executable, script, tmp_path / "never"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path))},
+    )
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "it works\n"
+    parent.kill()
+    parent.communicate(timeout=30)  # until nobody has its standard output any more
 
 
 def test_a_call_has_its_time(tmp_path: Path) -> None:

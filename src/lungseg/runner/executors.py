@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import pickle  # nosec B403
 import queue
 import signal
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import suppress
 from functools import partial
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, ParamSpec, TypeVar
 
@@ -318,6 +319,7 @@ def _work(connection: Connection, packed_start: bytes) -> None:
     global _reported_to  # noqa: PLW0603 (of this process alone)
     _reported_to = connection
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ends with its executor, not with the terminal
+    threading.Thread(target=_end_with_parent, name="lungseg-parent", daemon=True).start()
     initializer, confinement = pickle.loads(packed_start)  # noqa: S301 (as below)  # nosec B301
     if initializer is not None:
         initializer()
@@ -337,6 +339,15 @@ def _work(connection: Connection, packed_start: bytes) -> None:
             connection.send_bytes(answer)
         except BrokenPipeError:
             return
+
+
+def _end_with_parent() -> None:
+    """Ends this process once its parent has ended, whatever it is doing: nobody waits for it any
+    more, and what it wrote could replace what the next run has written.
+    """
+    if (parent := multiprocessing.parent_process()) is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _packed(problem: Exception) -> bytes:
