@@ -58,6 +58,18 @@ def test_bytes_are_told_as_files_are(tmp_path, film, write_dicom):
     assert identify(content).modality is None  # no header is read
 
 
+def test_what_a_packed_file_is_can_be_told_without_unpacking_it(tmp_path, film, write_dicom):
+    for name, content, kind in (
+        ("a.png", cv2.imencode(".png", film)[1].tobytes(), Format.PNG),
+        ("b.dcm", write_dicom(film).read_bytes(), Format.DICOM),
+    ):
+        path = tmp_path / f"{name}.gz"
+        path.write_bytes(gzip.compress(content))
+        told, whole = identify(path, unpack=False), identify(path)
+        assert (told.format, told.data, told.size) == (kind, path, path.stat().st_size)
+        assert (whole.format, whole.data) == (kind, content)
+
+
 def test_a_probe_is_passed_on_and_pickles(tmp_path):
     write_series(tmp_path, CHEST, AFFINE)
     found = probe(tmp_path)

@@ -407,6 +407,16 @@ def test_what_a_file_holds_that_is_packed_itself_is_bounded(door, tmp_path):
     )
 
 
+def test_the_server_itself_unpacks_no_file(door, film, monkeypatch):
+    """Its processes do, which have their limits."""
+
+    def refuse(*what, **more):
+        raise AssertionError("a file was unpacked")
+
+    monkeypatch.setattr("lungseg.readers.probe.unpacked", refuse)
+    assert door.send(("a.png.gz", gzip.compress(film))).status_code == 202
+
+
 def test_a_full_disk_is_said(door, film, monkeypatch):
     def full(self, *arguments):
         raise OSError(28, "No space left on device")

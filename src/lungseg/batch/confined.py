@@ -74,7 +74,7 @@ def _places(given: str | Path | Probe) -> Iterator[Path]:
 def _is_in_several_files(path: Path) -> bool:
     """Whether it is of a volume whose voxels may be in files beside it."""
     try:
-        return path.suffix.lower() in _PAIR or identify(path).format in _WITH_HEADER
+        return path.suffix.lower() in _PAIR or identify(path, unpack=False).format in _WITH_HEADER
     except InputError:  # reading it will say why
         return False
 

@@ -97,9 +97,17 @@ def probe(source: str | Path | bytes | Probe, *, name: str = BYTES) -> Probe:
     return found
 
 
-def identify(source: str | Path | bytes | Probe, *, name: str = BYTES) -> Probe:
+def identify(
+    source: str | Path | bytes | Probe, *, name: str = BYTES, unpack: bool = True
+) -> Probe:
     """What an input is by its first bytes alone; of DICOM no header is read, and no folder is
     looked through. A `Probe` is passed on.
+
+    Args:
+        source: as `probe` takes it.
+        name: what bytes are called in messages.
+        unpack: a packed file that can only be read as a whole, so that it can; without it no more
+            is unpacked of whatever it is than its first bytes.
 
     Raises:
         UnreadableError: it cannot be opened.
@@ -116,11 +124,11 @@ def identify(source: str | Path | bytes | Probe, *, name: str = BYTES) -> Probe:
         if content is Format.METAIMAGE:
             head = metaimage.whole_header(data, head)
     if content in PACKINGS:
-        return _packed(where, data, content, size, head)
+        return _packed(where, data, content, size, head, unpack=unpack)
     if content in (OtherContent.UNKNOWN, OtherContent.ANALYZE) and isinstance(data, Path):
         header = header_of_pair(data)
         if header is not None:
-            return identify(header)
+            return identify(header, unpack=unpack)
     if not isinstance(content, Format) and is_jsrt(Path(where), size):
         return Probe(where, data, Format.JSRT, "radiograph", size, head)
     return _told(Probe(where, data, content, None, size, head))
@@ -133,9 +141,9 @@ def _told(found: Probe) -> Probe:
 
 
 def _packed(
-    where: str, data: Data, content: Format | OtherContent, size: int, head: bytes
+    where: str, data: Data, content: Format | OtherContent, size: int, head: bytes, *, unpack: bool
 ) -> Probe:
-    """What a packed file holds: NIfTI is unpacked while it is read, all else now."""
+    """What a packed file holds: NIfTI is unpacked while it is read, all else now, if at all."""
     packing = PACKINGS[content]
     inside = unpacked_head(data, packing, HEAD_BYTES, source=where)
     held = sniff(inside)
@@ -145,7 +153,7 @@ def _packed(
             where=where,
             cure="copy or export it again",
         )
-    if held is Format.NIFTI:
+    if held is Format.NIFTI or (isinstance(held, Format) and not unpack):
         return _told(Probe(where, data, held, None, size, inside, packing))
     if isinstance(held, Format):
         whole = unpacked(data, packing, source=where)

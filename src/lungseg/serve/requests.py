@@ -228,6 +228,6 @@ def _unprocessable(sentence: str) -> HTTPProblem:
 def _kind(path: Path) -> Format | OtherContent:
     """As `lungseg.read` tells it, from the bytes."""
     try:
-        return identify(path).format
+        return identify(path, unpack=False).format
     except InputError:  # gzip that is none
         return OtherContent.GZIP
