@@ -220,7 +220,23 @@ def test_a_header_that_comes_at_once_is_bounded_too():
         {"detail": "Address and header have at most 16384 bytes together."},
     )
     assert client().get(f"/about?{'x' * 16384}").status_code == 431
+    many = [("a", "")] * 4000  # of five bytes each, as they are sent
+    assert client().get("/about", headers=many).status_code == 431
     assert client().get("/about", headers={"X-Long": "x" * 16000}).status_code == 200
+
+
+def test_a_list_of_jobs_says_how_long_it_is():
+    async def in_pieces():
+        yield b'{"jobs": []}'
+
+    sent = client().post("/bundle", content=in_pieces())
+    sentence = "A list of jobs is sent with its Content-Length."
+    assert (sent.status_code, sent.json()) == (411, {"detail": sentence})
+    sent = client().post("/bundle", content=b" " * 1_000_001)
+    assert (sent.status_code, sent.json()["detail"]) == (
+        413,
+        "A list of jobs has at most a megabyte.",
+    )
 
 
 def test_jobs_are_counted_where_nothing_changes_them_meanwhile(monkeypatch):

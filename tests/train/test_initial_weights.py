@@ -3,13 +3,16 @@ its file as it went in."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
+from lungseg.card import read_card
 from lungseg.datasets import Case, write_manifest
 from lungseg.datasets.label_sets import LUNG_LAYERS
 from lungseg.errors import ModelError, UsageError
@@ -152,6 +155,20 @@ def test_weights_of_another_network_in_a_checkpoint_are_refused(tmp_path: Path) 
         load_initial_weights(
             *(str(tmp_path / "a.ckpt"), build_network(replace(SMALL, width=2)), [], LUNG_LAYERS)
         )
+
+
+@pytest.mark.parametrize("said", ["[", "[" * 200000, '[["a"], 1]', "{}"])
+def test_what_a_model_says_of_its_layers_may_be_damaged(tmp_path: Path, said: str) -> None:
+    path = write_tiny_model(tmp_path)
+    model = onnx.load(path)
+    model.metadata_props.add(key="learnt", value=said)
+    onnx.save(model, path)
+    card = read_card(path.with_suffix(".json"))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    replace(card, sha256=sha256).write(path.with_suffix(".json"))
+    net = build_network(SMALL)
+    with pytest.raises(ModelError, match=r"of its layers \(learnt\) is damaged; export it again"):
+        load_initial_weights(str(path), net, [], LUNG_LAYERS)
 
 
 @pytest.mark.slow

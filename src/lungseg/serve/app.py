@@ -318,7 +318,11 @@ class Server:
             return await _picture(self._done(number), ViewerSlices.labels_png, index)
 
     def _add_bundle(self) -> None:
-        refusals = problems(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE)
+        refusals = problems(
+            HTTPStatus.LENGTH_REQUIRED,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            HTTPStatus.INSUFFICIENT_STORAGE,
+        )
 
         @self.api.post(
             BUNDLE,

@@ -9,7 +9,6 @@ import logging
 import secrets
 from collections.abc import Callable
 from http import HTTPStatus
-from itertools import chain
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -28,7 +27,9 @@ OPEN: Final = ("/", "/healthz", "/about", "/openapi.json")
 PAGE: Final = "/page/"
 LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 MAX_REQUEST_HEADER_BYTES: Final = 16384
-"""Bytes of a request before its body, without what parts names and values."""
+"""Bytes of a request before its body."""
+LINE_BYTES: Final = len(b": \r\n")
+"""Of each line of the header, beside name and value."""
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
 
 POLICY: Final = (
@@ -107,7 +108,8 @@ class SecurityMiddleware:
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         length = len(scope["path"]) + len(scope["query_string"])
-        if length + sum(map(len, chain(*headers.raw))) > MAX_REQUEST_HEADER_BYTES:
+        length += sum(len(name) + len(value) + LINE_BYTES for name, value in headers.raw)
+        if length > MAX_REQUEST_HEADER_BYTES:
             raise HTTPProblem(
                 HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
                 f"Address and header have at most {MAX_REQUEST_HEADER_BYTES} bytes together.",
@@ -124,12 +126,8 @@ class SecurityMiddleware:
         if scope["method"] not in SAFE and not _from_here(headers):
             raise HTTPProblem(HTTPStatus.FORBIDDEN, "Pages of other sites may not use this server.")
         path: str = scope["path"]
-        listed = headers.get("content-length", "")
-        fits = listed.isdecimal() and int(listed) <= MAX_LIST_BYTES
-        if path == BUNDLE and scope["method"] == "POST" and not fits:
-            raise HTTPProblem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "A list of jobs has at most a megabyte."
-            )
+        if path == BUNDLE and scope["method"] == "POST":
+            _check_list(headers.get("content-length", ""))
         if path not in OPEN and not path.startswith(PAGE) and not self._has_token(headers):
             raise HTTPProblem(
                 HTTPStatus.UNAUTHORIZED,
@@ -143,6 +141,22 @@ class SecurityMiddleware:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         return scheme.lower() == "bearer" and secrets.compare_digest(
             given.strip().encode(), token.encode()
+        )
+
+
+def _check_list(length: str) -> None:
+    """Refuses a list of jobs whose header does not say that it is short.
+
+    Raises:
+        HTTPProblem: 411 or 413.
+    """
+    if not length.isdecimal():
+        raise HTTPProblem(
+            HTTPStatus.LENGTH_REQUIRED, "A list of jobs is sent with its Content-Length."
+        )
+    if int(length) > MAX_LIST_BYTES:
+        raise HTTPProblem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "A list of jobs has at most a megabyte."
         )
 
 

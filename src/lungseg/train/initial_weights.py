@@ -4,7 +4,6 @@ its ONNX file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,8 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from lungseg.datasets.label_sets import LayerClasses
-from lungseg.errors import UsageError
+from lungseg.errors import ModelError, UsageError
+from lungseg.json_file import parse_json
 from lungseg.predict import Predictor
 from lungseg.train.checkpoints import network_weights
 from lungseg.train.settings import read_settings
@@ -72,7 +72,8 @@ def load_initial_weights(
     _refuse_other_layers(net, source)
     predictor = Predictor(source, threads=1)  # which checks the file against its card
     model = onnx.load(predictor.path)
-    learnt = next((json.loads(p.value) for p in model.metadata_props if p.key == LEARNT), None)
+    said = [entry.value for entry in model.metadata_props if entry.key == LEARNT]
+    learnt = _names_in(said[0], predictor.path) if said else None
     try:
         _fill(net, model.graph, learnt, wanted)
     except (KeyError, ValueError, RuntimeError, AttributeError) as error:
@@ -82,6 +83,21 @@ def load_initial_weights(
         ) from error
     if any(isinstance(module, nn.BatchNorm2d) for module in net.modules()):
         measure_statistics(net, torch.stack(list(pictures)))
+
+
+def _names_in(text: str, path: Path) -> Names:
+    """What a model says that it has learnt."""
+    try:
+        found = parse_json(text)
+    except ValueError:
+        found = None
+    if isinstance(found, list) and all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names) for names in found
+    ):
+        return found
+    raise ModelError(
+        f"what it says of its layers ({LEARNT}) is damaged", where=path, cure="export it again"
+    )
 
 
 COPIED: Final = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d)
