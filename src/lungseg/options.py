@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import operator
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -324,11 +326,17 @@ class SegmentOptions:
             )
 
     def record(self) -> dict[str, Any]:
-        """All options by name, ready for JSON; of a model in a file, the file's name alone."""
+        """All options by name, ready for JSON; of a model in a file, the file's name alone, and of
+        a series' description or UID, which may tell of the patient, a check sum.
+        """
         entry = {option.name: getattr(self, option.name) for option in fields(self)}
+        series = self.series
+        if series and not series.isdecimal() and not series.startswith("sha256:"):
+            series = f"sha256:{hashlib.sha256(os.fsencode(series)).hexdigest()}"
         return entry | {
             "model": None if self.model is None else Path(self.model).name,
             "structures": None if self.structures is None else list(self.structures),
+            "series": series,
             "spacing": None if self.spacing is None else list(self.spacing),
             "overlay_style": None if self.overlay_style is None else str(self.overlay_style),
         }
