@@ -52,6 +52,20 @@ def test_black_is_a_frame_on_all_sides_or_at_both_ends_and_no_frame_at_one(film)
         assert find_frame(padded(film, widths, 0)) is None
 
 
+@pytest.mark.parametrize("grey", [255, 64, 224])
+def test_a_picture_on_part_of_a_page_is_found_whole(film, grey):
+    """Rows of which more than half is page are not taken for page with letters on it."""
+    for widths in ((24, 24, 120, 120), (140, 140, 120, 120), (10, 10, 10, 240), (20, 280, 20, 20)):
+        top, _, left, _ = widths
+        assert found(padded(film, widths, grey)) == (top, top + ROWS, left, left + COLUMNS)
+
+
+def test_a_broad_black_part_at_one_side_is_no_collimator(film):
+    bright = np.maximum(film, 90)  # up to its edge
+    assert found(padded(bright, (0, 0, 0, 220), 0)) == (0, ROWS, 0, COLUMNS)
+    assert find_frame(padded(bright, (0, 0, 0, 60), 0)) is None
+
+
 def test_white_at_one_side(film):
     assert found(padded(film, (0, 50, 0, 0), 255)) == (0, ROWS, 0, COLUMNS)
     assert found(padded(film, (0, 0, 17, 0), 255)) == (0, ROWS, 17, 17 + COLUMNS)

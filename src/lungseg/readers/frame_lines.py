@@ -60,6 +60,13 @@ class Lines:
         away = np.abs(self.pixels[number] - self.pixels[other])
         return float((away > EDGE).mean())
 
+    def stands_out(self, number: int, other: int) -> NDArray[np.bool_]:
+        """Where a line differs from another one by more or less than usual, as where a frame that
+        gets lighter or darker from line to line has letters on it.
+        """
+        step = self.pixels[number] - self.pixels[other]
+        return np.asarray(np.abs(step - np.median(step)) > EDGE)
+
     def begins(self, last: int, first: int, count: int = 3) -> float:
         """Along how much of a line another picture begins at once: how much of the `count` lines
         from `first` on differs from the last three up to `last`.

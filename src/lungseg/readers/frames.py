@@ -52,6 +52,8 @@ _BLACK: Final = 0.14
 it."""
 _MIN_BLACK: Final = 0.04
 """Fraction of rows, or of columns, that is black at both ends where black margins are left out."""
+_MOST_BLACK: Final = 0.35
+"""The same at one end alone, which no collimator leaves."""
 _TEXT: Final = 0.15
 """Fraction of the lines of a black strip that have letters."""
 _MIN_GREYS: Final = 5
@@ -267,7 +269,8 @@ def _believed(
         return dark
     depths = list(outer)
     for both in () if of_slice else (slice(0, 2), slice(2, 4)):
-        if all(np.subtract(black[both], outer[both]) >= broad[both]):
+        margins = np.subtract(black[both], outer[both])
+        if all(margins >= broad[both]) or any(margins >= _MOST_BLACK * sizes[both]):
             depths[both] = black[both]
     return depths if any(depths >= _MIN_FRAME * sizes) else None
 
@@ -323,8 +326,8 @@ def _margins(lines: Lines) -> list[_Margin]:
                 start = i
             last = even = i
         elif last >= start and may_have_ink and lines.share(i) >= INKED and i - last == 1:
-            short = longest(lines.residual(i) > TOLERANCE) <= run
-            if short and lines.jump(i, last) <= INKED:
+            strange = (lines.residual(i) > TOLERANCE) | lines.stands_out(i, even)
+            if longest(strange) <= run and lines.jump(i, last) <= INKED:
                 last = i
         elif i - last > (gap if last >= 0 else gap // 8) or (
             i - last == 1 and last >= 0 and lines.begins(last, i) >= _ABRUPT
