@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lungseg.ct.opaque_lung import name_lung_alone, remove_fat, remove_opaque_remnant
+from lungseg.ct.opaque_lung import (
+    join_torn_lung,
+    name_lung_alone,
+    remove_fat,
+    remove_opaque_remnant,
+)
 
 
 def drawn(columns: int, hu: int) -> tuple[np.ndarray, np.ndarray]:
@@ -62,6 +67,19 @@ def test_next_to_nothing_beside_a_whole_lung_is_none() -> None:
     cut[0] = cut[1]  # the base of the other lung may be all that was scanned of it
     remove_opaque_remnant(cut, voxels)
     assert set(np.unique(cut)) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("columns", "first", "joined"),
+    [(2, 12, True), (2, 13, False), (9, 12, False)],
+    ids=["a part of it", "beside it", "large"],
+)
+def test_a_part_of_a_lung_that_lies_on_it_is_no_second_one(columns, first, joined) -> None:
+    labels = np.zeros((4, 10, 30), np.uint8)
+    labels[:, :, 2:12], labels[:, 2:8, first : first + columns] = 1, 2
+    assert join_torn_lung(labels) == joined
+    assert (labels == 2).any() != joined
+    assert np.count_nonzero(labels) == 400 + 4 * 6 * columns
 
 
 @pytest.mark.parametrize(("first", "side"), [(14, 1), (32, 2)], ids=["right", "left"])

@@ -26,7 +26,7 @@ from lungseg.ct.judge import judge_volume
 from lungseg.ct.layers import as_segmentation, certain_planes, layer_of, thresholded
 from lungseg.ct.lung_bases import complete_bases
 from lungseg.ct.measure import measure_volume
-from lungseg.ct.opaque_lung import name_lung_alone, remove_fat, remove_opaque_remnant
+from lungseg.ct.opaque_lung import remove_fat, settle_lung_alone
 from lungseg.ct.placing import on_grid_of, placed, possible, righted, with_doubt
 from lungseg.ct.postprocess import postprocess_volume
 from lungseg.ct.sides import cut_planes, open_slices, settle_sides
@@ -300,8 +300,7 @@ class VolumeSegmenter:
         labels = postprocess_volume(labels, spacing)
         if volume.hounsfield:
             remove_fat(labels, voxels)
-            if remove_opaque_remnant(labels, voxels):
-                name_lung_alone(labels, voxels)
+            settle_lung_alone(labels, voxels)
             complete_bases(labels, voxels, spacing)
         return labels
 

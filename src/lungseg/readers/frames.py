@@ -269,8 +269,8 @@ def _believed(
         return dark
     depths = list(outer)
     for both in () if of_slice else (slice(0, 2), slice(2, 4)):
-        margins = np.subtract(black[both], outer[both])
-        if all(margins >= broad[both]) or any(margins >= _MOST_BLACK * sizes[both]):
+        inner = np.subtract(black[both], outer[both])
+        if all(inner >= broad[both]) or any(inner >= _MOST_BLACK * sizes[both]):
             depths[both] = black[both]
     return depths if any(depths >= _MIN_FRAME * sizes) else None
 
