@@ -143,6 +143,50 @@ def test_voi_lut_that_states_fewer_bits_than_its_entries_have(write_dicom, deep_
     assert image.notes == ("VOI LUT applied",)
 
 
+NARROW = lut(1990, 12, [i * 205 for i in range(20)])
+"""Black up to 1990, and almost white from 2009 on."""
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_widest_of_several_voi_luts_that_shows_the_image(write_dicom, deep_film, order):
+    luts = [*NARROW, *lut(0, 12, list(range(4096)))][::order]
+    image = read_image(write_dicom(deep_film, VOILUTSequence=luts))
+    assert_array_equal(image.array, stretched(deep_film))
+    number = 2 if order == 1 else 1
+    assert image.notes == (f"VOI LUT {number} of 2 applied, the widest that shows the image",)
+
+
+def test_window_where_no_voi_lut_shows_the_image(write_dicom, deep_film):
+    image = read_image(write_dicom(deep_film, VOILUTSequence=NARROW, **WINDOW))
+    assert_array_equal(image.array, stretched(deep_film))
+    assert image.notes == ("window 2048 / 4096; the VOI LUT shows too little of the image",)
+
+
+@pytest.mark.parametrize(
+    ("window", "note"),
+    [
+        ({}, "each of 2 VOI LUTs shows too little of the image, full range used"),
+        (
+            {"WindowCenter": 100, "WindowWidth": 50},
+            "window 100 / 50 shows too little of the image, full range used; each of 2 VOI LUTs "
+            "shows too little of the image",
+        ),
+    ],
+)
+def test_full_range_where_no_voi_lut_or_window_shows_the_image(
+    write_dicom, deep_film, window, note
+):
+    image = read_image(write_dicom(deep_film, VOILUTSequence=[*NARROW, *NARROW], **window))
+    assert_array_equal(image.array, stretched(deep_film))
+    assert image.notes == (note,)
+
+
+def test_voi_lut_that_stands_alone_is_believed(write_dicom, deep_film):
+    image = read_image(write_dicom(deep_film, VOILUTSequence=NARROW))
+    assert np.isin(image.array, (image.array.min(), image.array.max())).mean() > 0.9
+    assert image.notes == ("VOI LUT applied",)
+
+
 @pytest.mark.parametrize("order", ["little", "big"])
 def test_modality_lut_then_window(write_dicom, deep_film, tmp_path, order):
     entries = [(i * i) // 4096 for i in range(4096)]

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 Values = NDArray[np.float64]
 _TABLE_LIMIT = 2**16
 _MIN_SHOWN = 0.5
-"""Fraction of an image that one of several windows shows neither black nor white, if it is to show
-lungs; others are for bones, or for the mediastinum. A window that stands alone is
+"""Fraction of an image that one of several windows or VOI LUTs shows neither black nor white, if it
+is to show lungs; others are for bones, or for the mediastinum. One that stands alone is
 believed."""
 
 
@@ -31,10 +31,10 @@ def to_grayscale(stored: Array, dataset: Dataset) -> tuple[Array, tuple[str, ...
     """Displayable grey from the stored values of a MONOCHROME1 or MONOCHROME2 image; dense tissue
     comes out bright in both.
 
-    Of several windows the widest is taken that shows the image. Without a window or VOI LUT, and
-    where those stated leave too little to see, the full range is used: all that the bits can hold
-    for up to 8 bits stored, else from the lowest to the highest value of the image, paddings left
-    out.
+    Of several VOI LUTs the widest is taken that shows the image, else of windows. Without either,
+    and where those stated leave too little to see, the full range is used: all that the bits can
+    hold for up to 8 bits stored, else from the lowest to the highest value of the image, paddings
+    left out.
 
     Args:
         stored: (rows, columns), whole numbers.
@@ -89,20 +89,83 @@ def _voi(
     values: Values, counts: NDArray[np.intp], dataset: Dataset
 ) -> tuple[Values | None, tuple[str, ...]]:
     """VOI LUT, else window (PS3.3 C.11.2): 0 is black, 1 is white; None where the file states
-    neither, or no window that shows the image.
+    neither, or, of several, none that shows the image.
 
     Args:
         values: that can occur.
         counts: how many pixels have each of them, paddings left out.
         dataset: where it is stated.
     """
-    sequence = dataset.get("VOILUTSequence")
-    if sequence:
-        entries, bits = _look_up(np.rint(values), sequence[0], dataset)
-        return np.clip(entries / (2**bits - 1), 0, 1), ("VOI LUT applied",)
+    tables = list(dataset.get("VOILUTSequence") or [])
     windows = list(
         zip(numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth"), strict=False)
     )
+    if not tables:
+        return _by_window(values, counts, windows, dataset, several=len(windows) > 1)
+    several = len(tables) + len(windows) > 1
+    found = _by_table(values, counts, tables, dataset, several=several)
+    if found is not None:
+        return found
+    failed = "the VOI LUT" if len(tables) == 1 else f"each of {len(tables)} VOI LUTs"
+    failed = f"{failed} shows too little of the image"
+    if not windows:
+        return None, (f"{failed}, full range used",)
+    shown, notes = _by_window(values, counts, windows, dataset, several=True)
+    return shown, (f"{notes[0]}; {failed}",)
+
+
+def _by_table(
+    values: Values,
+    counts: NDArray[np.intp],
+    tables: list[Dataset],
+    dataset: Dataset,
+    *,
+    several: bool,
+) -> tuple[Values, tuple[str, ...]] | None:
+    """By the widest VOI LUT that shows the image, or None; one that stands alone is believed."""
+    best: tuple[int, int, Values] | None = None
+    for number, table in enumerate(tables, start=1):
+        first = int(table.LUTDescriptor[1])
+        whole, bits = _look_up(np.arange(first, first + _count(table)), table, dataset)
+        entries, _ = _look_up(np.rint(values), table, dataset)
+        ends = float(whole.min()), float(whole.max())
+        if several and _share(counts, _is_between(entries, ends)) < _MIN_SHOWN:
+            continue
+        width = int(_is_between(whole, ends).sum())
+        if best is None or width > best[0]:
+            best = width, number, np.clip(entries / (2**bits - 1), 0, 1)
+    if best is None:
+        return None
+    which = "VOI LUT applied"
+    if len(tables) > 1:
+        which = f"VOI LUT {best[1]} of {len(tables)} applied, the widest that shows the image"
+    return best[2], (which,)
+
+
+def _is_between(entries: Values, ends: tuple[float, float]) -> NDArray[np.bool_]:
+    """Which entries of a VOI LUT an eye tells from its lowest and its highest one."""
+    step = (ends[1] - ends[0]) / 255
+    inside = (entries >= ends[0] + step) & (entries <= ends[1] - step)
+    return np.asarray(inside & (step > 0))
+
+
+def _by_window(
+    values: Values,
+    counts: NDArray[np.intp],
+    windows: list[tuple[float, float]],
+    dataset: Dataset,
+    *,
+    several: bool,
+) -> tuple[Values | None, tuple[str, ...]]:
+    """By the widest window that shows the image; one that stands alone is believed.
+
+    Args:
+        values: that can occur.
+        counts: how many pixels have each of them, paddings left out.
+        windows: centre and width of each.
+        dataset: where the function is stated.
+        several: whether there is another one, or a VOI LUT beside it.
+    """
     if not windows:
         return None, ()
     function = str(dataset.get("VOILUTFunction") or "LINEAR")
@@ -113,34 +176,45 @@ def _voi(
     if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):  # damaged, and not repeated
         kind = " of an unknown function"
     useful = possible
-    if len(windows) > 1:
+    if several:
         useful = [one for one in possible if _share_within(values, counts, *one) >= _MIN_SHOWN]
     if not useful:
         named = " and ".join(f"{centre:g} / {width:g}{kind}" for centre, width in possible)
-        return None, (f"windows {named} show too little of the image, full range used",)
+        verb = "windows {} show" if len(possible) > 1 else "window {} shows"
+        return None, (f"{verb.format(named)} too little of the image, full range used",)
     centre, width = max(useful, key=lambda one: one[1])
+    which = ""
+    if len(windows) > 1:
+        which = f", the widest of {len(windows)} that shows the image"
+    shown = _windowed(values, centre, width, function)
+    return shown, (f"window {centre:g} / {width:g}{kind}{which}",)
+
+
+def _windowed(values: Values, centre: float, width: float, function: str) -> Values:
+    """What a window makes of values: 0 is black, 1 is white."""
     if function == "SIGMOID":  # C.11.2.1.3.1
-        shown = 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
-    elif function == "LINEAR_EXACT":  # C.11.2.1.3.2
+        return np.asarray(1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700))))
+    if function == "LINEAR_EXACT":  # C.11.2.1.3.2
         shown = (values - centre) / width + 0.5
     elif width == 1:  # C.11.2.1.2.1: a step
         shown = (values > centre - 0.5).astype(np.float64)
     else:
         shown = (values - (centre - 0.5)) / (width - 1) + 0.5
-    which = ""
-    if len(windows) > 1:
-        which = f", the widest of {len(windows)} that shows the image"
-    return np.clip(shown, 0, 1), (f"window {centre:g} / {width:g}{kind}{which}",)
+    return np.clip(shown, 0, 1)
 
 
 def _share_within(values: Values, counts: NDArray[np.intp], centre: float, width: float) -> float:
-    """Which fraction of an image a window shows neither black nor white; pixels that have the least
-    or greatest value of the image, as the air beside a patient and a shutter have, do not count.
+    """Which fraction of an image a window shows neither black nor white; see `_share`."""
+    return _share(counts, np.asarray(np.abs(values - centre) <= width / 2))
+
+
+def _share(counts: NDArray[np.intp], within: NDArray[np.bool_]) -> float:
+    """Which fraction of an image has the values `within`; pixels that have the least or greatest
+    value of the image, as the air beside a patient and a shutter have, do not count.
     """
     present = np.flatnonzero(counts)
     inner = counts.astype(np.float64)
     inner[present[:1]] = inner[present[-1:]] = 0
-    within = np.abs(values - centre) <= width / 2
     return float(inner[within].sum() / max(inner.sum(), 1))
 
 
@@ -190,8 +264,7 @@ def _look_up(values: Array, item: Dataset, dataset: Dataset) -> tuple[Values, in
     pydicom has this, too, but keeps the index in the type of the entries, so that 4,096 entries of
     8 bits wrap around.
     """
-    count, first, bits = (int(number) for number in item.LUTDescriptor)
-    count = (count & 0xFFFF) or 2**16
+    count, (_, first, bits) = _count(item), (int(number) for number in item.LUTDescriptor)
     data = item.LUTData
     entries: Array
     if isinstance(data, bytes):
@@ -205,6 +278,11 @@ def _look_up(values: Array, item: Dataset, dataset: Dataset) -> tuple[Values, in
     )  # some writers state fewer than the entries have
     index = np.clip(values - first, 0, len(entries) - 1).astype(np.intp)
     return entries[index].astype(np.float64), bits
+
+
+def _count(item: Dataset) -> int:
+    """How many entries a LUT has, of which 2**16 are stated as 0."""
+    return (int(item.LUTDescriptor[0]) & 0xFFFF) or 2**16
 
 
 def _as_levels(shown: Values, present: NDArray[np.bool_], *, bits: int) -> Array:
