@@ -3,6 +3,7 @@ or left out."""
 
 from __future__ import annotations
 
+import lzma
 import re
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,35 @@ def test_voxels_of_a_volume_are_a_part_of_it(tmp_path):
     for name in ("a.raw", "other.gz", "lost.raw"):
         (tmp_path / name).write_bytes(b"\0" * 100)
     assert left_out(find_inputs([tmp_path]), tmp_path) == {"lost.raw": "no_image"}
+
+
+@pytest.mark.parametrize("named", ["list", "metaimage pattern", "nrrd pattern"])
+@pytest.mark.parametrize("way", ["folder", "pattern"])
+def test_voxels_of_a_volume_in_a_folder_below_are_a_part_of_it(tmp_path, named, way):
+    (tmp_path / "planes").mkdir()
+    for number in range(1, 4):
+        (tmp_path / "planes" / f"p{number:02}.raw").write_bytes(b"\0" * 100)
+    (tmp_path / "planes" / "p04.raw").write_bytes(b"\0" * 100)
+    listed = "\n".join(f"planes/p{number:02}.raw" for number in range(1, 4))
+    header, text = {
+        "list": ("a.mhd", f"NDims = 3\nElementDataFile = LIST\n{listed}\n"),
+        "metaimage pattern": ("a.mhd", "NDims = 3\nElementDataFile = planes/p%02d.raw 1 3 1\n"),
+        "nrrd pattern": ("a.nhdr", "NRRD0004\ndata file: planes/p%02d.raw 1 3 1\n"),
+    }[named]
+    (tmp_path / header).write_text(text, encoding="utf-8")
+    found = find_inputs([tmp_path if way == "folder" else tmp_path / "**"])
+    assert names(found, tmp_path) == [header]
+    assert left_out(found, tmp_path) == {"planes/p04.raw": "no_image"}
+
+
+def test_what_is_packed_by_xz_stays_an_input_whose_error_says_what_unpacks_it(tmp_path):
+    (tmp_path / "a.nii.xz").write_bytes(lzma.compress(b"\0" * 400))
+    (tmp_path / "b.txt.xz").write_bytes(lzma.compress(b"words"))
+    found = find_inputs([tmp_path])
+    assert names(found, tmp_path) == ["a.nii.xz"]
+    assert left_out(found, tmp_path) == {"b.txt.xz": "no_image"}
+    with pytest.raises(UnsupportedError, match=r"xz files are not read; unpack it: unxz FILE\.xz"):
+        read(found.files[0])
 
 
 @pytest.mark.parametrize("way", ["folder", "pattern", "names"])

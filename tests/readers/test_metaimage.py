@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 import zlib
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from lungseg.errors import UnreadableError, UnsupportedError
 from lungseg.provenance import Format
-from lungseg.readers import read_volume
+from lungseg.readers import find_inputs, read_volume
 from metaimage_files import meta_fields, write_meta
 from phantom_volumes import AFFINE, CHEST, TURNS, check_chest, stored_as
 
@@ -88,6 +89,27 @@ def test_a_name_in_latin_1_is_read_as_that(tmp_path):
     (tmp_path / "Größe.raw").write_bytes(CHEST.tobytes())
     path = write_meta(tmp_path / "chest.mhd", meta_fields(ElementDataFile="Größe.raw"))
     path.write_bytes(path.read_text(encoding="utf-8").encode("latin-1"))
+    check_chest(read_volume(path))
+
+
+@pytest.mark.parametrize(("named", "on_disk"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_an_accent_may_be_spelt_otherwise_in_the_header_than_on_disk(tmp_path, named, on_disk):
+    folder, name = (unicodedata.normalize(on_disk, word) for word in ("Höhe", "Größe.raw"))
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / name).write_bytes(CHEST.tobytes())
+    name = f"{unicodedata.normalize(named, 'Höhe')}/{unicodedata.normalize(named, 'Größe.raw')}"
+    path = write_meta(tmp_path / "chest.mhd", meta_fields(ElementDataFile=name))
+    check_chest(read_volume(path))
+    assert find_inputs([tmp_path]).left_out == []
+
+
+@pytest.mark.parametrize("ending", ["mha", "mhd"])
+def test_a_byte_order_mark_before_the_header_says_nothing(tmp_path, ending):
+    (tmp_path / "c.raw").write_bytes(CHEST.tobytes())
+    is_apart = ending == "mhd"
+    fields = meta_fields(ElementDataFile="c.raw" if is_apart else "LOCAL")
+    path = write_meta(tmp_path / f"c.{ending}", fields, b"" if is_apart else CHEST.tobytes())
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     check_chest(read_volume(path))
 
 

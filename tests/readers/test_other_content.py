@@ -119,6 +119,7 @@ def test_every_kind_has_a_sentence_and_formats_have_none():
         "\nComment = of a = b\nCreator = me\nObjectType = Image\n",
         "Comment = Größe\r\nDimSize = 3 3 3\r\n",
         "  ElementDataFile = a.raw\n",
+        "\ufeffObjectType = Image\nNDims = 3\n",
     ],
 )
 def test_a_metaimage_header_may_begin_with_any_of_its_fields(start):

@@ -5,7 +5,6 @@ its first bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -13,7 +12,7 @@ from typing import Final
 from lungseg.provenance import Format
 from lungseg.readers.files import file_head
 from lungseg.readers.nifti import header_of_pair
-from lungseg.readers.signatures import HEAD_BYTES, has_dicom_ending, sniff
+from lungseg.readers.signatures import has_dicom_ending, sniff
 
 # fmt: off
 IMAGE_ENDINGS = frozenset(
@@ -43,7 +42,9 @@ OTHER_ENDINGS = frozenset(
 )
 # fmt: on
 PACKED_ENDINGS: Final = tuple(
-    ending + packed for ending in (".nii", ".nrrd", ".mha") for packed in (".gz", ".bz2", ".zst")
+    ending + packed
+    for ending in (".nii", ".nrrd", ".mha")
+    for packed in (".gz", ".bz2", ".zst", ".xz")
 )
 ARCHIVE_ENDINGS: Final = (
     ".zip",
@@ -74,9 +75,6 @@ _OTHER_NAMES: Final = frozenset(
 )
 _THUMBNAIL: Final = re.compile(r"(?<![a-z])thumb(nail)?s?(?![a-z])")
 """In the name of a picture that stands for another."""
-_APART: Final = (".mhd", ".nhdr", ".hdr")
-_HEADER_ENDINGS: Final = (*_APART, ".mha", ".nrrd")
-_HEADER_BYTES: Final = 2**16
 
 
 class FileKind(Enum):
@@ -122,33 +120,3 @@ def may_be_image(path: Path) -> bool:
     (DICOM files often have no ending).
     """
     return look_at(path) in (FileKind.IMAGE, FileKind.DICOM)
-
-
-def parts_of_volumes(others: Collection[Path], images: Sequence[Path]) -> set[Path]:
-    """Those files of a folder that hold the voxels of a volume, by what the headers beside them
-    say.
-
-    Args:
-        others: files that are no images themselves.
-        images: all others of the folder.
-    """
-    headers = [path for path in images if path.suffix.lower() in _HEADER_ENDINGS]
-    if not headers or not others:
-        return set()
-    stems, parts = {path.stem for path in headers}, list[bytes]()
-    for path in headers:
-        try:
-            with path.open("rb") as file:
-                # Of a file that has the voxels itself the header alone.
-                parts.append(
-                    file.read(_HEADER_BYTES if path.suffix.lower() in _APART else HEAD_BYTES)
-                )
-        except OSError:
-            continue  # reading it will say why
-    said = b"\n".join(parts)
-    return {
-        path
-        for path in others
-        if path.name.encode(errors="surrogateescape") in said
-        or (path.suffix.lower() in (".raw", ".zraw") and path.stem in stems)
-    }

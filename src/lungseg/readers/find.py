@@ -25,6 +25,7 @@ from lungseg.readers.left_out import LeftOut, in_words, left_out_dicom
 from lungseg.readers.members import member_probe
 from lungseg.readers.probe import Probe, probe
 from lungseg.readers.signatures import OtherContent
+from lungseg.readers.volume_parts import VolumeParts
 
 __all__ = ["FoundInputs", "find_inputs", "may_be_image"]
 
@@ -225,6 +226,7 @@ def _match(
     pattern: str, found: FoundInputs, named: list[Path], *, series: bool, unpack: bool
 ) -> list[Path]:
     files: list[Path] = []
+    others: list[Path] = []
     for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute patterns
         match = Path(name)
         if _is_folder(match):
@@ -238,7 +240,9 @@ def _match(
         elif look is FileKind.ARCHIVE and unpack and is_archive(match):
             files += _unpacked(match, found, series=series)
         elif look is not FileKind.PART:
-            found.left_out.append(LeftOut(match, "no_image", "no image"))
+            others.append(match)
+    parts = VolumeParts().among(others, named)
+    found.left_out += [LeftOut(p, "no_image", "no image") for p in others if p not in parts]
     return files
 
 

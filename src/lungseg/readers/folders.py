@@ -16,10 +16,11 @@ from lungseg.provenance import Format
 from lungseg.readers.dicom_ct import CtFile, Slice, read_header
 from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.dicom_kind import DicomKind
-from lungseg.readers.endings import FileKind, look_at, parts_of_volumes
+from lungseg.readers.endings import FileKind, look_at
 from lungseg.readers.left_out import LeftOut, left_out_dicom
 from lungseg.readers.probe import Probe
 from lungseg.readers.series import dicom_files
+from lungseg.readers.volume_parts import VolumeParts
 
 _OF_CT: Final = (DicomKind.SLICE, DicomKind.CAPTURE)
 _MAX_KEPT_HEADERS: Final = 50_000
@@ -80,6 +81,7 @@ def look_through(
     """
     found = FolderContents()
     stacks: dict[Path, _Stack | None] = {}
+    parts = VolumeParts()
     for parent, paths in _walk(folder, found.problems):
         counted = paths if only is None else [path for path in paths if absolute(path) in only]
         found.left_out += [
@@ -89,7 +91,9 @@ def look_through(
             and absolute(path) not in only
             and look_at(path) in (FileKind.IMAGE, FileKind.DICOM)
         ]
-        headers = _look_through_one(parent, counted, found, series=series, some=only is not None)
+        headers = _look_through_one(
+            parent, counted, parts, found, series=series, some=only is not None
+        )
         if headers:
             stacks[parent] = _stack(headers)
     _join(stacks, found)
@@ -123,14 +127,20 @@ def _walk(folder: Path, problems: list[InputError]) -> Iterator[tuple[Path, list
 
 
 def _look_through_one(
-    parent: Path, paths: Sequence[Path], found: FolderContents, *, series: bool, some: bool
+    parent: Path,
+    paths: Sequence[Path],
+    parts: VolumeParts,
+    found: FolderContents,
+    *,
+    series: bool,
+    some: bool,
 ) -> list[CtFile]:
     """Sorts the files of one folder, or some of them; returns the headers of its slices of CT."""
     looks = {path: look_at(path) for path in paths}
     images = [path for path in paths if looks[path] in (FileKind.IMAGE, FileKind.DICOM)]
     others = [path for path in paths if looks[path] in _NO_IMAGE]
-    parts = parts_of_volumes(others, images)
-    found.left_out += [LeftOut(p, *_NO_IMAGE[looks[p]]) for p in others if p not in parts]
+    of_volumes = parts.among(others, images)
+    found.left_out += [LeftOut(p, *_NO_IMAGE[looks[p]]) for p in others if p not in of_volumes]
     headers: dict[Path, CtFile] = {}
     for path in images if series else ():
         if looks[path] is FileKind.DICOM:

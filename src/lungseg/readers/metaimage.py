@@ -112,6 +112,17 @@ def is_flat(head: bytes) -> bool:
     return len(numbers) == len(sizes) in (2, 3) and (*numbers, 1)[:3].count(1) == 1
 
 
+def files_named(head: bytes) -> list[str]:
+    """The files that have the voxels, by a header of which the first bytes are given; none where
+    they follow it, or it is damaged.
+    """
+    fields, _, rest = _parsed(head)
+    try:
+        return _names(fields.get("ElementDataFile", "LOCAL"), rest) or []
+    except ValueError:
+        return []
+
+
 def _parsed(head: bytes) -> tuple[dict[str, str], int, bytes]:
     """The header's fields, its length in bytes, and what follows of the bytes that are given; the
     field that names the data is the last.
@@ -120,7 +131,7 @@ def _parsed(head: bytes) -> tuple[dict[str, str], int, bytes]:
     length = 0
     for line in head.splitlines(keepends=True):
         length += len(line)
-        key, _, value = text_of(line).partition("=")
+        key, _, value = text_of(line).removeprefix("\ufeff").partition("=")
         fields[key.strip()] = value.strip()
         if key.strip() == "ElementDataFile":
             break

@@ -116,6 +116,16 @@ def is_flat(head: bytes) -> bool:
     return 2 <= len(sizes) <= 3 and (*sizes, 1)[:3].count(1) == 1
 
 
+def files_named(head: bytes) -> list[str]:
+    """The files that have the voxels, by a header of which the first bytes are given; none where
+    they follow it, or it is damaged.
+    """
+    try:
+        return _files_named(head)[1] or []
+    except ValueError:
+        return []
+
+
 def _header(data: Data, source: str) -> tuple[dict[str, Any], bytes, list[str] | None]:
     """The fields, the text up to the empty line, that included, and the files that have the
     voxels, None where they follow the header.

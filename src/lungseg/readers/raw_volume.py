@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def sidecar(header: Data, name: str, *, source: str) -> Path:
             where=source,
             cure="put them beside it, and name them so in the header",
         )
-    data = header.parent / name
+    data = _on_disk(header.parent, name)
     if not data.is_file():
         raise UnreadableError(
             f"its voxels are in {data.name}, and that is missing",
@@ -102,6 +103,18 @@ def sidecar(header: Data, name: str, *, source: str) -> Path:
             cure="put it beside",
         )
     return data
+
+
+def _on_disk(folder: Path, name: str) -> Path:
+    """The file of that name below a folder, also where one of them spells an accent as a character
+    of its own and the other does not, as Macs and what unpacks archives may leave it.
+    """
+    if (folder / name).is_file():
+        return folder / name
+    for part in PurePath(name).parts:
+        spellings = (part, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD")))
+        folder = next((p for one in spellings if (p := folder / one).exists()), folder / part)
+    return folder
 
 
 def sidecars(header: Data, names: list[str], *, source: str) -> tuple[Data, ...]:

@@ -182,7 +182,7 @@ def _is_metaimage(head: bytes) -> bool:
     """Whether the first lines are "key = value", one of the keys a known one; in any order, since
     MetaIO takes them in any.
     """
-    for line in head.splitlines()[:_METAIMAGE_LINES]:
+    for line in head.removeprefix(codecs.BOM_UTF8).splitlines()[:_METAIMAGE_LINES]:
         found = _METAIMAGE.match(line)
         if found is None:
             if line.strip():
