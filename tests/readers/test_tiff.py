@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from itertools import product
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ def tiff(
     pack=None,
     predictor=1,
     pages=1,
+    planar=False,
     **tags,
 ):
     """A TIFF or BigTIFF file (`big`) of (rows, columns) or (rows, columns, samples)."""
@@ -36,13 +38,13 @@ def tiff(
     kind = {"u": 1, "i": 2, "f": 3}[stored.dtype.kind]
     height, width = tile or (rows_a_strip or rows, columns)
     blocks = []
-    for top in range(0, rows, height):
-        for left in range(0, columns, width):
-            part = stored[top : top + height, left : left + width]
-            if tile:
-                gap = (height - part.shape[0], width - part.shape[1])
-                part = np.pad(part, ((0, gap[0]), (0, gap[1]), (0, 0)))
-            blocks.append(packed_block(part, order, predictor, pack))
+    planes = np.split(stored, samples, axis=2) if planar else [stored]
+    for plane, top, left in product(planes, range(0, rows, height), range(0, columns, width)):
+        part = plane[top : top + height, left : left + width]
+        if tile:
+            gap = (height - part.shape[0], width - part.shape[1])
+            part = np.pad(part, ((0, gap[0]), (0, gap[1]), (0, 0)))
+        blocks.append(packed_block(part, order, predictor, pack))
     places, body = [], b""
     for block in blocks:
         places.append((16 if big else 8) + len(body))
@@ -63,6 +65,7 @@ def tiff(
         if tile
         else {273: places, 278: height, 279: lengths}
     )
+    found |= {284: 2} if planar else {}
     found |= {int(name[1:]): value for name, value in tags.items()}
     return assembled(body, found, order, big, pages)
 
@@ -168,6 +171,27 @@ def test_grey_with_opacity(tmp_path, order, dtype, predictor):
     assert image.notes == ("transparent parts made black",)
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("rows_a_strip", [None, 7])
+@pytest.mark.parametrize("tile", [None, (16, 32)])
+@pytest.mark.parametrize(("pack", "predictor"), [(None, 1), ("deflate", 2)])
+def test_grey_and_opacity_one_after_the_other(
+    tmp_path, order, dtype, rows_a_strip, tile, pack, predictor
+):
+    grey = np.rint(FILM / FILM.max() * np.iinfo(dtype).max).astype(dtype)
+    opacity = np.full(grey.shape, np.iinfo(dtype).max, dtype)
+    opacity[:, :20] = 0
+    how = {"order": order, "rows_a_strip": rows_a_strip, "tile": tile}
+    both = np.stack([grey, opacity], axis=-1)
+    path = tmp_path / "film.tif"
+    path.write_bytes(tiff(both, pack=pack, predictor=predictor, planar=True, t338=2, **how))
+    image = read_image(path)
+    assert not image.array[:, :20].any()
+    assert np.array_equal(image.array[:, 20:], grey[:, 20:])
+    assert image.notes == ("transparent parts made black",)
+
+
 def test_white_may_be_zero(tmp_path):
     path = tmp_path / "film.tif"
     path.write_bytes(tiff(FILM.astype(np.uint64), order=">", big=True, t262=0))
@@ -252,7 +276,7 @@ def test_what_is_not_read_says_so():
     with pytest.raises(UnsupportedError, match="a TIFF of colours of a kind that is not read"):
         read(t262=2)
     with pytest.raises(UnsupportedError, match="a TIFF of colours of a kind that is not read"):
-        read_tiff(tiff(np.zeros((9, 9, 2), "f8"), t284=2), source="it", frame=None)
+        read_tiff(tiff(np.zeros((9, 9, 3), "f8")), source="it", frame=None)
     with pytest.raises(TooLargeError, match="the header states 60 x 20000 pixels"):
         read(t256=20_000)
     for tags, bits in (({"t258": 12}, "12"), ({"t258": [64, 32], "t277": 2}, "32 and 64")):

@@ -246,7 +246,7 @@ def _decode_with_pillow(
     had.
     """
     picture = _opened_with_pillow(content, file_format, source)
-    if picture is None:
+    if picture is None or _is_opacity_apart(picture):
         pixels, orientation = read_tiff(content, source=source, frame=frame)
         return _upright(_with_opacity(pixels, source), orientation), orientation
     with picture as opened:
@@ -319,6 +319,11 @@ def _opened_with_pillow(content: bytes, file_format: Format, source: str) -> Pil
             where=source,
             cure="export it again in 8 or 16 bits",
         ) from None
+
+
+def _is_opacity_apart(picture: PillowImage) -> bool:
+    """Whether a TIFF has its grey and then its opacity, which Pillow opens and does not decode."""
+    return picture.mode == "LA" and getattr(picture, "tag_v2", {}).get(_PLANAR) == _APART
 
 
 def _register_heif(source: str) -> None:

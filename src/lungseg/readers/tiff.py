@@ -29,7 +29,7 @@ _STRIPS, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _STRIP_LENGTHS, _PLANAR = (
     284,
 )
 _PREDICTOR, _TILE_COLUMNS, _TILE_ROWS, _TILES, _TILE_LENGTHS, _FORMAT = 317, 322, 323, 324, 325, 339
-_WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _APART = 0, 1, 2
 _DEFLATES: Final = (8, 32946)
 _KINDS: Final = {1: "u", 2: "i", 3: "f"}
 _TYPES: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
@@ -113,7 +113,7 @@ def _page(content: bytes, tags: Tags, order: str, source: str) -> Array:
     photometric = tags.get(_PHOTOMETRIC, (_BLACK_IS_ZERO,))[0]
     is_grey = photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and samples in (1, 2)
     compression = tags.get(_COMPRESSION, (1,))[0]
-    if not is_grey or (samples > 1 and tags.get(_PLANAR, (1,))[0] != 1):
+    if not is_grey:
         raise UnsupportedError(
             "it is a TIFF of colours of a kind that is not read",
             where=source,
@@ -139,18 +139,17 @@ def _page(content: bytes, tags: Tags, order: str, source: str) -> Array:
         )
     dtype = np.dtype("u2") if is_packed else np.dtype(f"{order}{kind}{bits[0] // 8}")
     pixels = np.zeros((rows, columns, samples), dtype.newbyteorder("="))
-    for stored, top, left, (height, width) in _blocks(content, tags, rows, columns):
-        size = height * -(-width * samples * bits[0] // 8)
+    for stored, top, left, shape, channels in _blocks(content, tags, pixels.shape):
+        size = shape[0] * -(-shape[1] * shape[2] * bits[0] // 8)
         block = stored
         if compression in _DEFLATES:
             block = zlib.decompressobj().decompress(stored, size)
         numbers = np.frombuffer(block[:size], np.uint8)
-        shape = height, width, samples
         if is_packed:
             decoded = _unpacked(numbers, shape, bits[0])
         else:
             decoded = _predicted(numbers, shape, dtype, predictor)
-        part = pixels[top : top + height, left : left + width]
+        part = pixels[top : top + shape[0], left : left + shape[1], channels]
         part[...] = decoded[: part.shape[0], : part.shape[1]]
     if photometric == _WHITE_IS_ZERO:
         highest = 2 ** bits[0] - 1 if kind == "u" else 0
@@ -159,11 +158,13 @@ def _page(content: bytes, tags: Tags, order: str, source: str) -> Array:
 
 
 def _blocks(
-    content: bytes, tags: Tags, rows: int, columns: int
-) -> list[tuple[bytes, int, int, tuple[int, int]]]:
-    """Strips or tiles: their bytes, the row and column where each begins, and its rows and
-    columns.
+    content: bytes, tags: Tags, page: tuple[int, ...]
+) -> list[tuple[bytes, int, int, tuple[int, int, int], slice]]:
+    """Strips or tiles of a page of so many rows, columns and samples: their bytes, the row and
+    column where each begins, its rows, columns and samples, and which ones those are: all, or one
+    after the other where each lies in blocks of its own.
     """
+    rows, columns, samples = page
     if _TILES in tags:
         height, width = tags[_TILE_ROWS][0], tags[_TILE_COLUMNS][0]
         places, lengths = tags[_TILES], tags[_TILE_LENGTHS]
@@ -172,17 +173,30 @@ def _blocks(
     else:
         height, width = min(rows, tags.get(_ROWS_PER_STRIP, (rows,))[0]), columns
         places, lengths = tags[_STRIPS], tags[_STRIP_LENGTHS]
-    if not height or not width or len(places) != -(-rows // height) * -(-columns // width):
+    is_apart = samples > 1 and tags.get(_PLANAR, (1,))[0] == _APART
+    channels = [slice(i, i + 1) for i in range(samples)] if is_apart else [slice(samples)]
+    wanted = -(-rows // height) * -(-columns // width) * len(channels) if height and width else -1
+    if len(places) != wanted:
         raise ValueError("blocks")
-    corners = [(top, left) for top in range(0, rows, height) for left in range(0, columns, width)]
+    corners = [
+        (channel, top, left)
+        for channel in channels
+        for top in range(0, rows, height)
+        for left in range(0, columns, width)
+    ]
     return [
         (
             content[place : place + length],
             top,
             left,
-            (height if _TILES in tags else min(height, rows - top), width),
+            (
+                height if _TILES in tags else min(height, rows - top),
+                width,
+                samples // len(channels),
+            ),
+            channel,
         )
-        for (top, left), place, length in zip(corners, places, lengths, strict=True)
+        for (channel, top, left), place, length in zip(corners, places, lengths, strict=True)
     ]
 
 
