@@ -45,7 +45,8 @@ from lungseg.readers.limits import MAX_FILE_BYTES
         (
             bytes(range(256)),
             UnsupportedError,
-            "the file is no PNG, JPEG, TIFF, BMP, GIF, WebP, AVIF or DICOM image",
+            r"the file is no PNG, JPEG, TIFF, BMP, GIF, WebP, AVIF(, HEIC)? or DICOM image, and no "
+            "NIfTI, NRRD or MetaImage volume; convert it to PNG",
         ),
         (b"\x89PNG\r\n\x1a\n", UnreadableError, "the PNG file is truncated"),
         (b"\xff\xd8\xff\xe0", UnreadableError, "the JPEG file is truncated"),

@@ -53,6 +53,7 @@ def test_another_size_or_ending_is_no_raw_film(tmp_path, densities, name, size) 
     (tmp_path / name).write_bytes(densities.tobytes()[:size])
     with pytest.raises(
         UnsupportedError,
-        match="the file is no PNG, JPEG, TIFF, BMP, GIF, WebP, AVIF or DICOM image",
+        match=r"the file is no PNG, JPEG, TIFF, BMP, GIF, WebP, AVIF(, HEIC)? or DICOM image, and "
+        "no NIfTI, NRRD or MetaImage volume; convert it to PNG",
     ):
         read_image(tmp_path / name)

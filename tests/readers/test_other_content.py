@@ -16,7 +16,7 @@ import pytest
 
 from lungseg.errors import InputError, TooLargeError, UnreadableError, UnsupportedError
 from lungseg.provenance import Format
-from lungseg.readers import find_inputs, packing, read, read_image, read_volume
+from lungseg.readers import find_inputs, packing, read, read_image, read_volume, refusals
 from lungseg.readers.packing import Packing, unpacked, unpacked_head
 from lungseg.readers.probe import identify, probe
 from lungseg.readers.refusals import refuse_other_content
@@ -107,6 +107,22 @@ def test_every_kind_has_a_sentence_and_formats_have_none():
     for content in Format:
         if content is not Format.DICOM_SERIES:
             refuse_other_content(content, "it")
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_file_of_no_known_kind_is_told_every_kind_that_is_read(monkeypatch, installed):
+    monkeypatch.setattr(refusals, "find_spec", lambda name: installed or None)
+    heic = ", HEIC" if installed else ""
+    kinds = f"PNG, JPEG, TIFF, BMP, GIF, WebP, AVIF{heic}"
+    targa = b"\0\0\3" + bytes(9) + b"\0\2\0\2\x08\0" + bytes(99)
+    with pytest.raises(UnsupportedError) as caught:
+        refuse_other_content(sniff(targa), "a.tga")
+    assert str(caught.value) == (
+        f"a.tga: the file is no {kinds} or DICOM image, and no NIfTI, NRRD or MetaImage volume; "
+        "convert it to PNG (a film) or NIfTI (CT)."
+    )
+    with pytest.raises(UnsupportedError, match=f"give a {kinds}, DICOM, NIfTI, NRRD or MetaImage"):
+        refuse_other_content(OtherContent.TEXT, "a")
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Final
 
 from lungseg.errors import InputError, UnreadableError, UnsupportedError
 from lungseg.provenance import Format
 from lungseg.readers.signatures import OtherContent, sniff
 
-FORMATS: Final = "PNG, JPEG, TIFF, BMP, GIF, WebP, AVIF or DICOM"
-"""What a single image comes as."""
+_PICTURES: Final = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WebP", "AVIF")
+"""What a picture comes as everywhere."""
 _TO_PNG: Final = "convert it to PNG, with 16 bits where it has more than 8"
 _ARRAY: Final = (
     "give lungseg.segment the array it holds, or save that as PNG (a film) or with nibabel or "
@@ -58,16 +59,6 @@ _SENTENCES: Final[dict[OtherContent, tuple[type[InputError], str, str]]] = {
         "it is a folder, not a file",
         "name the image file itself",
     ),
-    OtherContent.UNKNOWN: (
-        UnsupportedError,
-        f"the file is no {FORMATS} image",
-        "convert it to one of these",
-    ),
-    OtherContent.TEXT: (
-        UnsupportedError,
-        "the file is text, not an image",
-        f"give a {FORMATS} file",
-    ),
     OtherContent.GIT_LFS: (
         UnreadableError,
         "it is a pointer of Git LFS, and the file itself was never fetched",
@@ -96,12 +87,26 @@ def refuse_other_content(content: Format | OtherContent, name: str) -> None:
     """
     if content is Format.DICOM_SERIES:
         content = OtherContent.FOLDER
+    if content in (OtherContent.UNKNOWN, OtherContent.TEXT):
+        raise _no_image(name, is_text=content is OtherContent.TEXT)
     if isinstance(content, Format):
         return
     if content in _SENTENCES:
         kind, what, cure = _SENTENCES[content]
         raise kind(what, where=name, cure=cure)
     raise UnsupportedError(f"{content.value} files are not read", where=name, cure=_CURES[content])
+
+
+def _no_image(name: str, *, is_text: bool) -> UnsupportedError:
+    """Of a file that is of no kind which is known, or text."""
+    is_heic_read = find_spec("pillow_heif") is not None
+    pictures = ", ".join((*_PICTURES, *(["HEIC"] if is_heic_read else [])))
+    what = f"the file is no {pictures} or DICOM image, and no NIfTI, NRRD or MetaImage volume"
+    cure = "convert it to PNG (a film) or NIfTI (CT)"
+    if is_text:
+        what = "the file is text, not an image"
+        cure = f"give a {pictures}, DICOM, NIfTI, NRRD or MetaImage file"
+    return UnsupportedError(what, where=name, cure=cure)
 
 
 def refuse_what_stands_for_a_file(head: bytes, name: str) -> None:
