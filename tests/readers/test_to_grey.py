@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from PIL import Image as Pillow
 
 from lungseg.errors import UnsupportedError
 from lungseg.readers import read_image
@@ -36,6 +37,20 @@ def test_toned_film_passes_as_its_luma(tmp_path, large):
     path = tmp_path / "film.png"
     cv2.imwrite(str(path), sepia[..., ::-1])
     assert_array_equal(read_image(path).array, pixels)  # red and blue are not exchanged on the way
+
+
+def test_grey_that_a_lossy_compression_tinged_is_no_colour(large, tmp_path):
+    Pillow.fromarray(large).save(tmp_path / "film.webp", quality=60)
+    with Pillow.open(tmp_path / "film.webp") as opened:
+        red, green, blue = np.moveaxis(np.asarray(opened.convert("RGB")).astype(int), 2, 0)
+    assert max(np.abs(red - green).max(), np.abs(blue - green).max()) > 0
+    image = read_image(tmp_path / "film.webp")
+    assert image.notes == ()
+    assert np.abs(image.array - green).max() <= 1
+    for apart, notes in ((3, ()), (4, ("colour turned into grey",))):
+        tinged = np.dstack([large // 2 + np.uint8(apart), large // 2, large // 2])
+        assert to_grey(tinged, source="film")[1] == notes
+        assert to_grey(tinged.astype(np.uint16) * 257, source="film")[1] == notes
 
 
 def test_coloured_letters_pass_until_they_are_most_of_the_picture(large):

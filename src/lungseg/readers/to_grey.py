@@ -16,6 +16,9 @@ COLOURED_FRACTION = 0.10
 """A picture with more coloured pixels than this is no radiograph. A film toned in one colour has
 none, because its colour depends on its brightness alone; letters, arrows and rulers drawn on a film
 cover some per cent."""
+GREY_DEVIATION = 3.0
+"""Of 255: red, green and blue that are no further apart are grey, and differ by a lossy
+compression, such as WebP's, which knows no picture without colours."""
 _SAMPLES_A_SIDE = 256
 _BRIGHTNESS_BINS = 32
 
@@ -47,7 +50,8 @@ def to_grey(colour: Array, *, source: str) -> tuple[Array, tuple[str, ...]]:
                 cure="give the radiograph itself, or convert it to grey first if it really is one",
             )
         grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-        notes.append("colour turned into grey")
+        if _furthest_from_grey(rgb) > GREY_DEVIATION:
+            notes.append("colour turned into grey")
     if colour.shape[2] == 4:
         opacity = colour[..., 3]
         if (
@@ -57,6 +61,12 @@ def to_grey(colour: Array, *, source: str) -> tuple[Array, tuple[str, ...]]:
             grey = np.rint(grey * (opacity / np.float64(limit))).astype(colour.dtype)
             notes.append("transparent parts made black")
     return grey, tuple(notes)
+
+
+def _furthest_from_grey(rgb: Array) -> float:
+    """Of 255, how far red or blue is from green at most."""
+    furthest = max(int(cv2.absdiff(rgb[..., i], rgb[..., 1]).max()) for i in (0, 2))
+    return furthest * 255.0 / np.iinfo(rgb.dtype).max
 
 
 def coloured_fraction(rgb: Array) -> float:
