@@ -17,6 +17,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from lungseg.errors import InputError, UnsupportedError
 from lungseg.provenance import Format
 from lungseg.readers import FoundInputs, dicomdir, find_inputs, read
+from lungseg.readers.left_out import in_words
 from phantom_volumes import AFFINE, CHEST, check_chest, ct_slice, write_series
 
 NO_PIXELS = ("Rows", "Columns", "PixelData")
@@ -218,6 +219,7 @@ def test_a_dicomdir_that_is_named_stands_for_what_it_lists(tmp_path, write_dicom
     found = find_inputs([path])
     assert names(found, disc) == ["film", "dicom/se1"]
     assert left_out(found, disc) == {"unlisted": "not_listed"}
+    assert in_words(found.left_out * 2) == ["2 not listed (unlisted, unlisted)"]
     assert [str(problem) for problem in found.problems] == [
         (
             f"{path}: 4 of its records lead out of its folder, and were not followed; give the "

@@ -291,6 +291,19 @@ def test_slices_of_one_series_in_two_planes_are_two(tmp_path):
         read_volume(tmp_path / "a", series="1.2.3")
 
 
+def test_a_plane_and_an_image_type_of_one_name_are_said_once(tmp_path):
+    write_series(tmp_path / "a", CHEST, AFFINE, ImageType=["ORIGINAL", "PRIMARY", "AXIAL"])
+    header = {"ImageType": ["DERIVED", "SECONDARY", "MPR"]}
+    for path in write_series(tmp_path / "b", *cut((1, 1), (0, -1), (2, 1)), **header):
+        path.rename(tmp_path / "a" / f"coronal{path.name}")
+    with pytest.raises(
+        UnsupportedError,
+        match=r"1: LUNG \(20 slices, 1\.2\.3, axial\), 2: LUNG "
+        r"\(34 slices, 1\.2\.3, coronal, mpr\)",
+    ):
+        read_volume(tmp_path / "a")
+
+
 def test_what_is_no_slice_is_set_aside_and_said_so(tmp_path):
     write_series(tmp_path, CHEST, AFFINE)
     others = {

@@ -64,7 +64,7 @@ def _phrase(what: str, series: str, paths: list[Path]) -> str:
 
 def plural(what: str, count: int) -> str:
     """The words without their article, of several with an s: "localizers" for "a localizer"."""
-    if what.startswith("of "):
+    if what.startswith(("of ", "not ")):
         return what
     article, _, noun = what.partition(" ")
     plain = noun if article in ("a", "an", "no") else what

@@ -277,5 +277,6 @@ def _listed(number: int, series: Sequence[Series], traits: Sequence[dict[str, st
         told.append("images")
     words = [LABELS[name](traits[number][name])[0] for name in told if name in traits[number]]
     count = len(one.slices)
+    words = list(dict.fromkeys(words))  # a plane and an image type may be called the same
     about = ", ".join([f"{count} slice{'s' * (count > 1)}", one.uid or "no UID", *words])
     return f"{number + 1}: {one.description or 'without description'} ({about})"
