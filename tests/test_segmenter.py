@@ -7,12 +7,14 @@ import io
 import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import nibabel
 import numpy as np
 import pytest
 import SimpleITK
+from pydicom.uid import DigitalXRayImageStorageForPresentation, SecondaryCaptureImageStorage
 
 import lungseg
 from ellipsoids import ellipsoids
@@ -26,6 +28,7 @@ from lungseg.radiograph.segment import RadiographSegmenter
 from lungseg.segmenter import Segmenter, segment
 from lungseg.volume import Volume
 from lungseg.writers import volume_nifti
+from phantom_volumes import ct_slice
 from tiny_model import dark_ellipses, write_tiny_model
 
 
@@ -100,6 +103,41 @@ def test_a_volume_file_of_two_axes_is_film_or_slice_as_any_picture(
     assert type(both(path, SegmentOptions(modality="radiograph")).image) is Image
     given = both(path, SegmentOptions(modality="ct", spacing=(2.0, 0.6, 0.6)))
     assert given.image.geometry.spacing == (2.0, 0.6, 0.6)
+
+
+@pytest.mark.parametrize("modality", ["OT", "SC", None])
+@pytest.mark.parametrize("way", ["file", "folder", "bytes", "data set"])
+def test_a_secondary_capture_is_film_or_slice_as_any_picture(
+    tmp_path: Path, modality: str | None, way: str
+) -> None:
+    both = Segmenter()
+
+    def captured(pixels: np.ndarray, storage: str = SecondaryCaptureImageStorage) -> Any:
+        header = {"RescaleIntercept": 0, "Modality": modality, "SOPClassUID": storage}
+        dataset = ct_slice(pixels, (0, 0, 0), **header)
+        path = tmp_path / "captured"
+        dataset.save_as(path, enforce_file_format=True)
+        return {"file": path, "folder": tmp_path, "bytes": path.read_bytes()}.get(way, dataset)
+
+    film = radiograph_phantom((256, 256)).image.array
+    sliced, found = both(captured(slice_of_scan())), both(captured(film))
+    assert (type(sliced.image), sliced.card.name) == (Volume, "ct")
+    assert (type(found.image), found.card.name) == (Image, "cxr")
+    assert found.mask.any()
+    stated = both(captured(slice_of_scan(), DigitalXRayImageStorageForPresentation))
+    assert type(stated.image) is Image  # which the kind of object says
+    options = SegmentOptions(modality="radiograph")
+    assert type(both(captured(slice_of_scan()), options).image) is Image
+    options = SegmentOptions(modality="ct")
+    assert type(both(captured(slice_of_scan()), options).image) is Volume
+
+
+def test_an_object_of_ct_is_ct_whatever_modality_a_writer_left_out(tmp_path: Path) -> None:
+    ct_slice(slice_of_scan(), (0, 0, 0), RescaleIntercept=-1000, Modality="OT").save_as(
+        tmp_path / "slice", enforce_file_format=True
+    )
+    image = Segmenter()(tmp_path / "slice").image
+    assert (type(image), image.hounsfield) == (Volume, True)
 
 
 def test_what_was_read_before_goes_to_the_wing_of_what_it_is() -> None:

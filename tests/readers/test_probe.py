@@ -29,6 +29,7 @@ def test_format_and_modality_of_files_and_folders(tmp_path, write_dicom, film):
     (tmp_path / "films").mkdir()
     write_dicom(film, "films/film.dcm")
     write_dicom(film, "film.dcm")
+    write_dicom(film, "other.dcm", Modality="OT", SOPClassUID="1.2.840.10008.5.1.4.1.1.7")
     ct_slice(CHEST[3], (0, 0, 0)).save_as(tmp_path / "ct.dcm", enforce_file_format=True)
     found = {path.name: probe(path) for path in tmp_path.iterdir()}
     assert {name: (one.format, one.modality) for name, one in found.items()} == {
@@ -42,9 +43,10 @@ def test_format_and_modality_of_files_and_folders(tmp_path, write_dicom, film):
         "series": (Format.DICOM_SERIES, "ct"),
         "films": (OtherContent.FOLDER, None),
         "film.dcm": (Format.DICOM, "radiograph"),
+        "other.dcm": (Format.DICOM, None),
         "ct.dcm": (Format.DICOM, "ct"),
     }
-    assert {name for name, one in found.items() if one.is_picture} == {"film.png"}
+    assert {name for name, one in found.items() if one.is_picture} == {"film.png", "other.dcm"}
     assert found["series"].source == str(tmp_path / "series")
     assert [header.file.short_name for header in found["series"].headers] == ["000.dcm"]
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import LungsegError, TooLargeError, UnreadableError
+from lungseg.modality import Modality
 from lungseg.provenance import Provenance
 from lungseg.readers.dicom_file import DicomFile
 from lungseg.readers.dicom_header import (
@@ -21,7 +22,7 @@ from lungseg.readers.dicom_header import (
     text,
     transfer_syntax,
 )
-from lungseg.readers.dicom_kind import DicomKind, kind_of
+from lungseg.readers.dicom_kind import GREYS, DicomKind, kind_of
 from lungseg.readers.dicom_pixels import decode, quiet_pydicom
 from lungseg.readers.hounsfield import LIMITS, SOFT_TISSUE
 from lungseg.readers.limits import (
@@ -130,6 +131,14 @@ class CtFile:
     description: str = ""
     series_uid: str = ""
     slices: tuple[Slice, ...] = ()
+
+    @property
+    def modality(self) -> Modality | None:
+        """What the header says that it shows; None of a picture of which only the pixels can."""
+        if self.slices:
+            return "ct"
+        is_picture = self.kind is DicomKind.PICTURE and self.other in GREYS
+        return None if is_picture else "radiograph"
 
 
 def read_header(file: DicomFile) -> CtFile:

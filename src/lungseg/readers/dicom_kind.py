@@ -55,6 +55,8 @@ NO_USE_OF_LOCALIZERS: Final = (
 )
 GIVE_SLICES: Final = "give the slices that were scanned after it"
 CAPTURE: Final = "a secondary capture"
+GREYS: Final = frozenset({CAPTURE, "of modality SC", "of modality OT"})
+"""What may show a film or a slice of CT, in words."""
 
 
 def kind_of(dataset: Dataset, name: str) -> tuple[DicomKind, str | None]:
@@ -74,8 +76,9 @@ def kind_of(dataset: Dataset, name: str) -> tuple[DicomKind, str | None]:
         raise UnreadableError(
             "it is truncated, or no DICOM file", where=name, cure="copy or export it again"
         )
-    if modality not in ("CT", ""):
-        return _of_modality(modality, has_pixels=has_pixels)
+    is_unsaid = modality in PICTURE_MODALITIES
+    if modality not in ("CT", "") and not (is_unsaid and storage in CT_STORAGE):
+        return _of_modality(modality, storage, has_pixels=has_pixels)
     if not has_pixels and storage not in ("", *CT_STORAGE, *_FILM_STORAGE):
         return DicomKind.NO_PIXELS, _words_of_storage(storage)
     if is_localizer(dataset):
@@ -101,13 +104,14 @@ def _image_type(dataset: Dataset) -> list[str]:
     return [str(word).strip().upper().replace("_", " ") for word in words]
 
 
-def _of_modality(modality: str, *, has_pixels: bool) -> tuple[DicomKind, str]:
+def _of_modality(modality: str, storage: str, *, has_pixels: bool) -> tuple[DicomKind, str]:
     words = words_of_modality(modality)
-    if modality in FILM_MODALITIES:
+    is_unsaid = modality in PICTURE_MODALITIES
+    if modality in FILM_MODALITIES or (is_unsaid and has_pixels and storage in _FILM_STORAGE):
         return DicomKind.FILM, words
     if not has_pixels:
         return DicomKind.NO_PIXELS, words
-    return (DicomKind.PICTURE if modality in PICTURE_MODALITIES else DicomKind.OTHER), words
+    return (DicomKind.PICTURE if is_unsaid else DicomKind.OTHER), words
 
 
 def _words_of_storage(storage: str) -> str:

@@ -291,9 +291,8 @@ def _refuse_series(named: Sequence[Path], found: FoundInputs) -> None:
             continue  # reading it says why
         headers[path] = header
         found.probes[place] = Probe(
-            str(path), path, Format.DICOM, "ct" if header.slices else "radiograph",
-            headers=(header,),
-        )  # fmt: skip
+            str(path), path, Format.DICOM, header.modality, headers=(header,)
+        )
     groups: dict[str, list[Path]] = defaultdict(list)
     for path, header in headers.items():
         if header.kind is DicomKind.OTHER and header.series_uid:

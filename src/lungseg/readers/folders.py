@@ -182,7 +182,7 @@ def _look_through_one(
             if with_headers:
                 name = header.file.name
                 found.probes[Path(name)] = Probe(
-                    name, Path(name), Format.DICOM, "radiograph", headers=(header,)
+                    name, Path(name), Format.DICOM, header.modality, headers=(header,)
                 )
         elif path not in slices:
             found.left_out.append(left_out_dicom(header, path))

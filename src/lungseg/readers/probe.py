@@ -62,6 +62,8 @@ class Probe:
     @property
     def is_picture(self) -> bool:
         """Whether it tells neither CT nor radiograph but by its pixels."""
+        if self.format is Format.DICOM:
+            return bool(self.headers) and self.headers[0].modality is None
         return self.is_flat or (isinstance(self.format, Format) and self.format.is_picture)
 
     @property
@@ -92,8 +94,7 @@ def probe(source: str | Path | bytes | Probe, *, name: str = BYTES) -> Probe:
             return replace(found, format=Format.DICOM_SERIES, modality="ct", headers=headers)
     if found.format is Format.DICOM and not found.headers:
         header = read_header(DicomFile(found.source, found.data))
-        modality: Modality = "ct" if header.slices else "radiograph"
-        return replace(found, modality=modality, headers=(header,))
+        return replace(found, modality=header.modality, headers=(header,))
     return found
 
 

@@ -76,14 +76,14 @@ class DicomInput:
     header: CtFile | None = None
 
     @property
-    def modality(self) -> Modality:
+    def modality(self) -> Modality | None:
         """What the header of a single one says; several are slices of CT."""
-        return "ct" if self.header is None or self.header.slices else "radiograph"
+        return "ct" if self.header is None else self.header.modality
 
     @property
     def is_picture(self) -> bool:
-        """Never: its header tells the modality."""
-        return False
+        """Whether its header does not tell the modality."""
+        return self.modality is None
 
 
 OpenedSource = Probe | ArrayInput | DicomInput | Image | Volume

@@ -14,6 +14,7 @@ from lungseg.image import Image
 from lungseg.provenance import Format, Provenance
 from lungseg.readers.dicom_ct import CtFile, read_header
 from lungseg.readers.dicom_file import DicomFile
+from lungseg.readers.dicom_kind import GREYS
 from lungseg.readers.hounsfield import padding_notes, refuse_label_map
 from lungseg.readers.image import read_dicom_image, read_image, read_mask
 from lungseg.readers.notes import NO_SPACING
@@ -24,9 +25,6 @@ from lungseg.readers.stated_spacing import LOST, LOST_NOTE, is_lost
 from lungseg.readers.volume_file import hash_of, read_volume_file
 from lungseg.segmentation import Array
 from lungseg.volume import Volume
-
-GREYS = frozenset({"a secondary capture", "of modality SC", "of modality OT"})
-"""DICOM files that may show a CT slice as a picture."""
 
 
 def read_volume(
