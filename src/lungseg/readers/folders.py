@@ -141,13 +141,7 @@ def _look_through_one(
     others = [path for path in paths if looks[path] in _NO_IMAGE]
     of_volumes = parts.among(others, images)
     found.left_out += [LeftOut(p, *_NO_IMAGE[looks[p]]) for p in others if p not in of_volumes]
-    headers: dict[Path, CtFile] = {}
-    for path in images if series else ():
-        if looks[path] is FileKind.DICOM:
-            try:
-                headers[path] = read_header(DicomFile(str(absolute(path)), absolute(path)))
-            except InputError:
-                continue  # reading it says why
+    headers = _headers([p for p in images if looks[p] is FileKind.DICOM]) if series else {}
     kinds = {header.kind for header in headers.values()}
     has_ct = not kinds.isdisjoint(_OF_CT)
     slices = {p: one for p, one in headers.items() if one.kind in _OF_CT}
@@ -187,6 +181,17 @@ def _look_through_one(
         elif path not in slices:
             found.left_out.append(left_out_dicom(header, path))
     return list(slices.values())
+
+
+def _headers(paths: Sequence[Path]) -> dict[Path, CtFile]:
+    """Of those DICOM files that have one; of the others reading says why."""
+    headers: dict[Path, CtFile] = {}
+    for path in paths:
+        try:
+            headers[path] = read_header(DicomFile(str(absolute(path)), absolute(path)))
+        except InputError:
+            continue
+    return headers
 
 
 def _stack(headers: Sequence[CtFile]) -> _Stack | None:
