@@ -326,7 +326,7 @@ def _work(connection: Connection, packed_start: bytes) -> None:
     while True:
         try:
             packed = connection.recv_bytes()
-        except EOFError:
+        except (EOFError, OSError):  # the second where it was killed while it was sending
             return
         if confinement is not None:
             begin_call(confinement)
@@ -337,7 +337,7 @@ def _work(connection: Connection, packed_start: bytes) -> None:
             answer = _packed(problem)
         try:
             connection.send_bytes(answer)
-        except BrokenPipeError:
+        except OSError:
             return
 
 
