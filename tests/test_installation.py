@@ -135,3 +135,18 @@ def test_a_broken_library_of_an_extra_is_no_missing_extra(
     found = extra_error(error, "training", "train")
     assert type(found) is kind
     assert str(found).startswith(words)
+
+
+@pytest.mark.parametrize("module", ["fit", "finalise", "export"])
+@pytest.mark.parametrize("missing", ["torch", "lightning", "onnx"])
+def test_whoever_imports_training_is_told_what_it_needs(module, missing) -> None:
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from lungseg.errors import LungsegError\n"
+        f"try: import lungseg.train.{module}\n"
+        "except LungsegError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == (
+        f"training needs the library {missing}; install it with `pip install 'lungseg[train]'`.\n"
+    )

@@ -4,6 +4,10 @@ both give what torch gives.
 
 from __future__ import annotations
 
+import lungseg.train.libraries  # noqa: F401 (first, for what it says)
+
+# isort: split
+
 import json
 import logging
 import tomllib

@@ -4,6 +4,10 @@ and sheets of cases.
 
 from __future__ import annotations
 
+import lungseg.train.libraries  # noqa: F401 (first, for what it says)
+
+# isort: split
+
 import logging
 import math
 import re

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import lungseg.train.libraries  # noqa: F401 (first, for what it says)
+
+# isort: split
+
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import fields
