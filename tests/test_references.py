@@ -19,6 +19,7 @@ from command_line import lungseg
 from lungseg.datasets import read_manifest
 from lungseg.phantom.ct import ct_phantom
 from lungseg.phantom.radiograph import radiograph_phantom
+from lungseg.train.recipes import DATA
 from phantom_radiographs import write_radiographs
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -145,11 +146,17 @@ def test_the_commands_do_what_the_page_says(page, data) -> None:
     assert '"right lung"' in sided
 
 
-def test_a_recipe_without_its_data_says_which_folders_it_expects(tmp_path) -> None:
+@pytest.mark.parametrize("place", ["empty", "missing", "missing.csv"])
+@pytest.mark.parametrize("recipe", DATA)
+def test_a_recipe_without_its_data_says_which_folders_it_expects(recipe, place, tmp_path) -> None:
     (tmp_path / "empty").mkdir()
-    ran = lungseg(
-        "train", tmp_path / "empty", "-o", tmp_path / "r", "--recipe", "r5-unet-128-laptop"
-    )
+    ran = lungseg("train", tmp_path / place, "-o", tmp_path / "r", "--recipe", recipe)
     assert ran.exit_code == 1
-    assert "r5-unet-128-laptop learns from Montgomery (CXR_png, ManualMask/leftMask" in ran.stderr
+    assert ran.stderr.startswith(f"Error: {tmp_path / place}: ")
+    assert ran.stderr.endswith(f"{recipe} learns from {DATA[recipe]}.\n")
+    assert "Errno" not in ran.stderr
     assert not (tmp_path / "r").exists()
+
+
+def test_every_reference_says_what_its_recipe_learns_from() -> None:
+    assert [name[:2] for name in DATA] == [page.stem for page in PAGES]

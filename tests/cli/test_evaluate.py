@@ -178,6 +178,22 @@ def test_films_without_masks_but_with_boxes_are_scored_by_these(model, rsna, tmp
     assert "| widened by 3 mm | 2 | 1 | 1 |" in asked.stdout
 
 
+def test_boxes_without_their_layout_say_which_one_is_expected(model, rsna, tmp_path) -> None:
+    words = (
+        "a folder as the RSNA Pneumonia Detection Challenge has it: stage_2_train_images with the "
+        "films, each named by its patientId, and beside it stage_2_train_labels.csv with patientId"
+    )
+    (rsna / "stage_2_train_images").rename(rsna / "films")
+    moved = lungseg("evaluate", model, rsna, "-o", tmp_path / "out", "--boxes")
+    assert f"Error: {rsna}: no film with a list of boxes was found; give {words}" in moved.stderr
+    (rsna / "films").rename(rsna / "stage_2_train_images")
+    (rsna / "stage_2_train_labels.csv").unlink()
+    listless = lungseg("evaluate", model, rsna, "-o", tmp_path / "out", "--boxes")
+    assert f"give cases with masks, or {words}" in listless.stderr
+    gone = lungseg("evaluate", model, rsna / "gone", "-o", tmp_path / "out", "--boxes")
+    assert "no such folder or list" in gone.stderr
+
+
 def test_a_cross_dataset_table_of_models_that_are_there(model, split, tmp_path) -> None:
     done = lungseg("evaluate", f"north={model}", split, "-o", tmp_path / "out", "--cross-dataset")
     assert done.exit_code == 0, done.output

@@ -185,14 +185,20 @@ def test_patients_of_one_name_in_two_sources_are_two_patients(mine) -> None:
     assert [case.split for case in read_manifest(path)] == ["test", "train"]
 
 
-@pytest.mark.parametrize(
-    "content", [None, b"\xff\xfe\x00case", b'case,patient\n"' + bytes(200_000)]
-)
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00case", b'case,patient\n"' + bytes(200_000)])
 def test_a_manifest_that_cannot_be_read_is_named(tmp_path, content) -> None:
-    if content is not None:
-        (tmp_path / "cases.csv").write_bytes(content)
+    (tmp_path / "cases.csv").write_bytes(content)
     with pytest.raises(InputError, match=r"cases\.csv: the list of cases cannot be read"):
         read_manifest(tmp_path / "cases.csv")
+
+
+def test_of_a_manifest_that_is_not_there_it_is_said_how_one_is_made(tmp_path) -> None:
+    with pytest.raises(InputError) as refused:
+        read_manifest(tmp_path / "cases.csv")
+    assert str(refused.value) == (
+        f"{tmp_path / 'cases.csv'}: there is no such list of cases; check the name, or make the "
+        "list with `lungseg dataset FOLDER -o CASES.csv`."
+    )
 
 
 def test_masks_of_further_structures_have_columns_of_their_own(mine, case) -> None:

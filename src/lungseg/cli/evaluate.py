@@ -16,7 +16,7 @@ from lungseg.cli.exit_status import FAILED, INTERRUPTED
 from lungseg.cli.masks import UNREADABLE, Check, Labels, stop_at_problems
 from lungseg.cli.messages import say
 from lungseg.cli.terminal_tables import fitted
-from lungseg.errors import UsageError
+from lungseg.errors import InputError, UsageError
 from lungseg.installation import extra_error
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def evaluate(
     from lungseg.writers.lock import only_writer
 
     *models, place = paths
-    known = _read(place, source, labels or "")
+    known = _read(place, source, labels or "", boxes=boxes)
     boxes = boxes or not (cross_dataset or any(case.mask for case in known))
     _check(
         models,
@@ -256,10 +256,11 @@ def _positive(spacing: float) -> float:
     return spacing
 
 
-def _read(place: str, sources: list[str] | None, labels: str) -> list[Case]:
+def _read(place: str, sources: list[str] | None, labels: str, *, boxes: bool) -> list[Case]:
     """The cases in a CSV or in the data sets of a folder, with and without masks."""
     from lungseg.datasets import discover
     from lungseg.datasets.declared_labels import with_declared_labels
+    from lungseg.datasets.rsna import LAYOUT
     from lungseg.predict import embedded_models
 
     if place.lower().endswith(".onnx") or (place in embedded_models() and not Path(place).exists()):
@@ -268,7 +269,14 @@ def _read(place: str, sources: list[str] | None, labels: str) -> list[Case]:
             cure="name a CSV of cases, or a folder of data sets, as the last",
         )
 
-    cases = [case for found in discover(Path(place)) for case in found.cases]
+    try:
+        cases = [case for found in discover(Path(place)) for case in found.cases]
+    except InputError as error:
+        if not boxes or error.where != str(Path(place)) or not Path(place).is_dir():
+            raise
+        raise InputError(
+            "no film with a list of boxes was found", where=place, cure=f"give {LAYOUT}"
+        ) from error
     there = sorted({case.source for case in cases})
     if unknown := sorted({*(sources or ())} - {*there}):
         raise UsageError(
@@ -308,16 +316,15 @@ def _of_split(cases: list[Case], split: str | None, place: str, *, every: bool) 
 def _boxes(cases: list[Case], place: str) -> dict[str, list[OpacityBox]]:
     """The boxes of all patients, from the lists beside the images."""
     from lungseg.datasets import read_boxes
-    from lungseg.datasets.rsna import BOXES, find_boxes
+    from lungseg.datasets.rsna import BOXES, LAYOUT, find_boxes
 
     lists = dict.fromkeys(path for case in cases if (path := find_boxes(case.image)))
     if not lists:
-        cure = "give cases with masks, or the folder of the RSNA Pneumonia Detection Challenge"
         raise UsageError(
             f"there are neither masks nor a list of boxes ({BOXES} beside the folder of the "
             "images)",
             where=place,
-            cure=cure,
+            cure=f"give cases with masks, or {LAYOUT}",
         )
     return {patient: own for path in lists for patient, own in read_boxes(path).items()}
 

@@ -228,7 +228,9 @@ def export(checkpoint: Checkpoint, output: ExportedFile, about: About = None) ->
 
 
 def _read_cases(path: Path, labels: str, recipe: str | None) -> list[Any]:
-    """The cases of a list or a folder; where a folder has none, what the recipe expects is said."""
+    """The cases of a list or a folder; where there is no list, or a folder has none, it is said
+    what the recipe expects.
+    """
     from lungseg.datasets import discover_cases, read_manifest
     from lungseg.datasets.declared_labels import with_declared_labels
 
@@ -236,11 +238,13 @@ def _read_cases(path: Path, labels: str, recipe: str | None) -> list[Any]:
         known = read_manifest(path) if path.suffix.lower() == ".csv" else discover_cases(path)
     except InputError as error:
         expected = DATA.get(recipe or "")
-        if path.suffix.lower() == ".csv" or expected is None:
+        is_list = path.suffix.lower() == ".csv"
+        if expected is None or (is_list and path.exists()):
             raise
-        raise InputError(
-            error.what, where=error.where, cure=f"{recipe} learns from {expected}"
-        ) from error
+        cure = f"{recipe} learns from {expected}"
+        if is_list:
+            cure = f"make it with `lungseg dataset FOLDER -o {path}`, where {cure}"
+        raise InputError(error.what, where=error.where, cure=cure) from error
     return with_declared_labels(known, labels)
 
 

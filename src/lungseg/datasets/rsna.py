@@ -14,6 +14,12 @@ from lungseg.errors import InputError
 IMAGES: Final = ("stage_2_train_images", "stage_2_test_images")
 BOXES: Final = "stage_2_train_labels.csv"
 
+LAYOUT: Final = (
+    f"a folder as the RSNA Pneumonia Detection Challenge has it: {IMAGES[0]} with the films, each "
+    f"named by its patientId, and beside it {BOXES} with patientId, x, y, width and height"
+)
+"""Of films with boxes, in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpacityBox:

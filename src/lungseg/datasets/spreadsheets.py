@@ -33,6 +33,12 @@ def read_rows(path: Path) -> list[CsvRow]:
     """
     try:
         text = decoded(path.read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(
+            "there is no such list of cases",
+            where=path,
+            cure="check the name, or make the list with `lungseg dataset FOLDER -o CASES.csv`",
+        ) from error
     except (OSError, ValueError) as error:
         raise InputError(f"the list of cases cannot be read ({error})", where=path) from error
     separator = ""
