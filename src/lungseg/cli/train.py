@@ -145,6 +145,7 @@ def train(
     chosen = _settings(output, recipe, settings, given or {}, resume=resume)
     known = _read_cases(cases, labels or "", recipe)
     if check and not resume:
+        training_module("kind").check_kind(known, chosen, cases)
         stop_at_problems(known, cases)
     if show_augmented is not None:
         _show_augmented(known, chosen, show_augmented, output)
