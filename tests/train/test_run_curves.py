@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,12 +13,14 @@ from command_line import lungseg
 from lungseg.datasets import Case, write_manifest
 from lungseg.errors import UsageError
 from lungseg.train.run_curves import COLOURS, comparison, read_runs
+from lungseg.train.settings import TrainingSettings
 
 TABLE = "epoch,train_loss,val_loss,val_dice,val_iou,val_accuracy\n"
 
 
-def run(folder: Path, dice: list[float], case: str = "a") -> Path:
+def run(folder: Path, dice: list[float], case: str = "a", **settings: Any) -> Path:
     folder.mkdir(parents=True)
+    TrainingSettings(**settings).write(folder / "settings.toml")
     rows = [f"{i},{0.9 - d},{1 - d},{d},{d / 2},{0.5 + d / 2}" for i, d in enumerate(dice)]
     (folder / "metrics.csv").write_text(TABLE + "\n".join(rows) + "\n")
     image = folder / "film.png"
@@ -40,6 +43,44 @@ def test_runs_that_were_validated_on_other_cases_do_not_compare(tmp_path) -> Non
     assert "| x/r | 1 |" in text
     assert "| y/r | 1 |" in text
     assert text.endswith("validated on the same cases, so their metrics do not compare.")
+
+
+AS_ONE = (("lungs",),)
+SIDES = (("right lung", "left lung"),)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ({"dilate": 7}, {}, "Neither losses nor Dice compare: dilate is 7 in x, and 0 in y."),
+        ({"loss": "bce"}, {}, "The losses do not compare: loss is bce in x, and bce+dice in y."),
+        (
+            {"layers": AS_ONE},
+            {"layers": SIDES},
+            "The losses do not compare: layers is 'lungs' in x, and 'right lung, left lung' in y.",
+        ),
+        (
+            {"layers": SIDES},
+            {"layers": (*SIDES, ("heart",))},
+            "Neither losses nor Dice compare: layers is 'right lung, left lung' in x, and "
+            "'right lung, left lung' and 'heart' in y.",
+        ),
+        (
+            {"class_weights": ("left lung=2",)},
+            {},
+            "The losses do not compare: class_weights is 'left lung=2' in x, and none in y.",
+        ),
+        ({"width": 8, "batch": 4}, {"epochs": 3}, ""),
+    ],
+)
+def test_what_does_not_compare_is_said_with_the_setting_to_blame(
+    first, second, said, tmp_path
+) -> None:
+    folders = [run(tmp_path / "x", [0.2], **first), run(tmp_path / "y", [0.3], **second)]
+    below = comparison(read_runs(folders)).splitlines()[4:]
+    assert below == (["", said] if said else [])
+    (folders[1] / "settings.toml").write_text("of_another_version = 1")
+    assert len(comparison(read_runs(folders)).splitlines()) == 4
 
 
 @pytest.mark.slow

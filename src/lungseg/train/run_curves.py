@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from lungseg.errors import UsageError
+from lungseg.errors import LungsegError, UsageError
+from lungseg.structures import regions
 from lungseg.train.pictures import DPI, TITLES, best_epoch, read_metrics
+from lungseg.train.settings import TrainingSettings, read_settings
 from lungseg.writers import write_file
 
 PANELS: Final = ("train_loss", "val_loss", "val_dice", "val_iou")
@@ -20,6 +22,14 @@ COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E
 """Of the Okabe-Ito palette; with `STYLES` runs are told apart on paper without colours, too."""
 STYLES: Final = ("-", "--", "-.", ":")
 MAX_RUNS: Final = len(COLOURS) * len(STYLES)
+
+OF_DICE: Final = ("dilate",)
+"""Settings that say what the ground truth of the validation is."""
+OF_LOSS: Final = (
+    *("dilate", "loss", "layers", "dice_weight", "focal_gamma", "tversky_alpha", "tversky_beta"),
+    *("boundary_weight", "class_weights"),
+)
+"""Settings that say what the loss is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +41,14 @@ class Run:
         metrics: the columns of its metrics.csv.
         best: row of the epoch with the highest validation Dice; None where there is none.
         cases: names of the cases that it was validated on, with their sources.
+        settings: of the run; None where it left none that can be read.
     """
 
     name: str
     metrics: dict[str, list[float]]
     best: int | None
     cases: frozenset[tuple[str, str]]
+    settings: TrainingSettings | None
 
     def at_best(self, metric: str) -> float:
         """A metric of the best epoch; NaN where it is not known."""
@@ -67,7 +79,8 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
             )
         parent = folder.resolve().parent.name
         own = f"{parent}/{name}" if names.count(name) > 1 else name
-        runs.append(Run(own, metrics, best_epoch(metrics), _validated(folder / "cases.csv")))
+        cases, settings = _validated(folder / "cases.csv"), _settings(folder / "settings.toml")
+        runs.append(Run(own, metrics, best_epoch(metrics), cases, settings))
     return runs
 
 
@@ -82,9 +95,17 @@ def _validated(path: Path) -> frozenset[tuple[str, str]]:
     )
 
 
+def _settings(path: Path) -> TrainingSettings | None:
+    try:
+        return read_settings(path)
+    except LungsegError:  # of another version
+        return None
+
+
 def comparison(runs: Sequence[Run]) -> str:
     """The runs in a table of Markdown, in the order given: epochs, and the metrics of the best one.
-    A sentence follows where they were validated on different cases.
+    Sentences follow where they were validated on different cases, or where their losses or their
+    Dice mean different things.
     """
     metrics = ("val_dice", "val_iou", "val_accuracy", "val_loss")
     titles = ("Dice", "IoU", "accuracy", "loss")
@@ -102,7 +123,51 @@ def comparison(runs: Sequence[Run]) -> str:
         lines.append(f"| {run.name} | {len(epochs)} | {best} | {values} |")
     if len({run.cases for run in runs}) > 1:
         lines += ["", "Not all were validated on the same cases, so their metrics do not compare."]
+    if sentence := _not_alike(runs):
+        lines += ["", sentence]
     return "\n".join(lines)
+
+
+def _not_alike(runs: Sequence[Run]) -> str:
+    """What does not compare for what the runs learnt, with the first setting that is to blame;
+    empty where all does.
+    """
+    of_dice = _difference(runs, OF_DICE) or _difference(runs, ("layers",), _regions)
+    of_loss = _difference(runs, OF_LOSS)
+    if of_dice:
+        return f"Neither losses nor Dice compare: {of_dice}."
+    return f"The losses do not compare: {of_loss}." if of_loss else ""
+
+
+def _difference(
+    runs: Sequence[Run],
+    names: Sequence[str],
+    meaning: Callable[[TrainingSettings, str], object] = getattr,
+) -> str:
+    """The first of those settings that does not mean the same in all runs, in words."""
+    known = [(run.name, run.settings) for run in runs if run.settings is not None]
+    for name in names:
+        for other, theirs in known[1:]:
+            first, ours = known[0]
+            if meaning(ours, name) != meaning(theirs, name):
+                return (
+                    f"{name} is {_words(getattr(ours, name))} in {first}, and "
+                    f"{_words(getattr(theirs, name))} in {other}"
+                )
+    return ""
+
+
+def _regions(settings: TrainingSettings, _: str) -> object:
+    """What the Dice is the mean over: lungs, whether their sides are told or not."""
+    return [name for classes in settings.classes for name in regions(classes.structures)]
+
+
+def _words(value: object) -> str:
+    """A setting as its flag takes it."""
+    if not isinstance(value, tuple):
+        return str(value)
+    names = [one if isinstance(one, str) else ", ".join(one) for one in value]
+    return " and ".join(repr(name) for name in names) or "none"
 
 
 def draw_runs(runs: Sequence[Run], picture: Path) -> None:
