@@ -194,3 +194,22 @@ def test_a_folder_with_a_run_is_not_overwritten(run, cases) -> None:
     with pytest.raises(UsageError, match=r"other settings \(size is 64 there, and 32 here\)"):
         fit(cases, run, other, progress=False)
     assert (run / "metrics.csv").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"loss": "bce"}, "loss is bce+dice there, and bce here"),
+        ({"dilate": 7}, "dilate is 0 there, and 7 here"),
+        ({"precision": "bf16-mixed"}, "precision is 32-true there, and bf16-mixed here"),
+        ({"epochs": 3, "architecture": "unetpp"}, "architecture is unet there, and unetpp here"),
+        ({"workers": 2, "cache": "kept", "deterministic": True}, ""),
+    ],
+)
+def test_a_run_of_another_recipe_is_told_by_what_differs(changed, said, cases, tmp_path) -> None:
+    SETTINGS.write(tmp_path / "settings.toml")
+    (tmp_path / "last.ckpt").touch()
+    with pytest.raises(UsageError) as refused:
+        fit(cases, tmp_path, replace(SETTINGS, **changed), progress=False)
+    other = f", and one of other settings ({said})" if said else ""
+    assert f"the folder holds a run already{other}; choose" in str(refused.value)

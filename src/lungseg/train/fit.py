@@ -39,7 +39,10 @@ STATISTICS_SAMPLES = 32
 statistics; fewer of more than 256 x 256 pixels, since they go through the network at once."""
 
 TELLING = ("modality", "size", "architecture", "layers")
-"""Settings by which a run of another recipe is told."""
+"""Settings by which a run of another recipe is told first, if they differ."""
+
+INDIFFERENT = ("cache", "deterministic", "workers")
+"""Settings that make no other run of the same recipe."""
 
 
 def fit(
@@ -140,7 +143,9 @@ def _checked_checkpoint(folder: Path, settings: TrainingSettings, *, resume: boo
     last = folder / "last.ckpt"
     if last.exists() and not resume:
         file = folder / "settings.toml"
-        other = difference(read_settings(file), settings, TELLING) if file.is_file() else ""
+        names = dict.fromkeys([*TELLING, *(field.name for field in fields(TrainingSettings))])
+        compared = [name for name in names if name not in INDIFFERENT]
+        other = difference(read_settings(file), settings, compared) if file.is_file() else ""
         other = f", and one of other settings ({other})" if other else ""
         raise UsageError(
             f"the folder holds a run already{other}",
