@@ -17,10 +17,12 @@ import lungseg
 from ellipsoids import ellipsoids
 from html_pages import without_pictures
 from lungseg.cell_bar import CellBar, in_notebook
-from lungseg.draw.cell import MAX_BYTES, small_jpeg, small_png
+from lungseg.draw.cell import MAX_JPEG, MAX_PNG, small_jpeg, small_png
+from lungseg.draw.picture import thumbnail
 from lungseg.errors import InstallationError, UnreadableError, UsageError
 from lungseg.geometry import ImageGeometry
 from lungseg.notebook import Sheet, _slider, show
+from lungseg.phantom.ct import ct_phantom
 from lungseg.result import Result
 from lungseg.segmenter import Segmenter
 from tiny_model import dark_ellipses, write_tiny_model
@@ -125,10 +127,32 @@ def test_cells_can_be_read_on_light_and_dark_pages(films) -> None:
 
 def test_pictures_of_noise_are_made_small_too() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (900, 1400, 3), np.uint8)
-    for content in (small_jpeg(noise), small_png(noise)):
-        assert len(content) <= MAX_BYTES
+    assert 4 / 3 * (MAX_JPEG + MAX_PNG) < MAX_CELL - 10_000  # for what is written beside them
+    for content, most in ((small_jpeg(noise), MAX_JPEG), (small_png(noise), MAX_PNG)):
+        assert len(content) <= most
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         assert abs(picture.shape[1] / picture.shape[0] - 14 / 9) < 0.02
+
+
+@pytest.mark.slow
+def test_a_ct_can_be_read_in_a_cell() -> None:
+    """Slices in three planes, with the noise of a scan."""
+    picture = show(ct_phantom((60, 256, 256)).volume).picture
+    page, small = small_jpeg(picture), small_png(picture)
+    assert len(page) + len(small) <= MAX_JPEG + MAX_PNG
+    for content, least in ((page, 640), (small, 400)):
+        assert min(cv2.imdecode(np.frombuffer(content, np.uint8), 1).shape[:2]) >= least
+    few = cv2.imdecode(np.frombuffer(small, np.uint8), 1)[..., ::-1]
+    exact = thumbnail(picture, max(few.shape[:2]))
+    assert np.abs(few.astype(int) - exact).max() <= 12
+
+
+def test_a_film_leaves_room_on_the_screen_for_what_is_below_it(films, scan) -> None:
+    limit = "max-height: 640px"
+    for shown in (films[0], show(films[0]), show(films[0].image)):
+        assert limit in shown._repr_html_()
+    for shown in (scan, show(scan), show(films)):  # of several pictures
+        assert limit not in shown._repr_html_()
 
 
 def test_show_takes_images_volumes_results_and_lists(films, scan) -> None:

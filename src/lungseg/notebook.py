@@ -42,12 +42,13 @@ class Sheet:
     picture: Picture
     about: str
     _slices: tuple[Volume, Labels] | None = field(default=None)
+    _film: bool = field(default=False)
 
     def __repr__(self) -> str:
         return f"<Sheet: {self.about}>"
 
     def _repr_html_(self) -> str:
-        return picture_html(self.picture, self.about)
+        return picture_html(self.picture, self.about, film=self._film)
 
     def _repr_png_(self) -> bytes:
         return small_png(self.picture)
@@ -83,7 +84,8 @@ def show(
         return _without_slider(Sheet(read_picture(Path(shown)), "picture"), slider)
     if isinstance(shown, Image):
         picture = in_proportion(grey(shown), shown.geometry.spacing)
-        return _without_slider(Sheet(picture, f"radiograph, {_size(shown)}"), slider)
+        about = f"radiograph, {_size(shown)}"
+        return _without_slider(Sheet(picture, about, _film=True), slider)
     if isinstance(shown, Volume):
         labels = np.zeros(shown.array.shape, np.uint8)
         picture = overview(shown, shown.with_labels(labels), marked=False)
@@ -94,7 +96,7 @@ def show(
         if isinstance(shown.image, Volume):
             labels = shown.segmentation.labels
             return _of_volume(picture, about, shown.image, labels, slider)
-        return _without_slider(Sheet(picture, about), slider)
+        return _without_slider(Sheet(picture, about, _film=True), slider)
     results = list(shown) if isinstance(shown, Iterable) else []
     if not results or not all(isinstance(one, Result) for one in results):
         raise UsageError(

@@ -97,7 +97,14 @@ class Result(Generic[I_co]):
         from lungseg.draw.cell import result_html
 
         picture = self.overlay(in_proportion=True)
-        return result_html(picture, self.about, self.verdict, self.measurements, self.notes)
+        return result_html(
+            picture,
+            self.about,
+            self.verdict,
+            self.measurements,
+            self.notes,
+            film=isinstance(self.image, Image),
+        )
 
     def _repr_png_(self) -> bytes:
         from lungseg.draw.cell import small_png

@@ -5,8 +5,9 @@ Nothing in it says whose image it is: no name, no path, nothing of a header.
 from __future__ import annotations
 
 import base64
+import io
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 from typing import Final
 
@@ -17,12 +18,19 @@ from lungseg.draw.picture import Picture, thumbnail
 from lungseg.measurement import OWNERS, Measurement, Measurements, unit_in_words
 from lungseg.verdict import Verdict
 
-MAX_BYTES: Final = 100_000
-"""Of a picture in a cell. A notebook keeps a JPEG and a PNG of each in text, a third longer."""
+MAX_JPEG: Final = 90_000
+MAX_PNG: Final = 125_000
+"""Bytes of a picture in a cell. A notebook keeps a JPEG and a PNG of each in text, a third longer,
+and 300 kB are for both with what is written beside them."""
 MAX_SIDE: Final = 1024
 """Pixels of a picture's longer side."""
-QUALITY: Final = 88
+QUALITY: Final = 82
 """Of JPEG."""
+COLOURS_OF_PNG: Final = 256
+"""All that a palette has: in as many bytes a slice or a film is then almost twice as wide as in
+full colours."""
+FILM_HEIGHT: Final = 640
+"""Pixels of a page that a film takes at most, so that what is below it is seen as well."""
 
 MAIN: Final = (
     "area",
@@ -44,33 +52,58 @@ LINE: Final = "border-bottom: 1px solid rgba(128, 128, 128, .4)"
 
 
 def small_jpeg(picture: Picture) -> bytes:
-    """A picture (rows, columns, 3) as JPEG of at most `MAX_BYTES`."""
-    return _small(picture, ".jpg", (cv2.IMWRITE_JPEG_QUALITY, QUALITY))
+    """A picture (rows, columns, 3) as JPEG of at most `MAX_JPEG` bytes."""
+    return _small(picture, _jpeg, MAX_JPEG)
 
 
 def small_png(picture: Picture) -> bytes:
-    """A picture (rows, columns, 3) as PNG of at most `MAX_BYTES`."""
-    return _small(picture, ".png", (cv2.IMWRITE_PNG_COMPRESSION, 6))
+    """A picture (rows, columns, 3) as PNG of `COLOURS_OF_PNG` and of at most `MAX_PNG` bytes."""
+    return _small(picture, _png, MAX_PNG)
 
 
-def _small(picture: Picture, ending: str, how: tuple[int, int]) -> bytes:
+def _jpeg(picture: Picture) -> bytes:
+    how = (cv2.IMWRITE_JPEG_QUALITY, QUALITY)
+    return cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), how)[1].tobytes()
+
+
+def _png(picture: Picture) -> bytes:
+    from PIL import Image as Pillow
+
+    full = Pillow.fromarray(np.ascontiguousarray(picture))
+    few = full.quantize(COLOURS_OF_PNG, Pillow.Quantize.MAXCOVERAGE, dither=Pillow.Dither.NONE)
+    content = io.BytesIO()
+    few.save(content, "png")
+    return content.getvalue()
+
+
+def _small(picture: Picture, encode: Callable[[Picture], bytes], most: int) -> bytes:
+    """The picture, as large as `MAX_SIDE` and so many bytes allow."""
     side = min(MAX_SIDE, max(picture.shape[:2]))
     while True:
         shown = picture if side == max(picture.shape[:2]) else thumbnail(picture, side)
-        content = cv2.imencode(ending, np.ascontiguousarray(shown[..., ::-1]), how)[1].tobytes()
-        if len(content) <= MAX_BYTES or side < 2:
+        content = encode(shown)
+        if len(content) <= most or side < 2:
             return content
-        side = max(1, min(side * 4 // 5, int(side * math.sqrt(MAX_BYTES / len(content)))))
+        side = max(1, min(side * 9 // 10, int(side * math.sqrt(most / len(content)))))
 
 
-def picture_html(picture: Picture, alt: str) -> str:
-    """A picture (rows, columns, 3) within a page, no wider than it."""
+def picture_html(picture: Picture, alt: str, *, film: bool = False) -> str:
+    """A picture (rows, columns, 3) within a page, no wider than it, and as a `film` no higher than
+    `FILM_HEIGHT`.
+    """
     data = base64.b64encode(small_jpeg(picture)).decode()
-    return f'<img alt="{escape(alt)}" style="max-width: 100%" src="data:image/jpeg;base64,{data}">'
+    style = "max-width: 100%" + f"; max-height: {FILM_HEIGHT}px" * film
+    return f'<img alt="{escape(alt)}" style="{style}" src="data:image/jpeg;base64,{data}">'
 
 
 def result_html(
-    picture: Picture, about: str, verdict: Verdict, measurements: Measurements, notes: Iterable[str]
+    picture: Picture,
+    about: str,
+    verdict: Verdict,
+    measurements: Measurements,
+    notes: Iterable[str],
+    *,
+    film: bool,
 ) -> str:
     """A result in a page: verdict with its reasons, picture, main measurements, notes.
 
@@ -80,7 +113,9 @@ def result_html(
         verdict: on it.
         measurements: of which `MAIN` are shown.
         notes: on it.
+        film: whether the picture is of a radiograph.
     """
+    marked = picture_html(picture, f"{about}, lungs marked", film=film)
     badge = (
         f'<b style="background: {COLOURS[verdict.status]}; color: #fff; padding: .1em .5em; '
         f'border-radius: .3em">{verdict.status}</b>'
@@ -88,7 +123,7 @@ def result_html(
     said = "".join(f"<li>{escape(one)}</li>" for one in (*verdict.reasons, *notes))
     return (
         f'<div style="max-width: 60em"><p>{badge} {escape(about)}</p>'
-        f"{f'<ul>{said}</ul>' if said else ''}{picture_html(picture, f'{about}, lungs marked')}"
+        f"{f'<ul>{said}</ul>' if said else ''}{marked}"
         f"{_table(measurements)}</div>"
     )
 
