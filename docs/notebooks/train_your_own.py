@@ -19,7 +19,7 @@ from lungseg.train.fit import fit
 from lungseg.train.recipes import read_recipe
 
 for folder in ("films/images", "films/masks"):
-    Path(folder).mkdir(parents=True)
+    Path(folder).mkdir(parents=True, exist_ok=True)
 for i in range(30):
     drawn = radiograph_phantom((256, 256), seed=i)
     cv2.imwrite(f"films/images/p{i}.png", drawn.image.array)
@@ -34,8 +34,9 @@ print(len(cases), "cases with masks that do not tell right from left")
 
 # %%
 settings = replace(read_recipe("r5-unet-128-laptop"), epochs=3)
-fit(cases, Path("run"), settings)
-finished = finalise(Path("run"), with_quality_model=False)
+run = Path(f"run-{len(list(Path().glob('run-*'))) + 1}")  # another each time: none is overwritten
+fit(cases, run, settings)
+finished = finalise(run, with_quality_model=False)
 print(
     {name: round(dice, 3) for name, dice in finished.dice.items()},
     "Dice of the",
@@ -47,13 +48,13 @@ print(
 # Losses and metrics of every epoch; a star marks the best one, whose weights were kept.
 
 # %%
-lungseg.show("run/curves.png")
+lungseg.show(run / "curves.png")
 
 # %% [markdown]
 # Image, ground truth, prediction, and the prediction on the image: the worst cases of the test split.
 
 # %%
-lungseg.show("run/montage_worst.png")
+lungseg.show(run / "montage_worst.png")
 
 # %% [markdown]
 # ## A film that it never saw
@@ -62,7 +63,7 @@ lungseg.show("run/montage_worst.png")
 
 # %%
 film = radiograph_phantom((512, 512), seed=1000).image
-mine = lungseg.segment(film, lungseg.SegmentOptions(model="run/model.onnx"))
+mine = lungseg.segment(film, lungseg.SegmentOptions(model=str(run / "model.onnx")))
 mine
 
 # %%
