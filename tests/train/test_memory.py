@@ -10,6 +10,7 @@ import pytest
 from lungseg.errors import UsageError
 from lungseg.train import memory
 from lungseg.train.memory import (
+    IN_HALVES,
     LIBRARIES_BYTES,
     check_memory,
     fitting_batch,
@@ -17,6 +18,7 @@ from lungseg.train.memory import (
     memory_need,
     peak_bytes,
 )
+from lungseg.train.recipes import read_recipe
 from lungseg.train.settings import TrainingSettings
 
 SMALL = TrainingSettings(width=4, depth=3, size=64, batch=8, precision="32-true")
@@ -34,13 +36,28 @@ def test_the_need_grows_with_pictures_channels_and_cases(monkeypatch) -> None:
     wide, large = (memory_need(replace(SMALL, **c), 0) for c in ({"width": 8}, {"size": 128}))
     assert 1.6 < wide.per_image / need.per_image < 2.1
     assert large.per_image == pytest.approx(4 * need.per_image, rel=0.01)
-    assert memory_need(replace(SMALL, precision="bf16-mixed"), 0).per_image * 2 == pytest.approx(
-        need.per_image, abs=2
-    )
+    halves = memory_need(replace(SMALL, precision="bf16-mixed"), 0)
+    assert halves.per_image * 2 == pytest.approx(IN_HALVES * need.per_image, abs=2)
+    assert halves.fixed - LIBRARIES_BYTES == round(IN_HALVES * (need.fixed - LIBRARIES_BYTES))
     assert memory_need(SMALL, 10).fixed - need.fixed == 10 * 2 * 96 * 96
     assert memory_need(replace(SMALL, cache="kept"), 10).fixed == need.fixed
     deep = replace(SMALL, architecture="unetpp")
     assert memory_need(deep, 0).per_image > need.per_image
+
+
+@pytest.mark.parametrize(
+    ("recipe", "width", "cases", "measured"),
+    [("r2-unetpp-512", 8, 443, 2_414_000_000), ("r4-ct-unet-512", 8, 159, 2_200_000_000)],
+)
+def test_no_less_is_expected_than_whole_runs_took(
+    recipe, width, cases, measured, monkeypatch
+) -> None:
+    monkeypatch.setattr(memory, "has_bfloat16", lambda _: True)
+    settings = replace(
+        read_recipe(recipe), width=width, max_width=16 * width, precision="bf16-mixed"
+    )
+    expected = memory_need(settings, cases).of_batch(settings.batch)
+    assert measured <= expected < 1.15 * measured
 
 
 def test_what_the_first_level_keeps_is_counted_layer_by_layer() -> None:
@@ -110,6 +127,8 @@ def test_on_a_gpu_its_own_memory_counts(monkeypatch) -> None:
     assert (free_bytes(), peak_bytes()) == (123, 77)
     assert on_cpu.fixed - memory_need(SMALL, 10).fixed == LIBRARIES_BYTES + 10 * 2 * 96 * 96
     assert memory_need(replace(SMALL, devices=2), 10) == memory_need(SMALL, 10)
+    halves = memory_need(replace(SMALL, precision="bf16-mixed"), 10)
+    assert halves.per_image * 2 == pytest.approx(memory_need(SMALL, 10).per_image, abs=2)
 
 
 def test_files_that_a_container_only_keeps_are_free(monkeypatch, tmp_path) -> None:
