@@ -71,8 +71,8 @@ def line(
         framed = on_page(picture, name, GREYS[grey], random)
         found.append(cut_and_left(framed, of_slice=of_slice))
     cut, left = np.array(found).T
-    shares = [np.mean(cut > 0.03), np.mean(cut > 0.1), np.mean(left > 0.1)]
-    return (f"{len(found)}", *(f"{share:.1%}" for share in shares))
+    fractions = [np.mean(cut > 0.03), np.mean(cut > 0.1), np.mean(left > 0.1)]
+    return (f"{len(found)}", *(f"{share:.1%}" for share in fractions))
 
 
 def main() -> None:
