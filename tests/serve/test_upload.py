@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import pathlib
 import pickle
+import shutil
 import zipfile
 from dataclasses import fields
 from http import HTTPStatus
@@ -423,6 +425,39 @@ def test_a_full_disk_is_said(door, film, monkeypatch):
 
     monkeypatch.setattr("lungseg.serve.upload._Form.on_part_data", full)
     assert door.refusal(("a.png", film)) == (507, "The server has no room for it; try again later.")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (28, "The server has no room for it; try again later."),
+        (2, "The server's folder was removed, and it takes nothing until it is started anew."),
+    ],
+)
+@pytest.mark.parametrize("where", ["job", "sent"])
+def test_a_folder_that_cannot_be_made_is_said(door, film, monkeypatch, error, sentence, where):
+    make = pathlib.Path.mkdir
+
+    def refuse(self, *arguments, **more):
+        if (self.name == "sent") == (where == "sent"):
+            raise OSError(error, "no")
+        make(self, *arguments, **more)
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    assert door.refusal(("a.png", film)) == (507, sentence)
+    assert door.server.jobs.queued == 0
+
+
+def test_results_that_were_removed_from_the_server_are_not_there(door, film):
+    job = door.server.jobs.get(door.send(("a.png", film)).json()["id"])
+    shutil.rmtree(job.folder)
+    door.server.jobs.end(job, "done", found={"files": {"mask": "a_mask.png"}})
+    answer = door.client.get(f"/jobs/{job.id}/files/mask")
+    assert (answer.status_code, answer.json()) == (
+        404,
+        {"detail": "The file was removed from the server."},
+    )
+    assert door.client.get(f"/jobs/{job.id}/slices/0").status_code == 404
 
 
 def test_what_nobody_foresaw_is_answered_and_logged_without_names(door, film, monkeypatch, caplog):

@@ -34,7 +34,7 @@ from lungseg.serve.folder import private_folder
 from lungseg.serve.jobs import OVER, Jobs, ServedJob
 from lungseg.serve.metrics import Metrics
 from lungseg.serve.names import FILE_TYPES, OTHER_FILE, RESULTS, SENT, media_type
-from lungseg.serve.problems import HTTPProblem
+from lungseg.serve.problems import HTTPProblem, not_stored
 from lungseg.serve.refusals import refused
 from lungseg.serve.requests import ServedModels, task_of
 from lungseg.serve.schemas import About, Bundle, Health, JobDocument, LabelDocument, Limits
@@ -241,6 +241,8 @@ class Server:
                     )
                 except ClientDisconnect:
                     raise HTTPException(CLIENT_GONE, "The client went away") from None
+                except OSError as error:
+                    raise not_stored(error) from error
                 self.jobs.queue(job, task)
             await _end_of(job, wait)
             response.status_code = 200 if job.state in OVER else 202
@@ -285,8 +287,11 @@ class Server:
                 raise HTTPProblem(
                     HTTPStatus.NOT_FOUND, f"There is no such file; there are {known}."
                 )
+            path = job.folder / RESULTS / file
+            if not path.is_file():
+                raise HTTPProblem(HTTPStatus.NOT_FOUND, "The file was removed from the server.")
             return FileResponse(
-                job.folder / RESULTS / file,
+                path,
                 filename=file,
                 media_type=media_type(file),
                 headers={"Content-Security-Policy": "sandbox"},

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -23,7 +23,7 @@ from lungseg.runner.executors import Call, ProcessExecutor, report_progress
 from lungseg.runner.work import redacted
 from lungseg.segmenter import Segmenter
 from lungseg.serve.names import RESULTS, SENT
-from lungseg.serve.problems import HTTPProblem
+from lungseg.serve.problems import HTTPProblem, not_stored
 from lungseg.serve.schemas import JobDocument, State
 from lungseg.serve.settings import ServerSettings
 from lungseg.serve.worker import UploadResult, UploadTask, segment_upload
@@ -127,7 +127,7 @@ class Jobs:
 
         Raises:
             HTTPProblem: 429, the queue or the client's part of it is full, or there is no room for
-                more results.
+                more results; 507, its folder cannot be made.
         """
         client = client_of(address)
         self._check_queue(client)
@@ -145,7 +145,7 @@ class Jobs:
         job = ServedJob(number, self._folder / number, client)
         self._coming[client] += 1
         try:
-            job.folder.mkdir(mode=0o700)
+            _make(job.folder)
             yield job
         finally:
             self._coming -= Counter((client,))
@@ -221,9 +221,7 @@ class Jobs:
         job.ended, job.until = time.time(), passed() + self._settings.retention
         if state == "done":
             shutil.rmtree(job.folder / SENT, ignore_errors=True)
-            job.stored = sum(
-                path.stat().st_size for path in job.folder.rglob("*") if path.is_file()
-            )
+            job.stored = _bytes_of(job.folder)
         else:
             self.clear(job)
             without = [
@@ -299,6 +297,22 @@ class Jobs:
     def _waiting(self) -> list[str]:
         """Those in the queue, in order."""
         return [job.id for job in self._jobs.values() if job.state == "queued"]
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise not_stored(error) from error
+
+
+def _bytes_of(folder: Path) -> int:
+    """Of all files below it; of what is removed meanwhile none."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size * path.is_file()
+    return total
 
 
 def passed() -> float:

@@ -127,7 +127,8 @@ async def receive(request: Request, folder: Path, settings: ServerSettings) -> U
     """Takes in a form, its files written into `folder`, which is created.
 
     Raises:
-        HTTPProblem: 400, 408, 413, 415, 422 or 507 with the reason.
+        HTTPProblem: 400, 408, 413, 415 or 422 with the reason.
+        OSError: a file cannot be written.
         ClientDisconnect: the client went away.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
@@ -164,10 +165,6 @@ async def receive(request: Request, folder: Path, settings: ServerSettings) -> U
         parser.finalize()
     except FormParserError as error:
         raise HTTPProblem(HTTPStatus.BAD_REQUEST, "The form is broken.") from error
-    except OSError as error:
-        raise HTTPProblem(
-            HTTPStatus.INSUFFICIENT_STORAGE, "The server has no room for it; try again later."
-        ) from error
     finally:
         form.close()
     if not form.whole:
