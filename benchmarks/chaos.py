@@ -4,17 +4,21 @@ leave and whether the same command goes on, as a Markdown table.
     python benchmarks/chaos.py [--tasks films both2 ...] [--ways kill ...] [--times 5] [--seed 1]
         [--forked]
 
-Tasks: `films` (eight radiographs, one worker), `films2` (two workers), `ct` (two volumes), `both2`
-(six radiographs and a volume, two workers), `train`, `evaluate`, `serve`. Ways: `kill` (SIGKILL),
-`term`, `int`, `full` (a disk without room, a tmpfs; as root), `removed` (the output folder goes),
-`twice` (a second run in the same folder), `clock` (set back by a day, as Python sees it). `serve`
-knows the first three. All inputs are phantoms. With `--forked` commands are forks of a process that
-has imported everything, so that moments fall into their work (not `serve`, not `clock`).
+Tasks: `films` (eight radiographs, one worker), `films2` (two workers), `sandbox2` (two confined
+ones, where the system can), `ct` (two volumes), `ct2` (two workers), `both1` and `both2` (six
+radiographs and a volume), all with their reports; `train`, `evaluate`, `serve`. Ways: `kill`
+(SIGKILL), `term`, `int`, `full` (a disk without room, a tmpfs; as root), `removed` (the output
+folder goes), `twice` (a second run in the same folder), `clock` (set back by a day, as Python sees
+it). Of `serve` the disk and the folder are those for temporary files, and the second server is one
+on the same port. All inputs are phantoms. With `--forked` commands are forks of a process that has
+imported everything, so that moments fall into their work (not `serve`, not `clock`).
 
 Of each run: nothing stands under a final name that is not whole; nothing is said with a traceback;
 the same command then ends well; of what was recorded nothing is lost or done again; in the end all
-files are those of a run that nobody disturbed, `train`'s weights included, and each input has one
-record.
+files are those of a run that nobody disturbed, reports, tables and `train`'s weights included (not
+its checkpoints), and each input has one record. Of each server: whatever is sent is done or refused
+in a sentence, results do not outlive their time, no process stays, and no folder but of a killed
+one, which the next removes.
 
 Exit status: 0 all is right, 1 something is not: each fault is named on standard error. Linux only.
 """
@@ -23,42 +27,33 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import cv2
-import httpx
 
+from chaos_serve import disturb_server
+from chaos_ways import SIGNALS, WAYS, command, environment, small_disk
 from forked import Forked
+from lungseg.confine import lacking
 from lungseg.phantom.ct import ct_phantom
 from lungseg.phantom.radiograph import radiograph_phantom
 from lungseg.writers import volume_nifti
 from lungseg.writers.lock import LOCK
 
-COMMAND: Final = (sys.executable, "-m", "lungseg")
 PATIENCE_S: Final = 300.0
-SIGNALS: Final = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT}
-WAYS: Final = (*SIGNALS, "full", "removed", "twice", "clock")
-CLOCK: Final = """
-import random, sys, time
-real, moment = time.time, time.time() + float(sys.argv.pop(1))
-time.time = lambda: real() - 86400 * (real() > moment)
-time.time_ns = lambda: int(1e9 * time.time())
-from lungseg.__main__ import main
-main()
-"""
+TASKS: Final = (
+    *("films", "films2", "sandbox2", "ct", "ct2", "both1", "both2"),
+    *("train", "evaluate", "serve"),
+)
 SMALL: Final = (
     "--width=4",
     "--depth=3",
@@ -81,11 +76,13 @@ class Task:
         arguments: before the output folder, which is the last.
         goes_on: what is added to the same command so that it goes on; the first that ends well.
         compared: patterns of files that are equal, byte for byte, whenever they are there.
+        in_the_end: of those that are equal once all is done.
         inputs: records that there have to be; 0 where there are none.
     """
 
     arguments: tuple[str, ...]
     compared: tuple[str, ...]
+    in_the_end: tuple[str, ...]
     inputs: int = 0
     goes_on: tuple[tuple[str, ...], ...] = ((),)
 
@@ -107,23 +104,30 @@ def draw(folder: Path) -> dict[str, Task]:
         (folder / "ct" / f"v{number}.nii.gz").write_bytes(content)
     places = {name: str(folder / name) for name in ("films", "few", "ct", "cases")}
     volume = str(folder / "ct" / "v0.nii.gz")
-    pictures = ("*_mask.png", "*_overlay.png", "*_mask.nii.gz")
+    results = ("*_mask.png", "*_overlay.png", "*_mask.nii.gz", "*_report.html")
+    of_all = ("summary.csv", "report.html", "report_thumbnails/*")
 
     def segment(workers: int, inputs: int, *paths: str) -> Task:
-        options = ("--skip-quality", "--workers", str(workers), "-o")
-        return Task(("segment", *paths, *options), pictures, inputs)
+        options = ("--skip-quality", "--report", "--workers", str(workers), "-o")
+        return Task(("segment", *paths, *options), results, of_all, inputs)
 
     return {
         "films": segment(1, 8, places["films"]),
         "films2": segment(2, 8, places["films"]),
+        "sandbox2": segment(2, 8, places["films"], "--sandbox"),
         "ct": segment(1, 2, places["ct"]),
+        "ct2": segment(2, 2, places["ct"]),
+        "both1": segment(1, 7, volume, places["few"]),
         "both2": segment(2, 7, volume, places["few"]),
         "train": Task(
             ("train", places["cases"], *SMALL, "-o"),
             ("model.onnx",),
+            ("*.csv", "predictions/*"),
             goes_on=(("--resume",), ()),
         ),
-        "evaluate": Task(("evaluate", "cxr", places["cases"], "-o"), ("*.csv",)),
+        "evaluate": Task(
+            ("evaluate", "cxr", places["cases"], "-o"), ("*.csv",), ("*.md", "*.png", "*.html")
+        ),
     }
 
 
@@ -153,7 +157,7 @@ class Chaos:
         self.number += 1
         out = self._folder / f"{way}{self.number}" / "out"
         out.parent.mkdir()
-        with _small_disk(out.parent, self._rng, self._whole, way) as give_room:
+        with small_disk(out.parent, self._room() if way == "full" else None) as give_room:
             was_over, status, said = self._disturbed(out, way)
             faults = [f"trace: {said[-300:]}"] if "Traceback" in said else []
             if way == "clock" and status:
@@ -171,18 +175,22 @@ class Chaos:
         shutil.rmtree(out.parent)
         return faults
 
+    def _room(self) -> int:
+        """Bytes of a disk that has less room than is needed."""
+        files = (path for path in self._whole.rglob("*") if path.is_file())
+        return self._rng.randrange(8192, max(16384, sum(path.stat().st_size for path in files)))
+
     def _start(
         self, out: Path, *more: str, clock: float | None = None
     ) -> subprocess.Popen[str] | Forked:
         if self._forked and clock is None:
             return Forked([*self._task.arguments, str(out), *more], self._folder)
-        command = COMMAND if clock is None else (sys.executable, "-c", CLOCK, str(clock))
         return subprocess.Popen(
-            [*command, *self._task.arguments, str(out), *more],
+            [*command(clock), *self._task.arguments, str(out), *more],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(self._folder)},
+            env=environment(self._folder),
         )
 
     def _end(self, process: subprocess.Popen[str] | Forked) -> tuple[int, str]:
@@ -223,17 +231,20 @@ class Chaos:
             return []  # it had ended, and says so
         return [f"does not go on: {' | '.join(answers)}"]
 
-    def _files(self, out: Path) -> Iterator[Path]:
-        for pattern in self._task.compared:
-            yield from sorted(out.glob(pattern))
-
-    def _not_whole(self, out: Path) -> list[str]:
+    def _not_whole(self, out: Path, *, in_the_end: bool = False) -> list[str]:
+        theirs, ours = (self._files(one, in_the_end=in_the_end) for one in (self._whole, out))
         wrong = [
-            path.name
-            for path in self._files(out)
-            if path.read_bytes() != (self._whole / path.name).read_bytes()
+            name
+            for name, path in ours.items()
+            if name not in theirs or path.read_bytes() != theirs[name].read_bytes()
         ]
         return [f"not whole: {', '.join(wrong)}"] if wrong else []
+
+    def _files(self, out: Path, *, in_the_end: bool) -> dict[str, Path]:
+        """What is compared, by its path below a folder."""
+        patterns = (*self._task.compared, *(self._task.in_the_end if in_the_end else ()))
+        paths = (path for pattern in patterns for path in sorted(out.glob(pattern)))
+        return {path.relative_to(out).as_posix(): path for path in paths}
 
     def _recorded(self, out: Path) -> dict[str, tuple[str, float]]:
         """Of each input that was recorded, its record and when its mask was written."""
@@ -253,16 +264,15 @@ class Chaos:
         return not self._different(out)
 
     def _different(self, out: Path) -> list[str]:
-        def names(folder: Path) -> set[str]:
-            return {path.relative_to(folder).as_posix() for path in self._files(folder)}
-
-        faults = self._not_whole(out)
-        missing = names(self._whole) - names(out)
+        faults = self._not_whole(out, in_the_end=True)
+        whole, found = (self._files(one, in_the_end=True) for one in (self._whole, out))
+        missing = {*whole} - {*found}
         faults += [f"missing: {', '.join(sorted(missing))}"] if missing else []
         if left := [path.name for path in out.rglob(".lungseg-*.tmp")]:
             faults.append(f"left behind: {', '.join(left)}")
         if self._task.inputs:
-            lines = (out / "results.jsonl").read_text() if out.is_dir() else ""
+            ledger = out / "results.jsonl"
+            lines = ledger.read_text() if ledger.is_file() else ""
             records = [json.loads(line) for line in lines.splitlines()]
             inputs = {record["input"] for record in records}
             if not len(records) == len(inputs) == self._task.inputs:
@@ -272,78 +282,10 @@ class Chaos:
         return faults
 
 
-@contextmanager
-def _small_disk(
-    folder: Path, rng: random.Random, whole: Path, way: str
-) -> Iterator[Callable[[], object]]:
-    """For `full`, a disk in the folder that has less room than is needed; it gets more when what is
-    given is called.
-    """
-    if way != "full":
-        yield lambda: None
-        return
-    needed = sum(path.stat().st_size for path in whole.rglob("*") if path.is_file())
-    size = f"size={rng.randrange(8192, max(16384, needed))}"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "chaos", str(folder)], check=True)
-    grow = ["mount", "-o", "remount,size=1g", str(folder)]
-    try:
-        yield lambda: subprocess.run(grow, check=True)
-        shutil.rmtree(folder / "out", ignore_errors=True)
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def serve(folder: Path, films: Sequence[Path], way: str, rng: random.Random) -> list[str]:
-    """A server that is stopped while it works, and one after it on the same port."""
-    environment = {**os.environ, "TMPDIR": str(folder), "OMP_NUM_THREADS": "1"}
-
-    def started(port: str) -> tuple[subprocess.Popen[str], str]:
-        server = subprocess.Popen(
-            [*COMMAND, "serve", "--port", port],
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        assert server.stderr is not None
-        return server, server.stderr.readline().split()[0]
-
-    faults = []
-    server, address = started("0")
-    for film in films:
-        httpx.post(f"{address}/segment", files={"file": film.read_bytes()}, trust_env=False)
-    workers = [
-        int(child)
-        for path in Path(f"/proc/{server.pid}/task").glob("*/children")
-        for child in path.read_text().split()
-    ]
-    time.sleep(rng.uniform(0, 6))
-    server.send_signal(SIGNALS[way])
-    _, said = server.communicate(timeout=60)
-    end = time.monotonic() + 20
-    while (alive := [one for one in workers if Path(f"/proc/{one}").exists()]) and (
-        time.monotonic() < end
-    ):
-        time.sleep(0.1)
-    faults += [f"{len(alive)} workers stay"] if alive else []
-    faults += [f"trace: {said[-300:]}"] if "Traceback" in said else []
-    left = list(folder.glob("lungseg-serve-*"))
-    faults += ["its folder stays"] if left and way != "kill" else []
-    server, again = started(address.rpartition(":")[2])
-    query = f"{again}/segment?wait=60"
-    reply = httpx.post(query, files={"file": films[0].read_bytes()}, timeout=90, trust_env=False)
-    faults += ["the next server does not work"] if reply.json()["state"] != "done" else []
-    kept = list(folder.glob("lungseg-serve-*"))
-    faults += ["the folder of the server before stays"] if len(kept) != 1 else []
-    server.terminate()
-    server.communicate(timeout=60)
-    return faults
-
-
 def main() -> int:
     """Prints the table."""
     parser = argparse.ArgumentParser()
-    names = ("films", "films2", "ct", "both2", "train", "evaluate", "serve")
-    parser.add_argument("--tasks", nargs="+", choices=names, default=names)
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
@@ -358,15 +300,16 @@ def main() -> int:
             place = Path(name) / task
             place.mkdir()
             films = sorted((Path(name) / "inputs" / "films").iterdir())[:3]
+            if task == "sandbox2" and (reason := lacking()):
+                print(f"| {task} | | 0 | | needs {reason} |")
+                continue
             chaos = (
                 Chaos(tasks[task], place, rng, forked=arguments.forked) if task in tasks else None
             )
             for way in arguments.ways:
-                if chaos is None and way not in SIGNALS:
-                    continue
                 counts: Counter[str] = Counter()
                 for number in range(arguments.times):
-                    faults = chaos.disturb(way) if chaos else serve(place, films, way, rng)
+                    faults = chaos.disturb(way) if chaos else disturb_server(place, films, way, rng)
                     for fault in faults:
                         print(f"{task}, {way} {number}: {fault}", file=sys.stderr, flush=True)
                     counts.update({fault.partition(":")[0] for fault in faults} or {""})
