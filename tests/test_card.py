@@ -30,6 +30,23 @@ def test_a_card_comes_back_as_it_was(tmp_path: Path) -> None:
     assert read_card(tmp_path / "m.json") == card
 
 
+def test_a_card_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = read_card(write_tiny_model(tmp_path).with_suffix(".json"))
+    path = tmp_path / "m.json"
+    card.write(path)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        replace(card, version="2").write(path)
+    assert read_card(path) == card
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_channels_follow_from_the_layers(tmp_path: Path) -> None:
     layers = (("left lung", "right lung", "heart"), ("opacity",))
     card = ModelCard("m", "2", "radiograph", layers, "none", (32, 48), "f00d")

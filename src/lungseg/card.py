@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import secrets
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -200,10 +202,23 @@ class ModelCard:
         return tuple(float(name == BACKGROUND.name) for name in self.outputs)
 
     def write(self, path: Path) -> None:
-        """Writes the card as indented JSON."""
-        path.write_text(
-            json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        """Writes the card as indented JSON, whole or not at all, also where the power fails.
+
+        Raises:
+            OSError: it cannot be written; what was there before stays.
+        """
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        # By itself, since `lungseg.writers` stands on a rung above. What a killed run leaves has
+        # the name that is looked for there.
+        temporary = path.with_name(f".lungseg-{secrets.token_hex(8)}.tmp")
+        try:
+            with temporary.open("x", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def outputs_of(
