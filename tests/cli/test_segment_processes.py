@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import cv2
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -218,20 +219,36 @@ def test_a_model_that_never_ends_is_given_up_in_time(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["segment", "evaluate", "calibrate"])
 def test_the_second_ctrl_c_ends_what_would_never_end(
-    endless: Path, films: Path, tmp_path: Path
+    endless: Path, tmp_path: Path, name: str
 ) -> None:
-    command = ("segment", films / "x.png", "-o", tmp_path, "--model", endless)
+    cases, out = tmp_path / "cases", tmp_path / "out"
+    film = dark_ellipses()
+    for folder, picture in (("images", film), ("masks", (film == film.min()) * np.uint8(255))):
+        (cases / folder).mkdir(parents=True)
+        cv2.imwrite(str(cases / folder / "x.png"), picture)
+    command, lock = {
+        "segment": (("segment", cases / "images", "-o", out, "--model", endless), out / LOCK),
+        "evaluate": (
+            ("evaluate", endless, cases, "-o", out, "--split", "all", "--no-check"),
+            out / LOCK,
+        ),
+        "calibrate": (("calibrate", endless, cases), endless.with_name(f".{endless.stem}{LOCK}")),
+    }[name]
     process = start(*command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
-    while not (tmp_path / LOCK).exists():
-        assert process.poll() is None
+    while not lock.exists():
+        assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     time.sleep(0.5)  # until it is in the network; nothing is asserted of it
     process.send_signal(signal.SIGINT)
-    said = process.stderr.readline()
+    said = b""
+    while b"Ctrl-C again" not in said:
+        said = process.stderr.readline()
+        assert said
     assert said == b"Stopping once what has begun is done; Ctrl-C again stops at once.\n"
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     process.stderr.close()
-    assert not list(tmp_path.glob("*.png"))
+    assert not list(out.glob("*.png"))

@@ -6,6 +6,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import lightning
 import pytest
 import torch
 
@@ -28,12 +29,18 @@ from tiny_run import (
 def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(
     run, cases, tmp_path, monkeypatch
 ) -> None:
-    handler = signal.getsignal(signal.SIGINT)
+    handler, heard = signal.getsignal(signal.SIGINT), []
     with monkeypatch.context() as patch:
         stop_in_epoch(patch, 10, batch=1)
+        # Called while the run ends; who listens for the second Ctrl-C shall hear it.
+        patch.setattr(
+            lightning.Trainer, "_teardown", lambda _: heard.append(signal.getsignal(signal.SIGINT))
+        )
         with pytest.raises(KeyboardInterrupt):
             fit(cases, tmp_path, SETTINGS, progress=False)
     assert signal.getsignal(signal.SIGINT) == handler
+    assert heard
+    assert signal.SIG_IGN not in heard
     assert metrics(tmp_path) == metrics(run)[:10]
     assert fit(cases, tmp_path, SETTINGS, resume=True, progress=False) == tmp_path / "best.ckpt"
     assert (tmp_path / "metrics.csv").read_text() == (run / "metrics.csv").read_text()

@@ -34,6 +34,19 @@ from lungseg.train.settings import TrainingSettings
 from lungseg.writers import write_file
 
 
+class HearsCtrlC(lightning.Callback):
+    """While a run that was interrupted comes to its end, a second Ctrl-C is heard by the command
+    line (`lungseg.cli.interrupt`), which ends at once: Lightning would turn a deaf ear to it.
+    """
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, error: BaseException
+    ) -> None:
+        """The run ends."""
+        if isinstance(error, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, lambda *_: None)
+
+
 class SetEpoch(lightning.Callback):
     """Tells the data which epoch it is, so that each has its own augmentation, the same again after
     a resume; and so have networks that draw numbers at random.
@@ -144,6 +157,7 @@ def build_trainer(folder: Path, settings: TrainingSettings, *, progress: bool) -
             accumulate_grad_batches=settings.accumulate,
             gradient_clip_val=settings.clip_gradient or None,
             callbacks=[
+                HearsCtrlC(),
                 *average,
                 _MetricsTable(folder / "metrics.csv"),
                 _RestoreState(),
