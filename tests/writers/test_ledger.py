@@ -4,6 +4,7 @@ import csv
 import errno
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,21 @@ def test_each_record_is_kept_at_once_and_the_table_at_the_end(tmp_path: Path) ->
         assert not (tmp_path / "out" / "summary.csv").exists()
     assert [row["input"] for row in table(tmp_path / "out")] == ["/a/x.png", "/a/y, z.png"]
     assert [row["lungs_area_mm2"] for row in table(tmp_path / "out")] == ["1", "2"]
+
+
+def test_a_result_is_on_the_disk_once_it_is_recorded_and_what_is_done_again_need_not_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    fsync = os.fsync
+    with Ledger(tmp_path) as ledger:
+        monkeypatch.setattr(
+            "os.fsync", lambda file: (synced.append(os.fstat(file).st_size), fsync(file))
+        )
+        ledger.add(failed("/y"))
+        assert synced == []
+        ledger.add(entry("/x"))
+        assert synced == [(tmp_path / "results.jsonl").stat().st_size]
 
 
 def test_the_table_is_written_where_a_run_is_interrupted(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ class Ledger:
     def add(self, entry: Record) -> None:
         """Appends one record, where it is not there already; the table follows when the ledger is
         closed. One of a failure, or of what was left out, never replaces one of a success, whose
-        files are still there.
+        files are still there. One of a success is on the disk, also where the power fails next.
 
         Raises:
             OutputError: it cannot be written, and no half line is left; or the folder is not there
@@ -121,7 +121,8 @@ class Ledger:
             or earlier["verdict"] in _WITHOUT_RESULT
         ):
             self._lock.check()
-            _append(self._ledger, f"{line}\n".encode())
+            is_result = entry["verdict"] not in _WITHOUT_RESULT
+            _append(self._ledger, f"{line}\n".encode(), durable=is_result)
             self._lines[source] = line
         self._lock.done(input_path(entry))
 
@@ -266,9 +267,9 @@ def _write_where_it_differs(path: Path, data: bytes) -> None:
         write_file(path, data)
 
 
-def _append(path: Path, data: bytes) -> None:
+def _append(path: Path, data: bytes, *, durable: bool) -> None:
     """Appends whole lines or nothing: where the disk is full, what was written of them is cut off
-    again.
+    again. What is durable is on the disk afterwards, and stays where the power fails.
     """
     try:
         with path.open("ab", buffering=0) as stream:
@@ -276,6 +277,8 @@ def _append(path: Path, data: bytes) -> None:
             try:
                 if stream.write(data) != len(data):
                     raise OSError("the disk is full")
+                if durable:
+                    os.fsync(stream.fileno())
             except BaseException:
                 stream.truncate(size)
                 raise
