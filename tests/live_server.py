@@ -54,9 +54,11 @@ class LiveServer:
         """Speaks to it."""
         return httpx.Client(base_url=self.address, timeout=60, trust_env=False)
 
-    def connect(self) -> socket.socket:
-        """A connection on which anything can be said."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+    def connect(self, client: str = "127.0.0.1") -> socket.socket:
+        """A connection of a client's address, on which anything can be said."""
+        return socket.create_connection(
+            ("127.0.0.1", self.port), timeout=30, source_address=(client, 0)
+        )
 
     def stop(self) -> str:
         """Ends it as Ctrl-C does; what it said on standard error after its address."""

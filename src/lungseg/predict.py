@@ -232,7 +232,6 @@ def describe_model(
 
     Raises:
         ModelError: it is no such network; then no card is written.
-        OSError: the card cannot be written; what was there before stays.
         UsageError: `layers`, `clip` or `threshold` are none, or the size is needed, too large, or
             not its own.
     """

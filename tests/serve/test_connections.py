@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -182,6 +182,30 @@ def test_who_asks_and_does_not_listen_is_hung_up_on(server):
         poll.register(connection, select.POLLRDHUP)
         assert poll.poll(60_000)
         assert 0 < answer(connection).count(b"HTTP/1.1 200") < asked
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have one address on loopback")
+def test_one_address_cannot_take_all_connections(tmp_path, tiny_model):
+    few = ("--client-timeout", "60", "--connections-per-client", "4")
+    server = LiveServer(tmp_path, "--model", str(tiny_model), *few)
+    asked = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with ExitStack() as idle:
+        for _ in range(4):
+            idle.enter_context(server.connect())
+        with server.connect() as connection:
+            refusal = answer(connection)
+        with server.connect("127.0.0.2") as connection:
+            connection.sendall(asked)
+            assert answer(connection).startswith(b"HTTP/1.1 200")
+    assert refusal.startswith(b"HTTP/1.1 503")
+    assert b"Retry-After" in refusal
+    assert refusal.endswith(
+        b'{"detail": "Your address has as many connections as one may have; close some."}'
+    )
+    with server.client() as client:  # once they are closed
+        assert client.get("/healthz").status_code == 200
+    server.stop()
 
 
 @pytest.mark.slow

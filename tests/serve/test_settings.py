@@ -41,6 +41,19 @@ def test_half_of_the_queue_is_for_others_than_one_address(settings, places):
     assert ServerSettings(**settings).places_per_client == places
 
 
+@pytest.mark.parametrize(
+    ("settings", "places"),
+    [
+        ({}, 256),
+        ({"host": "0.0.0.0", "token": TOKEN}, 128),
+        ({"max_connections": 1, "host": "0.0.0.0", "token": TOKEN}, 1),
+        ({"connections_per_client": 4}, 4),
+    ],
+)
+def test_half_of_the_connections_are_for_others_than_one_address(settings, places):
+    assert ServerSettings(**settings).places_to_connect == places
+
+
 def test_a_token_is_never_shown():
     assert TOKEN not in repr(ServerSettings(token=TOKEN))
 

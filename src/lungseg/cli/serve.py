@@ -35,6 +35,14 @@ QueuePerClient = Annotated[
         help="Of these, for one address [half of them; all where only this machine is served].",
     ),
 ]
+ConnectionsPerClient = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Of 256 connections, for one address [128; all where only this machine is served].",
+    ),
+]
 MaxUpload = Annotated[
     float, typer.Option(metavar="MB", help="Largest upload, and content of an archive.")
 ]
@@ -64,6 +72,7 @@ def serve(
     workers: Workers = 1,
     queue: Queue = 16,
     queue_per_client: QueuePerClient = None,
+    connections_per_client: ConnectionsPerClient = None,
     max_upload_mb: MaxUpload = 512,
     max_stored_mb: MaxStored = 8000,
     job_timeout: JobTimeout = 600,
@@ -92,6 +101,7 @@ def serve(
         workers=workers,
         queue=queue,
         queue_per_client=queue_per_client,
+        connections_per_client=connections_per_client,
         max_upload_mb=max_upload_mb,
         max_stored_mb=max_stored_mb,
         job_timeout=job_timeout,

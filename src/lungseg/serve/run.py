@@ -8,8 +8,9 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -18,6 +19,7 @@ from lungseg.errors import UsageError
 from lungseg.serve.app import Server
 from lungseg.serve.confined import confinement_in_words
 from lungseg.serve.folder import temporary_folder
+from lungseg.serve.jobs import client_of
 from lungseg.serve.security import MAX_REQUEST_HEADER_BYTES
 from lungseg.serve.settings import ServerSettings
 
@@ -26,19 +28,41 @@ GRACE: Final = 3
 """Seconds that answers in the making have when the server is stopped."""
 
 
-class ReadTimeout(H11Protocol):
-    """HTTP on one connection, which is closed where no whole header comes in time, or nothing of an
-    answer is taken.
+_DETAIL: Final = b'{"detail": "Your address has as many connections as one may have; close some."}'
+TOO_MANY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+    b"Retry-After: 5\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(_DETAIL), _DETAIL)
+)
+"""What is said to who has too many connections, before anything of a request is read."""
 
-    uvicorn itself would wait for ever. How long is what it calls `timeout_keep_alive`.
+
+class Bounded(H11Protocol):
+    """HTTP on one connection, which is closed where no whole header comes in time, or nothing of an
+    answer is taken, and at once where its address has as many as one may have.
+
+    uvicorn itself would wait for ever, and let one address take all connections. How long is what
+    it calls `timeout_keep_alive`.
+
+    Args:
+        places: connections of one address.
+        given: what uvicorn gives.
     """
 
     _deadline: asyncio.TimerHandle | None = None
     _untaken: asyncio.TimerHandle | None = None
 
+    def __init__(self, places: int, /, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._places = places
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client came: its time runs."""
         super().connection_made(transport)
+        known = (one.address for one in self.connections if isinstance(one, Bounded))
+        if sum(address == self.address for address in known) > self._places:
+            transport.write(TOO_MANY)
+            transport.close()
+            return
         self._deadline = self.loop.call_later(self.timeout_keep_alive, self._give_up)
 
     def data_received(self, data: bytes) -> None:
@@ -66,6 +90,11 @@ class ReadTimeout(H11Protocol):
         super().resume_writing()
         if self._untaken is not None:
             self._untaken.cancel()
+
+    @property
+    def address(self) -> str:
+        """Whose connection it is, as places in the queue are shared out."""
+        return client_of(self.client[0] if self.client else "")
 
     def _waits(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -126,7 +155,7 @@ def run(settings: ServerSettings, *, say: Callable[[str], None]) -> None:
     server = Server(settings)
     config = uvicorn.Config(
         server.app,
-        http=ReadTimeout,
+        http=partial(Bounded, settings.places_to_connect),  # type: ignore[arg-type]  # it is called
         timeout_keep_alive=settings.client_timeout,  # type: ignore[arg-type]  # it goes to call_later, which takes parts of seconds
         ws="none",
         log_config=None,

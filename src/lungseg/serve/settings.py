@@ -35,6 +35,8 @@ class ServerSettings:
         min_upload_rate: bytes a second below which an upload is cut, once it has lasted for
             `client_timeout`.
         max_connections: that may be open at the same time.
+        connections_per_client: of these, how many one address may have, so that no client can keep
+            others out; None for half of them, or on loopback for all.
         sandbox: whether workers are confined to their folder, as far as the system can.
         model: as in `SegmentOptions`, for every input.
 
@@ -56,6 +58,7 @@ class ServerSettings:
     client_timeout: float = 20.0
     min_upload_rate: float = 8192.0
     max_connections: int = 256
+    connections_per_client: int | None = None
     sandbox: bool = True
     model: str | None = None
 
@@ -71,6 +74,7 @@ class ServerSettings:
             "retention",
             "client_timeout",
             "max_connections",
+            "places_to_connect",
         )
         for name in above_zero:
             if not 0 < getattr(self, name) < float("inf"):
@@ -106,6 +110,13 @@ class ServerSettings:
         if self.queue_per_client is not None:
             return self.queue_per_client
         return self.queue if self.is_local else (self.queue + 1) // 2
+
+    @property
+    def places_to_connect(self) -> int:
+        """Of the connections, for one address."""
+        if self.connections_per_client is not None:
+            return self.connections_per_client
+        return self.max_connections if self.is_local else (self.max_connections + 1) // 2
 
     @property
     def max_upload_bytes(self) -> int:
