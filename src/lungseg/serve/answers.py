@@ -29,8 +29,12 @@ def content_of(*types: str) -> Answers:
     return {200: {"content": {one: {} for one in types}}}
 
 
-EVERYWHERE: Final = problems(HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-"""What `lungseg.serve.security` may answer to anything."""
+EVERYWHERE: Final = problems(
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+)
+"""What may be answered to anything: by `lungseg.serve.security`, and to other methods."""
 UNKNOWN: Final = problems(
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED,
