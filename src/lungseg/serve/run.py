@@ -8,9 +8,8 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from functools import partial
 from importlib import metadata
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -43,23 +42,19 @@ class Bounded(H11Protocol):
     uvicorn itself would wait for ever, and let one address take all connections. How long is what
     it calls `timeout_keep_alive`.
 
-    Args:
+    Attributes:
         places: connections of one address.
-        given: what uvicorn gives.
     """
 
+    places: int
     _deadline: asyncio.TimerHandle | None = None
     _untaken: asyncio.TimerHandle | None = None
-
-    def __init__(self, places: int, /, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self._places = places
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client came: its time runs."""
         super().connection_made(transport)
         known = (one.address for one in self.connections if isinstance(one, Bounded))
-        if sum(address == self.address for address in known) > self._places:
+        if sum(address == self.address for address in known) > self.places:
             transport.write(TOO_MANY)
             transport.close()
             return
@@ -153,9 +148,13 @@ def run(settings: ServerSettings, *, say: Callable[[str], None]) -> None:
     os.umask(0o077)  # what clients send is nobody else's business
     temporary_folder()
     server = Server(settings)
+
+    class Shared(Bounded):
+        places = settings.places_to_connect
+
     config = uvicorn.Config(
         server.app,
-        http=partial(Bounded, settings.places_to_connect),  # type: ignore[arg-type]  # it is called
+        http=Shared,
         timeout_keep_alive=settings.client_timeout,  # type: ignore[arg-type]  # it goes to call_later, which takes parts of seconds
         ws="none",
         log_config=None,
