@@ -72,7 +72,7 @@ def line(
         found.append(cut_and_left(framed, of_slice=of_slice))
     cut, left = np.array(found).T
     fractions = [np.mean(cut > 0.03), np.mean(cut > 0.1), np.mean(left > 0.1)]
-    return (f"{len(found)}", *(f"{share:.1%}" for share in fractions))
+    return (f"{len(found)}", *(f"{one:.1%}" for one in fractions))
 
 
 def main() -> None:
