@@ -7,7 +7,7 @@ import select
 import signal
 import threading
 from contextlib import suppress
-from typing import Final
+from typing import Final, NoReturn
 
 from lungseg.cli.exit_status import INTERRUPTED
 
@@ -19,12 +19,33 @@ def end_at_the_second() -> None:
     """From here on the second Ctrl-C ends the program at once, with its processes, whatever they
     are doing; files are written whole or not at all, and what was begun is known to the next run.
 
-    The signals are heard of by a thread, since Python hears of none while a library computes.
+    The signals are heard of by a thread, since Python hears of none while a library computes, and
+    by the main one, since no other has a turn once Python ends.
     """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _Interrupts().hear)
     heard, written = os.pipe()
     os.set_blocking(written, False)
     signal.set_wakeup_fd(written, warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=(heard,), name="lungseg-interrupt", daemon=True).start()
+
+
+class _Interrupts:
+    """Those that the main thread has heard of."""
+
+    def __init__(self) -> None:
+        self._first = True
+
+    def hear(self, *_: object) -> None:
+        """Ends the program at the second.
+
+        Raises:
+            KeyboardInterrupt: it is the first.
+        """
+        if not self._first:
+            _end()
+        self._first = False
+        raise KeyboardInterrupt
 
 
 def _watch(heard: int) -> None:
@@ -33,6 +54,10 @@ def _watch(heard: int) -> None:
         if interrupts and not select.select([heard], [], [], SOON_S)[0]:
             os.write(2, b"Stopping once what has begun is done; Ctrl-C again stops at once.\n")
         interrupts += os.read(heard, 64).count(signal.SIGINT)
+    _end()
+
+
+def _end() -> NoReturn:
     import multiprocessing  # here, as no start has to wait for it
 
     for process in multiprocessing.active_children():
