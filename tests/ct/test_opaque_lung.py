@@ -10,6 +10,7 @@ from lungseg.ct.opaque_lung import (
     name_lung_alone,
     remove_fat,
     remove_opaque_remnant,
+    sizes_of,
 )
 
 
@@ -50,7 +51,7 @@ def test_a_piece_of_fat_beside_a_lung_is_none(hu, stays) -> None:
 )
 def test_a_small_airless_second_lung_is_none(columns, hu, stays) -> None:
     labels, voxels = drawn(columns, hu)
-    remove_opaque_remnant(labels, voxels)
+    remove_opaque_remnant(labels, voxels, sizes_of(labels))
     assert (labels == 2).any() == stays
     assert np.count_nonzero(labels == 1) == 400
 
@@ -61,11 +62,11 @@ def test_next_to_nothing_beside_a_whole_lung_is_none() -> None:
     labels[2, 5:8, 50:56] = 2  # 18 of 1280
     voxels = np.full(labels.shape, -800, np.int16)
     whole = labels.copy()
-    remove_opaque_remnant(whole, voxels)
+    remove_opaque_remnant(whole, voxels, sizes_of(whole))
     assert set(np.unique(whole)) == {0, 1}
     cut = labels.copy()
     cut[0] = cut[1]  # the base of the other lung may be all that was scanned of it
-    remove_opaque_remnant(cut, voxels)
+    remove_opaque_remnant(cut, voxels, sizes_of(cut))
     assert set(np.unique(cut)) == {0, 1, 2}
 
 
@@ -77,7 +78,7 @@ def test_next_to_nothing_beside_a_whole_lung_is_none() -> None:
 def test_a_part_of_a_lung_that_lies_on_it_is_no_second_one(columns, first, joined) -> None:
     labels = np.zeros((4, 10, 30), np.uint8)
     labels[:, :, 2:12], labels[:, 2:8, first : first + columns] = 1, 2
-    assert join_torn_lung(labels) == joined
+    assert join_torn_lung(labels, sizes_of(labels)) == joined
     assert (labels == 2).any() != joined
     assert np.count_nonzero(labels) == 400 + 4 * 6 * columns
 
@@ -119,8 +120,8 @@ def test_a_lung_alone_keeps_its_name_where_nothing_tells() -> None:
 def test_a_lung_alone_is_left_alone() -> None:
     labels, voxels = drawn(0, 0)
     before = labels.copy()
-    remove_opaque_remnant(labels, voxels)
+    remove_opaque_remnant(labels, voxels, sizes_of(labels))
     assert np.array_equal(labels, before)
     labels[:] = 0
-    remove_opaque_remnant(labels, voxels)
+    remove_opaque_remnant(labels, voxels, sizes_of(labels))
     assert not labels.any()

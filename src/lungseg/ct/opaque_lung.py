@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from lungseg.ct.orientation import BONE, MIN_BONE_VOXELS, spread
 from lungseg.morphology.boxes import enclosing_box
 from lungseg.morphology.runs import component_sizes, components
-from lungseg.structures import LEFT_LUNG, RIGHT_LUNG
+from lungseg.structures import LEFT_LUNG, RIGHT_LUNG, Structure
 
 Labels = NDArray[np.uint8]
+Sizes = dict[Structure, int]
 
 AIRLESS = -300
 """Hounsfield units above which next to nothing of a voxel is air: less than a third."""
@@ -75,23 +76,29 @@ def settle_lung_alone(labels: Labels, voxels: NDArray[np.int16]) -> None:
         labels: (slices, rows, columns) in axial order, at most one right and one left lung.
         voxels: the same shape, Hounsfield units.
     """
-    if join_torn_lung(labels) or remove_opaque_remnant(labels, voxels):
+    sizes = sizes_of(labels)
+    if join_torn_lung(labels, sizes) or remove_opaque_remnant(labels, voxels, sizes):
         name_lung_alone(labels, voxels)
 
 
-def join_torn_lung(labels: Labels) -> bool:
+def sizes_of(labels: Labels) -> Sizes:
+    """The voxels of either lung."""
+    both = RIGHT_LUNG, LEFT_LUNG
+    return {lung: int(np.count_nonzero(labels == lung.number)) for lung in both}
+
+
+def join_torn_lung(labels: Labels, sizes: Sizes) -> bool:
     """Gives a small lung, in place, to the other one where it lies on that broadly: of a lung that
     is alone and reaches far across the middle, a network may take a part for the other one.
 
     Args:
         labels: (slices, rows, columns), at most one right and one left lung.
+        sizes: as `sizes_of` counts them.
 
     Returns:
         Whether it was done, so that one lung is alone.
     """
-    lungs = (RIGHT_LUNG, LEFT_LUNG)
-    sizes = {lung: np.count_nonzero(labels == lung.number) for lung in lungs}
-    smaller, larger = sorted(lungs, key=sizes.__getitem__)
+    smaller, larger = sorted(sizes, key=sizes.__getitem__)
     if not 0 < sizes[smaller] <= MAX_TORN * sizes[larger]:
         return False
     box = enclosing_box(labels == smaller.number)
@@ -110,7 +117,7 @@ def _beyond(labels: Labels, number: int, axis: int) -> Labels:
     return np.concatenate([there[(here == number) & (there != number)] for here, there in pairs])
 
 
-def remove_opaque_remnant(labels: Labels, voxels: NDArray[np.int16]) -> bool:
+def remove_opaque_remnant(labels: Labels, voxels: NDArray[np.int16], sizes: Sizes) -> bool:
     """Takes out, in place, a lung that holds no air and is as dense as fluid, or small beside the
     other one; or that is next to nothing beside it, where neither reaches the first or last slice.
 
@@ -120,13 +127,12 @@ def remove_opaque_remnant(labels: Labels, voxels: NDArray[np.int16]) -> bool:
     Args:
         labels: (slices, rows, columns), at most one right and one left lung.
         voxels: the same shape, Hounsfield units.
+        sizes: as `sizes_of` counts them.
 
     Returns:
         Whether one lung is alone.
     """
-    lungs = (RIGHT_LUNG, LEFT_LUNG)
-    sizes = {lung: np.count_nonzero(labels == lung.number) for lung in lungs}
-    smaller, larger = sorted(lungs, key=sizes.__getitem__)
+    smaller, larger = sorted(sizes, key=sizes.__getitem__)
     if not sizes[smaller]:
         return bool(sizes[larger])
     inside = labels == smaller.number

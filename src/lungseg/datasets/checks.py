@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +24,7 @@ from lungseg.datasets.ground_truth import (
 )
 from lungseg.datasets.mask_levels import counted
 from lungseg.datasets.mask_meaning import MAX_LABEL
-from lungseg.datasets.other_masks import read_other_masks
+from lungseg.datasets.other_masks import read_other_mask
 from lungseg.datasets.volume_checks import UNKNOWN_LABELS, empty_mask, listed, volume_problems
 from lungseg.draw.picture import Picture, grey, montage, overlay, thumbnail
 from lungseg.draw.volume import slice_picture
@@ -192,14 +192,15 @@ def _problems_of_others(case: Case, labels: NDArray[np.uint8]) -> Iterator[tuple
     for name, path in case.other_masks:
         if path is None:
             continue
-        alone = replace(case, other_masks=((name, path),))
         try:
-            mask = read_other_masks(alone, labels.shape)[name]
+            mask = read_other_mask(name, path, labels.shape)
         except LungsegError as error:
             yield path, f"masks do not fit: {error.what}"
             continue
+        if name != HEART.name or not mask.any():
+            continue
         lungs = np.flatnonzero(lungs_only(labels).any(axis=0))
-        if name != HEART.name or not mask.any() or len(lungs) < 2:
+        if len(lungs) < 2:
             continue
         middle = float(np.nonzero(mask)[1].mean())
         at = (middle - lungs[0]) / (lungs[-1] - lungs[0])

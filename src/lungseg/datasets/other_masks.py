@@ -4,6 +4,8 @@ lungs.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,17 +24,28 @@ def read_other_masks(case: Case, shape: tuple[int, int]) -> dict[str, NDArray[np
     Raises:
         InputError: a mask cannot be read, or has another shape than the image.
     """
-    found: dict[str, NDArray[np.bool_]] = {}
-    for name, path in case.other_masks:
-        if path is None:
-            found[name] = np.zeros(shape, bool)
-            continue
-        mask = inside_of(path)
-        if mask.shape != shape:
-            raise InputError(
-                f"the mask of the {name} has shape {mask.shape}, its image {shape}",
-                where=path,
-                cure="correct the pair",
-            )
-        found[name] = mask
-    return found
+    return {
+        name: np.zeros(shape, bool) if path is None else read_other_mask(name, path, shape)
+        for name, path in case.other_masks
+    }
+
+
+def read_other_mask(name: str, path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Where a structure is, by a mask of its own: (rows, columns).
+
+    Args:
+        name: of the structure.
+        path: of its mask.
+        shape: rows and columns of the image.
+
+    Raises:
+        InputError: the mask cannot be read, or has another shape than the image.
+    """
+    mask = inside_of(path)
+    if mask.shape != shape:
+        raise InputError(
+            f"the mask of the {name} has shape {mask.shape}, its image {shape}",
+            where=path,
+            cure="correct the pair",
+        )
+    return mask
