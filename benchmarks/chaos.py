@@ -126,7 +126,9 @@ def draw(folder: Path) -> dict[str, Task]:
             goes_on=(("--resume",), ()),
         ),
         "evaluate": Task(
-            ("evaluate", "cxr", places["cases"], "-o"), ("*.csv",), ("*.md", "*.png", "*.html")
+            ("evaluate", "cxr", places["cases"], "--split", "all", "-o"),
+            ("*.csv",),
+            ("*.md", "*.png", "*.html"),
         ),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 
 import pytest
@@ -133,5 +134,25 @@ def test_what_is_cancelled_while_its_worker_is_replaced_is_left_alone(tiny_model
                 "state"
             ] == "done"
             assert len(list(server.jobs._folder.glob("[!.]*"))) == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_a_server_whose_folder_was_removed_says_that_it_does_not_work(
+    tiny_model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    async def scenario():
+        async with running(tiny_model) as (_, client):
+            assert (await client.get("/healthz")).status_code == 200
+            [folder] = tmp_path.glob("lungseg-serve-*")
+            shutil.rmtree(folder)
+            answer = await client.get("/healthz")
+            assert (answer.status_code, answer.json()["detail"]) == (
+                507,
+                "The server's folder was removed, and it takes nothing until it is started anew.",
+            )
 
     asyncio.run(scenario())

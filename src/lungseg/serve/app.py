@@ -182,8 +182,14 @@ class Server:
         def about() -> About:
             return self._about
 
-        @api.get("/healthz", summary="Whether the server works")
+        @api.get(
+            "/healthz",
+            summary="Whether the server works",
+            responses=problems(HTTPStatus.INSUFFICIENT_STORAGE),
+        )
         async def health() -> Health:  # in the loop, as jobs may come and go only there
+            if not self._folder.is_dir():
+                raise not_stored(FileNotFoundError())
             return Health(
                 status="ok",
                 workers=len(self.pool.processes),
