@@ -66,6 +66,27 @@ def test_a_broad_black_part_at_one_side_is_no_collimator(film):
     assert find_frame(padded(bright, (0, 0, 0, 60), 0)) is None
 
 
+def test_a_film_without_straight_edges_on_half_of_a_black_slide(film):
+    """A film that ends in black itself: all that is left out is black."""
+    fading = film.copy()
+    fading[:, -12:] = fading[:, -12:] * np.linspace(1, 0, 12)
+    slide = padded(fading, (0, 0, 0, 220), 0)
+    rows, columns = find_frame(slide).rows, find_frame(slide).columns
+    assert (rows, columns[0]) == ((0, ROWS), 0)
+    assert COLUMNS - 12 < columns[1] <= COLUMNS
+
+
+def test_letters_on_a_black_slide_are_no_part_of_the_film(film):
+    bright = np.maximum(film, 90)
+    slide = padded(bright, (20, 20, 20, 260), 0)
+    for row in (80, 130, 180):
+        write(slide, row, 20 + COLUMNS + 10, 255)
+    assert found(slide) == (20, 20 + ROWS, 20, 20 + COLUMNS)
+    marked = padded(bright, (0, 0, 0, 60), 0)  # a marker beside a collimated film changes nothing
+    cv2.putText(marked, "L", (COLUMNS + 20, 60), 0, 1.0, 255, 2)
+    assert find_frame(marked) is None
+
+
 def test_white_at_one_side(film):
     assert found(padded(film, (0, 50, 0, 0), 255)) == (0, ROWS, 0, COLUMNS)
     assert found(padded(film, (0, 0, 17, 0), 255)) == (0, ROWS, 17, 17 + COLUMNS)

@@ -13,6 +13,7 @@ from itertools import chain, pairwise
 from typing import Final
 from weakref import WeakKeyDictionary
 
+import cv2
 import numpy as np
 
 from lungseg.geometry import ImageGeometry
@@ -56,6 +57,9 @@ _MOST_BLACK: Final = 0.35
 """The same at one end alone, which no collimator leaves."""
 _TEXT: Final = 0.15
 """Fraction of the lines of a black strip that have letters."""
+_LETTER: Final = 0.04
+"""Of the longer side of a picture, the shorter side of what stands on black by itself and is no
+picture: markers, letters, lines of them, scales."""
 _MIN_GREYS: Final = 5
 """Of a picture; drawings have fewer, and their sheet is no frame."""
 _SET_IN_WHITE: Final = 0.3
@@ -126,7 +130,7 @@ def find_frame(pixels: Array, *, of_slice: bool = False) -> Frame | None:
         of_slice: of a slice of CT, where black is the air round the patient and no frame.
     """
     step = max(1, -(-max(pixels.shape) // _SIDE))
-    work = _scaled(pixels[::step, ::step])
+    work = _without_letters(_scaled(pixels[::step, ::step]))
     box = [0, work.shape[0], 0, work.shape[1]]
     peeled: dict[int, list[_Margin]] = {}
     for _ in range(_ROUNDS):
@@ -263,16 +267,33 @@ def _believed(
             continue
         if any(abs(level - other) <= TOLERANCE for other in levels):
             black[number] = outer[number] = margins[0].depth
+    depths = outer if of_slice else _with_black(outer, black, dark, shape)
+    return depths if any(depths >= _MIN_FRAME * np.repeat(shape, 2)) else None
+
+
+def _with_black(
+    outer: list[int], black: list[int], dark: list[int], shape: tuple[int, int]
+) -> list[int]:
+    """Depths of each side with the black margins that are a frame.
+
+    Args:
+        outer: without them.
+        black: of black margins that end in a straight edge, too.
+        dark: of any black margins.
+        shape: of the picture.
+    """
     sizes = np.repeat(shape, 2)
-    broad = _MIN_BLACK * sizes
-    if all(np.subtract(dark, outer) >= broad) and not of_slice:
+    broad, most = _MIN_BLACK * sizes, _MOST_BLACK * sizes
+    if all(np.subtract(dark, outer) >= broad):
         return dark
     depths = list(outer)
-    for both in () if of_slice else (slice(0, 2), slice(2, 4)):
+    for both in (slice(0, 2), slice(2, 4)):
         inner = np.subtract(black[both], outer[both])
-        if all(inner >= broad[both]) or any(inner >= _MOST_BLACK * sizes[both]):
+        if all(inner >= broad[both]) or any(inner >= most[both]):
             depths[both] = black[both]
-    return depths if any(depths >= _MIN_FRAME * sizes) else None
+        elif any(np.subtract(dark[both], outer[both]) >= most[both]):
+            depths[both] = dark[both]
+    return depths
 
 
 def _exact(pixels: Array, number: int, depth: int, step: int) -> int:
@@ -303,6 +324,23 @@ def _scaled(pixels: Array) -> Float:
     lowest, highest = float(pixels.min()), float(pixels.max())
     unit = max(float(high - low), 0.05 * (highest - lowest), 1e-6)
     return (pixels.astype(np.float32) - np.float32(lowest)) / np.float32(unit)
+
+
+def _without_letters(work: Float) -> Float:
+    """Black where letters stand on black, as on a slide; the same where no side is that broadly
+    black.
+    """
+    lit = work > _BLACK
+    depths = [round(_MOST_BLACK * side) for side in lit.shape]
+    ends = lit[: depths[0]], lit[-depths[0] :], lit[:, : depths[1]], lit[:, -depths[1] :]
+    if min(float(end.mean()) for end in ends) > _TEXT:
+        return work
+    _, places, stats, _ = cv2.connectedComponentsWithStats(lit.view(np.uint8))
+    sides = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
+    is_letter = sides.min(axis=1) <= _LETTER * max(work.shape)
+    is_letter[0] = False  # the black itself
+    letters = cv2.dilate(is_letter[places].view(np.uint8), np.ones((5, 5), np.uint8))
+    return np.where(letters > 0, np.float32(0), work)
 
 
 def _margins(lines: Lines) -> list[_Margin]:
