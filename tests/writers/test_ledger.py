@@ -115,6 +115,19 @@ def test_a_lost_table_is_made_from_the_records(tmp_path: Path) -> None:
     assert (tmp_path / "summary.csv").read_bytes() == before
 
 
+def test_a_table_of_a_version_that_had_fewer_columns_is_written_again(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        ledger.add(entry("/x"))
+        ledger.add(entry("/y") | {"sides": "assigned"})
+    path = tmp_path / "summary.csv"
+    before = path.read_text()
+    path.write_text(before.replace(",sides,", ",").replace(",assigned,", ","))
+    with Ledger(tmp_path):
+        pass
+    assert path.read_text() == before
+    assert [row["sides"] for row in table(tmp_path)] == ["", "assigned"]
+
+
 def test_names_of_any_kind_survive(tmp_path: Path) -> None:
     odd = '/å/"quoted", \udcff\n.png'
     with Ledger(tmp_path) as ledger:

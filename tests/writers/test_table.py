@@ -67,6 +67,7 @@ def test_a_record_fills_its_cells_and_leaves_the_others_empty() -> None:
         codes=["one_lung", "cut_off"],
         reasons=["only one", "cut off"],
         notes=["a", "b"],
+        sides="assigned",
         measurements=[
             entry("area", 1234.5678, "mm2", "right lung", "detector plane"),
             entry("asymmetry", -7.0, "percent"),
@@ -85,6 +86,7 @@ def test_a_record_fills_its_cells_and_leaves_the_others_empty() -> None:
         "verdict": "review",
         "codes": "one_lung;cut_off",
         "reasons": "only one; cut off",
+        "sides": "assigned",
         "restrictions": "detector plane;implausible spacing",
         "notes": "a; b",
         "report": "b_report.html",
@@ -107,6 +109,11 @@ def test_a_failure_has_its_row_and_brings_no_block() -> None:
             "reasons": "is empty",
         }
     ]
+
+
+def test_of_sides_that_nobody_knows_or_that_an_earlier_version_did_not_say_no_cell_tells() -> None:
+    for record in (made_up("/a", sides=None), made_up("/a")):
+        assert row(record)["sides"] == ""
 
 
 def test_a_pdf_alone_is_the_report() -> None:
