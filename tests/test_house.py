@@ -133,7 +133,7 @@ def test_segment_leaves_torch_alone_and_asks_nothing_of_the_network(tmp_path: Pa
     )
     assert (tmp_path / "out" / "film_mask.png").is_file()
     assert "onnxruntime" in modules
-    assert modules & (TRAINING | {"gdcm", "pydantic", "pydicom"}) == set()
+    assert modules & (TRAINING | {"IPython", "gdcm", "ipywidgets", "pydantic", "pydicom"}) == set()
     assert sockets == []
 
 

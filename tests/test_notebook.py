@@ -19,10 +19,12 @@ from html_pages import without_pictures
 from lungseg.cell_bar import CellBar, in_notebook
 from lungseg.draw.cell import MAX_JPEG, MAX_PNG, small_jpeg, small_png
 from lungseg.draw.picture import thumbnail
+from lungseg.draw.slider import VIEW, slices_widget
 from lungseg.errors import InstallationError, UnreadableError, UsageError
 from lungseg.geometry import ImageGeometry
-from lungseg.notebook import Sheet, _slider, show
+from lungseg.notebook import Sheet, show
 from lungseg.phantom.ct import ct_phantom
+from lungseg.provenance import Provenance
 from lungseg.result import Result
 from lungseg.segmenter import Segmenter
 from tiny_model import dark_ellipses, write_tiny_model
@@ -204,13 +206,69 @@ def test_without_the_extra_a_notebook_shows_three_planes(kernel, scan, monkeypat
     assert kernel == []
 
 
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the page asked for whose kernel this is: a page that shows widgets and takes answers."""
+    pytest.importorskip("ipywidgets")
+    import IPython
+
+    asked: dict[str, Any] = {"content": {"code": "found", "allow_stdin": True}}
+    kernel = SimpleNamespace(get_parent=lambda: asked)
+    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=kernel))
+    return asked
+
+
+def last_line(value: object) -> dict[str, Any]:
+    """What IPython hands to a page of the last line of a cell."""
+    from IPython.core.formatters import DisplayFormatter
+
+    formatter = DisplayFormatter()
+    formatter.active_types = formatter.format_types
+    bundle: dict[str, Any] = formatter.format(value)[0]
+    return bundle
+
+
+@pytest.mark.slow
+def test_a_ct_as_the_last_line_is_a_slider_and_three_planes_for_pages_without(page, scan) -> None:
+    import ipywidgets
+
+    named = replace(scan, image=replace(scan.image, provenance=Provenance("DOE_JOHN.nii")))
+    bundle = last_line(named)
+    assert set(bundle) == {"text/plain", "text/html", "image/png", VIEW}
+    box = ipywidgets.widgets.widget._instances[bundle[VIEW]["model_id"]]
+    above, slider, picture, below = box.children
+    assert f">{scan.verdict.status}</b> {scan.about}" in above.value
+    assert "confidence" in below.value
+    before = bytes(picture.value)
+    slider.value = slider.max
+    assert bytes(picture.value) != before
+    small = {key: bundle[key] for key in ("text/html", "image/png")}
+    assert small == {"text/html": scan._repr_html_(), "image/png": scan._repr_png_()}
+    assert len(small["text/html"]) + 4 / 3 * len(small["image/png"]) < MAX_CELL
+    assert "DOE" not in without_pictures(f"{bundle}{above.value}{below.value}")
+    assert set(last_line(show(named))) == set(bundle)
+
+
+@pytest.mark.slow
+def test_who_cannot_move_a_slider_has_three_planes(page, scan, films, monkeypatch) -> None:
+    static = {"text/plain", "text/html", "image/png"}
+    one_slice = Segmenter("ct", threads=1)(ct_phantom((60, 128, 128)).volume.array[30:31])
+    for value in (films[0], one_slice):
+        assert set(last_line(value)) == static
+    page["content"]["allow_stdin"] = False  # nbconvert and papermill
+    assert set(last_line(scan)) == set(last_line(show(scan))) == static
+    page["content"]["allow_stdin"] = True
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    assert set(last_line(scan)) == set(last_line(show(scan))) == static
+
+
 @pytest.mark.slow
 def test_the_slider_moves_through_the_slices(scan) -> None:
     pytest.importorskip("ipywidgets")
     sheet = show(scan, slider=True)
-    assert "application/vnd.jupyter.widget-view+json" in sheet._repr_mimebundle_()
+    assert list(sheet._repr_mimebundle_()) == [VIEW]
     assert isinstance(sheet, Sheet)
-    slider, picture = _slider(scan.image, scan.mask).children
+    slider, picture = slices_widget(scan.image, scan.mask).children
     before = bytes(picture.value)
     assert (slider.min, slider.max) == (0, 11)
     slider.value = 3

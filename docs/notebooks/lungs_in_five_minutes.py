@@ -43,7 +43,7 @@ lungseg.show([segmenter(one) for one in films])
 # %% [markdown]
 # ## A CT
 #
-# In a notebook with `ipywidgets` (`pip install "lungseg[notebook]"`) a volume has a slider over its slices; without it slices in three
+# In a notebook with `ipywidgets` (`pip install "lungseg[notebook]"`) a volume and its result have a slider over the slices; without it slices in three
 # planes are shown.
 
 # %%

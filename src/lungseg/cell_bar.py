@@ -9,9 +9,21 @@ from typing import Any
 
 def in_notebook() -> bool:
     """Whether this runs in the kernel of a notebook; nothing is imported to know it."""
+    return _kernel() is not None
+
+
+def is_watched() -> bool:
+    """Whether it is a notebook that somebody works in: where nbconvert or papermill runs it nobody
+    can answer a question, which the request that the kernel is at says.
+    """
+    request: dict[str, Any] = getattr(_kernel(), "get_parent", dict)()
+    return in_notebook() and bool(request.get("content", {}).get("allow_stdin", True))
+
+
+def _kernel() -> Any:
     ipython: Any = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
-    return hasattr(shell, "kernel")
+    return getattr(shell, "kernel", None)
 
 
 class CellBar:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from lungseg.cell_bar import in_notebook
-from lungseg.draw.cell import picture_html, small_jpeg, small_png
-from lungseg.draw.picture import Picture, grey, in_proportion, montage, thumbnail
+from lungseg.draw.cell import picture_html, small_png
+from lungseg.draw.picture import STYLE, Picture, grey, in_proportion, montage, thumbnail
+from lungseg.draw.slider import can_slide, slices_widget, view, widgets
 from lungseg.draw.stored import read_picture
-from lungseg.draw.volume import overview, slice_picture
+from lungseg.draw.volume import overview
 from lungseg.errors import InstallationError, UsageError
 from lungseg.image import Image
+from lungseg.options import OverlayStyle
 from lungseg.result import Result
 from lungseg.volume import Volume
 
@@ -26,8 +27,6 @@ TILE: Final = 256
 """Pixels of the longer side of a result on a sheet of several."""
 COLUMNS: Final = 4
 """Results in a row."""
-SLICE: Final = 512
-"""Pixels of the longer side of a slice above the slider."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,7 +40,7 @@ class Sheet:
 
     picture: Picture
     about: str
-    _slices: tuple[Volume, Labels] | None = field(default=None)
+    _slices: tuple[Volume, Labels, OverlayStyle] | None = field(default=None)
     _film: bool = field(default=False)
 
     def __repr__(self) -> str:
@@ -56,9 +55,7 @@ class Sheet:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         if self._slices is None:
             return {}
-        widget = _slider(*self._slices)
-        bundle: dict[str, Any] = widget._repr_mimebundle_(include=include, exclude=exclude)
-        return bundle
+        return view(slices_widget(*self._slices))
 
 
 def show(
@@ -73,7 +70,7 @@ def show(
             results, each with its number and verdict; or the path of a picture that a run, an
             evaluation or `save` has left.
         slider: of a volume, or of a result of one, a slider over its axial slices in place of the
-            sheet; None where the page is a notebook's and ipywidgets is installed.
+            sheet; None where somebody works in the notebook and ipywidgets is installed.
 
     Raises:
         InstallationError: there is no ipywidgets for the slider.
@@ -89,13 +86,14 @@ def show(
     if isinstance(shown, Volume):
         labels = np.zeros(shown.array.shape, np.uint8)
         picture = overview(shown, shown.with_labels(labels), marked=False)
-        return _of_volume(picture, f"CT, {_size(shown)}", shown, labels, slider)
+        return _of_volume(picture, f"CT, {_size(shown)}", (shown, labels, STYLE), slider)
     if isinstance(shown, Result):
         about = f"{shown.about}: {shown.verdict.status}"
         picture = shown.overlay(in_proportion=True)
         if isinstance(shown.image, Volume):
-            labels = shown.segmentation.labels
-            return _of_volume(picture, about, shown.image, labels, slider)
+            style = shown.options.overlay_style or STYLE
+            slices = shown.image, shown.segmentation.labels, style
+            return _of_volume(picture, about, slices, slider)
         return _without_slider(Sheet(picture, about, _film=True), slider)
     results = list(shown) if isinstance(shown, Iterable) else []
     if not results or not all(isinstance(one, Result) for one in results):
@@ -122,40 +120,14 @@ def _without_slider(sheet: Sheet, slider: bool | None) -> Sheet:  # noqa: FBT001
 def _of_volume(
     picture: Picture,
     about: str,
-    volume: Volume,
-    labels: Labels,
+    slices: tuple[Volume, Labels, OverlayStyle],
     slider: bool | None,  # noqa: FBT001
 ) -> Sheet:
     if slider is None:
-        slider = in_notebook() and _widgets() is not None
-    if slider and _widgets() is None:
+        slider = can_slide(slices[0])
+    if slider and widgets() is None:
         raise InstallationError(
             "a slider needs ipywidgets",
             cure='install it with `pip install "lungseg[notebook]"`, or leave `slider` out',
         )
-    return Sheet(picture, about, (volume, labels) if slider else None)
-
-
-def _widgets() -> Any:
-    try:
-        import ipywidgets
-    except ImportError:
-        return None
-    return ipywidgets
-
-
-def _slider(volume: Volume, labels: Labels) -> Any:
-    """A slider over axial slices, from the feet to the head, with the slice below it."""
-    widgets = _widgets()
-    axial = volume.geometry.to_axial().apply(labels)
-    inside = np.flatnonzero(axial.any(axis=(1, 2)))
-    first = int(inside[len(inside) // 2]) if inside.size else len(axial) // 2
-    slider = widgets.IntSlider(value=first, min=0, max=len(axial) - 1, description="slice")
-    picture = widgets.Image(format="jpeg")
-
-    def draw(_: object = None) -> None:
-        picture.value = small_jpeg(slice_picture(volume, axial, 0, slider.value, SLICE))
-
-    slider.observe(draw, "value")
-    draw()
-    return widgets.VBox([slider, picture])
+    return Sheet(picture, about, slices if slider else None)

@@ -106,6 +106,20 @@ class Result(Generic[I_co]):
             film=isinstance(self.image, Image),
         )
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Of CT a slider over its slices in place of the sheet, where somebody can move one; pages
+        without widgets take HTML or PNG.
+        """
+        from lungseg.draw.cell import words_html
+        from lungseg.draw.picture import STYLE
+        from lungseg.draw.slider import can_slide, slices_widget, view
+
+        if not isinstance(self.image, Volume) or not can_slide(self.image):
+            return {}
+        words = words_html(self.about, self.verdict, self.measurements, self.notes)
+        style = self.options.overlay_style or STYLE
+        return view(slices_widget(self.image, self.segmentation.labels, style, words))
+
     def _repr_png_(self) -> bytes:
         from lungseg.draw.cell import small_png
 

@@ -115,17 +115,24 @@ def result_html(
         notes: on it.
         film: whether the picture is of a radiograph.
     """
+    above, below = words_html(about, verdict, measurements, notes)
     marked = picture_html(picture, f"{about}, lungs marked", film=film)
+    return f'<div style="max-width: 60em">{above}{marked}{below}</div>'
+
+
+def words_html(
+    about: str, verdict: Verdict, measurements: Measurements, notes: Iterable[str]
+) -> tuple[str, str]:
+    """What stands above the picture of a result, verdict with its reasons and notes, and what
+    below it, the main measurements; arguments as of `result_html`.
+    """
     badge = (
         f'<b style="background: {COLOURS[verdict.status]}; color: #fff; padding: .1em .5em; '
         f'border-radius: .3em">{verdict.status}</b>'
     )
     said = "".join(f"<li>{escape(one)}</li>" for one in (*verdict.reasons, *notes))
-    return (
-        f'<div style="max-width: 60em"><p>{badge} {escape(about)}</p>'
-        f"{f'<ul>{said}</ul>' if said else ''}{marked}"
-        f"{_table(measurements)}</div>"
-    )
+    above = f"<p>{badge} {escape(about)}</p>{f'<ul>{said}</ul>' if said else ''}"
+    return above, _table(measurements)
 
 
 def _table(measurements: Measurements) -> str:

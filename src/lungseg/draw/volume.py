@@ -137,7 +137,12 @@ def _scale(
 
 
 def slice_picture(
-    volume: Volume, labels: NDArray[np.uint8], axis: int, number: int, side: int
+    volume: Volume,
+    labels: NDArray[np.uint8],
+    axis: int,
+    number: int,
+    side: int,
+    style: OverlayStyle = STYLE,
 ) -> Picture:
     """Red, green, blue: one slice of a volume, in true proportions, turned as `overview` has it,
     structures tinted and outlined.
@@ -148,6 +153,7 @@ def slice_picture(
         axis: 0, 1 or 2 for an axial, coronal or sagittal slice.
         number: of the slice, in axial order.
         side: pixels of its longer side.
+        style: of what is tinted and outlined.
     """
     axial = volume.geometry.to_axial()
     voxels = axial.apply(volume.array)
@@ -163,7 +169,7 @@ def slice_picture(
         max(1, round(side * width / max(height, width))),
     )
     low, high = _window(voxels, hounsfield=volume.hounsfield)
-    return paint(to_8_bits(resize(grey, size), low, high), resize_labels(found, size))
+    return paint(to_8_bits(resize(grey, size), low, high), resize_labels(found, size), style)
 
 
 def _window(voxels: NDArray[Any], *, hounsfield: bool) -> tuple[float, float]:
