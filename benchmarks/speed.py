@@ -2,6 +2,7 @@
 
     python benchmarks/speed.py                  # one image, a folder, the network alone
     python benchmarks/speed.py --install-size   # a fresh core install, by package
+    python benchmarks/speed.py --first-cell     # a notebook's first cell, to its picture
 
 The network's table needs the train extra, for the comparison with torch. Close other programs
 first: on a busy machine the figures say nothing.
@@ -32,6 +33,20 @@ ROOT = Path(__file__).resolve().parent.parent
 LUNGSEG = Path(sys.executable).parent / "lungseg"
 IMPORTS_ONLY = "import numpy, cv2, onnxruntime"
 """The least that any process with this work to do has to import."""
+FIRST_CELL = """
+import sys, time
+start = time.perf_counter()
+import lungseg
+imported = time.perf_counter()
+found = lungseg.segment(sys.argv[1])
+segmented = time.perf_counter()
+found._repr_html_(), found._repr_png_()  # a notebook asks for both before it shows one
+end = time.perf_counter()
+print(imported - start, segmented - imported, end - segmented)
+"""
+"""What a fresh kernel does for a first cell, timed within; the path of a film is its argument."""
+CELL_SIDE = 2048
+"""Rows and columns of that film."""
 CHANNELS = 4
 """Classes the network was trained with; the exported one merges the last into the background (see
 `lungseg.train.export`)."""
@@ -56,12 +71,20 @@ def main() -> None:
         action="store_true",
         help="install the core into a fresh environment instead, and print its size",
     )
+    parser.add_argument(
+        "--first-cell",
+        action="store_true",
+        help="print instead how long the first cell of a notebook takes",
+    )
     flags = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if flags.install_size:
             install_size(folder)
+            return
+        if flags.first_cell:
+            first_cell(folder / "film.png")
             return
         films = folder / "films"
         # In a process of its own: the peak memory of a child counts from what its parent had in
@@ -140,6 +163,30 @@ def one_image(film: Path, folder: Path, repeat: int) -> None:
     print(f"| `{IMPORTS_ONLY}` | {imports:.2f} | {imports_memory:.0f} |")
     print(f"| `lungseg segment one.png` | {whole:.2f} | {memory:.0f} |")
     print(f"| ratio | {whole / imports:.2f} | {memory / imports_memory:.2f} |\n", flush=True)
+
+
+def first_cell(film: Path, repeat: int = 5) -> None:
+    """Fresh processes that segment a film as the first cell of a notebook does."""
+    import cv2
+
+    from lungseg.phantom.radiograph import radiograph_phantom
+
+    cv2.imwrite(str(film), radiograph_phantom((CELL_SIDE, CELL_SIDE)).image.array)
+    command = [sys.executable, "-c", FIRST_CELL, str(film)]
+    runs = []
+    for _ in range(1 + repeat):  # the first warms the disk cache, and is not counted
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        runs.append([float(seconds) for seconds in done.stdout.split()])
+    print(f"| first cell, {CELL_SIDE} x {CELL_SIDE} | seconds, median of {repeat} |")
+    print("|---|---|")
+    for step, parts in {
+        "`import lungseg`": slice(0, 1),
+        "`segment`": slice(1, 2),
+        "the picture": slice(2, 3),
+        "`segment` to the picture": slice(1, 3),
+        "`import` to the picture": slice(0, 3),
+    }.items():
+        print(f"| {step} | {statistics.median(sum(one[parts]) for one in runs[1:]):.2f} |")
 
 
 def whole_folder(films: Path, output: Path, count: int) -> None:
