@@ -48,6 +48,8 @@ from lungseg.structures import LUNGS
 GOOD = 0.95
 """Dice with the mask without frame; a mask from here on is good if that was `ok`."""
 MAX_SIDE = 1024
+MASKS = {"2d_images": "2d_masks", "ct": "lungs"}
+"""Folders of masks, by the one of their pictures."""
 Labels = NDArray[np.uint8]
 
 
@@ -190,7 +192,7 @@ def _compare(outcome: Outcome, found: Result[Any], framed: Framed, graded: Pictu
         outcome.dice *= 1 - outside.astype(bool).sum() / max(1, (labels > 0).sum())
     outcome.good = without.verdict.status == "ok" and outcome.dice >= GOOD
     outcome.review = found.verdict.status != "ok"
-    lungs = None if job.is_slice else ground_truth(job.path)
+    lungs = ground_truth(job.path)
     if lungs is not None:
         size = reference.shape[::-1]
         drawn = cv2.resize(lungs, size, interpolation=cv2.INTER_NEAREST) > 0
@@ -198,8 +200,10 @@ def _compare(outcome: Outcome, found: Result[Any], framed: Framed, graded: Pictu
 
 
 def ground_truth(path: Path) -> Labels | None:
-    """The lungs that a reader drew, where one did."""
-    folder = path.parent.parent / "masks"
+    """The lungs that a reader drew, where one did in black and white."""
+    if path.suffix == ".bmp":
+        return None
+    folder = path.parent.parent / MASKS.get(path.parent.name, "masks")
     for name in (path.stem, f"{path.stem}_mask"):
         for mask in folder.glob(f"{name}.*"):
             return np.asarray(read_mask(mask) > 0, np.uint8)
