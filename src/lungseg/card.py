@@ -11,6 +11,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from lungseg.ends import ENDS, Ends, wrong_field
 from lungseg.errors import ModelError, UsageError
 from lungseg.json_file import read_json
 from lungseg.modality import LUNG_EXTENTS, MODALITIES, LungExtent, Modality
@@ -26,7 +27,7 @@ from lungseg.structures import (
     write_names,
 )
 
-Intensity = Literal["percentile"]
+Intensity = Literal["percentile", "255"]
 Resize = Literal["stretch"]
 
 MAX_SIDE = 4096
@@ -57,9 +58,13 @@ class ModelCard:
             such lungs take in.
         lung_extents: what its lungs can follow: "field" is what a reader sees as air, heart and
             mediastinum outside; "through-heart" takes in what of these lungs are drawn through.
-        input_channels: how many the network takes: 1, the image or slice itself.
+        input_channels: how many the network takes: 1, the image or slice itself, or 3, all of
+            which hold it.
         intensity: rule by which pixels become network input (see `lungseg.preprocess`).
-        clip: percentiles of the image that are mapped to 0 and 1 by the "percentile" rule.
+        clip: percentiles of the image that are mapped to 0 and 1 by the "percentile" rule; of every
+            model so what its masks are judged by.
+        ends: names, axes and types of what the network takes and gives, and what its numbers mean,
+            where it was made elsewhere; written only then.
         default_structures: names of the structures that are looked for where none are asked for;
             empty for all.
         threshold: a pixel belongs to a structure, or to a pair such as the lungs, where its
@@ -87,6 +92,7 @@ class ModelCard:
     default_structures: tuple[str, ...] = ()
     intensity: Intensity = "percentile"
     clip: tuple[float, float] = (0.5, 99.5)
+    ends: Ends = ENDS
     threshold: float = 0.5
     steps: dict[str, Any] = field(default_factory=dict[str, Any])
     data: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -201,13 +207,21 @@ class ModelCard:
         """What each output channel is beyond the image: all background."""
         return tuple(float(name == BACKGROUND.name) for name in self.outputs)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All fields, as they stand in the file."""
+        found = asdict(self)
+        if self.ends == ENDS:
+            del found["ends"]
+        return found
+
     def write(self, path: Path) -> None:
         """Writes the card as indented JSON, whole or not at all, also where the power fails.
 
         Raises:
             OSError: it cannot be written; what was there before stays.
         """
-        text = json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(self.facts, indent=2, ensure_ascii=False) + "\n"
         # By itself, since `lungseg.writers` stands on a rung above. What a killed run leaves has
         # the name that is looked for there.
         temporary = path.with_name(f".lungseg-{secrets.token_hex(8)}.tmp")
@@ -271,11 +285,8 @@ def read_card(path: Path) -> ModelCard:
     for name in _TUPLES:
         if name in entries:
             entries[name] = as_tuples(entries[name])
-    if problem := problem_of_layers(entries["layers"]):
-        raise ModelError(f"the model card's layers {problem}", where=path, cure=cure)
-    if not _all_of(extents := entries.get("lung_extents", ()), tuple, str):
-        problem = f"the model card's lung_extents cannot be {_shortened(extents)}"
-        raise ModelError(problem, where=path, cure=cure)
+    if problem := _problem_of_parts(entries):
+        raise ModelError(f"the model card's {problem}", where=path, cure=cure)
     card = ModelCard(**entries)
     for name, holds in _meaningful(card).items():
         if not holds:
@@ -285,6 +296,21 @@ def read_card(path: Path) -> ModelCard:
                 cure=cure,
             )
     return card
+
+
+def _problem_of_parts(entries: dict[str, Any]) -> str | None:
+    """Why no card can be made of these entries; None where one can, and their ends are `Ends`."""
+    if problem := problem_of_layers(entries["layers"]):
+        return f"layers {problem}"
+    if not _all_of(extents := entries.get("lung_extents", ()), tuple, str):
+        return f"lung_extents cannot be {_shortened(extents)}"
+    given = entries.get("ends", {})
+    if not isinstance(given, dict) or not set(given) <= {f.name for f in fields(Ends)}:
+        return f"ends cannot be {_shortened(given)}"
+    ends = entries["ends"] = Ends(**{name: as_tuples(value) for name, value in given.items()})
+    if wrong := wrong_field(ends, entries.get("input_channels", 1)):
+        return f"ends.{wrong} cannot be {_shortened(getattr(ends, wrong))}"
+    return None
 
 
 def as_tuples(value: Any) -> Any:
@@ -331,7 +357,7 @@ def _meaningful(card: ModelCard) -> dict[str, bool]:
         "resize": card.resize in get_args(Resize),
         "default_structures": _all_of(card.default_structures, tuple, str)
         and set(card.default_structures) <= {name for layer in card.layers for name in layer},
-        "input_channels": card.input_channels == 1,
+        "input_channels": type(card.input_channels) is int and card.input_channels in (1, 3),
         "input_size": _all_of(size, tuple, int)
         and len(size) == 2
         and all(0 < side <= MAX_SIDE for side in size),

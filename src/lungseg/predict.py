@@ -8,18 +8,20 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.card import MAX_SIDE, ModelCard, problem_of_layers, read_card
+from lungseg.card import ModelCard, read_card
+from lungseg.ends import ENDS, Axes, FloatType, on_axes
 from lungseg.errors import ModelError, UsageError
-from lungseg.modality import Modality
 from lungseg.self_contained import names_other_files
 
 if TYPE_CHECKING:
     import onnxruntime
+
+Session: TypeAlias = "onnxruntime.InferenceSession"
 
 MODELS = Path(__file__).parent / "models"
 """The folder of the models that come with the package."""
@@ -89,7 +91,10 @@ def _of_run(folder: Path) -> Path:
     )
 
 
-EXPORT_AGAIN: Final = "export the model again with `lungseg export`"
+EXPORT_AGAIN: Final = (
+    "export the model again with `lungseg export`, or write the card of one from elsewhere again "
+    "with `lungseg card`"
+)
 TOLERANCE: Final = 1e-2
 """Of probabilities and their sums, which 16-bit weights may leave by a little."""
 
@@ -173,20 +178,82 @@ class Predictor:
                 f"the network takes float32 of shape (N, 1, {rows}, {columns}), not "
                 f"{batch.dtype} of shape {batch.shape}"
             )
-        try:
-            probabilities: NDArray[np.float32] = self._session.run(
-                ["probabilities"], {"image": batch}
-            )[0]
-        except Exception as error:  # ONNX Runtime's exceptions share no base of their own
-            raise ModelError(
-                f"the network could not be computed ({_one_line(error)})", where=self.path
-            ) from error
-        if problem := _problem_of(probabilities, self.file_card, len(batch)):
+        card = self.file_card
+        given = computed(self._session, batch, card, self.path)
+        probabilities = activated(given, card)
+        if problem := problem_of_probabilities(probabilities, card, len(batch)):
             raise ModelError(f"the network gave {problem}", where=self.path, cure=EXPORT_AGAIN)
         return np.clip(probabilities, 0.0, 1.0, out=probabilities)
 
 
-def _problem_of(given: NDArray[np.float32], card: ModelCard, batch: int) -> str | None:
+def computed(
+    session: Session, batch: NDArray[np.float32], card: ModelCard, path: Path
+) -> NDArray[np.float32]:
+    """What the network of a card gives, (N, channels, rows, columns), before its activation.
+
+    Args:
+        session: the network.
+        batch: (N, 1, rows, columns), float32, as `lungseg.preprocess.picture_of` makes it.
+        card: by whose `ends` it is fed.
+        path: for messages.
+
+    Raises:
+        ModelError: it could not be computed.
+    """
+    ends, takes = card.ends, session.get_inputs()[0].shape
+    feed = fed(batch, card)
+    # Exported without free axes, it takes one picture at a time.
+    parts = np.split(feed, len(feed)) if takes and takes[0] == 1 else [feed]
+    try:
+        given = [session.run([ends.output_name], {ends.input_name: part})[0] for part in parts]
+    except Exception as error:  # ONNX Runtime's exceptions share no base of their own
+        raise ModelError(
+            f"the network could not be computed ({_one_line(error)})", where=path
+        ) from error
+    return in_order(given[0] if len(given) == 1 else np.concatenate(given), ends.output_axes)
+
+
+def fed(batch: NDArray[np.float32], card: ModelCard) -> NDArray[Any]:
+    """A batch (N, 1, rows, columns) as the network of a card takes it: minus the mean, divided by
+    the standard deviation, in each channel, on its axes and of its type.
+    """
+    ends = card.ends
+    if ends.mean != ENDS.mean or ends.std != ENDS.std:
+        mean, std = (np.array(of, np.float32).reshape(1, -1, 1, 1) for of in (ends.mean, ends.std))
+        batch = (batch - mean) / std
+    if batch.shape[1] != card.input_channels:
+        batch = np.repeat(batch, card.input_channels, axis=1)
+    if ends.input_axes == "NHWC":
+        batch = np.moveaxis(batch, 1, -1)
+    return np.ascontiguousarray(batch, ends.input_type)
+
+
+def in_order(given: NDArray[Any], axes: Axes) -> NDArray[np.float32]:
+    """What a network gave on these axes as (N, channels, rows, columns), float32; what has another
+    number of axes stays as it is.
+    """
+    if axes == "NHWC" and given.ndim == len(axes):
+        given = np.moveaxis(given, -1, 1)
+    return np.ascontiguousarray(given, np.float32)
+
+
+def activated(given: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:
+    """What a network gave, (N, channels, rows, columns), after the activation that its card
+    asks for.
+    """
+    if card.ends.activation == "none":
+        return given
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found later
+        if card.ends.activation == "sigmoid":
+            return np.asarray(1 / (1 + np.exp(-given)))
+        found = given.copy()
+        for layer in map(card.channels, range(len(card.layers))):
+            powers = np.exp(given[:, layer] - given[:, layer].max(axis=1, keepdims=True))
+            found[:, layer] = powers / powers.sum(axis=1, keepdims=True)
+    return found
+
+
+def problem_of_probabilities(given: NDArray[np.float32], card: ModelCard, batch: int) -> str | None:
     """Why what the network of a card gave are no probabilities; None where they are."""
     wanted = (batch, len(card.outputs), *card.input_size)
     if given.shape != wanted:
@@ -207,124 +274,11 @@ def _sums(given: NDArray[np.float32], card: ModelCard) -> list[NDArray[np.float3
     return [given[:, card.channels(layer)].sum(axis=1) for layer in range(len(card.layers))]
 
 
-def describe_model(
-    model: Path,
-    layers: tuple[tuple[str, ...], ...],
-    *,
-    modality: Modality = "radiograph",
-    size: int | None = None,
-    clip: tuple[float, float] = (0.5, 99.5),
-    threshold: float = 0.5,
-    terms: str = "",
-) -> ModelCard:
-    """Writes the card of an ONNX file that another program made, beside it, and computes its
-    network once.
-
-    Args:
-        model: the file.
-        layers: names of the structures of each layer, in the order of the channels behind its
-            background.
-        modality: of the images it is for.
-        size: rows and columns of its input; needed where it takes any.
-        clip: percentiles of the image that become 0 and 1, before it is standardised.
-        threshold: of probability.
-        terms: of the weights.
-
-    Raises:
-        ModelError: it is no such network; then no card is written.
-        UsageError: `layers`, `clip` or `threshold` are none, or the size is needed, too large, or
-            not its own.
-    """
-    if not 0 <= clip[0] < clip[1] <= 100:
-        raise UsageError(f"`clip` is two percentiles, the lower first, not {clip[0]}, {clip[1]}")
-    if not 0 <= threshold <= 1:
-        raise UsageError(f"`threshold` is between 0 and 1, not {threshold}")
-    if problem := problem_of_layers(layers):
-        raise UsageError(f"layers {problem}")
-    path = find_model(model)
-    content = path.read_bytes()
-    session = _loaded(content, path, threads=1)
-    if problem := _problem_of_names(session.get_inputs(), session.get_outputs()):
-        raise ModelError(problem, where=path, cure="export it under these names")
-    card = ModelCard(
-        name=path.stem,
-        version="1",
-        modality=modality,
-        layers=layers,
-        outputs=layers[0] if _is_alone(session, layers) else (),
-        architecture="of another program",
-        input_size=_input_size(session, size, path),
-        sha256=hashlib.sha256(content).hexdigest(),
-        clip=clip,
-        threshold=threshold,
-        terms=terms,
-    )
-    _check_probabilities(session, card, path)
-    card.write(path.with_suffix(".json"))
-    return card
-
-
-def _is_alone(session: onnxruntime.InferenceSession, layers: tuple[tuple[str, ...], ...]) -> bool:
-    """Whether the network gives the one structure without a background, as after a sigmoid."""
-    return len(layers) == 1 == len(layers[0]) and session.get_outputs()[0].shape[1:2] == [1]
-
-
-def _input_size(
-    session: onnxruntime.InferenceSession, size: int | None, path: Path
-) -> tuple[int, int]:
-    """Raises UsageError where the size is needed, too large, or another than the network's."""
-    taken = session.get_inputs()[0].shape[2:]
-    sides = [side if isinstance(side, int) else size or 0 for side in taken]
-    if len(sides) != 2 or not all(sides):
-        raise UsageError(
-            "the network takes pictures of any size", where=path, cure="state one with `size`"
-        )
-    if size is not None and sides != [size, size]:
-        raise UsageError(
-            f"the network takes {sides[0]} x {sides[1]} pixels, not {size} x {size}",
-            where=path,
-            cure="leave `size` out",
-        )
-    if max(sides) > MAX_SIDE:
-        what = f"pictures of {max(sides)} pixels are too large, at most {MAX_SIDE} will do"
-        raise UsageError(what, where=path, cure="state a smaller `size`")
-    return sides[0], sides[1]
-
-
-def _check_probabilities(
-    session: onnxruntime.InferenceSession, card: ModelCard, path: Path
-) -> None:
-    """Raises:
-    ModelError: of noise, the network gives anything but probabilities of each layer.
-    """
-    noise = np.random.default_rng(0).standard_normal((1, 1, *card.input_size), np.float32)
-    try:
-        found = session.run(["probabilities"], {"image": noise})[0]
-    except Exception as error:  # as above
-        raise ModelError(
-            f"the network could not be computed ({_one_line(error)})", where=path
-        ) from error
-    wanted = (1, len(card.outputs), *card.input_size)
-    if found.shape != wanted:
-        raise ModelError(
-            f"the network gives {found.shape} of one picture, not {wanted}: of each layer the "
-            "background, then its structures",
-            where=path,
-            cure="name all its structures in `layers`, in their order",
-        )
-    if _problem_of(found, card, 1):
-        raise ModelError(
-            "the outputs are no probabilities that add up to 1 in each layer",
-            where=path,
-            cure="end the network with a softmax over the channels of each layer",
-        )
-
-
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _loaded(content: bytes, path: Path, threads: int | None) -> onnxruntime.InferenceSession:
+def load_session(content: bytes, path: Path, threads: int | None) -> Session:
     """A session that computes on this machine's processor, keeps no more memory than it needs, says
     nothing, and opens no other file.
     """
@@ -361,40 +315,41 @@ def _loaded(content: bytes, path: Path, threads: int | None) -> onnxruntime.Infe
     return session
 
 
-def _session(
-    content: bytes, path: Path, card: ModelCard, threads: int | None
-) -> onnxruntime.InferenceSession:
+def _session(content: bytes, path: Path, card: ModelCard, threads: int | None) -> Session:
     """The session of a network that is as its card says."""
-    session = _loaded(content, path, threads)
+    session = load_session(content, path, threads)
     if problem := _problem_of_ends(session.get_inputs(), session.get_outputs(), card):
         raise ModelError(problem, where=path, cure=EXPORT_AGAIN)
     return session
-
-
-def _problem_of_names(inputs: Sequence[Any], outputs: Sequence[Any]) -> str | None:
-    names = [one.name for one in inputs], [one.name for one in outputs]
-    if names == (["image"], ["probabilities"]):
-        return None
-    return f"the model maps {names[0]} to {names[1]}, not image to probabilities"
 
 
 def _problem_of_ends(inputs: Sequence[Any], outputs: Sequence[Any], card: ModelCard) -> str | None:
     """Why a network cannot be what its card says, by name, type and shape of what it takes and
     gives; None where it can.
     """
-    if problem := _problem_of_names(inputs, outputs):
-        return problem
-    for what, end, channels in (
-        ("takes", inputs[0], card.input_channels),
-        ("gives", outputs[0], len(card.outputs)),
+    ends = card.ends
+    names = [one.name for one in inputs], [one.name for one in outputs]
+    if names[0] != [ends.input_name] or ends.output_name not in names[1]:
+        return (
+            f"the model maps {names[0]} to {names[1]}, not {ends.input_name} to {ends.output_name}"
+        )
+    output = outputs[names[1].index(ends.output_name)]
+    for what, end, axes, of_type, channels in (
+        ("takes", inputs[0], ends.input_axes, ends.input_type, card.input_channels),
+        ("gives", output, ends.output_axes, ends.output_type, len(card.outputs)),
     ):
-        if end.type != "tensor(float)":
-            return f"the network {what} {end.type}, not 32-bit floats"
-        wanted = {"channels": channels, "rows": card.input_size[0], "columns": card.input_size[1]}
-        shape = end.shape[1:]  # a free side has a name instead, and all of them may be missing
-        if end.shape and len(shape) != len(wanted):
+        if TYPES.get(end.type) != of_type:
+            return f"the network {what} {end.type}, not {of_type.removeprefix('float')}-bit floats"
+        if end.shape and len(end.shape) != len(axes):
             return f"the network {what} arrays of {len(end.shape)} axes, not of 4"
-        for side, (axis, number) in zip(shape, wanted.items(), strict=False):
-            if isinstance(side, int) and side != number:
-                return f"the network {what} {side} {axis}, and its card says {number}"
+        words = on_axes(axes, "", "channels", ("rows", "columns"))
+        wanted = on_axes(axes, "", channels, card.input_size)
+        # A free side has a name instead, and all of them may be missing.
+        for side, word, number in zip(end.shape, words, wanted, strict=False):
+            if word and isinstance(side, int) and side != number:
+                return f"the network {what} {side} {word}, and its card says {number}"
     return None
+
+
+TYPES: Final[dict[str, FloatType]] = {"tensor(float)": "float32", "tensor(float16)": "float16"}
+"""Of ends that a card can have, by ONNX Runtime's words."""

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.card import Intensity, ModelCard
 from lungseg.modality import Modality
 
 Array = NDArray[Any]
@@ -46,6 +47,13 @@ def window(pixels: Array, clip: tuple[float, float]) -> Float:
     low, high = np.percentile(pixels, clip)
     if high <= low:
         low, high = float(pixels.min()), float(pixels.max())
+    return _between(pixels, low, high)
+
+
+def _between(pixels: Array, low: float, high: float) -> Float:
+    """Pixels with `low` and `high` mapped to 0 and 1 and what lies beyond cut off; zeros where the
+    two coincide.
+    """
     if high <= low:
         return np.zeros(pixels.shape, np.float32)
     scaled: Float = np.clip(
@@ -80,11 +88,41 @@ def zero_mean(pixels: Float) -> Float:
     return result
 
 
-def to_network(pixels: Array, size: tuple[int, int], clip: tuple[float, float]) -> Float:
-    """Pixels (rows, columns) -> network input (1, rows, columns) of `size`, float32, mean 0 and
-    standard deviation 1.
+def to_network(
+    pixels: Array,
+    size: tuple[int, int],
+    clip: tuple[float, float],
+    intensity: Intensity = "percentile",
+) -> Float:
+    """Pixels (rows, columns) -> network input (1, rows, columns) of `size`, float32: by the
+    "percentile" rule of mean 0 and standard deviation 1, see `standardise`.
+
+    By the rule "255" it is 0 to 1: pixels of 8 bits (uint8) are divided by 255, of any others the
+    lowest becomes 0 and the highest 1; all equal they give zeros.
     """
-    return standardise(resize(pixels, size), clip)[np.newaxis]
+    small = resize(pixels, size)
+    if intensity == "percentile":
+        return standardise(small, clip)[np.newaxis]
+    of_8_bits = pixels.dtype == np.uint8
+    low, high = (0, 255) if of_8_bits else (float(pixels.min()), float(pixels.max()))
+    return _between(small, low, high)[np.newaxis]
+
+
+def picture_of(pixels: Array, card: ModelCard) -> Float:
+    """Pixels (rows, columns) -> (1, rows, columns), as the model of a card takes them."""
+    return to_network(pixels, card.input_size, card.clip, card.intensity)
+
+
+def standardised(picture: Float, card: ModelCard) -> Float:
+    """A picture (rows, columns) of `picture_of` with mean 0 and standard deviation 1, by the
+    "percentile" rule whatever the model's: what pictures and masks are judged by.
+    """
+    return picture if card.intensity == "percentile" else standardise(picture, card.clip)
+
+
+def negative(picture: Float, card: ModelCard) -> Float:
+    """A picture (rows, columns) of `picture_of` with its greys turned round."""
+    return -picture if card.intensity == "percentile" else 1 - picture
 
 
 def shrink_labels(labels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -160,3 +198,30 @@ def steps(modality: Modality) -> dict[str, Any]:
         "labels": "lung is where the probabilities of both lungs reach `threshold` together; of "
         "each side the largest component stays, and its holes are filled",
     }
+
+
+def steps_elsewhere(card: ModelCard) -> dict[str, Any]:
+    """The same for a model that was made elsewhere, with what its ends take and give."""
+    found = steps(card.modality)
+    if card.intensity == "255":
+        del found["clipped"], found["mean"], found["std"]
+        found["greys"] = (
+            "of 8 bits divided by 255; of any others the lowest of the image, before it is "
+            "resized, becomes 0 and the highest 1"
+        )
+    if not card.tells_sides:
+        found["labels"] = (
+            "lung is where its probability reaches `threshold`; sides are told by where the "
+            "components lie, of each side the largest stays, and its holes are filled"
+        )
+    found["input"], found["output"] = card.ends.written(
+        card.input_size, card.input_channels, len(card.outputs)
+    )
+    numbers = (", ".join(f"{one:g}" for one in many) for many in (card.ends.mean, card.ends.std))
+    found["input"] += "; of the greys {} is taken off, then they are divided by {}".format(*numbers)
+    if card.input_channels > 1:
+        found["input"] += ", the same picture in each channel"
+    if card.ends.activation != "none":
+        over = " over the channels of each layer" * (card.ends.activation == "softmax")
+        found["output"] += f"; {card.ends.activation}{over} makes probabilities of it"
+    return found

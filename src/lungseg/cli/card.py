@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from lungseg import ends
 from lungseg import modality as modalities
+from lungseg.card import Intensity as Rule
 from lungseg.errors import UsageError
 
 Model = Annotated[Path, typer.Argument(metavar="FILE", help="ONNX file of a network.")]
@@ -23,6 +25,26 @@ Layers = Annotated[
 Modality = Annotated[
     modalities.Modality, typer.Option(help="What the pictures are that it is for.")
 ]
+Output = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Output that is used, where there are several.")
+]
+Activation = Annotated[
+    ends.Activation,
+    typer.Option(help="What makes probabilities of the output, where it gives logits."),
+]
+Intensity = Annotated[
+    Rule,
+    typer.Option(
+        help="How greys become input: 'percentile' cuts off what --clip says, then makes mean 0 "
+        "and standard deviation 1; '255' divides those of 8 bits by 255, and makes 0 of the lowest "
+        "of any others, DICOM and CT among them, and 1 of the highest."
+    ),
+]
+Mean = Annotated[
+    str,
+    typer.Option(metavar="NUMBERS", help="Taken off then; one, or three with commas between."),
+]
+Std = Annotated[str, typer.Option(metavar="NUMBERS", help="The greys are divided by it then.")]
 Clip = Annotated[
     str,
     typer.Option(
@@ -45,6 +67,11 @@ def card(
     layers: Layers,
     modality: Modality = "radiograph",
     size: Size = None,
+    output: Output = None,
+    activation: Activation = "none",
+    intensity: Intensity = "percentile",
+    mean: Mean = "0",
+    std: Std = "1",
     clip: Clip = "0.5,99.5",
     threshold: Threshold = 0.5,
     terms: Terms = "",
@@ -52,14 +79,16 @@ def card(
 ) -> None:
     """Write the card of an ONNX file that was made elsewhere, so that it can be used as a model.
 
-    The network maps `image`, (N, 1, rows, columns), to `probabilities`, (N, channels, rows,
-    columns): of each layer the background, then its structures, adding up to 1. It is computed
-    once to see that. The card is FILE with the ending .json.
+    The network takes pictures of one grey channel, or of three equal ones, and gives a channel for
+    each class: of each layer the background, then its structures, adding up to 1; or the
+    probability of one structure alone. Names, axes (channels first or last) and types are read from
+    the file, and it is computed once to see what it gives. The card is FILE with the ending .json.
 
     Example: lungseg card mine.onnx --layers lungs && lungseg segment film.png -o out --model
     mine.onnx
     """
-    from lungseg.predict import describe_model, find_model
+    from lungseg.describe import describe_model
+    from lungseg.predict import find_model
     from lungseg.structures import read_layer
 
     try:
@@ -74,9 +103,26 @@ def card(
         tuple(read_layer(names) for names in layers),
         modality=modality,
         size=size,
+        output=output,
+        activation=activation,
+        intensity=intensity,
+        mean=_numbers("--mean", mean),
+        std=_numbers("--std", std),
         clip=(low, high),
         threshold=threshold,
         terms=terms,
     )
     rows, columns = written.input_size
     typer.echo(f"{path}: {', '.join(written.outputs)} of {rows} x {columns} pixels")
+    if written.ends != ends.ENDS:
+        takes, gives = written.ends.written(
+            written.input_size, written.input_channels, len(written.outputs)
+        )
+        typer.echo(f"takes {takes}; gives {gives}")
+
+
+def _numbers(flag: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise UsageError(f"{flag} {text} is not one number or three", cure="give 0.5") from None

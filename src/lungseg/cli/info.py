@@ -116,7 +116,7 @@ def _models() -> list[dict[str, Any]]:
     from lungseg.card import read_card
     from lungseg.predict import embedded_models, find_model
 
-    return [asdict(read_card(find_model(name).with_suffix(".json"))) for name in embedded_models()]
+    return [read_card(find_model(name).with_suffix(".json")).facts for name in embedded_models()]
 
 
 def _structures() -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ from lungseg.geometry import VolumeGeometry
 from lungseg.morphology.sides import sides
 from lungseg.options import DEFAULTS, SegmentOptions
 from lungseg.predict import processors
-from lungseg.preprocess import shrink_labels, to_network
+from lungseg.preprocess import picture_of, shrink_labels, standardised
 from lungseg.quality.confidence import confidence
 from lungseg.quality.features import Features, agreement_features, mask_features
 from lungseg.quality.files import quality_model_of
@@ -216,8 +216,7 @@ class VolumeSegmenter:
 
     def _picture(self, volume: Volume, plane: NDArray[Any]) -> NDArray[np.float32]:
         """What the network sees of a slice: (1, rows, columns) on its own grid."""
-        pixels = in_greys(volume, plane)
-        return to_network(pixels, self.card.input_size, self.card.clip)
+        return picture_of(in_greys(volume, plane), self.card)
 
     def finish(
         self,
@@ -343,7 +342,8 @@ class VolumeSegmenter:
         ]
         other = mirrored[[self._predictor.card.channel(lung) for lung in LUNGS]]
         own = confidence(sides(other[0], other[1], self.card.threshold), other)[PLURAL]
-        once = mask_features(picture[0], lungs, small, confidence(small, lungs))
+        seen = standardised(picture[0], self.card)
+        once = mask_features(seen, lungs, small, confidence(small, lungs))
         return once | agreement_features(lungs, other, small, own)
 
     def _expected_dice(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lungseg.card import ModelCard
 from lungseg.morphology.sides import sides
-from lungseg.preprocess import zero_mean
+from lungseg.preprocess import negative, standardised, zero_mean
 from lungseg.quality.confidence import confidence
 from lungseg.quality.features import Features, mask_features
 from lungseg.quality.model import FrontalModel
@@ -41,8 +41,8 @@ class ForwardPass:
     """A picture as the network saw it, and what it made of it, on the network's grid.
 
     Attributes:
-        picture: (rows, columns), mean 0, standard deviation 1, the chest upright and bone bright
-            as far as that is known.
+        picture: (rows, columns), of `lungseg.preprocess.picture_of`, the chest upright and bone
+            bright as far as that is known.
         channels: (channels, rows, columns), probabilities in that picture, as the card names them.
         card: of the model.
         view: how the picture was turned and mirrored.
@@ -88,6 +88,11 @@ class ForwardPass:
         return right, left
 
     @property
+    def standardised(self) -> Float:
+        """(rows, columns): that picture with mean 0 and standard deviation 1."""
+        return standardised(self.picture, self.card)
+
+    @property
     def first_features(self) -> Features:
         """The features of the first pass, whether or not there was another one."""
         return self.features if self.before is None else self.before.features
@@ -111,7 +116,7 @@ class ForwardPass:
     def features(self) -> Features:
         """Of their mask."""
         lungs = np.stack(self.lungs)
-        return mask_features(self.picture, lungs, self.labels, confidence(self.labels, lungs))
+        return mask_features(self.standardised, lungs, self.labels, confidence(self.labels, lungs))
 
 
 def first_pass(predictor: SidedPredictor, picture: Float, view: View = AS_USUAL) -> ForwardPass:
@@ -121,9 +126,9 @@ def first_pass(predictor: SidedPredictor, picture: Float, view: View = AS_USUAL)
     first = _forward(predictor, picture, view=view)
     if not first.card.has_lungs or first.card.modality != "radiograph":
         return first
-    if is_negative(picture, np.add(*first.lungs) >= first.card.threshold):
+    if is_negative(first.standardised, np.add(*first.lungs) >= first.card.threshold):
         # The network has seen negatives, but it is steadier on what it has seen most.
-        return _forward(predictor, -picture, view=view, inverted=True)
+        return _forward(predictor, negative(picture, first.card), view=view, inverted=True)
     return first
 
 
@@ -146,7 +151,7 @@ def best_orientation(
     for turns in range(0, 4, step):
         for picture, inverted in (
             (first.picture, first.inverted),
-            (-first.picture, not first.inverted),
+            (negative(first.picture, first.card), not first.inverted),
         ):
             if turns or inverted != first.inverted:
                 turned = np.ascontiguousarray(np.rot90(picture, turns))
@@ -179,7 +184,9 @@ def with_augmentation(
     tilted = abs(degrees) > MIN_CORRECTION_DEGREES
     picture = first.picture
     if tilted:
-        picture = zero_mean(turn(picture, -degrees, shape, float(picture.min())))
+        picture = turn(picture, -degrees, shape, float(picture.min()))
+        if first.card.intensity == "percentile":
+            picture = zero_mean(picture)
     plain, mirrored = predictor(np.stack([picture, picture[:, ::-1]])[:, np.newaxis])
     channels = (plain + mirrored[first.card.mirrored_channels, :, ::-1]) / 2
     if tilted:

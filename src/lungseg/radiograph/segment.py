@@ -16,7 +16,7 @@ from lungseg.morphology.dilation import dilate
 from lungseg.morphology.hull import hull
 from lungseg.morphology.sides import cut_in_the_middle, is_undecided
 from lungseg.options import DEFAULTS, SegmentOptions
-from lungseg.preprocess import to_network
+from lungseg.preprocess import picture_of
 from lungseg.quality.confidence import confidences
 from lungseg.quality.files import quality_model_of
 from lungseg.quality.model import ExpectedDice, FrontalModel, as_measurements
@@ -153,7 +153,7 @@ class RadiographSegmenter:
         with timed("prepare", seconds):
             frame = frame_of(image)
             shown = image if frame is None else frame.within(image)
-            picture = to_network(shown.array, self.card.input_size, self.card.clip)[0]
+            picture = picture_of(shown.array, self.card)[0]
         with timed("predict", seconds):
             if self.card.has_lungs:
                 prediction = with_stated_sides(
@@ -170,7 +170,7 @@ class RadiographSegmenter:
         rows, columns = self.card.input_size
         if view.quarter_turns % 2 and rows != columns:  # the picture would not fit the network
             turned = np.ascontiguousarray(view.of(image.array))
-            seen = to_network(turned, self.card.input_size, self.card.clip)[0]
+            seen = picture_of(turned, self.card)[0]
         else:
             seen = np.ascontiguousarray(view.of(picture))
         prediction = first_pass(self._predictor, seen, view)
@@ -320,7 +320,7 @@ class RadiographSegmenter:
         is_clear = frontal is not None and odds >= frontal.clear
         found |= {
             "ct_slice": not image.is_stated_film
-            and ct_log_odds(prediction.picture) > (DOUBT if is_clear else 0.0),
+            and ct_log_odds(prediction.standardised) > (DOUBT if is_clear else 0.0),
             "uncertain": expected is not None and expected.value < self._quality.uncertain,
         }
         if frontal is not None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.datasets.label_sets import LUNG_LAYERS, LayerClasses, Sets
-from lungseg.preprocess import resize_back, to_network
+from lungseg.preprocess import picture_of, resize_back
 from lungseg.radiograph.orientation import turn
 from lungseg.sided import SidedPredictor
 from lungseg.structures import LUNGS, LUNGS_AS_ONE, regions
@@ -140,7 +140,7 @@ def _probabilities(teacher: SidedPredictor, pixels: Array) -> dict[str, Array]:
     """A teacher's probabilities of each structure that it predicts, (rows, columns) on its own
     grid: the mean over the picture as it is, rotated, and mirrored.
     """
-    picture = to_network(pixels, teacher.card.input_size, teacher.card.clip)[0]
+    picture = picture_of(pixels, teacher.card)[0]
     size = teacher.card.input_size
     rotated = [turn(picture, degrees, size, float(picture.min())) for degrees in ROTATIONS]
     batch = np.stack([*rotated, *(each[:, ::-1] for each in rotated)])[:, np.newaxis]
