@@ -235,7 +235,7 @@ def test_slices_of_ct_are_fed_and_judged_so_too(tmp_path: Path) -> None:
             Built(),
             SIDES,
             {"mean": (0.1, 0.2, 0.3)},
-            r"`mean` cannot be \(0\.1, 0\.2, 0\.3\); give one number, or one for each channel \(it takes 1",
+            r"`mean` cannot be \(0\.1, 0\.2, 0\.3\); give one number, or one for each channel",
         ),
     ],
 )

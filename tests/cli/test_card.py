@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import cv2
@@ -9,9 +11,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from built_network import LAST, OF_CHANNELS, WEIGHTED, Built, node
 from command_line import lungseg
 from lungseg.card import read_card
-from tiny_model import dark_ellipses, write_tiny_model
+from tiny_model import SIZE, dark_ellipses, write_tiny_model
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "elsewhere.md"
 
 
 @pytest.fixture
@@ -81,6 +86,14 @@ def test_a_card_that_is_there_stays(foreign: Path) -> None:
         (("Softmax", 32, 4), [], "gives (1, 4, 32, 32) of one picture, not (1, 3, 32, 32)"),
         (("Softmax",), ["--clip", "99,1"], "--clip is two percentiles, the lower first, not 99.0"),
         (("Softmax",), ["--clip", "low"], "--clip low is not LOW,HIGH; give 0.5,99.5."),
+        (
+            ("Softmax",),
+            ["--mean", "0.5;0.4"],
+            "--mean 0.5;0.4 is not one number or three; give 0.5",
+        ),
+        (("Softmax",), ["--std", "0"], "--std cannot be (0.0,); give one number, or one for each"),
+        (("Softmax",), ["--output", "y"], "gives probabilities, not y; choose one of them with --"),
+        (("Identity",), [], "no probabilities; if they are logits, give softmax as --activation."),
     ],
 )
 def test_what_is_no_such_network_gets_no_card(
@@ -121,3 +134,32 @@ def test_a_size_that_no_card_may_have_is_refused(tmp_path: Path) -> None:
     made = lungseg("card", model, "--layers", "lungs", "--size", 4160)
     assert (made.exit_code, model.with_suffix(".json").exists()) == (2, False)
     assert "pictures of 4160 pixels are too large, at most 4096 will do" in made.stderr
+
+
+def test_the_lines_of_the_page_make_models_of_networks_as_keras_and_pytorch_export_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one = [
+        node("Split", "probabilities", "outside inside", axis=1),
+        node("Transpose", "inside", "y", perm=[0, 2, 3, 1]),
+    ]
+    keras = Built(LAST, one, ("N", *SIZE, 1), ("N", *SIZE, 1), as_one=True)
+    keras.write(tmp_path).rename("keras.onnx")
+    logits = [node("Identity", "logits", "y")]
+    torch = Built(WEIGHTED, logits, (1, 3, *SIZE), (1, 3, *SIZE), weights=OF_CHANNELS)
+    torch.write(tmp_path).rename("torch.onnx")
+    cv2.imwrite("film.png", dark_ellipses())
+    lines = re.findall(r"^```sh\nlungseg (.*?)\n```$", PAGE.read_text(encoding="utf-8"), re.M)
+    said = []
+    for line in lines:
+        done = lungseg(*shlex.split(line))
+        assert done.exit_code == 0, done.stderr
+        said.append(done.stdout)
+    assert said[0] == (
+        "keras.json: lungs of 64 x 64 pixels\n"
+        "takes x, (N, 64, 64, 1), float32; gives y, (N, 64, 64, 1), float32\n"
+    )
+    assert said[1].endswith("takes x, (N, 3, 64, 64), float32; gives y, (N, 3, 64, 64), float32\n")
+    assert read_card(Path("torch.json")).ends.std == (0.229, 0.224, 0.225)
+    assert Path("out/film_mask.png").is_file()
