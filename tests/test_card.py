@@ -113,6 +113,8 @@ def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
         ({"ends": None}, "the model card's ends cannot be None"),
         ({"ends": {"input": "x"}}, r"the model card's ends cannot be \{'input': 'x'\}"),
         ({"ends": {"input_name": ""}}, "the model card's ends.input_name cannot be ;"),
+        ({"ends": {"input_name": "x" * 501}}, r"ends.input_name cannot be x{100}\.\.\.;"),
+        ({"ends": {"output_name": "y\n"}}, "the model card's ends.output_name cannot be y"),
         ({"ends": {"output_name": ["y"]}}, r"the model card's ends.output_name cannot be \('y',\)"),
         ({"ends": {"input_axes": "CHW"}}, "the model card's ends.input_axes cannot be CHW"),
         ({"ends": {"output_axes": [["NHWC"]]}}, "the model card's ends.output_axes cannot be"),

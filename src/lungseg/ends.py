@@ -15,6 +15,9 @@ MAX_NUMBER: Final = 1e6
 """Of a mean or standard deviation; no greys have a larger one, nor a standard deviation below its
 inverse."""
 
+MAX_NAME: Final = 500
+"""Characters of a tensor's name, all of them printable, since errors show it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ends:
@@ -89,7 +92,8 @@ def wrong_field(ends: Ends, channels: object) -> str | None:
         )
 
     def is_name(name: str) -> bool:
-        return isinstance(getattr(ends, name), str) and getattr(ends, name) != ""
+        value = getattr(ends, name)
+        return isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable()
 
     meaningful = {
         "input_name": is_name("input_name"),

@@ -158,7 +158,7 @@ class Predictor:
 
         Args:
             batch: (N, 1, rows, columns) of the card's input size, float32, as
-                `lungseg.preprocess.to_network` makes it.
+                `lungseg.preprocess.picture_of` makes it.
 
         Returns:
             (N, channels, rows, columns), float32, 0 to 1; the card's `outputs` names the channels,

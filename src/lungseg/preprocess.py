@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.card import Intensity, ModelCard
+from lungseg.ends import ENDS
 from lungseg.modality import Modality
 
 Array = NDArray[Any]
@@ -214,14 +215,16 @@ def steps_elsewhere(card: ModelCard) -> dict[str, Any]:
             "lung is where its probability reaches `threshold`; sides are told by where the "
             "components lie, of each side the largest stays, and its holes are filled"
         )
-    found["input"], found["output"] = card.ends.written(
+    ends = card.ends
+    found["input"], found["output"] = ends.written(
         card.input_size, card.input_channels, len(card.outputs)
     )
-    numbers = (", ".join(f"{one:g}" for one in many) for many in (card.ends.mean, card.ends.std))
-    found["input"] += "; of the greys {} is taken off, then they are divided by {}".format(*numbers)
+    if (ends.mean, ends.std) != (ENDS.mean, ENDS.std):
+        mean, std = (", ".join(f"{one:g}" for one in numbers) for numbers in (ends.mean, ends.std))
+        found["input"] += f"; of the greys {mean} is taken off, then they are divided by {std}"
     if card.input_channels > 1:
         found["input"] += ", the same picture in each channel"
-    if card.ends.activation != "none":
-        over = " over the channels of each layer" * (card.ends.activation == "softmax")
-        found["output"] += f"; {card.ends.activation}{over} makes probabilities of it"
+    if ends.activation != "none":
+        over = " over the channels of each layer" * (ends.activation == "softmax")
+        found["output"] += f"; {ends.activation}{over} makes probabilities of it"
     return found
