@@ -12,7 +12,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from pydicom import dcmread
 from pydicom.uid import UID
 
 from dicom_files import compress
+from lungseg.ends import Ends
 from lungseg.predict import find_model
 from lungseg.train.recipes import recipes
 from lungseg.writers.png import label_png
@@ -45,6 +46,7 @@ Kind = Literal["bytes", "png", "gzip", "dicom", "text", "json", "zip"]
 CR = "1.2.840.10008.5.1.4.1.1.1"
 FILM = dark_ellipses((40, 48))
 CHEST = draw_chest((6, 34, 40))
+ELSEWHERE = Ends("input_1", "conv2d_18", "NHWC", "NHWC", mean=(0.485, 0.456, 0.406), std=(0.2,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +284,10 @@ def texts(_: Path) -> Iterator[Seed]:
     """Cards, judge files, records, lists, settings and declarations."""
     for name in ("cxr", "ct"):
         model = find_model(name)
-        yield one(f"{name}.json", "card", model.with_suffix(".json").read_bytes(), "json")
+        content = model.with_suffix(".json").read_bytes()
+        yield one(f"{name}.json", "card", content, "json")
+        elsewhere = json.loads(content) | {"input_channels": 3, "ends": asdict(ELSEWHERE)}
+        yield one(f"{name}-elsewhere.json", "card", json.dumps(elsewhere).encode(), "json")
         judge = model.with_name(f"{name}.judge.json").read_bytes()
         yield one(f"{name}.judge.json", "judge", judge, "json")
     lung = measured("area", 120.5, "mm2", "right lung"), measured("confidence", 0.9, "")
