@@ -230,6 +230,7 @@ def test_slices_of_ct_are_fed_and_judged_so_too(tmp_path: Path) -> None:
             "`activation` is none or sigmoid or softmax, not relu",
         ),
         (Built(), SIDES, {"intensity": "hu"}, "`intensity` is percentile or 255, not hu"),
+        (Built(takes=("N", 1, "H", "W")), SIDES, {"size": -5}, "any size; state one with `size`"),
         (Built(), SIDES, {"std": (0.0,)}, r"`std` cannot be \(0\.0,\); give one number"),
         (
             Built(),
@@ -314,6 +315,36 @@ def test_the_network_must_be_as_the_ends_say(tmp_path: Path) -> None:
     assert problem(input_axes="NCHW") == "the network takes 64 channels, and its card says 1"
     assert problem(output_axes="NCHW") == "the network gives 64 channels, and its card says 3"
     assert problem(input_type="float16") == "the network takes tensor(float), not 16-bit floats"
+
+
+def test_what_is_fixed_to_one_picture_inside_takes_them_one_by_one(tmp_path: Path) -> None:
+    inside = [node("Reshape", "x fixed", "image")]
+    model = Built(inside, weights={"fixed": np.array([1, 1, *SIZE])}).write(tmp_path)
+    describe_model(model, SIDES)
+    batch = np.random.default_rng(0).normal(size=(2, 1, *SIZE)).astype(np.float32)
+    given = Predictor(model)(batch)
+    assert given.shape == (2, 3, *SIZE)
+    np.testing.assert_array_equal(given[1], Predictor(model)(batch[1:])[0])
+
+
+def test_numbers_may_be_any_that_python_has(tmp_path: Path) -> None:
+    model = Built().write(tmp_path)
+    card = describe_model(model, SIDES, intensity="255", mean=0.4, std=[np.float64(0.2)])
+    assert (card.ends.mean, card.ends.std) == ((0.4,), (0.2,))
+
+
+def test_fewer_channels_than_the_card_says_are_no_probabilities(tmp_path: Path) -> None:
+    """Of a shape that the file leaves open, so that only what is computed tells."""
+    kept = {"kept": np.ones(3, bool)}
+    open_shape = Built(
+        [node("Identity", "x", "image")], [node("Compress", "logits kept", "y", axis=1)]
+    )
+    path = replace(open_shape, gives=("N", "C", *SIZE), weights=kept).write(tmp_path)
+    card = describe_model(path, SIDES, activation="softmax")
+    more = replace(card, layers=(("right lung", "left lung"), ("heart",)), outputs=())
+    more.write(path.with_suffix(".json"))
+    with pytest.raises(ModelError, match=r"gave an array of shape \(1, 3, 64, 64\) in place of"):
+        Predictor(path)(np.zeros((1, 1, *SIZE), np.float32))
 
 
 def test_a_film_is_read_as_pictures_are(tmp_path: Path) -> None:

@@ -276,6 +276,32 @@ def test_the_slider_moves_through_the_slices(scan) -> None:
     assert bytes(picture.value).startswith(b"\xff\xd8")
 
 
+@pytest.mark.slow
+def test_only_the_latest_sliders_keep_their_volumes(scan) -> None:
+    pytest.importorskip("ipywidgets")
+    first, *others = [slices_widget(scan.image, scan.mask).children for _ in range(4)]
+    before = bytes(first[1].value)
+    first[0].value = 3
+    assert first[0].disabled
+    assert bytes(first[1].value) == before
+    for slider, picture in others:
+        before = bytes(picture.value)
+        slider.value = 3
+        assert not slider.disabled
+        assert bytes(picture.value) != before
+
+
+@pytest.mark.slow
+def test_slices_of_a_refused_mask_say_so(scan) -> None:
+    pytest.importorskip("ipywidgets")
+    refused = replace(scan.verdict, status="refused")
+    plain, stamped = (
+        slices_widget(scan.image, scan.mask, verdict=one).children[1].value
+        for one in (scan.verdict, refused)
+    )
+    assert plain != stamped
+
+
 def test_a_bar_is_drawn_in_one_place_and_only_in_a_notebook(kernel, monkeypatch) -> None:
     assert in_notebook()
     bar = CellBar()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -38,8 +39,8 @@ def describe_model(
     output: str | None = None,
     activation: Activation = "none",
     intensity: Intensity = "percentile",
-    mean: tuple[float, ...] = (0.0,),
-    std: tuple[float, ...] = (1.0,),
+    mean: float | Sequence[float] = 0.0,
+    std: float | Sequence[float] = 1.0,
     clip: tuple[float, float] = (0.5, 99.5),
     threshold: float = 0.5,
     terms: str = "",
@@ -52,11 +53,11 @@ def describe_model(
         layers: names of the structures of each layer, in the order of the channels behind its
             background; of one structure alone the network may give its probability alone.
         modality: of the images it is for.
-        size: rows and columns of its input; needed where it takes any.
+        size: rows and columns of its input, at least 1; needed where it takes any.
         output: name of the output that is used; needed where there are several.
         activation: see `lungseg.ends.Ends`.
         intensity: rule by which pixels become its greys, see `lungseg.preprocess.to_network`.
-        mean: of one number, or of one for each channel; taken off these greys.
+        mean: one number, or one for each channel; taken off these greys.
         std: the same; by what they are divided then.
         clip: percentiles of the image that become 0 and 1 by the rule "percentile".
         threshold: of probability, 0 to 1.
@@ -80,7 +81,7 @@ def describe_model(
         input_size=_input_size(session, ends.input_axes, size, path),
         input_channels=channels,
         intensity=intensity,
-        ends=replace(ends, mean=mean, std=std, activation=activation),
+        ends=replace(ends, mean=_numbers(mean), std=_numbers(std), activation=activation),
         sha256=hashlib.sha256(content).hexdigest(),
         clip=clip,
         threshold=threshold,
@@ -89,6 +90,10 @@ def describe_model(
     card = _checked(session, card, path)
     card.write(path.with_suffix(".json"))
     return card
+
+
+def _numbers(given: float | Sequence[float]) -> tuple[float, ...]:
+    return tuple(map(float, np.ravel(given)))
 
 
 def _refuse_senseless(
@@ -163,7 +168,7 @@ def _input_size(session: Session, axes: Axes, size: int | None, path: Path) -> t
         side if isinstance(side, int) else size or 0
         for side in (shape[axes.index("H")], shape[axes.index("W")])
     )
-    if not (rows and columns):
+    if min(rows, columns) < 1:
         raise UsageError(
             "the network takes pictures of any size", where=path, cure="state one with `size`"
         )

@@ -18,6 +18,7 @@ from lungseg.errors import InstallationError, UsageError
 from lungseg.image import Image
 from lungseg.options import OverlayStyle
 from lungseg.result import Result
+from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Sheet:
 
     picture: Picture
     about: str
-    _slices: tuple[Volume, Labels, OverlayStyle] | None = field(default=None)
+    _slices: tuple[Volume, Labels, OverlayStyle, Verdict | None] | None = field(default=None)
     _film: bool = field(default=False)
 
     def __repr__(self) -> str:
@@ -86,13 +87,13 @@ def show(
     if isinstance(shown, Volume):
         labels = np.zeros(shown.array.shape, np.uint8)
         picture = overview(shown, shown.with_labels(labels), marked=False)
-        return _of_volume(picture, f"CT, {_size(shown)}", (shown, labels, STYLE), slider)
+        return _of_volume(picture, f"CT, {_size(shown)}", (shown, labels, STYLE, None), slider)
     if isinstance(shown, Result):
         about = f"{shown.about}: {shown.verdict.status}"
         picture = shown.overlay(in_proportion=True)
         if isinstance(shown.image, Volume):
             style = shown.options.overlay_style or STYLE
-            slices = shown.image, shown.segmentation.labels, style
+            slices = shown.image, shown.segmentation.labels, style, shown.verdict
             return _of_volume(picture, about, slices, slider)
         return _without_slider(Sheet(picture, about, _film=True), slider)
     results = list(shown) if isinstance(shown, Iterable) else []
@@ -120,7 +121,7 @@ def _without_slider(sheet: Sheet, slider: bool | None) -> Sheet:  # noqa: FBT001
 def _of_volume(
     picture: Picture,
     about: str,
-    slices: tuple[Volume, Labels, OverlayStyle],
+    slices: tuple[Volume, Labels, OverlayStyle, Verdict | None],
     slider: bool | None,  # noqa: FBT001
 ) -> Sheet:
     if slider is None:

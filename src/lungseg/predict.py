@@ -202,8 +202,9 @@ def computed(
     """
     ends, takes = card.ends, session.get_inputs()[0].shape
     feed = fed(batch, card)
-    # Exported without free axes, it takes one picture at a time.
-    parts = np.split(feed, len(feed)) if takes and takes[0] == 1 else [feed]
+    # What was made elsewhere may take one picture at a time, whether or not its shape says so.
+    one_by_one = ends != ENDS or (takes and takes[0] == 1)
+    parts = np.split(feed, len(feed)) if one_by_one else [feed]
     try:
         given = [session.run([ends.output_name], {ends.input_name: part})[0] for part in parts]
     except Exception as error:  # ONNX Runtime's exceptions share no base of their own
@@ -241,8 +242,8 @@ def activated(given: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32
     """What a network gave, (N, channels, rows, columns), after the activation that its card
     asks for.
     """
-    if card.ends.activation == "none":
-        return given
+    if card.ends.activation == "none" or given.shape[1:2] != (len(card.outputs),):
+        return given  # what has other channels is refused later
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found later
         if card.ends.activation == "sigmoid":
             return np.asarray(1 / (1 + np.exp(-given)))

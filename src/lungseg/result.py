@@ -118,7 +118,8 @@ class Result(Generic[I_co]):
             return {}
         words = words_html(self.about, self.verdict, self.measurements, self.notes)
         style = self.options.overlay_style or STYLE
-        return view(slices_widget(self.image, self.segmentation.labels, style, words))
+        labels = self.segmentation.labels
+        return view(slices_widget(self.image, labels, style, self.verdict, words))
 
     def _repr_png_(self) -> bytes:
         from lungseg.draw.cell import small_png

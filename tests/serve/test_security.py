@@ -239,8 +239,9 @@ def test_a_list_of_jobs_says_how_long_it_is():
     )
 
 
-def test_jobs_are_counted_where_nothing_changes_them_meanwhile(monkeypatch):
+def test_jobs_are_counted_where_nothing_changes_them_meanwhile(monkeypatch, tmp_path):
     server = Server(ServerSettings())
+    monkeypatch.setattr(server, "_folder", tmp_path, raising=False)
     threads = []
     counted = property(lambda _: threads.append(threading.get_ident()) or 0)
     server.jobs, server.pool = (

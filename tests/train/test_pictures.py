@@ -104,7 +104,7 @@ def test_drawing_curves_needs_neither_pyplot_nor_a_screen(tmp_path) -> None:
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
+        [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", code],
         check=True,
         cwd=tmp_path,
         env={"PATH": "", "HOME": str(tmp_path)},

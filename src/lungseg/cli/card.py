@@ -37,7 +37,7 @@ Intensity = Annotated[
     typer.Option(
         help="How greys become input: 'percentile' cuts off what --clip says, then makes mean 0 "
         "and standard deviation 1; '255' divides those of 8 bits by 255, and makes 0 of the lowest "
-        "of any others, DICOM and CT among them, and 1 of the highest."
+        "of any others, such as CT and most DICOM, and 1 of the highest."
     ),
 ]
 Mean = Annotated[

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from lungseg.cell_bar import is_watched
 from lungseg.draw.cell import small_jpeg
-from lungseg.draw.picture import STYLE
+from lungseg.draw.picture import STYLE, refused_stamp
 from lungseg.draw.volume import slice_picture
 from lungseg.options import OverlayStyle
+from lungseg.verdict import Verdict
 from lungseg.volume import Volume
 
 if TYPE_CHECKING:
@@ -20,6 +22,10 @@ SIDE: Final = 512
 """Pixels of the longer side of a slice."""
 VIEW: Final = "application/vnd.jupyter.widget-view+json"
 """What a page with widgets takes before any picture, and a page without them passes over."""
+MOVING: Final[deque[Any]] = deque()
+"""The sliders that can be moved, the latest last. ipywidgets keeps each, and so its volume, for as
+long as the kernel runs."""
+MAX_MOVING: Final = 3
 
 
 def widgets() -> Any:
@@ -43,14 +49,17 @@ def slices_widget(
     volume: Volume,
     labels: Labels,
     style: OverlayStyle = STYLE,
+    verdict: Verdict | None = None,
     words: tuple[str, str] = ("", ""),
 ) -> Any:
-    """A slider over axial slices, from the feet to the head, with the slice below it; a widget.
+    """A slider over axial slices, from the feet to the head, with the slice below it; a widget. The
+    last three can be moved, and earlier ones stay where they are, so that their volumes go.
 
     Args:
         volume: in any order.
         labels: on its grid.
         style: of what is tinted and outlined.
+        verdict: on the mask; where it was refused, slices say so.
         words: HTML above the slider and below the slice.
     """
     of = widgets()
@@ -61,10 +70,16 @@ def slices_widget(
     picture = of.Image(format="jpeg")
 
     def draw(_: object = None) -> None:
-        picture.value = small_jpeg(slice_picture(volume, axial, 0, moved.value, SIDE, style))
+        drawn = slice_picture(volume, axial, 0, moved.value, SIDE, style)
+        picture.value = small_jpeg(drawn if verdict is None else refused_stamp(drawn, verdict))
 
     moved.observe(draw, "value")
     draw()
+    MOVING.append(moved)
+    if len(MOVING) > MAX_MOVING:
+        earliest = MOVING.popleft()
+        earliest.unobserve_all("value")
+        earliest.disabled = True
     above, below = ([of.HTML(text)] if text else [] for text in words)
     return of.VBox([*above, moved, picture, *below])
 

@@ -87,7 +87,7 @@ class ForwardPass:
         right, left = (self.of(lung) for lung in LUNGS)
         return right, left
 
-    @property
+    @cached_property
     def standardised(self) -> Float:
         """(rows, columns): that picture with mean 0 and standard deviation 1."""
         return standardised(self.picture, self.card)

@@ -331,7 +331,7 @@ def _without_letters(work: Float) -> Float:
     black.
     """
     lit = work > _BLACK
-    depths = [round(_MOST_BLACK * side) for side in lit.shape]
+    depths = [max(1, round(_MOST_BLACK * side)) for side in lit.shape]
     ends = lit[: depths[0]], lit[-depths[0] :], lit[:, : depths[1]], lit[:, -depths[1] :]
     if min(float(end.mean()) for end in ends) > _TEXT:
         return work
