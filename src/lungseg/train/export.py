@@ -13,7 +13,9 @@ import logging
 import tomllib
 import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -291,7 +293,7 @@ def _graph(shipped: nn.Module, example: Tensor) -> onnx.ModelProto:
         logging.ERROR
     )  # it complains of torchvision missing, which nothing here uses
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):  # onnxscript 0.6 prints there
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 shipped,
