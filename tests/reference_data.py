@@ -8,14 +8,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from pydicom.dataset import FileMetaDataset
 
 from lungseg.phantom.ct import ct_phantom
 from lungseg.phantom.radiograph import radiograph_phantom
 from phantom_radiographs import write_radiographs
+from readers.conftest import make_dataset
 
 Pixels = NDArray[np.uint8]
 
@@ -65,17 +64,7 @@ def write_nlm_sets(folder: Path) -> None:
 
 def write_dicom(path: Path, pixels: Pixels) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    ds = pydicom.Dataset()
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    ds.SOPClassUID = pydicom.uid.ComputedRadiographyImageStorage
-    ds.SOPInstanceUID = pydicom.uid.generate_uid(entropy_srcs=[path.name])
-    ds.Modality, ds.PatientID, ds.PhotometricInterpretation = "CR", path.stem, "MONOCHROME2"
-    ds.Rows, ds.Columns = pixels.shape
-    ds.BitsAllocated = ds.BitsStored = 8
-    ds.HighBit, ds.PixelRepresentation, ds.SamplesPerPixel = 7, 0, 1
-    ds.PixelData = pixels.tobytes()
-    ds.save_as(path, enforce_file_format=True)
+    make_dataset(pixels, PatientID=path.stem).save_as(path, enforce_file_format=True)
 
 
 def write_gathered(folder: Path) -> None:

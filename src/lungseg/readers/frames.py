@@ -56,7 +56,8 @@ _MIN_BLACK: Final = 0.04
 _MOST_BLACK: Final = 0.35
 """The same at one end alone, which no collimator leaves."""
 _TEXT: Final = 0.15
-"""Fraction of the lines of a black strip that have letters."""
+"""Of what is black but for letters the fraction that has these: of the lines of a strip, and of the
+pixels at a side of a slide."""
 _LETTER: Final = 0.04
 """Of the longer side of a picture, the shorter side of what stands on black by itself and is no
 picture: markers, letters, lines of them, scales."""

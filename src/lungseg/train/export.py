@@ -14,7 +14,7 @@ import tomllib
 import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -252,7 +252,7 @@ def with_metadata(
     """Enters `METADATA` into a model, and what the channels before its last steps are, layer by
     layer: text as it is, anything else as JSON.
     """
-    facts = asdict(card) | {LEARNT: learnt}
+    facts = card.facts | {LEARNT: learnt}
     texts = {
         name: value if isinstance(value := facts[name], str) else json.dumps(value)
         for name in (*METADATA, LEARNT)
